@@ -1,0 +1,102 @@
+'use strict';
+// All that stands between one client and its upstream, fresh for each client: stand-in, service, proxy.
+
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { startProxy } = require(process.env.VALETKEY_ADDON || '../..');
+const { startStandIn } = require('./stand-in');
+const { startService } = require('./service');
+const { leaks } = require('./arrivals');
+
+const REAL_KEY = 'sk-ant-api03-the-real-key-of-the-client-suite';
+const SHORT_TTL_SECONDS = 2;
+
+class Rig {
+  static async start() {
+    const rig = new Rig();
+    try {
+      rig.standIn = await startStandIn(REAL_KEY);
+      rig.closers.push(() => rig.standIn.close());
+      rig.service = await rig.startService();
+      rig.proxy = await rig.startProxy(rig.service);
+    } catch (error) {
+      await rig.close();
+      throw error;
+    }
+    return rig;
+  }
+
+  constructor() {
+    this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'valetkey-clients-'));
+    this.closers = [() => fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 })];
+    this.launchKeys = [];
+    this.arrivalCount = 0;
+    this.leaks = [];
+  }
+
+  async startService(variables) {
+    const folder = fs.mkdtempSync(path.join(this.folder, 'service-'));
+    const service = await startService({ upstreamUrl: this.standIn.url, key: REAL_KEY, folder, variables });
+    this.closers.push(service.close);
+    return service;
+  }
+
+  async startProxy(service, options = {}) {
+    const proxy = await startProxy({
+      bootstrapUrl: `${service.url}/bootstrap`,
+      appId: 'com.example.test',
+      storage: 'memory',
+      ...options,
+    });
+    this.closers.push(() => proxy.close());
+    this.launchKeys.push(credential(proxy));
+    return proxy;
+  }
+
+  /** A proxy that hands its launch key out as the API key, as apps with older clients ask for. */
+  apiKeyProxy() {
+    return (this.apiKey ??= this.startProxy(this.service, { credentialVariable: 'ANTHROPIC_API_KEY' }));
+  }
+
+  /** A proxy whose wrapper tokens live for two seconds. */
+  shortLivedProxy() {
+    return (this.shortLived ??= this.startShortLivedProxy());
+  }
+
+  async startShortLivedProxy() {
+    const service = await this.startService({ TOKEN_TTL_SECONDS: String(SHORT_TTL_SECONDS) });
+    return this.startProxy(service);
+  }
+
+  /** What reached the upstream since the last call; every arrival is searched for credentials on the way. */
+  async takeArrivals() {
+    const arrivals = await this.standIn.takeArrivals();
+    this.arrivalCount += arrivals.length;
+    this.leaks.push(...leaks(arrivals, REAL_KEY, this.launchKeys));
+    return arrivals;
+  }
+
+  async reset() {
+    await this.takeArrivals();
+    await this.standIn.reset();
+  }
+
+  async close() {
+    for (const close of this.closers.reverse()) await close();
+  }
+}
+
+/** The launch key, in whichever variable the proxy hands it out. */
+function credential(proxy) {
+  return proxy.env.ANTHROPIC_AUTH_TOKEN ?? proxy.env.ANTHROPIC_API_KEY;
+}
+
+/** Waits until the wrapper token that `proxy` holds now has expired, whether or not it was replaced meanwhile. */
+async function untilExpired(proxy) {
+  const expiresAt = new Date(proxy.status().expiresAt).getTime();
+  if (!(expiresAt > Date.now())) throw new Error(`status().expiresAt is not ahead: ${proxy.status().expiresAt}`);
+  while (Date.now() <= expiresAt) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+module.exports = { Rig, credential, untilExpired };

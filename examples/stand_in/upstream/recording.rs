@@ -1,0 +1,86 @@
+//! One received request, and the guard that fills it in while it arrives.
+
+use std::sync::Arc;
+
+use hyper::Version;
+
+use super::journal::Journal;
+
+/// A request as it came in.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// The method.
+    pub method: String,
+    /// Path and query as sent.
+    pub target: String,
+    /// In order and in the letters they came in. HTTP/2 sends names in lower case, `:authority` for `host`, and its
+    /// repeated names come out grouped.
+    pub headers: Vec<(String, String)>,
+    /// What has arrived of the body, without its chunks' frames.
+    pub body: Vec<u8>,
+    /// The number of its connection, from 1.
+    pub connection: usize,
+    /// HTTP/1.0, HTTP/1.1 or HTTP/2.
+    pub version: Version,
+    /// Whether the body has arrived to its end.
+    pub complete: bool,
+    pub(super) ended: bool,
+}
+
+impl Received {
+    /// The first value under this name, in any letters.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.header_values(name).next()
+    }
+
+    /// All values under this name, in any letters.
+    pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers
+            .iter()
+            .filter(|(own, _)| own.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether nothing more will arrive: it is complete or broken off.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+}
+
+/// Fills in one [`Received`]; dropped early, the request stays incomplete.
+pub(super) struct Recording {
+    journal: Arc<Journal>,
+    /// `None` when this request is not kept.
+    place: Option<usize>,
+}
+
+impl Recording {
+    pub(super) fn start(journal: &Arc<Journal>, received: Option<Received>) -> Self {
+        Self {
+            journal: Arc::clone(journal),
+            place: received.map(|received| journal.add(received)),
+        }
+    }
+
+    pub(super) fn append(&self, bytes: &[u8]) {
+        if let Some(place) = self.place {
+            self.journal
+                .change(place, |received| received.body.extend_from_slice(bytes));
+        }
+    }
+
+    pub(super) fn complete(self) {
+        if let Some(place) = self.place {
+            self.journal
+                .change(place, |received| received.complete = true);
+        }
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.journal.change(place, |received| received.ended = true);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What all connections share, and the choice of the answer to a request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hyper::Method;
+
+use super::answer::Answer;
+use super::benchmark::Benchmark;
+use super::journal::Journal;
+use super::script::Script;
+use super::{api, control};
+
+/// One server's script, journal and key.
+pub(super) struct Stage {
+    pub(super) script: Script,
+    pub(super) journal: Arc<Journal>,
+    pub(super) benchmark: Benchmark,
+    key: Option<String>,
+    record: bool,
+    numbers: AtomicUsize,
+}
+
+/// What is known of a request before its body.
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) target: String,
+    /// Whether it brought the right key.
+    pub(super) admitted: bool,
+}
+
+impl Stage {
+    pub(super) fn new(key: Option<String>, record: bool) -> Self {
+        let (script, journal, numbers) =
+            (Script::default(), Arc::default(), AtomicUsize::default());
+        Self {
+            script,
+            journal,
+            benchmark: Benchmark::prepare(),
+            key,
+            record,
+            numbers,
+        }
+    }
+
+    /// Whether exactly the expected key was sent, once.
+    pub(super) fn admits<'a>(&self, mut keys: impl Iterator<Item = &'a [u8]>) -> bool {
+        let Some(expected) = &self.key else {
+            return true;
+        };
+        keys.next() == Some(expected.as_bytes()) && keys.next().is_none()
+    }
+
+    /// Whether this request goes into the journal.
+    pub(super) fn records(&self, call: &Call) -> bool {
+        self.record && call.is_api()
+    }
+
+    /// Whether the answer counts as one in progress; those of the control API do not.
+    pub(super) fn opens(&self, call: &Call) -> bool {
+        call.is_api()
+    }
+
+    /// The answer that does not depend on the body. Taken when the head is there, so that answers are used in the
+    /// order of [`Journal::requests`].
+    pub(super) fn cue(&self, call: &Call) -> Option<Answer> {
+        if !call.is_api() {
+            return None;
+        }
+        if !call.admitted {
+            return Some(Answer::error(
+                401,
+                "authentication_error",
+                "invalid x-api-key",
+            ));
+        }
+        if call.method == Method::POST {
+            self.script.take()
+        } else {
+            None
+        }
+    }
+
+    /// The answer without a script.
+    pub(super) fn answer(&self, call: &Call, body: &[u8]) -> Answer {
+        match call.path() {
+            path if path.starts_with("/_stand_in/") => control::answer(self, call, body),
+            _ => api::answer(call, body),
+        }
+    }
+
+    /// The number of the next response.
+    pub(super) fn number(&self) -> usize {
+        self.numbers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+impl Call {
+    /// The target without its query.
+    pub(super) fn path(&self) -> &str {
+        self.target
+            .split_once('?')
+            .map_or(&*self.target, |(path, _)| path)
+    }
+
+    fn is_api(&self) -> bool {
+        self.target.starts_with("/v1/")
+    }
+}

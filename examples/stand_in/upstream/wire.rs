@@ -1,0 +1,135 @@
+//! One HTTP/1.1 connection's bytes: the socket, and what was read ahead.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+/// TCP with or without TLS.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// The connection underneath.
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Socket for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// A socket with a read buffer.
+pub(super) struct Wire<S> {
+    socket: S,
+    /// Read, not yet used.
+    pub(super) ahead: BytesMut,
+}
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// In good order.
+    Close,
+    /// FIN, without TLS's goodbye.
+    Fin,
+    /// RST.
+    Reset,
+}
+
+impl<S: Socket> Wire<S> {
+    pub(super) fn new(socket: S) -> Self {
+        Self {
+            socket,
+            ahead: BytesMut::with_capacity(READ_AHEAD),
+        }
+    }
+
+    /// Reads more into [`Wire::ahead`]; whether the peer is still there.
+    pub(super) async fn read_ahead(&mut self) -> io::Result<bool> {
+        self.ahead.reserve(READ_AHEAD / 4);
+        Ok(self.socket.read_buf(&mut self.ahead).await? > 0)
+    }
+
+    /// Moves exactly `length` bytes to `body`, telling `seen` of each part as it arrives.
+    pub(super) async fn read_exactly(
+        &mut self,
+        length: usize,
+        body: &mut Vec<u8>,
+        seen: impl Fn(&[u8]) + Send,
+    ) -> io::Result<()> {
+        let known = length.min(self.ahead.len());
+        body.extend_from_slice(&self.ahead[..known]);
+        seen(&self.ahead[..known]);
+        self.ahead.advance(known);
+        let mut missing = length - known;
+        body.reserve(missing.min(LARGE));
+        while missing > 0 {
+            let before = body.len();
+            let mut limited = (&mut self.socket).take(missing as u64);
+            if limited.read_buf(body).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            missing -= body.len() - before;
+            seen(&body[before..]);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.socket.write_all(bytes).await?;
+        self.socket.flush().await
+    }
+
+    /// Waits for `event`; fails at once when the peer leaves before it. A next request is read ahead meanwhile.
+    pub(super) async fn wait(&mut self, event: impl Future<Output = ()> + Send) -> io::Result<()> {
+        let left = async {
+            while self.read_ahead().await? {}
+            Err(io::ErrorKind::UnexpectedEof.into())
+        };
+        tokio::select! {
+            biased;
+            left = left => left, // reads are cancel-safe: what was read is in the buffer
+            () = event => Ok(()),
+        }
+    }
+
+    /// Ends the connection.
+    pub(super) async fn end(mut self, ending: Ending) {
+        // A peer that has gone already needs no goodbye: all errors here mean that.
+        let said = match ending {
+            Ending::Close => self.socket.shutdown().await,
+            Ending::Fin => SockRef::from(self.socket.tcp()).shutdown(std::net::Shutdown::Write),
+            Ending::Reset => {
+                let _ = self.socket.tcp().set_zero_linger();
+                return;
+            }
+        };
+        if said.is_ok() {
+            self.drain().await;
+        }
+    }
+
+    /// Reads until the peer closes too. Closing with unread bytes would send RST, which can destroy the answer on its
+    /// way: RFC 9112, section 9.6.
+    async fn drain(mut self) {
+        let drain = async {
+            while let Ok(true) = self.read_ahead().await {
+                self.ahead.clear();
+            }
+        };
+        let _ = tokio::time::timeout(LINGER, drain).await;
+    }
+}
+
+const READ_AHEAD: usize = 16 * 1024;
+const LARGE: usize = 1024 * 1024;
+const LINGER: Duration = Duration::from_secs(2);

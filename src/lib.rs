@@ -1,0 +1,15 @@
+//! Claude in a desktop app with no API key on the machine.
+//!
+//! Read in this order: [`wire`] is the contract between the two ends; [`transport`] carries one HTTP hop and serves
+//! both; `client` runs in the app and holds the short-lived wrapper token; `service` runs on a server and holds the real
+//! key. `docs/ARCHITECTURE.md` follows a request and a credential file by file.
+//!
+//! All features are decided here: none changes what another module does.
+
+pub mod clock;
+pub mod secret;
+pub mod transport;
+pub mod wire;
+
+#[cfg(feature = "service")]
+pub mod service;

@@ -1,0 +1,64 @@
+//! The one type that holds a secret.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer};
+use zeroize::Zeroizing;
+
+/// A key, a token or a password: redacted in `Debug`, wiped when dropped, without `Display` and without `Serialize`.
+///
+/// Reading it takes the word [`expose`](Self::expose), which reviewers search for.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<Box<str>>);
+
+impl Secret {
+    /// Takes the text over.
+    #[must_use]
+    pub fn new(text: impl Into<Box<str>>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The secret itself. Hand it to the one call that needs it and keep no copy.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Compares in a time that depends on the lengths alone.
+    #[must_use]
+    pub fn matches(&self, candidate: &[u8]) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(self.0.as_bytes(), candidate).is_ok()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_nothing_of_it() {
+        let shown = format!("{:?} {:#?}", Secret::new("canary"), Some(Secret::new("canary")));
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
+    fn only_the_whole_text_matches() {
+        let secret = Secret::new("canary");
+        assert!(secret.matches(b"canary"));
+        for other in ["", "canar", "canary1", "Canary", "xanary"] {
+            assert!(!secret.matches(other.as_bytes()), "{other}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Admits a caller by its wrapper token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+
+use super::keyring::{KeyRing, TokenFault};
+use super::model::ModelRule;
+use crate::clock::Clock;
+use crate::transport::problem::Problem;
+use crate::wire::names::TOKEN_PREFIX;
+use crate::wire::{Claims, DeviceId, ErrorCode};
+
+/// Decides who is admitted.
+pub struct Auth {
+    keys: Arc<KeyRing>,
+    clock: Arc<dyn Clock>,
+    policy: TokenPolicy,
+}
+
+/// What tokens of this service look like.
+#[derive(Debug, Clone)]
+pub struct TokenPolicy {
+    /// The `iss` they carry.
+    pub issuer: String,
+    /// The `aud` they carry.
+    pub audience: String,
+    /// How long they live. A token that claims a longer life dies after this one.
+    pub lifetime: Duration,
+}
+
+/// Somebody with a good token. Only this file makes one.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    claims: Claims,
+    models: ModelRule,
+}
+
+impl Caller {
+    /// The device the token was issued to.
+    #[must_use]
+    pub fn device(&self) -> &DeviceId {
+        &self.claims.sub
+    }
+
+    /// Its organisation.
+    #[must_use]
+    pub fn org(&self) -> Option<&str> {
+        self.claims.org.as_deref()
+    }
+
+    /// Its user.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.claims.user.as_deref()
+    }
+
+    /// What it may ask for.
+    #[must_use]
+    pub fn models(&self) -> &ModelRule {
+        &self.models
+    }
+
+    /// The claims as they were signed.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+}
+
+impl Auth {
+    /// Admits tokens that `keys` verify and `policy` describes, at the time of `clock`.
+    #[must_use]
+    pub fn new(keys: Arc<KeyRing>, clock: Arc<dyn Clock>, policy: TokenPolicy) -> Self {
+        Self { keys, clock, policy }
+    }
+
+    /// Admits the caller of a `/v1` request: the token carries its prefix, in `Authorization: Bearer` or in the header
+    /// that SDKs use for API keys.
+    ///
+    /// # Errors
+    /// A [`Problem`] with 401. Every fault of a token but its age reads alike.
+    pub fn admit(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let bearer = single(headers, &AUTHORIZATION)?.map(bearer_token).transpose()?;
+        let api_key = single(headers, &API_KEY)?;
+        self.judge(chosen(bearer, api_key)?)
+    }
+
+    /// Admits the caller of `/refresh`, who may leave the prefix out.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit).
+    pub fn admit_refresh(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let bearer = single(headers, &AUTHORIZATION)?.ok_or_else(missing)?;
+        let token = bearer_token(bearer)?;
+        self.judge(token.strip_prefix(TOKEN_PREFIX).unwrap_or(token))
+    }
+
+    fn judge(&self, token: &str) -> Result<Caller, Problem> {
+        let claims = self.keys.verify(token).map_err(|fault| invalid(fault))?;
+        let now = self.clock.unix_seconds();
+        let ours = claims.iss == self.policy.issuer && claims.aud == self.policy.audience;
+        let begun = claims.nbf.max(claims.iat) <= now.saturating_add(SKEW.as_secs());
+        if !ours || !begun {
+            return Err(invalid(TokenFault::Claims));
+        }
+        let longest = claims.iat.saturating_add(self.policy.lifetime.as_secs());
+        if now >= claims.exp.min(longest) {
+            return Err(Problem::new(
+                ErrorCode::TokenExpired,
+                "The wrapper token has expired; refresh it and try again",
+            ));
+        }
+        let models = ModelRule::from_claim(claims.models.clone());
+        Ok(Caller { claims, models })
+    }
+}
+
+/// The header's value. Repeated lines are refused: the first and the last reader would disagree.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(ambiguous());
+    }
+    value.to_str().map(Some).map_err(|_| ambiguous())
+}
+
+/// The token in `Bearer <token>` (RFC 6750 §2.1).
+fn bearer_token(value: &str) -> Result<&str, Problem> {
+    let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
+    let token = token.trim_start_matches(' ');
+    let single = !token.is_empty() && !token.contains([' ', ',', '\t']);
+    if scheme.eq_ignore_ascii_case("bearer") && single { Ok(token) } else { Err(missing()) }
+}
+
+/// Clients send one credential, the same one twice, or a wrapper token beside something of their own. Answers the
+/// token without its prefix.
+fn chosen<'a>(bearer: Option<&'a str>, api_key: Option<&'a str>) -> Result<&'a str, Problem> {
+    let ours = |credential: Option<&'a str>| credential.and_then(|text| text.strip_prefix(TOKEN_PREFIX));
+    match (ours(bearer), ours(api_key)) {
+        (Some(one), None) | (None, Some(one)) => Ok(one),
+        (Some(one), Some(other)) if one == other => Ok(one),
+        (Some(_), Some(_)) => Err(ambiguous()),
+        (None, None) => Err(missing()),
+    }
+}
+
+fn missing() -> Problem {
+    Problem::new(ErrorCode::TokenMissing, "No wrapper token; send it as `Authorization: Bearer sk-ant-proxy-…`")
+}
+
+fn ambiguous() -> Problem {
+    Problem::new(ErrorCode::TokenMissing, "More than one credential; send one wrapper token")
+}
+
+fn invalid(fault: TokenFault) -> Problem {
+    tracing::debug!(%fault, "Refused a wrapper token");
+    Problem::new(ErrorCode::TokenInvalid, "The wrapper token is not valid here")
+}
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// How far the clocks of two instances may differ.
+const SKEW: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

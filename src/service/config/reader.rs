@@ -1,0 +1,242 @@
+//! Turns settings into values and collects what is wrong with them.
+
+use std::fmt::Display;
+use std::io::IsTerminal;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use http::HeaderValue;
+use tracing::level_filters::LevelFilter;
+
+use super::{
+    BootstrapMode, ConfigProblem, Enrolment, Flags, Listen, LogConfig, SigningSecret, TokenPolicy, UpstreamAuth,
+    UpstreamConfig, is_local,
+};
+use crate::secret::Secret;
+use crate::service::issue::Terms;
+use crate::transport::connect::HttpVersion;
+use crate::transport::origin::Origin;
+
+/// Reads settings; a bad one is noted and stands as its default until [`finish`](Self::finish).
+#[derive(Default)]
+pub struct Reader {
+    problems: Vec<ConfigProblem>,
+}
+
+impl Reader {
+    /// The configuration, or all problems.
+    pub fn finish<T>(self, config: T) -> Result<T, Vec<ConfigProblem>> {
+        if self.problems.is_empty() { Ok(config) } else { Err(self.problems) }
+    }
+
+    pub fn host(&mut self, flags: &Flags) -> IpAddr {
+        let text = set(&flags.host).unwrap_or("127.0.0.1");
+        if text == "localhost" {
+            return Ipv4Addr::LOCALHOST.into();
+        }
+        text.parse().unwrap_or_else(|_| {
+            self.wrong("HOST", format!("{text:?} is not an IP address"));
+            Ipv4Addr::LOCALHOST.into()
+        })
+    }
+
+    pub fn listen(&mut self, flags: &Flags, host: IpAddr) -> Listen {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Listen {
+            address: SocketAddr::new(host, self.number("PORT", &flags.port, 3001, 0, u16::MAX)),
+            workers: self.number("WORKERS", &flags.workers, cores, 1, 1024),
+            max_connections: self.number("MAX_CONNECTIONS", &flags.max_connections, 10_000, 1, 1 << 20),
+            max_payload: self.number("MAX_PAYLOAD_SIZE", &flags.max_payload_size, 32 << 20, 1, 1 << 30),
+            request_timeout: self.millis("REQUEST_TIMEOUT", &flags.request_timeout, 60_000),
+            drain: self.millis("DRAIN_TIMEOUT", &flags.drain_timeout, 30_000),
+        }
+    }
+
+    pub fn upstream(&mut self, flags: &Flags) -> UpstreamConfig {
+        let default = "https://api.anthropic.com";
+        let origin = self.origin("ANTHROPIC_BASE_URL", set(&flags.anthropic_base_url).unwrap_or(default));
+        let auth = [("x-api-key", UpstreamAuth::ApiKey), ("authorization", UpstreamAuth::Bearer)];
+        let versions = [("auto", HttpVersion::Auto), ("1.1", HttpVersion::Http1), ("2", HttpVersion::Http2)];
+        UpstreamConfig {
+            origin: origin.unwrap_or_else(|| Origin::parse(default).expect("the default is a URL")),
+            key: self.upstream_key(flags),
+            auth: self
+                .choice("UPSTREAM_AUTH_HEADER", &flags.upstream_auth_header, &auth)
+                .unwrap_or(UpstreamAuth::ApiKey),
+            version: self.choice("UPSTREAM_HTTP_VERSION", &flags.upstream_http_version, &versions).unwrap_or_default(),
+            extra_roots: set(&flags.upstream_ca_file).map(PathBuf::from),
+            connect_timeout: self.millis("UPSTREAM_CONNECT_TIMEOUT", &flags.upstream_connect_timeout, 10_000),
+            first_byte_timeout: self.millis("UPSTREAM_FIRST_BYTE_TIMEOUT", &flags.upstream_first_byte_timeout, 600_000),
+            idle_timeout: self.millis("UPSTREAM_IDLE_TIMEOUT", &flags.upstream_idle_timeout, 300_000),
+        }
+    }
+
+    fn upstream_key(&mut self, flags: &Flags) -> Secret {
+        let key = set(&flags.anthropic_api_key).unwrap_or_default();
+        if key.is_empty() {
+            self.wrong("ANTHROPIC_API_KEY", "is not set; the service needs the real key".into());
+        } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.wrong("ANTHROPIC_API_KEY", "holds a character that cannot stand in a header".into());
+        }
+        Secret::new(key)
+    }
+
+    pub fn tokens(&mut self, flags: &Flags) -> TokenPolicy {
+        let hours: u64 = self.number("JWT_EXPIRATION_HOURS", &flags.jwt_expiration_hours, 24, 1, 24 * 365);
+        let seconds = self.number("TOKEN_TTL_SECONDS", &flags.token_ttl_seconds, hours * 3600, 1, 24 * 365 * 3600);
+        let issuer = set(&flags.token_issuer).unwrap_or("valetkey").to_owned();
+        if issuer.len() > 100 {
+            self.wrong("TOKEN_ISSUER", "is longer than 100 characters".into());
+        }
+        TokenPolicy { audience: issuer.clone(), issuer, lifetime: Duration::from_secs(seconds) }
+    }
+
+    pub fn signing(&mut self, flags: &Flags, host: IpAddr) -> SigningSecret {
+        let kept = self.secret_file(flags);
+        let Some(secret) = set(&flags.jwt_secret) else {
+            if !is_local(host) {
+                self.wrong("JWT_SECRET", "is required beyond loopback: at least 32 random bytes".into());
+            }
+            return SigningSecret::KeptIn(kept);
+        };
+        if !is_local(host) {
+            if let Some(weakness) = weakness(secret) {
+                self.wrong("JWT_SECRET", format!("{weakness}; use at least 32 random bytes"));
+            }
+        }
+        SigningSecret::Given(Secret::new(secret))
+    }
+
+    /// The random secret is kept beside the database.
+    fn secret_file(&mut self, flags: &Flags) -> PathBuf {
+        let url = set(&flags.database_url).unwrap_or("sqlite:valetkey.db");
+        let Some(path) = url.strip_prefix("sqlite:") else {
+            self.wrong("DATABASE_URL", "this version knows only sqlite:<file>".into());
+            return PathBuf::new();
+        };
+        let path = path.strip_prefix("//").unwrap_or(path);
+        PathBuf::from(format!("{}.jwt-secret", path.split('?').next().unwrap_or_default()))
+    }
+
+    pub fn terms(&mut self, flags: &Flags, host: IpAddr) -> Terms {
+        let base_url = set(&flags.proxy_base_url).and_then(|text| self.origin("PROXY_BASE_URL", text));
+        if base_url.as_ref().is_some_and(|url| !url.is_tls() && !url.is_loopback() && !is_local(host)) {
+            self.wrong("PROXY_BASE_URL", "must be https: tokens would cross the network in the clear".into());
+        }
+        let models = list(&flags.allowed_models);
+        // Each token carries the list, and a token has to stay far below the usual limit of a header.
+        if models.iter().map(String::len).sum::<usize>() > 1000 {
+            self.wrong("ALLOWED_MODELS", "is longer than 1000 characters; use patterns such as claude-haiku-*".into());
+        }
+        Terms { base_url: base_url.map(|url| url.as_base_url().to_owned()), models }
+    }
+
+    pub fn enrolment(&mut self, flags: &Flags, host: IpAddr) -> Enrolment {
+        let modes =
+            [BootstrapMode::Open, BootstrapMode::Enrolment, BootstrapMode::Closed].map(|mode| (mode.as_str(), mode));
+        let mode = self.choice("BOOTSTRAP_MODE", &flags.bootstrap_mode, &modes).unwrap_or_else(|| {
+            if !is_local(host) && set(&flags.bootstrap_mode).is_none() {
+                self.wrong("BOOTSTRAP_MODE", "is required beyond loopback: open, enrolment or closed".into());
+            }
+            BootstrapMode::Open
+        });
+        let tokens: Vec<_> = list(&flags.enrolment_tokens).into_iter().map(Secret::new).collect();
+        if mode == BootstrapMode::Enrolment && tokens.is_empty() {
+            self.wrong("ENROLMENT_TOKENS", "is required when BOOTSTRAP_MODE is enrolment".into());
+        }
+        if tokens.iter().any(|token| token.expose().len() < 16) {
+            self.wrong("ENROLMENT_TOKENS", "holds a token with fewer than 16 characters".into());
+        }
+        Enrolment { mode, tokens }
+    }
+
+    pub fn cors(&mut self, flags: &Flags) -> Vec<HeaderValue> {
+        let mut origins = Vec::new();
+        for text in list(&flags.cors_origins) {
+            let parsed = url::Url::parse(&text).ok().filter(|url| url.origin().ascii_serialization() == text);
+            match (parsed, HeaderValue::from_str(&text)) {
+                (Some(_), Ok(value)) => origins.push(value),
+                _ => self.wrong("CORS_ORIGINS", format!("{text:?} is not an origin such as https://app.example")),
+            }
+        }
+        origins
+    }
+
+    pub fn log(&mut self, flags: &Flags) -> LogConfig {
+        let level = set(&flags.log_level).unwrap_or("info");
+        let level = LevelFilter::from_str(level).unwrap_or_else(|_| {
+            self.wrong("LOG_LEVEL", format!("{level:?} is none of off, error, warn, info, debug, trace"));
+            LevelFilter::INFO
+        });
+        let on_terminal = std::io::stderr().is_terminal();
+        let formats = [("auto", !on_terminal), ("json", true), ("human", false)];
+        LogConfig { level, json: self.choice("LOG_FORMAT", &flags.log_format, &formats).unwrap_or(true) }
+    }
+
+    fn origin(&mut self, variable: &'static str, text: &str) -> Option<Origin> {
+        Origin::parse(text).map_err(|error| self.wrong(variable, format!("{text:?} {error}"))).ok()
+    }
+
+    fn millis(&mut self, variable: &'static str, value: &Option<String>, default: u64) -> Duration {
+        Duration::from_millis(self.number(variable, value, default, 1, 24 * 3600 * 1000))
+    }
+
+    fn number<T>(&mut self, variable: &'static str, value: &Option<String>, default: T, min: T, max: T) -> T
+    where
+        T: FromStr + PartialOrd + Display + Copy,
+    {
+        let Some(text) = set(value) else { return default };
+        match text.parse() {
+            Ok(number) if number >= min && number <= max => number,
+            _ => {
+                self.wrong(variable, format!("{text:?} is not a whole number from {min} to {max}"));
+                default
+            }
+        }
+    }
+
+    fn choice<T: Copy>(&mut self, variable: &'static str, value: &Option<String>, choices: &[(&str, T)]) -> Option<T> {
+        let text = set(value)?;
+        let chosen = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
+        if chosen.is_none() {
+            let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+            self.wrong(variable, format!("{text:?} is none of {}", names.join(", ")));
+        }
+        chosen
+    }
+
+    fn wrong(&mut self, variable: &'static str, message: String) {
+        self.problems.push(ConfigProblem { variable, message });
+    }
+}
+
+/// An empty variable counts as not set.
+fn set(value: &Option<String>) -> Option<&str> {
+    value.as_deref().map(str::trim).filter(|text| !text.is_empty())
+}
+
+fn list(value: &Option<String>) -> Vec<String> {
+    let text = set(value).unwrap_or_default();
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+/// Why a secret would be guessed.
+fn weakness(secret: &str) -> Option<&'static str> {
+    let lower = secret.to_ascii_lowercase();
+    let mut seen = [false; 256];
+    secret.bytes().for_each(|byte| seen[usize::from(byte)] = true);
+    if secret.len() < 32 {
+        Some("is shorter than 32 bytes")
+    } else if EXAMPLES.iter().any(|example| lower.contains(example)) {
+        Some("looks like an example")
+    } else if seen.iter().filter(|seen| **seen).count() < 10 {
+        Some("repeats too few characters to be random")
+    } else {
+        None
+    }
+}
+
+/// Words that stand in documentation and not in random bytes.
+const EXAMPLES: [&str; 6] = ["secret", "change", "example", "password", "your-", "12345678901234567890"];

@@ -1,0 +1,185 @@
+//! Answers requests: finds the route, lets the right part answer, and leaves one log line.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::auth::Auth;
+use super::cors::{self, Cors};
+use super::issue::Issuer;
+use super::pipeline::{Arrival, Pipeline};
+use super::router::{Route, route};
+use crate::secret::Secret;
+use crate::transport::hold::{Budget, Held, HoldLimits};
+use crate::transport::path::check_target;
+use crate::transport::problem::Problem;
+use crate::transport::reply::Reply;
+use crate::transport::request_id::RequestId;
+use crate::transport::serve::Handler;
+use crate::transport::shutdown::{Phase, Shutdown};
+use crate::transport::upstream::Upstream;
+use crate::wire::names::REQUEST_ID_HEADER;
+
+/// The service as one worker sees it: shared parts and its own connections to the upstream.
+#[derive(Clone)]
+pub struct Endpoint {
+    parts: Arc<Parts>,
+    upstream: Upstream,
+    shutdown: Shutdown,
+}
+
+/// What all workers share.
+pub struct Parts {
+    /// Who is admitted.
+    pub auth: Arc<Auth>,
+    /// Makes tokens.
+    pub issuer: Issuer,
+    /// Relays `/v1`.
+    pub pipeline: Pipeline,
+    /// Which web origins may read.
+    pub cors: Cors,
+    /// The answer of `/protocol`.
+    pub protocol: Bytes,
+    /// The longest wait for the next piece of a body.
+    pub body_timeout: Duration,
+}
+
+impl Endpoint {
+    /// A worker's endpoint.
+    #[must_use]
+    pub fn new(parts: Arc<Parts>, upstream: Upstream, shutdown: Shutdown) -> Self {
+        Self { parts, upstream, shutdown }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        route: Route,
+        id: RequestId,
+        at: Instant,
+    ) -> Result<Response<Reply>, Problem> {
+        match route {
+            Route::Relay(route) => {
+                let arrival = Arrival { request, route, id, at };
+                self.parts.pipeline.serve(arrival, &self.upstream, self.shutdown.clone()).await
+            }
+            Route::Bootstrap => {
+                let body = self.small_body(request.into_body()).await?;
+                Ok(json(StatusCode::OK, token_bytes(&self.parts.issuer.bootstrap(&body)?.to_json())))
+            }
+            Route::Refresh => {
+                let caller = self.parts.auth.admit_refresh(request.headers())?;
+                Ok(json(StatusCode::OK, token_bytes(&self.parts.issuer.refresh(&caller).to_json())))
+            }
+            Route::Health => Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY))),
+            Route::Ready if self.shutdown.phase() == Phase::Running => {
+                Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY)))
+            }
+            Route::Ready => Ok(json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(DRAINING))),
+            Route::Protocol => Ok(json(StatusCode::OK, self.parts.protocol.clone())),
+            Route::Hello => Ok(Response::new(Reply::empty())),
+        }
+    }
+
+    /// The body of a control request, which is a few hundred bytes.
+    async fn small_body(&self, body: Incoming) -> Result<Bytes, Problem> {
+        let limits = HoldLimits {
+            keep: MAX_CONTROL_BODY,
+            max: MAX_CONTROL_BODY as u64,
+            silence: self.parts.body_timeout,
+            budget: Budget::new(MAX_CONTROL_BODY),
+        };
+        let held = Held::take(body, &limits, None).await?;
+        Ok(held.collect().await?.to_bytes())
+    }
+}
+
+impl Handler for Endpoint {
+    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Reply> {
+        let at = Instant::now();
+        let id = RequestId::next();
+        let origin = self.parts.cors.allowed(request.headers());
+        if let Some(preflight) = self.parts.cors.preflight(request.method(), request.headers()) {
+            return preflight;
+        }
+        let target =
+            check_target(request.method(), request.uri()).and_then(|()| route(request.method(), request.uri().path()));
+        let line = Line { method: request.method().clone(), path: request.uri().path().to_owned(), peer, id, at };
+        let outcome = match target {
+            Ok(route) => self.answer(request, route, id, at).await.map(|response| (Some(route), response)),
+            Err(problem) => Err(problem),
+        };
+        let mut response = match outcome {
+            Ok((route, response)) => line.answered(route, response),
+            Err(problem) => line.refused(problem),
+        };
+        if let Some(origin) = origin {
+            cors::grant(response.headers_mut(), origin);
+        }
+        response
+    }
+}
+
+/// What the log says of a request that is not relayed. A relayed one has its usage record.
+struct Line {
+    method: Method,
+    path: String,
+    peer: SocketAddr,
+    id: RequestId,
+    at: Instant,
+}
+
+impl Line {
+    fn answered(&self, route: Option<Route>, mut response: Response<Reply>) -> Response<Reply> {
+        let is_probe = matches!(route, Some(Route::Health | Route::Ready | Route::Hello));
+        let is_relayed = matches!(route, Some(Route::Relay(_)));
+        if !is_relayed {
+            response.headers_mut().insert(REQUEST_ID_HEADER, self.id.header());
+        }
+        let status = response.status().as_u16();
+        let total_ms = self.total_ms();
+        if is_probe {
+            tracing::debug!(request_id = %self.id, method = %self.method, path = self.path, status, total_ms, "Answered a probe");
+        } else if !is_relayed {
+            tracing::info!(request_id = %self.id, method = %self.method, path = self.path, peer = %self.peer, status, total_ms, "Answered a request");
+        }
+        response
+    }
+
+    fn refused(&self, problem: Problem) -> Response<Reply> {
+        let (status, ..) = problem.code.answer();
+        let total_ms = self.total_ms();
+        tracing::info!(
+            request_id = %self.id, method = %self.method, path = self.path, peer = %self.peer, status, total_ms,
+            error_code = problem.code.as_str(), "Refused a request"
+        );
+        problem.into_response(&self.id)
+    }
+
+    fn total_ms(&self) -> u64 {
+        u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn json(status: StatusCode, body: Bytes) -> Response<Reply> {
+    let mut response = Response::new(Reply::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn token_bytes(body: &Secret) -> Bytes {
+    Bytes::copy_from_slice(body.expose().as_bytes())
+}
+
+const HEALTHY: &[u8] = concat!(r#"{"status":"ok","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#).as_bytes();
+const DRAINING: &[u8] = br#"{"status":"draining"}"#;
+const MAX_CONTROL_BODY: usize = 16 * 1024;

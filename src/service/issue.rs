@@ -1,0 +1,132 @@
+//! Issues wrapper tokens: the service's half of bootstrap and refresh.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use super::auth::{Caller, TokenPolicy};
+use super::config::{BootstrapMode, Enrolment};
+use super::keyring::KeyRing;
+use crate::clock::Clock;
+use crate::secret::Secret;
+use crate::transport::problem::Problem;
+use crate::wire::{BootstrapRequest, Claims, DeviceId, ErrorCode, TokenResponse, TokenType};
+
+/// Makes tokens.
+pub struct Issuer {
+    keys: Arc<KeyRing>,
+    clock: Arc<dyn Clock>,
+    policy: TokenPolicy,
+    terms: Terms,
+    enrolment: Enrolment,
+}
+
+/// What a device is told with its token.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Where to send requests; `None` means where the token came from.
+    pub base_url: Option<String>,
+    /// The models a device may ask for; empty means all.
+    pub models: Vec<String>,
+}
+
+impl Issuer {
+    /// Signs with the first of `keys`.
+    #[must_use]
+    pub fn new(
+        keys: Arc<KeyRing>,
+        clock: Arc<dyn Clock>,
+        policy: TokenPolicy,
+        terms: Terms,
+        enrolment: Enrolment,
+    ) -> Self {
+        Self { keys, clock, policy, terms, enrolment }
+    }
+
+    /// Answers `POST /bootstrap`.
+    ///
+    /// # Errors
+    /// A [`Problem`] that says what is wrong with the body, or that the device may not enrol.
+    pub fn bootstrap(&self, body: &[u8]) -> Result<TokenResponse, Problem> {
+        // Who may not enrol learns nothing about the body.
+        if self.enrolment.mode == BootstrapMode::Closed {
+            return Err(Problem::new(ErrorCode::BootstrapClosed, "This service does not enrol devices"));
+        }
+        let request: BootstrapRequest = serde_json::from_slice(body).map_err(|error| {
+            Problem::new(ErrorCode::BodyInvalid, format!("The body is not a bootstrap request: {error}"))
+        })?;
+        self.check_enrolment(request.enrolment.as_ref())?;
+        let claims = Claims { models: self.terms.models.clone(), ..self.claims_for(request.device_id) };
+        Ok(self.answer(&claims))
+    }
+
+    /// Answers `POST /refresh`: the same device and rights, a new life.
+    #[must_use]
+    pub fn refresh(&self, caller: &Caller) -> TokenResponse {
+        let old = caller.claims();
+        let claims = Claims {
+            org: old.org.clone(),
+            user: old.user.clone(),
+            models: old.models.clone(),
+            ..self.claims_for(old.sub.clone())
+        };
+        self.answer(&claims)
+    }
+
+    fn check_enrolment(&self, presented: Option<&Secret>) -> Result<(), Problem> {
+        if self.enrolment.mode == BootstrapMode::Open {
+            return Ok(());
+        }
+        let Some(presented) = presented else {
+            return Err(Problem::new(ErrorCode::EnrolmentRequired, "This service enrols only with an enrolment token"));
+        };
+        // Every token is compared, so that the time does not tell which one came close.
+        let known = self
+            .enrolment
+            .tokens
+            .iter()
+            .fold(false, |known, token| known | token.matches(presented.expose().as_bytes()));
+        if known { Ok(()) } else { Err(Problem::new(ErrorCode::EnrolmentInvalid, "The enrolment token is not valid")) }
+    }
+
+    fn claims_for(&self, device: DeviceId) -> Claims {
+        let now = self.clock.unix_seconds();
+        Claims {
+            iss: self.policy.issuer.clone(),
+            aud: self.policy.audience.clone(),
+            sub: device,
+            iat: now,
+            nbf: now,
+            exp: now + self.policy.lifetime.as_secs(),
+            jti: random_id(),
+            org: None,
+            user: None,
+            models: Vec::new(),
+        }
+    }
+
+    fn answer(&self, claims: &Claims) -> TokenResponse {
+        TokenResponse {
+            token: self.keys.sign(claims),
+            token_type: TokenType::Bearer,
+            expires_in: self.policy.lifetime.as_secs(),
+            expires_at: claims.exp,
+            refresh_in: (self.policy.lifetime / 2).min(REFRESH_INTERVAL).as_secs(),
+            base_url: self.terms.base_url.clone(),
+            device_id: claims.sub.clone(),
+            models: claims.models.clone(),
+        }
+    }
+}
+
+/// 128 random bits.
+fn random_id() -> String {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random source works, or nothing here is safe");
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Devices refresh every half hour, unless their tokens live for less than an hour.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(30 * 60);

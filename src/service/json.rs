@@ -1,0 +1,283 @@
+//! Reads single values out of a large JSON object while it streams by.
+//!
+//! Only the top level is understood; everything below it is skipped at the speed of a byte search. Nothing is kept but
+//! the values asked for, so a 30 MB body costs no memory here. The scanner does not validate: what it cannot follow it
+//! reports as [`Malformed`], and the upstream judges the rest.
+
+use memchr::memchr2;
+
+/// Finds the values of some top-level keys in a JSON object that arrives in pieces.
+pub struct ObjectScanner<const N: usize> {
+    keys: [&'static str; N],
+    found: [Found; N],
+    state: State,
+    /// Open brackets below the top level.
+    depth: u32,
+    in_string: bool,
+    escaped: bool,
+    /// The raw text of the key that is being read, or of the value that was asked for.
+    text: Vec<u8>,
+    /// The wanted key whose value is being read.
+    wanted: Option<usize>,
+}
+
+/// What was found for one key.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Found {
+    /// The key has not come.
+    #[default]
+    Nothing,
+    /// Its value, as raw JSON.
+    Value(Vec<u8>),
+    /// The key came more than once. Parsers differ on which one counts.
+    Repeated,
+    /// The value is longer than any sensible one.
+    TooLong,
+}
+
+/// The bytes are not a JSON object, as far as the top level shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    BeforeObject,
+    BeforeKey { first: bool },
+    InKey,
+    BeforeColon,
+    BeforeValue,
+    InValue,
+    AfterValue,
+    AfterObject,
+}
+
+impl<const N: usize> ObjectScanner<N> {
+    /// Looks for `keys`.
+    #[must_use]
+    pub fn new(keys: [&'static str; N]) -> Self {
+        Self {
+            keys,
+            found: [const { Found::Nothing }; N],
+            state: State::BeforeObject,
+            depth: 0,
+            in_string: false,
+            escaped: false,
+            text: Vec::new(),
+            wanted: None,
+        }
+    }
+
+    /// What is known of key number `index`.
+    #[must_use]
+    pub fn found(&self, index: usize) -> &Found {
+        &self.found[index]
+    }
+
+    /// Whether the object is closed.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.state == State::AfterObject
+    }
+
+    /// Reads the next bytes.
+    ///
+    /// # Errors
+    /// [`Malformed`]; the scanner must not be fed after that.
+    pub fn feed(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
+        while let Some(&byte) = bytes.first() {
+            let used = match self.state {
+                State::InKey => self.read_key(bytes)?,
+                State::InValue => self.read_value(bytes),
+                _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => 1,
+                _ => self.read_structure(byte)?,
+            };
+            bytes = &bytes[used..];
+        }
+        Ok(())
+    }
+
+    /// One byte between keys and values. Answers how many bytes it used: none, when the byte belongs to the value.
+    fn read_structure(&mut self, byte: u8) -> Result<usize, Malformed> {
+        self.state = match (self.state, byte) {
+            (State::BeforeObject, b'{') => State::BeforeKey { first: true },
+            (State::BeforeKey { .. }, b'"') => {
+                self.text.clear();
+                State::InKey
+            }
+            (State::BeforeKey { first: true }, b'}') | (State::AfterValue, b'}') => State::AfterObject,
+            (State::BeforeColon, b':') => State::BeforeValue,
+            (State::BeforeValue, byte) if !matches!(byte, b',' | b'}' | b']' | b':') => {
+                self.text.clear();
+                self.state = State::InValue;
+                return Ok(0);
+            }
+            (State::AfterValue, b',') => State::BeforeKey { first: false },
+            _ => return Err(Malformed),
+        };
+        Ok(1)
+    }
+
+    fn read_key(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        let (length, ended) = self.string_part(bytes);
+        if self.text.len() + length > MAX_KEY {
+            // No wanted key, even fully escaped, is that long; but it must end.
+            self.text.truncate(0);
+            self.text.resize(MAX_KEY, b'?');
+        } else {
+            self.text.extend_from_slice(&bytes[..length]);
+        }
+        if !ended {
+            return Ok(length);
+        }
+        self.wanted = self.wanted_key()?;
+        self.state = State::BeforeColon;
+        Ok(length + 1)
+    }
+
+    /// Which wanted key the raw text spells. `\u006dodel` spells `model`.
+    fn wanted_key(&self) -> Result<Option<usize>, Malformed> {
+        if !self.text.contains(&b'\\') {
+            return Ok(self.keys.iter().position(|key| key.as_bytes() == self.text));
+        }
+        let quoted = [b"\"", self.text.as_slice(), b"\""].concat();
+        let spelled: String = serde_json::from_slice(&quoted).map_err(|_| Malformed)?;
+        Ok(self.keys.iter().position(|key| **key == spelled))
+    }
+
+    /// Skips or keeps a part of the value and answers how many bytes it used.
+    fn read_value(&mut self, bytes: &[u8]) -> usize {
+        let (length, ended) = self.value_part(bytes);
+        if let Some(index) = self.wanted {
+            // One byte more than fits tells that it is too long.
+            let room = (MAX_VALUE + 1).saturating_sub(self.text.len());
+            self.text.extend_from_slice(&bytes[..length.min(room)]);
+            if ended {
+                self.keep_value(index);
+            }
+        }
+        if ended {
+            self.state = State::AfterValue;
+        }
+        length
+    }
+
+    fn keep_value(&mut self, index: usize) {
+        let text = std::mem::take(&mut self.text);
+        let value = if text.len() > MAX_VALUE { Found::TooLong } else { Found::Value(text) };
+        let before = &mut self.found[index];
+        *before = if *before == Found::Nothing { value } else { Found::Repeated };
+    }
+
+    /// How much of `bytes` belongs to the value, and whether the value ends there.
+    fn value_part(&mut self, bytes: &[u8]) -> (usize, bool) {
+        let mut at = 0;
+        while at < bytes.len() {
+            if self.in_string {
+                let (length, ended) = self.string_part(&bytes[at..]);
+                at += length;
+                if !ended {
+                    break;
+                }
+                at += 1;
+                self.in_string = false;
+                if self.depth == 0 {
+                    return (at, true);
+                }
+                continue;
+            }
+            match bytes[at] {
+                b'"' => self.in_string = true,
+                b'{' | b'[' => self.depth += 1,
+                // The comma or bracket of the top level ends a bare number or word.
+                b',' | b'}' | b']' if self.depth == 0 => return (at, true),
+                b'}' | b']' => {
+                    self.depth -= 1;
+                    if self.depth == 0 {
+                        return (at + 1, true);
+                    }
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        (bytes.len(), false)
+    }
+
+    /// How far a string goes, and whether its closing quote follows.
+    fn string_part(&mut self, bytes: &[u8]) -> (usize, bool) {
+        let mut at = 0;
+        if self.escaped && !bytes.is_empty() {
+            self.escaped = false;
+            at = 1;
+        }
+        while let Some(offset) = memchr2(b'"', b'\\', &bytes[at..]) {
+            at += offset;
+            if bytes[at] == b'"' {
+                return (at, true);
+            }
+            at += 2;
+            if at > bytes.len() {
+                self.escaped = true;
+                break;
+            }
+        }
+        (bytes.len(), false)
+    }
+}
+
+/// `message` in full escapes would be 42 bytes; no wanted key is longer.
+const MAX_KEY: usize = 64;
+
+/// A model's name and a usage object are short.
+const MAX_VALUE: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(text: &[u8], piece: usize) -> Result<(Found, Found, bool), Malformed> {
+        let mut scanner = ObjectScanner::new(["model", "usage"]);
+        for bytes in text.chunks(piece) {
+            scanner.feed(bytes)?;
+        }
+        Ok((scanner.found(0).clone(), scanner.found(1).clone(), scanner.is_complete()))
+    }
+
+    fn value(raw: &str) -> Found {
+        Found::Value(raw.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn values_are_found_however_the_bytes_are_cut() {
+        let text = br#" {"a":{"model":"inner","x":["}\"]",1]},"n":-1.5e3,"model" : "claude-\"x\"","t":true,"usage":{"in":[1,2]} } "#;
+        for piece in 1..text.len() {
+            let expected = (value(r#""claude-\"x\"""#), value(r#"{"in":[1,2]}"#), true);
+            assert_eq!(scan(text, piece), Ok(expected), "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a30_a_repeated_or_escaped_key_is_the_same_key() {
+        let repeated = br#"{"model":"a","\u006dodel":"b"}"#;
+        assert_eq!(scan(repeated, 3).unwrap().0, Found::Repeated);
+        assert_eq!(scan(br#"{"mod\u0065l":"a"}"#, 1).unwrap().0, value("\"a\""));
+        assert_eq!(scan(br#"{"Model":"a","model ":"b"}"#, 5).unwrap().0, Found::Nothing);
+    }
+
+    #[test]
+    fn a30_bytes_that_are_no_object_are_malformed() {
+        for text in ["[1]", "\u{feff}{}", "{\"a\" 1}", "{,}", "{\"a\":}", "{} {}", "{\"a\":1,}", "x=1"] {
+            assert_eq!(scan(text.as_bytes(), 2), Err(Malformed), "{text}");
+        }
+        let utf16: Vec<u8> = "{\"model\":1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(scan(&utf16, 64), Err(Malformed));
+    }
+
+    #[test]
+    fn a33_depth_and_length_cost_no_memory() {
+        let deep = [b"{\"a\":".as_slice(), &b"[".repeat(100_000), &b"]".repeat(100_000), b",\"model\":\"m\"}"].concat();
+        assert_eq!(scan(&deep, 4096).unwrap().0, value("\"m\""));
+        let long = [b"{\"model\":\"".as_slice(), &b"m".repeat(100_000), b"\"}"].concat();
+        assert_eq!(scan(&long, 1000).unwrap().0, Found::TooLong);
+    }
+}

@@ -1,0 +1,183 @@
+//! A bounded queue of log lines and the thread that writes them.
+
+use std::io::Write;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Takes lines without ever waiting for the disk or the terminal.
+#[derive(Clone)]
+pub struct LineQueue(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<u8>,
+    dropped: u64,
+    writing: bool,
+    closed: bool,
+}
+
+/// Owns the thread; call [`close`](Self::close) before the process ends.
+pub struct LineWriter {
+    queue: LineQueue,
+    thread: JoinHandle<()>,
+}
+
+impl LineQueue {
+    /// Starts a thread that writes to `out` what the queue takes.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub fn start(out: impl Write + Send + 'static) -> std::io::Result<(Self, LineWriter)> {
+        let queue = Self(Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() }));
+        let reader = queue.clone();
+        let thread = std::thread::Builder::new().name("log".into()).spawn(move || reader.write_all(out))?;
+        Ok((queue.clone(), LineWriter { queue, thread }))
+    }
+
+    /// Queues one whole line, its line feed included.
+    pub fn push(&self, line: &[u8]) {
+        let mut state = self.lock();
+        if state.waiting.len() + line.len() > MAX_WAITING {
+            state.dropped += 1;
+            return;
+        }
+        let wake = state.waiting.is_empty();
+        state.waiting.extend_from_slice(line);
+        drop(state);
+        if wake {
+            self.0.changed.notify_all();
+        }
+    }
+
+    /// Lines that did not fit.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    fn write_all(&self, mut out: impl Write) {
+        let mut batch = Vec::new();
+        let mut reported = 0;
+        while let Some(dropped) = self.next_batch(&mut batch) {
+            if dropped > reported {
+                let lost = dropped - reported;
+                let _ = writeln!(
+                    out,
+                    r#"{{"level":"WARN","target":"valetkey::log","message":"Dropped {lost} log lines"}}"#
+                );
+                reported = dropped;
+            }
+            // Nobody is left to tell when the log itself cannot be written.
+            let _ = out.write_all(&batch);
+            let _ = out.flush();
+            batch.clear();
+            if batch.capacity() > KEEP_CAPACITY {
+                batch.shrink_to(KEEP_CAPACITY);
+            }
+            self.lock().writing = false;
+            self.0.changed.notify_all();
+        }
+    }
+
+    /// Waits for lines, gives more a moment to gather, and swaps them out; `None` once closed and empty.
+    fn next_batch(&self, batch: &mut Vec<u8>) -> Option<u64> {
+        let mut state = self.lock();
+        while state.waiting.is_empty() {
+            if state.closed {
+                return None;
+            }
+            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if !state.closed {
+            let waited = self.0.changed.wait_timeout_while(state, GATHER, |state| !state.closed);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        std::mem::swap(&mut state.waiting, batch);
+        state.writing = true;
+        Some(state.dropped)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LineWriter {
+    /// Writes what is queued and ends the thread. A reader that takes nothing is given up after a second.
+    pub fn close(self) {
+        let mut state = self.queue.lock();
+        state.closed = true;
+        self.queue.0.changed.notify_all();
+        let busy = |state: &mut State| state.writing || !state.waiting.is_empty();
+        let waited = self.queue.0.changed.wait_timeout_while(state, CLOSE_LIMIT, busy);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let written = !busy(&mut state);
+        drop(state);
+        if written {
+            // It has nothing left to do, so this does not wait.
+            let _ = self.thread.join();
+        }
+    }
+}
+
+/// How long lines gather before they are written: unnoticeable to a reader, and a wake-up for each line costs more than
+/// the line.
+const GATHER: Duration = Duration::from_millis(20);
+
+const MAX_WAITING: usize = 8 << 20;
+const KEEP_CAPACITY: usize = 64 << 10;
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Collects what is written; blocks while the gate is shut.
+    struct Sink(Arc<Mutex<Vec<u8>>>, Option<mpsc::Receiver<()>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if let Some(gate) = self.1.take() {
+                let _ = gate.recv();
+            }
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn closing_writes_every_line_in_order() {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let (queue, writer) = LineQueue::start(Sink(Arc::clone(&written), None)).unwrap();
+        let expected: String = (0..1000).map(|number| format!("line {number}\n")).collect();
+        expected.split_inclusive('\n').for_each(|line| queue.push(line.as_bytes()));
+        writer.close();
+        assert_eq!(String::from_utf8(written.lock().unwrap().clone()).unwrap(), expected);
+    }
+
+    #[test]
+    fn f27_a_blocked_reader_costs_lines_and_nothing_else() {
+        let (open, gate) = mpsc::channel();
+        let (queue, writer) = LineQueue::start(Sink(Arc::default(), Some(gate))).unwrap();
+        let line = vec![b'x'; 1 << 20];
+        for _ in 0..40 {
+            queue.push(&line);
+        }
+        assert!(queue.dropped() > 0);
+        open.send(()).unwrap();
+        writer.close();
+    }
+}

@@ -1,0 +1,186 @@
+//! A `/v1` request from its head to its relayed answer, in this order: credential, size, body and model, key swap,
+//! upstream, relay with the meter on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::auth::{Auth, Caller};
+use super::config::{Listen, UpstreamConfig};
+use super::model::{AskedModel, ModelInspector, ModelRule};
+use super::router::RelayRoute;
+use super::upstream::{KeySwap, problem};
+use super::usage::{Ended, Meter, Recording, UsageSink};
+use crate::transport::headers::strip_upstream_response;
+use crate::transport::hold::{Budget, Held, HoldLimits, Inspector};
+use crate::transport::problem::Problem;
+use crate::transport::relay::{Ending, Relay};
+use crate::transport::reply::Reply;
+use crate::transport::request_id::RequestId;
+use crate::transport::shutdown::Shutdown;
+use crate::transport::upstream::{Upstream, UpstreamBody};
+use crate::wire::names::REQUEST_ID_HEADER;
+use crate::wire::{ErrorBody, ErrorCode};
+
+/// What every worker shares.
+pub struct Pipeline {
+    auth: Arc<Auth>,
+    swap: KeySwap,
+    usage: Arc<dyn UsageSink>,
+    hold: HoldLimits,
+    first_byte: Duration,
+    silence: Duration,
+}
+
+/// A request and what is known of it before it is admitted.
+pub struct Arrival {
+    /// Its head and its body, of which nothing is read yet.
+    pub request: Request<Incoming>,
+    /// Where it goes.
+    pub route: RelayRoute,
+    /// Its name.
+    pub id: RequestId,
+    /// When its head was here.
+    pub at: Instant,
+}
+
+impl Pipeline {
+    /// Puts the stages together.
+    #[must_use]
+    pub fn new(auth: Arc<Auth>, usage: Arc<dyn UsageSink>, listen: &Listen, upstream: &UpstreamConfig) -> Self {
+        let hold = HoldLimits {
+            keep: HOLD_BODY,
+            max: listen.max_payload,
+            silence: listen.request_timeout,
+            budget: Budget::new(HOLD_TOTAL),
+        };
+        Self {
+            auth,
+            swap: KeySwap::new(upstream),
+            usage,
+            hold,
+            first_byte: upstream.first_byte_timeout,
+            silence: upstream.idle_timeout,
+        }
+    }
+
+    /// Serves one request over `upstream`.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with. Once the request is on its way up, a usage record is left in every case.
+    pub async fn serve(
+        &self,
+        arrival: Arrival,
+        upstream: &Upstream,
+        shutdown: Shutdown,
+    ) -> Result<Response<Reply>, Problem> {
+        let caller = self.auth.admit(arrival.request.headers())?;
+        let (parts, body) = arrival.request.into_parts();
+        let asked = AskedModel::default();
+        let inspector = inspector(arrival.route, &caller, &parts.headers, &asked)?;
+        let body = Held::take(body, &self.hold, inspector).await?;
+        let sink = Arc::clone(&self.usage);
+        let mut recording = Recording::open(&arrival.id, &caller, arrival.route.name(), asked, sink, arrival.at);
+        let request = self.swap.outbound(parts, body, upstream);
+        match upstream.send(request, self.first_byte).await {
+            Ok(response) => self.answer(response, arrival.route, &arrival.id, recording, shutdown),
+            Err(error) => {
+                let problem = problem(error);
+                recording.fill(|record| record.status = Some(problem.code.answer().0));
+                recording.finish(Ended::Error);
+                Err(problem)
+            }
+        }
+    }
+
+    fn answer(
+        &self,
+        response: Response<UpstreamBody>,
+        route: RelayRoute,
+        id: &RequestId,
+        mut recording: Recording,
+        shutdown: Shutdown,
+    ) -> Result<Response<Reply>, Problem> {
+        let (mut parts, body) = response.into_parts();
+        let upstream_id = parts.headers.get(REQUEST_ID_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
+        if matches!(parts.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(refused_key(parts.status, upstream_id, recording));
+        }
+        recording.answered(parts.status.as_u16(), upstream_id);
+        strip_upstream_response(&mut parts.headers);
+        parts.headers.entry(REQUEST_ID_HEADER).or_insert_with(|| id.header());
+        parts.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        let is_stream = is_plain_event_stream(&parts.headers);
+        let meter = Meter::new(recording, parts.status.as_u16(), &parts.headers, route.is_metered());
+        let mut relay = Relay::new(body, self.silence, shutdown).tapped(Box::new(meter));
+        if is_stream {
+            parts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+            relay = relay.with_last_words(last_words);
+        }
+        Ok(Response::from_parts(parts, Reply::Relayed(Box::new(relay))))
+    }
+}
+
+/// Watches the model in the request's body, if the route has one.
+fn inspector(
+    route: RelayRoute,
+    caller: &Caller,
+    headers: &HeaderMap,
+    asked: &AskedModel,
+) -> Result<Option<Box<dyn Inspector>>, Problem> {
+    if !route.names_model() {
+        return Ok(None);
+    }
+    let plain = headers.get_all(CONTENT_ENCODING).iter().all(|encoding| encoding == "identity");
+    if !plain {
+        // What a decoder of ours and the upstream's make of the same bytes may differ.
+        return if *caller.models() == ModelRule::Any {
+            Ok(None)
+        } else {
+            let message = "This device may ask for certain models only, so its requests must not be compressed";
+            Err(Problem::new(ErrorCode::EncodingUnsupported, message))
+        };
+    }
+    Ok(Some(Box::new(ModelInspector::new(caller.models().clone(), Arc::clone(asked)))))
+}
+
+/// The upstream refused the service's own key. A 401 would make clients throw away a good token.
+fn refused_key(status: StatusCode, upstream_id: Option<String>, mut recording: Recording) -> Problem {
+    tracing::error!(
+        status = status.as_u16(),
+        upstream_request_id = upstream_id,
+        "The upstream refused the service's key"
+    );
+    let problem = Problem::new(ErrorCode::UpstreamCredential, "The service's own access to the upstream was refused");
+    recording.answered(problem.code.answer().0, upstream_id);
+    recording.finish(Ended::Error);
+    problem
+}
+
+fn is_plain_event_stream(headers: &HeaderMap) -> bool {
+    let is_stream = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    is_stream && !headers.contains_key(CONTENT_ENCODING)
+}
+
+/// The last event of a stream that the service had to end.
+fn last_words(ending: Ending) -> Bytes {
+    let (code, message) = match ending {
+        Ending::ShutDown => (ErrorCode::ShuttingDown, "The service is shutting down"),
+        _ => (ErrorCode::UpstreamTimeout, "The upstream stopped sending"),
+    };
+    let body = serde_json::to_string(&ErrorBody::new(code, message, None)).expect("an error body is plain JSON");
+    format!("event: error\ndata: {body}\n\n").into()
+}
+
+const ACCEL_BUFFERING: http::HeaderName = http::HeaderName::from_static("x-accel-buffering");
+
+/// Bodies up to this size are looked at whole before anything is sent. A typical Claude Code request has 76 kB.
+const HOLD_BODY: usize = 1 << 20;
+
+/// Over all requests of the service.
+const HOLD_TOTAL: usize = 256 << 20;

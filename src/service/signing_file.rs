@@ -1,0 +1,65 @@
+//! Keeps the random signing secret of a service that was given none, so that tokens survive a restart.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use super::StartError;
+use crate::secret::Secret;
+
+/// Reads the secret in `path`, or makes one there that only this user can read.
+///
+/// # Errors
+/// [`StartError::SigningFile`]
+pub fn load_or_create(path: &Path) -> Result<Secret, StartError> {
+    let result = match fs::read_to_string(path) {
+        Ok(text) => check(&text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
+        Err(error) => Err(error),
+    };
+    result.map_err(|source| StartError::SigningFile { path: path.display().to_string(), source })
+}
+
+fn check(text: &str) -> io::Result<Secret> {
+    let text = text.trim();
+    if text.len() < 43 {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it does not hold 32 random bytes; delete it to make a new one",
+        ));
+    }
+    Ok(Secret::new(text))
+}
+
+fn create(path: &Path) -> io::Result<Secret> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("the system has no random bytes"))?;
+    let secret = Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    restrict(&mut options);
+    match options.open(path) {
+        Ok(mut file) => {
+            file.write_all(secret.expose().as_bytes())?;
+            file.sync_all()?;
+            tracing::warn!(path = %path.display(), "No JWT_SECRET is set: made a random one and kept it");
+            Ok(secret)
+        }
+        // Another instance on this machine was faster; its secret counts.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check(&fs::read_to_string(path)?),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn restrict(options: &mut OpenOptions) {
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+}
+
+#[cfg(not(unix))]
+fn restrict(_: &mut OpenOptions) {
+    // The file inherits its folder's access list.
+}

@@ -1,0 +1,89 @@
+//! The way to the Anthropic API, and the only file that reads the real key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Request, Uri, Version};
+
+use super::config::{UpstreamAuth, UpstreamConfig};
+use crate::transport::connect::{Connector, TlsSetupError, tls_config};
+use crate::transport::headers::strip_request;
+use crate::transport::hold::Held;
+use crate::transport::problem::Problem;
+use crate::transport::upstream::{Upstream, UpstreamError};
+use crate::wire::ErrorCode;
+
+/// Makes upstream requests out of clients' requests.
+pub struct KeySwap {
+    header: HeaderName,
+    /// Marked as sensitive, so that no `Debug` shows it.
+    credential: HeaderValue,
+}
+
+impl KeySwap {
+    /// Uses the key and the header of `config`.
+    ///
+    /// # Panics
+    /// Never: the configuration was checked to hold a key that can stand in a header.
+    #[must_use]
+    pub fn new(config: &UpstreamConfig) -> Self {
+        let key = config.key.expose();
+        let (header, text) = match config.auth {
+            UpstreamAuth::ApiKey => (HeaderName::from_static("x-api-key"), key.to_owned()),
+            UpstreamAuth::Bearer => (AUTHORIZATION, format!("Bearer {key}")),
+        };
+        let mut credential = HeaderValue::try_from(text).expect("checked by the configuration");
+        credential.set_sensitive(true);
+        Self { header, credential }
+    }
+
+    /// The client's request with the real key in place of its own credentials.
+    #[must_use]
+    pub fn outbound(&self, mut parts: Parts, body: Held, upstream: &Upstream) -> Request<Held> {
+        strip_request(&mut parts.headers);
+        parts.headers.insert(self.header.clone(), self.credential.clone());
+        let asked = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        parts.uri = Uri::from(upstream.origin().target(&asked));
+        parts.version = Version::HTTP_11;
+        // A body that was sent chunked and is now held is sent with its length; hyper writes the header.
+        let announced = parts.headers.contains_key(CONTENT_LENGTH);
+        if !announced && hyper::body::Body::size_hint(&body).exact() == Some(0) {
+            return Request::from_parts(parts, Held::default());
+        }
+        Request::from_parts(parts, body)
+    }
+}
+
+/// Connections to the upstream for one worker.
+///
+/// # Errors
+/// [`TlsSetupError`]
+pub fn connector(config: &UpstreamConfig) -> Result<Connector, TlsSetupError> {
+    let tls = if config.origin.is_tls() { Some(tls_config(config.extra_roots.as_deref())?) } else { None };
+    let origin = Arc::new(config.origin.clone());
+    Ok(Connector::new(origin, tls, config.version, config.connect_timeout).with_system_proxy())
+}
+
+/// What the client is told when there is no response. What exactly went wrong is for the log.
+#[must_use]
+pub fn problem(error: UpstreamError) -> Problem {
+    use crate::transport::connect::ConnectError;
+    let (code, message) = match &error {
+        UpstreamError::Body(hold) => return hold.clone().into(),
+        UpstreamError::Connect(ConnectError::Timeout(_)) | UpstreamError::FirstByte(_) => {
+            (ErrorCode::UpstreamTimeout, "The upstream did not answer in time")
+        }
+        UpstreamError::Connect(_) => (ErrorCode::UpstreamUnreachable, "The upstream cannot be reached"),
+        UpstreamError::Dropped(_) => {
+            (ErrorCode::UpstreamUnreachable, "The upstream closed the connection before it answered")
+        }
+        UpstreamError::Invalid(_) => (ErrorCode::UpstreamInvalid, "The upstream's answer is not valid HTTP"),
+    };
+    tracing::warn!(error = &error as &dyn std::error::Error, "The upstream gave no response");
+    Problem::new(code, message).retry_after(RETRY_AFTER)
+}
+
+const RETRY_AFTER: Duration = Duration::from_secs(1);

@@ -1,0 +1,14 @@
+//! What each relayed request used, read from the response as it passes.
+//!
+//! A [`Recording`] is opened when a request is about to go up and leaves exactly one [`UsageRecord`], however it ends:
+//! also when the future that serves it is dropped.
+
+mod decode;
+mod meter;
+mod record;
+mod sse;
+mod tokens;
+
+pub use meter::Meter;
+pub use record::{Ended, Recording, UsageRecord, UsageSink};
+pub use tokens::Tokens;

@@ -1,0 +1,152 @@
+//! The tap on a relayed response: reads what it used and finishes the record.
+
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use serde_json::Value;
+
+use super::decode::Decoder;
+use super::record::{Ended, Recording, UsageRecord};
+use super::sse::SseScanner;
+use crate::service::json::{Found, ObjectScanner};
+use crate::transport::relay::{Ending, Tap};
+
+/// Meters one response.
+pub struct Meter {
+    recording: Recording,
+    status: u16,
+    decoder: Option<Decoder>,
+    reader: Reader,
+    /// Nothing more can be read; what was read before stays.
+    blind: bool,
+}
+
+/// How the plain bytes are read.
+enum Reader {
+    /// An event stream.
+    Stream(Box<SseScanner>),
+    /// One JSON object.
+    Object(Box<ObjectScanner<2>>),
+    /// It has no usage in it, or none that can be read.
+    Unreadable {
+        /// Whether it should have some.
+        expected: bool,
+    },
+}
+
+impl Meter {
+    /// Meters a response with these headers. Only a response that `is_metered` by its route is expected to state usage.
+    #[must_use]
+    pub fn new(recording: Recording, status: u16, headers: &HeaderMap, is_metered: bool) -> Self {
+        let expected = is_metered && status < 300;
+        let (decoder, reader) =
+            if expected { reader_for(headers) } else { (None, Reader::Unreadable { expected: false }) };
+        Self { recording, status, decoder, reader, blind: false }
+    }
+
+    fn ended(&self, ending: Ending) -> Ended {
+        let has_error =
+            self.status >= 400 || matches!(&self.reader, Reader::Stream(scanner) if scanner.seen().has_error);
+        match ending {
+            Ending::Complete if has_error => Ended::Error,
+            Ending::Complete => Ended::Complete,
+            Ending::Cancelled => Ended::Cancelled,
+            Ending::UpstreamCut | Ending::Stalled => Ended::UpstreamCut,
+            Ending::ShutDown => Ended::Error,
+        }
+    }
+}
+
+impl Tap for Meter {
+    fn data(&mut self, bytes: &[u8]) {
+        if self.blind {
+            return;
+        }
+        let reader = &mut self.reader;
+        let readable = match &mut self.decoder {
+            None => reader.read(bytes),
+            Some(decoder) => {
+                let mut readable = true;
+                decoder.decode(bytes, |plain| readable &= reader.read(plain)).is_ok() && readable
+            }
+        };
+        if !readable {
+            self.blind = true;
+        }
+    }
+
+    fn end(&mut self, ending: Ending) {
+        let ended = self.ended(ending);
+        let reader = &self.reader;
+        self.recording.fill(|record| reader.report(record));
+        self.recording.finish(ended);
+    }
+}
+
+impl Reader {
+    /// Reads plain bytes; false when it can read no more of them.
+    fn read(&mut self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Stream(scanner) => {
+                scanner.feed(bytes);
+                true
+            }
+            Self::Object(scanner) => scanner.feed(bytes).is_ok(),
+            Self::Unreadable { .. } => true,
+        }
+    }
+
+    fn report(&self, record: &mut UsageRecord) {
+        match self {
+            Self::Stream(scanner) => {
+                let seen = scanner.seen();
+                record.model_answered.clone_from(&seen.model);
+                record.tokens = seen.tokens;
+                record.unparsed_events = seen.unparsed;
+                record.no_usage = !seen.has_usage;
+                if !seen.has_final_count {
+                    let estimate = (seen.content_bytes / BYTES_PER_TOKEN) as u64;
+                    record.output_estimated = true;
+                    record.tokens.output_tokens = record.tokens.output_tokens.max(estimate);
+                }
+            }
+            Self::Object(scanner) => {
+                record.model_answered = parsed(scanner.found(MODEL)).and_then(|model| Some(model.as_str()?.to_owned()));
+                match parsed(scanner.found(USAGE)) {
+                    Some(usage) => record.tokens.merge(&usage),
+                    None => record.no_usage = true,
+                }
+            }
+            Self::Unreadable { expected } => record.no_usage = *expected,
+        }
+    }
+}
+
+fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, Reader) {
+    let reader = match headers.get(CONTENT_TYPE).map_or(b"".as_slice(), |value| value.as_bytes()) {
+        kind if kind.starts_with(b"text/event-stream") => Reader::Stream(Box::default()),
+        kind if kind.starts_with(b"application/json") => {
+            Reader::Object(Box::new(ObjectScanner::new(["model", "usage"])))
+        }
+        _ => Reader::Unreadable { expected: true },
+    };
+    match headers.get(CONTENT_ENCODING).map(|value| value.as_bytes()) {
+        None | Some(b"identity" | b"") => (None, reader),
+        Some(encoding) => match Decoder::for_encoding(encoding) {
+            Some(decoder) => (Some(decoder), reader),
+            None => (None, Reader::Unreadable { expected: true }),
+        },
+    }
+}
+
+fn parsed(found: &Found) -> Option<Value> {
+    match found {
+        Found::Value(raw) => serde_json::from_slice(raw).ok(),
+        _ => None,
+    }
+}
+
+const MODEL: usize = 0;
+const USAGE: usize = 1;
+
+/// Anthropic's own floor for text whose tokens nobody counted.
+const BYTES_PER_TOKEN: usize = 4;

@@ -1,0 +1,18 @@
+//! One HTTP hop, shared by the loopback proxy and the service.
+//!
+//! A request comes in through [`serve`], its body is taken by [`hold`], its headers are cleaned by [`headers`], and
+//! [`upstream`] sends it on over a pooled connection; the answer goes back as a [`relay`] that drives the upstream
+//! connection itself, so no second task stands between the two sockets.
+
+pub mod connect;
+pub mod headers;
+pub mod hold;
+pub mod origin;
+pub mod path;
+pub mod problem;
+pub mod relay;
+pub mod reply;
+pub mod request_id;
+pub mod serve;
+pub mod shutdown;
+pub mod upstream;

@@ -1,0 +1,246 @@
+//! Opens connections to one [`Origin`]: DNS, happy eyeballs, the system's proxy, TLS.
+
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls_platform_verifier::Verifier;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tower_service::Service;
+
+use super::origin::Origin;
+
+/// Which HTTP version to speak to an origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HttpVersion {
+    /// What TLS negotiates; HTTP/1.1 without TLS.
+    #[default]
+    Auto,
+    /// HTTP/1.1 always.
+    Http1,
+    /// HTTP/2 always, without TLS by prior knowledge.
+    Http2,
+}
+
+/// Why no connection could be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// No address, nobody listening, or the proxy in between refused.
+    #[error("cannot connect: {0}")]
+    Reach(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The TLS handshake failed; mostly a certificate that is not trusted.
+    #[error("TLS handshake failed: {0}")]
+    Tls(#[source] io::Error),
+    /// Not done within the limit.
+    #[error("no connection after {} ms", .0.as_millis())]
+    Timeout(Duration),
+}
+
+/// Why TLS cannot be set up at all.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsSetupError {
+    /// The file with additional roots cannot be used.
+    #[error("cannot read certificates from {path}: {reason}")]
+    Roots {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The platform's verifier cannot be used.
+    #[error("cannot set up TLS: {0}")]
+    Verifier(#[from] rustls::Error),
+}
+
+/// A TLS client configuration that trusts what the operating system trusts, and the roots in `extra_roots` (PEM).
+///
+/// # Errors
+/// [`TlsSetupError`] when the file or the system's store cannot be read.
+pub fn tls_config(extra_roots: Option<&Path>) -> Result<ClientConfig, TlsSetupError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let roots = extra_roots.map(read_roots).transpose()?.unwrap_or_default();
+    let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider))?;
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous() // the platform's own verifier is the one thing passed here
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth())
+}
+
+fn read_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
+    let fail = |reason: String| TlsSetupError::Roots { path: path.display().to_string(), reason };
+    let roots: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error: rustls::pki_types::pem::Error| fail(error.to_string()))?;
+    if roots.is_empty() { Err(fail("no certificate in it".into())) } else { Ok(roots) }
+}
+
+/// Opens connections to one origin.
+#[derive(Clone)]
+pub struct Connector {
+    origin: Arc<Origin>,
+    tcp: HttpConnector,
+    tls: Option<TlsConnector>,
+    proxy: Option<Intercept>,
+    version: HttpVersion,
+    limit: Duration,
+}
+
+/// An open connection and the HTTP version agreed on.
+pub struct Connection {
+    /// The bytes.
+    pub stream: Stream,
+    /// Whether HTTP/2 is spoken on it.
+    pub is_http2: bool,
+}
+
+impl Connector {
+    /// Prepares connections to `origin`, none of which may take longer than `limit` to open. `tls` is needed for an
+    /// `https` origin and ignored for others.
+    #[must_use]
+    pub fn new(origin: Arc<Origin>, tls: Option<ClientConfig>, version: HttpVersion, limit: Duration) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(Duration::from_secs(60)));
+        tcp.set_connect_timeout(Some(limit));
+        let tls = tls.filter(|_| origin.is_tls()).map(|mut config| {
+            config.alpn_protocols = alpn(version);
+            TlsConnector::from(Arc::new(config))
+        });
+        Self { origin, tcp, tls, proxy: None, version, limit }
+    }
+
+    /// Goes through the proxy that the system or the environment names for this origin, if any. A loopback origin is
+    /// always reached directly.
+    #[must_use]
+    pub fn with_system_proxy(mut self) -> Self {
+        if !self.origin.is_loopback() {
+            self.proxy = Matcher::from_system().intercept(&self.origin.connect_uri());
+        }
+        self
+    }
+
+    /// Where it connects to.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Opens one connection.
+    ///
+    /// # Errors
+    /// [`ConnectError`]
+    pub async fn connect(&self) -> Result<Connection, ConnectError> {
+        tokio::time::timeout(self.limit, self.open()).await.unwrap_or(Err(ConnectError::Timeout(self.limit)))
+    }
+
+    async fn open(&self) -> Result<Connection, ConnectError> {
+        let tcp = self.open_tcp().await?;
+        let Some(tls) = &self.tls else {
+            return Ok(Connection { stream: Stream::Plain(tcp), is_http2: self.version == HttpVersion::Http2 });
+        };
+        let name = ServerName::try_from(self.origin.host())
+            .map_err(|error| ConnectError::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        let stream = tls.connect(name, tcp).await.map_err(ConnectError::Tls)?;
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        Ok(Connection { stream: Stream::Tls(Box::new(stream)), is_http2 })
+    }
+
+    async fn open_tcp(&self) -> Result<TcpStream, ConnectError> {
+        let target = self.origin.connect_uri();
+        let mut tcp = self.tcp.clone();
+        let opened = match &self.proxy {
+            None => tcp.call(target).await.map_err(|error| ConnectError::Reach(error.into()))?,
+            Some(proxy) => {
+                let mut tunnel = Tunnel::new(proxy.uri().clone(), tcp);
+                if let Some(auth) = proxy.basic_auth() {
+                    tunnel = tunnel.with_auth(auth.clone());
+                }
+                tunnel.call(target).await.map_err(|error| ConnectError::Reach(error.into()))?
+            }
+        };
+        Ok(opened.into_inner())
+    }
+}
+
+fn alpn(version: HttpVersion) -> Vec<Vec<u8>> {
+    match version {
+        HttpVersion::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        HttpVersion::Http1 => vec![b"http/1.1".to_vec()],
+        HttpVersion::Http2 => vec![b"h2".to_vec()],
+    }
+}
+
+/// A TCP connection with or without TLS on it.
+pub enum Stream {
+    /// Without.
+    Plain(TcpStream),
+    /// With.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// As hyper takes it.
+    #[must_use]
+    pub fn into_hyper(self) -> TokioIo<Self> {
+        TokioIo::new(self)
+    }
+}
+
+macro_rules! on_either {
+    ($self:expr, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Stream::Plain($stream) => $call,
+            Stream::Tls($stream) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        on_either!(self, stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        on_either!(self, stream => Pin::new(stream).poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        on_either!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_either!(self, stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_either!(self, stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}

@@ -1,0 +1,181 @@
+//! Which headers cross a hop, and which end there.
+//!
+//! Both directions are open lists: what is not known to end here is passed on unchanged, because clients and the API
+//! add headers faster than any allow-list follows.
+
+use http::header::{CONNECTION, HeaderMap, HeaderName};
+
+use crate::wire::names::{ERROR_HEADER, OWN_HEADER_PREFIX};
+
+/// Removes from a request what must not go up: hop-by-hop headers (RFC 9110 §7.6.1), every credential, forwarding
+/// headers, `expect`, `origin` and our own. The caller then sets the one credential of the next hop.
+pub fn strip_request(headers: &mut HeaderMap) {
+    strip(headers, |name| is_hop_by_hop(name) || ends_going_up(name));
+}
+
+/// Removes from an upstream's response what must not come down: hop-by-hop headers, what would act on the client's
+/// other state, and what describes the operator's account.
+pub fn strip_upstream_response(headers: &mut HeaderMap) {
+    strip(headers, |name| {
+        is_hop_by_hop(name) || acts_on_browser(name) || describes_operator(name) || name.starts_with(OWN_HEADER_PREFIX)
+    });
+}
+
+/// The same for the service's response at the loopback: the service has already removed what describes it, and its
+/// error code is for the app to see.
+pub fn strip_service_response(headers: &mut HeaderMap) {
+    strip(headers, |name| {
+        is_hop_by_hop(name) || acts_on_browser(name) || (name.starts_with(OWN_HEADER_PREFIX) && name != ERROR_HEADER)
+    });
+}
+
+fn strip(headers: &mut HeaderMap, ends_here: impl Fn(&str) -> bool) {
+    if headers.contains_key(CONNECTION) {
+        strip_connection_named(headers);
+    }
+    let ended: Vec<HeaderName> = headers.keys().filter(|name| ends_here(name.as_str())).cloned().collect();
+    for name in ended {
+        headers.remove(name);
+    }
+}
+
+/// `Connection` may name further headers that end at this hop.
+fn strip_connection_named(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "host"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
+}
+
+fn ends_going_up(name: &str) -> bool {
+    match name.as_bytes()[0] {
+        b'a' => name == "authorization",
+        b'c' => name == "cookie",
+        b'e' => name == "expect",
+        b'f' => name == "forwarded",
+        b'o' => name == "origin",
+        b'p' => name.starts_with("proxy-"),
+        b'x' => {
+            matches!(name, "x-api-key" | "x-real-ip")
+                || name.starts_with("x-forwarded-")
+                || name.starts_with(OWN_HEADER_PREFIX)
+        }
+        _ => false,
+    }
+}
+
+fn acts_on_browser(name: &str) -> bool {
+    matches!(name, "set-cookie" | "set-cookie2" | "alt-svc" | "clear-site-data") || name.starts_with("access-control-")
+}
+
+fn describes_operator(name: &str) -> bool {
+    matches!(name, "anthropic-organization-id" | "via" | "server" | "proxy-authenticate")
+        || name.starts_with("anthropic-ratelimit-")
+        || name.starts_with("cf-")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn credentials_and_forwarding_headers_end_here() {
+        let mut headers = map(&[
+            ("authorization", "Bearer a"),
+            ("x-api-key", "a"),
+            ("cookie", "a=b"),
+            ("proxy-authorization", "Basic a"),
+            ("forwarded", "for=1"),
+            ("x-forwarded-for", "1"),
+            ("x-real-ip", "1"),
+            ("expect", "100-continue"),
+            ("origin", "null"),
+            ("x-valetkey-error", "internal"),
+            ("anthropic-beta", "new-thing-2027"),
+            ("anthropic-beta", "other"),
+            ("x-claude-code-session-id", "s"),
+            ("x-stainless-retry-count", "0"),
+            ("accept-encoding", "gzip"),
+        ]);
+        strip_request(&mut headers);
+        assert_eq!(
+            names(&headers),
+            ["accept-encoding", "anthropic-beta", "x-claude-code-session-id", "x-stainless-retry-count"]
+        );
+        assert_eq!(headers.get_all("anthropic-beta").iter().count(), 2);
+    }
+
+    #[test]
+    fn a26_connection_names_further_headers_that_end_here() {
+        let mut headers =
+            map(&[("connection", "close, x-private"), ("x-private", "1"), ("te", "trailers"), ("x-kept", "1")]);
+        strip_request(&mut headers);
+        assert_eq!(names(&headers), ["x-kept"]);
+    }
+
+    #[test]
+    fn a42_an_upstream_cannot_act_on_the_client_or_show_the_account() {
+        let mut headers = map(&[
+            ("set-cookie", "a"),
+            ("access-control-allow-origin", "*"),
+            ("alt-svc", "h3"),
+            ("clear-site-data", "*"),
+            ("anthropic-organization-id", "o"),
+            ("anthropic-ratelimit-requests-limit", "1"),
+            ("cf-ray", "1"),
+            ("via", "1.1"),
+            ("server", "s"),
+            ("x-valetkey-error", "token_expired"),
+            ("request-id", "req_1"),
+            ("retry-after", "3"),
+            ("content-type", "text/event-stream"),
+        ]);
+        strip_upstream_response(&mut headers);
+        assert_eq!(names(&headers), ["content-type", "request-id", "retry-after"]);
+    }
+
+    #[test]
+    fn the_loopback_keeps_what_the_service_says_of_itself() {
+        let mut headers =
+            map(&[("x-valetkey-error", "token_expired"), ("anthropic-ratelimit-unified-status", "rejected")]);
+        strip_service_response(&mut headers);
+        assert_eq!(headers.len(), 2);
+    }
+}

@@ -1,0 +1,81 @@
+//! An error on its way to becoming a response, the same at both ends of the hop.
+
+use std::time::Duration;
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+
+use super::hold::{HoldError, Refusal};
+use super::reply::Reply;
+use super::request_id::RequestId;
+use crate::wire::names::{ERROR_HEADER, REQUEST_ID_HEADER, SHOULD_RETRY_HEADER, TOKEN_EXPIRED_HEADER};
+use crate::wire::{ErrorBody, ErrorCode};
+
+/// Why a request is not answered as asked: a code for programs and a sentence for a person.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}: {message}", code.as_str())]
+pub struct Problem {
+    /// Which error.
+    pub code: ErrorCode,
+    /// One sentence that says what is wrong. It never holds a secret and never names the header of the real key: Claude
+    /// Code reads that name as "not logged in".
+    pub message: String,
+    /// When it may be worth another try.
+    pub retry_after: Option<Duration>,
+}
+
+impl Problem {
+    /// A problem without a waiting time.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), retry_after: None }
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// The response: the Anthropic API's envelope, `request-id`, and always an explicit word on retrying.
+    #[must_use]
+    pub fn into_response(self, request_id: &RequestId) -> Response<Reply> {
+        let (status, _, retry) = self.code.answer();
+        let body = ErrorBody::new(self.code, self.message, Some(request_id.to_string()));
+        let body = serde_json::to_vec(&body).expect("an error body is plain JSON");
+        let mut response = Response::new(Reply::from(body));
+        *response.status_mut() = StatusCode::from_u16(status).expect("the table of codes holds valid statuses");
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(REQUEST_ID_HEADER, request_id.header());
+        headers.insert(SHOULD_RETRY_HEADER, HeaderValue::from_static(if retry { "true" } else { "false" }));
+        headers.insert(ERROR_HEADER, HeaderValue::from_static(self.code.as_str()));
+        if self.code == ErrorCode::TokenExpired {
+            headers.insert(TOKEN_EXPIRED_HEADER, HeaderValue::from_static("true"));
+        }
+        if let Some(wait) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        response
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.code, refusal.message)
+    }
+}
+
+impl From<HoldError> for Problem {
+    fn from(error: HoldError) -> Self {
+        let message = error.to_string();
+        match error {
+            HoldError::TooLarge(_) => Self::new(ErrorCode::PayloadTooLarge, message),
+            HoldError::Stalled(_) => Self::new(ErrorCode::BodyTimeout, message),
+            HoldError::Broken => Self::new(ErrorCode::RequestInvalid, message),
+            HoldError::Refused(refusal) => refusal.into(),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Carries an upstream's response to the client: frame in, frame out, watched by a tap that cannot touch it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+use super::shutdown::{Phase, Shutdown};
+use super::upstream::UpstreamBody;
+
+/// Sees a response pass. It gets the bytes by reference: whatever it does, the client's bytes are the upstream's.
+pub trait Tap: Send {
+    /// These bytes are about to go to the client.
+    fn data(&mut self, bytes: &[u8]);
+
+    /// Nothing more comes. Called exactly once.
+    fn end(&mut self, ending: Ending);
+}
+
+/// How a relayed response ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The upstream said all it had to say.
+    Complete,
+    /// The client went away.
+    Cancelled,
+    /// The upstream's connection broke.
+    UpstreamCut,
+    /// The upstream fell silent for longer than the limit.
+    Stalled,
+    /// The server ended it, to shut down.
+    ShutDown,
+}
+
+/// Why a relayed body ends abnormally for the client.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// The upstream's connection broke; so does the client's, and nothing is invented in between.
+    #[error("the upstream's response was cut")]
+    Cut(#[source] hyper::Error),
+    /// The upstream fell silent.
+    #[error("the upstream was silent for {} ms", .0.as_millis())]
+    Stalled(Duration),
+    /// The server is ending.
+    #[error("the server is shutting down")]
+    ShutDown,
+}
+
+/// What to say to the client in place of a bare cut, as a last event of its stream.
+pub type LastWords = fn(Ending) -> Bytes;
+
+/// A response on its way.
+pub struct Relay {
+    body: UpstreamBody,
+    tap: Option<Box<dyn Tap>>,
+    silence: Silence,
+    shutdown: Shutdown,
+    last_words: Option<LastWords>,
+    at_boundary: bool,
+    done: bool,
+}
+
+impl Relay {
+    /// Carries `body`; silent for longer than `silence`, it is ended.
+    #[must_use]
+    pub fn new(body: UpstreamBody, silence: Duration, shutdown: Shutdown) -> Self {
+        let silence = Silence::new(silence);
+        Self { body, tap: None, silence, shutdown, last_words: None, at_boundary: true, done: false }
+    }
+
+    /// Lets `tap` see it.
+    #[must_use]
+    pub fn tapped(mut self, tap: Box<dyn Tap>) -> Self {
+        self.tap = Some(tap);
+        self
+    }
+
+    /// For a plain event stream: an ending that is the server's doing is announced by one more event.
+    #[must_use]
+    pub fn with_last_words(mut self, last_words: LastWords) -> Self {
+        self.last_words = Some(last_words);
+        self
+    }
+
+    fn finish(&mut self, ending: Ending) {
+        self.done = true;
+        if let Some(mut tap) = self.tap.take() {
+            tap.end(ending);
+        }
+    }
+
+    fn pass(&mut self, bytes: Bytes) -> Frame<Bytes> {
+        self.silence.broken();
+        self.at_boundary = bytes.ends_with(b"\n\n") || bytes.ends_with(b"\r\n\r\n");
+        if let Some(tap) = &mut self.tap {
+            tap.data(&bytes);
+        }
+        // hyper does not ask again once the announced length is written, so the end is noticed here.
+        if self.body.is_end() {
+            self.finish(Ending::Complete);
+        }
+        Frame::data(bytes)
+    }
+
+    /// Ends it on the server's own account: with a last event where one can stand, else with an error.
+    fn give_up(&mut self, ending: Ending, error: RelayError) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        self.finish(ending);
+        match self.last_words {
+            Some(last_words) if self.at_boundary => Poll::Ready(Some(Ok(Frame::data(last_words(ending))))),
+            _ => Poll::Ready(Some(Err(error))),
+        }
+    }
+}
+
+impl Body for Relay {
+    type Data = Bytes;
+    type Error = RelayError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        if self.done {
+            return Poll::Ready(None);
+        }
+        match self.body.poll_bytes(cx) {
+            Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Some(Ok(self.pass(bytes)))),
+            Poll::Ready(None) => {
+                self.finish(Ending::Complete);
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.finish(Ending::UpstreamCut);
+                Poll::Ready(Some(Err(RelayError::Cut(error))))
+            }
+            Poll::Pending if self.shutdown.phase() == Phase::Forced => {
+                self.give_up(Ending::ShutDown, RelayError::ShutDown)
+            }
+            Poll::Pending => match self.silence.poll(cx) {
+                Poll::Ready(limit) => self.give_up(Ending::Stalled, RelayError::Stalled(limit)),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.done
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.done { SizeHint::with_exact(0) } else { self.body.size_hint() }
+    }
+}
+
+impl Drop for Relay {
+    /// The server drops a body that is not at its end only when its client is gone.
+    fn drop(&mut self) {
+        if !self.done {
+            let ending = if self.body.is_end() { Ending::Complete } else { Ending::Cancelled };
+            self.finish(ending);
+        }
+    }
+}
+
+/// Measures the time since the last bytes. The timer is armed once and moved only when it fires, so that a busy
+/// stream costs no timer work.
+struct Silence {
+    limit: Duration,
+    last: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Silence {
+    fn new(limit: Duration) -> Self {
+        let last = Instant::now();
+        Self { limit, last, timer: Box::pin(tokio::time::sleep_until(last + limit)) }
+    }
+
+    fn broken(&mut self) {
+        self.last = Instant::now();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let due = self.last + self.limit;
+            if Instant::now() >= due {
+                return Poll::Ready(self.limit);
+            }
+            self.timer.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,169 @@
+//! Sends requests to one origin over pooled connections.
+//!
+//! An HTTP/1.1 connection is not driven by a task of its own: whoever waits for the response drives it, and then the
+//! response's body does. The hand-over between two tasks for every frame is what makes proxies slow at streams. Each
+//! worker thread has its own `Upstream`, so the pool's lock is never contended.
+
+mod body;
+mod h1;
+mod h2;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::HOST;
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+pub use self::body::UpstreamBody;
+use self::h1::H1;
+use self::h2::H2;
+use super::connect::{ConnectError, Connector};
+use super::hold::{Held, HoldError};
+use super::origin::Origin;
+
+/// A request that was never written, given back so that it can go over another connection.
+type Unsent = Request<Held>;
+
+/// One origin and the connections to it.
+#[derive(Clone)]
+pub struct Upstream(Arc<Shared>);
+
+struct Shared {
+    connector: Connector,
+    idle: Mutex<Vec<H1>>,
+    multiplexed: Mutex<Option<H2>>,
+}
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// No response head within the limit.
+    #[error("no answer after {} ms", .0.as_millis())]
+    FirstByte(Duration),
+    /// The request's own body is at fault.
+    #[error(transparent)]
+    Body(HoldError),
+    /// The connection ended before a response came.
+    #[error("the connection ended before an answer came")]
+    Dropped(#[source] hyper::Error),
+    /// What came is no HTTP response.
+    #[error("the answer is not valid HTTP")]
+    Invalid(#[source] hyper::Error),
+}
+
+impl UpstreamError {
+    fn of(error: hyper::Error) -> Self {
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            if let Some(hold) = cause.downcast_ref::<HoldError>() {
+                return Self::Body(hold.clone());
+            }
+            source = cause.source();
+        }
+        if error.is_parse() { Self::Invalid(error) } else { Self::Dropped(error) }
+    }
+}
+
+impl Upstream {
+    /// Nothing is connected yet.
+    #[must_use]
+    pub fn new(connector: Connector) -> Self {
+        Self(Arc::new(Shared { connector, idle: Mutex::default(), multiplexed: Mutex::default() }))
+    }
+
+    /// Where it sends to.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        self.0.connector.origin()
+    }
+
+    /// Sends `request`, whose URI must be a path and a query; `Host` is set here. Waits at most `first_byte` for the
+    /// response's head.
+    ///
+    /// A request is sent at most once: only one that was never written to a pooled connection that had died goes over
+    /// another.
+    ///
+    /// # Errors
+    /// [`UpstreamError`]
+    pub async fn send(
+        &self,
+        mut request: Request<Held>,
+        first_byte: Duration,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let origin = self.origin();
+        request.headers_mut().insert(HOST, origin.authority().clone());
+        tokio::time::timeout(first_byte, self.send_on_any(request))
+            .await
+            .unwrap_or(Err(UpstreamError::FirstByte(first_byte)))
+    }
+
+    async fn send_on_any(&self, mut request: Request<Held>) -> Result<Response<UpstreamBody>, UpstreamError> {
+        loop {
+            if let Some(h2) = self.usable_h2() {
+                return h2.send(request, self.origin()).await;
+            }
+            let Some(pooled) = self.usable_h1() else { break };
+            match pooled.send(request).await {
+                Ok((response, connection)) => return Ok(self.with_connection(response, connection)),
+                Err((_, Some(unsent))) => request = unsent,
+                Err((error, None)) => return Err(error),
+            }
+        }
+        self.send_on_new(request).await
+    }
+
+    async fn send_on_new(&self, request: Request<Held>) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let opened = self.0.connector.connect().await?;
+        if opened.is_http2 {
+            let h2 = H2::start(opened.stream).await?;
+            *lock(&self.0.multiplexed) = Some(h2.clone());
+            return h2.send(request, self.origin()).await;
+        }
+        let (response, connection) = H1::start(opened.stream).await?.send(request).await.map_err(|(error, _)| error)?;
+        Ok(self.with_connection(response, connection))
+    }
+
+    fn with_connection(&self, response: Response<Incoming>, connection: H1) -> Response<UpstreamBody> {
+        response.map(|incoming| UpstreamBody::h1(incoming, connection, self.clone()))
+    }
+
+    fn usable_h2(&self) -> Option<H2> {
+        let mut slot = lock(&self.0.multiplexed);
+        if slot.as_ref().is_some_and(|h2| !h2.is_usable()) {
+            *slot = None;
+        }
+        slot.clone()
+    }
+
+    /// The most recently used connection that still lives. Older ones are dropped on the way.
+    fn usable_h1(&self) -> Option<H1> {
+        let mut idle = lock(&self.0.idle);
+        while let Some(mut connection) = idle.pop() {
+            if connection.is_usable() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    fn give_back(&self, mut connection: H1) {
+        if connection.becomes_idle() {
+            let mut idle = lock(&self.0.idle);
+            idle.retain(|other| !other.is_stale());
+            if idle.len() < MAX_IDLE {
+                idle.push(connection);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Idle connections kept for one worker; more than this many at once is a burst, and its connections may go.
+const MAX_IDLE: usize = 256;

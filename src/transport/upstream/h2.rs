@@ -1,0 +1,66 @@
+//! One HTTP/2 connection, shared by many requests and driven by a task of its own.
+
+use std::time::Duration;
+
+use http::header::HOST;
+use http::{Request, Response, Uri, Version};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::{UpstreamBody, UpstreamError};
+use crate::transport::connect::Stream;
+use crate::transport::hold::Held;
+use crate::transport::origin::Origin;
+
+/// A handle to the connection; clones share it.
+#[derive(Clone)]
+pub struct H2(SendRequest<Held>);
+
+impl H2 {
+    /// Takes an open connection over. The task that drives it ends with the connection, and that ends when the last
+    /// handle and the last stream are gone.
+    pub async fn start(stream: Stream) -> Result<Self, UpstreamError> {
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .handshake(stream.into_hyper())
+            .await
+            .map_err(UpstreamError::of)?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "an HTTP/2 connection to the upstream ended");
+            }
+        });
+        Ok(Self(sender))
+    }
+
+    /// Whether new requests can go over it.
+    pub fn is_usable(&self) -> bool {
+        !self.0.is_closed()
+    }
+
+    /// Makes a request.
+    pub async fn send(
+        mut self,
+        mut request: Request<Held>,
+        origin: &Origin,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        // HTTP/2 has the authority in the target and no Host (RFC 9113 §8.3.1).
+        request.headers_mut().remove(HOST);
+        let mut target = origin.connect_uri().into_parts();
+        target.path_and_query = request.uri().path_and_query().cloned();
+        *request.uri_mut() = Uri::from_parts(target).expect("an origin and a path make a URI");
+        *request.version_mut() = Version::HTTP_2;
+        self.0.ready().await.map_err(UpstreamError::of)?;
+        let response = self.0.send_request(request).await.map_err(UpstreamError::of)?;
+        Ok(response.map(UpstreamBody::h2))
+    }
+}
+
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);

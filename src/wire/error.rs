@@ -1,0 +1,229 @@
+//! Errors as they cross the hop: one closed list of codes, and the envelope of the Anthropic API.
+
+use serde::{Deserialize, Serialize};
+
+/// Every error that valetkey itself answers with. The code travels in `error.details.error_code` and in the header
+/// [`ERROR_HEADER`](super::names::ERROR_HEADER); what a client does next depends on it alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// The request line, a header or the framing is not acceptable.
+    RequestInvalid,
+    /// The body is not what the route takes.
+    BodyInvalid,
+    /// The path is not in normal form.
+    PathInvalid,
+    /// No such route, or not offered through this service.
+    RouteUnknown,
+    /// The route exists, the method does not.
+    MethodNotAllowed,
+    /// The body exceeds the limit.
+    PayloadTooLarge,
+    /// The body is compressed in a way that the model rule cannot look into.
+    EncodingUnsupported,
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// No credential, or one that cannot be read.
+    TokenMissing,
+    /// The token was not issued by this service, or was altered.
+    TokenInvalid,
+    /// The token was good and is too old.
+    TokenExpired,
+    /// The token, its device or its group was revoked.
+    TokenRevoked,
+    /// This service hands out no tokens.
+    BootstrapClosed,
+    /// This service enrols only with an enrolment token.
+    EnrolmentRequired,
+    /// The enrolment token is wrong.
+    EnrolmentInvalid,
+    /// The model is not on this token's list.
+    ModelNotAllowed,
+    /// Which model is asked for cannot be told for certain.
+    ModelAmbiguous,
+    /// The upstream cannot be reached, or dropped the connection before it answered.
+    UpstreamUnreachable,
+    /// The upstream took too long to answer.
+    UpstreamTimeout,
+    /// The upstream refused the service's own key.
+    UpstreamCredential,
+    /// The upstream's answer is not HTTP that can be relayed.
+    UpstreamInvalid,
+    /// Too much is in progress here.
+    Overloaded,
+    /// The service is shutting down.
+    ShuttingDown,
+    /// A fault of valetkey.
+    Internal,
+    /// Loopback: the launch key is missing or wrong.
+    LaunchKeyInvalid,
+    /// Loopback: the request comes from a web page, or names another host.
+    OriginForbidden,
+    /// Loopback: there is no usable token yet.
+    NotReady,
+    /// A code of a newer service.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The `error.type` of the Anthropic API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are the Anthropic API's own")]
+pub enum ErrorKind {
+    InvalidRequestError,
+    AuthenticationError,
+    PermissionError,
+    NotFoundError,
+    RequestTooLarge,
+    ApiError,
+    TimeoutError,
+    OverloadedError,
+}
+
+impl ErrorCode {
+    /// HTTP status, `error.type`, and whether an SDK should try the same request again.
+    #[must_use]
+    pub fn answer(self) -> (u16, ErrorKind, bool) {
+        use ErrorKind as Kind;
+        match self {
+            Self::RequestInvalid
+            | Self::BodyInvalid
+            | Self::PathInvalid
+            | Self::ModelNotAllowed
+            | Self::ModelAmbiguous => (400, Kind::InvalidRequestError, false),
+            Self::TokenMissing
+            | Self::TokenInvalid
+            | Self::TokenExpired
+            | Self::TokenRevoked
+            | Self::LaunchKeyInvalid => (401, Kind::AuthenticationError, false),
+            Self::EnrolmentRequired | Self::EnrolmentInvalid => (401, Kind::AuthenticationError, false),
+            Self::BootstrapClosed | Self::OriginForbidden => (403, Kind::PermissionError, false),
+            Self::RouteUnknown => (404, Kind::NotFoundError, false),
+            Self::MethodNotAllowed => (405, Kind::InvalidRequestError, false),
+            // 408 would be retried by every SDK, and a body that stalled once stalls again.
+            Self::BodyTimeout => (400, Kind::InvalidRequestError, true),
+            Self::PayloadTooLarge => (413, Kind::RequestTooLarge, false),
+            Self::EncodingUnsupported => (415, Kind::InvalidRequestError, false),
+            Self::Internal | Self::Unknown => (500, Kind::ApiError, true),
+            Self::UpstreamUnreachable | Self::UpstreamInvalid => (502, Kind::ApiError, true),
+            Self::UpstreamCredential => (502, Kind::ApiError, false),
+            Self::ShuttingDown | Self::NotReady => (503, Kind::ApiError, true),
+            Self::Overloaded => (503, Kind::OverloadedError, true),
+            Self::UpstreamTimeout => (504, Kind::TimeoutError, true),
+        }
+    }
+
+    /// The code as it is written in headers and bodies.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestInvalid => "request_invalid",
+            Self::BodyInvalid => "body_invalid",
+            Self::PathInvalid => "path_invalid",
+            Self::RouteUnknown => "route_unknown",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::EncodingUnsupported => "encoding_unsupported",
+            Self::BodyTimeout => "body_timeout",
+            Self::TokenMissing => "token_missing",
+            Self::TokenInvalid => "token_invalid",
+            Self::TokenExpired => "token_expired",
+            Self::TokenRevoked => "token_revoked",
+            Self::BootstrapClosed => "bootstrap_closed",
+            Self::EnrolmentRequired => "enrolment_required",
+            Self::EnrolmentInvalid => "enrolment_invalid",
+            Self::ModelNotAllowed => "model_not_allowed",
+            Self::ModelAmbiguous => "model_ambiguous",
+            Self::UpstreamUnreachable => "upstream_unreachable",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::UpstreamCredential => "upstream_credential",
+            Self::UpstreamInvalid => "upstream_invalid",
+            Self::Overloaded => "overloaded",
+            Self::ShuttingDown => "shutting_down",
+            Self::Internal => "internal",
+            Self::LaunchKeyInvalid => "launch_key_invalid",
+            Self::OriginForbidden => "origin_forbidden",
+            Self::NotReady => "not_ready",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Reads a code back; one that this version does not know is [`Unknown`](Self::Unknown).
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let text = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text);
+        Self::deserialize(text).unwrap_or(Self::Unknown)
+    }
+}
+
+/// The envelope of an error: `{"type":"error","error":{…},"request_id":…}`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// Always `error`.
+    #[serde(rename = "type")]
+    pub tag: ErrorTag,
+    /// What happened.
+    pub error: ErrorDetail,
+    /// The same as the header `request-id`.
+    pub request_id: Option<String>,
+}
+
+/// The one value of the envelope's `type`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorTag {
+    /// `error`
+    Error,
+}
+
+/// The inner object of the envelope.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ErrorDetail {
+    /// The class that SDKs map to their own error types.
+    #[serde(rename = "type")]
+    pub kind: ErrorKind,
+    /// One sentence for a person.
+    pub message: String,
+    /// For programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<ErrorDetails>,
+}
+
+/// Machine-readable details.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ErrorDetails {
+    /// Which error exactly.
+    pub error_code: ErrorCode,
+}
+
+impl ErrorBody {
+    /// The envelope for `code`.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>, request_id: Option<String>) -> Self {
+        let (_, kind, _) = code.answer();
+        let details = Some(ErrorDetails { error_code: code });
+        Self { tag: ErrorTag::Error, error: ErrorDetail { kind, message: message.into(), details }, request_id }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_and_body_spell_a_code_alike() {
+        let codes =
+            [ErrorCode::TokenExpired, ErrorCode::ModelAmbiguous, ErrorCode::UpstreamCredential, ErrorCode::NotReady];
+        for code in codes {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+            assert_eq!(ErrorCode::parse(code.as_str()), code);
+        }
+    }
+
+    #[test]
+    fn a_code_of_a_newer_service_is_unknown_not_an_error() {
+        assert_eq!(ErrorCode::parse("quota_of_the_future"), ErrorCode::Unknown);
+    }
+}

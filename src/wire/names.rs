@@ -1,0 +1,28 @@
+//! Paths, header names and prefixes, spelled once.
+
+/// Trades a device id for the first wrapper token.
+pub const BOOTSTRAP_PATH: &str = "/bootstrap";
+/// Trades a valid wrapper token for a newer one.
+pub const REFRESH_PATH: &str = "/refresh";
+/// 200 while the process lives.
+pub const HEALTH_PATH: &str = "/healthz";
+/// 200 while the service takes requests, 503 while it starts or drains.
+pub const READY_PATH: &str = "/readyz";
+/// Describes what this service accepts.
+pub const PROTOCOL_PATH: &str = "/protocol";
+
+/// Clients send a wrapper token with this prefix, so that it is told apart from a real key at a glance and secret
+/// scanners find it.
+pub const TOKEN_PREFIX: &str = "sk-ant-proxy-";
+
+/// Carries the [`ErrorCode`](super::ErrorCode) of an error the service made itself. Stripped from upstream
+/// responses, so its presence proves who speaks.
+pub const ERROR_HEADER: &str = "x-valetkey-error";
+/// All headers with this prefix belong to the hop and are never relayed.
+pub const OWN_HEADER_PREFIX: &str = "x-valetkey-";
+/// Set to `true` beside a 401 whose only fault is the token's age.
+pub const TOKEN_EXPIRED_HEADER: &str = "x-proxy-token-expired";
+/// Tells the Claude SDKs whether to retry; it beats the status code.
+pub const SHOULD_RETRY_HEADER: &str = "x-should-retry";
+/// Names a request in errors, logs and support cases.
+pub const REQUEST_ID_HEADER: &str = "request-id";
