@@ -11,5 +11,8 @@ pub mod secret;
 pub mod transport;
 pub mod wire;
 
+#[cfg(feature = "client")]
+pub mod client;
+
 #[cfg(feature = "service")]
 pub mod service;

@@ -5,7 +5,6 @@
 
 pub mod auth;
 pub mod config;
-mod cors;
 mod endpoint;
 mod issue;
 mod json;
@@ -26,7 +25,6 @@ use std::thread::JoinHandle;
 
 use self::auth::Auth;
 use self::config::{Config, Listen, SigningSecret};
-use self::cors::Cors;
 use self::endpoint::{Endpoint, Parts};
 use self::issue::Issuer;
 use self::keyring::KeyRing;
@@ -34,6 +32,7 @@ use self::pipeline::Pipeline;
 use self::usage::UsageSink;
 use crate::clock::Clock;
 use crate::transport::connect::{Connector, TlsSetupError};
+use crate::transport::cors::Cors;
 use crate::transport::serve::{ServeLimits, serve};
 use crate::transport::shutdown::Shutdown;
 use crate::transport::upstream::Upstream;

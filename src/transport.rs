@@ -5,6 +5,8 @@
 //! connection itself, so no second task stands between the two sockets.
 
 pub mod connect;
+pub mod cors;
+pub mod credentials;
 pub mod headers;
 pub mod hold;
 pub mod origin;

@@ -13,7 +13,7 @@ function start(command, args, options = {}) {
   child.once('error', () => running.delete(child));
   // A child that died early must fail the case that talks to it, not the whole run by EPIPE.
   child.stdin?.on('error', () => {});
-  child.tail = tailOf(child.stderr);
+  child.takeLog = tailOf(child.stderr);
   return child;
 }
 
@@ -44,7 +44,7 @@ function run(command, args, { timeoutMs, input = '', ...options }) {
 /** The first line that a server prints on stdout, parsed: it says where the server listens. */
 function firstLine(child, name, timeoutMs = 10_000) {
   return new Promise((resolve, reject) => {
-    const fail = (what) => reject(new Error(`${name} ${what}\n${child.tail()}`.trimEnd()));
+    const fail = (what) => reject(new Error(`${name} ${what}\n${child.takeLog()}`.trimEnd()));
     const timer = setTimeout(() => fail(`said nothing for ${timeoutMs} ms`), timeoutMs);
     child.once('error', (error) => fail(`did not start: ${error.message}`));
     child.once('exit', (code) => fail(`ended with code ${code} before it listened`));
@@ -71,13 +71,17 @@ function killAll() {
   for (const child of running) child.kill('SIGKILL');
 }
 
-/** Keeps the last lines of a log, so that a failure can show them. */
+/** Keeps the end of a log, so that a failure can show what was logged since the last look. */
 function tailOf(stream, limit = 4000) {
   let text = '';
   stream?.on('data', (chunk) => {
     text = (text + chunk).slice(-limit);
   });
-  return () => text;
+  return () => {
+    const tail = text.trimEnd();
+    text = '';
+    return tail;
+  };
 }
 
 process.once('exit', killAll);

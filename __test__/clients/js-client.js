@@ -77,7 +77,7 @@ function textOf(message) {
 
 /** Which of the SDK's own classes the error is, by `instanceof`, and what an app would read from it. */
 function describe(sdk, error) {
-  const classes = Object.keys(sdk).filter((name) => typeof sdk[name] === 'function' && error instanceof sdk[name]);
+  const classes = Object.keys(sdk).filter((name) => name.endsWith('Error') && error instanceof sdk[name]);
   return {
     classes,
     name: error.constructor.name,

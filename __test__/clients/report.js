@@ -14,10 +14,12 @@ class Report {
     this.print(`ok - ${name}`);
   }
 
-  notOk(name, error) {
+  /** `log` is what the service logged meanwhile. */
+  notOk(name, error, log = '') {
     this.failed += 1;
     this.print(`not ok - ${name}`);
-    this.print(String(error?.stack ?? error).replace(/^/gm, '    '));
+    this.print(indented(error?.stack ?? String(error), '    '));
+    if (log) this.print(indented(log, '    service: '));
   }
 
   skip(name, reason) {
@@ -30,6 +32,10 @@ class Report {
     this.print(`${this.passed} passed, ${this.failed} failed, ${this.skipped} skipped`);
     return this.failed === 0;
   }
+}
+
+function indented(text, margin) {
+  return text.replace(/^/gm, margin);
 }
 
 module.exports = { Report };

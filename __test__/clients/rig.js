@@ -30,6 +30,7 @@ class Rig {
   constructor() {
     this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'valetkey-clients-'));
     this.closers = [() => fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 })];
+    this.services = [];
     this.launchKeys = [];
     this.arrivalCount = 0;
     this.leaks = [];
@@ -38,6 +39,7 @@ class Rig {
   async startService(variables) {
     const folder = fs.mkdtempSync(path.join(this.folder, 'service-'));
     const service = await startService({ upstreamUrl: this.standIn.url, key: REAL_KEY, folder, variables });
+    this.services.push(service);
     this.closers.push(service.close);
     return service;
   }
@@ -78,8 +80,15 @@ class Rig {
   }
 
   async reset() {
+    this.takeLog();
     await this.takeArrivals();
     await this.standIn.reset();
+  }
+
+  /** What the services logged since the last call. */
+  takeLog() {
+    const logs = this.services.map((service) => service.takeLog());
+    return logs.filter(Boolean).join('\n');
   }
 
   async close() {

@@ -55,7 +55,7 @@ async function runCases(clientName, cases, context, report) {
       await withinTime(body(context));
       report.ok(`${clientName}: ${name}`);
     } catch (error) {
-      report.notOk(`${clientName}: ${name}`, error);
+      report.notOk(`${clientName}: ${name}`, error, context.rig.takeLog());
     }
   }
 }

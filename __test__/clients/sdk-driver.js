@@ -17,10 +17,11 @@ class SdkDriver {
     this.lastId = 0;
     readline.createInterface({ input: this.child.stdout }).on('line', (line) => this.settle(JSON.parse(line)));
     this.child.once('error', (error) => this.failAll(error));
-    this.child.once('exit', (code) => this.failAll(new Error(`the client ended with code ${code}\n${this.child.tail()}`)));
+    this.child.once('exit', (code) => this.failAll(new Error(`the client ended with code ${code}\n${this.child.takeLog()}`)));
   }
 
   perform(operation) {
+    if (this.ended) return Promise.reject(this.ended);
     const id = ++this.lastId;
     return new Promise((resolve, reject) => {
       const late = () => this.fail(id, new Error(`${operation.operation} took over ${OPERATION_TIMEOUT_MS} ms`));
@@ -38,6 +39,7 @@ class SdkDriver {
   }
 
   failAll(error) {
+    this.ended = error;
     for (const id of [...this.waiting.keys()]) this.fail(id, error);
   }
 

@@ -27,7 +27,7 @@ async function startService({ upstreamUrl, key, folder, variables = {} }) {
     },
   });
   const { url } = await firstLine(child, 'valetkey serve');
-  return { url, log: child.tail, close: () => stop(child) };
+  return { url, takeLog: child.takeLog, close: () => stop(child) };
 }
 
 module.exports = { startService };

@@ -36,17 +36,12 @@ fn main() -> ExitCode {
 }
 
 fn serve(arguments: Arguments) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let stop = Stop::listen(arguments.until_stdin_closes)?;
         let upstream = Upstream::try_start(arguments.options)?;
         let ca = upstream.ca_pem().map(CaFile::write).transpose()?;
-        println!(
-            "{}",
-            json!({ "url": upstream.url(), "ca": ca.as_ref().map(CaFile::path) })
-        );
+        println!(r#"{{"url":{},"ca":{}}}"#, json!(upstream.url()), json!(ca.as_ref().map(CaFile::path)));
         io::stdout().flush()?;
         stop.wait().await;
         Ok(())
@@ -61,17 +56,10 @@ struct Arguments {
 
 impl Arguments {
     fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut parsed = Self {
-            options: Options::default(),
-            until_stdin_closes: false,
-        };
+        let mut parsed = Self { options: Options::default(), until_stdin_closes: false };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or_else(|| format!("{argument} needs a value"))
-            };
+            let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
             match argument.as_str() {
                 "--port" => parsed.options.port = number(&argument, &value()?)?,
                 "--threads" => parsed.options.threads = number(&argument, &value()?)?,
@@ -87,9 +75,7 @@ impl Arguments {
 }
 
 fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, String> {
-    value
-        .parse()
-        .map_err(|_| format!("{name} must be a number, not {value}"))
+    value.parse().map_err(|_| format!("{name} must be a number, not {value}"))
 }
 
 /// The root certificate as a file in a directory of its own; both go when it is dropped.
@@ -98,9 +84,7 @@ struct CaFile(PathBuf);
 impl CaFile {
     fn write(pem: &str) -> io::Result<Self> {
         let directory = (0..)
-            .map(|attempt| {
-                std::env::temp_dir().join(format!("stand-in-{}-{attempt}", std::process::id()))
-            })
+            .map(|attempt| std::env::temp_dir().join(format!("stand-in-{}-{attempt}", std::process::id())))
             .find_map(|directory| match std::fs::create_dir(&directory) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
                 created => Some(created.map(|()| directory)),

@@ -4,12 +4,7 @@
 //! `#[path = "../../examples/stand_in/upstream.rs"] mod upstream;`. Without a script it answers like a small, friendly
 //! API. HTTP/1.1 is written by hand because an answer must be able to go wrong at an exact byte; HTTP/2 is hyper's.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "each test binary that includes this uses a part of it"
-)]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test binary that includes this uses a part of it")]
 
 use std::io;
 use std::sync::Arc;
@@ -18,6 +13,8 @@ use std::time::{Duration, Instant};
 // Explicit paths: a file that is itself included by `#[path]` would look for its modules beside it, not below it.
 #[path = "upstream/answer.rs"]
 mod answer;
+#[path = "upstream/answer_body.rs"]
+mod answer_body;
 #[path = "upstream/answer_spec.rs"]
 mod answer_spec;
 #[path = "upstream/api.rs"]
@@ -28,12 +25,16 @@ mod benchmark;
 mod certificate;
 #[path = "upstream/control.rs"]
 mod control;
+#[path = "upstream/cut.rs"]
+mod cut;
 #[path = "upstream/gate.rs"]
 mod gate;
 #[path = "upstream/http1.rs"]
 mod http1;
 #[path = "upstream/http1_actions.rs"]
 mod http1_actions;
+#[path = "upstream/http1_body.rs"]
+mod http1_body;
 #[path = "upstream/http1_head.rs"]
 mod http1_head;
 #[path = "upstream/http2.rs"]
@@ -59,7 +60,8 @@ mod stage;
 #[path = "upstream/wire.rs"]
 mod wire;
 
-pub use answer::{Answer, Cut};
+pub use answer::Answer;
+pub use cut::Cut;
 pub use gate::Gate;
 pub use recording::Received;
 
@@ -84,13 +86,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            port: 0,
-            tls: None,
-            key: None,
-            threads: 1,
-            record: true,
-        }
+        Self { port: 0, tls: None, key: None, threads: 1, record: true }
     }
 }
 
@@ -110,10 +106,7 @@ impl Upstream {
     /// HTTPS on a free port, with a certificate for localhost and 127.0.0.1 from a root made for this server alone.
     pub fn start_tls(alpn: &[&str]) -> Self {
         let names = alpn.iter().map(ToString::to_string).collect();
-        Self::start_with(Options {
-            tls: Some(names),
-            ..Options::default()
-        })
+        Self::start_with(Options { tls: Some(names), ..Options::default() })
     }
 
     /// As [`Upstream::try_start`], for tests, which have nobody to tell.
@@ -125,24 +118,14 @@ impl Upstream {
     pub fn try_start(options: Options) -> io::Result<Self> {
         let certificate = options.tls.as_deref().map(Certificate::generate);
         let stage = Arc::new(Stage::new(options.key, options.record));
-        let tls = certificate
-            .as_ref()
-            .map(|certificate| Arc::clone(&certificate.server));
+        let tls = certificate.as_ref().map(|certificate| &certificate.server);
         let listener = Listener::start(options.port, options.threads, tls, &stage)?;
-        Ok(Self {
-            stage,
-            listener,
-            ca_pem: certificate.map(|certificate| certificate.root_pem),
-        })
+        Ok(Self { stage, listener, ca_pem: certificate.map(|certificate| certificate.root_pem) })
     }
 
     /// `http://127.0.0.1:PORT`, or `https://localhost:PORT` with TLS.
     pub fn url(&self) -> String {
-        let origin = if self.ca_pem.is_some() {
-            "https://localhost"
-        } else {
-            "http://127.0.0.1"
-        };
+        let origin = if self.ca_pem.is_some() { "https://localhost" } else { "http://127.0.0.1" };
         format!("{origin}:{}", self.port())
     }
 
@@ -173,22 +156,13 @@ impl Upstream {
 
     /// Returns when `count` requests have ended: arrived complete, or broken off. Panics after 10 s.
     pub async fn wait_for_requests(&self, count: usize) {
-        let ended = |requests: &[Received]| {
-            requests
-                .iter()
-                .filter(|received| received.has_ended())
-                .count()
-                >= count
-        };
+        let ended = |requests: &[Received]| requests.iter().filter(|received| received.has_ended()).count() >= count;
         self.wait_until(&format!("{count} requests"), ended).await;
     }
 
     /// Returns when `condition` holds for what was received, for instance for a part of a body. Panics after 10 s.
     pub async fn wait_until(&self, what: &str, condition: impl Fn(&[Received]) -> bool) {
-        self.stage
-            .journal
-            .wait_for(what, |journal| journal.look_at_requests(&condition))
-            .await;
+        self.stage.journal.wait_for(what, |journal| journal.look_at_requests(&condition)).await;
     }
 
     /// Connections accepted so far.
@@ -204,19 +178,13 @@ impl Upstream {
     /// Returns when exactly `count` answers are in progress. Panics after 10 s.
     pub async fn wait_for_open_streams(&self, count: usize) {
         let what = format!("{count} answers in progress");
-        self.stage
-            .journal
-            .wait_for(&what, |journal| journal.open_answers() == count)
-            .await;
+        self.stage.journal.wait_for(&what, |journal| journal.open_answers() == count).await;
     }
 
     /// Returns when a peer has left an unfinished answer: the instant at which this server noticed. Each is reported
     /// once, the earliest first. Panics after 10 s.
     pub async fn wait_for_abandoned(&self) -> Instant {
         let abandoned = |journal: &journal::Journal| journal.take_abandoned();
-        self.stage
-            .journal
-            .wait_for_some("an abandoned answer", abandoned)
-            .await
+        self.stage.journal.wait_for_some("an abandoned answer", abandoned).await
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use http::HeaderMap;
 
 use super::keyring::{KeyRing, TokenFault};
 use super::model::ModelRule;
 use crate::clock::Clock;
+use crate::transport::credentials::{CredentialFault, Credentials};
 use crate::transport::problem::Problem;
 use crate::wire::names::TOKEN_PREFIX;
 use crate::wire::{Claims, DeviceId, ErrorCode};
@@ -82,9 +83,8 @@ impl Auth {
     /// # Errors
     /// A [`Problem`] with 401. Every fault of a token but its age reads alike.
     pub fn admit(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
-        let bearer = single(headers, &AUTHORIZATION)?.map(bearer_token).transpose()?;
-        let api_key = single(headers, &API_KEY)?;
-        self.judge(chosen(bearer, api_key)?)
+        let credentials = Credentials::read(headers).map_err(unreadable)?;
+        self.judge(chosen(credentials.bearer, credentials.api_key)?)
     }
 
     /// Admits the caller of `/refresh`, who may leave the prefix out.
@@ -92,13 +92,12 @@ impl Auth {
     /// # Errors
     /// As [`admit`](Self::admit).
     pub fn admit_refresh(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
-        let bearer = single(headers, &AUTHORIZATION)?.ok_or_else(missing)?;
-        let token = bearer_token(bearer)?;
+        let token = Credentials::read(headers).map_err(unreadable)?.bearer.ok_or_else(missing)?;
         self.judge(token.strip_prefix(TOKEN_PREFIX).unwrap_or(token))
     }
 
     fn judge(&self, token: &str) -> Result<Caller, Problem> {
-        let claims = self.keys.verify(token).map_err(|fault| invalid(fault))?;
+        let claims = self.keys.verify(token).map_err(invalid)?;
         let now = self.clock.unix_seconds();
         let ours = claims.iss == self.policy.issuer && claims.aud == self.policy.audience;
         let begun = claims.nbf.max(claims.iat) <= now.saturating_add(SKEW.as_secs());
@@ -117,24 +116,6 @@ impl Auth {
     }
 }
 
-/// The header's value. Repeated lines are refused: the first and the last reader would disagree.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(ambiguous());
-    }
-    value.to_str().map(Some).map_err(|_| ambiguous())
-}
-
-/// The token in `Bearer <token>` (RFC 6750 §2.1).
-fn bearer_token(value: &str) -> Result<&str, Problem> {
-    let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
-    let token = token.trim_start_matches(' ');
-    let single = !token.is_empty() && !token.contains([' ', ',', '\t']);
-    if scheme.eq_ignore_ascii_case("bearer") && single { Ok(token) } else { Err(missing()) }
-}
-
 /// Clients send one credential, the same one twice, or a wrapper token beside something of their own. Answers the
 /// token without its prefix.
 fn chosen<'a>(bearer: Option<&'a str>, api_key: Option<&'a str>) -> Result<&'a str, Problem> {
@@ -144,6 +125,13 @@ fn chosen<'a>(bearer: Option<&'a str>, api_key: Option<&'a str>) -> Result<&'a s
         (Some(one), Some(other)) if one == other => Ok(one),
         (Some(_), Some(_)) => Err(ambiguous()),
         (None, None) => Err(missing()),
+    }
+}
+
+fn unreadable(fault: CredentialFault) -> Problem {
+    match fault {
+        CredentialFault::Repeated => ambiguous(),
+        CredentialFault::NotBearer => missing(),
     }
 }
 
@@ -159,8 +147,6 @@ fn invalid(fault: TokenFault) -> Problem {
     tracing::debug!(%fault, "Refused a wrapper token");
     Problem::new(ErrorCode::TokenInvalid, "The wrapper token is not valid here")
 }
-
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// How far the clocks of two instances may differ.
 const SKEW: Duration = Duration::from_secs(30);

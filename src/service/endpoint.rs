@@ -12,11 +12,11 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::auth::Auth;
-use super::cors::{self, Cors};
 use super::issue::Issuer;
 use super::pipeline::{Arrival, Pipeline};
 use super::router::{Route, route};
 use crate::secret::Secret;
+use crate::transport::cors::{self, Cors};
 use crate::transport::hold::{Budget, Held, HoldLimits};
 use crate::transport::path::check_target;
 use crate::transport::problem::Problem;

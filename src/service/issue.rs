@@ -113,7 +113,7 @@ impl Issuer {
             token_type: TokenType::Bearer,
             expires_in: self.policy.lifetime.as_secs(),
             expires_at: claims.exp,
-            refresh_in: (self.policy.lifetime / 2).min(REFRESH_INTERVAL).as_secs(),
+            refresh_in: (self.policy.lifetime - (self.policy.lifetime / 2).min(REFRESH_BEFORE)).as_secs(),
             base_url: self.terms.base_url.clone(),
             device_id: claims.sub.clone(),
             models: claims.models.clone(),
@@ -128,5 +128,5 @@ fn random_id() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Devices refresh every half hour, unless their tokens live for less than an hour.
-const REFRESH_INTERVAL: Duration = Duration::from_secs(30 * 60);
+/// Devices refresh when an hour is left, or half of the life if that is less.
+const REFRESH_BEFORE: Duration = Duration::from_secs(60 * 60);

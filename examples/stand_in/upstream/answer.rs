@@ -4,24 +4,18 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::answer_body::Body;
+use super::cut::Cut;
 use super::gate::Gate;
 use super::message::{Message, Usage};
-
-/// How a connection ends in the middle of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    /// TCP's orderly end, and over TLS no `close_notify` before it.
-    Fin,
-    /// TCP's RST. Bytes written just before may be lost on the way, as in real life.
-    Reset,
-    /// HTTP/2: only this stream is reset. On HTTP/1.1 the same as [`Cut::Fin`].
-    Stream,
-}
 
 /// One answer of the upstream, built from a constructor and any number of modifiers.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub(super) status: u16,
+    /// What its body calls for.
+    pub(super) defaults: Vec<(String, String)>,
+    /// What the test adds; it replaces defaults.
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Body,
     pub(super) piece_size: Option<usize>,
@@ -36,19 +30,6 @@ pub struct Answer {
     pub(super) reading: Reading,
 }
 
-/// What the answer carries.
-#[derive(Debug, Clone)]
-pub(super) enum Body {
-    /// One piece, with its length in the head.
-    Whole(Vec<u8>),
-    /// Anthropic's error envelope, finished when the request's number is known.
-    Error { kind: String, message: String },
-    /// One piece per event, of unknown length.
-    Events(Vec<String>),
-    /// Everything, the head too.
-    Raw(Vec<u8>),
-}
-
 /// When the request's body is read.
 #[derive(Debug, Clone)]
 pub(super) enum Reading {
@@ -59,38 +40,32 @@ pub(super) enum Reading {
 
 impl Answer {
     /// A JSON body.
+    #[expect(clippy::needless_pass_by_value, reason = "it is called with json!(…)")]
     pub fn json(status: u16, body: Value) -> Self {
         Self::whole(status, "application/json", body.to_string().into_bytes())
     }
 
     /// Anthropic's error envelope; its `request_id` is the `request-id` header's.
     pub fn error(status: u16, kind: &str, message: &str) -> Self {
-        let body = Body::Error {
-            kind: kind.to_owned(),
-            message: message.to_owned(),
-        };
-        Self::of(status, body).header("content-type", "application/json")
+        let body = Body::Error { kind: kind.to_owned(), message: message.to_owned() };
+        Self::of(status, body).default_header("content-type", "application/json")
     }
 
     /// What a load balancer in front of the API answers.
     pub fn html(status: u16) -> Self {
-        let page = format!(
-            "<html><head><title>{status}</title></head><body><h1>{status}</h1>cloudflare</body></html>"
-        );
+        let page = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1>cloudflare</body></html>");
         Self::whole(status, "text/html; charset=UTF-8", page.into_bytes())
     }
 
     /// A body of any type.
     pub fn whole(status: u16, content_type: &str, body: Vec<u8>) -> Self {
-        Self::of(status, Body::Whole(body)).header("content-type", content_type)
+        Self::of(status, Body::Whole(body)).default_header("content-type", content_type)
     }
 
     /// Server-sent events, each with its blank line, each a piece: its own chunk and its own write.
     pub fn stream(events: Vec<String>) -> Self {
-        let answer = Self::of(200, Body::Events(events));
-        answer
-            .header("content-type", "text/event-stream; charset=utf-8")
-            .header("cache-control", "no-cache")
+        let answer = Self::of(200, Body::Events(events)).default_header("cache-control", "no-cache");
+        answer.default_header("content-type", "text/event-stream; charset=utf-8")
     }
 
     /// A complete message of [`Answer::MODEL`]: 25 input tokens, 4 written to the 5-minute cache and 6 to the 1-hour
@@ -102,21 +77,8 @@ impl Answer {
 
     /// As [`Answer::message_stream`], from another model.
     pub fn message_stream_of(model: &str, text: &str) -> Self {
-        let usage = Usage {
-            input: 25,
-            written_5m: 4,
-            written_1h: 6,
-            read: 7,
-        };
-        Self::stream(
-            Message {
-                id: "msg_stand_in",
-                model,
-                text,
-                usage,
-            }
-            .events(),
-        )
+        let usage = Usage { input: 25, written_5m: 4, written_1h: 6, read: 7 };
+        Self::stream(Message { id: "msg_stand_in", model, text, usage }.events())
     }
 
     /// The model of [`Answer::message_stream`].
@@ -127,7 +89,7 @@ impl Answer {
         Self::of(200, Body::Raw(bytes)).close_after()
     }
 
-    /// Adds a header; it replaces what the server would send under that name, `content-length` too.
+    /// Adds a header; it replaces what the server would send under that name by itself, `content-length` too.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -183,7 +145,7 @@ impl Answer {
     /// Compresses the body as one gzip stream that is flushed after each event.
     pub fn gzip(mut self) -> Self {
         self.gzip = true;
-        self.header("content-encoding", "gzip")
+        self.default_header("content-encoding", "gzip")
     }
 
     /// Sends `connection: close` and closes.
@@ -210,9 +172,15 @@ impl Answer {
         self
     }
 
+    fn default_header(mut self, name: &str, value: &str) -> Self {
+        self.defaults.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     fn of(status: u16, body: Body) -> Self {
         Self {
             status,
+            defaults: Vec::new(),
             headers: Vec::new(),
             body,
             piece_size: None,

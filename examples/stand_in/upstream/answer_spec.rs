@@ -6,12 +6,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::answer::{Answer, Cut};
+use super::answer::Answer;
+use super::cut::Cut;
 use super::gate::Gate;
 
 /// One entry of `answers`. What it carries is one of `message`, `events`, `error`, `raw` and `body`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent switch of the JSON form")]
 pub(super) struct AnswerSpec {
     status: u16,
     headers: BTreeMap<String, String>,
@@ -88,9 +90,6 @@ impl AnswerSpec {
         }
         let mut answer = self.content()?;
         for (name, value) in &self.headers {
-            answer
-                .headers
-                .retain(|(own, _)| !own.eq_ignore_ascii_case(name));
             answer = answer.header(name, value);
         }
         if let Some(size) = self.in_pieces {
@@ -105,48 +104,27 @@ impl AnswerSpec {
         Ok(self.switched(answer))
     }
 
-    fn switched(&self, mut answer: Answer) -> Answer {
-        let switches: [(bool, fn(Answer) -> Answer); 4] = [
-            (self.in_one_write, Answer::in_one_write),
-            (self.gzip, Answer::gzip),
-            (self.close, Answer::close_after),
-            (self.before_body, Answer::before_body),
-        ];
-        for (on, switch) in switches {
-            if on {
-                answer = switch(answer);
-            }
-        }
-        answer
-            .spaced(Duration::from_millis(self.spaced_ms))
-            .delayed(Duration::from_millis(self.delay_ms))
+    fn switched(&self, answer: Answer) -> Answer {
+        let switch = |answer: Answer, on: bool, switch: fn(Answer) -> Answer| if on { switch(answer) } else { answer };
+        let answer = switch(answer, self.in_one_write, Answer::in_one_write);
+        let answer = switch(answer, self.gzip, Answer::gzip);
+        let answer = switch(answer, self.close, Answer::close_after);
+        let answer = switch(answer, self.before_body, Answer::before_body);
+        answer.spaced(Duration::from_millis(self.spaced_ms)).delayed(Duration::from_millis(self.delay_ms))
     }
 
     fn content(&self) -> Result<Answer, &'static str> {
-        let given = [
-            self.message.is_some(),
-            self.events.is_some(),
-            self.error.is_some(),
-            self.raw.is_some(),
-        ];
+        let given = [self.message.is_some(), self.events.is_some(), self.error.is_some(), self.raw.is_some()];
         if given.iter().filter(|given| **given).count() + usize::from(!self.body.is_null()) > 1 {
             return Err("only one of message, events, error, raw and body can be given");
         }
-        let mut answer = match (
-            &self.message,
-            &self.events,
-            &self.error,
-            &self.raw,
-            &self.body,
-        ) {
+        let mut answer = match (&self.message, &self.events, &self.error, &self.raw, &self.body) {
             (Some(text), ..) => Answer::message_stream_of(&self.model, text),
             (_, Some(events), ..) => Answer::stream(events.clone()),
             (_, _, Some(error), ..) => Answer::error(self.status, &error.r#type, &error.message),
             (_, _, _, Some(raw), _) => Answer::raw(raw.clone().into_bytes()),
             (.., Value::Null) => Answer::whole(self.status, "text/plain", Vec::new()),
-            (.., Value::String(text)) => {
-                Answer::whole(self.status, "text/plain", text.clone().into_bytes())
-            }
+            (.., Value::String(text)) => Answer::whole(self.status, "text/plain", text.clone().into_bytes()),
             (.., body) => Answer::json(self.status, body.clone()),
         };
         answer.status = self.status;

@@ -15,9 +15,7 @@ pub(super) fn answer(call: &Call, body: &[u8]) -> Answer {
             Answer::json(200, json!({ "input_tokens": tokens(body.len()) }))
         }
         (&Method::GET, "/v1/models") => models(),
-        (&Method::GET, path) if path.starts_with("/v1/models/") => {
-            model(&path["/v1/models/".len()..])
-        }
+        (&Method::GET, path) if path.starts_with("/v1/models/") => model(&path["/v1/models/".len()..]),
         (&Method::HEAD, "/" | "/api/hello") => Answer::whole(200, "text/plain", Vec::new()),
         _ => Answer::error(404, "not_found_error", "Not found"),
     }
@@ -28,22 +26,9 @@ fn message(body: &[u8]) -> Answer {
         Ok(request) => request,
         Err(problem) => return Answer::error(400, "invalid_request_error", &problem),
     };
-    let text = format!(
-        "I am valetkey's stand-in, not Claude. You said: {}",
-        request.last_words
-    );
-    let usage = Usage {
-        input: tokens(body.len()),
-        written_5m: 0,
-        written_1h: 0,
-        read: 0,
-    };
-    let message = Message {
-        id: "msg_stand_in",
-        model: &request.model,
-        text: &text,
-        usage,
-    };
+    let text = format!("I am valetkey's stand-in, not Claude. You said: {}", request.last_words);
+    let usage = Usage { input: tokens(body.len()), written_5m: 0, written_1h: 0, read: 0 };
+    let message = Message { id: "msg_stand_in", model: &request.model, text: &text, usage };
     if request.stream {
         Answer::stream(message.events())
     } else {
@@ -60,48 +45,30 @@ struct Request {
 
 impl Request {
     fn parse(body: &[u8]) -> Result<Self, String> {
-        let body: Value = serde_json::from_slice(body)
-            .map_err(|error| format!("The request body is not valid JSON: {error}"))?;
+        let body: Value =
+            serde_json::from_slice(body).map_err(|error| format!("The request body is not valid JSON: {error}"))?;
         let model = body["model"].as_str().ok_or("model: Field required")?;
         if !model.starts_with("claude-") && !model.starts_with("stand-in") {
             return Err(format!("model: {model} is not known"));
         }
-        let messages = body["messages"]
-            .as_array()
-            .ok_or("messages: Field required")?;
+        let messages = body["messages"].as_array().ok_or("messages: Field required")?;
         let last_words = last_words(messages).chars().take(LAST_WORDS).collect();
-        Ok(Self {
-            model: model.to_owned(),
-            stream: body["stream"] == true,
-            last_words,
-        })
+        Ok(Self { model: model.to_owned(), stream: body["stream"] == true, last_words })
     }
 }
 
 /// The last text of the last user message, which may be a string or a list of blocks.
 fn last_words(messages: &[Value]) -> &str {
-    let last = messages
-        .iter()
-        .rev()
-        .find(|message| message["role"] == "user");
+    let last = messages.iter().rev().find(|message| message["role"] == "user");
     let content = last.map_or(&Value::Null, |message| &message["content"]);
-    let block = || {
-        content
-            .as_array()?
-            .iter()
-            .rev()
-            .find_map(|block| block["text"].as_str())
-    };
+    let block = || content.as_array()?.iter().rev().find_map(|block| block["text"].as_str());
     content.as_str().or_else(block).unwrap_or_default()
 }
 
 fn models() -> Answer {
     let data: Vec<Value> = MODELS.iter().map(|id| description(id)).collect();
     let (first, last) = (MODELS[0], MODELS[MODELS.len() - 1]);
-    Answer::json(
-        200,
-        json!({ "data": data, "has_more": false, "first_id": first, "last_id": last }),
-    )
+    Answer::json(200, json!({ "data": data, "has_more": false, "first_id": first, "last_id": last }))
 }
 
 fn model(id: &str) -> Answer {
@@ -123,9 +90,4 @@ fn tokens(bytes: usize) -> usize {
 /// So much of the last user text is repeated.
 const LAST_WORDS: usize = 10_000;
 
-const MODELS: [&str; 4] = [
-    "claude-fable-5-2",
-    "claude-opus-5-5",
-    "claude-sonnet-5-5",
-    "claude-haiku-5-5",
-];
+const MODELS: [&str; 4] = ["claude-fable-5-2", "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"];

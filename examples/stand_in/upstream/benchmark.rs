@@ -29,14 +29,8 @@ impl Benchmark {
         let prefix = Finder::new(b"\"stand-in-");
         let models = [
             (&b"small\""[..], Prepared::new(small())),
-            (
-                &b"burst\""[..],
-                Prepared::new(events("stand-in-burst").in_one_write()),
-            ),
-            (
-                &b"spaced\""[..],
-                Prepared::new(events("stand-in-spaced").spaced(Duration::from_millis(10))),
-            ),
+            (&b"burst\""[..], Prepared::new(events("stand-in-burst").in_one_write())),
+            (&b"spaced\""[..], Prepared::new(events("stand-in-spaced").spaced(Duration::from_millis(10)))),
         ];
         Self { prefix, models }
     }
@@ -48,33 +42,18 @@ impl Benchmark {
         }
         let start = &body[..body.len().min(MODEL_WITHIN)];
         let name = &start[self.prefix.find(start)? + self.prefix.needle().len()..];
-        self.models
-            .iter()
-            .find(|(model, _)| name.starts_with(model))
-            .map(|(_, prepared)| prepared)
+        self.models.iter().find(|(model, _)| name.starts_with(model)).map(|(_, prepared)| prepared)
     }
 }
 
 impl Prepared {
     fn new(answer: Answer) -> Self {
-        let asker = Asker {
-            method: &Method::POST,
-            version: Version::HTTP_11,
-            keep_alive: true,
-        };
-        let numbered = answer
-            .clone()
-            .header("request-id", &format!("req_stand_in_{:0DIGITS$}", 0));
+        let asker = Asker { method: &Method::POST, version: Version::HTTP_11, keep_alive: true };
+        let numbered = answer.clone().header("request-id", &format!("req_stand_in_{:0DIGITS$}", 0));
         let actions = Actions::new(Plan::new(numbered, 0), asker).list;
-        let Some(Action::Write(first)) = actions.first() else {
-            unreachable!("these answers begin with their head")
-        };
+        let Some(Action::Write(first)) = actions.first() else { unreachable!("these answers begin with their head") };
         let id = memchr::memmem::find(first, REQUEST_ID).expect("the header was just added");
-        Self {
-            answer,
-            actions,
-            number_at: id + REQUEST_ID.len(),
-        }
+        Self { answer, actions, number_at: id + REQUEST_ID.len() }
     }
 
     /// The first write of the answer with this number, into memory that can be used again.
@@ -84,10 +63,7 @@ impl Prepared {
             first.extend_from_slice(bytes);
         }
         let mut number = number;
-        for digit in first[self.number_at..self.number_at + DIGITS]
-            .iter_mut()
-            .rev()
-        {
+        for digit in first[self.number_at..self.number_at + DIGITS].iter_mut().rev() {
             *digit = b'0' + u8::try_from(number % 10).expect("a digit");
             number /= 10;
         }
@@ -107,36 +83,18 @@ impl Prepared {
 fn small() -> Answer {
     let text =
         "The stand-in says the same thing every time, in about as many words as a short answer needs. ".repeat(2);
-    let message = Message {
-        id: "msg_stand_in",
-        model: "stand-in-small",
-        text: text.trim_end(),
-        usage: USAGE,
-    };
+    let message = Message { id: "msg_stand_in", model: "stand-in-small", text: text.trim_end(), usage: USAGE };
     Answer::whole(200, "application/json", message.json().into_bytes())
 }
 
 /// 55 events: 49 deltas and the six around them.
 fn events(model: &str) -> Answer {
     let text = vec!["one-word-of-this-answer-is-about-forty-bytes-long"; EVENTS - 6].join(" ");
-    Answer::stream(
-        Message {
-            id: "msg_stand_in",
-            model,
-            text: &text,
-            usage: USAGE,
-        }
-        .events(),
-    )
+    Answer::stream(Message { id: "msg_stand_in", model, text: &text, usage: USAGE }.events())
 }
 
 const EVENTS: usize = 55;
 const MODEL_WITHIN: usize = 512;
 const DIGITS: usize = 12;
 const REQUEST_ID: &[u8] = b"request-id: req_stand_in_";
-const USAGE: Usage = Usage {
-    input: 25,
-    written_5m: 4,
-    written_1h: 6,
-    read: 7,
-};
+const USAGE: Usage = Usage { input: 25, written_5m: 4, written_1h: 6, read: 7 };

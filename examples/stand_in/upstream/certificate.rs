@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -34,24 +33,16 @@ impl Certificate {
             .with_single_cert(vec![certificate.der().clone()], key)
             .expect("the key belongs to the certificate");
         server.alpn_protocols = alpn.iter().map(|name| name.clone().into_bytes()).collect();
-        Self {
-            root_pem,
-            server: Arc::new(server),
-        }
+        Self { root_pem, server: Arc::new(server) }
     }
 }
 
 fn root() -> (Issuer<'static, KeyPair>, String) {
     let key = KeyPair::generate().expect("the system has random numbers");
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "stand-in root, for tests only");
+    params.distinguished_name.push(DnType::CommonName, "stand-in root, for tests only");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![
-        KeyUsagePurpose::KeyCertSign,
-        KeyUsagePurpose::DigitalSignature,
-    ];
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
     let pem = params.self_signed(&key).expect("a root signs itself").pem();
     (Issuer::new(params, key), pem)
 }

@@ -15,10 +15,9 @@ use super::stage::{Call, Stage};
 pub(super) fn answer(stage: &Stage, call: &Call, body: &[u8]) -> Answer {
     match (&call.method, call.path()) {
         (&Method::POST, "/_stand_in/answers") => add_answers(stage, body),
-        (&Method::GET, "/_stand_in/requests") => Answer::json(
-            200,
-            stage.journal.requests().iter().map(description).collect(),
-        ),
+        (&Method::GET, "/_stand_in/requests") => {
+            Answer::json(200, stage.journal.requests().iter().map(description).collect())
+        }
         (&Method::DELETE, "/_stand_in/requests") => {
             stage.script.clear();
             stage.journal.clear();

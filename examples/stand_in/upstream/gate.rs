@@ -22,10 +22,7 @@ impl Gate {
     /// Returns once the gate is open.
     pub async fn wait(&self) {
         let mut state = self.0.subscribe();
-        state
-            .wait_for(|open| *open)
-            .await
-            .expect("this gate itself keeps the sender alive");
+        state.wait_for(|open| *open).await.expect("this gate itself keeps the sender alive");
     }
 
     /// As [`Gate::wait`], for a future that outlives the borrow.

@@ -4,11 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Buf;
-use httparse::{Status, parse_chunk_size};
 
-use super::answer::{Answer, Cut, Reading};
+use super::answer::{Answer, Reading};
 use super::benchmark::Prepared;
+use super::cut::Cut;
 use super::http1_actions::{Action, Actions, Asker};
+use super::http1_body::RequestBody;
 use super::http1_head::{Head, Parsed, RequestFraming};
 use super::open_answer::OpenAnswer;
 use super::plan::Plan;
@@ -18,13 +19,7 @@ use super::wire::{Ending, Socket, Wire};
 
 /// Serves this connection to its end.
 pub(super) async fn serve<S: Socket>(socket: S, number: usize, stage: Arc<Stage>) {
-    let mut connection = Connection {
-        wire: Wire::new(socket),
-        stage,
-        number,
-        body: Vec::new(),
-        first: Vec::new(),
-    };
+    let mut connection = Connection { wire: Wire::new(socket), stage, number, body: Vec::new(), first: Vec::new() };
     loop {
         match connection.exchange().await {
             Ok(None) => {}
@@ -68,34 +63,27 @@ impl<S: Socket> Connection<S> {
         let recording = Recording::start(&stage.journal, head.received(self.number));
         let cue = stage.cue(&head.call);
         self.body.clear();
-        match cue
-            .as_ref()
-            .map_or(&Reading::First, |answer| &answer.reading)
-        {
+        match cue.as_ref().map_or(&Reading::First, |answer| &answer.reading) {
             Reading::Never => drop(recording),
             reading => {
                 if let Reading::After(gate) = reading {
                     gate.wait().await;
                 }
-                if let Err(problem) = self.read_body(&head, recording).await? {
-                    return self.refuse(problem).await;
+                match self.read_body(&head, recording).await {
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                        return self.refuse(&error.to_string()).await;
+                    }
+                    read => read?,
                 }
             }
         }
-        let mut open = stage
-            .opens(&head.call)
-            .then(|| OpenAnswer::start(&stage.journal));
-        let prepared = if cue.is_none() {
-            stage.benchmark.find(&head.call, &self.body)
+        let mut open = head.call.is_api().then(|| OpenAnswer::start(&stage.journal));
+        let prepared = if cue.is_none() { stage.benchmark.find(&head.call, &self.body) } else { None };
+        let ending = if let Some(prepared) = prepared {
+            self.play_prepared(prepared, head.keep_alive).await?
         } else {
-            None
-        };
-        let ending = match prepared {
-            Some(prepared) => self.play_prepared(prepared, head.keep_alive).await?,
-            None => {
-                let answer = cue.unwrap_or_else(|| stage.answer(&head.call, &self.body));
-                self.play_answer(answer, &head).await?
-            }
+            let answer = cue.unwrap_or_else(|| stage.answer(&head.call, &self.body));
+            self.play_answer(answer, &head).await?
         };
         if let Some(open) = &mut open {
             open.finish();
@@ -103,98 +91,25 @@ impl<S: Socket> Connection<S> {
         Ok(ending)
     }
 
-    /// Reads the body; `Ok(Err)` when its chunks are malformed.
-    async fn read_body(
-        &mut self,
-        head: &Head,
-        recording: Recording,
-    ) -> io::Result<Result<(), &'static str>> {
+    async fn read_body(&mut self, head: &Head, recording: Recording) -> io::Result<()> {
         if head.expects_continue && head.framing != RequestFraming::Length(0) {
             self.wire.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
-        let seen = |part: &[u8]| recording.append(part);
-        match head.framing {
-            RequestFraming::Length(length) => {
-                self.wire.read_exactly(length, &mut self.body, seen).await?
-            }
-            RequestFraming::Chunked => {
-                if let Err(problem) = self.read_chunks(seen).await? {
-                    return Ok(Err(problem));
-                }
-            }
-        }
+        RequestBody { wire: &mut self.wire, bytes: &mut self.body, recording: &recording }.read(head.framing).await?;
         recording.complete();
-        Ok(Ok(()))
-    }
-
-    async fn read_chunks(
-        &mut self,
-        seen: impl Fn(&[u8]) + Send,
-    ) -> io::Result<Result<(), &'static str>> {
-        loop {
-            let (line, size) = match parse_chunk_size(&self.wire.ahead) {
-                Ok(Status::Complete(line)) => line,
-                Ok(Status::Partial) if self.wire.read_ahead().await? => continue,
-                Ok(Status::Partial) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Err(_) => return Ok(Err("a chunk has no size")),
-            };
-            let Ok(size) = usize::try_from(size) else {
-                return Ok(Err("a chunk is too large"));
-            };
-            self.wire.ahead.advance(line);
-            if size == 0 {
-                return self.skip_trailers().await;
-            }
-            self.wire.read_exactly(size, &mut self.body, &seen).await?;
-            if !self.line_ends().await? {
-                return Ok(Err("a chunk is longer than its size"));
-            }
-        }
-    }
-
-    async fn skip_trailers(&mut self) -> io::Result<Result<(), &'static str>> {
-        loop {
-            if let Some(end) = memchr::memchr(b'\n', &self.wire.ahead) {
-                let is_last = self.wire.ahead[..end].trim_ascii().is_empty();
-                self.wire.ahead.advance(end + 1);
-                if is_last {
-                    return Ok(Ok(()));
-                }
-            } else if !self.wire.read_ahead().await? {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-    }
-
-    async fn line_ends(&mut self) -> io::Result<bool> {
-        while self.wire.ahead.len() < 2 {
-            if !self.wire.read_ahead().await? {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-        let ends = self.wire.ahead.starts_with(b"\r\n");
-        self.wire.ahead.advance(2);
-        Ok(ends)
+        Ok(())
     }
 
     async fn refuse(&mut self, problem: &str) -> Outcome {
         let answer = Answer::error(400, "invalid_request_error", problem).close_after();
-        let asker = Asker {
-            method: &hyper::Method::GET,
-            version: hyper::Version::HTTP_11,
-            keep_alive: false,
-        };
+        let asker = Asker { method: &hyper::Method::GET, version: hyper::Version::HTTP_11, keep_alive: false };
         let actions = Actions::new(Plan::new(answer, self.stage.number()), asker);
         self.play(&actions.list).await?;
         Ok(Some(Ending::Close))
     }
 
     async fn play_answer(&mut self, answer: Answer, head: &Head) -> Outcome {
-        let asker = Asker {
-            method: &head.call.method,
-            version: head.version,
-            keep_alive: head.keep_alive,
-        };
+        let asker = Asker { method: &head.call.method, version: head.version, keep_alive: head.keep_alive };
         let actions = Actions::new(Plan::new(answer, self.stage.number()), asker);
         let cut = self.play(&actions.list).await?;
         Ok(cut.or(actions.close.then_some(Ending::Close)))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hyper::{Method, StatusCode, Version};
 
-use super::answer::Cut;
+use super::cut::Cut;
 use super::gate::Gate;
 use super::plan::{Framing, Plan, Step};
 
@@ -35,24 +35,12 @@ pub(super) struct Asker<'a> {
 impl Actions {
     /// What `plan` means on the wire.
     pub(super) fn new(plan: Plan, asker: Asker<'_>) -> Self {
-        let Plan {
-            status,
-            headers,
-            framing,
-            together,
-            close,
-            steps,
-        } = plan;
+        let Plan { status, headers, framing, together, close, steps } = plan;
         let chunked = framing == Framing::Stream && asker.version == Version::HTTP_11;
         let until_close = framing == Framing::Stream && !chunked;
         let close = close || until_close || !asker.keep_alive;
-        let has_body = framing == Framing::Raw
-            || !(*asker.method == Method::HEAD || matches!(status, 204 | 304));
-        let mut writer = Writer {
-            list: Vec::new(),
-            due: Vec::new(),
-            chunked,
-        };
+        let has_body = framing == Framing::Raw || !(*asker.method == Method::HEAD || matches!(status, 204 | 304));
+        let mut writer = Writer { list: Vec::new(), due: Vec::new(), chunked };
         for step in steps {
             match step {
                 Step::Head => writer.head(status, &headers, framing, close),
@@ -65,10 +53,7 @@ impl Actions {
             }
         }
         writer.flush();
-        Self {
-            list: writer.list,
-            close,
-        }
+        Self { list: writer.list, close }
     }
 }
 
@@ -82,27 +67,17 @@ struct Writer {
 impl Writer {
     /// Waits for the first piece, as a server's own buffering does.
     fn head(&mut self, status: u16, headers: &[(String, String)], framing: Framing, close: bool) {
-        let reason = StatusCode::from_u16(status)
-            .ok()
-            .and_then(|status| status.canonical_reason())
-            .unwrap_or_default();
+        let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
         self.push(format_args!("HTTP/1.1 {status} {reason}\r\n"));
         for (name, value) in headers {
             self.push(format_args!("{name}: {value}\r\n"));
         }
         match framing {
-            Framing::Length(length) if status != 204 => {
-                self.push(format_args!("content-length: {length}\r\n"))
-            }
-            Framing::Stream if self.chunked => {
-                self.push(format_args!("transfer-encoding: chunked\r\n"))
-            }
+            Framing::Length(length) if status != 204 => self.push(format_args!("content-length: {length}\r\n")),
+            Framing::Stream if self.chunked => self.push(format_args!("transfer-encoding: chunked\r\n")),
             _ => {}
         }
-        self.push(format_args!(
-            "{}\r\n",
-            if close { "connection: close\r\n" } else { "" }
-        ));
+        self.push(format_args!("{}\r\n", if close { "connection: close\r\n" } else { "" }));
     }
 
     fn piece(&mut self, piece: &[u8], together: bool) {
@@ -136,8 +111,6 @@ impl Writer {
     }
 
     fn push(&mut self, text: std::fmt::Arguments<'_>) {
-        self.due
-            .write_fmt(text)
-            .expect("writing to memory cannot fail");
+        self.due.write_fmt(text).expect("writing to memory cannot fail");
     }
 }

@@ -50,13 +50,9 @@ impl Head {
         }
     }
 
-    fn from_parsed(
-        request: &httparse::Request<'_, '_>,
-        stage: &Stage,
-    ) -> Result<Self, &'static str> {
+    fn from_parsed(request: &httparse::Request<'_, '_>, stage: &Stage) -> Result<Self, &'static str> {
         let headers: &[Header<'_>] = request.headers;
-        let method = Method::from_bytes(request.method.unwrap_or_default().as_bytes())
-            .map_err(|_| "bad method")?;
+        let method = Method::from_bytes(request.method.unwrap_or_default().as_bytes()).map_err(|_| "bad method")?;
         let call = Call {
             method,
             target: request.path.unwrap_or_default().to_owned(),
@@ -66,20 +62,10 @@ impl Head {
         let connection = |option| lists(headers, "connection", option);
         Ok(Self {
             framing: framing(headers)?,
-            version: if is_new {
-                Version::HTTP_11
-            } else {
-                Version::HTTP_10
-            },
-            keep_alive: if is_new {
-                !connection("close")
-            } else {
-                connection("keep-alive")
-            },
+            version: if is_new { Version::HTTP_11 } else { Version::HTTP_10 },
+            keep_alive: if is_new { !connection("close") } else { connection("keep-alive") },
             expects_continue: is_new && lists(headers, "expect", "100-continue"),
-            headers: stage
-                .records(&call)
-                .then(|| headers.iter().map(owned).collect()),
+            headers: stage.records(&call).then(|| headers.iter().map(owned).collect()),
             call,
         })
     }
@@ -105,9 +91,7 @@ fn framing(headers: &[Header<'_>]) -> Result<RequestFraming, &'static str> {
     let mut encodings = values(headers, "transfer-encoding");
     match (lengths.next(), encodings.next()) {
         (None, None) => Ok(RequestFraming::Length(0)),
-        (Some(length), None) if lengths.next().is_none() => {
-            decimal(length).map(RequestFraming::Length)
-        }
+        (Some(length), None) if lengths.next().is_none() => decimal(length).map(RequestFraming::Length),
         (None, Some(b"chunked")) if encodings.next().is_none() => Ok(RequestFraming::Chunked),
         (Some(_), Some(_)) => Err("both content-length and transfer-encoding"),
         (Some(_), None) => Err("several content-length headers"),
@@ -121,17 +105,11 @@ fn decimal(digits: &[u8]) -> Result<usize, &'static str> {
     if !digits.iter().all(u8::is_ascii_digit) {
         return Err(bad);
     }
-    std::str::from_utf8(digits)
-        .map_err(|_| bad)?
-        .parse()
-        .map_err(|_| bad)
+    std::str::from_utf8(digits).map_err(|_| bad)?.parse().map_err(|_| bad)
 }
 
 fn values<'a>(headers: &'a [Header<'a>], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    headers
-        .iter()
-        .filter(move |header| header.name.eq_ignore_ascii_case(name))
-        .map(|header| header.value)
+    headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
 }
 
 fn lists(headers: &[Header<'_>], name: &str, option: &str) -> bool {
@@ -140,10 +118,7 @@ fn lists(headers: &[Header<'_>], name: &str, option: &str) -> bool {
 }
 
 fn owned(header: &Header<'_>) -> (String, String) {
-    (
-        header.name.to_owned(),
-        String::from_utf8_lossy(header.value).into_owned(),
-    )
+    (header.name.to_owned(), String::from_utf8_lossy(header.value).into_owned())
 }
 
 const MAX_HEADERS: usize = 128;

@@ -15,8 +15,9 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_rustls::server::TlsStream;
 
-use super::answer::{Cut, Reading};
+use super::answer::Reading;
 use super::benchmark::Prepared;
+use super::cut::Cut;
 use super::http2_body::PlayedBody;
 use super::open_answer::OpenAnswer;
 use super::plan::{Framing, Plan};
@@ -30,10 +31,9 @@ pub(super) async fn serve(socket: TlsStream<TcpStream>, number: usize, stage: Ar
         return;
     };
     let (cuts, mut cut) = unbounded_channel();
-    let service =
-        service_fn(move |request| exchange(request, number, Arc::clone(&stage), cuts.clone()));
-    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(socket), service);
+    let service = service_fn(move |request| exchange(request, number, Arc::clone(&stage), cuts.clone()));
+    let connection =
+        hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service);
     tokio::select! {
         biased; // what was sent before a cut leaves first
         _ = connection => {} // an error here is the peer's or a test's doing
@@ -57,16 +57,11 @@ async fn exchange(
 ) -> io::Result<Response<PlayedBody>> {
     let (parts, incoming) = request.into_parts();
     let call = call(&parts, &stage);
-    let received = stage
-        .records(&call)
-        .then(|| received(&parts, &call, connection));
+    let received = stage.records(&call).then(|| received(&parts, &call, connection));
     let recording = Recording::start(&stage.journal, received);
     let cue = stage.cue(&call);
     let mut body = Vec::new();
-    match cue
-        .as_ref()
-        .map_or(Reading::First, |answer| answer.reading.clone())
-    {
+    match cue.as_ref().map_or(Reading::First, |answer| answer.reading.clone()) {
         Reading::Never => drop((recording, incoming)),
         reading => {
             if let Reading::After(gate) = reading {
@@ -75,9 +70,7 @@ async fn exchange(
             read_body(incoming, recording, &mut body).await?;
         }
     }
-    let open = stage
-        .opens(&call)
-        .then(|| OpenAnswer::start(&stage.journal));
+    let open = call.is_api().then(|| OpenAnswer::start(&stage.journal));
     let answer = cue
         .or_else(|| stage.benchmark.find(&call, &body).map(Prepared::answer))
         .unwrap_or_else(|| stage.answer(&call, &body));
@@ -91,11 +84,7 @@ async fn exchange(
     response(status, &headers, body)
 }
 
-async fn read_body(
-    mut incoming: Incoming,
-    recording: Recording,
-    body: &mut Vec<u8>,
-) -> io::Result<()> {
+async fn read_body(mut incoming: Incoming, recording: Recording, body: &mut Vec<u8>) -> io::Result<()> {
     while let Some(frame) = incoming.frame().await {
         if let Ok(data) = frame.map_err(io::Error::other)?.into_data() {
             recording.append(&data);
@@ -107,32 +96,15 @@ async fn read_body(
 }
 
 fn call(parts: &Parts, stage: &Stage) -> Call {
-    let keys = parts
-        .headers
-        .get_all("x-api-key")
-        .iter()
-        .map(HeaderValue::as_bytes);
-    let target = parts
-        .uri
-        .path_and_query()
-        .map_or_else(|| parts.uri.to_string(), ToString::to_string);
-    Call {
-        method: parts.method.clone(),
-        target,
-        admitted: stage.admits(keys),
-    }
+    let keys = parts.headers.get_all("x-api-key").iter().map(HeaderValue::as_bytes);
+    let target = parts.uri.path_and_query().map_or_else(|| parts.uri.to_string(), ToString::to_string);
+    Call { method: parts.method.clone(), target, admitted: stage.admits(keys) }
 }
 
 fn received(parts: &Parts, call: &Call, connection: usize) -> Received {
-    let authority = parts
-        .uri
-        .authority()
-        .map(|authority| (String::from(":authority"), authority.to_string()));
+    let authority = parts.uri.authority().map(|authority| (String::from(":authority"), authority.to_string()));
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers = parts
-        .headers
-        .iter()
-        .map(|(name, value)| (name.to_string(), text(value)));
+    let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value)));
     Received {
         method: call.method.to_string(),
         target: call.target.clone(),
@@ -145,24 +117,14 @@ fn received(parts: &Parts, call: &Call, connection: usize) -> Received {
     }
 }
 
-fn response(
-    status: u16,
-    headers: &[(String, String)],
-    body: PlayedBody,
-) -> io::Result<Response<PlayedBody>> {
+fn response(status: u16, headers: &[(String, String)], body: PlayedBody) -> io::Result<Response<PlayedBody>> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).map_err(io::Error::other)?;
     for (name, value) in headers {
         // What HTTP/2 forbids stays out: an answer says it for HTTP/1.1.
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(io::Error::other)?;
-        if !matches!(
-            name.as_str(),
-            "connection" | "keep-alive" | "transfer-encoding" | "upgrade"
-        ) {
-            response.headers_mut().append(
-                name,
-                HeaderValue::from_str(value).map_err(io::Error::other)?,
-            );
+        if !matches!(name.as_str(), "connection" | "keep-alive" | "transfer-encoding" | "upgrade") {
+            response.headers_mut().append(name, HeaderValue::from_str(value).map_err(io::Error::other)?);
         }
     }
     Ok(response)

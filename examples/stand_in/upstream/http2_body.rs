@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::answer::Cut;
+use super::cut::Cut;
 use super::open_answer::OpenAnswer;
 use super::plan::Step;
 
@@ -21,17 +21,8 @@ pub(super) struct PlayedBody {
 }
 
 impl PlayedBody {
-    pub(super) fn new(
-        steps: Vec<Step>,
-        open: Option<OpenAnswer>,
-        cuts: UnboundedSender<Cut>,
-    ) -> Self {
-        Self {
-            steps: steps.into_iter(),
-            waiting: None,
-            open,
-            cuts,
-        }
+    pub(super) fn new(steps: Vec<Step>, open: Option<OpenAnswer>, cuts: UnboundedSender<Cut>) -> Self {
+        Self { steps: steps.into_iter(), waiting: None, open, cuts }
     }
 
     /// Plays what comes before the head. An error, for an answer without a head, resets the stream.
@@ -59,10 +50,7 @@ impl Body for PlayedBody {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         loop {
             if let Some(waiting) = &mut self.waiting {
                 ready!(waiting.as_mut().poll(context));
@@ -70,9 +58,7 @@ impl Body for PlayedBody {
             }
             match self.steps.next() {
                 Some(Step::Piece(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
-                Some(Step::Pause(pause)) => {
-                    self.waiting = Some(Box::pin(tokio::time::sleep(pause)))
-                }
+                Some(Step::Pause(pause)) => self.waiting = Some(Box::pin(tokio::time::sleep(pause))),
                 Some(Step::Hold(gate)) => self.waiting = Some(Box::pin(gate.passed())),
                 Some(Step::Cut(Cut::Stream)) => {
                     self.finish();

@@ -86,9 +86,7 @@ impl Journal {
 
     pub(super) fn close_answer(&self, finished: bool) {
         if !finished {
-            self.pages()
-                .abandoned
-                .push_back(tokio::time::Instant::now().into_std());
+            self.pages().abandoned.push_back(tokio::time::Instant::now().into_std());
             self.abandoned.fetch_add(1, Ordering::SeqCst);
         }
         self.open.fetch_sub(1, Ordering::SeqCst);
@@ -109,16 +107,11 @@ impl Journal {
     }
 
     pub(super) async fn wait_for(&self, what: &str, condition: impl Fn(&Self) -> bool) {
-        self.wait_for_some(what, |journal| condition(journal).then_some(()))
-            .await;
+        self.wait_for_some(what, |journal| condition(journal).then_some(())).await;
     }
 
     /// Looks after every change until `look` finds something. Panics after 10 s: the test's name then tells the rest.
-    pub(super) async fn wait_for_some<T>(
-        &self,
-        what: &str,
-        look: impl Fn(&Self) -> Option<T>,
-    ) -> T {
+    pub(super) async fn wait_for_some<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
         let wait = async {
             loop {
                 let mut changed = pin!(self.changed.notified());
@@ -129,13 +122,8 @@ impl Journal {
                 changed.await;
             }
         };
-        match tokio::time::timeout(PATIENCE, wait).await {
-            Ok(found) => found,
-            Err(_) => panic!(
-                "the stand-in upstream waited {} s for {what}",
-                PATIENCE.as_secs()
-            ),
-        }
+        let found = tokio::time::timeout(PATIENCE, wait).await;
+        found.unwrap_or_else(|_| panic!("the stand-in upstream waited {} s for {what}", PATIENCE.as_secs()))
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {

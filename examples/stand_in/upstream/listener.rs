@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use socket2::{Domain, Socket, Type};
@@ -26,32 +27,19 @@ impl Listener {
     pub(super) fn start(
         port: u16,
         threads: usize,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<&Arc<ServerConfig>>,
         stage: &Arc<Stage>,
     ) -> io::Result<Self> {
         let listener = listen(port)?;
         let port = listener.local_addr()?.port();
         let stop = watch::Sender::new(false);
-        let mut running = Self {
-            port,
-            stop,
-            threads: Vec::new(),
-        };
+        let mut running = Self { port, stop, threads: Vec::new() };
         for _ in 0..threads.max(1) {
-            let door = Door {
-                stage: Arc::clone(stage),
-                tls: tls.clone().map(TlsAcceptor::from),
-            };
+            let door = Door { stage: Arc::clone(stage), tls: tls.cloned().map(TlsAcceptor::from) };
             let (listener, stop) = (listener.try_clone()?, running.stop.subscribe());
-            running
-                .threads
-                .push(
-                    std::thread::Builder::new()
-                        .name("stand-in".into())
-                        .spawn(|| {
-                            run(listener, door, stop);
-                        })?,
-                );
+            running.threads.push(std::thread::Builder::new().name("stand-in".into()).spawn(move || {
+                run(listener, &door, stop);
+            })?);
         }
         Ok(running)
     }
@@ -101,16 +89,13 @@ fn listen(port: u16) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
-fn run(listener: StdListener, door: Door, mut stop: watch::Receiver<bool>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime can be built");
+fn run(listener: StdListener, door: &Door, mut stop: watch::Receiver<bool>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
         let listener = TcpListener::from_std(listener).expect("the listener is non-blocking");
         tokio::select! {
             _ = stop.changed() => {}
-            () = accept(&listener, &door) => {}
+            () = accept(&listener, door) => {}
         }
     });
 }
@@ -124,11 +109,13 @@ async fn accept(listener: &TcpListener, door: &Door) {
                 let _ = socket.set_nodelay(true);
                 tokio::spawn(door.clone().enter(socket, number));
             }
-            // Out of file descriptors, or a peer that left at once: the next one may be fine.
-            Err(_) => tokio::task::yield_now().await,
+            // Out of file descriptors, which accepting again at once would not cure.
+            Err(_) => tokio::time::sleep(RETRY_ACCEPT).await,
         }
     }
 }
+
+const RETRY_ACCEPT: Duration = Duration::from_millis(10);
 
 /// More than a benchmark's clients, which all connect at once.
 const BACKLOG: i32 = 1024;

@@ -29,20 +29,14 @@ impl Message<'_> {
 
     /// The events of a stream, each with its blank line.
     pub(super) fn events(&self) -> Vec<String> {
-        let start = format!(
-            r#"{{"type":"message_start","message":{}}}"#,
-            self.object("[]", "null", 1)
-        );
+        let start = format!(r#"{{"type":"message_start","message":{}}}"#, self.object("[]", "null", 1));
         let mut events = vec![
             event("message_start", &start),
             event("ping", r#"{"type":"ping"}"#),
             event("content_block_start", BLOCK_START),
         ];
         events.extend(self.words().map(delta));
-        events.push(event(
-            "content_block_stop",
-            r#"{"type":"content_block_stop","index":0}"#,
-        ));
+        events.push(event("content_block_stop", r#"{"type":"content_block_stop","index":0}"#));
         events.push(event("message_delta", &self.last_delta()));
         events.push(event("message_stop", r#"{"type":"message_stop"}"#));
         events
@@ -53,12 +47,7 @@ impl Message<'_> {
     }
 
     fn object(&self, content: &str, stop_reason: &str, output: usize) -> String {
-        let Usage {
-            input,
-            written_5m,
-            written_1h,
-            read,
-        } = self.usage;
+        let Usage { input, written_5m, written_1h, read } = self.usage;
         let (id, model, written) = (quoted(self.id), quoted(self.model), written_5m + written_1h);
         format!(
             concat!(
@@ -83,12 +72,7 @@ impl Message<'_> {
 
     /// The counters here are cumulative, and the split of the cache writes is missing, as in the real API.
     fn last_delta(&self) -> String {
-        let Usage {
-            input,
-            written_5m,
-            written_1h,
-            read,
-        } = self.usage;
+        let Usage { input, written_5m, written_1h, read } = self.usage;
         let (written, output) = (written_5m + written_1h, self.words().count());
         format!(
             concat!(
@@ -106,9 +90,7 @@ impl Message<'_> {
 
 fn delta(text: &str) -> String {
     let text = quoted(text);
-    let data = format!(
-        r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":{text}}}}}"#
-    );
+    let data = format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":{text}}}}}"#);
     event("content_block_delta", &data)
 }
 
@@ -120,5 +102,4 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-const BLOCK_START: &str =
-    r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
+const BLOCK_START: &str = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;

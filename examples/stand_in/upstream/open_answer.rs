@@ -13,10 +13,7 @@ pub(super) struct OpenAnswer {
 impl OpenAnswer {
     pub(super) fn start(journal: &Arc<Journal>) -> Self {
         journal.open_answer();
-        Self {
-            journal: Arc::clone(journal),
-            finished: false,
-        }
+        Self { journal: Arc::clone(journal), finished: false }
     }
 
     /// The answer went as planned, a planned cut included.

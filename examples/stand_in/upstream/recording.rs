@@ -30,15 +30,12 @@ pub struct Received {
 impl Received {
     /// The first value under this name, in any letters.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.header_values(name).next()
+        self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// All values under this name, in any letters.
     pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers
-            .iter()
-            .filter(|(own, _)| own.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// Whether nothing more will arrive: it is complete or broken off.
@@ -56,23 +53,18 @@ pub(super) struct Recording {
 
 impl Recording {
     pub(super) fn start(journal: &Arc<Journal>, received: Option<Received>) -> Self {
-        Self {
-            journal: Arc::clone(journal),
-            place: received.map(|received| journal.add(received)),
-        }
+        Self { journal: Arc::clone(journal), place: received.map(|received| journal.add(received)) }
     }
 
     pub(super) fn append(&self, bytes: &[u8]) {
         if let Some(place) = self.place {
-            self.journal
-                .change(place, |received| received.body.extend_from_slice(bytes));
+            self.journal.change(place, |received| received.body.extend_from_slice(bytes));
         }
     }
 
     pub(super) fn complete(self) {
         if let Some(place) = self.place {
-            self.journal
-                .change(place, |received| received.complete = true);
+            self.journal.change(place, |received| received.complete = true);
         }
     }
 }

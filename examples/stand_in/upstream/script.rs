@@ -35,8 +35,6 @@ impl Script {
     }
 
     fn lines(&self) -> MutexGuard<'_, Lines> {
-        self.0
-            .lock()
-            .expect("nothing panics while it holds the script")
+        self.0.lock().expect("nothing panics while it holds the script")
     }
 }

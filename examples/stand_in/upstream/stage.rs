@@ -31,16 +31,8 @@ pub(super) struct Call {
 
 impl Stage {
     pub(super) fn new(key: Option<String>, record: bool) -> Self {
-        let (script, journal, numbers) =
-            (Script::default(), Arc::default(), AtomicUsize::default());
-        Self {
-            script,
-            journal,
-            benchmark: Benchmark::prepare(),
-            key,
-            record,
-            numbers,
-        }
+        let (script, journal, numbers) = (Script::default(), Arc::default(), AtomicUsize::default());
+        Self { script, journal, benchmark: Benchmark::prepare(), key, record, numbers }
     }
 
     /// Whether exactly the expected key was sent, once.
@@ -56,11 +48,6 @@ impl Stage {
         self.record && call.is_api()
     }
 
-    /// Whether the answer counts as one in progress; those of the control API do not.
-    pub(super) fn opens(&self, call: &Call) -> bool {
-        call.is_api()
-    }
-
     /// The answer that does not depend on the body. Taken when the head is there, so that answers are used in the
     /// order of [`Journal::requests`].
     pub(super) fn cue(&self, call: &Call) -> Option<Answer> {
@@ -68,17 +55,9 @@ impl Stage {
             return None;
         }
         if !call.admitted {
-            return Some(Answer::error(
-                401,
-                "authentication_error",
-                "invalid x-api-key",
-            ));
+            return Some(Answer::error(401, "authentication_error", "invalid x-api-key"));
         }
-        if call.method == Method::POST {
-            self.script.take()
-        } else {
-            None
-        }
+        if call.method == Method::POST { self.script.take() } else { None }
     }
 
     /// The answer without a script.
@@ -98,12 +77,11 @@ impl Stage {
 impl Call {
     /// The target without its query.
     pub(super) fn path(&self) -> &str {
-        self.target
-            .split_once('?')
-            .map_or(&*self.target, |(path, _)| path)
+        self.target.split_once('?').map_or(&*self.target, |(path, _)| path)
     }
 
-    fn is_api(&self) -> bool {
+    /// Whether it is for the API that this server plays; only such requests are recorded and counted.
+    pub(super) fn is_api(&self) -> bool {
         self.target.starts_with("/v1/")
     }
 }

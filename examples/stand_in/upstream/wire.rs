@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::{BufMut, BytesMut};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -47,10 +47,7 @@ pub(super) enum Ending {
 
 impl<S: Socket> Wire<S> {
     pub(super) fn new(socket: S) -> Self {
-        Self {
-            socket,
-            ahead: BytesMut::with_capacity(READ_AHEAD),
-        }
+        Self { socket, ahead: BytesMut::with_capacity(READ_AHEAD) }
     }
 
     /// Reads more into [`Wire::ahead`]; whether the peer is still there.
@@ -59,29 +56,15 @@ impl<S: Socket> Wire<S> {
         Ok(self.socket.read_buf(&mut self.ahead).await? > 0)
     }
 
-    /// Moves exactly `length` bytes to `body`, telling `seen` of each part as it arrives.
-    pub(super) async fn read_exactly(
-        &mut self,
-        length: usize,
-        body: &mut Vec<u8>,
-        seen: impl Fn(&[u8]) + Send,
-    ) -> io::Result<()> {
-        let known = length.min(self.ahead.len());
-        body.extend_from_slice(&self.ahead[..known]);
-        seen(&self.ahead[..known]);
-        self.ahead.advance(known);
-        let mut missing = length - known;
-        body.reserve(missing.min(LARGE));
-        while missing > 0 {
-            let before = body.len();
-            let mut limited = (&mut self.socket).take(missing as u64);
-            if limited.read_buf(body).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            missing -= body.len() - before;
-            seen(&body[before..]);
-        }
-        Ok(())
+    /// As [`Wire::read_ahead`], where more must come.
+    pub(super) async fn read_more(&mut self) -> io::Result<()> {
+        if self.read_ahead().await? { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    /// Reads past the buffer: at least one byte, and at most `limit`. How many.
+    pub(super) async fn read_into(&mut self, bytes: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
+        let read = self.socket.read_buf(&mut bytes.limit(limit)).await?;
+        if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(read) }
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -131,5 +114,4 @@ impl<S: Socket> Wire<S> {
 }
 
 const READ_AHEAD: usize = 16 * 1024;
-const LARGE: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use http::header::{
 };
 use http::{Method, Response, StatusCode};
 
-use crate::transport::reply::Reply;
+use super::reply::Reply;
 
 /// The origins that are let in.
 #[derive(Debug, Clone)]

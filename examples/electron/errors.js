@@ -1,0 +1,66 @@
+// What went wrong, in words for the person in front of the window.
+'use strict';
+
+const SERVICE_DOWN =
+  'Check that the valetkey service is running and that this computer is online. The address comes from PROXY_BOOTSTRAP_URL.';
+
+// By `error.code` of `startProxy`.
+const START_ERRORS = {
+  VALET_CONFIG: [
+    'The app is not set up',
+    'Set PROXY_BOOTSTRAP_URL to the address of your service, for example http://127.0.0.1:3001/bootstrap.',
+  ],
+  VALET_NETWORK: ['The service cannot be reached', SERVICE_DOWN],
+  VALET_TIMEOUT: ['The service did not answer in time', SERVICE_DOWN],
+  VALET_UNHEALTHY: [
+    'The service is not ready',
+    'It answers, but reports that it cannot work now. Try again in a minute, or look at its log.',
+  ],
+  VALET_BOOTSTRAP_DENIED: [
+    'This device was not admitted',
+    'The service wants an enrolment token, or takes no new devices. Ask whoever runs it.',
+  ],
+  VALET_REVOKED: ['Access was withdrawn', 'This device may no longer use the service. Ask whoever runs it.'],
+  VALET_PORT_IN_USE: [
+    'The local port is taken',
+    'Another program uses it. Close that program, or let the system choose a port.',
+  ],
+  VALET_KEYCHAIN_LOCKED: ['The keychain is locked', 'Unlock the keychain of this computer, then try again.'],
+  VALET_KEYCHAIN_UNAVAILABLE: [
+    'There is no keychain',
+    'This computer offers no keychain. The app can keep its token in memory instead.',
+  ],
+};
+
+/** For the start page: `{ code, title, advice }`. */
+function describeStartError(error) {
+  const code = (error && error.code) || 'UNKNOWN';
+  const known = START_ERRORS[code] || [
+    'The app could not start its connection',
+    'Try again. If it stays, the log of the app says more.',
+  ];
+  return { code, title: known[0], advice: known[1] };
+}
+
+// By `error.type` of the Claude API.
+const CHAT_ERRORS = {
+  authentication_error: 'Access was refused. This device may have been signed out or withdrawn.',
+  permission_error: 'This device may not use that.',
+  billing_error: 'The account behind the service has a billing problem.',
+  rate_limit_error: 'Too many questions at once. Wait a moment and try again.',
+  request_too_large: 'The conversation has become too long. Reload the window to start a new one.',
+  overloaded_error: 'Claude is very busy. Try again in a moment.',
+  timeout_error: 'Claude took too long to answer. Try again.',
+};
+
+/** For the place of the answer: one sentence or two. */
+function describeChatError(error) {
+  const status = error && error.status;
+  if (CHAT_ERRORS[error && error.type]) return CHAT_ERRORS[error.type];
+  if (status >= 500) return 'Claude cannot be reached right now. Try again in a moment.';
+  if (status >= 400)
+    return 'Claude could not take this: ' + (error.apiMessage || 'the request was refused (' + status + ').');
+  return 'The connection was lost. Try again.';
+}
+
+module.exports = { describeStartError, describeChatError };

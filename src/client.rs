@@ -1,0 +1,232 @@
+//! The desktop half in plain Rust: gets a wrapper token for this device, keeps it fresh, and serves a loopback proxy that
+//! puts it on requests.
+//!
+//! A credential: [`device`] → [`service_api`] → [`keychain`] and [`keep`] → [`credential`] ⇄ [`refresh`]. A request:
+//! [`admission`] → [`loopback`], which reads the credential from [`session`].
+
+pub mod admission;
+mod backoff;
+pub mod config;
+pub mod credential;
+pub mod device;
+pub mod error;
+mod keep;
+pub mod keychain;
+mod loopback;
+pub mod refresh;
+mod service_api;
+pub mod session;
+pub mod status;
+mod stored;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use self::admission::{Admission, launch_key};
+use self::config::{ClientConfig, StoragePolicy};
+use self::device::{DeviceIdSource, MachineId};
+use self::error::ClientError;
+use self::keep::TokenKeep;
+use self::keychain::{Keychain, KeychainLimits, SecretStore};
+use self::loopback::{Loopback, LoopbackParts, hold_limits};
+use self::refresh::{RefreshLoop, RefreshParts, Refresher, Why};
+use self::service_api::{Issued, ServiceApi};
+use self::session::{EventSink, Session};
+use self::status::Status;
+use self::stored::Expected;
+use crate::clock::Clock;
+use crate::secret::Secret;
+use crate::transport::connect::tls_config;
+use crate::transport::cors::Cors;
+use crate::transport::serve::{ServeLimits, serve};
+use crate::transport::shutdown::{self, Phase, Shutdown, ShutdownTrigger};
+use crate::wire::DeviceId;
+
+/// What the client uses of the machine; tests pass their own.
+pub struct Ports {
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// The keychain.
+    pub store: Box<dyn SecretStore>,
+    /// How long to wait for it.
+    pub keychain_limits: KeychainLimits,
+    /// The machine's id.
+    pub machine_id: MachineId,
+    /// Who is told what happens.
+    pub events: EventSink,
+}
+
+/// A running client.
+pub struct Client {
+    session: Arc<Session>,
+    refresher: Refresher,
+    launch_key: Secret,
+    address: SocketAddr,
+    device: (DeviceId, DeviceIdSource),
+    trigger: ShutdownTrigger,
+    server: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Client {
+    /// Starts: checks the service's health, finds or fetches a token, and serves. Call it on a current-thread runtime that
+    /// lives as long as the client.
+    ///
+    /// # Errors
+    /// [`ClientError`]; nothing is left running then.
+    pub async fn start(config: ClientConfig, ports: Ports) -> Result<Self, ClientError> {
+        let limit = config.startup_timeout;
+        tokio::time::timeout(limit, Self::start_unhurried(config, ports))
+            .await
+            .unwrap_or(Err(ClientError::Timeout(limit)))
+    }
+
+    async fn start_unhurried(config: ClientConfig, ports: Ports) -> Result<Self, ClientError> {
+        let config = Arc::new(config);
+        let listener = bind(config.port).await?;
+        let address = listener.local_addr().map_err(|error| ClientError::Internal(error.to_string()))?;
+        // Setting TLS up reads the system's certificates; without TLS there is nothing to read.
+        let tls = config.bootstrap_url.scheme() == "https";
+        let tls =
+            tls.then(|| tls_config(None)).transpose().map_err(|error| ClientError::Internal(error.to_string()))?;
+        let api = ServiceApi::new(Arc::clone(&config), tls.clone(), Arc::clone(&ports.clock))?;
+        let session = Arc::new(Session::new(Arc::clone(&ports.clock), config.refresh_before, ports.events));
+        let keep = TokenKeep::new(keychain(&config, ports.store, ports.keychain_limits)?, config.storage);
+        let device = device_id(&config, ports.machine_id, &keep).await;
+        // Neither needs the other, and each may be slow.
+        let expected =
+            Expected { bootstrap_url: config.bootstrap_url.as_str(), device_id: &device.0, now: ports.clock.now() };
+        let (kept, healthy) = tokio::join!(keep.load(&expected), api.check_health());
+        healthy?;
+        let kept = kept?;
+        session.set_storage(kept.storage);
+        let parts = RefreshParts {
+            api,
+            device: device.0.clone(),
+            session: Arc::clone(&session),
+            keep,
+            config: Arc::clone(&config),
+            clock: Arc::clone(&ports.clock),
+        };
+        let (refresher, mut refresh_loop) = RefreshLoop::new(parts);
+        match kept.token.filter(|token| is_usable(token, &config, ports.clock.as_ref())) {
+            Some(token) => drop(session.install(Issued { token, clock_skew_ms: None })),
+            None => refresh_loop.first().await?,
+        }
+        tokio::spawn(refresh_loop.run());
+        let launch_key = launch_key();
+        let (trigger, shutdown) = shutdown::channel();
+        let server =
+            serve_loopback(listener, address.port(), &config, &launch_key, &session, &refresher, tls, shutdown);
+        session.set_bound(Some(address));
+        Ok(Self { session, refresher, launch_key, address, device, trigger, server: Mutex::new(Some(server)) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What local clients must send.
+    #[must_use]
+    pub fn launch_key(&self) -> &Secret {
+        &self.launch_key
+    }
+
+    /// The device's id and where it comes from.
+    #[must_use]
+    pub fn device(&self) -> (&DeviceId, DeviceIdSource) {
+        (&self.device.0, self.device.1)
+    }
+
+    /// How things stand.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.session.status()
+    }
+
+    /// The handle that asks for refreshes.
+    #[must_use]
+    pub fn refresher(&self) -> Refresher {
+        self.refresher.clone()
+    }
+
+    /// The machine woke up.
+    pub fn resumed(&self) {
+        self.refresher.kick(Why::Resumed);
+    }
+
+    /// Ends: no new connections, open ones may finish until the limit. Idempotent.
+    pub async fn close(&self, limit: Duration) {
+        self.trigger.advance(Phase::Draining);
+        let server = self.server.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(mut server) = server {
+            if tokio::time::timeout(limit, &mut server).await.is_err() {
+                self.trigger.advance(Phase::Forced);
+                server.abort();
+            }
+        }
+        self.session.close();
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the one place where the parts of the proxy meet")]
+fn serve_loopback(
+    listener: TcpListener,
+    port: u16,
+    config: &ClientConfig,
+    launch_key: &Secret,
+    session: &Arc<Session>,
+    refresher: &Refresher,
+    tls: Option<rustls::ClientConfig>,
+    shutdown: Shutdown,
+) -> JoinHandle<()> {
+    let parts = LoopbackParts {
+        admission: Admission::new(port, launch_key, Cors::new(config.allowed_origins.clone())),
+        session: Arc::clone(session),
+        refresher: refresher.clone(),
+        tls,
+        upstream: Mutex::default(),
+        hold: hold_limits(),
+    };
+    let limits = ServeLimits::new(config.max_connections, HEAD_TIMEOUT);
+    tokio::spawn(serve(listener, Loopback::new(parts, shutdown.clone()), limits, shutdown))
+}
+
+/// Binds 127.0.0.1 and nothing else. A fixed port that is taken is an error: a stranger may listen there.
+async fn bind(port: u16) -> Result<TcpListener, ClientError> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => ClientError::PortInUse(port),
+        _ => ClientError::Internal(format!("cannot listen on 127.0.0.1:{port}: {error}")),
+    })
+}
+
+fn keychain(
+    config: &ClientConfig,
+    store: Box<dyn SecretStore>,
+    limits: KeychainLimits,
+) -> Result<Option<Keychain>, ClientError> {
+    if config.storage == StoragePolicy::Memory {
+        return Ok(None);
+    }
+    Keychain::start(store, limits).map(Some).map_err(|error| ClientError::Internal(error.to_string()))
+}
+
+async fn device_id(config: &ClientConfig, machine_id: MachineId, keep: &TokenKeep) -> (DeviceId, DeviceIdSource) {
+    match device::derive(&config.app_id, machine_id) {
+        Some(id) => (id, DeviceIdSource::Machine),
+        None => (keep.random_device_id().await, DeviceIdSource::Random),
+    }
+}
+
+fn is_usable(token: &credential::WrapperToken, config: &ClientConfig, clock: &dyn Clock) -> bool {
+    let trusted = token.origin.is_tls() || (!config.service.is_tls() && token.origin.is_loopback());
+    trusted && token.freshness(clock.now(), config.refresh_before) != credential::Freshness::Expired
+}
+
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);

@@ -1,0 +1,96 @@
+//! Step 1 of a request: who may use the loopback proxy.
+//!
+//! Every program and every web page on this machine can reach a loopback port. Each control here is independent: a page
+//! fails at `Host` (DNS rebinding), at `Origin` and at the launch key; another program fails at the launch key.
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
+
+use crate::secret::Secret;
+use crate::transport::cors::Cors;
+use crate::transport::credentials::Credentials;
+use crate::transport::problem::Problem;
+use crate::wire::ErrorCode;
+
+/// The rules for one start.
+pub struct Admission {
+    hosts: [String; 2],
+    cors: Cors,
+    /// The digest of the launch key: digests have one length, so the comparison's time tells nothing.
+    key_digest: digest::Digest,
+}
+
+/// The random key of one start, which local clients send in place of a credential. It is worth nothing anywhere else.
+///
+/// # Panics
+/// When the system has no random bytes.
+#[must_use]
+pub fn launch_key() -> Secret {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random source works, or nothing here is safe");
+    Secret::new(format!("valet-{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+impl Admission {
+    /// Rules for a proxy on `port`.
+    #[must_use]
+    pub fn new(port: u16, key: &Secret, cors: Cors) -> Self {
+        let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
+        Self { hosts, cors, key_digest: digest::digest(&digest::SHA256, key.expose().as_bytes()) }
+    }
+
+    /// The web origins that may call.
+    #[must_use]
+    pub fn cors(&self) -> &Cors {
+        &self.cors
+    }
+
+    /// Whether a request is meant for this proxy and does not come from a web page, unless the app listed its origin.
+    ///
+    /// # Errors
+    /// A [`Problem`] with 403.
+    pub fn check_source(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let mut hosts = headers.get_all(HOST).iter();
+        let named = hosts.next().is_some_and(|host| self.hosts.iter().any(|own| own.as_bytes() == host.as_bytes()));
+        if !named || hosts.next().is_some() {
+            return Err(forbidden("Host must be the address of this proxy"));
+        }
+        if self.cors.allowed(headers).is_some() && headers.get_all(ORIGIN).iter().count() == 1 {
+            return Ok(());
+        }
+        if headers.contains_key(ORIGIN) {
+            return Err(forbidden("This proxy does not serve web pages"));
+        }
+        let from_page = headers.get_all(SEC_FETCH_SITE).iter().any(|site| site != "none");
+        if from_page { Err(forbidden("This proxy does not serve web pages")) } else { Ok(()) }
+    }
+
+    /// Whether the request carries the launch key: in one of the two headers, or the same in both.
+    ///
+    /// # Errors
+    /// A [`Problem`] with 401.
+    pub fn check_key(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let refused = || Problem::new(ErrorCode::LaunchKeyInvalid, "The launch key of this proxy is missing or wrong");
+        let credentials = Credentials::read(headers).map_err(|_| refused())?;
+        let right = |key: &str| {
+            let digest = digest::digest(&digest::SHA256, key.as_bytes());
+            aws_lc_rs::constant_time::verify_slices_are_equal(digest.as_ref(), self.key_digest.as_ref()).is_ok()
+        };
+        match (credentials.bearer, credentials.api_key) {
+            (None, None) => Err(refused()),
+            (bearer, api_key) if bearer.is_none_or(right) && api_key.is_none_or(right) => Ok(()),
+            _ => Err(refused()),
+        }
+    }
+}
+
+fn forbidden(message: &str) -> Problem {
+    Problem::new(ErrorCode::OriginForbidden, message)
+}
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! How long to wait after failures.
+
+use std::time::Duration;
+
+use super::error::ClientError;
+
+/// The wait before the next attempt: 1 s, doubled with each failure, at most 30 s while the network is away and 5 min while
+/// the service is in trouble; a random half of it is taken off, so that a fleet does not come back in step. A waiting time
+/// that the service states is the least.
+#[must_use]
+pub fn delay(failures: u32, error: &ClientError) -> Duration {
+    let most = match error {
+        ClientError::Network(_) | ClientError::Timeout(_) => OFFLINE_MOST,
+        _ => MOST,
+    };
+    let full = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(most);
+    let wait = full / 2 + (full / 2).mul_f64(random_fraction());
+    match error {
+        ClientError::Unavailable { retry_after: Some(least), .. } => wait.max((*least).min(LONGEST_STATED)),
+        _ => wait,
+    }
+}
+
+/// A random number from 0 to 1.
+#[must_use]
+pub fn random_fraction() -> f64 {
+    let mut bytes = [0; 4];
+    // Without randomness the wait is the shortest; nothing depends on it but spreading.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)
+}
+
+const FIRST: Duration = Duration::from_secs(1);
+const OFFLINE_MOST: Duration = Duration::from_secs(30);
+const MOST: Duration = Duration::from_secs(300);
+
+/// A day-long `retry-after` is more likely a mistake than a wish.
+const LONGEST_STATED: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_their_limit() {
+        let busy = ClientError::Unavailable { message: String::new(), retry_after: None };
+        let offline = ClientError::Network(String::new());
+        for (failures, error, full) in
+            [(1, &busy, 1), (4, &busy, 8), (40, &busy, 300), (1, &offline, 1), (9, &offline, 30)]
+        {
+            let full = Duration::from_secs(full);
+            let wait = delay(failures, error);
+            assert!(wait >= full / 2 && wait <= full, "{failures}: {wait:?}");
+        }
+    }
+
+    #[test]
+    fn the_time_a_service_states_is_the_least() {
+        let busy = ClientError::Unavailable { message: String::new(), retry_after: Some(Duration::from_secs(40)) };
+        assert_eq!(delay(1, &busy), Duration::from_secs(40));
+    }
+}

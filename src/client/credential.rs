@@ -1,0 +1,152 @@
+//! Step 4 of a credential: the wrapper token that requests use now.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+
+use crate::secret::Secret;
+use crate::transport::origin::Origin;
+use crate::wire::names::TOKEN_PREFIX;
+
+/// A wrapper token and what this machine knows of its life. Never changed; a refresh makes a new one.
+#[derive(Debug, Clone)]
+pub struct WrapperToken {
+    /// The bare JWT.
+    pub token: Secret,
+    /// Counts the tokens of this run, so that a request knows whether the token it used has been replaced since.
+    pub generation: u64,
+    /// When it arrived, by this machine's clock.
+    pub received_at: SystemTime,
+    /// How long it lives from then. The service's own times are not compared with this machine's clock, which may be wrong.
+    pub lifetime: Duration,
+    /// After how much of it the service would like to see a refresh.
+    pub refresh_in: Duration,
+    /// Where requests go.
+    pub origin: Arc<Origin>,
+}
+
+/// Whether a token can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// Yes.
+    Fresh,
+    /// Yes, and a new one should be fetched.
+    Due,
+    /// No.
+    Expired,
+}
+
+impl WrapperToken {
+    /// The life left. A clock that was set back does not make it longer than it was at first.
+    #[must_use]
+    pub fn remaining(&self, now: SystemTime) -> Duration {
+        match now.duration_since(self.received_at) {
+            Ok(age) => self.lifetime.saturating_sub(age),
+            Err(_) => self.lifetime,
+        }
+    }
+
+    /// Whether it can be used now. It counts as expired a moment early, because a request takes time to arrive.
+    #[must_use]
+    pub fn freshness(&self, now: SystemTime, refresh_before: Duration) -> Freshness {
+        let remaining = self.remaining(now);
+        if remaining <= self.margin() {
+            Freshness::Expired
+        } else if remaining <= self.due_at_remaining(refresh_before) {
+            Freshness::Due
+        } else {
+            Freshness::Fresh
+        }
+    }
+
+    /// When a refresh is due.
+    #[must_use]
+    pub fn due_at(&self, refresh_before: Duration) -> SystemTime {
+        self.received_at + self.lifetime.saturating_sub(self.due_at_remaining(refresh_before))
+    }
+
+    /// When it expires by this machine's clock.
+    #[must_use]
+    pub fn expires_at(&self) -> SystemTime {
+        self.received_at + self.lifetime
+    }
+
+    /// The header that carries it, marked so that no `Debug` shows it.
+    ///
+    /// # Panics
+    /// Never: a token is checked to be printable when it arrives.
+    #[must_use]
+    pub fn header(&self) -> HeaderValue {
+        let text = format!("Bearer {TOKEN_PREFIX}{}", self.token.expose());
+        let mut value = HeaderValue::try_from(text).expect("checked when it arrived");
+        value.set_sensitive(true);
+        value
+    }
+
+    /// Due when less than the app's limit or half of the life is left, whichever is less; or earlier if the service says
+    /// so. Without the half, a token that lives for less than the limit would be due at once and for ever.
+    fn due_at_remaining(&self, refresh_before: Duration) -> Duration {
+        let limit = refresh_before.min(self.lifetime / 2);
+        if self.refresh_in.is_zero() { limit } else { limit.max(self.lifetime.saturating_sub(self.refresh_in)) }
+    }
+
+    fn margin(&self) -> Duration {
+        MARGIN.min(self.lifetime / 10)
+    }
+}
+
+/// A token with less life than this is not sent any more.
+const MARGIN: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn token(lifetime: Duration, refresh_in: Duration) -> WrapperToken {
+        WrapperToken {
+            token: Secret::new("a.b.c"),
+            generation: 1,
+            received_at: SystemTime::UNIX_EPOCH + 1000 * HOUR,
+            lifetime,
+            refresh_in,
+            origin: Arc::new(Origin::parse("http://127.0.0.1:1").unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_day_long_token_is_due_an_hour_before_its_end_and_expires_a_minute_before() {
+        let token = token(24 * HOUR, Duration::ZERO);
+        let at = |age| token.freshness(token.received_at + age, HOUR);
+        let second = Duration::from_secs(1);
+        assert_eq!(at(23 * HOUR - second), Freshness::Fresh);
+        assert_eq!(at(23 * HOUR), Freshness::Due);
+        assert_eq!(at(24 * HOUR - 61 * second), Freshness::Due);
+        assert_eq!(at(24 * HOUR - 60 * second), Freshness::Expired);
+        assert_eq!(token.due_at(HOUR), token.received_at + 23 * HOUR);
+    }
+
+    #[test]
+    fn a_short_token_is_due_at_half_its_life_and_not_at_once() {
+        for lifetime in [HOUR, Duration::from_secs(30), Duration::from_secs(2)] {
+            let token = token(lifetime, Duration::ZERO);
+            assert_eq!(token.freshness(token.received_at, HOUR), Freshness::Fresh, "{lifetime:?}");
+            assert_eq!(token.due_at(HOUR), token.received_at + lifetime / 2);
+        }
+    }
+
+    #[test]
+    fn the_service_may_ask_for_an_earlier_refresh_and_not_for_a_later_one() {
+        assert_eq!(token(24 * HOUR, HOUR).due_at(HOUR), token(24 * HOUR, HOUR).received_at + HOUR);
+        assert_eq!(token(24 * HOUR, 48 * HOUR).due_at(HOUR), token(24 * HOUR, HOUR).received_at + 23 * HOUR);
+    }
+
+    #[test]
+    fn f41_a_clock_that_jumps_back_does_not_lengthen_a_life() {
+        let token = token(2 * HOUR, Duration::ZERO);
+        assert_eq!(token.remaining(token.received_at - 24 * HOUR), 2 * HOUR);
+        assert_eq!(token.freshness(token.received_at + 24 * HOUR, HOUR), Freshness::Expired);
+    }
+}

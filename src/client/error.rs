@@ -1,0 +1,116 @@
+//! What can go wrong on the desktop, and what an app does about it.
+
+use std::time::Duration;
+
+use super::keychain::StoreError;
+use crate::wire::ErrorCode;
+
+/// Every failure an app can meet. [`code`](Self::code) is stable; the message is for people.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ClientError {
+    /// An option is missing or cannot be used.
+    #[error("{0}")]
+    Config(String),
+    /// The service cannot be reached: no network, no name, nobody listening, a certificate that is not trusted.
+    #[error("cannot reach the service: {0}")]
+    Network(String),
+    /// The service did not answer in time.
+    #[error("the service did not answer within {} ms", .0.as_millis())]
+    Timeout(Duration),
+    /// Something answers, but not a healthy valetkey service: another server, a login page of the network, a service that is
+    /// draining.
+    #[error("the service is not healthy: {0}")]
+    Unhealthy(String),
+    /// The service does not give this device a token.
+    #[error("the service refused this device: {message}")]
+    Denied {
+        /// Which refusal.
+        code: ErrorCode,
+        /// The service's sentence.
+        message: String,
+    },
+    /// The device or its token was revoked.
+    #[error("this device was revoked: {0}")]
+    Revoked(String),
+    /// The service is busy or broken; it said when to come back, or not.
+    #[error("the service is not available: {message}")]
+    Unavailable {
+        /// What it said.
+        message: String,
+        /// When to try again.
+        retry_after: Option<Duration>,
+    },
+    /// The fixed port is taken.
+    #[error("port {0} on 127.0.0.1 is in use")]
+    PortInUse(u16),
+    /// The keychain is locked, or is asking the person, who has not answered.
+    #[error("the keychain is locked")]
+    KeychainLocked,
+    /// There is no keychain, or it does not work.
+    #[error("the keychain cannot be used: {0}")]
+    KeychainUnavailable(String),
+    /// This machine has no id of its own.
+    #[error("this machine has no usable machine id")]
+    NoMachineId,
+    /// The app gave up waiting.
+    #[error("the start was aborted")]
+    Aborted,
+    /// The proxy is closed.
+    #[error("the proxy is closed")]
+    Closed,
+    /// A fault of valetkey, or of the system below it.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl ClientError {
+    /// The code that JavaScript sees as `err.code`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Config(_) => "VALET_CONFIG",
+            Self::Network(_) => "VALET_NETWORK",
+            Self::Timeout(_) => "VALET_TIMEOUT",
+            Self::Unhealthy(_) => "VALET_UNHEALTHY",
+            Self::Denied { .. } => "VALET_BOOTSTRAP_DENIED",
+            Self::Revoked(_) => "VALET_REVOKED",
+            Self::Unavailable { .. } => "VALET_UNAVAILABLE",
+            Self::PortInUse(_) => "VALET_PORT_IN_USE",
+            Self::KeychainLocked => "VALET_KEYCHAIN_LOCKED",
+            Self::KeychainUnavailable(_) => "VALET_KEYCHAIN_UNAVAILABLE",
+            Self::NoMachineId => "VALET_NO_MACHINE_ID",
+            Self::Aborted => "VALET_ABORTED",
+            Self::Closed => "VALET_CLOSED",
+            Self::Internal(_) => "VALET_INTERNAL",
+        }
+    }
+
+    /// Whether the same call may succeed later with nothing changed by the app or the operator.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::Network(_)
+                | Self::Timeout(_)
+                | Self::Unhealthy(_)
+                | Self::Unavailable { .. }
+                | Self::PortInUse(_)
+                | Self::KeychainLocked
+        )
+    }
+
+    /// Whether trying again by itself would only hammer the service.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Denied { .. } | Self::Revoked(_))
+    }
+}
+
+impl From<StoreError> for ClientError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Locked | StoreError::Busy => Self::KeychainLocked,
+            other => Self::KeychainUnavailable(other.to_string()),
+        }
+    }
+}

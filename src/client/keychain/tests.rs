@@ -1,0 +1,36 @@
+use std::sync::mpsc as gate;
+
+use super::*;
+
+/// Blocks every read until the gate opens, as a keychain does that asks for a password.
+struct Prompting(gate::Receiver<()>);
+
+impl SecretStore for Prompting {
+    fn get(&mut self, _: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let _ = self.0.recv();
+        Ok(Some(Zeroizing::new(b"value".to_vec())))
+    }
+
+    fn set(&mut self, _: &str, _: &[u8]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn delete(&mut self, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn f44_a_prompt_that_nobody_answers_is_given_up_and_does_not_hold_up_others() {
+    let (unlock, prompt) = gate::channel();
+    let limits = KeychainLimits { read: Duration::from_millis(20), write: Duration::from_secs(5) };
+    let keychain = Keychain::start(Box::new(Prompting(prompt)), limits).unwrap();
+    assert_eq!(keychain.get("a".into()).await, Err(StoreError::Locked));
+    assert_eq!(keychain.set("a".into(), Zeroizing::new(vec![])).await, Err(StoreError::Busy));
+    unlock.send(()).unwrap();
+    while keychain.work.is_stuck() {
+        tokio::task::yield_now().await;
+    }
+    unlock.send(()).unwrap();
+    assert_eq!(keychain.get("a".into()).await.unwrap().unwrap().as_slice(), b"value");
+}

@@ -1,0 +1,230 @@
+//! Step 2 of a request: puts the wrapper token in place of the launch key and relays to the service.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::Incoming;
+
+use super::admission::Admission;
+use super::credential::{Freshness, WrapperToken};
+use super::error::ClientError;
+use super::refresh::{Refresher, Why};
+use super::session::Session;
+use crate::transport::connect::{Connector, HttpVersion};
+use crate::transport::cors;
+use crate::transport::headers::{strip_request, strip_service_response};
+use crate::transport::hold::{Budget, Held, HoldLimits};
+use crate::transport::origin::Origin;
+use crate::transport::path::check_target;
+use crate::transport::problem::Problem;
+use crate::transport::relay::Relay;
+use crate::transport::reply::Reply;
+use crate::transport::request_id::RequestId;
+use crate::transport::serve::Handler;
+use crate::transport::shutdown::Shutdown;
+use crate::transport::upstream::{Upstream, UpstreamBody, UpstreamError};
+use crate::wire::ErrorCode;
+use crate::wire::names::{ERROR_HEADER, HEALTH_PATH, SHOULD_RETRY_HEADER};
+
+/// The proxy on 127.0.0.1.
+#[derive(Clone)]
+pub struct Loopback {
+    parts: Arc<LoopbackParts>,
+    shutdown: Shutdown,
+}
+
+/// What it works with.
+pub struct LoopbackParts {
+    /// Who may use it.
+    pub admission: Admission,
+    /// The token.
+    pub session: Arc<Session>,
+    /// How to get a newer one.
+    pub refresher: Refresher,
+    /// TLS towards the service.
+    pub tls: Option<rustls::ClientConfig>,
+    /// Connections to the service, at the origin it named last.
+    pub upstream: Mutex<Option<Upstream>>,
+    /// How much of bodies is held for a second try.
+    pub hold: HoldLimits,
+}
+
+impl Loopback {
+    /// A proxy that ends with `shutdown`.
+    #[must_use]
+    pub fn new(parts: LoopbackParts, shutdown: Shutdown) -> Self {
+        Self { parts: Arc::new(parts), shutdown }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Reply>, Problem> {
+        let parts = &self.parts;
+        parts.admission.check_source(request.headers())?;
+        check_target(request.method(), request.uri())?;
+        match request.uri().path() {
+            "/" | "/api/hello" | HEALTH_PATH if is_look(request.method()) => Ok(Response::new(Reply::empty())),
+            path if path.starts_with("/v1/") => {
+                parts.admission.check_key(request.headers())?;
+                self.forward(request).await
+            }
+            _ => Err(Problem::new(ErrorCode::RouteUnknown, "This proxy serves /v1 only")),
+        }
+    }
+
+    async fn forward(&self, request: Request<Incoming>) -> Result<Response<Reply>, Problem> {
+        let (mut parts, body) = request.into_parts();
+        strip_request(&mut parts.headers);
+        parts.version = Version::HTTP_11;
+        let token = self.usable_token().await?;
+        let body = Held::take(body, &self.parts.hold, None).await?;
+        let again = body.again();
+        let response = self.send(parts.clone(), body, &token).await?;
+        if !is_rejection(&response) {
+            return Ok(self.relay(response));
+        }
+        // The service has not looked at the request, so it can be made again with a newer token.
+        let renewed = self.parts.refresher.ask(Why::Rejected(token.generation)).await;
+        match (renewed, again) {
+            (Ok(()), Some(body)) => {
+                let token = self.usable_token().await?;
+                Ok(self.relay(self.send(parts, body, &token).await?))
+            }
+            (Ok(()), None) => Ok(self.relay(with_retry(response))),
+            (Err(_), _) => Ok(self.relay(response)),
+        }
+    }
+
+    /// A token that can be sent. One that is due is used and renewed beside; an expired one is waited for.
+    async fn usable_token(&self) -> Result<Arc<WrapperToken>, Problem> {
+        let session = &self.parts.session;
+        let generation = match session.token() {
+            Some((token, Freshness::Fresh)) => return Ok(token),
+            Some((token, Freshness::Due)) => {
+                self.parts.refresher.kick(Why::Aged(token.generation));
+                return Ok(token);
+            }
+            Some((token, Freshness::Expired)) => token.generation,
+            None => 0,
+        };
+        let renewed = tokio::time::timeout(TOKEN_WAIT, self.parts.refresher.ask(Why::Aged(generation))).await;
+        match renewed.unwrap_or(Err(ClientError::Timeout(TOKEN_WAIT))) {
+            Ok(()) => session.token().map(|(token, _)| token).ok_or_else(|| no_token(&ClientError::Closed)),
+            Err(error) => Err(no_token(&error)),
+        }
+    }
+
+    async fn send(
+        &self,
+        mut parts: Parts,
+        body: Held,
+        token: &WrapperToken,
+    ) -> Result<Response<UpstreamBody>, Problem> {
+        let upstream = self.upstream_at(&token.origin);
+        let asked = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        parts.uri = Uri::from(token.origin.target(&asked));
+        parts.headers.insert(AUTHORIZATION, token.header());
+        upstream.send(Request::from_parts(parts, body), FIRST_BYTE).await.map_err(unreachable)
+    }
+
+    fn relay(&self, response: Response<UpstreamBody>) -> Response<Reply> {
+        let (mut parts, body) = response.into_parts();
+        strip_service_response(&mut parts.headers);
+        Response::from_parts(parts, Reply::Relayed(Box::new(Relay::new(body, SILENCE, self.shutdown.clone()))))
+    }
+
+    /// The connections to `origin`; new ones when the service has moved.
+    fn upstream_at(&self, origin: &Arc<Origin>) -> Upstream {
+        let mut slot = self.parts.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*slot {
+            Some(upstream) if upstream.origin() == origin.as_ref() => upstream.clone(),
+            _ => {
+                let tls = self.parts.tls.clone();
+                let connector = Connector::new(Arc::clone(origin), tls, HttpVersion::Auto, CONNECT).with_system_proxy();
+                slot.insert(Upstream::new(connector)).clone()
+            }
+        }
+    }
+}
+
+impl Handler for Loopback {
+    async fn handle(&self, request: Request<Incoming>, _peer: SocketAddr) -> Response<Reply> {
+        let admission = &self.parts.admission;
+        let origin = admission.cors().allowed(request.headers());
+        if let Some(preflight) = admission.cors().preflight(request.method(), request.headers()) {
+            if admission.check_source(request.headers()).is_ok() {
+                return preflight;
+            }
+        }
+        let mut response =
+            self.answer(request).await.unwrap_or_else(|problem| problem.into_response(&RequestId::next()));
+        if let Some(origin) = origin {
+            cors::grant(response.headers_mut(), origin);
+        }
+        response
+    }
+}
+
+/// How much of bodies the loopback holds, so that a request can be made again after a refresh.
+#[must_use]
+pub fn hold_limits() -> HoldLimits {
+    HoldLimits { keep: HOLD_BODY, max: u64::MAX, silence: BODY_SILENCE, budget: Budget::new(HOLD_TOTAL) }
+}
+
+fn is_look(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Whether the service itself, and not the upstream behind it, rejects the token for a reason that a newer token cures.
+fn is_rejection(response: &Response<UpstreamBody>) -> bool {
+    let code = response.headers().get(ERROR_HEADER).and_then(|code| code.to_str().ok()).map(ErrorCode::parse);
+    response.status() == StatusCode::UNAUTHORIZED
+        && matches!(code, Some(ErrorCode::TokenExpired | ErrorCode::TokenInvalid))
+}
+
+/// The body is gone, but the client has it: let the SDK make the request again.
+fn with_retry(mut response: Response<UpstreamBody>) -> Response<UpstreamBody> {
+    response.headers_mut().insert(SHOULD_RETRY_HEADER, HeaderValue::from_static("true"));
+    response
+}
+
+fn no_token(error: &ClientError) -> Problem {
+    if error.is_final() {
+        let code =
+            if matches!(error, ClientError::Revoked(_)) { ErrorCode::TokenRevoked } else { ErrorCode::TokenInvalid };
+        return Problem::new(code, error.to_string());
+    }
+    Problem::new(ErrorCode::NotReady, format!("There is no usable token at the moment: {error}"))
+        .retry_after(NOT_READY_RETRY)
+}
+
+fn unreachable(error: UpstreamError) -> Problem {
+    let (code, message) = match &error {
+        UpstreamError::Body(hold) => return hold.clone().into(),
+        UpstreamError::FirstByte(_) => (ErrorCode::UpstreamTimeout, "The service did not answer in time"),
+        UpstreamError::Connect(_) => (ErrorCode::UpstreamUnreachable, "The service cannot be reached"),
+        UpstreamError::Dropped(_) => {
+            (ErrorCode::UpstreamUnreachable, "The service closed the connection before it answered")
+        }
+        UpstreamError::Invalid(_) => (ErrorCode::UpstreamInvalid, "The service's answer is not valid HTTP"),
+    };
+    tracing::debug!(error = &error as &dyn std::error::Error, "The service gave no response");
+    Problem::new(code, message).retry_after(NOT_READY_RETRY)
+}
+
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// The service gives its upstream 600 s; its own word should come first.
+const FIRST_BYTE: Duration = Duration::from_secs(630);
+
+/// The service ends a silent stream after 300 s.
+const SILENCE: Duration = Duration::from_secs(330);
+
+const BODY_SILENCE: Duration = Duration::from_secs(60);
+const TOKEN_WAIT: Duration = Duration::from_secs(15);
+const NOT_READY_RETRY: Duration = Duration::from_secs(1);
+const HOLD_BODY: usize = 8 << 20;
+const HOLD_TOTAL: usize = 64 << 20;

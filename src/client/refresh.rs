@@ -1,0 +1,300 @@
+//! Step 5 of a credential: keeps the token fresh.
+//!
+//! One task does all attempts, so there is never more than one at a time, and a caller that gives up waiting cancels
+//! nothing. Time is compared by the wall clock at short intervals: a sleeping laptop stops timers, and timers only help.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::backoff::{delay, random_fraction};
+use super::config::ClientConfig;
+use super::credential::{Freshness, WrapperToken};
+use super::error::ClientError;
+use super::keep::TokenKeep;
+use super::service_api::{Issued, ServiceApi};
+use super::session::Session;
+use super::status::Level;
+use crate::clock::Clock;
+use crate::wire::{DeviceId, ErrorCode};
+
+/// Asks for a refresh.
+#[derive(Clone)]
+pub struct Refresher(mpsc::UnboundedSender<Ask>);
+
+struct Ask {
+    why: Why,
+    done: oneshot::Sender<Result<(), ClientError>>,
+}
+
+/// Why a newer token is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The token of this generation is too old, or is about to be.
+    Aged(u64),
+    /// The service rejected the token of this generation.
+    Rejected(u64),
+    /// The app asks. It does not join an attempt that has begun for another reason.
+    Forced,
+    /// The machine woke up: look at once.
+    Resumed,
+}
+
+impl Refresher {
+    /// Asks, and waits for the attempt that answers it.
+    ///
+    /// # Errors
+    /// Why there is no newer token.
+    pub async fn ask(&self, why: Why) -> Result<(), ClientError> {
+        let (done, answer) = oneshot::channel();
+        self.0.send(Ask { why, done }).map_err(|_| ClientError::Closed)?;
+        answer.await.unwrap_or(Err(ClientError::Closed))
+    }
+
+    /// Asks and does not wait.
+    pub fn kick(&self, why: Why) {
+        let (done, _) = oneshot::channel();
+        // After the end nothing needs refreshing.
+        let _ = self.0.send(Ask { why, done });
+    }
+}
+
+/// The task.
+pub struct RefreshLoop {
+    asks: mpsc::UnboundedReceiver<Ask>,
+    /// Asks that an attempt in progress must not answer.
+    waiting: VecDeque<Ask>,
+    parts: RefreshParts,
+    failures: u32,
+    last_failure: Option<(SystemTime, ClientError)>,
+    retry_at: Option<SystemTime>,
+    last_rejection: Option<SystemTime>,
+    early: f64,
+}
+
+/// What the task works with.
+pub struct RefreshParts {
+    /// The service.
+    pub api: ServiceApi,
+    /// Who we are.
+    pub device: DeviceId,
+    /// Where the token goes.
+    pub session: Arc<Session>,
+    /// Where it is kept.
+    pub keep: TokenKeep,
+    /// The app's wishes.
+    pub config: Arc<ClientConfig>,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl RefreshLoop {
+    /// The task and the handle to it.
+    #[must_use]
+    pub fn new(parts: RefreshParts) -> (Refresher, Self) {
+        let (sender, asks) = mpsc::unbounded_channel();
+        let task = Self {
+            asks,
+            waiting: VecDeque::new(),
+            parts,
+            failures: 0,
+            last_failure: None,
+            retry_at: None,
+            last_rejection: None,
+            early: random_fraction(),
+        };
+        (Refresher(sender), task)
+    }
+
+    /// Runs until every handle is gone.
+    pub async fn run(mut self) {
+        loop {
+            if let Some(ask) = self.waiting.pop_front() {
+                self.serve(ask).await;
+                continue;
+            }
+            let next_look = self.until_next_look();
+            tokio::select! {
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => self.serve(ask).await,
+                    None => return,
+                },
+                () = tokio::time::sleep(next_look) => self.look().await,
+            }
+        }
+    }
+
+    /// The first token of a start, by the same rules as all others.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn first(&mut self) -> Result<(), ClientError> {
+        let issued = self.parts.api.bootstrap(&self.parts.device).await?;
+        let token = self.parts.session.install(issued);
+        let url = self.parts.config.bootstrap_url.as_str();
+        let storage = self.parts.keep.save(&token, url, &self.parts.device).await?;
+        self.parts.session.set_storage(storage);
+        Ok(())
+    }
+
+    async fn serve(&mut self, ask: Ask) {
+        if let Some(answer) = self.answer_at_once(ask.why) {
+            // Who asked may have gone.
+            let _ = ask.done.send(answer);
+            return;
+        }
+        if ask.why == Why::Resumed {
+            self.retry_at = None;
+            self.look().await;
+            let _ = ask.done.send(Ok(()));
+            return;
+        }
+        if matches!(ask.why, Why::Rejected(_)) {
+            self.last_rejection = Some(self.parts.clock.now());
+        }
+        let result = self.attempt(matches!(ask.why, Why::Rejected(_))).await;
+        let _ = ask.done.send(result.clone());
+        self.answer_joined(&result);
+    }
+
+    /// Those who asked during the attempt share its result, but for the app's own wish.
+    fn answer_joined(&mut self, result: &Result<(), ClientError>) {
+        while let Ok(ask) = self.asks.try_recv() {
+            if matches!(ask.why, Why::Forced | Why::Resumed) {
+                self.waiting.push_back(ask);
+            } else {
+                let answer = self.answer_at_once(ask.why).unwrap_or_else(|| result.clone());
+                let _ = ask.done.send(answer);
+            }
+        }
+    }
+
+    /// An answer that needs no attempt: there is a newer token already, or an attempt has just failed.
+    fn answer_at_once(&self, why: Why) -> Option<Result<(), ClientError>> {
+        let (Why::Aged(generation) | Why::Rejected(generation)) = why else { return None };
+        if self.parts.session.generation() > generation {
+            return Some(Ok(()));
+        }
+        let now = self.parts.clock.now();
+        let recent = |at: SystemTime, within: Duration| now.duration_since(at).is_ok_and(|since| since < within);
+        if let Some((at, error)) = &self.last_failure {
+            if error.is_final() || recent(*at, LEAST_PAUSE) {
+                return Some(Err(error.clone()));
+            }
+        }
+        // A service that rejects every token it issues would be asked for one with each request.
+        let rejecting =
+            matches!(why, Why::Rejected(_)) && self.last_rejection.is_some_and(|at| recent(at, REJECTION_PAUSE));
+        rejecting.then(|| Err(ClientError::Unhealthy("it rejects the token it has just issued".into())))
+    }
+
+    /// Fetches a token if it is time.
+    async fn look(&mut self) {
+        let now = self.parts.clock.now();
+        if self.retry_at.is_some_and(|at| at > now) || self.parts.session.is_revoked() {
+            return;
+        }
+        let due = match self.parts.session.token() {
+            Some((token, Freshness::Fresh)) => now >= self.due_at(&token),
+            _ => true,
+        };
+        if due {
+            let result = self.attempt(false).await;
+            self.answer_joined(&result);
+        }
+    }
+
+    async fn attempt(&mut self, rejected: bool) -> Result<(), ClientError> {
+        self.parts.session.set_refreshing(true);
+        let result = self.fetch(rejected).await;
+        let result = result.map(|issued| self.succeeded(issued)).map_err(|error| self.failed(error));
+        self.parts.session.set_refreshing(false);
+        result
+    }
+
+    /// A living token is traded in; without one, or when the service will not have it, the device starts again.
+    async fn fetch(&mut self, rejected: bool) -> Result<Issued, ClientError> {
+        let living = self.parts.session.token().filter(|(_, freshness)| *freshness != Freshness::Expired && !rejected);
+        if let Some((token, _)) = living {
+            match self.parts.api.refresh(&token, &self.parts.device).await {
+                Err(ClientError::Denied { code: ErrorCode::TokenExpired | ErrorCode::TokenInvalid, .. }) => {}
+                other => return other,
+            }
+        }
+        self.parts.api.bootstrap(&self.parts.device).await
+    }
+
+    fn succeeded(&mut self, issued: Issued) {
+        self.failures = 0;
+        self.last_failure = None;
+        self.retry_at = None;
+        self.early = random_fraction();
+        let skewed = issued.clock_skew_ms.is_some_and(|skew| skew.abs() > NOTABLE_SKEW_MS);
+        let token = self.parts.session.install(issued);
+        if skewed {
+            self.parts
+                .session
+                .log(Level::Warn, "This machine's clock differs from the service's by more than a minute");
+        }
+        self.keep_in_background(token);
+    }
+
+    /// Requests use the token already; the keychain may take its time.
+    fn keep_in_background(&self, token: Arc<WrapperToken>) {
+        let (keep, session, device) =
+            (self.parts.keep.clone(), Arc::clone(&self.parts.session), self.parts.device.clone());
+        let config = Arc::clone(&self.parts.config);
+        tokio::spawn(async move {
+            match keep.save(&token, config.bootstrap_url.as_str(), &device).await {
+                Ok(storage) => session.set_storage(storage),
+                Err(_) => session.log(Level::Warn, "The token could not be kept in the keychain"),
+            }
+        });
+    }
+
+    fn failed(&mut self, error: ClientError) -> ClientError {
+        let now = self.parts.clock.now();
+        self.failures += 1;
+        self.retry_at = Some(now + delay(self.failures, &error));
+        self.last_failure = Some((now, error.clone()));
+        self.parts.session.failed(&error);
+        error
+    }
+
+    /// A little before it is due, by a random part, so that devices that started together drift apart.
+    fn due_at(&self, token: &WrapperToken) -> SystemTime {
+        let due = token.due_at(self.parts.config.refresh_before);
+        let life = due.duration_since(token.received_at).unwrap_or_default();
+        due - life.min(self.parts.config.refresh_interval).mul_f64(self.early * JITTER)
+    }
+
+    fn until_next_look(&self) -> Duration {
+        let now = self.parts.clock.now();
+        let next = match (self.retry_at, self.parts.session.token()) {
+            (Some(retry_at), _) => retry_at,
+            (None, Some((token, _))) => self.due_at(&token),
+            (None, None) => now + LOOK_AT_LEAST,
+        };
+        let until = next.duration_since(now).unwrap_or_default();
+        until.clamp(LOOK_AT_MOST, self.parts.config.refresh_interval.clamp(LOOK_AT_MOST, LOOK_AT_LEAST))
+    }
+}
+
+/// Timers stop while a laptop sleeps, so the clock is compared at least this often.
+const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
+
+/// And not more often than this, whatever clocks and settings say.
+const LOOK_AT_MOST: Duration = Duration::from_millis(50);
+
+/// After a failure requests do not start another attempt for so long.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a rejected token is replaced at most.
+const REJECTION_PAUSE: Duration = Duration::from_secs(60);
+
+/// The largest part of the interval by which a refresh comes early.
+const JITTER: f64 = 0.1;
+
+const NOTABLE_SKEW_MS: i64 = 60_000;

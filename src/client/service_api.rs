@@ -1,0 +1,218 @@
+//! Step 2 of a credential: the calls to the service that get, renew and check it.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
+
+use super::config::ClientConfig;
+use super::credential::WrapperToken;
+use super::error::ClientError;
+use crate::clock::Clock;
+use crate::transport::origin::Origin;
+use crate::wire::names::{ERROR_HEADER, REFRESH_PATH};
+use crate::wire::{BootstrapRequest, DeviceId, ErrorBody, ErrorCode, TokenResponse};
+
+/// The service as the desktop sees it.
+pub struct ServiceApi {
+    http: Client,
+    config: Arc<ClientConfig>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A new token, and how far this machine's clock is ahead of the service's, as far as is known.
+#[derive(Debug)]
+pub struct Issued {
+    /// The token; its generation is set by who takes it.
+    pub token: WrapperToken,
+    /// In milliseconds; negative when this machine is behind.
+    pub clock_skew_ms: Option<i64>,
+}
+
+/// The part of a health answer that matters.
+#[derive(Deserialize)]
+struct Health {
+    status: String,
+}
+
+impl ServiceApi {
+    /// Prepares the calls. Redirects are not followed: a token goes to the configured service only.
+    ///
+    /// # Errors
+    /// [`ClientError::Internal`] when TLS cannot be set up.
+    pub fn new(
+        config: Arc<ClientConfig>,
+        tls: Option<rustls::ClientConfig>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ClientError> {
+        let mut builder = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_LIMIT)
+            .timeout(CALL_LIMIT)
+            .user_agent(concat!("valetkey/", env!("CARGO_PKG_VERSION")));
+        if let Some(tls) = tls {
+            builder = builder.tls_backend_preconfigured(tls);
+        }
+        if config.service.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| ClientError::Internal(error.to_string()))?;
+        Ok(Self { http, config, clock })
+    }
+
+    /// Whether the service is there and healthy.
+    ///
+    /// # Errors
+    /// [`ClientError::Network`], [`ClientError::Timeout`], or [`ClientError::Unhealthy`] also when something else answers,
+    /// such as the login page of a network.
+    pub async fn check_health(&self) -> Result<(), ClientError> {
+        let response = send(self.http.get(self.config.health_url.clone())).await?;
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(ClientError::Unhealthy(format!(
+                "it answered {status}, a redirect: is this network's login page in between?"
+            )));
+        }
+        if status != StatusCode::OK {
+            return Err(ClientError::Unhealthy(format!("it answered {status}")));
+        }
+        let health: Option<Health> = read(response).await?.and_then(|body| serde_json::from_slice(&body).ok());
+        match health {
+            Some(health) if health.status == "ok" => Ok(()),
+            Some(health) => Err(ClientError::Unhealthy(format!("it says {:?}", health.status))),
+            None => Err(ClientError::Unhealthy("something else than valetkey answers at this address".into())),
+        }
+    }
+
+    /// Trades the device id for a token.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn bootstrap(&self, device: &DeviceId) -> Result<Issued, ClientError> {
+        let body = BootstrapRequest { device_id: device.clone(), enrolment: self.config.enrolment.clone() }.to_json();
+        let request = self
+            .http
+            .post(self.config.bootstrap_url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.expose().to_owned());
+        self.issued(send(request).await?, device).await
+    }
+
+    /// Trades a token for a newer one.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn refresh(&self, token: &WrapperToken, device: &DeviceId) -> Result<Issued, ClientError> {
+        let request = self.http.post(self.config.service.join(REFRESH_PATH)).header(AUTHORIZATION, token.header());
+        self.issued(send(request).await?, device).await
+    }
+
+    async fn issued(&self, response: Response, device: &DeviceId) -> Result<Issued, ClientError> {
+        if response.status() != StatusCode::OK {
+            return Err(refusal(response).await);
+        }
+        let clock_skew_ms = self.clock_skew_ms(&response);
+        let body = read(response).await?.unwrap_or_default();
+        let answer: TokenResponse = serde_json::from_slice(&body).map_err(|_| {
+            ClientError::Unhealthy("its answer is not a token: something else than valetkey answers".into())
+        })?;
+        let printable = answer.token.expose().bytes().all(|byte| byte.is_ascii_graphic());
+        if !printable || answer.token.expose().is_empty() || answer.expires_in == 0 || answer.device_id != *device {
+            return Err(ClientError::Unhealthy("its token cannot be used".into()));
+        }
+        let token = WrapperToken {
+            generation: 0,
+            received_at: self.clock.now(),
+            lifetime: answer.lifetime(),
+            refresh_in: Duration::from_secs(answer.refresh_in),
+            origin: self.origin(answer.base_url.as_deref())?,
+            token: answer.token,
+        };
+        Ok(Issued { token, clock_skew_ms })
+    }
+
+    /// Where the service wants requests: never somewhere less protected than where the token came from.
+    fn origin(&self, base_url: Option<&str>) -> Result<Arc<Origin>, ClientError> {
+        let Some(text) = base_url else { return Ok(Arc::new(self.config.service.clone())) };
+        let origin = Origin::parse(text).map_err(|error| ClientError::Unhealthy(format!("its base_url {error}")))?;
+        if origin.is_tls() || (!self.config.service.is_tls() && origin.is_loopback()) {
+            return Ok(Arc::new(origin));
+        }
+        Err(ClientError::Unhealthy("its base_url is not https".into()))
+    }
+
+    fn clock_skew_ms(&self, response: &Response) -> Option<i64> {
+        let date = httpdate::parse_http_date(response.headers().get(DATE)?.to_str().ok()?).ok()?;
+        let now = self.clock.now();
+        Some(match now.duration_since(date) {
+            Ok(ahead) => whole_millis(ahead),
+            Err(behind) => -whole_millis(behind.duration()),
+        })
+    }
+}
+
+async fn send(request: RequestBuilder) -> Result<Response, ClientError> {
+    request.send().await.map_err(|error| failure(&error))
+}
+
+/// The body, if it is of sensible size.
+async fn read(mut response: Response) -> Result<Option<Vec<u8>>, ClientError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_BODY {
+            return Ok(None);
+        }
+    }
+    Ok(Some(body))
+}
+
+fn failure(error: &reqwest::Error) -> ClientError {
+    if error.is_timeout() {
+        return ClientError::Timeout(CALL_LIMIT);
+    }
+    // The innermost cause is the one a person understands, and it holds no URL.
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    ClientError::Network(cause.to_string())
+}
+
+/// What a status other than 200 means. Only an answer with our own header is the service's word about this device.
+async fn refusal(response: Response) -> ClientError {
+    let status = response.status();
+    let code = response.headers().get(ERROR_HEADER).and_then(|code| code.to_str().ok()).map(ErrorCode::parse);
+    let retry_after = retry_after(&response);
+    let body = read(response).await.ok().flatten().unwrap_or_default();
+    let message = serde_json::from_slice::<ErrorBody>(&body)
+        .map_or_else(|_| format!("it answered {status}"), |body| body.error.message);
+    match code {
+        Some(ErrorCode::TokenRevoked) => ClientError::Revoked(message),
+        Some(code) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
+            ClientError::Denied { code, message }
+        }
+        _ if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
+            ClientError::Unavailable { message, retry_after }
+        }
+        _ => ClientError::Unhealthy(message),
+    }
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok()
+}
+
+fn whole_millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+const MAX_BODY: usize = 64 * 1024;

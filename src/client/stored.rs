@@ -1,0 +1,128 @@
+//! The form in which a token is kept between starts.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::credential::WrapperToken;
+use crate::secret::Secret;
+use crate::transport::origin::Origin;
+use crate::wire::DeviceId;
+
+/// A kept token. It is used only when every field fits what this start expects.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    version: u32,
+    bootstrap_url: String,
+    device_id: String,
+    token: Zeroizing<String>,
+    received_at: u64,
+    lifetime: u64,
+    refresh_in: u64,
+    base_url: String,
+}
+
+/// What a stored token must fit.
+pub struct Expected<'a> {
+    /// The service asked now.
+    pub bootstrap_url: &'a str,
+    /// The device as it is named now.
+    pub device_id: &'a DeviceId,
+    /// The time now.
+    pub now: SystemTime,
+}
+
+/// Writes `token` down.
+#[must_use]
+pub fn encode(token: &WrapperToken, bootstrap_url: &str, device_id: &DeviceId) -> Zeroizing<Vec<u8>> {
+    let stored = Stored {
+        version: VERSION,
+        bootstrap_url: bootstrap_url.to_owned(),
+        device_id: device_id.to_string(),
+        token: Zeroizing::new(token.token.expose().to_owned()),
+        received_at: token.received_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+        lifetime: token.lifetime.as_secs(),
+        refresh_in: token.refresh_in.as_secs(),
+        base_url: token.origin.as_base_url().to_owned(),
+    };
+    Zeroizing::new(serde_json::to_vec(&stored).unwrap_or_default())
+}
+
+/// Reads a token that fits; `None` for anything else: damaged, of another format, service, device or app, or from the
+/// future.
+#[must_use]
+pub fn decode(bytes: &[u8], expected: &Expected<'_>) -> Option<WrapperToken> {
+    let stored: Stored = serde_json::from_slice(bytes).ok()?;
+    let received_at = UNIX_EPOCH.checked_add(Duration::from_secs(stored.received_at))?;
+    let fits = stored.version == VERSION
+        && stored.bootstrap_url == expected.bootstrap_url
+        && stored.device_id == expected.device_id.as_str()
+        && received_at <= expected.now + CLOCK_TOLERANCE;
+    let printable = !stored.token.is_empty() && stored.token.bytes().all(|byte| byte.is_ascii_graphic());
+    if !fits || !printable {
+        return None;
+    }
+    Some(WrapperToken {
+        token: Secret::new(stored.token.as_str()),
+        generation: 1,
+        received_at,
+        lifetime: Duration::from_secs(stored.lifetime),
+        refresh_in: Duration::from_secs(stored.refresh_in),
+        origin: Arc::new(Origin::parse(&stored.base_url).ok()?),
+    })
+}
+
+const VERSION: u32 = 1;
+
+/// Times are kept in whole seconds, and clocks are corrected by small steps.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+    }
+
+    fn kept() -> (Zeroizing<Vec<u8>>, DeviceId) {
+        let device = DeviceId::parse("device-0001").unwrap();
+        let token = WrapperToken {
+            token: Secret::new("a.b.c"),
+            generation: 7,
+            received_at: now(),
+            lifetime: Duration::from_secs(86_400),
+            refresh_in: Duration::ZERO,
+            origin: Arc::new(Origin::parse("https://claude.example").unwrap()),
+        };
+        (encode(&token, "https://claude.example/bootstrap", &device), device)
+    }
+
+    fn read(bytes: &[u8], url: &str, device: &str, now: SystemTime) -> Option<WrapperToken> {
+        let device_id = &DeviceId::parse(device).unwrap();
+        decode(bytes, &Expected { bootstrap_url: url, device_id, now })
+    }
+
+    #[test]
+    fn what_was_kept_is_read_back() {
+        let (bytes, _) = kept();
+        let token = read(&bytes, "https://claude.example/bootstrap", "device-0001", now()).unwrap();
+        assert_eq!(token.token.expose(), "a.b.c");
+        assert_eq!((token.received_at, token.lifetime), (now(), Duration::from_secs(86_400)));
+    }
+
+    #[test]
+    fn f45_what_does_not_fit_is_not_used() {
+        let (bytes, _) = kept();
+        let url = "https://claude.example/bootstrap";
+        assert!(read(&bytes, "https://other.example/bootstrap", "device-0001", now()).is_none());
+        assert!(read(&bytes, url, "device-0002", now()).is_none());
+        assert!(read(&bytes, url, "device-0001", now() - Duration::from_secs(3600)).is_none());
+        for damaged in [&b"{}"[..], b"", b"\xff\xfe", &bytes[..bytes.len() - 1], b"[1,2]", b"\"a.b.c\""] {
+            assert!(read(damaged, url, "device-0001", now()).is_none());
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Reads the credentials of a request, of which clients send one or two.
+
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+
+/// The credential headers of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Credentials<'a> {
+    /// The token in `Authorization: Bearer` (RFC 6750 §2.1).
+    pub bearer: Option<&'a str>,
+    /// The value of the header that SDKs use for API keys.
+    pub api_key: Option<&'a str>,
+}
+
+/// Why credentials cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialFault {
+    /// A header came twice. The first and the last reader would disagree.
+    Repeated,
+    /// `Authorization` is no `Bearer` with one token.
+    NotBearer,
+}
+
+impl<'a> Credentials<'a> {
+    /// Reads both headers.
+    ///
+    /// # Errors
+    /// [`CredentialFault`]
+    pub fn read(headers: &'a HeaderMap) -> Result<Self, CredentialFault> {
+        let bearer = single(headers, &AUTHORIZATION)?.map(bearer_token).transpose()?;
+        Ok(Self { bearer, api_key: single(headers, &API_KEY)? })
+    }
+}
+
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, CredentialFault> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(CredentialFault::Repeated);
+    }
+    value.to_str().map(Some).map_err(|_| CredentialFault::NotBearer)
+}
+
+fn bearer_token(value: &str) -> Result<&str, CredentialFault> {
+    let (scheme, token) = value.split_once(' ').ok_or(CredentialFault::NotBearer)?;
+    let token = token.trim_start_matches(' ');
+    let single = !token.is_empty() && !token.contains([' ', ',', '\t']);
+    if scheme.eq_ignore_ascii_case("bearer") && single { Ok(token) } else { Err(CredentialFault::NotBearer) }
+}
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
