@@ -16,3 +16,6 @@ pub mod client;
 
 #[cfg(feature = "service")]
 pub mod service;
+
+#[cfg(feature = "addon")]
+pub mod addon;

@@ -38,7 +38,7 @@ function leaks(arrivals, realKey, launchKeys) {
     const where = `${arrival.method} ${arrival.target}`;
     const found = [];
     const keys = arrival.headers.filter(([name]) => name === 'x-api-key').map(([, value]) => value);
-    if (keys.length !== 1 || keys[0] !== realKey) found.push(`${where}: ${keys.length} x-api-key headers, or not the real key`);
+    if (keys.length !== 1 || keys[0] !== realKey) found.push(`${where}: not exactly one x-api-key with the real key`);
     if (arrival.header('authorization') !== undefined) found.push(`${where}: an authorization header`);
     const text = arrival.target + JSON.stringify(arrival.headers) + arrival.body.toString('latin1');
     if (launchKeys.some((key) => text.includes(key))) found.push(`${where}: the launch key`);

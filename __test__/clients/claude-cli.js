@@ -5,7 +5,6 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { run } = require('./children');
 const { Recorder } = require('./recorder');
-const { cleanEnvironment } = require('./environment');
 
 const RUN_TIMEOUT_MS = 45_000;
 
@@ -55,7 +54,7 @@ class ClaudeCli {
 
   environment(base) {
     return {
-      ...cleanEnvironment(),
+      ...process.env,
       HOME: this.home,
       USERPROFILE: this.home,
       CLAUDE_CONFIG_DIR: this.config,

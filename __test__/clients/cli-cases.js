@@ -54,12 +54,15 @@ const CLI_CASES = {
     assert.match(arrival.header('user-agent') ?? '', /^claude-cli\/2\.1\.330 /);
     assert.match(arrival.header('anthropic-beta') ?? '', /claude-code-20250219,/);
     assert.equal(arrival.header('anthropic-version'), '2023-06-01');
-    const others = ['x-app', 'x-app-of-the-suite', 'x-stainless-timeout', 'x-claude-code-session-id', 'x-claude-code-prompt-id'];
-    for (const name of others) assert.ok(arrival.header(name), name);
+    assert.equal(arrival.header('x-app-of-the-suite'), 'yes');
+    for (const name of ['x-app', 'x-stainless-timeout', 'x-claude-code-session-id', 'x-claude-code-prompt-id']) {
+      assert.ok(arrival.header(name), name);
+    }
   },
 
   async 'a tool call and its result'({ rig, cli }) {
-    await rig.standIn.answer([answers.toolCallStream('Bash', { command: 'echo valet-$((40 + 2))', description: 'echo' })]);
+    const input = { command: 'echo valet-$((40 + 2))', description: 'echo' };
+    await rig.standIn.answer([answers.toolCallStream('Bash', input)]);
     const outcome = await cli.json(rig.proxy, 'use a tool', { args: ['--allowedTools', 'Bash'] });
     assert.equal(outcome.result.is_error, false, outcome.stdout);
     const arrivals = await rig.takeArrivals();
@@ -68,6 +71,11 @@ const CLI_CASES = {
     const result = JSON.parse(arrivals[1].body).messages.at(-1).content[0];
     assert.equal(result.tool_use_id, 'toolu_scripted');
     assert.equal(result.content, 'valet-42');
+  },
+
+  async 'a compressed stream arrives whole'({ rig, cli }) {
+    await rig.standIn.answer([{ message: 'compressed on its way', gzip: true }]);
+    assertAnswered(await cli.json(rig.proxy, 'compress'), 'compressed on its way');
   },
 
   async 'the start-up probe is answered without a key'({ rig }) {
@@ -87,7 +95,8 @@ const CLI_CASES = {
 
   async 'a wrong launch key is shown at once'({ rig, cli }) {
     const started = Date.now();
-    const { code, result } = await cli.json(rig.proxy, 'hello', { extra: { ANTHROPIC_AUTH_TOKEN: 'not-the-launch-key' } });
+    const extra = { ANTHROPIC_AUTH_TOKEN: 'not-the-launch-key' };
+    const { code, result } = await cli.json(rig.proxy, 'hello', { extra });
     assert.equal(code, 1);
     assert.equal(result.api_error_status, 401);
     assert.ok(Date.now() - started < AT_ONCE_MS, `shown after ${Date.now() - started} ms`);

@@ -5,6 +5,7 @@ const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const { run } = require('./children');
+const { ORIGINAL } = require('./environment');
 
 const NODE_MODULES = path.join(__dirname, 'node_modules');
 const VENV = path.join(__dirname, '.venv');
@@ -22,8 +23,8 @@ const installPythonClient = once(() =>
   installFor(path.join(__dirname, 'requirements.txt'), VENV, async () => {
     fs.rmSync(VENV, { recursive: true, force: true });
     await check(process.env.PYTHON || (WINDOWS ? 'python' : 'python3'), [], ['-m', 'venv', VENV]);
-    const pip = ['-m', 'pip', '--disable-pip-version-check', 'install', '--quiet', '--no-deps', '-r', 'requirements.txt'];
-    await check(venvPython(), [], pip);
+    const pip = ['-m', 'pip', '--disable-pip-version-check'];
+    await check(venvPython(), pip, ['install', '--quiet', '--no-deps', '-r', 'requirements.txt']);
   })
 );
 
@@ -62,7 +63,7 @@ async function installFor(pinFile, folder, install) {
 }
 
 async function check(command, prefix, args) {
-  const options = { cwd: __dirname, timeoutMs: INSTALL_TIMEOUT_MS };
+  const options = { cwd: __dirname, env: ORIGINAL, timeoutMs: INSTALL_TIMEOUT_MS };
   const { code, stderr } = await run(command, [...prefix, ...args], options);
   if (code !== 0) throw new Error(`${path.basename(command)} ${args[0]} ended with code ${code}\n${stderr.trim()}`);
 }

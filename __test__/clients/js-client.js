@@ -13,7 +13,7 @@ async function perform(sdk, { operation, baseUrl, credential, maxRetries = 0, ..
   const client = new sdk.Anthropic({
     maxRetries,
     fetch: recordingFetch(exchanges),
-    // An absent option falls back to the environment; `undefined` does too.
+    // What an operation leaves undefined, the SDK takes from the environment.
     baseURL: baseUrl,
     ...(credential && { authToken: credential, apiKey: null }),
   });

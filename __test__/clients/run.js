@@ -12,7 +12,7 @@ const { ClaudeCli } = require('./claude-cli');
 const { Report } = require('./report');
 const { Rig } = require('./rig');
 const { SdkDriver } = require('./sdk-driver');
-const { behindCorporateProxy, cleanEnvironment } = require('./environment');
+const { cleanOwnEnvironment } = require('./environment');
 
 const CASE_TIMEOUT_MS = 60_000;
 
@@ -25,6 +25,7 @@ const CLIENTS = [
 ];
 
 async function main(wanted) {
+  cleanOwnEnvironment();
   const report = new Report();
   const chosen = CLIENTS.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
   for (const client of chosen) await runClient(client, report);
@@ -42,7 +43,8 @@ async function runClient(client, report) {
     return;
   }
   try {
-    await withRig((rig) => client.run(installed, rig, (cases, context) => runCases(client.name, cases, context, report)));
+    const cases = (group, context) => runCases(client.name, group, context, report);
+    await withRig((rig) => client.run(installed, rig, cases));
   } catch (error) {
     report.notOk(`${client.name}: the parts start and stop`, error);
   }
@@ -67,12 +69,12 @@ function sdk(name, install) {
     async run(program, rig, cases) {
       const drivers = [];
       const spawn = (childEnv) => {
-        drivers.push(new SdkDriver(program, childEnv(cleanEnvironment())));
+        drivers.push(new SdkDriver(program, childEnv(process.env)));
         return drivers.at(-1);
       };
       try {
-        await cases(SDK_CASES, { rig, driver: spawn(rig.proxy.childEnv) });
-        await cases(SDK_ENVIRONMENT_CASES, { rig, spawn, corporateProxy: behindCorporateProxy() });
+        await cases(SDK_CASES, { rig, driver: spawn((base) => rig.proxy.childEnv(base)) });
+        await cases(SDK_ENVIRONMENT_CASES, { rig, spawn });
         await cases(CREDENTIAL_CASE, { rig });
       } finally {
         await Promise.all(drivers.map((driver) => driver.close()));

@@ -7,6 +7,7 @@ const crypto = require('node:crypto');
 const { setTimeout: sleep } = require('node:timers/promises');
 const answers = require('./answers');
 const { assertArrivedAsSent } = require('./arrivals');
+const { behindCorporateProxy } = require('./environment');
 const { credential, untilExpired } = require('./rig');
 
 // Whoever parses the body and writes it again is bound to change one of these.
@@ -61,6 +62,13 @@ const SDK_CASES = {
     assert.equal(outcome.exchanges[0].answerSha256, sha256(answers.RICH_STREAM.body));
   },
 
+  async 'a compressed stream arrives whole'({ rig, driver }) {
+    await rig.standIn.answer([{ message: 'compressed on its way', gzip: true }]);
+    const outcome = await driver.perform({ operation: 'stream', text: 'compress' });
+    assert.equal(succeeded(outcome).text, 'compressed on its way');
+    assert.equal(outcome.result.events.at(-1), 'message_stop');
+  },
+
   async 'events arrive as they are sent'({ rig, driver }) {
     await rig.standIn.answer([{ message: 'one word after the other', spaced_ms: 50 }]);
     const { firstEventMs, totalMs } = succeeded(await driver.perform({ operation: 'stream', text: 'slowly' }));
@@ -79,7 +87,7 @@ const SDK_CASES = {
   async 'twelve requests at once'({ rig, driver }) {
     const texts = Array.from({ length: 12 }, (_, index) => `number ${index}, ${crypto.randomUUID()}`);
     const outcomes = await Promise.all(texts.map((text) => driver.perform({ operation: 'stream', text })));
-    outcomes.forEach((outcome, index) => assert.ok(succeeded(outcome).text.endsWith(texts[index]), outcome.result.text));
+    outcomes.forEach((outcome, index) => assert.ok(succeeded(outcome).text.endsWith(texts[index]), texts[index]));
     assertArrivedAsSent(outcomes.flatMap((outcome) => outcome.exchanges), await rig.takeArrivals());
   },
 
@@ -117,7 +125,8 @@ const SDK_CASES = {
   ...errorCase(529, 'overloaded_error', 'InternalServerError'),
 
   async 'a wrong launch key is its AuthenticationError'({ rig, driver }) {
-    const { error } = await driver.perform({ operation: 'create', text: 'let me in', credential: 'not-the-launch-key' });
+    const attempt = { operation: 'create', text: 'let me in', credential: 'not-the-launch-key' };
+    const { error } = await driver.perform(attempt);
     assertError(error, { status: 401, type: 'authentication_error', className: 'AuthenticationError' });
     assert.deepEqual(await rig.takeArrivals(), [], 'the upstream was asked');
   },
@@ -173,17 +182,18 @@ const SDK_CASES = {
   },
 };
 
-/** Cases about the process's environment: `spawn(env)` starts another driver of the same client. */
+/** Cases about the environment of a child: `spawn(childEnv)` starts another driver of the same client. */
 const SDK_ENVIRONMENT_CASES = {
   async 'the launch key as ANTHROPIC_API_KEY'({ rig, spawn }) {
-    const driver = spawn((await rig.apiKeyProxy()).childEnv);
+    const proxy = await rig.apiKeyProxy();
+    const driver = spawn((base) => proxy.childEnv(base));
     const outcome = await driver.perform({ operation: 'stream', text: 'by API key' });
     assert.ok(succeeded(outcome).text.endsWith('You said: by API key'));
     assertArrivedAsSent(outcome.exchanges, await rig.takeArrivals());
   },
 
-  async "a company's proxy in the environment is not used"({ rig, spawn, corporateProxy }) {
-    const driver = spawn((base) => rig.proxy.childEnv({ ...base, ...corporateProxy }));
+  async "a company's proxy in the environment is not used"({ rig, spawn }) {
+    const driver = spawn((base) => rig.proxy.childEnv({ ...base, ...behindCorporateProxy() }));
     succeeded(await driver.perform({ operation: 'create', text: 'directly, please' }));
   },
 };

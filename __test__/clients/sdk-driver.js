@@ -17,7 +17,7 @@ class SdkDriver {
     this.lastId = 0;
     readline.createInterface({ input: this.child.stdout }).on('line', (line) => this.settle(JSON.parse(line)));
     this.child.once('error', (error) => this.failAll(error));
-    this.child.once('exit', (code) => this.failAll(new Error(`the client ended with code ${code}\n${this.child.takeLog()}`)));
+    this.child.once('exit', (code) => this.failAll(this.ending(code)));
   }
 
   perform(operation) {
@@ -41,6 +41,10 @@ class SdkDriver {
   failAll(error) {
     this.ended = error;
     for (const id of [...this.waiting.keys()]) this.fail(id, error);
+  }
+
+  ending(code) {
+    return new Error(`the client ended with code ${code}\n${this.child.takeLog()}`);
   }
 
   take(id) {

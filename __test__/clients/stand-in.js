@@ -19,22 +19,21 @@ class StandIn {
     this.child = child;
   }
 
-  /** Scripts the answers to the next POSTs under /v1. With `always`, the last one also answers all that follow. */
+  /**
+   * Scripts the answers to the next POSTs under /v1; they add to those that wait. With `always`, the last one answers
+   * all that follow, too.
+   */
   answer(answers, { always = false } = {}) {
     return this.control('POST', 'answers', { answers, always });
   }
 
-  /** What arrived since the last call. */
+  /** What arrived since the last call. Scripted answers that nobody has asked for yet go too. */
   async takeArrivals() {
     const requests = JSON.parse(await this.control('GET', 'requests'));
     await this.control('DELETE', 'requests');
     return requests.map(arrival);
   }
 
-  async reset() {
-    await this.answer([]);
-    await this.control('DELETE', 'requests');
-  }
 
   async control(method, name, body) {
     const response = await fetch(`${this.url}/_stand_in/${name}`, {

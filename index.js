@@ -1,0 +1,181 @@
+'use strict';
+
+// The hand-written face of the addon: error codes, events, environment, Electron. The work is done in Rust.
+// Kept to what Node 12 parses, so that every Electron with Node-API 5 can load it.
+
+const { EventEmitter } = require('events');
+const binding = require('./binding.js');
+const { childEnv, processEnv } = require('./lib/environment.js');
+const { checkOptions } = require('./lib/options.js');
+const { ValetError, fromNative, parseReason } = require('./lib/error.js');
+const { attachElectron } = require('./lib/electron.js');
+
+const DEFAULT_CLOSE_MS = 5000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+class ValetProxy extends EventEmitter {
+  constructor(options) {
+    super();
+    this._logger = options.logger;
+    this._credentialVariable = options.credentialVariable || 'ANTHROPIC_AUTH_TOKEN';
+    this._closed = false;
+    this._keepAlive = null;
+    this._onClose = [];
+    this._native = new binding.NativeProxy(options.native, (event) => this._receive(JSON.parse(event)));
+  }
+
+  async _start(signal) {
+    const abort = () => this._native.close(0);
+    if (signal) signal.addEventListener('abort', abort, { once: true });
+    try {
+      if (signal && signal.aborted) abort();
+      this._take(await this._native.started());
+      return this;
+    } finally {
+      if (signal) signal.removeEventListener('abort', abort);
+    }
+  }
+
+  _take(started) {
+    this.url = started.url;
+    this.port = started.port;
+    this.deviceId = started.deviceId;
+    this._deviceIdSource = started.deviceIdSource;
+    this.env = Object.freeze({
+      ANTHROPIC_BASE_URL: started.url,
+      [this._credentialVariable]: started.launchKey,
+    });
+  }
+
+  childEnv(base) {
+    return childEnv(base === undefined ? process.env : base, this.env);
+  }
+
+  status() {
+    const native = this._closed ? null : this._native.status();
+    const fresh = native && {
+      state: native.state,
+      expiresAt: orNull(native.expiresAt),
+      refreshAt: orNull(native.refreshAt),
+      storage: native.storage,
+      deviceId: this.deviceId,
+      deviceIdSource: this._deviceIdSource,
+      clockSkewMs: orNull(native.clockSkewMs),
+      bound: orNull(native.bound),
+      lastError: native.lastError ? parseReason(native.lastError) : null,
+    };
+    this._lastStatus = fresh || Object.assign({}, this._lastStatus, { state: 'closed', bound: null });
+    return this._lastStatus;
+  }
+
+  async refresh() {
+    if (this._closed) throw new ValetError('VALET_CLOSED', 'the proxy is closed', false);
+    await fromNative(this._native.refresh());
+  }
+
+  notifyResume() {
+    if (!this._closed) this._native.notifyResume();
+  }
+
+  ref() {
+    if (!this._keepAlive && !this._closed) this._keepAlive = setInterval(() => {}, LONGEST_TIMER_MS);
+    return this;
+  }
+
+  unref() {
+    clearInterval(this._keepAlive);
+    this._keepAlive = null;
+    return this;
+  }
+
+  close(options) {
+    if (!this._closing) {
+      const timeoutMs = options && options.timeoutMs !== undefined ? options.timeoutMs : DEFAULT_CLOSE_MS;
+      this._closing = this._close(timeoutMs);
+    }
+    return this._closing;
+  }
+
+  async _close(timeoutMs) {
+    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
+      this._closing = null;
+      throw new ValetError('VALET_CONFIG', 'timeoutMs must be a number of milliseconds', false);
+    }
+    this.status();
+    this._onClose.forEach((undo) => undo());
+    await this._native.close(Math.min(timeoutMs, LONGEST_TIMER_MS));
+    this._closed = true;
+    this.unref();
+    this.emit('status', this.status());
+  }
+
+  _receive(event) {
+    if (event.type === 'log') this._log(event.level, event.message, {});
+    if (event.type === 'error') this._fail(parseReason(event.error));
+    // Before the start is done there is nobody to tell, and after the end close() tells it.
+    if (event.type === 'status' && this.url && !this._closed && event.state !== 'closed') {
+      this.emit('status', this.status());
+    }
+  }
+
+  _fail(error) {
+    this._log('warn', error.message, { code: error.code, retryable: error.retryable });
+    // A refresh that fails in the background must not end an app that does not listen.
+    if (this.listenerCount('error') > 0) this.emit('error', error);
+  }
+
+  _log(level, message, fields) {
+    if (this._logger) this._logger(level, message, fields);
+    this.emit('log', { level, message, fields });
+  }
+}
+
+if (Symbol.asyncDispose) {
+  ValetProxy.prototype[Symbol.asyncDispose] = function dispose() {
+    return this.close();
+  };
+}
+
+async function startProxy(options) {
+  const checked = checkOptions(options, process.env);
+  if (checked.signal && checked.signal.aborted) throw new ValetError('VALET_ABORTED', 'the start was aborted', false);
+  return fromNative((async () => new ValetProxy(checked)._start(checked.signal))());
+}
+
+async function startProxyFromEnv(options) {
+  const log = (message, fields) => {
+    if (options && typeof options.logger === 'function') options.logger('warn', message, fields);
+  };
+  if (process.env.ENABLE_PROXY !== 'true') {
+    log('ENABLE_PROXY is not "true": the app uses direct API access', {});
+    return null;
+  }
+  try {
+    const proxy = await startProxy(options);
+    proxy._onClose.push(processEnv(process.env, proxy.env));
+    return proxy;
+  } catch (error) {
+    log(`The proxy did not start, the app uses direct API access: ${error.message}`, {
+      code: error.code,
+      retryable: error.retryable,
+    });
+    return null;
+  }
+}
+
+function deviceId(appId) {
+  if (appId !== undefined && typeof appId !== 'string') {
+    throw new ValetError('VALET_CONFIG', 'appId must be a string', false);
+  }
+  try {
+    return binding.nativeDeviceId(appId);
+  } catch (error) {
+    throw parseReason(error.message, error);
+  }
+}
+
+function orNull(value) {
+  return value === undefined ? null : value;
+}
+
+module.exports = { startProxy, startProxyFromEnv, deviceId, attachElectron, ValetError };

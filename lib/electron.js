@@ -1,0 +1,24 @@
+'use strict';
+
+const QUIT_MS = 800;
+
+/** Closes the proxy before the app quits, and looks at the token when the machine wakes up. */
+function attachElectron(electron, proxy) {
+  const { app, powerMonitor } = electron;
+  const resume = () => proxy.notifyResume();
+  const quit = (event) => {
+    if (proxy.status().state === 'closed') return;
+    event.preventDefault();
+    const again = () => app.quit();
+    // The second quit finds the proxy closed; a failure to close must not keep the app open.
+    app.removeListener('before-quit', quit);
+    proxy.close({ timeoutMs: QUIT_MS }).then(again, again);
+  };
+  app.on('before-quit', quit);
+  if (powerMonitor) {
+    powerMonitor.on('resume', resume);
+    powerMonitor.on('unlock-screen', resume);
+  }
+}
+
+module.exports = { attachElectron };

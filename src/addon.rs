@@ -1,0 +1,147 @@
+//! The Node addon: converts, calls one function of [`client`](crate::client), converts back.
+//!
+//! `index.js` wraps these items and is what apps use; it sets `err.code`, emits events and adds the conveniences that need
+//! JavaScript.
+
+mod engine;
+mod error;
+mod event;
+mod options;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use napi::bindgen_prelude::{Env, Function};
+use napi_derive::napi;
+
+use self::engine::Engine;
+use self::error::to_js;
+use self::event::event_sink;
+use self::options::NativeOptions;
+use crate::client::config::{ClientConfig, app_id};
+use crate::client::device::{derive, system_machine_id};
+use crate::client::error::ClientError;
+use crate::client::refresh::Why;
+use crate::client::status::Status;
+
+/// This app's id for this machine.
+#[napi(catch_unwind)]
+pub fn native_device_id(app: Option<String>) -> napi::Result<String> {
+    let app = app_id(app).map_err(|error| to_js(&error))?;
+    derive(&app, system_machine_id).map(|id| id.to_string()).ok_or_else(|| to_js(&ClientError::NoMachineId))
+}
+
+/// What a started proxy is reached by.
+#[napi(object)]
+pub struct NativeStarted {
+    /// `http://127.0.0.1:<port>`
+    pub url: String,
+    /// The port.
+    pub port: u16,
+    /// The device's id.
+    pub device_id: String,
+    /// `machine` or `random`.
+    pub device_id_source: String,
+    /// What local clients send as their credential.
+    pub launch_key: String,
+}
+
+/// How things stand. Times are milliseconds since 1970.
+#[napi(object)]
+pub struct NativeStatus {
+    /// `ready`, `refreshing`, `offline`, `expired`, `revoked` or `closed`.
+    pub state: String,
+    /// When the token expires.
+    pub expires_at: Option<f64>,
+    /// When it is due for a refresh.
+    pub refresh_at: Option<f64>,
+    /// `keychain` or `memory`.
+    pub storage: String,
+    /// How far this machine's clock is ahead of the service's.
+    pub clock_skew_ms: Option<f64>,
+    /// `127.0.0.1:<port>` while it listens.
+    pub bound: Option<String>,
+    /// The last failure that has not been overcome, in the form of a thrown error's reason.
+    pub last_error: Option<String>,
+}
+
+/// One proxy. It runs on a thread of its own until it is closed or the environment ends.
+#[napi]
+pub struct NativeProxy {
+    engine: Arc<Engine>,
+}
+
+#[napi]
+impl NativeProxy {
+    /// Checks the options and starts the thread. `on_event` gets each event as JSON and does not keep Node alive.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(env: Env, options: NativeOptions, on_event: Function<'_, String, ()>) -> napi::Result<Self> {
+        let config = ClientConfig::parse(options.into()).map_err(|error| to_js(&error))?;
+        let events = event_sink(&on_event)?;
+        let engine = Arc::new(Engine::start(config, events).map_err(|error| to_js(&error))?);
+        // A worker that is terminated frees the port at once.
+        env.add_env_cleanup_hook(Arc::clone(&engine), |engine| engine.stop())?;
+        Ok(Self { engine })
+    }
+
+    /// Waits until the proxy serves.
+    #[napi]
+    pub async fn started(&self) -> napi::Result<NativeStarted> {
+        let client = self.engine.client().await.map_err(|error| to_js(&error))?;
+        let (device_id, source) = client.device();
+        Ok(NativeStarted {
+            url: format!("http://{}", client.address()),
+            port: client.address().port(),
+            device_id: device_id.to_string(),
+            device_id_source: source.as_str().to_owned(),
+            launch_key: client.launch_key().expose().to_owned(),
+        })
+    }
+
+    /// How things stand; `undefined` before the start is done.
+    #[napi(catch_unwind)]
+    pub fn status(&self) -> Option<NativeStatus> {
+        self.engine.client_now().map(|client| client.status().into())
+    }
+
+    /// Fetches a newer token now.
+    #[napi]
+    pub async fn refresh(&self) -> napi::Result<()> {
+        let client = self.engine.client_now().ok_or_else(|| to_js(&ClientError::Closed))?;
+        client.refresher().ask(Why::Forced).await.map_err(|error| to_js(&error))
+    }
+
+    /// The machine woke up.
+    #[napi(catch_unwind)]
+    pub fn notify_resume(&self) {
+        if let Some(client) = self.engine.client_now() {
+            client.resumed();
+        }
+    }
+
+    /// Ends; open requests may finish within the limit. Before the start is done it ends the start.
+    #[napi]
+    pub async fn close(&self, timeout_ms: u32) -> napi::Result<()> {
+        self.engine.close(Duration::from_millis(timeout_ms.into())).await;
+        Ok(())
+    }
+}
+
+impl From<Status> for NativeStatus {
+    fn from(status: Status) -> Self {
+        Self {
+            state: status.state.as_str().to_owned(),
+            expires_at: status.expires_at.map(unix_millis),
+            refresh_at: status.refresh_at.map(unix_millis),
+            storage: status.storage.as_str().to_owned(),
+            #[expect(clippy::cast_precision_loss, reason = "a skew of 2^53 ms is 285 000 years")]
+            clock_skew_ms: status.clock_skew_ms.map(|skew| skew as f64),
+            bound: status.bound.map(|address| address.to_string()),
+            last_error: status.last_error.as_ref().map(error::reason),
+        }
+    }
+}
+
+fn unix_millis(time: SystemTime) -> f64 {
+    (time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0).round()
+}

@@ -1,0 +1,37 @@
+//! Events on their way to JavaScript.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::Function;
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use serde_json::json;
+
+use super::error::reason;
+use crate::client::session::EventSink;
+use crate::client::status::Event;
+
+/// Sends events to `on_event`. The function is held weakly: it does not keep Node alive, and after the environment's end
+/// events go nowhere.
+pub fn event_sink(on_event: &Function<'_, String, ()>) -> napi::Result<EventSink> {
+    let function = on_event
+        .build_threadsafe_function::<String>()
+        .weak::<true>()
+        .callee_handled::<false>()
+        .max_queue_size::<QUEUE>()
+        .build()?;
+    Ok(Arc::new(move |event| {
+        // A full queue drops the event: the next status says all of it again.
+        let _ = function.call(encode(&event), ThreadsafeFunctionCallMode::NonBlocking);
+    }))
+}
+
+fn encode(event: &Event) -> String {
+    match event {
+        Event::Status(status) => json!({ "type": "status", "state": status.state.as_str() }),
+        Event::Error(error) => json!({ "type": "error", "error": reason(error) }),
+        Event::Log(level, message) => json!({ "type": "log", "level": level.as_str(), "message": message }),
+    }
+    .to_string()
+}
+
+const QUEUE: usize = 256;

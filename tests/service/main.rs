@@ -1,0 +1,6 @@
+//! The service over real HTTP, against the stand-in upstream.
+
+#[path = "../support.rs"]
+mod support;
+
+mod relay;

@@ -1,0 +1,13 @@
+//! What the integration tests stand on: a running service, a recorder for usage, plain HTTP.
+
+#![allow(dead_code, reason = "each test target uses its own part")]
+
+#[path = "../examples/stand_in/upstream.rs"]
+pub mod upstream;
+
+#[path = "support/http.rs"]
+pub mod http;
+#[path = "support/service.rs"]
+pub mod service;
+#[path = "support/usage.rs"]
+pub mod usage;

@@ -1,0 +1,87 @@
+//! A real service in this process, on a port of its own, with a clock that the test moves.
+
+use std::sync::Arc;
+
+use valetkey::clock::ManualClock;
+use valetkey::service::config::{Config, Flags};
+use valetkey::service::{Ports, Running, Service};
+use valetkey::transport::shutdown::{self, Phase, ShutdownTrigger};
+
+use super::http::{self, Answer};
+use super::usage::Recorder;
+
+/// The key that only the upstream may ever see.
+pub const REAL_KEY: &str = "sk-ant-api03-canary-real-key";
+
+/// Stops when dropped.
+pub struct TestService {
+    pub url: String,
+    pub usage: Arc<Recorder>,
+    pub clock: ManualClock,
+    pub trigger: ShutdownTrigger,
+    running: Option<Running>,
+}
+
+impl TestService {
+    /// Relays to `upstream`, with defaults.
+    pub fn start(upstream: &str) -> Self {
+        Self::start_with(upstream, |_| {})
+    }
+
+    /// Relays to `upstream`, with settings changed by `adjust`.
+    pub fn start_with(upstream: &str, adjust: impl FnOnce(&mut Flags)) -> Self {
+        let mut flags = Flags {
+            port: Some("0".into()),
+            workers: Some("1".into()),
+            anthropic_api_key: Some(REAL_KEY.into()),
+            anthropic_base_url: Some(upstream.into()),
+            jwt_secret: Some("0123456789abcdef0123456789abcdef".into()),
+            ..Flags::default()
+        };
+        adjust(&mut flags);
+        let config = Config::read(&flags).expect("the test's settings are good");
+        let (usage, clock) = (Recorder::shared(), ManualClock::starting_now());
+        let ports = Ports { clock: Arc::new(clock.clone()), usage: Arc::clone(&usage) as _ };
+        let service = Service::build(config, ports).expect("the service starts");
+        let url = format!("http://{}", service.address());
+        let (trigger, shutdown) = shutdown::channel();
+        let running = Some(service.start(&shutdown).expect("the workers start"));
+        Self { url, usage, clock, trigger, running }
+    }
+
+    /// A wrapper token for a device of the test's, with its prefix.
+    pub async fn token(&self) -> String {
+        self.token_for("device-0001").await
+    }
+
+    /// A wrapper token for `device`, with its prefix.
+    pub async fn token_for(&self, device: &str) -> String {
+        let answer = http::post(&format!("{}/bootstrap", self.url), &[], format!(r#"{{"device_id":"{device}"}}"#)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        format!("sk-ant-proxy-{}", answer.json()["token"].as_str().unwrap())
+    }
+
+    /// `POST /v1/messages` with a token.
+    pub async fn messages(&self, token: &str, body: impl Into<Vec<u8>>) -> Answer {
+        http::post(&format!("{}/v1/messages", self.url), &[("authorization", &format!("Bearer {token}"))], body).await
+    }
+
+    /// Ends and waits for the end.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.trigger.advance(Phase::Draining);
+        self.trigger.advance(Phase::Forced);
+        if let Some(running) = self.running.take() {
+            running.join();
+        }
+    }
+}
+
+impl Drop for TestService {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

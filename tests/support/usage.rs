@@ -1,0 +1,49 @@
+//! Collects usage records.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use valetkey::service::usage::{UsageRecord, UsageSink};
+
+/// Keeps every record.
+#[derive(Default)]
+pub struct Recorder {
+    records: Mutex<Vec<UsageRecord>>,
+    added: Notify,
+}
+
+impl UsageSink for Recorder {
+    fn record(&self, record: UsageRecord) {
+        self.records.lock().unwrap().push(record);
+        self.added.notify_waiters();
+    }
+}
+
+impl Recorder {
+    pub fn shared() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// What has come so far.
+    pub fn records(&self) -> Vec<UsageRecord> {
+        self.records.lock().unwrap().clone()
+    }
+
+    /// Waits until there are `count` records, and panics after 10 s.
+    pub async fn wait_for(&self, count: usize) -> Vec<UsageRecord> {
+        let enough = async {
+            loop {
+                let added = self.added.notified();
+                let records = self.records();
+                if records.len() >= count {
+                    return records;
+                }
+                added.await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), enough).await.unwrap_or_else(|_| {
+            panic!("waited for {count} usage records, have {:?}", self.records());
+        })
+    }
+}
