@@ -1,5 +1,8 @@
 'use strict';
 
+const fs = require('fs');
+const path = require('path');
+
 /** Every other way in which a Claude client could find a credential or another place to send it to. */
 const OTHER_CREDENTIALS = [
   'ANTHROPIC_API_KEY',
@@ -30,7 +33,6 @@ const DEFAULTS = {
   CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK: '1',
   CLAUDE_CODE_ENABLE_FINE_GRAINED_TOOL_STREAMING: '1',
   CLAUDE_CODE_SKIP_FAST_MODE_ORG_CHECK: '1',
-  CLAUDE_CODE_SUBPROCESS_ENV_SCRUB: '1',
   ENABLE_TOOL_SEARCH: 'true',
 };
 
@@ -43,7 +45,14 @@ function childEnv(base, env) {
     // Windows finds a variable by any case.
     if (base[name] !== undefined && !OTHER_CREDENTIALS.includes(name.toUpperCase())) child[name] = base[name];
   }
-  return Object.assign({}, DEFAULTS, child, MANAGED, env, bypass(child));
+  return Object.assign({}, DEFAULTS, scrub(child), child, MANAGED, env, bypass(child));
+}
+
+/** Keeps our variables from the commands that Claude Code runs. On Linux it needs bubblewrap and does not start without. */
+function scrub(child) {
+  const folders = (child.PATH || '').split(path.delimiter).filter(Boolean);
+  const possible = process.platform !== 'linux' || folders.some((folder) => fs.existsSync(path.join(folder, 'bwrap')));
+  return possible ? { CLAUDE_CODE_SUBPROCESS_ENV_SCRUB: '1' } : {};
 }
 
 /** Makes this process use the proxy and answers how to undo that, as far as nobody else has changed it since. */

@@ -28,7 +28,9 @@ class Rig {
 
   constructor() {
     this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'valetkey-clients-'));
-    this.closers = [() => fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 })];
+    const removeFolder = () => fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 });
+    process.once('exit', removeFolder);
+    this.closers = [removeFolder];
     this.services = [];
     this.launchKeys = [];
     this.arrivalCount = 0;

@@ -53,7 +53,14 @@ impl Engine {
                 runtime.block_on(live(config, events, &stages, order));
                 // A name look-up that hangs must not hold the end up.
                 runtime.shutdown_background();
-                stages.send_replace(Stage::Ended);
+                stages.send_if_modified(|stage| {
+                    // A failed start stays one, for whoever asks late.
+                    let ran = !matches!(stage, Stage::Failed(_));
+                    if ran {
+                        *stage = Stage::Ended;
+                    }
+                    ran
+                });
             })
             .map_err(internal)?;
         Ok(Self { stage, orders: Mutex::new(Some(orders)) })

@@ -49,6 +49,9 @@ pub enum RelayError {
     ShutDown,
 }
 
+/// What a body answers when it is asked for a frame.
+type PolledFrame = Poll<Option<Result<Frame<Bytes>, RelayError>>>;
+
 /// What to say to the client in place of a bare cut, as a last event of its stream.
 pub type LastWords = fn(Ending) -> Bytes;
 
@@ -60,6 +63,10 @@ pub struct Relay {
     shutdown: Shutdown,
     last_words: Option<LastWords>,
     at_boundary: bool,
+    /// Bytes were passed on since the server last had a reason to flush.
+    unflushed: bool,
+    /// How it ended abnormally, while what came before is still to be flushed.
+    failure: Option<RelayError>,
     done: bool,
 }
 
@@ -68,7 +75,7 @@ impl Relay {
     #[must_use]
     pub fn new(body: UpstreamBody, silence: Duration, shutdown: Shutdown) -> Self {
         let silence = Silence::new(silence);
-        Self { body, tap: None, silence, shutdown, last_words: None, at_boundary: true, done: false }
+        Self { body, tap: None, silence, shutdown, last_words: None, at_boundary: true, unflushed: false, failure: None, done: false }
     }
 
     /// Lets `tap` see it.
@@ -94,6 +101,7 @@ impl Relay {
 
     fn pass(&mut self, bytes: Bytes) -> Frame<Bytes> {
         self.silence.broken();
+        self.unflushed = true;
         self.at_boundary = bytes.ends_with(b"\n\n") || bytes.ends_with(b"\r\n\r\n");
         if let Some(tap) = &mut self.tap {
             tap.data(&bytes);
@@ -106,12 +114,27 @@ impl Relay {
     }
 
     /// Ends it on the server's own account: with a last event where one can stand, else with an error.
-    fn give_up(&mut self, ending: Ending, error: RelayError) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
-        self.finish(ending);
+    fn give_up(&mut self, ending: Ending, error: RelayError, cx: &mut Context<'_>) -> PolledFrame {
         match self.last_words {
-            Some(last_words) if self.at_boundary => Poll::Ready(Some(Ok(Frame::data(last_words(ending))))),
-            _ => Poll::Ready(Some(Err(error))),
+            Some(last_words) if self.at_boundary => {
+                self.finish(ending);
+                Poll::Ready(Some(Ok(Frame::data(last_words(ending)))))
+            }
+            _ => self.fail(ending, error, cx),
         }
+    }
+
+    /// Ends it with an error, and so the client's connection. The server throws away what it has not written then, so it
+    /// gets the occasion to write first.
+    fn fail(&mut self, ending: Ending, error: RelayError, cx: &mut Context<'_>) -> PolledFrame {
+        self.finish(ending);
+        if !self.unflushed {
+            return Poll::Ready(Some(Err(error)));
+        }
+        self.unflushed = false;
+        self.failure = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -119,7 +142,10 @@ impl Body for Relay {
     type Data = Bytes;
     type Error = RelayError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
         if self.done {
             return Poll::Ready(None);
         }
@@ -129,22 +155,22 @@ impl Body for Relay {
                 self.finish(Ending::Complete);
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(error))) => {
-                self.finish(Ending::UpstreamCut);
-                Poll::Ready(Some(Err(RelayError::Cut(error))))
-            }
+            Poll::Ready(Some(Err(error))) => self.fail(Ending::UpstreamCut, RelayError::Cut(error), cx),
             Poll::Pending if self.shutdown.phase() == Phase::Forced => {
-                self.give_up(Ending::ShutDown, RelayError::ShutDown)
+                self.give_up(Ending::ShutDown, RelayError::ShutDown, cx)
             }
             Poll::Pending => match self.silence.poll(cx) {
-                Poll::Ready(limit) => self.give_up(Ending::Stalled, RelayError::Stalled(limit)),
-                Poll::Pending => Poll::Pending,
+                Poll::Ready(limit) => self.give_up(Ending::Stalled, RelayError::Stalled(limit), cx),
+                Poll::Pending => {
+                    self.unflushed = false;
+                    Poll::Pending
+                }
             },
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.done
+        self.done && self.failure.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,0 +1,40 @@
+'use strict';
+
+// `npm run ready`: everything CI checks, in the order of what fails fastest.
+
+const { runCommand } = require('./command.js');
+
+const FEATURE_SETS = ['', 'client', 'service', 'addon,service'];
+const say = (line) => console.log(line);
+
+/** Each step: what it shows, the command, and where to get the command. */
+const STEPS = [
+  ['formatting', 'cargo', ['fmt', '--check']],
+  ['spelling', 'typos', []],
+  ['licences and sources', 'cargo', ['deny', 'check', 'licenses', 'bans', 'sources']],
+  ...FEATURE_SETS.map((features) => [`lints with "${features}"`, 'cargo', clippy(features)]),
+  ['documentation', 'cargo', ['doc', '--no-deps', '--lib', '--features', 'addon,service'], { RUSTDOCFLAGS: '-D warnings' }],
+  ['tests', 'npm', ['test']],
+  ['release addon', 'npm', ['run', 'build']],
+  ['release addon: size and start', 'node', ['__test__/release.js']],
+  ['real clients', 'npm', ['run', 'test:clients']],
+  ['real Electron', 'npm', ['run', 'test:electron']],
+  ['generated files are up to date', 'git', ['diff', '--exit-code']],
+];
+
+function clippy(features) {
+  return ['clippy', '--all-targets', '--features', features, '--', '-D', 'warnings'];
+}
+
+async function main() {
+  for (const [title, command, args, env] of STEPS) {
+    say(`\n== ${title}: ${command} ${args.join(' ')}`);
+    const ms = await runCommand(command, args, say, env);
+    say(`== ${title}: ok after ${(ms / 1000).toFixed(1)} s`);
+  }
+}
+
+main().catch((error) => {
+  console.error(`\nnpm run ready: ${error.message}`);
+  process.exitCode = 1;
+});
