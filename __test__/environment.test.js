@@ -1,0 +1,114 @@
+'use strict';
+
+const assert = require('assert');
+const path = require('path');
+const { spawnSync } = require('child_process');
+const { test, before, after } = require('node:test');
+const { startProxy, startProxyFromEnv } = require('..');
+const { startRig } = require('./rig.js');
+
+let rig;
+before(async () => {
+  rig = await startRig();
+});
+after(() => rig.stop());
+
+const options = (more) => Object.assign({ bootstrapUrl: rig.bootstrapUrl, storage: 'memory' }, more);
+
+test('a child gets the launch key and no other credential', async () => {
+  const proxy = await startProxy(options());
+  const base = {
+    PATH: '/bin',
+    ANTHROPIC_API_KEY: 'sk-ant-own',
+    CLAUDE_CODE_OAUTH_TOKEN: 'own',
+    CLAUDE_CODE_USE_BEDROCK: '1',
+    anthropic_auth_token: 'own',
+    ANTHROPIC_MODEL: 'claude-x',
+    NO_PROXY: 'corp.example',
+    ENABLE_TOOL_SEARCH: 'false',
+  };
+  const child = proxy.childEnv(base);
+  assert.ok(!Object.values(child).some((value) => /own/.test(value)));
+  assert.strictEqual(child.ANTHROPIC_BASE_URL, proxy.url);
+  assert.strictEqual(child.ANTHROPIC_AUTH_TOKEN, proxy.env.ANTHROPIC_AUTH_TOKEN);
+  assert.strictEqual(child.PATH, '/bin');
+  assert.strictEqual(child.ANTHROPIC_MODEL, 'claude-x');
+  assert.strictEqual(child.NO_PROXY, 'corp.example,127.0.0.1,localhost,::1');
+  assert.strictEqual(child.no_proxy, child.NO_PROXY);
+  assert.strictEqual(child.CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST, '1');
+  assert.strictEqual(child.ENABLE_TOOL_SEARCH, 'false');
+  assert.ok(!('CLAUDE_CODE_USE_BEDROCK' in child));
+  assert.strictEqual(base.ANTHROPIC_API_KEY, 'sk-ant-own');
+  await proxy.close();
+});
+
+test('the credential variable can be chosen', async () => {
+  const proxy = await startProxy(options({ credentialVariable: 'ANTHROPIC_API_KEY' }));
+  assert.deepStrictEqual(Object.keys(proxy.env), ['ANTHROPIC_BASE_URL', 'ANTHROPIC_API_KEY']);
+  assert.ok(Object.isFrozen(proxy.env));
+  await proxy.close();
+});
+
+test('with ENABLE_PROXY=true the process uses the proxy, and after the end what it used before', async () => {
+  const before = { ANTHROPIC_API_KEY: 'sk-ant-own', ENABLE_PROXY: 'true', PROXY_BOOTSTRAP_URL: rig.bootstrapUrl };
+  await withEnvironment(before, async () => {
+    const proxy = await startProxyFromEnv({ storage: 'memory' });
+    assert.strictEqual(process.env.ANTHROPIC_BASE_URL, proxy.url);
+    assert.strictEqual(process.env.ANTHROPIC_AUTH_TOKEN, proxy.env.ANTHROPIC_AUTH_TOKEN);
+    assert.strictEqual(process.env.ANTHROPIC_API_KEY, undefined);
+    await proxy.close();
+    assert.strictEqual(process.env.ANTHROPIC_API_KEY, 'sk-ant-own');
+    assert.strictEqual(process.env.ANTHROPIC_BASE_URL, undefined);
+  });
+});
+
+test('without ENABLE_PROXY, or when the start fails, the environment stays as it was', async () => {
+  const cases = [
+    {},
+    { ENABLE_PROXY: 'false', PROXY_BOOTSTRAP_URL: rig.bootstrapUrl },
+    { ENABLE_PROXY: '1', PROXY_BOOTSTRAP_URL: rig.bootstrapUrl },
+    { ENABLE_PROXY: 'true' },
+    { ENABLE_PROXY: 'true', PROXY_BOOTSTRAP_URL: 'nonsense' },
+    { ENABLE_PROXY: 'true', PROXY_BOOTSTRAP_URL: 'http://127.0.0.1:9/bootstrap' },
+  ];
+  for (const variables of cases) {
+    await withEnvironment(Object.assign({ ANTHROPIC_API_KEY: 'sk-ant-own' }, variables), async () => {
+      const before = Object.assign({}, process.env);
+      const reasons = [];
+      const proxy = await startProxyFromEnv({ storage: 'memory', logger: (_, message) => reasons.push(message) });
+      assert.strictEqual(proxy, null);
+      assert.strictEqual(reasons.length, 1, JSON.stringify(variables));
+      assert.deepStrictEqual(Object.assign({}, process.env), before);
+    });
+  }
+});
+
+test('a running proxy does not keep Node alive unless it is told to', () => {
+  const ends = (after) => {
+    const script = `require(${JSON.stringify(path.join(__dirname, '..'))})
+      .startProxy({ bootstrapUrl: process.argv[1], storage: 'memory' })
+      .then((proxy) => { ${after}; console.log('started'); })`;
+    return spawnSync(process.execPath, ['-e', script, rig.bootstrapUrl], { timeout: 3000, encoding: 'utf8' });
+  };
+  const free = ends('');
+  assert.strictEqual(free.status, 0, free.stderr);
+  const held = ends('proxy.ref()');
+  assert.strictEqual(held.error && held.error.code, 'ETIMEDOUT');
+  assert.strictEqual(held.stdout, 'started\n');
+});
+
+test('ESM has the same names', async () => {
+  const names = Object.keys(await import('../index.mjs')).filter((name) => name !== 'default');
+  assert.deepStrictEqual(names.sort(), Object.keys(require('..')).sort());
+});
+
+async function withEnvironment(variables, body) {
+  const saved = Object.assign({}, process.env);
+  Object.assign(process.env, variables);
+  try {
+    await body();
+  } finally {
+    for (const name of Object.keys(process.env)) delete process.env[name];
+    Object.assign(process.env, saved);
+  }
+}

@@ -1,0 +1,172 @@
+'use strict';
+
+const assert = require('assert');
+const http = require('http');
+const net = require('net');
+const { test, before, after } = require('node:test');
+const { Anthropic } = require('@anthropic-ai/sdk');
+const { startProxy, deviceId } = require('..');
+const { startRig } = require('./rig.js');
+
+let rig;
+before(async () => {
+  rig = await startRig();
+});
+after(() => rig.stop());
+
+const options = (more) => Object.assign({ bootstrapUrl: rig.bootstrapUrl, storage: 'memory', appId: 'test.proxy' }, more);
+const rejected = (promise) => promise.then(() => assert.fail('it resolved'), (error) => error);
+
+test('the SDK streams through the proxy with the launch key alone', async () => {
+  const proxy = await startProxy(options());
+  const client = new Anthropic({ baseURL: proxy.url, authToken: proxy.env.ANTHROPIC_AUTH_TOKEN, apiKey: null, maxRetries: 0 });
+  const stream = client.messages.stream({
+    model: 'claude-haiku-5-5',
+    max_tokens: 50,
+    messages: [{ role: 'user', content: 'hello' }],
+  });
+  assert.match(await stream.finalText(), /You said: hello$/);
+  await proxy.close();
+});
+
+test('the status says how things stand, also after the end', async () => {
+  const proxy = await startProxy(options());
+  const status = proxy.status();
+  assert.strictEqual(status.state, 'ready');
+  assert.strictEqual(status.storage, 'memory');
+  assert.strictEqual(status.deviceId, proxy.deviceId);
+  assert.strictEqual(status.bound, `127.0.0.1:${proxy.port}`);
+  assert.ok(Math.abs(status.expiresAt - Date.now() - 86400000) < 60000);
+  assert.ok(status.refreshAt < status.expiresAt);
+  assert.strictEqual(status.lastError, null);
+  await proxy.close();
+  assert.strictEqual(proxy.status().state, 'closed');
+  assert.strictEqual(proxy.status().bound, null);
+});
+
+test('a refresh brings a newer token and tells so', async () => {
+  const proxy = await startProxy(options());
+  const states = [];
+  proxy.on('status', (status) => states.push(status.state));
+  await proxy.refresh();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(states.length > 0);
+  assert.strictEqual(proxy.status().state, 'ready');
+  await proxy.close();
+});
+
+test('closing frees the port, can be repeated and ends later calls', async () => {
+  const proxy = await startProxy(options());
+  await Promise.all([proxy.close(), proxy.close()]);
+  await proxy.close();
+  await assert.rejects(new Promise((resolve, reject) => net.connect(proxy.port, '127.0.0.1', resolve).on('error', reject)));
+  assert.strictEqual((await rejected(proxy.refresh())).code, 'VALET_CLOSED');
+  proxy.notifyResume();
+});
+
+test('await using closes, where the runtime knows it', { skip: !Symbol.asyncDispose }, async () => {
+  const proxy = await startProxy(options());
+  await proxy[Symbol.asyncDispose]();
+  assert.strictEqual(proxy.status().state, 'closed');
+});
+
+test('two proxies in one process are independent', async () => {
+  const [one, other] = await Promise.all([startProxy(options()), startProxy(options({ appId: 'test.other' }))]);
+  assert.notStrictEqual(one.port, other.port);
+  assert.notStrictEqual(one.env.ANTHROPIC_AUTH_TOKEN, other.env.ANTHROPIC_AUTH_TOKEN);
+  assert.notStrictEqual(one.deviceId, other.deviceId);
+  await one.close();
+  assert.strictEqual(other.status().state, 'ready');
+  await other.close();
+});
+
+test('a fixed port that is taken is an error', async () => {
+  const taken = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => taken.once('listening', resolve));
+  const error = await rejected(startProxy(options({ port: taken.address().port })));
+  assert.strictEqual(error.code, 'VALET_PORT_IN_USE');
+  assert.strictEqual(error.retryable, true);
+  taken.close();
+});
+
+test('an absent service is VALET_NETWORK', async () => {
+  const error = await rejected(startProxy(options({ bootstrapUrl: 'http://127.0.0.1:9/bootstrap' })));
+  assert.strictEqual(error.code, 'VALET_NETWORK');
+  assert.ok(error.cause instanceof Error);
+});
+
+test('a service that hangs is VALET_TIMEOUT within the deadline', async () => {
+  const silent = net.createServer(() => {}).listen(0, '127.0.0.1');
+  await new Promise((resolve) => silent.once('listening', resolve));
+  const bootstrapUrl = `http://127.0.0.1:${silent.address().port}/bootstrap`;
+  const began = Date.now();
+  const error = await rejected(startProxy(options({ bootstrapUrl, startupTimeoutMs: 300 })));
+  assert.strictEqual(error.code, 'VALET_TIMEOUT');
+  assert.ok(Date.now() - began < 5000);
+  silent.close();
+});
+
+test('something else at the address is VALET_UNHEALTHY', async () => {
+  const portal = http.createServer((_, response) => response.end('<html>log in</html>')).listen(0, '127.0.0.1');
+  await new Promise((resolve) => portal.once('listening', resolve));
+  const error = await rejected(startProxy(options({ bootstrapUrl: `http://127.0.0.1:${portal.address().port}/bootstrap` })));
+  assert.strictEqual(error.code, 'VALET_UNHEALTHY');
+  portal.close();
+});
+
+test('an abort ends the start', async () => {
+  const silent = net.createServer(() => {}).listen(0, '127.0.0.1');
+  await new Promise((resolve) => silent.once('listening', resolve));
+  const bootstrapUrl = `http://127.0.0.1:${silent.address().port}/bootstrap`;
+  const abort = new AbortController();
+  const start = rejected(startProxy(options({ bootstrapUrl, signal: abort.signal })));
+  setImmediate(() => abort.abort());
+  assert.strictEqual((await start).code, 'VALET_ABORTED');
+  assert.strictEqual((await rejected(startProxy(options({ signal: abort.signal })))).code, 'VALET_ABORTED');
+  silent.close();
+});
+
+test('a bad option is VALET_CONFIG and named', async () => {
+  const bad = {
+    bootstrapUrl: 'http://claude.example/bootstrap',
+    port: 70000,
+    storage: 'file',
+    appId: 'no spaces',
+    startupTimeoutMs: -1,
+    refreshIntervalMs: NaN,
+    allowedOrigins: ['not an origin'],
+    credentialVariable: 'PATH',
+    logger: 'console',
+    signal: {},
+    unknown: 1,
+  };
+  for (const [name, value] of Object.entries(bad)) {
+    const error = await rejected(startProxy(options({ [name]: value })));
+    assert.strictEqual(error.code, 'VALET_CONFIG', name);
+    assert.ok(error.message.includes(name), `${name}: ${error.message}`);
+  }
+  assert.strictEqual((await rejected(startProxy(null))).code, 'VALET_CONFIG');
+});
+
+test('a failure in the background is told and logged, and without a listener throws nothing', async () => {
+  const own = await startRig();
+  const lines = [];
+  const logger = (level, message, fields) => lines.push({ level, message, fields });
+  const proxy = await startProxy(options({ bootstrapUrl: own.bootstrapUrl, logger }));
+  await own.stop();
+  const error = await rejected(proxy.refresh());
+  assert.strictEqual(error.code, 'VALET_NETWORK');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.strictEqual(proxy.status().state, 'offline');
+  assert.strictEqual(proxy.status().lastError.code, 'VALET_NETWORK');
+  assert.ok(lines.some((line) => line.fields.code === 'VALET_NETWORK'));
+  await proxy.close();
+});
+
+test('a device id is stable, hashed and different for each app', () => {
+  assert.match(deviceId(), /^[0-9a-f]{32}$/);
+  assert.strictEqual(deviceId('a'), deviceId('a'));
+  assert.notStrictEqual(deviceId('a'), deviceId('b'));
+  assert.throws(() => deviceId('no spaces'), { code: 'VALET_CONFIG' });
+  assert.throws(() => deviceId(7), { code: 'VALET_CONFIG' });
+});

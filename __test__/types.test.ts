@@ -1,0 +1,106 @@
+// Compiled, not run: uses all of `index.d.ts`, so that a change of the API that breaks an app breaks this.
+
+import valetkey = require('..');
+import {
+  attachElectron,
+  deviceId,
+  startProxy,
+  startProxyFromEnv,
+  ValetError,
+  type ElectronParts,
+  type LogEvent,
+  type LogFields,
+  type LogLevel,
+  type StartOptions,
+  type State,
+  type Storage,
+  type ValetErrorCode,
+  type ValetEvents,
+  type ValetProxy,
+  type ValetStatus,
+} from '..';
+
+const options: StartOptions = {
+  bootstrapUrl: 'https://claude.example/bootstrap',
+  healthUrl: 'https://claude.example/healthz',
+  appId: 'com.example.app',
+  port: 0,
+  storage: 'auto',
+  enrolmentToken: 'token',
+  refreshIntervalMs: 1_800_000,
+  refreshBeforeMs: 3_600_000,
+  startupTimeoutMs: 15_000,
+  maxConnections: 10,
+  allowedOrigins: ['app://main'],
+  credentialVariable: 'ANTHROPIC_API_KEY',
+  logger: (level: LogLevel, message: string, fields: LogFields) => void [level, message, fields],
+  signal: new AbortController().signal,
+};
+
+async function useProxy(proxy: ValetProxy): Promise<void> {
+  const { url, port, deviceId: id, env }: { url: string; port: number; deviceId: string; env: Readonly<Record<string, string>> } =
+    proxy;
+  const child: Record<string, string> = proxy.childEnv(process.env);
+  const merged: Record<string, string> = proxy.childEnv();
+  proxy.on('status', (status: ValetStatus) => useStatus(status));
+  proxy.once('error', (error: ValetError) => useError(error));
+  proxy.off('log', (line: LogEvent) => void [line.level, line.message, line.fields]);
+  proxy.ref().unref().notifyResume();
+  await proxy.refresh();
+  await proxy.close();
+  await proxy.close({ timeoutMs: 100 });
+  void [url, port, id, env, child, merged];
+}
+
+function useStatus(status: ValetStatus): void {
+  const state: State = status.state;
+  const storage: Storage = status.storage;
+  const times: (number | null)[] = [status.expiresAt, status.refreshAt, status.clockSkewMs];
+  const source: 'machine' | 'random' = status.deviceIdSource;
+  const bound: string | null = status.bound;
+  if (status.lastError) useError(status.lastError);
+  void [state, storage, times, source, bound, status.deviceId];
+}
+
+function useError(error: ValetError): string {
+  const code: ValetErrorCode = error.code;
+  const retryable: boolean = error.retryable;
+  const cause: unknown = error.cause;
+  void [retryable, cause];
+  // Every code is handled: a new one must be added here.
+  switch (code) {
+    case 'VALET_CONFIG':
+    case 'VALET_NETWORK':
+    case 'VALET_TIMEOUT':
+    case 'VALET_UNHEALTHY':
+    case 'VALET_UNAVAILABLE':
+    case 'VALET_BOOTSTRAP_DENIED':
+    case 'VALET_REVOKED':
+    case 'VALET_PORT_IN_USE':
+    case 'VALET_KEYCHAIN_LOCKED':
+    case 'VALET_KEYCHAIN_UNAVAILABLE':
+    case 'VALET_NO_MACHINE_ID':
+    case 'VALET_ABORTED':
+    case 'VALET_CLOSED':
+    case 'VALET_INTERNAL':
+      return code;
+  }
+}
+
+async function main(electron: ElectronParts): Promise<void> {
+  const proxy: ValetProxy = await startProxy(options);
+  const maybe: ValetProxy | null = await startProxyFromEnv(options);
+  const same: ValetProxy = await valetkey.startProxy();
+  const id: string = deviceId() + deviceId('com.example.app');
+  attachElectron(electron, proxy);
+  attachElectron({ app: electron.app }, same);
+  await useProxy(maybe ?? proxy);
+  // @ts-expect-error: there is no such event
+  proxy.on('token', () => {});
+  // @ts-expect-error: a token is never kept in a file
+  await startProxy({ storage: 'file' });
+  const listener: (...args: ValetEvents['status']) => void = useStatus;
+  void [id, listener];
+}
+
+void main;
