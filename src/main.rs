@@ -1,14 +1,16 @@
 //! The command line of the service.
 
+use std::io::Write;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
 use valetkey::clock::SystemClock;
 use valetkey::service::config::{Config, ConfigProblem, Flags};
 use valetkey::service::log::{self, LineQueue, UsageLines};
+use valetkey::service::stop_signals::StopSignals;
 use valetkey::service::{Ports, Running, Service, StartError};
 use valetkey::transport::shutdown::{self, Phase, ShutdownTrigger};
 
@@ -39,7 +41,7 @@ fn main() -> ExitCode {
 
 fn refuse(problems: &[ConfigProblem]) -> ExitCode {
     for problem in problems {
-        eprintln!("valetkey: {problem}");
+        say(problem);
     }
     ExitCode::from(EX_USAGE)
 }
@@ -64,8 +66,14 @@ fn run(config: Config) -> ExitCode {
 }
 
 fn fail(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("valetkey: {error}");
+    say(error);
     ExitCode::FAILURE
+}
+
+/// Before there is a log, what is wrong goes to standard error as it is.
+fn say(error: &dyn std::error::Error) {
+    // If it cannot be written, the exit code is all there is to say.
+    let _ = writeln!(std::io::stderr(), "valetkey: {error}");
 }
 
 fn serve(config: Config, lines: LineQueue) -> Result<(), StartError> {
@@ -73,39 +81,43 @@ fn serve(config: Config, lines: LineQueue) -> Result<(), StartError> {
     for variable in &config.without_effect {
         tracing::warn!(variable, "This version does not act on {variable}");
     }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
+    let signals = runtime.block_on(async { StopSignals::listen() }).map_err(StartError::Worker)?;
     let usage = Arc::new(UsageLines::new(lines, config.log.json));
     let service = Service::build(config, Ports { clock: Arc::new(SystemClock), usage })?;
     let address = service.address();
     let (trigger, listener) = shutdown::channel();
     let running = service.start(&listener)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "Listening on http://{address}");
-    println!("{{\"event\":\"listening\",\"url\":\"http://{address}\"}}");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
-    runtime.block_on(until_ended(&trigger, running, drain)).map_err(StartError::Worker)
+    announce(address);
+    runtime.block_on(until_ended(&trigger, running, signals, drain));
+    Ok(())
+}
+
+/// The one line on standard output, for whoever started the service on a free port.
+fn announce(address: SocketAddr) {
+    let mut out = std::io::stdout();
+    // Nobody may be listening, and then nobody wants to know.
+    let _ = writeln!(out, "{{\"event\":\"listening\",\"url\":\"http://{address}\"}}").and_then(|()| out.flush());
 }
 
 /// The first signal drains, the second or the end of the drain limit forces.
-async fn until_ended(trigger: &ShutdownTrigger, running: Running, drain: Duration) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+async fn until_ended(trigger: &ShutdownTrigger, running: Running, mut signals: StopSignals, drain: Duration) {
     let mut ended = tokio::task::spawn_blocking(move || running.join());
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = &mut ended => return Ok(()),
+        () = signals.next() => {}
+        _ = &mut ended => return,
     }
     tracing::info!(drain_ms = drain.as_millis(), "Stopping: open requests may finish");
     trigger.advance(Phase::Draining);
     tokio::select! {
-        _ = &mut ended => return Ok(()),
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = &mut ended => return,
+        () = signals.next() => {}
         () = tokio::time::sleep(drain) => {}
     }
     tracing::warn!("Ending what is still open");
     trigger.advance(Phase::Forced);
     let _ = ended.await;
-    Ok(())
 }
 
 /// The command was used incorrectly (BSD `sysexits`).

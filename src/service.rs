@@ -15,6 +15,7 @@ mod pipeline;
 mod protocol;
 mod router;
 mod signing_file;
+pub mod stop_signals;
 mod upstream;
 pub mod usage;
 

@@ -75,7 +75,17 @@ impl Relay {
     #[must_use]
     pub fn new(body: UpstreamBody, silence: Duration, shutdown: Shutdown) -> Self {
         let silence = Silence::new(silence);
-        Self { body, tap: None, silence, shutdown, last_words: None, at_boundary: true, unflushed: false, failure: None, done: false }
+        Self {
+            body,
+            tap: None,
+            silence,
+            shutdown,
+            last_words: None,
+            at_boundary: true,
+            unflushed: false,
+            failure: None,
+            done: false,
+        }
     }
 
     /// Lets `tap` see it.

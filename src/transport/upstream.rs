@@ -31,7 +31,7 @@ pub struct Upstream(Arc<Shared>);
 
 struct Shared {
     connector: Connector,
-    idle: Mutex<Vec<H1>>,
+    idle: Mutex<Vec<Box<H1>>>,
     multiplexed: Mutex<Option<H2>>,
 }
 
@@ -127,7 +127,7 @@ impl Upstream {
         Ok(self.with_connection(response, connection))
     }
 
-    fn with_connection(&self, response: Response<Incoming>, connection: H1) -> Response<UpstreamBody> {
+    fn with_connection(&self, response: Response<Incoming>, connection: Box<H1>) -> Response<UpstreamBody> {
         response.map(|incoming| UpstreamBody::h1(incoming, connection, self.clone()))
     }
 
@@ -140,7 +140,7 @@ impl Upstream {
     }
 
     /// The most recently used connection that still lives. Older ones are dropped on the way.
-    fn usable_h1(&self) -> Option<H1> {
+    fn usable_h1(&self) -> Option<Box<H1>> {
         let mut idle = lock(&self.0.idle);
         while let Some(mut connection) = idle.pop() {
             if connection.is_usable() {
@@ -150,7 +150,7 @@ impl Upstream {
         None
     }
 
-    fn give_back(&self, mut connection: H1) {
+    fn give_back(&self, mut connection: Box<H1>) {
         if connection.becomes_idle() {
             let mut idle = lock(&self.0.idle);
             idle.retain(|other| !other.is_stale());

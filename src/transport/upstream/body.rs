@@ -16,13 +16,13 @@ use super::h1::H1;
 /// nobody. At its end the connection goes back to the pool.
 pub struct UpstreamBody {
     incoming: Incoming,
-    connection: Option<(H1, Upstream)>,
+    connection: Option<(Box<H1>, Upstream)>,
     /// What was read together with `Ready` pieces before it and comes next.
     next: Option<Option<Result<Bytes, hyper::Error>>>,
 }
 
 impl UpstreamBody {
-    pub(super) fn h1(incoming: Incoming, connection: H1, home: Upstream) -> Self {
+    pub(super) fn h1(incoming: Incoming, connection: Box<H1>, home: Upstream) -> Self {
         let mut body = Self { incoming, connection: Some((connection, home)), next: None };
         if body.incoming.is_end_stream() {
             body.give_back();

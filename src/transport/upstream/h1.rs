@@ -15,7 +15,8 @@ use super::{Unsent, UpstreamError};
 use crate::transport::connect::Stream;
 use crate::transport::hold::Held;
 
-/// A connection on which one request at a time is made.
+/// A connection on which one request at a time is made. Boxed, because it is large and moves between the pool, the waiting
+/// request and the response's body.
 pub struct H1 {
     sender: SendRequest<Held>,
     connection: Connection<TokioIo<Stream>, Held>,
@@ -24,20 +25,20 @@ pub struct H1 {
 
 impl H1 {
     /// Takes an open connection over.
-    pub async fn start(stream: Stream) -> Result<Self, UpstreamError> {
+    pub async fn start(stream: Stream) -> Result<Box<Self>, UpstreamError> {
         let (sender, connection) = http1::Builder::new()
             .max_headers(MAX_HEADERS)
             .handshake(stream.into_hyper())
             .await
             .map_err(UpstreamError::of)?;
-        Ok(Self { sender, connection, idle_since: Instant::now() })
+        Ok(Box::new(Self { sender, connection, idle_since: Instant::now() }))
     }
 
     /// Makes a request and drives the connection until the response's head is there.
     pub async fn send(
-        mut self,
+        mut self: Box<Self>,
         request: Request<Held>,
-    ) -> Result<(Response<Incoming>, Self), (UpstreamError, Option<Unsent>)> {
+    ) -> Result<(Response<Incoming>, Box<Self>), (UpstreamError, Option<Unsent>)> {
         let mut answer = std::pin::pin!(self.sender.try_send_request(request));
         let connection = &mut self.connection;
         let mut ended = false;

@@ -1,0 +1,71 @@
+//! The signals that ask the service to stop.
+
+use std::io;
+
+/// Listens from the moment it is made, so that a signal right after the start is not lost.
+pub struct StopSignals(imp::Signals);
+
+impl StopSignals {
+    /// Begins to listen. Call it inside a runtime.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub fn listen() -> io::Result<Self> {
+        imp::Signals::listen().map(Self)
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        self.0.next().await;
+    }
+}
+
+#[cfg(unix)]
+mod imp {
+    use std::io;
+
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    pub struct Signals {
+        terminate: Signal,
+        interrupt: Signal,
+    }
+
+    impl Signals {
+        pub fn listen() -> io::Result<Self> {
+            Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        }
+
+        pub async fn next(&mut self) {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+        }
+    }
+}
+
+#[cfg(windows)]
+mod imp {
+    use std::io;
+
+    use tokio::signal::windows::{CtrlC, CtrlShutdown, ctrl_c, ctrl_shutdown};
+
+    pub struct Signals {
+        interrupt: CtrlC,
+        shutdown: CtrlShutdown,
+    }
+
+    impl Signals {
+        pub fn listen() -> io::Result<Self> {
+            Ok(Self { interrupt: ctrl_c()?, shutdown: ctrl_shutdown()? })
+        }
+
+        pub async fn next(&mut self) {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.shutdown.recv() => {}
+            }
+        }
+    }
+}
