@@ -3,4 +3,7 @@
 #[path = "../support.rs"]
 mod support;
 
+mod headers;
 mod relay;
+mod request_bodies;
+mod response_bodies;

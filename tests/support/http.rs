@@ -1,7 +1,11 @@
 //! HTTP as tests speak it: whole answers by reqwest, and raw bytes over a socket where a library would be too polite.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use hyper::body::{Bytes, Frame};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -45,6 +49,23 @@ pub fn client() -> Client {
 
 pub async fn post(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
     whole(with(client().post(url), headers).body(body.into())).await
+}
+
+/// A `POST` whose body goes in pieces, so that it is chunked.
+pub async fn post_chunked(url: &str, headers: &[(&str, &str)], pieces: Vec<Vec<u8>>) -> Answer {
+    whole(with(client().post(url), headers).body(reqwest::Body::wrap(Pieces(pieces.into_iter())))).await
+}
+
+/// A body of unknown length.
+struct Pieces(std::vec::IntoIter<Vec<u8>>);
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.next().map(|piece| Ok(Frame::data(piece.into()))))
+    }
 }
 
 pub async fn get(url: &str, headers: &[(&str, &str)]) -> Answer {
