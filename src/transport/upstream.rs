@@ -32,7 +32,7 @@ pub struct Upstream(Arc<Shared>);
 struct Shared {
     connector: Connector,
     idle: Mutex<Vec<H1>>,
-    multiplexed: Mutex<Option<H2>>,
+    multiplexed: Mutex<Vec<H2>>,
 }
 
 /// Why there is no response.
@@ -120,7 +120,7 @@ impl Upstream {
         let opened = self.0.connector.connect().await?;
         if opened.is_http2 {
             let h2 = H2::start(opened.stream).await?;
-            *lock(&self.0.multiplexed) = Some(h2.clone());
+            self.share(h2.clone());
             return h2.send(request, self.origin()).await;
         }
         let (response, connection) = H1::start(opened.stream).await?.send(request).await.map_err(|(error, _)| error)?;
@@ -131,12 +131,18 @@ impl Upstream {
         response.map(|incoming| UpstreamBody::h1(incoming, connection, self.clone()))
     }
 
-    fn usable_h2(&self) -> Option<H2> {
-        let mut slot = lock(&self.0.multiplexed);
-        if slot.as_ref().is_some_and(|h2| !h2.is_usable()) {
-            *slot = None;
+    /// Lets others use a connection too. When many start at once, one is enough for all of them.
+    fn share(&self, h2: H2) {
+        let mut shared = lock(&self.0.multiplexed);
+        if !shared.iter().any(H2::has_room) {
+            shared.push(h2);
         }
-        slot.clone()
+    }
+
+    fn usable_h2(&self) -> Option<H2> {
+        let mut shared = lock(&self.0.multiplexed);
+        shared.retain(H2::is_usable);
+        shared.iter().find(|h2| h2.has_room()).cloned()
     }
 
     /// The most recently used connection that still lives. Older ones are dropped on the way.
