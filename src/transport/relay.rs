@@ -60,6 +60,8 @@ pub struct Relay {
     shutdown: Shutdown,
     last_words: Option<LastWords>,
     at_boundary: bool,
+    /// How the upstream's connection broke, until the client is told.
+    cut: Option<hyper::Error>,
     done: bool,
 }
 
@@ -68,7 +70,7 @@ impl Relay {
     #[must_use]
     pub fn new(body: UpstreamBody, silence: Duration, shutdown: Shutdown) -> Self {
         let silence = Silence::new(silence);
-        Self { body, tap: None, silence, shutdown, last_words: None, at_boundary: true, done: false }
+        Self { body, tap: None, silence, shutdown, last_words: None, at_boundary: true, cut: None, done: false }
     }
 
     /// Lets `tap` see it.
@@ -120,6 +122,9 @@ impl Body for Relay {
     type Error = RelayError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        if let Some(error) = self.cut.take() {
+            return Poll::Ready(Some(Err(RelayError::Cut(error))));
+        }
         if self.done {
             return Poll::Ready(None);
         }
@@ -131,7 +136,11 @@ impl Body for Relay {
             }
             Poll::Ready(Some(Err(error))) => {
                 self.finish(Ending::UpstreamCut);
-                Poll::Ready(Some(Err(RelayError::Cut(error))))
+                self.cut = Some(error);
+                // An error ends the connection at once. What came before it may still wait to be written, even the
+                // head; hyper writes it when there is nothing to do for a moment.
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
             Poll::Pending if self.shutdown.phase() == Phase::Forced => {
                 self.give_up(Ending::ShutDown, RelayError::ShutDown)
@@ -144,11 +153,11 @@ impl Body for Relay {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.done
+        self.done && self.cut.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.done { SizeHint::with_exact(0) } else { self.body.size_hint() }
+        if self.is_end_stream() { SizeHint::with_exact(0) } else { self.body.size_hint() }
     }
 }
 
