@@ -108,7 +108,12 @@ impl Engine {
     }
 }
 
-async fn live(config: ClientConfig, events: EventSink, stages: &watch::Sender<Stage>, mut order: watch::Receiver<Order>) {
+async fn live(
+    config: ClientConfig,
+    events: EventSink,
+    stages: &watch::Sender<Stage>,
+    mut order: watch::Receiver<Order>,
+) {
     let ports = Ports {
         clock: Arc::new(SystemClock),
         store: Box::new(OsStore::new(&config.app_id)),

@@ -12,5 +12,6 @@ pub fn to_js(error: &ClientError) -> Error {
 
 /// `{"code","message","retryable"}`
 pub fn reason(error: &ClientError) -> String {
-    serde_json::json!({ "code": error.code(), "message": error.to_string(), "retryable": error.is_retryable() }).to_string()
+    serde_json::json!({ "code": error.code(), "message": error.to_string(), "retryable": error.is_retryable() })
+        .to_string()
 }

@@ -57,13 +57,6 @@ pub enum UpstreamError {
 
 impl UpstreamError {
     fn of(error: hyper::Error) -> Self {
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            if let Some(hold) = cause.downcast_ref::<HoldError>() {
-                return Self::Body(hold.clone());
-            }
-            source = cause.source();
-        }
         if error.is_parse() { Self::Invalid(error) } else { Self::Dropped(error) }
     }
 }
@@ -96,9 +89,15 @@ impl Upstream {
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let origin = self.origin();
         request.headers_mut().insert(HOST, origin.authority().clone());
-        tokio::time::timeout(first_byte, self.send_on_any(request))
-            .await
-            .unwrap_or(Err(UpstreamError::FirstByte(first_byte)))
+        let fault = request.body().fault();
+        let sent = tokio::time::timeout(first_byte, self.send_on_any(request)).await;
+        // A body at fault ends the exchange, and only the body knows why.
+        match (sent, fault.and_then(|fault| fault.get().cloned())) {
+            (Ok(Ok(response)), _) => Ok(response),
+            (_, Some(fault)) => Err(UpstreamError::Body(fault)),
+            (Ok(Err(error)), None) => Err(error),
+            (Err(_), None) => Err(UpstreamError::FirstByte(first_byte)),
+        }
     }
 
     async fn send_on_any(&self, mut request: Request<Held>) -> Result<Response<UpstreamBody>, UpstreamError> {
