@@ -3,7 +3,11 @@
 #[path = "../support.rs"]
 mod support;
 
+mod disconnect;
+mod first_byte;
 mod headers;
+mod many;
 mod relay;
 mod request_bodies;
 mod response_bodies;
+mod usage;

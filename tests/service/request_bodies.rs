@@ -69,7 +69,8 @@ async fn chunk_extensions_and_trailers_end_at_this_hop_and_the_body_stays_whole(
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let token = service.token().await;
-    let head = format!("POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-api-key: {token}\r\ntransfer-encoding: chunked\r\n\r\n");
+    let head =
+        format!("POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-api-key: {token}\r\ntransfer-encoding: chunked\r\n\r\n");
     let request = format!("{head}5;name=value\r\n{{\"a\":\r\n2\r\n1}}\r\n0\r\nx-trailer: secret\r\n\r\n");
     Wire::ask(&service.url, request).await;
     let received = &upstream.requests()[0];
@@ -80,7 +81,8 @@ async fn chunk_extensions_and_trailers_end_at_this_hop_and_the_body_stays_whole(
 fn bodies() -> Vec<Vec<u8>> {
     vec![
         Vec::new(),
-        br#"{ "model" : "claude-sonnet-5-5", "n": 1.0e+02, "big": 123456789012345678901234567890, "a":1,"a":2 }"#.into(),
+        br#"{ "model" : "claude-sonnet-5-5", "n": 1.0e+02, "big": 123456789012345678901234567890, "a":1,"a":2 }"#
+            .into(),
         "{\"model\":\"claude-sonnet-5-5\",\r\n\t\"text\":\"\\u00e9 é \\/ 🔑 \u{0}\"}".into(),
         b"\xef\xbb\xbf{}".into(),
         b"\xff\xfe\0not json\r\n\r\nGET / HTTP/1.1\r\n\r\n".into(),

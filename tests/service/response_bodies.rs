@@ -54,7 +54,8 @@ async fn f12_an_event_of_16_mib_and_an_answer_of_30_mb_arrive_unchanged() {
         upstream.answer_next(Answer::stream(vec![START.into(), event, END.into()]).in_pieces(64 * 1024));
         assert_same(&service.messages(&token, BODY).await.body, whole.as_bytes(), leg);
 
-        let bytes: Vec<u8> = (0..30_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let bytes: Vec<u8> =
+            (0..30_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         upstream.answer_next(Answer::whole(200, "application/octet-stream", bytes.clone()));
         assert_same(&service.messages(&token, BODY).await.body, &bytes, leg);
         let records = service.usage.wait_for(2).await;

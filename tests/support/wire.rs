@@ -66,6 +66,11 @@ impl Wire {
         self.socket.write_all(bytes.as_ref()).await
     }
 
+    /// Leaves with RST.
+    pub fn reset(self) {
+        self.socket.set_zero_linger().expect("the socket is open");
+    }
+
     /// The next whole response; panics when none comes within 10 s.
     pub async fn response(&mut self) -> Response {
         let head = self.head().await;
