@@ -59,7 +59,8 @@ pub struct Relay {
     silence: Silence,
     shutdown: Shutdown,
     last_words: Option<LastWords>,
-    at_boundary: bool,
+    /// The last bytes that passed, which tell whether an event is over.
+    tail: [u8; 4],
     /// How the upstream's connection broke, until the client is told.
     cut: Option<hyper::Error>,
     done: bool,
@@ -70,7 +71,7 @@ impl Relay {
     #[must_use]
     pub fn new(body: UpstreamBody, silence: Duration, shutdown: Shutdown) -> Self {
         let silence = Silence::new(silence);
-        Self { body, tap: None, silence, shutdown, last_words: None, at_boundary: true, cut: None, done: false }
+        Self { body, tap: None, silence, shutdown, last_words: None, tail: *b"\n\n\n\n", cut: None, done: false }
     }
 
     /// Lets `tap` see it.
@@ -96,7 +97,7 @@ impl Relay {
 
     fn pass(&mut self, bytes: Bytes) -> Frame<Bytes> {
         self.silence.broken();
-        self.at_boundary = bytes.ends_with(b"\n\n") || bytes.ends_with(b"\r\n\r\n");
+        self.keep_tail(&bytes);
         if let Some(tap) = &mut self.tap {
             tap.data(&bytes);
         }
@@ -107,11 +108,23 @@ impl Relay {
         Frame::data(bytes)
     }
 
+    fn keep_tail(&mut self, bytes: &[u8]) {
+        let new = &bytes[bytes.len().saturating_sub(self.tail.len())..];
+        self.tail.rotate_left(new.len());
+        let kept = self.tail.len() - new.len();
+        self.tail[kept..].copy_from_slice(new);
+    }
+
+    /// Whether an event could begin here; so it can before the first byte.
+    fn is_at_boundary(&self) -> bool {
+        self.tail.ends_with(b"\n\n") || self.tail.ends_with(b"\r\r") || self.tail == *b"\r\n\r\n"
+    }
+
     /// Ends it on the server's own account: with a last event where one can stand, else with an error.
     fn give_up(&mut self, ending: Ending, error: RelayError) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         self.finish(ending);
         match self.last_words {
-            Some(last_words) if self.at_boundary => Poll::Ready(Some(Ok(Frame::data(last_words(ending))))),
+            Some(last_words) if self.is_at_boundary() => Poll::Ready(Some(Ok(Frame::data(last_words(ending))))),
             _ => Poll::Ready(Some(Err(error))),
         }
     }
