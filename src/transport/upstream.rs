@@ -11,8 +11,8 @@ mod h2;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::HOST;
-use http::{Request, Response};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 pub use self::body::UpstreamBody;
@@ -53,6 +53,9 @@ pub enum UpstreamError {
     /// What came is no HTTP response.
     #[error("the answer is not valid HTTP")]
     Invalid(#[source] hyper::Error),
+    /// Another reader could see another end of the response.
+    #[error("the answer has two lengths, or switches protocols")]
+    Ambiguous,
 }
 
 impl UpstreamError {
@@ -107,7 +110,7 @@ impl Upstream {
             }
             let Some(pooled) = self.usable_h1() else { break };
             match pooled.send(request).await {
-                Ok((response, connection)) => return Ok(self.with_connection(response, connection)),
+                Ok((response, connection)) => return self.with_connection(response, connection),
                 Err((_, Some(unsent))) => request = unsent,
                 Err((error, None)) => return Err(error),
             }
@@ -123,11 +126,22 @@ impl Upstream {
             return h2.send(request, self.origin()).await;
         }
         let (response, connection) = H1::start(opened.stream).await?.send(request).await.map_err(|(error, _)| error)?;
-        Ok(self.with_connection(response, connection))
+        self.with_connection(response, connection)
     }
 
-    fn with_connection(&self, response: Response<Incoming>, connection: H1) -> Response<UpstreamBody> {
-        response.map(|incoming| UpstreamBody::h1(incoming, connection, self.clone()))
+    /// A length beside chunks would be written to the client as the length (RFC 9112 §6.3 leaves only the chunks), and
+    /// nobody here asked for another protocol.
+    fn with_connection(
+        &self,
+        response: Response<Incoming>,
+        connection: H1,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let headers = response.headers();
+        let two_lengths = headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH);
+        if two_lengths || response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(UpstreamError::Ambiguous);
+        }
+        Ok(response.map(|incoming| UpstreamBody::h1(incoming, connection, self.clone())))
     }
 
     /// Lets others use a connection too. When many start at once, one is enough for all of them.
