@@ -10,4 +10,6 @@ mod many;
 mod relay;
 mod request_bodies;
 mod response_bodies;
+mod upstream_faults;
+mod upstream_framing;
 mod usage;
