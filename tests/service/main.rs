@@ -3,6 +3,7 @@
 #[path = "../support.rs"]
 mod support;
 
+mod credentials;
 mod disconnect;
 mod first_byte;
 mod headers;
@@ -10,6 +11,8 @@ mod many;
 mod relay;
 mod request_bodies;
 mod response_bodies;
+mod sizes;
+mod targets;
 mod upstream_faults;
 mod upstream_framing;
 mod usage;
