@@ -9,6 +9,7 @@ pub mod cors;
 pub mod credentials;
 pub mod headers;
 pub mod hold;
+mod linger;
 pub mod origin;
 pub mod path;
 pub mod problem;

@@ -7,7 +7,13 @@ pub mod upstream;
 
 #[path = "support/http.rs"]
 pub mod http;
+#[path = "support/legs.rs"]
+pub mod legs;
 #[path = "support/service.rs"]
 pub mod service;
+#[path = "support/temporary.rs"]
+pub mod temporary;
 #[path = "support/usage.rs"]
 pub mod usage;
+#[path = "support/wire.rs"]
+pub mod wire;

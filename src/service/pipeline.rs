@@ -17,13 +17,13 @@ use super::router::RelayRoute;
 use super::upstream::{KeySwap, problem};
 use super::usage::{Ended, Meter, Recording, UsageSink};
 use crate::transport::headers::strip_upstream_response;
-use crate::transport::hold::{Budget, Held, HoldLimits, Inspector};
+use crate::transport::hold::{Budget, Held, HoldError, HoldLimits, Inspector};
 use crate::transport::problem::Problem;
 use crate::transport::relay::{Ending, Relay};
 use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
 use crate::transport::shutdown::Shutdown;
-use crate::transport::upstream::{Upstream, UpstreamBody};
+use crate::transport::upstream::{Upstream, UpstreamBody, UpstreamError};
 use crate::wire::names::REQUEST_ID_HEADER;
 use crate::wire::{ErrorBody, ErrorCode};
 
@@ -89,6 +89,11 @@ impl Pipeline {
         let request = self.swap.outbound(parts, body, upstream);
         match upstream.send(request, self.first_byte).await {
             Ok(response) => self.answer(response, arrival.route, &arrival.id, recording, shutdown),
+            // Nobody is there any more to be told.
+            Err(UpstreamError::Body(HoldError::Broken)) => {
+                recording.finish(Ended::Cancelled);
+                Err(HoldError::Broken.into())
+            }
             Err(error) => {
                 let problem = problem(error);
                 recording.fill(|record| record.status = Some(problem.code.answer().0));

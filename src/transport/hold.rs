@@ -5,14 +5,15 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::time::Sleep;
 
 use crate::wire::ErrorCode;
 
@@ -23,7 +24,7 @@ pub struct HoldLimits {
     pub keep: usize,
     /// Bytes a body may have at all.
     pub max: u64,
-    /// The longest silence between two pieces while holding.
+    /// The longest silence between two pieces.
     pub silence: Duration,
     /// Bytes held over all requests.
     pub budget: Budget,
@@ -131,7 +132,14 @@ struct Rest {
     seen: u64,
     max: u64,
     inspector: Option<Box<dyn Inspector>>,
+    silence: Duration,
+    /// Runs while the client sends nothing.
+    stalls: Option<Pin<Box<Sleep>>>,
+    fault: Fault,
 }
+
+/// Why a streamed body ended early, for whoever has sent it: not every HTTP version hands the error back.
+pub type Fault = Arc<OnceLock<HoldError>>;
 
 impl Held {
     /// Takes `body` in, up to the limits. An inspector sees every piece before it is sent on, also of the part that
@@ -161,7 +169,7 @@ impl Held {
             pieces.push(&piece, limits.max, inspector.as_deref_mut())?;
             let within_budget = share.grow(piece.len());
             if !within_budget || pieces.length > limits.keep as u64 {
-                let rest = Rest { body, seen: pieces.length, max: limits.max, inspector };
+                let rest = Rest::new(body, pieces.length, limits, inspector);
                 return Ok(Self { pieces, rest: Some(rest), share: Some(Arc::new(share)) });
             }
         }
@@ -172,6 +180,12 @@ impl Held {
     pub fn again(&self) -> Option<Self> {
         let whole = self.rest.is_none();
         whole.then(|| Self { pieces: self.pieces.clone(), rest: None, share: self.share.clone() })
+    }
+
+    /// Where the error will be found if the part that is streamed has one.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        self.rest.as_ref().map(|rest| Arc::clone(&rest.fault))
     }
 }
 
@@ -211,9 +225,28 @@ async fn next_piece(body: &mut Incoming, silence: Duration) -> Result<Option<Byt
 }
 
 impl Rest {
+    fn new(body: Incoming, seen: u64, limits: &HoldLimits, inspector: Option<Box<dyn Inspector>>) -> Self {
+        let (max, silence) = (limits.max, limits.silence);
+        Self { body, seen, max, inspector, silence, stalls: None, fault: Fault::default() }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HoldError>>> {
+        let piece = ready!(self.poll_piece(cx));
+        if let Some(Err(error)) = &piece {
+            self.fault.get_or_init(|| error.clone());
+        }
+        Poll::Ready(piece)
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HoldError>>> {
         loop {
-            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
+            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+                let silence = self.silence;
+                let stalls = self.stalls.get_or_insert_with(|| Box::pin(tokio::time::sleep(silence)));
+                return stalls.as_mut().poll(cx).map(|()| Some(Err(HoldError::Stalled(silence))));
+            };
+            self.stalls = None;
+            let Some(frame) = frame else {
                 let end = self.inspector.take().map_or(Ok(()), |mut inspector| inspector.end());
                 return Poll::Ready(end.err().map(|refusal| Err(refusal.into())));
             };

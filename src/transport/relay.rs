@@ -49,9 +49,6 @@ pub enum RelayError {
     ShutDown,
 }
 
-/// What a body answers when it is asked for a frame.
-type PolledFrame = Poll<Option<Result<Frame<Bytes>, RelayError>>>;
-
 /// What to say to the client in place of a bare cut, as a last event of its stream.
 pub type LastWords = fn(Ending) -> Bytes;
 
@@ -62,11 +59,10 @@ pub struct Relay {
     silence: Silence,
     shutdown: Shutdown,
     last_words: Option<LastWords>,
-    at_boundary: bool,
-    /// Bytes were passed on since the server last had a reason to flush.
-    unflushed: bool,
-    /// How it ended abnormally, while what came before is still to be flushed.
-    failure: Option<RelayError>,
+    /// The last bytes that passed, which tell whether an event is over.
+    tail: [u8; 4],
+    /// How the upstream's connection broke, until the client is told.
+    cut: Option<hyper::Error>,
     done: bool,
 }
 
@@ -75,17 +71,7 @@ impl Relay {
     #[must_use]
     pub fn new(body: UpstreamBody, silence: Duration, shutdown: Shutdown) -> Self {
         let silence = Silence::new(silence);
-        Self {
-            body,
-            tap: None,
-            silence,
-            shutdown,
-            last_words: None,
-            at_boundary: true,
-            unflushed: false,
-            failure: None,
-            done: false,
-        }
+        Self { body, tap: None, silence, shutdown, last_words: None, tail: *b"\n\n\n\n", cut: None, done: false }
     }
 
     /// Lets `tap` see it.
@@ -111,8 +97,7 @@ impl Relay {
 
     fn pass(&mut self, bytes: Bytes) -> Frame<Bytes> {
         self.silence.broken();
-        self.unflushed = true;
-        self.at_boundary = bytes.ends_with(b"\n\n") || bytes.ends_with(b"\r\n\r\n");
+        self.keep_tail(&bytes);
         if let Some(tap) = &mut self.tap {
             tap.data(&bytes);
         }
@@ -123,28 +108,25 @@ impl Relay {
         Frame::data(bytes)
     }
 
-    /// Ends it on the server's own account: with a last event where one can stand, else with an error.
-    fn give_up(&mut self, ending: Ending, error: RelayError, cx: &mut Context<'_>) -> PolledFrame {
-        match self.last_words {
-            Some(last_words) if self.at_boundary => {
-                self.finish(ending);
-                Poll::Ready(Some(Ok(Frame::data(last_words(ending)))))
-            }
-            _ => self.fail(ending, error, cx),
-        }
+    fn keep_tail(&mut self, bytes: &[u8]) {
+        let new = &bytes[bytes.len().saturating_sub(self.tail.len())..];
+        self.tail.rotate_left(new.len());
+        let kept = self.tail.len() - new.len();
+        self.tail[kept..].copy_from_slice(new);
     }
 
-    /// Ends it with an error, and so the client's connection. The server throws away what it has not written then, so it
-    /// gets the occasion to write first.
-    fn fail(&mut self, ending: Ending, error: RelayError, cx: &mut Context<'_>) -> PolledFrame {
+    /// Whether an event could begin here; so it can before the first byte.
+    fn is_at_boundary(&self) -> bool {
+        self.tail.ends_with(b"\n\n") || self.tail.ends_with(b"\r\r") || self.tail == *b"\r\n\r\n"
+    }
+
+    /// Ends it on the server's own account: with a last event where one can stand, else with an error.
+    fn give_up(&mut self, ending: Ending, error: RelayError) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         self.finish(ending);
-        if !self.unflushed {
-            return Poll::Ready(Some(Err(error)));
+        match self.last_words {
+            Some(last_words) if self.is_at_boundary() => Poll::Ready(Some(Ok(Frame::data(last_words(ending))))),
+            _ => Poll::Ready(Some(Err(error))),
         }
-        self.unflushed = false;
-        self.failure = Some(error);
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 }
 
@@ -152,9 +134,9 @@ impl Body for Relay {
     type Data = Bytes;
     type Error = RelayError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
-        if let Some(failure) = self.failure.take() {
-            return Poll::Ready(Some(Err(failure)));
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        if let Some(error) = self.cut.take() {
+            return Poll::Ready(Some(Err(RelayError::Cut(error))));
         }
         if self.done {
             return Poll::Ready(None);
@@ -165,26 +147,30 @@ impl Body for Relay {
                 self.finish(Ending::Complete);
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(error))) => self.fail(Ending::UpstreamCut, RelayError::Cut(error), cx),
+            Poll::Ready(Some(Err(error))) => {
+                self.finish(Ending::UpstreamCut);
+                self.cut = Some(error);
+                // An error ends the connection at once. What came before it may still wait to be written, even the
+                // head; hyper writes it when there is nothing to do for a moment.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Poll::Pending if self.shutdown.phase() == Phase::Forced => {
-                self.give_up(Ending::ShutDown, RelayError::ShutDown, cx)
+                self.give_up(Ending::ShutDown, RelayError::ShutDown)
             }
             Poll::Pending => match self.silence.poll(cx) {
-                Poll::Ready(limit) => self.give_up(Ending::Stalled, RelayError::Stalled(limit), cx),
-                Poll::Pending => {
-                    self.unflushed = false;
-                    Poll::Pending
-                }
+                Poll::Ready(limit) => self.give_up(Ending::Stalled, RelayError::Stalled(limit)),
+                Poll::Pending => Poll::Pending,
             },
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.done && self.failure.is_none()
+        self.done && self.cut.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.done { SizeHint::with_exact(0) } else { self.body.size_hint() }
+        if self.is_end_stream() { SizeHint::with_exact(0) } else { self.body.size_hint() }
     }
 }
 

@@ -5,10 +5,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
+use super::linger::Linger;
 use super::reply::Reply;
 use super::shutdown::{Phase, Shutdown};
 
@@ -106,9 +108,16 @@ async fn serve_connection<H: Handler>(
     // Without these a stream is slower or a dead peer is noticed late; it works all the same.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
-    let service = service_fn(move |request| {
-        let handler = handler.clone();
-        async move { Ok::<_, Infallible>(handler.handle(request, peer).await) }
+    let refused = Arc::new(AtomicBool::new(false));
+    let stream = Linger::new(stream, Arc::clone(&refused));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (handler, refused) = (handler.clone(), Arc::clone(&refused));
+        async move {
+            let has_body = !request.body().is_end_stream();
+            let response = handler.handle(request, peer).await;
+            refused.store(has_body && !response.status().is_success(), Ordering::Relaxed);
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -11,8 +11,8 @@ mod h2;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::HOST;
-use http::{Request, Response};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 pub use self::body::UpstreamBody;
@@ -32,7 +32,7 @@ pub struct Upstream(Arc<Shared>);
 struct Shared {
     connector: Connector,
     idle: Mutex<Vec<Box<H1>>>,
-    multiplexed: Mutex<Option<H2>>,
+    multiplexed: Mutex<Vec<H2>>,
 }
 
 /// Why there is no response.
@@ -53,17 +53,13 @@ pub enum UpstreamError {
     /// What came is no HTTP response.
     #[error("the answer is not valid HTTP")]
     Invalid(#[source] hyper::Error),
+    /// Another reader could see another end of the response.
+    #[error("the answer has two lengths, or switches protocols")]
+    Ambiguous,
 }
 
 impl UpstreamError {
     fn of(error: hyper::Error) -> Self {
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            if let Some(hold) = cause.downcast_ref::<HoldError>() {
-                return Self::Body(hold.clone());
-            }
-            source = cause.source();
-        }
         if error.is_parse() { Self::Invalid(error) } else { Self::Dropped(error) }
     }
 }
@@ -96,9 +92,15 @@ impl Upstream {
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let origin = self.origin();
         request.headers_mut().insert(HOST, origin.authority().clone());
-        tokio::time::timeout(first_byte, self.send_on_any(request))
-            .await
-            .unwrap_or(Err(UpstreamError::FirstByte(first_byte)))
+        let fault = request.body().fault();
+        let sent = tokio::time::timeout(first_byte, self.send_on_any(request)).await;
+        // A body at fault ends the exchange, and only the body knows why.
+        match (sent, fault.and_then(|fault| fault.get().cloned())) {
+            (Ok(Ok(response)), _) => Ok(response),
+            (_, Some(fault)) => Err(UpstreamError::Body(fault)),
+            (Ok(Err(error)), None) => Err(error),
+            (Err(_), None) => Err(UpstreamError::FirstByte(first_byte)),
+        }
     }
 
     async fn send_on_any(&self, mut request: Request<Held>) -> Result<Response<UpstreamBody>, UpstreamError> {
@@ -108,7 +110,7 @@ impl Upstream {
             }
             let Some(pooled) = self.usable_h1() else { break };
             match pooled.send(request).await {
-                Ok((response, connection)) => return Ok(self.with_connection(response, connection)),
+                Ok((response, connection)) => return self.with_connection(response, connection),
                 Err((_, Some(unsent))) => request = unsent,
                 Err((error, None)) => return Err(error),
             }
@@ -120,23 +122,40 @@ impl Upstream {
         let opened = self.0.connector.connect().await?;
         if opened.is_http2 {
             let h2 = H2::start(opened.stream).await?;
-            *lock(&self.0.multiplexed) = Some(h2.clone());
+            self.share(h2.clone());
             return h2.send(request, self.origin()).await;
         }
         let (response, connection) = H1::start(opened.stream).await?.send(request).await.map_err(|(error, _)| error)?;
-        Ok(self.with_connection(response, connection))
+        self.with_connection(response, connection)
     }
 
-    fn with_connection(&self, response: Response<Incoming>, connection: Box<H1>) -> Response<UpstreamBody> {
-        response.map(|incoming| UpstreamBody::h1(incoming, connection, self.clone()))
+    /// A length beside chunks would be written to the client as the length (RFC 9112 §6.3 leaves only the chunks), and
+    /// nobody here asked for another protocol.
+    fn with_connection(
+        &self,
+        response: Response<Incoming>,
+        connection: Box<H1>,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let headers = response.headers();
+        let two_lengths = headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH);
+        if two_lengths || response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(UpstreamError::Ambiguous);
+        }
+        Ok(response.map(|incoming| UpstreamBody::h1(incoming, connection, self.clone())))
+    }
+
+    /// Lets others use a connection too. When many start at once, one is enough for all of them.
+    fn share(&self, h2: H2) {
+        let mut shared = lock(&self.0.multiplexed);
+        if !shared.iter().any(H2::has_room) {
+            shared.push(h2);
+        }
     }
 
     fn usable_h2(&self) -> Option<H2> {
-        let mut slot = lock(&self.0.multiplexed);
-        if slot.as_ref().is_some_and(|h2| !h2.is_usable()) {
-            *slot = None;
-        }
-        slot.clone()
+        let mut shared = lock(&self.0.multiplexed);
+        shared.retain(H2::is_usable);
+        shared.iter().find(|h2| h2.has_room()).cloned()
     }
 
     /// The most recently used connection that still lives. Older ones are dropped on the way.

@@ -3,4 +3,16 @@
 #[path = "../support.rs"]
 mod support;
 
+mod credentials;
+mod disconnect;
+mod first_byte;
+mod headers;
+mod many;
 mod relay;
+mod request_bodies;
+mod response_bodies;
+mod sizes;
+mod targets;
+mod upstream_faults;
+mod upstream_framing;
+mod usage;

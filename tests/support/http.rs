@@ -1,11 +1,16 @@
 //! HTTP as tests speak it: whole answers by reqwest, and raw bytes over a socket where a library would be too polite.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use hyper::body::{Bytes, Frame};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// A whole answer.
 #[derive(Debug)]
@@ -38,13 +43,47 @@ impl Answer {
     }
 }
 
-/// A client of its own pool, never through a proxy.
+/// A client of its own pool, never through a proxy. It trusts no certificate, so that none has to be loaded.
 pub fn client() -> Client {
-    Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap()
+    Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(30)).build().unwrap()
 }
 
 pub async fn post(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
     whole(with(client().post(url), headers).body(body.into())).await
+}
+
+/// A `POST` whose body goes in pieces, so that it is chunked.
+pub async fn post_chunked(url: &str, headers: &[(&str, &str)], pieces: Vec<Vec<u8>>) -> Answer {
+    whole(with(client().post(url), headers).body(reqwest::Body::wrap(Pieces(pieces.into_iter())))).await
+}
+
+/// A body of unknown length.
+struct Pieces(std::vec::IntoIter<Vec<u8>>);
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.next().map(|piece| Ok(Frame::data(piece.into()))))
+    }
+}
+
+/// A body that goes on until the sender is dropped.
+pub fn growing_body() -> (UnboundedSender<Vec<u8>>, reqwest::Body) {
+    let (sender, receiver) = unbounded_channel();
+    (sender, reqwest::Body::wrap(Growing(receiver)))
+}
+
+struct Growing(UnboundedReceiver<Vec<u8>>);
+
+impl hyper::body::Body for Growing {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece.into()))))
+    }
 }
 
 pub async fn get(url: &str, headers: &[(&str, &str)]) -> Answer {

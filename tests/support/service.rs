@@ -8,6 +8,8 @@ use valetkey::service::{Ports, Running, Service};
 use valetkey::transport::shutdown::{self, Phase, ShutdownTrigger};
 
 use super::http::{self, Answer};
+use super::temporary::TemporaryFile;
+use super::upstream::Upstream;
 use super::usage::Recorder;
 
 /// The key that only the upstream may ever see.
@@ -49,6 +51,25 @@ impl TestService {
         Self { url, usage, clock, trigger, running }
     }
 
+    /// Relays to this upstream, over TLS with its certificate trusted when it speaks TLS.
+    pub fn before(upstream: &Upstream) -> Self {
+        Self::before_with(upstream, |_| {})
+    }
+
+    /// As [`TestService::before`], with settings changed by `adjust`.
+    pub fn before_with(upstream: &Upstream, adjust: impl FnOnce(&mut Flags)) -> Self {
+        let root = upstream.ca_pem().map(|pem| TemporaryFile::with(pem.as_bytes()));
+        Self::start_with(&upstream.url(), |flags| {
+            flags.upstream_ca_file = root.as_ref().map(|root| root.path().display().to_string());
+            adjust(flags);
+        })
+    }
+
+    /// The whole address of a path here.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
     /// A wrapper token for a device of the test's, with its prefix.
     pub async fn token(&self) -> String {
         self.token_for("device-0001").await
@@ -64,7 +85,12 @@ impl TestService {
 
     /// `POST /v1/messages` with a token.
     pub async fn messages(&self, token: &str, body: impl Into<Vec<u8>>) -> Answer {
-        http::post(&format!("{}/v1/messages", self.url), &[("authorization", &format!("Bearer {token}"))], body).await
+        http::post(&self.at("/v1/messages"), &[("authorization", &format!("Bearer {token}"))], body).await
+    }
+
+    /// The head of an answer to `POST /v1/messages`, whose body is read piece by piece.
+    pub async fn open(&self, token: &str, body: impl Into<Vec<u8>>) -> reqwest::Response {
+        http::open(&self.at("/v1/messages"), &[("authorization", &format!("Bearer {token}"))], body).await
     }
 
     /// Ends and waits for the end.

@@ -8,6 +8,7 @@ use hyper::body::{Body, Incoming, SizeHint};
 
 use super::Upstream;
 use super::h1::H1;
+use super::h2::StreamCount;
 
 /// Bytes as the upstream sends them. Small pieces that are ready together come as one, so that they leave in one
 /// write.
@@ -17,21 +18,22 @@ use super::h1::H1;
 pub struct UpstreamBody {
     incoming: Incoming,
     connection: Option<(Box<H1>, Upstream)>,
+    _stream: Option<StreamCount>,
     /// What was read together with `Ready` pieces before it and comes next.
     next: Option<Option<Result<Bytes, hyper::Error>>>,
 }
 
 impl UpstreamBody {
     pub(super) fn h1(incoming: Incoming, connection: Box<H1>, home: Upstream) -> Self {
-        let mut body = Self { incoming, connection: Some((connection, home)), next: None };
+        let mut body = Self { incoming, connection: Some((connection, home)), _stream: None, next: None };
         if body.incoming.is_end_stream() {
             body.give_back();
         }
         body
     }
 
-    pub(super) fn h2(incoming: Incoming) -> Self {
-        Self { incoming, connection: None, next: None }
+    pub(super) fn h2(incoming: Incoming, stream: StreamCount) -> Self {
+        Self { incoming, connection: None, _stream: Some(stream), next: None }
     }
 
     /// The next bytes; `None` at the end.

@@ -1,5 +1,6 @@
 //! One HTTP/2 connection, shared by many requests and driven by a task of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::HOST;
@@ -14,7 +15,14 @@ use crate::transport::origin::Origin;
 
 /// A handle to the connection; clones share it.
 #[derive(Clone)]
-pub struct H2(SendRequest<Held>);
+pub struct H2 {
+    sender: SendRequest<Held>,
+    /// As many handles as there are streams, and one for each `H2`.
+    streams: Arc<()>,
+}
+
+/// Keeps a stream counted while it lives.
+pub type StreamCount = Arc<()>;
 
 impl H2 {
     /// Takes an open connection over. The task that drives it ends with the connection, and that ends when the last
@@ -34,12 +42,17 @@ impl H2 {
                 tracing::debug!(%error, "an HTTP/2 connection to the upstream ended");
             }
         });
-        Ok(Self(sender))
+        Ok(Self { sender, streams: Arc::default() })
     }
 
     /// Whether new requests can go over it.
     pub fn is_usable(&self) -> bool {
-        !self.0.is_closed()
+        !self.sender.is_closed()
+    }
+
+    /// Whether one more stream can be opened now. Beyond the upstream's limit a request would wait for another's end.
+    pub fn has_room(&self) -> bool {
+        Arc::strong_count(&self.streams) <= MAX_STREAMS
     }
 
     /// Makes a request.
@@ -54,11 +67,14 @@ impl H2 {
         target.path_and_query = request.uri().path_and_query().cloned();
         *request.uri_mut() = Uri::from_parts(target).expect("an origin and a path make a URI");
         *request.version_mut() = Version::HTTP_2;
-        self.0.ready().await.map_err(UpstreamError::of)?;
-        let response = self.0.send_request(request).await.map_err(UpstreamError::of)?;
-        Ok(response.map(UpstreamBody::h2))
+        self.sender.ready().await.map_err(UpstreamError::of)?;
+        let response = self.sender.send_request(request).await.map_err(UpstreamError::of)?;
+        Ok(response.map(|incoming| UpstreamBody::h2(incoming, self.streams)))
     }
 }
+
+/// Servers are asked to allow at least this many (RFC 9113 §6.5.2).
+const MAX_STREAMS: usize = 100;
 
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;

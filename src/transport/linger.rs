@@ -1,0 +1,79 @@
+//! Closes a connection so that its client can still read the last answer.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+/// A connection that may be closed while its client is still sending a body that was refused. Closing with unread bytes
+/// sends RST, which destroys the answer on its way (RFC 9112 §9.6): so it says FIN, reads on for a while and then closes.
+pub struct Linger<S> {
+    stream: S,
+    refused: Arc<AtomicBool>,
+    limit: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Linger<S> {
+    /// Lingers if `refused` is true when the connection is closed.
+    #[must_use]
+    pub fn new(stream: S, refused: Arc<AtomicBool>) -> Self {
+        Self { stream, refused, limit: None }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Linger<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, refused, limit } = &mut *self;
+        if limit.is_none() {
+            ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+            if !refused.load(Ordering::Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let limit = limit.get_or_insert_with(|| Box::pin(tokio::time::sleep(LIMIT)));
+        let mut room = [0; 16 * 1024];
+        loop {
+            let mut unread = ReadBuf::new(&mut room);
+            match Pin::new(&mut *stream).poll_read(cx, &mut unread) {
+                Poll::Ready(Ok(())) if !unread.filled().is_empty() => {}
+                // The client has closed too.
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return limit.as_mut().poll(cx).map(Ok),
+            }
+        }
+    }
+}
+
+/// Long enough for a client to notice; short enough that a client that never stops gains nothing.
+const LIMIT: Duration = Duration::from_secs(5);

@@ -1,0 +1,189 @@
+//! Each relayed request leaves exactly one record, and it says what was used.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use serde_json::json;
+use valetkey::service::usage::{Ended, Tokens, UsageRecord};
+
+use crate::support::http::client;
+use crate::support::legs::Leg;
+use crate::support::service::TestService;
+use crate::support::upstream::{Answer, Cut, Gate, Upstream};
+use crate::support::wire::{Wire, messages};
+
+#[tokio::test]
+async fn a_stream_is_metered_field_by_field() {
+    let start = json!({ "message": { "model": "claude-sonnet-5-5-20260101", "usage": {
+        "input_tokens": 25, "output_tokens": 1, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 10,
+        "cache_creation": { "ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 6 },
+        "server_tool_use": { "web_search_requests": 2 }, "service_tier": "standard"
+    }}});
+    let first = json!({ "usage": { "output_tokens": 12, "input_tokens": null, "cache_creation_input_tokens": 10 } });
+    let last = json!({ "usage": { "output_tokens": 40, "cache_read_input_tokens": 9, "of_the_future": 1 } });
+    let events = [("message_start", start), ("message_delta", first), ("message_delta", last)];
+    let record =
+        metered(Answer::stream(events.map(|(name, data)| format!("event: {name}\ndata: {data}\n\n")).into())).await;
+    let expected = Tokens {
+        input_tokens: 25,
+        output_tokens: 40,
+        cache_write_5m_tokens: 4,
+        cache_write_1h_tokens: 6,
+        cache_read_tokens: 9,
+    };
+    assert_eq!(record.tokens, expected);
+    assert_eq!(record.model_asked.as_deref(), Some("claude-sonnet-5-5"));
+    assert_eq!(record.model_answered.as_deref(), Some("claude-sonnet-5-5-20260101"));
+    assert_eq!((record.ended, record.status, record.device.as_str()), (Ended::Complete, Some(200), "device-0001"));
+    assert!(!record.output_estimated && !record.no_usage && record.unparsed_events == 0);
+    assert!(record.upstream_request_id.is_some_and(|id| id.starts_with("req_stand_in_")));
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_metered_and_arrives_compressed() {
+    for size in [1, 100, 1 << 20] {
+        let record = metered(Answer::message_stream("one two").gzip().in_pieces(size)).await;
+        assert_eq!((record.tokens, record.ended), (STAND_IN, Ended::Complete), "pieces of {size}");
+    }
+    let plain = br#"{"model":"m","content":[],"usage":{"input_tokens":3,"output_tokens":5}}"#;
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    let mut deflate = ZlibEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(plain).unwrap();
+    deflate.write_all(plain).unwrap();
+    for (encoding, bytes) in [("gzip", gzip.finish().unwrap()), ("deflate", deflate.finish().unwrap())] {
+        let answer = Answer::whole(200, "application/json", bytes).header("content-encoding", encoding);
+        let record = metered(answer).await;
+        assert_eq!((record.tokens.input_tokens, record.tokens.output_tokens), (3, 5), "{encoding}");
+    }
+}
+
+#[tokio::test]
+async fn an_encoding_that_cannot_be_read_costs_the_numbers_and_nothing_else() {
+    for (encoding, body) in [("compress", "?"), ("gzip", "this is not gzip"), ("gzip, br", "?")] {
+        let answer = Answer::whole(200, "application/json", body.into()).header("content-encoding", encoding);
+        let record = metered(answer).await;
+        assert_eq!((record.ended, record.no_usage), (Ended::Complete, true), "{encoding}");
+    }
+}
+
+#[tokio::test]
+async fn a_whole_answer_is_metered() {
+    let body = json!({ "model": "m", "content": [{ "text": "x".repeat(100_000) }],
+        "usage": { "input_tokens": 3, "output_tokens": 5, "cache_creation_input_tokens": 2 } });
+    let record = metered(Answer::json(200, body).in_pieces(1000)).await;
+    assert_eq!((record.tokens.input_tokens, record.tokens.output_tokens), (3, 5));
+    assert_eq!((record.tokens.cache_write_5m_tokens, record.output_estimated), (2, false));
+}
+
+#[tokio::test]
+async fn f13_an_error_event_after_200_is_relayed_and_counted_as_an_error() {
+    let start = "event: message_start\ndata: {\"message\":{\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n";
+    let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n";
+    let record = metered(Answer::stream(vec![start.into(), error.into()])).await;
+    assert_eq!((record.ended, record.tokens.input_tokens, record.status), (Ended::Error, 9, Some(200)));
+}
+
+#[tokio::test]
+async fn f14_a_page_in_place_of_an_answer_has_no_usage() {
+    let record = metered(Answer::html(200)).await;
+    assert_eq!((record.ended, record.no_usage, record.tokens), (Ended::Complete, true, Tokens::default()));
+    let record = metered(Answer::html(502)).await;
+    assert_eq!((record.ended, record.no_usage, record.status), (Ended::Error, false, Some(502)));
+}
+
+#[tokio::test]
+async fn f11_events_that_cannot_be_read_are_counted() {
+    let broken = "event: message_delta\ndata: {\"usage\":{\n\nevent: message_start\ndata: [\n\n: x\n\n";
+    let record = metered(Answer::stream(vec![broken.into()])).await;
+    assert_eq!((record.unparsed_events, record.no_usage, record.ended), (2, true, Ended::Complete));
+}
+
+#[tokio::test]
+async fn f06_f07_a_cut_stream_leaves_the_tokens_seen_and_invents_no_end() {
+    for leg in Leg::ALL {
+        for cut in [Cut::Fin, Cut::Reset, Cut::Stream] {
+            for answer in [Answer::message_stream("one two"), Answer::message_stream("one two").gzip()] {
+                let upstream = leg.upstream();
+                let service = TestService::before(&upstream);
+                let token = service.token().await;
+                let gate = Gate::new();
+                upstream.answer_next(answer.hold_after(4, gate.clone()).cut_after(4, cut));
+                let mut answer = service.open(&token, BODY).await;
+                let mut came = answer.chunk().await.unwrap().unwrap().to_vec();
+                gate.open();
+                let end = loop {
+                    match answer.chunk().await {
+                        Ok(Some(piece)) => came.extend(piece),
+                        end => break end,
+                    }
+                };
+                assert!(end.is_err(), "{leg:?} {cut:?}: an abnormal end");
+                let text = String::from_utf8_lossy(&came);
+                assert!(!text.contains("message_stop") && !text.contains("event: error"), "{leg:?} {cut:?}");
+                let record = service.usage.wait_for(1).await.remove(0);
+                assert_eq!(record.ended, Ended::UpstreamCut, "{leg:?} {cut:?}");
+                assert_eq!((record.tokens.input_tokens, record.output_estimated), (25, true), "{leg:?} {cut:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_came_before_a_cut_is_not_lost_even_when_all_of_it_comes_at_once() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    for _ in 0..20 {
+        upstream.answer_next(Answer::message_stream("one two").in_one_write().cut_after(5, Cut::Fin));
+        let mut wire = Wire::connect(&service.url).await;
+        wire.send(messages(&token, BODY)).await;
+        let (came, _) = wire.rest().await;
+        let came = String::from_utf8_lossy(&came);
+        assert!(came.starts_with("HTTP/1.1 200 ") && came.contains("two"), "{came}");
+        assert!(!came.ends_with("0\r\n\r\n"), "{came}");
+    }
+}
+
+#[tokio::test]
+async fn only_messages_are_expected_to_state_usage() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    let ask = |method: reqwest::Method, path: &str| client().request(method, service.at(path)).bearer_auth(&token);
+    for request in [
+        ask(reqwest::Method::GET, "/v1/models"),
+        ask(reqwest::Method::GET, "/v1/models/claude-haiku-5-5"),
+        ask(reqwest::Method::POST, "/v1/messages/count_tokens").body(BODY),
+    ] {
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+    let records = service.usage.wait_for(3).await;
+    let routes: Vec<_> = records.iter().map(|record| record.route).collect();
+    assert_eq!(routes, ["GET /v1/models", "GET /v1/models/{id}", "POST /v1/messages/count_tokens"]);
+    assert!(records.iter().all(|record| !record.no_usage && record.tokens == Tokens::default()));
+    assert_eq!(records[2].model_asked.as_deref(), Some("claude-sonnet-5-5"));
+}
+
+/// The record of one request that is answered so. The client reads to the end.
+async fn metered(answer: Answer) -> UsageRecord {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    upstream.answer_next(answer);
+    service.messages(&token, BODY).await;
+    let mut records = service.usage.wait_for(1).await;
+    assert_eq!(records.len(), 1);
+    records.remove(0)
+}
+
+const BODY: &str = r#"{"model":"claude-sonnet-5-5","stream":true,"messages":[]}"#;
+
+/// What the stand-in counts for a message of two words.
+const STAND_IN: Tokens = Tokens {
+    input_tokens: 25,
+    output_tokens: 2,
+    cache_write_5m_tokens: 4,
+    cache_write_1h_tokens: 6,
+    cache_read_tokens: 7,
+};
