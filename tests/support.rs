@@ -5,9 +5,15 @@
 #[path = "../examples/stand_in/upstream.rs"]
 pub mod upstream;
 
+#[cfg(feature = "client")]
+#[path = "support/client.rs"]
+pub mod client;
 #[path = "support/http.rs"]
 pub mod http;
 #[path = "support/service.rs"]
 pub mod service;
+#[cfg(feature = "client")]
+#[path = "support/store.rs"]
+pub mod store;
 #[path = "support/usage.rs"]
 pub mod usage;

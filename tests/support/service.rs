@@ -56,7 +56,8 @@ impl TestService {
 
     /// A wrapper token for `device`, with its prefix.
     pub async fn token_for(&self, device: &str) -> String {
-        let answer = http::post(&format!("{}/bootstrap", self.url), &[], format!(r#"{{"device_id":"{device}"}}"#)).await;
+        let answer =
+            http::post(&format!("{}/bootstrap", self.url), &[], format!(r#"{{"device_id":"{device}"}}"#)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         format!("sk-ant-proxy-{}", answer.json()["token"].as_str().unwrap())
     }
