@@ -5,6 +5,9 @@
 #[path = "../examples/stand_in/upstream.rs"]
 pub mod upstream;
 
+#[cfg(feature = "client")]
+#[path = "support/client.rs"]
+pub mod client;
 #[path = "support/http.rs"]
 pub mod http;
 #[path = "support/legs.rs"]
@@ -13,6 +16,9 @@ pub mod legs;
 pub mod service;
 #[path = "support/temporary.rs"]
 pub mod temporary;
+#[cfg(feature = "client")]
+#[path = "support/store.rs"]
+pub mod store;
 #[path = "support/usage.rs"]
 pub mod usage;
 #[path = "support/wire.rs"]

@@ -96,6 +96,9 @@ impl WrapperToken {
     }
 }
 
+/// No token lives longer, whatever a service or a kept value says: times beyond it cannot be computed with.
+pub const MAX_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// A token with less life than this is not sent any more.
 const MARGIN: Duration = Duration::from_secs(60);
 

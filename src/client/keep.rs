@@ -69,20 +69,19 @@ impl TokenKeep {
         }
     }
 
-    /// The random id of a machine that has none of its own: the kept one, or a new one that is kept if that is possible.
+    /// The random id of a machine that has none of its own: the kept one, or a new one that is kept if that is possible. A
+    /// keychain that cannot be read may still hold one, so then nothing is written over it.
     pub async fn random_device_id(&self) -> DeviceId {
-        let Some(keychain) = &self.keychain else { return device::random() };
-        let kept = keychain.get(DEVICE_ENTRY.into()).await.ok().flatten();
+        let new = device::random();
+        let Some(keychain) = &self.keychain else { return new };
+        let Ok(kept) = keychain.get(DEVICE_ENTRY.into()).await else { return new };
         let kept = kept.and_then(|bytes| DeviceId::parse(std::str::from_utf8(&bytes).ok()?).ok());
-        match kept {
-            Some(id) => id,
-            None => {
-                let id = device::random();
-                // Without a keychain the device has a new id at every start; the status shows where it comes from.
-                let _ = keychain.set(DEVICE_ENTRY.into(), Zeroizing::new(id.as_str().as_bytes().to_vec())).await;
-                id
-            }
+        if let Some(kept) = kept {
+            return kept;
         }
+        // Without a keychain the device has a new id at every start; the status shows where it comes from.
+        let _ = keychain.set(DEVICE_ENTRY.into(), Zeroizing::new(new.as_str().as_bytes().to_vec())).await;
+        new
     }
 
     /// A token can always be had again, so by default a missing keychain costs a bootstrap at each start and no more. It is

@@ -15,7 +15,7 @@ use super::credential::{Freshness, WrapperToken};
 use super::error::ClientError;
 use super::refresh::{Refresher, Why};
 use super::session::Session;
-use crate::transport::connect::{Connector, HttpVersion};
+use crate::transport::connect::{Connector, HttpVersion, tls_config};
 use crate::transport::cors;
 use crate::transport::headers::{strip_request, strip_service_response};
 use crate::transport::hold::{Budget, Held, HoldLimits};
@@ -142,7 +142,9 @@ impl Loopback {
         match &*slot {
             Some(upstream) if upstream.origin() == origin.as_ref() => upstream.clone(),
             _ => {
-                let tls = self.parts.tls.clone();
+                // A service on this machine may send its clients to one elsewhere.
+                let missing = origin.is_tls() && self.parts.tls.is_none();
+                let tls = if missing { tls_config(None).ok() } else { self.parts.tls.clone() };
                 let connector = Connector::new(Arc::clone(origin), tls, HttpVersion::Auto, CONNECT).with_system_proxy();
                 slot.insert(Upstream::new(connector)).clone()
             }

@@ -8,7 +8,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 
 use super::config::ClientConfig;
-use super::credential::WrapperToken;
+use super::credential::{MAX_LIFETIME, WrapperToken};
 use super::error::ClientError;
 use crate::clock::Clock;
 use crate::transport::origin::Origin;
@@ -125,7 +125,7 @@ impl ServiceApi {
         let token = WrapperToken {
             generation: 0,
             received_at: self.clock.now(),
-            lifetime: answer.lifetime(),
+            lifetime: answer.lifetime().min(MAX_LIFETIME),
             refresh_in: Duration::from_secs(answer.refresh_in),
             origin: self.origin(answer.base_url.as_deref())?,
             token: answer.token,

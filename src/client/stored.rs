@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::credential::WrapperToken;
+use super::credential::{MAX_LIFETIME, WrapperToken};
 use crate::secret::Secret;
 use crate::transport::origin::Origin;
 use crate::wire::DeviceId;
@@ -69,7 +69,7 @@ pub fn decode(bytes: &[u8], expected: &Expected<'_>) -> Option<WrapperToken> {
         token: Secret::new(stored.token.as_str()),
         generation: 1,
         received_at,
-        lifetime: Duration::from_secs(stored.lifetime),
+        lifetime: Duration::from_secs(stored.lifetime).min(MAX_LIFETIME),
         refresh_in: Duration::from_secs(stored.refresh_in),
         origin: Arc::new(Origin::parse(&stored.base_url).ok()?),
     })

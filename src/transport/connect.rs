@@ -109,7 +109,7 @@ pub struct Connection {
 
 impl Connector {
     /// Prepares connections to `origin`, none of which may take longer than `limit` to open. `tls` is needed for an
-    /// `https` origin and ignored for others.
+    /// `https` origin, which cannot be reached without, and ignored for others.
     #[must_use]
     pub fn new(origin: Arc<Origin>, tls: Option<ClientConfig>, version: HttpVersion, limit: Duration) -> Self {
         let mut tcp = HttpConnector::new();
@@ -149,6 +149,10 @@ impl Connector {
     }
 
     async fn open(&self) -> Result<Connection, ConnectError> {
+        if self.origin.is_tls() && self.tls.is_none() {
+            // Never in the clear instead: the request holds a credential.
+            return Err(ConnectError::Tls(io::Error::other("TLS is not set up")));
+        }
         let tcp = self.open_tcp().await?;
         let Some(tls) = &self.tls else {
             return Ok(Connection { stream: Stream::Plain(tcp), is_http2: self.version == HttpVersion::Http2 });

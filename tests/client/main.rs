@@ -1,4 +1,18 @@
 //! The desktop half over real HTTP, against a scripted service.
 
+#![allow(dead_code, reason = "the support files serve more than one test target")]
+
+#[path = "../support/client.rs"]
+mod client;
+#[path = "../support/fake_answer.rs"]
+mod fake_answer;
+#[path = "../support/fake_service.rs"]
+mod fake_service;
 #[path = "../support/http.rs"]
 mod http;
+#[path = "../support/store.rs"]
+mod store;
+
+mod address;
+mod start;
+mod storage;

@@ -106,7 +106,7 @@ fn with(mut request: RequestBuilder, headers: &[(&str, &str)]) -> RequestBuilder
     request
 }
 
-async fn whole(request: RequestBuilder) -> Answer {
+pub async fn whole(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     Answer { status, headers, body: response.bytes().await.unwrap().to_vec() }

@@ -1,0 +1,221 @@
+//! The keychain may be locked, absent, slow or full of rubbish; by default the app works all the same.
+
+use std::time::{Duration, Instant};
+
+use valetkey::client::device::DeviceIdSource;
+use valetkey::client::error::ClientError;
+use valetkey::client::keychain::StoreError;
+use valetkey::client::status::{State, Storage};
+
+use crate::client::{Events, Setup, no_machine};
+use crate::fake_service::{FakeService, Route};
+use crate::store::Op;
+
+const TOKEN: &str = "wrapper-token";
+
+fn absent() -> StoreError {
+    StoreError::Unavailable("no session bus".into())
+}
+
+fn keychain_only(setup: Setup) -> Setup {
+    setup.with(|options| options.storage = valetkey::client::config::StoragePolicy::Keychain)
+}
+
+#[tokio::test]
+async fn f43_f44_without_a_usable_keychain_the_token_is_in_memory_and_the_app_is_told() {
+    for error in [StoreError::Locked, absent(), StoreError::TooLong, StoreError::Busy] {
+        let service = FakeService::start().await;
+        let setup = Setup::new(&service.url);
+        setup.store.fail_always(&error);
+        let client = setup.start().await;
+        let told = client.events.statuses();
+        assert!(
+            told.iter().any(|status| status.storage == Storage::Memory && status.state == State::Ready),
+            "{told:?}"
+        );
+        assert_eq!(client.messages("hello").await.status, 200);
+        assert_eq!(service.count(Route::Bootstrap), 1);
+    }
+}
+
+#[tokio::test]
+async fn f44_a_prompt_that_nobody_answers_delays_a_start_by_its_limit_and_no_more() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    setup.store.block();
+    let started = Instant::now();
+    let client = setup.start().await;
+    assert!(started.elapsed() < setup.limits.read * 5, "{:?}", started.elapsed());
+    assert_eq!(client.client.status().storage, Storage::Memory);
+    assert_eq!(client.messages("hello").await.status, 200);
+    let closing = Instant::now();
+    client.client.close(Duration::from_secs(5)).await;
+    assert!(closing.elapsed() < Duration::from_secs(1));
+    setup.store.heal();
+}
+
+#[tokio::test]
+async fn f44_after_an_unlock_the_next_token_is_kept_again() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    setup.store.fail_always(&StoreError::Locked);
+    let client = setup.start().await;
+    setup.store.heal();
+    client.client.refresher().ask(valetkey::client::refresh::Why::Forced).await.unwrap();
+    client.wait_for("the keychain", |status| status.storage == Storage::Keychain).await;
+    assert!(setup.store.entry(TOKEN).is_some());
+}
+
+#[tokio::test]
+async fn who_insists_on_the_keychain_gets_its_error() {
+    let service = FakeService::start().await;
+    for (error, code) in [(StoreError::Locked, "VALET_KEYCHAIN_LOCKED"), (absent(), "VALET_KEYCHAIN_UNAVAILABLE")] {
+        let setup = keychain_only(Setup::new(&service.url));
+        setup.store.fail_always(&error);
+        assert_eq!(setup.refusal().await.code(), code);
+    }
+    let setup = keychain_only(Setup::new(&service.url));
+    setup.store.block();
+    assert!(matches!(setup.refusal().await, ClientError::KeychainLocked));
+    setup.store.heal();
+    assert_eq!(service.count(Route::Bootstrap), 0);
+}
+
+#[tokio::test]
+async fn who_insists_on_the_keychain_learns_at_the_start_that_it_takes_no_value() {
+    let service = FakeService::start().await;
+    let setup = keychain_only(Setup::new(&service.url));
+    setup.store.fail_each(Op::Set, StoreError::TooLong);
+    assert_eq!(setup.refusal().await.code(), "VALET_KEYCHAIN_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn with_the_policy_memory_the_keychain_is_not_touched() {
+    let service = FakeService::start().await;
+    let setup =
+        Setup::new(&service.url).with(|options| options.storage = valetkey::client::config::StoragePolicy::Memory);
+    setup.start().await;
+    assert_eq!([Op::Get, Op::Set, Op::Delete].map(|op| setup.store.calls(op)), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn f45_a_kept_value_that_does_not_fit_is_removed_and_costs_one_bootstrap() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    setup.start().await.client.close(Duration::from_secs(1)).await;
+    let kept: serde_json::Value = serde_json::from_slice(&setup.store.entry(TOKEN).unwrap()).unwrap();
+    let changed = |field: &str, value: serde_json::Value| {
+        let mut changed = kept.clone();
+        changed[field] = value;
+        changed.to_string().into_bytes()
+    };
+    let tomorrow = kept["received_at"].as_u64().unwrap() + 86_400;
+    let rubbish = [
+        b"\xff\xfe rubbish".to_vec(),
+        Vec::new(),
+        b"{}".to_vec(),
+        b"sk-ant-proxy-a.b.c".to_vec(),
+        changed("version", 2.into()),
+        changed("device_id", "another-device".into()),
+        changed("bootstrap_url", "https://other.example/bootstrap".into()),
+        changed("received_at", tomorrow.into()),
+        changed("received_at", u64::MAX.into()),
+        changed("base_url", "http://claude.example".into()),
+        changed("token", "a\r\nb".into()),
+        changed("new_field", 1.into()),
+    ];
+    for value in rubbish {
+        let before = service.count(Route::Bootstrap);
+        setup.store.put(TOKEN, &value);
+        let client = setup.start().await;
+        assert_eq!(service.count(Route::Bootstrap), before + 1, "{}", String::from_utf8_lossy(&value));
+        assert_eq!(client.messages("hello").await.status, 200);
+        assert_ne!(setup.store.entry(TOKEN).unwrap(), value);
+    }
+}
+
+#[tokio::test]
+async fn f45_rubbish_goes_even_when_no_token_can_be_had() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    setup.store.put(TOKEN, b"rubbish");
+    service.always(Route::Bootstrap, crate::fake_service::Say::error("bootstrap_closed"));
+    setup.refusal().await;
+    assert_eq!(setup.store.entry(TOKEN), None);
+}
+
+#[tokio::test]
+async fn a_kept_token_for_longer_than_time_lasts_does_not_panic() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    setup.start().await.client.close(Duration::from_secs(1)).await;
+    let mut kept: serde_json::Value = serde_json::from_slice(&setup.store.entry(TOKEN).unwrap()).unwrap();
+    (kept["lifetime"], kept["refresh_in"]) = (u64::MAX.into(), u64::MAX.into());
+    setup.store.put(TOKEN, kept.to_string().as_bytes());
+    assert_eq!(setup.start().await.messages("hello").await.status, 200);
+}
+
+#[tokio::test]
+async fn f46_a_failed_write_after_a_refresh_goes_on_in_memory() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    let client = setup.start().await;
+    assert_eq!(client.client.status().storage, Storage::Keychain);
+    setup.store.fail_next(Op::Set, StoreError::Locked);
+    client.client.refresher().ask(valetkey::client::refresh::Why::Forced).await.unwrap();
+    client.wait_for("memory", |status| status.storage == Storage::Memory).await;
+    assert_eq!(client.messages("hello").await.status, 200);
+    assert_eq!(service.seen(Route::V1)[0].header("authorization"), Some("Bearer sk-ant-proxy-canary-wrapper-2"));
+}
+
+#[tokio::test]
+async fn f44_a_write_that_hangs_does_not_hold_requests_up() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    let client = setup.start().await;
+    setup.store.block();
+    client.client.refresher().ask(valetkey::client::refresh::Why::Forced).await.unwrap();
+    assert_eq!(client.messages("hello").await.status, 200);
+    client.wait_for("memory", |status| status.storage == Storage::Memory).await;
+    setup.store.heal();
+}
+
+#[tokio::test]
+async fn a_machine_without_an_id_gets_a_random_one_and_keeps_it() {
+    let service = FakeService::start().await;
+    let mut setup = Setup::new(&service.url);
+    setup.machine_id = no_machine;
+    let first = setup.start().await;
+    assert_eq!(first.client.device().1, DeviceIdSource::Random);
+    let second = setup.start().await;
+    assert_eq!(first.client.device(), second.client.device());
+    assert_eq!(service.count(Route::Bootstrap), 1);
+    let elsewhere = Setup { store: crate::store::FakeStore::new(), ..setup.clone() }.start().await;
+    assert_ne!(first.client.device().0, elsewhere.client.device().0);
+}
+
+#[tokio::test]
+async fn a_keychain_that_fails_once_does_not_cost_the_device_its_random_id() {
+    let service = FakeService::start().await;
+    let mut setup = Setup::new(&service.url);
+    setup.machine_id = no_machine;
+    let first = setup.start().await;
+    for error in [StoreError::Locked, absent()] {
+        setup.store.fail_next(Op::Get, error);
+        setup.start().await;
+        let later = setup.start().await;
+        assert_eq!(first.client.device(), later.client.device());
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_and_what_is_told_shows_no_launch_key_and_no_token_in_debug() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    let events = Events::default();
+    let client = setup.start_into(events.clone()).await.unwrap();
+    let told = format!("{:?}", events.all());
+    assert!(!told.contains("canary-wrapper") && !told.contains(&client.key()), "{told}");
+    let kept = String::from_utf8(setup.store.entry(TOKEN).unwrap()).unwrap();
+    assert!(kept.contains("canary-wrapper-1") && !kept.contains(&client.key()));
+}

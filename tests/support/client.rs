@@ -1,0 +1,178 @@
+//! A client in this test's own runtime, with a clock that the test moves and a keychain that it breaks.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use valetkey::client::config::{ClientConfig, ClientOptions};
+use valetkey::client::device::MachineId;
+use valetkey::client::error::ClientError;
+use valetkey::client::keychain::KeychainLimits;
+use valetkey::client::status::{Event, Status};
+use valetkey::client::{Client, Ports};
+use valetkey::clock::ManualClock;
+use zeroize::Zeroizing;
+
+use super::http::{self, Answer};
+use super::store::FakeStore;
+
+/// How to start a [`TestClient`].
+#[derive(Clone)]
+pub struct Setup {
+    pub options: ClientOptions,
+    pub store: FakeStore,
+    pub clock: ManualClock,
+    pub limits: KeychainLimits,
+    pub machine_id: MachineId,
+}
+
+/// A client and what it told the app.
+pub struct TestClient {
+    pub client: Client,
+    pub clock: ManualClock,
+    pub events: Events,
+}
+
+/// Everything an app was told.
+#[derive(Clone, Default)]
+pub struct Events(Arc<(Mutex<Vec<Event>>, Notify)>);
+
+impl Setup {
+    /// For a service at `url`. It looks at its token every 50 ms, so that a moved clock is noticed.
+    pub fn new(url: &str) -> Self {
+        let options = ClientOptions {
+            bootstrap_url: format!("{url}/bootstrap"),
+            app_id: Some("com.example.test".into()),
+            refresh_interval: Some(Duration::from_millis(50)),
+            ..ClientOptions::default()
+        };
+        Self {
+            options,
+            store: FakeStore::new(),
+            clock: ManualClock::starting_now(),
+            limits: KeychainLimits { read: Duration::from_millis(200), write: Duration::from_millis(200) },
+            machine_id: some_machine,
+        }
+    }
+
+    pub fn with(mut self, change: impl FnOnce(&mut ClientOptions)) -> Self {
+        change(&mut self.options);
+        self
+    }
+
+    pub async fn try_start(&self) -> Result<TestClient, ClientError> {
+        self.start_into(Events::default()).await
+    }
+
+    /// As [`try_start`](Self::try_start); what is told before a failure is in `events`.
+    pub async fn start_into(&self, events: Events) -> Result<TestClient, ClientError> {
+        let sink = events.clone();
+        let ports = Ports {
+            clock: Arc::new(self.clock.clone()),
+            store: Box::new(self.store.clone()),
+            keychain_limits: self.limits,
+            machine_id: self.machine_id,
+            events: Arc::new(move |event| sink.add(event)),
+        };
+        let client = Client::start(ClientConfig::parse(self.options.clone())?, ports).await?;
+        Ok(TestClient { client, clock: self.clock.clone(), events })
+    }
+
+    pub async fn start(&self) -> TestClient {
+        self.try_start().await.expect("the client starts")
+    }
+
+    /// Why it does not start.
+    pub async fn refusal(&self) -> ClientError {
+        self.try_start().await.err().expect("the client must not start")
+    }
+}
+
+impl TestClient {
+    pub fn url(&self) -> String {
+        format!("http://{}", self.client.address())
+    }
+
+    pub fn key(&self) -> String {
+        self.client.launch_key().expose().to_owned()
+    }
+
+    pub fn bearer(&self) -> String {
+        format!("Bearer {}", self.key())
+    }
+
+    /// `POST /v1/messages` with the launch key.
+    pub async fn messages(&self, body: impl Into<Vec<u8>>) -> Answer {
+        let headers = [("authorization", self.bearer())];
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        http::post(&format!("{}/v1/messages", self.url()), &headers, body).await
+    }
+
+    /// `POST /v1/messages` `count` times at once.
+    pub async fn messages_at_once(&self, count: usize) -> Vec<Answer> {
+        let (http, url, bearer) = (http::client(), format!("{}/v1/messages", self.url()), self.bearer());
+        let calls: Vec<_> = (0..count)
+            .map(|number| {
+                let call = http.post(&url).header("authorization", &bearer).body(format!("body {number}"));
+                tokio::spawn(http::whole(call))
+            })
+            .collect();
+        let mut answers = Vec::new();
+        for call in calls {
+            answers.push(call.await.unwrap());
+        }
+        answers
+    }
+
+    /// Returns when the status is so; panics after 10 s.
+    pub async fn wait_for(&self, what: &str, condition: impl Fn(&Status) -> bool) -> Status {
+        self.events.wait(what, |_| condition(&self.client.status())).await;
+        self.client.status()
+    }
+}
+
+impl Events {
+    fn add(&self, event: Event) {
+        self.0.0.lock().unwrap().push(event);
+        self.0.1.notify_waiters();
+    }
+
+    pub fn all(&self) -> Vec<Event> {
+        self.0.0.lock().unwrap().clone()
+    }
+
+    pub fn statuses(&self) -> Vec<Status> {
+        let status = |event| if let Event::Status(status) = event { Some(status) } else { None };
+        self.all().into_iter().filter_map(status).collect()
+    }
+
+    pub fn errors(&self) -> Vec<ClientError> {
+        let error = |event| if let Event::Error(error) = event { Some(error) } else { None };
+        self.all().into_iter().filter_map(error).collect()
+    }
+
+    /// Returns when what was told fulfils `condition`; panics after 10 s.
+    pub async fn wait(&self, what: &str, condition: impl Fn(&[Event]) -> bool) {
+        let fulfilled = async {
+            loop {
+                let told = self.0.1.notified();
+                if condition(&self.all()) {
+                    return;
+                }
+                told.await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(10), fulfilled).await;
+        assert!(waited.is_ok(), "waited for {what}; was told {:?}", self.all());
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of a machine id source")]
+pub fn some_machine() -> Option<Zeroizing<String>> {
+    Some(Zeroizing::new("0123456789abcdef0123456789abcdef".into()))
+}
+
+/// A machine without an id, as some containers are.
+pub fn no_machine() -> Option<Zeroizing<String>> {
+    None
+}
