@@ -75,6 +75,7 @@ pub struct NativeProxy {
 impl NativeProxy {
     /// Checks the options and starts the thread. `on_event` gets each event as JSON and does not keep Node alive.
     #[napi(constructor, catch_unwind)]
+    #[allow(clippy::needless_pass_by_value, reason = "napi passes a function by value")]
     pub fn new(env: Env, options: NativeOptions, on_event: Function<'_, String, ()>) -> napi::Result<Self> {
         let config = ClientConfig::parse(options.into()).map_err(|error| to_js(&error))?;
         let events = event_sink(&on_event)?;
@@ -100,6 +101,7 @@ impl NativeProxy {
 
     /// How things stand; `undefined` before the start is done.
     #[napi(catch_unwind)]
+    #[must_use]
     pub fn status(&self) -> Option<NativeStatus> {
         self.engine.client_now().map(|client| client.status().into())
     }

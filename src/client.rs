@@ -104,7 +104,7 @@ impl Client {
         healthy?;
         let kept = kept?;
         session.set_storage(kept.storage);
-        let parts = RefreshParts {
+        let refreshing = RefreshParts {
             api,
             device: device.0.clone(),
             session: Arc::clone(&session),
@@ -112,7 +112,7 @@ impl Client {
             config: Arc::clone(&config),
             clock: Arc::clone(&ports.clock),
         };
-        let (refresher, mut refresh_loop) = RefreshLoop::new(parts);
+        let (refresher, mut refresh_loop) = RefreshLoop::new(refreshing);
         match kept.token.filter(|token| is_usable(token, &config, ports.clock.as_ref())) {
             Some(token) => drop(session.install(Issued { token, clock_skew_ms: None })),
             None => refresh_loop.first().await?,
@@ -165,11 +165,11 @@ impl Client {
     pub async fn close(&self, limit: Duration) {
         self.trigger.advance(Phase::Draining);
         let server = self.server.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(mut server) = server {
-            if tokio::time::timeout(limit, &mut server).await.is_err() {
-                self.trigger.advance(Phase::Forced);
-                server.abort();
-            }
+        if let Some(mut server) = server
+            && tokio::time::timeout(limit, &mut server).await.is_err()
+        {
+            self.trigger.advance(Phase::Forced);
+            server.abort();
         }
         self.session.close();
     }

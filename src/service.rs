@@ -94,7 +94,7 @@ impl Service {
         let keys = Arc::new(KeyRing::of_one(&secret));
         let auth = Arc::new(Auth::new(Arc::clone(&keys), Arc::clone(&ports.clock), config.tokens.clone()));
         let protocol = protocol::describe(&config.listen, &config.tokens, &config.enrolment);
-        let parts = Parts {
+        let shared = Parts {
             pipeline: Pipeline::new(Arc::clone(&auth), ports.usage, &config.listen, &config.upstream),
             auth,
             issuer: Issuer::new(keys, ports.clock, config.tokens, config.terms, config.enrolment),
@@ -105,7 +105,7 @@ impl Service {
         let connector = upstream::connector(&config.upstream)?;
         let listener = bind(config.listen.address)
             .map_err(|source| StartError::Bind { address: config.listen.address, source })?;
-        Ok(Self { listener, listen: config.listen, connector, parts: Arc::new(parts) })
+        Ok(Self { listener, listen: config.listen, connector, parts: Arc::new(shared) })
     }
 
     /// The address it is bound to.

@@ -3,6 +3,10 @@
 //! It prints one line of JSON, `{"url":"http://127.0.0.1:41234","ca":null}`, and serves until SIGTERM, SIGINT or, if
 //! asked, the end of stdin: a parent that dies then takes it along.
 
+#![allow(clippy::unwrap_used, reason = "a test, or a tool for tests, ends at what it does not expect")]
+#![allow(clippy::disallowed_methods, reason = "tests measure real time")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what it says is for whoever runs it")]
+
 mod upstream;
 
 #[cfg(test)]

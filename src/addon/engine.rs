@@ -17,7 +17,7 @@ use crate::clock::SystemClock;
 
 /// The thread's handle. The thread ends when it is told to, not when the handle is dropped: JavaScript may forget the
 /// object while requests still use the proxy.
-pub struct Engine {
+pub(super) struct Engine {
     stage: watch::Receiver<Stage>,
     orders: Mutex<Option<watch::Sender<Order>>>,
 }
@@ -42,7 +42,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`ClientError::Internal`] when the system has no thread or no event queue to give.
-    pub fn start(config: ClientConfig, events: EventSink) -> Result<Self, ClientError> {
+    pub(super) fn start(config: ClientConfig, events: EventSink) -> Result<Self, ClientError> {
         let internal = |error: std::io::Error| ClientError::Internal(error.to_string());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(internal)?;
         let (stages, stage) = watch::channel(Stage::Starting);
@@ -70,7 +70,7 @@ impl Engine {
     ///
     /// # Errors
     /// Why it does not.
-    pub async fn client(&self) -> Result<Arc<Client>, ClientError> {
+    pub(super) async fn client(&self) -> Result<Arc<Client>, ClientError> {
         let mut stage = self.stage.clone();
         let settled = stage.wait_for(|stage| !matches!(stage, Stage::Starting)).await;
         match settled.as_deref() {
@@ -81,7 +81,7 @@ impl Engine {
     }
 
     /// The client, if it serves.
-    pub fn client_now(&self) -> Option<Arc<Client>> {
+    pub(super) fn client_now(&self) -> Option<Arc<Client>> {
         match &*self.stage.borrow() {
             Stage::Running(client) => Some(Arc::clone(client)),
             _ => None,
@@ -89,7 +89,7 @@ impl Engine {
     }
 
     /// Ends within about `limit`. Idempotent.
-    pub async fn close(&self, limit: Duration) {
+    pub(super) async fn close(&self, limit: Duration) {
         self.order(Order::Close(limit));
         let mut stage = self.stage.clone();
         // The only error is that the thread has ended.
@@ -97,7 +97,7 @@ impl Engine {
     }
 
     /// Ends now, without waiting.
-    pub fn stop(&self) {
+    pub(super) fn stop(&self) {
         self.order(Order::Close(Duration::ZERO));
     }
 

@@ -6,12 +6,12 @@ use crate::client::error::ClientError;
 
 /// napi cannot set `err.code` from an async function, so code and message travel as JSON in the reason, and `index.js`
 /// makes the error that apps see.
-pub fn to_js(error: &ClientError) -> Error {
+pub(super) fn to_js(error: &ClientError) -> Error {
     Error::new(Status::GenericFailure, reason(error))
 }
 
 /// `{"code","message","retryable"}`
-pub fn reason(error: &ClientError) -> String {
+pub(super) fn reason(error: &ClientError) -> String {
     serde_json::json!({ "code": error.code(), "message": error.to_string(), "retryable": error.is_retryable() })
         .to_string()
 }

@@ -12,7 +12,7 @@ use crate::client::status::Event;
 
 /// Sends events to `on_event`. The function is held weakly: it does not keep Node alive, and after the environment's end
 /// events go nowhere.
-pub fn event_sink(on_event: &Function<'_, String, ()>) -> napi::Result<EventSink> {
+pub(super) fn event_sink(on_event: &Function<'_, String, ()>) -> napi::Result<EventSink> {
     let function = on_event
         .build_threadsafe_function::<String>()
         .weak::<true>()

@@ -8,7 +8,7 @@ use super::error::ClientError;
 /// the service is in trouble; a random half of it is taken off, so that a fleet does not come back in step. A waiting time
 /// that the service states is the least.
 #[must_use]
-pub fn delay(failures: u32, error: &ClientError) -> Duration {
+pub(super) fn delay(failures: u32, error: &ClientError) -> Duration {
     let most = match error {
         ClientError::Network(_) | ClientError::Timeout(_) => OFFLINE_MOST,
         _ => MOST,
@@ -23,7 +23,7 @@ pub fn delay(failures: u32, error: &ClientError) -> Duration {
 
 /// A random number from 0 to 1.
 #[must_use]
-pub fn random_fraction() -> f64 {
+pub(super) fn random_fraction() -> f64 {
     let mut bytes = [0; 4];
     // Without randomness the wait is the shortest; nothing depends on it but spreading.
     let _ = aws_lc_rs::rand::fill(&mut bytes);

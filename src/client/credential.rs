@@ -124,10 +124,10 @@ mod tests {
         let token = token(24 * HOUR, Duration::ZERO);
         let at = |age| token.freshness(token.received_at + age, HOUR);
         let second = Duration::from_secs(1);
-        assert_eq!(at(23 * HOUR - second), Freshness::Fresh);
+        assert_eq!(at((23 * HOUR).checked_sub(second).unwrap()), Freshness::Fresh);
         assert_eq!(at(23 * HOUR), Freshness::Due);
-        assert_eq!(at(24 * HOUR - 61 * second), Freshness::Due);
-        assert_eq!(at(24 * HOUR - 60 * second), Freshness::Expired);
+        assert_eq!(at((24 * HOUR).checked_sub(61 * second).unwrap()), Freshness::Due);
+        assert_eq!(at((24 * HOUR).checked_sub(60 * second).unwrap()), Freshness::Expired);
         assert_eq!(token.due_at(HOUR), token.received_at + 23 * HOUR);
     }
 

@@ -33,13 +33,13 @@ use crate::wire::names::{ERROR_HEADER, HEALTH_PATH, SHOULD_RETRY_HEADER};
 
 /// The proxy on 127.0.0.1.
 #[derive(Clone)]
-pub struct Loopback {
+pub(super) struct Loopback {
     parts: Arc<LoopbackParts>,
     shutdown: Shutdown,
 }
 
 /// What it works with.
-pub struct LoopbackParts {
+pub(super) struct LoopbackParts {
     /// Who may use it.
     pub admission: Admission,
     /// The token.
@@ -57,7 +57,7 @@ pub struct LoopbackParts {
 impl Loopback {
     /// A proxy that ends with `shutdown`.
     #[must_use]
-    pub fn new(parts: LoopbackParts, shutdown: Shutdown) -> Self {
+    pub(super) fn new(parts: LoopbackParts, shutdown: Shutdown) -> Self {
         Self { parts: Arc::new(parts), shutdown }
     }
 
@@ -127,7 +127,7 @@ impl Loopback {
         let asked = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         parts.uri = Uri::from(token.origin.target(&asked));
         parts.headers.insert(AUTHORIZATION, token.header());
-        upstream.send(Request::from_parts(parts, body), FIRST_BYTE).await.map_err(unreachable)
+        upstream.send(Request::from_parts(parts, body), FIRST_BYTE).await.map_err(|error| unreachable(&error))
     }
 
     fn relay(&self, response: Response<UpstreamBody>) -> Response<Reply> {
@@ -156,10 +156,10 @@ impl Handler for Loopback {
     async fn handle(&self, request: Request<Incoming>, _peer: SocketAddr) -> Response<Reply> {
         let admission = &self.parts.admission;
         let origin = admission.cors().allowed(request.headers());
-        if let Some(preflight) = admission.cors().preflight(request.method(), request.headers()) {
-            if admission.check_source(request.headers()).is_ok() {
-                return preflight;
-            }
+        if let Some(preflight) = admission.cors().preflight(request.method(), request.headers())
+            && admission.check_source(request.headers()).is_ok()
+        {
+            return preflight;
         }
         let mut response =
             self.answer(request).await.unwrap_or_else(|problem| problem.into_response(&RequestId::next()));
@@ -172,7 +172,7 @@ impl Handler for Loopback {
 
 /// How much of bodies the loopback holds, so that a request can be made again after a refresh.
 #[must_use]
-pub fn hold_limits() -> HoldLimits {
+pub(super) fn hold_limits() -> HoldLimits {
     HoldLimits { keep: HOLD_BODY, max: u64::MAX, silence: BODY_SILENCE, budget: Budget::new(HOLD_TOTAL) }
 }
 
@@ -203,8 +203,8 @@ fn no_token(error: &ClientError) -> Problem {
         .retry_after(NOT_READY_RETRY)
 }
 
-fn unreachable(error: UpstreamError) -> Problem {
-    let (code, message) = match &error {
+fn unreachable(error: &UpstreamError) -> Problem {
+    let (code, message) = match error {
         UpstreamError::Body(hold) => return hold.clone().into(),
         UpstreamError::FirstByte(_) => (ErrorCode::UpstreamTimeout, "The service did not answer in time"),
         UpstreamError::Connect(_) => (ErrorCode::UpstreamUnreachable, "The service cannot be reached"),
@@ -215,7 +215,7 @@ fn unreachable(error: UpstreamError) -> Problem {
             (ErrorCode::UpstreamInvalid, "The service's answer is not valid HTTP")
         }
     };
-    tracing::debug!(error = &error as &dyn std::error::Error, "The service gave no response");
+    tracing::debug!(error = error as &dyn std::error::Error, "The service gave no response");
     Problem::new(code, message).retry_after(NOT_READY_RETRY)
 }
 

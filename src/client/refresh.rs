@@ -179,10 +179,10 @@ impl RefreshLoop {
         }
         let now = self.parts.clock.now();
         let recent = |at: SystemTime, within: Duration| now.duration_since(at).is_ok_and(|since| since < within);
-        if let Some((at, error)) = &self.last_failure {
-            if error.is_final() || recent(*at, LEAST_PAUSE) {
-                return Some(Err(error.clone()));
-            }
+        if let Some((at, error)) = &self.last_failure
+            && (error.is_final() || recent(*at, LEAST_PAUSE))
+        {
+            return Some(Err(error.clone()));
         }
         // A service that rejects every token it issues would be asked for one with each request.
         let rejecting =

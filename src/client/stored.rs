@@ -37,7 +37,7 @@ pub struct Expected<'a> {
 
 /// Writes `token` down.
 #[must_use]
-pub fn encode(token: &WrapperToken, bootstrap_url: &str, device_id: &DeviceId) -> Zeroizing<Vec<u8>> {
+pub(super) fn encode(token: &WrapperToken, bootstrap_url: &str, device_id: &DeviceId) -> Zeroizing<Vec<u8>> {
     let stored = Stored {
         version: VERSION,
         bootstrap_url: bootstrap_url.to_owned(),
@@ -54,7 +54,7 @@ pub fn encode(token: &WrapperToken, bootstrap_url: &str, device_id: &DeviceId) -
 /// Reads a token that fits; `None` for anything else: damaged, of another format, service, device or app, or from the
 /// future.
 #[must_use]
-pub fn decode(bytes: &[u8], expected: &Expected<'_>) -> Option<WrapperToken> {
+pub(super) fn decode(bytes: &[u8], expected: &Expected<'_>) -> Option<WrapperToken> {
     let stored: Stored = serde_json::from_slice(bytes).ok()?;
     let received_at = UNIX_EPOCH.checked_add(Duration::from_secs(stored.received_at))?;
     let fits = stored.version == VERSION

@@ -29,14 +29,14 @@ use crate::wire::names::REQUEST_ID_HEADER;
 
 /// The service as one worker sees it: shared parts and its own connections to the upstream.
 #[derive(Clone)]
-pub struct Endpoint {
+pub(super) struct Endpoint {
     parts: Arc<Parts>,
     upstream: Upstream,
     shutdown: Shutdown,
 }
 
 /// What all workers share.
-pub struct Parts {
+pub(super) struct Parts {
     /// Who is admitted.
     pub auth: Arc<Auth>,
     /// Makes tokens.
@@ -54,7 +54,7 @@ pub struct Parts {
 impl Endpoint {
     /// A worker's endpoint.
     #[must_use]
-    pub fn new(parts: Arc<Parts>, upstream: Upstream, shutdown: Shutdown) -> Self {
+    pub(super) fn new(parts: Arc<Parts>, upstream: Upstream, shutdown: Shutdown) -> Self {
         Self { parts, upstream, shutdown }
     }
 

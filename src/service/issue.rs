@@ -15,7 +15,7 @@ use crate::transport::problem::Problem;
 use crate::wire::{BootstrapRequest, Claims, DeviceId, ErrorCode, TokenResponse, TokenType};
 
 /// Makes tokens.
-pub struct Issuer {
+pub(super) struct Issuer {
     keys: Arc<KeyRing>,
     clock: Arc<dyn Clock>,
     policy: TokenPolicy,
@@ -35,7 +35,7 @@ pub struct Terms {
 impl Issuer {
     /// Signs with the first of `keys`.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         keys: Arc<KeyRing>,
         clock: Arc<dyn Clock>,
         policy: TokenPolicy,
@@ -49,7 +49,7 @@ impl Issuer {
     ///
     /// # Errors
     /// A [`Problem`] that says what is wrong with the body, or that the device may not enrol.
-    pub fn bootstrap(&self, body: &[u8]) -> Result<TokenResponse, Problem> {
+    pub(super) fn bootstrap(&self, body: &[u8]) -> Result<TokenResponse, Problem> {
         // Who may not enrol learns nothing about the body.
         if self.enrolment.mode == BootstrapMode::Closed {
             return Err(Problem::new(ErrorCode::BootstrapClosed, "This service does not enrol devices"));
@@ -64,7 +64,7 @@ impl Issuer {
 
     /// Answers `POST /refresh`: the same device and rights, a new life.
     #[must_use]
-    pub fn refresh(&self, caller: &Caller) -> TokenResponse {
+    pub(super) fn refresh(&self, caller: &Caller) -> TokenResponse {
         let old = caller.claims();
         let claims = Claims {
             org: old.org.clone(),
@@ -107,13 +107,19 @@ impl Issuer {
         }
     }
 
+    /// Devices refresh when an hour is left, or half of the life if that is less.
+    fn refresh_in(&self) -> Duration {
+        let life = self.policy.lifetime;
+        life.saturating_sub(REFRESH_BEFORE.min(life / 2))
+    }
+
     fn answer(&self, claims: &Claims) -> TokenResponse {
         TokenResponse {
             token: self.keys.sign(claims),
             token_type: TokenType::Bearer,
             expires_in: self.policy.lifetime.as_secs(),
             expires_at: claims.exp,
-            refresh_in: (self.policy.lifetime - (self.policy.lifetime / 2).min(REFRESH_BEFORE)).as_secs(),
+            refresh_in: self.refresh_in().as_secs(),
             base_url: self.terms.base_url.clone(),
             device_id: claims.sub.clone(),
             models: claims.models.clone(),
@@ -128,5 +134,4 @@ fn random_id() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Devices refresh when an hour is left, or half of the life if that is less.
 const REFRESH_BEFORE: Duration = Duration::from_secs(60 * 60);

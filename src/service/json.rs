@@ -7,7 +7,7 @@
 use memchr::memchr2;
 
 /// Finds the values of some top-level keys in a JSON object that arrives in pieces.
-pub struct ObjectScanner<const N: usize> {
+pub(super) struct ObjectScanner<const N: usize> {
     keys: [&'static str; N],
     found: [Found; N],
     state: State,
@@ -23,7 +23,7 @@ pub struct ObjectScanner<const N: usize> {
 
 /// What was found for one key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Found {
+pub(super) enum Found {
     /// The key has not come.
     #[default]
     Nothing,
@@ -37,7 +37,7 @@ pub enum Found {
 
 /// The bytes are not a JSON object, as far as the top level shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Malformed;
+pub(super) struct Malformed;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -54,7 +54,7 @@ enum State {
 impl<const N: usize> ObjectScanner<N> {
     /// Looks for `keys`.
     #[must_use]
-    pub fn new(keys: [&'static str; N]) -> Self {
+    pub(super) fn new(keys: [&'static str; N]) -> Self {
         Self {
             keys,
             found: [const { Found::Nothing }; N],
@@ -69,13 +69,13 @@ impl<const N: usize> ObjectScanner<N> {
 
     /// What is known of key number `index`.
     #[must_use]
-    pub fn found(&self, index: usize) -> &Found {
+    pub(super) fn found(&self, index: usize) -> &Found {
         &self.found[index]
     }
 
     /// Whether the object is closed.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.state == State::AfterObject
     }
 
@@ -83,7 +83,7 @@ impl<const N: usize> ObjectScanner<N> {
     ///
     /// # Errors
     /// [`Malformed`]; the scanner must not be fed after that.
-    pub fn feed(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
+    pub(super) fn feed(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
         while let Some(&byte) = bytes.first() {
             let used = match self.state {
                 State::InKey => self.read_key(bytes)?,
@@ -104,7 +104,7 @@ impl<const N: usize> ObjectScanner<N> {
                 self.text.clear();
                 State::InKey
             }
-            (State::BeforeKey { first: true }, b'}') | (State::AfterValue, b'}') => State::AfterObject,
+            (State::BeforeKey { first: true } | State::AfterValue, b'}') => State::AfterObject,
             (State::BeforeColon, b':') => State::BeforeValue,
             (State::BeforeValue, byte) if !matches!(byte, b',' | b'}' | b']' | b':') => {
                 self.text.clear();

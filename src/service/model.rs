@@ -39,13 +39,13 @@ impl ModelRule {
 }
 
 /// The model asked for, filled in while the body is read.
-pub type AskedModel = Arc<OnceLock<Box<str>>>;
+pub(super) type AskedModel = Arc<OnceLock<Box<str>>>;
 
 /// Reads `model` from a request's body as it passes, and enforces the rule on exactly the bytes that are forwarded.
 ///
 /// A token that may ask for any model is only metered: the scan ends with the first `model`. For a restricted token the
 /// whole body is scanned, because a second `model` further down could be the one that counts upstream.
-pub struct ModelInspector {
+pub(super) struct ModelInspector {
     scanner: ObjectScanner<1>,
     rule: ModelRule,
     asked: AskedModel,
@@ -55,7 +55,7 @@ pub struct ModelInspector {
 impl ModelInspector {
     /// Puts what it finds into `asked`.
     #[must_use]
-    pub fn new(rule: ModelRule, asked: AskedModel) -> Self {
+    pub(super) fn new(rule: ModelRule, asked: AskedModel) -> Self {
         Self { scanner: ObjectScanner::new(["model"]), rule, asked, finished: false }
     }
 

@@ -28,7 +28,7 @@ use crate::wire::names::REQUEST_ID_HEADER;
 use crate::wire::{ErrorBody, ErrorCode};
 
 /// What every worker shares.
-pub struct Pipeline {
+pub(super) struct Pipeline {
     auth: Arc<Auth>,
     swap: KeySwap,
     usage: Arc<dyn UsageSink>,
@@ -38,7 +38,7 @@ pub struct Pipeline {
 }
 
 /// A request and what is known of it before it is admitted.
-pub struct Arrival {
+pub(super) struct Arrival {
     /// Its head and its body, of which nothing is read yet.
     pub request: Request<Incoming>,
     /// Where it goes.
@@ -52,7 +52,7 @@ pub struct Arrival {
 impl Pipeline {
     /// Puts the stages together.
     #[must_use]
-    pub fn new(auth: Arc<Auth>, usage: Arc<dyn UsageSink>, listen: &Listen, upstream: &UpstreamConfig) -> Self {
+    pub(super) fn new(auth: Arc<Auth>, usage: Arc<dyn UsageSink>, listen: &Listen, upstream: &UpstreamConfig) -> Self {
         let hold = HoldLimits {
             keep: HOLD_BODY,
             max: listen.max_payload,
@@ -73,7 +73,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// The [`Problem`] to answer with. Once the request is on its way up, a usage record is left in every case.
-    pub async fn serve(
+    pub(super) async fn serve(
         &self,
         arrival: Arrival,
         upstream: &Upstream,
@@ -95,7 +95,7 @@ impl Pipeline {
                 Err(HoldError::Broken.into())
             }
             Err(error) => {
-                let problem = problem(error);
+                let problem = problem(&error);
                 recording.fill(|record| record.status = Some(problem.code.answer().0));
                 recording.finish(Ended::Error);
                 Err(problem)

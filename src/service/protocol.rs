@@ -13,7 +13,7 @@ use crate::wire::names::{
 
 /// The answer to `GET /protocol`.
 #[must_use]
-pub fn describe(listen: &Listen, tokens: &TokenPolicy, enrolment: &Enrolment) -> Value {
+pub(super) fn describe(listen: &Listen, tokens: &TokenPolicy, enrolment: &Enrolment) -> Value {
     json!({
         "name": "valetkey",
         "version": env!("CARGO_PKG_VERSION"),

@@ -8,7 +8,7 @@ use crate::wire::names::{BOOTSTRAP_PATH, HEALTH_PATH, PROTOCOL_PATH, READY_PATH,
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
+pub(super) enum Route {
     /// A first token.
     Bootstrap,
     /// A newer token.
@@ -27,7 +27,7 @@ pub enum Route {
 
 /// A request that is passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RelayRoute {
+pub(super) enum RelayRoute {
     /// `POST /v1/messages`
     Messages,
     /// `POST /v1/messages/count_tokens`
@@ -41,7 +41,7 @@ pub enum RelayRoute {
 impl RelayRoute {
     /// The route as logs and `/protocol` name it.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Messages => "POST /v1/messages",
             Self::CountTokens => "POST /v1/messages/count_tokens",
@@ -52,18 +52,18 @@ impl RelayRoute {
 
     /// Whether the body names a model.
     #[must_use]
-    pub fn names_model(self) -> bool {
+    pub(super) fn names_model(self) -> bool {
         matches!(self, Self::Messages | Self::CountTokens)
     }
 
     /// Whether the response states what it used.
     #[must_use]
-    pub fn is_metered(self) -> bool {
+    pub(super) fn is_metered(self) -> bool {
         self == Self::Messages
     }
 
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Messages, Self::CountTokens, Self::Models, Self::Model];
+    pub(super) const ALL: [Self; 4] = [Self::Messages, Self::CountTokens, Self::Models, Self::Model];
 }
 
 /// Finds the route of a request whose path is in normal form. Everything that is not listed is denied: one key serves
@@ -71,7 +71,7 @@ impl RelayRoute {
 ///
 /// # Errors
 /// A [`Problem`] with 404 or 405.
-pub fn route(method: &Method, path: &str) -> Result<Route, Problem> {
+pub(super) fn route(method: &Method, path: &str) -> Result<Route, Problem> {
     let (route, allowed): (Route, &[Method]) = match path {
         BOOTSTRAP_PATH => (Route::Bootstrap, &[Method::POST]),
         REFRESH_PATH => (Route::Refresh, &[Method::POST]),

@@ -14,7 +14,7 @@ use crate::secret::Secret;
 ///
 /// # Errors
 /// [`StartError::SigningFile`]
-pub fn load_or_create(path: &Path) -> Result<Secret, StartError> {
+pub(super) fn load_or_create(path: &Path) -> Result<Secret, StartError> {
     let result = match fs::read_to_string(path) {
         Ok(text) => check(&text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),

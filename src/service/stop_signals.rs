@@ -26,17 +26,17 @@ mod imp {
 
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    pub struct Signals {
+    pub(super) struct Signals {
         terminate: Signal,
         interrupt: Signal,
     }
 
     impl Signals {
-        pub fn listen() -> io::Result<Self> {
+        pub(super) fn listen() -> io::Result<Self> {
             Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
         }
 
-        pub async fn next(&mut self) {
+        pub(super) async fn next(&mut self) {
             tokio::select! {
                 _ = self.terminate.recv() => {}
                 _ = self.interrupt.recv() => {}

@@ -17,7 +17,7 @@ use crate::transport::upstream::{Upstream, UpstreamError};
 use crate::wire::ErrorCode;
 
 /// Makes upstream requests out of clients' requests.
-pub struct KeySwap {
+pub(super) struct KeySwap {
     header: HeaderName,
     /// Marked as sensitive, so that no `Debug` shows it.
     credential: HeaderValue,
@@ -29,7 +29,7 @@ impl KeySwap {
     /// # Panics
     /// Never: the configuration was checked to hold a key that can stand in a header.
     #[must_use]
-    pub fn new(config: &UpstreamConfig) -> Self {
+    pub(super) fn new(config: &UpstreamConfig) -> Self {
         let key = config.key.expose();
         let (header, text) = match config.auth {
             UpstreamAuth::ApiKey => (HeaderName::from_static("x-api-key"), key.to_owned()),
@@ -42,7 +42,7 @@ impl KeySwap {
 
     /// The client's request with the real key in place of its own credentials.
     #[must_use]
-    pub fn outbound(&self, mut parts: Parts, body: Held, upstream: &Upstream) -> Request<Held> {
+    pub(super) fn outbound(&self, mut parts: Parts, body: Held, upstream: &Upstream) -> Request<Held> {
         strip_request(&mut parts.headers);
         parts.headers.insert(self.header.clone(), self.credential.clone());
         let asked = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
@@ -61,7 +61,7 @@ impl KeySwap {
 ///
 /// # Errors
 /// [`TlsSetupError`]
-pub fn connector(config: &UpstreamConfig) -> Result<Connector, TlsSetupError> {
+pub(super) fn connector(config: &UpstreamConfig) -> Result<Connector, TlsSetupError> {
     let tls = if config.origin.is_tls() { Some(tls_config(config.extra_roots.as_deref())?) } else { None };
     let origin = Arc::new(config.origin.clone());
     Ok(Connector::new(origin, tls, config.version, config.connect_timeout).with_system_proxy())
@@ -69,9 +69,9 @@ pub fn connector(config: &UpstreamConfig) -> Result<Connector, TlsSetupError> {
 
 /// What the client is told when there is no response. What exactly went wrong is for the log.
 #[must_use]
-pub fn problem(error: UpstreamError) -> Problem {
+pub(super) fn problem(error: &UpstreamError) -> Problem {
     use crate::transport::connect::ConnectError;
-    let (code, message) = match &error {
+    let (code, message) = match error {
         UpstreamError::Body(hold) => return hold.clone().into(),
         UpstreamError::Connect(ConnectError::Timeout(_)) | UpstreamError::FirstByte(_) => {
             (ErrorCode::UpstreamTimeout, "The upstream did not answer in time")
@@ -84,7 +84,7 @@ pub fn problem(error: UpstreamError) -> Problem {
             (ErrorCode::UpstreamInvalid, "The upstream's answer is not valid HTTP")
         }
     };
-    tracing::warn!(error = &error as &dyn std::error::Error, "The upstream gave no response");
+    tracing::warn!(error = error as &dyn std::error::Error, "The upstream gave no response");
     Problem::new(code, message).retry_after(RETRY_AFTER)
 }
 

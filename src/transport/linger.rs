@@ -12,7 +12,7 @@ use tokio::time::Sleep;
 
 /// A connection that may be closed while its client is still sending a body that was refused. Closing with unread bytes
 /// sends RST, which destroys the answer on its way (RFC 9112 §9.6): so it says FIN, reads on for a while and then closes.
-pub struct Linger<S> {
+pub(super) struct Linger<S> {
     stream: S,
     refused: Arc<AtomicBool>,
     limit: Option<Pin<Box<Sleep>>>,
@@ -21,7 +21,7 @@ pub struct Linger<S> {
 impl<S> Linger<S> {
     /// Lingers if `refused` is true when the connection is closed.
     #[must_use]
-    pub fn new(stream: S, refused: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(stream: S, refused: Arc<AtomicBool>) -> Self {
         Self { stream, refused, limit: None }
     }
 }

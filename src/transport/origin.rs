@@ -89,6 +89,9 @@ impl Origin {
     }
 
     /// Scheme, host and port as a URI, for connectors.
+    ///
+    /// # Panics
+    /// Never: the parts were parsed before.
     #[must_use]
     pub fn connect_uri(&self) -> Uri {
         let port = self.url.port_or_known_default().unwrap_or(443);
@@ -99,6 +102,9 @@ impl Origin {
     }
 
     /// A request's path and query as this origin wants it: with the base path in front.
+    ///
+    /// # Panics
+    /// Never: both parts were parsed before.
     #[must_use]
     pub fn target(&self, requested: &PathAndQuery) -> PathAndQuery {
         if self.prefix.is_empty() {

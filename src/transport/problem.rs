@@ -39,6 +39,9 @@ impl Problem {
     }
 
     /// The response: the Anthropic API's envelope, `request-id`, and always an explicit word on retrying.
+    ///
+    /// # Panics
+    /// Never: the table of codes holds valid statuses, and an error body is plain JSON.
     #[must_use]
     pub fn into_response(self, request_id: &RequestId) -> Response<Reply> {
         let (status, _, retry) = self.code.answer();

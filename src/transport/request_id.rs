@@ -28,6 +28,9 @@ impl RequestId {
     }
 
     /// The value of the header `request-id`.
+    ///
+    /// # Panics
+    /// Never: hexadecimal digits make a header value.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
         HeaderValue::try_from(self.to_string()).expect("hexadecimal digits make a header value")

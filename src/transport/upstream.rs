@@ -31,6 +31,7 @@ pub struct Upstream(Arc<Shared>);
 
 struct Shared {
     connector: Connector,
+    #[expect(clippy::vec_box, reason = "a connection stays in its box wherever it goes")]
     idle: Mutex<Vec<Box<H1>>>,
     multiplexed: Mutex<Vec<H2>>,
 }

@@ -97,8 +97,9 @@ impl ErrorCode {
             | Self::TokenInvalid
             | Self::TokenExpired
             | Self::TokenRevoked
-            | Self::LaunchKeyInvalid => (401, Kind::AuthenticationError, false),
-            Self::EnrolmentRequired | Self::EnrolmentInvalid => (401, Kind::AuthenticationError, false),
+            | Self::LaunchKeyInvalid
+            | Self::EnrolmentRequired
+            | Self::EnrolmentInvalid => (401, Kind::AuthenticationError, false),
             Self::BootstrapClosed | Self::OriginForbidden => (403, Kind::PermissionError, false),
             Self::RouteUnknown => (404, Kind::NotFoundError, false),
             Self::MethodNotAllowed => (405, Kind::InvalidRequestError, false),

@@ -1,5 +1,8 @@
 //! The desktop half over real HTTP, against a scripted service.
 
+#![allow(clippy::unwrap_used, reason = "a test, or a tool for tests, ends at what it does not expect")]
+#![allow(clippy::disallowed_methods, reason = "tests measure real time")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what it says is for whoever runs it")]
 #![allow(dead_code, reason = "the support files serve more than one test target")]
 
 #[path = "../support/client.rs"]

@@ -88,6 +88,6 @@ fn bodies() -> Vec<Vec<u8>> {
         b"\xff\xfe\0not json\r\n\r\nGET / HTTP/1.1\r\n\r\n".into(),
         vec![b' '; (1 << 20) - 1],
         vec![b'{'; 1 << 20],
-        (0..(1_u32 << 20) + 1).map(|number| (number % 251) as u8).collect(),
+        (0..=(1_u32 << 20)).map(|number| (number % 251) as u8).collect(),
     ]
 }

@@ -18,7 +18,7 @@ use super::store::FakeStore;
 
 /// How to start a [`TestClient`].
 #[derive(Clone)]
-pub struct Setup {
+pub(crate) struct Setup {
     pub options: ClientOptions,
     pub store: FakeStore,
     pub clock: ManualClock,
@@ -27,7 +27,7 @@ pub struct Setup {
 }
 
 /// A client and what it told the app.
-pub struct TestClient {
+pub(crate) struct TestClient {
     pub client: Client,
     pub clock: ManualClock,
     pub events: Events,
@@ -35,11 +35,11 @@ pub struct TestClient {
 
 /// Everything an app was told.
 #[derive(Clone, Default)]
-pub struct Events(Arc<(Mutex<Vec<Event>>, Notify)>);
+pub(crate) struct Events(Arc<(Mutex<Vec<Event>>, Notify)>);
 
 impl Setup {
     /// For a service at `url`. It looks at its token every 50 ms, so that a moved clock is noticed.
-    pub fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str) -> Self {
         let options = ClientOptions {
             bootstrap_url: format!("{url}/bootstrap"),
             app_id: Some("com.example.test".into()),
@@ -55,17 +55,17 @@ impl Setup {
         }
     }
 
-    pub fn with(mut self, change: impl FnOnce(&mut ClientOptions)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut ClientOptions)) -> Self {
         change(&mut self.options);
         self
     }
 
-    pub async fn try_start(&self) -> Result<TestClient, ClientError> {
+    pub(crate) async fn try_start(&self) -> Result<TestClient, ClientError> {
         self.start_into(Events::default()).await
     }
 
     /// As [`try_start`](Self::try_start); what is told before a failure is in `events`.
-    pub async fn start_into(&self, events: Events) -> Result<TestClient, ClientError> {
+    pub(crate) async fn start_into(&self, events: Events) -> Result<TestClient, ClientError> {
         let sink = events.clone();
         let ports = Ports {
             clock: Arc::new(self.clock.clone()),
@@ -78,38 +78,38 @@ impl Setup {
         Ok(TestClient { client, clock: self.clock.clone(), events })
     }
 
-    pub async fn start(&self) -> TestClient {
+    pub(crate) async fn start(&self) -> TestClient {
         self.try_start().await.expect("the client starts")
     }
 
     /// Why it does not start.
-    pub async fn refusal(&self) -> ClientError {
+    pub(crate) async fn refusal(&self) -> ClientError {
         self.try_start().await.err().expect("the client must not start")
     }
 }
 
 impl TestClient {
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.client.address())
     }
 
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         self.client.launch_key().expose().to_owned()
     }
 
-    pub fn bearer(&self) -> String {
+    pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.key())
     }
 
     /// `POST /v1/messages` with the launch key.
-    pub async fn messages(&self, body: impl Into<Vec<u8>>) -> Answer {
+    pub(crate) async fn messages(&self, body: impl Into<Vec<u8>>) -> Answer {
         let headers = [("authorization", self.bearer())];
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         http::post(&format!("{}/v1/messages", self.url()), &headers, body).await
     }
 
     /// `POST /v1/messages` `count` times at once.
-    pub async fn messages_at_once(&self, count: usize) -> Vec<Answer> {
+    pub(crate) async fn messages_at_once(&self, count: usize) -> Vec<Answer> {
         let (http, url, bearer) = (http::client(), format!("{}/v1/messages", self.url()), self.bearer());
         let calls: Vec<_> = (0..count)
             .map(|number| {
@@ -125,7 +125,7 @@ impl TestClient {
     }
 
     /// Returns when the status is so; panics after 10 s.
-    pub async fn wait_for(&self, what: &str, condition: impl Fn(&Status) -> bool) -> Status {
+    pub(crate) async fn wait_for(&self, what: &str, condition: impl Fn(&Status) -> bool) -> Status {
         self.events.wait(what, |_| condition(&self.client.status())).await;
         self.client.status()
     }
@@ -137,22 +137,22 @@ impl Events {
         self.0.1.notify_waiters();
     }
 
-    pub fn all(&self) -> Vec<Event> {
+    pub(crate) fn all(&self) -> Vec<Event> {
         self.0.0.lock().unwrap().clone()
     }
 
-    pub fn statuses(&self) -> Vec<Status> {
+    pub(crate) fn statuses(&self) -> Vec<Status> {
         let status = |event| if let Event::Status(status) = event { Some(status) } else { None };
         self.all().into_iter().filter_map(status).collect()
     }
 
-    pub fn errors(&self) -> Vec<ClientError> {
+    pub(crate) fn errors(&self) -> Vec<ClientError> {
         let error = |event| if let Event::Error(error) = event { Some(error) } else { None };
         self.all().into_iter().filter_map(error).collect()
     }
 
     /// Returns when what was told fulfils `condition`; panics after 10 s.
-    pub async fn wait(&self, what: &str, condition: impl Fn(&[Event]) -> bool) {
+    pub(crate) async fn wait(&self, what: &str, condition: impl Fn(&[Event]) -> bool) {
         let fulfilled = async {
             loop {
                 let told = self.0.1.notified();
@@ -168,11 +168,11 @@ impl Events {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of a machine id source")]
-pub fn some_machine() -> Option<Zeroizing<String>> {
+pub(crate) fn some_machine() -> Option<Zeroizing<String>> {
     Some(Zeroizing::new("0123456789abcdef0123456789abcdef".into()))
 }
 
 /// A machine without an id, as some containers are.
-pub fn no_machine() -> Option<Zeroizing<String>> {
+pub(crate) fn no_machine() -> Option<Zeroizing<String>> {
     None
 }

@@ -14,7 +14,7 @@ use super::fake_service::{Seen, State};
 
 /// One answer, built from a constructor and modifiers.
 #[derive(Clone)]
-pub struct Say {
+pub(crate) struct Say {
     what: What,
     headers: Vec<(String, String)>,
     gate: Option<Arc<Notify>>,
@@ -33,29 +33,29 @@ enum What {
 
 impl Say {
     /// A new token.
-    pub fn token() -> Self {
+    pub(crate) fn token() -> Self {
         Self::of(What::Token)
     }
 
-    pub fn json(status: u16, body: &str) -> Self {
+    pub(crate) fn json(status: u16, body: &str) -> Self {
         Self::bytes(status, body.as_bytes().to_vec()).header("content-type", "application/json")
     }
 
-    pub fn bytes(status: u16, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn bytes(status: u16, body: impl Into<Bytes>) -> Self {
         Self::of(What::Bytes(status, body.into()))
     }
 
     /// What a network's login page looks like.
-    pub fn html() -> Self {
+    pub(crate) fn html() -> Self {
         Self::bytes(200, "<html>Welcome to the Hotel</html>").header("content-type", "text/html")
     }
 
-    pub fn redirect(to: &str) -> Self {
+    pub(crate) fn redirect(to: &str) -> Self {
         Self::bytes(302, "").header("location", to)
     }
 
     /// One of valetkey's own errors, as the service writes it.
-    pub fn error(code: &str) -> Self {
+    pub(crate) fn error(code: &str) -> Self {
         let known = ErrorCode::parse(code);
         let (status, ..) = known.answer();
         let body = ErrorBody::new(known, format!("the service says {code}"), Some("req_fake".into()));
@@ -67,40 +67,40 @@ impl Say {
     }
 
     /// Never answers.
-    pub fn hang() -> Self {
+    pub(crate) fn hang() -> Self {
         Self::of(What::Hang)
     }
 
     /// Breaks the connection in place of an answer.
-    pub fn cut() -> Self {
+    pub(crate) fn cut() -> Self {
         Self::of(What::Cut)
     }
 
     /// These pieces, and then silence until the caller leaves.
-    pub fn open_stream(pieces: &[&str]) -> Self {
+    pub(crate) fn open_stream(pieces: &[&str]) -> Self {
         Self::of(What::Stream(pieces.iter().map(|piece| Bytes::from(piece.to_string())).collect(), false))
             .header("content-type", "text/event-stream")
     }
 
     /// These pieces, and then a broken connection.
-    pub fn cut_stream(pieces: &[&str]) -> Self {
+    pub(crate) fn cut_stream(pieces: &[&str]) -> Self {
         Self::of(What::Stream(pieces.iter().map(|piece| Bytes::from(piece.to_string())).collect(), true))
             .header("content-type", "text/event-stream")
     }
 
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Answers only when `gate` is notified.
-    pub fn after(mut self, gate: &Arc<Notify>) -> Self {
+    pub(crate) fn after(mut self, gate: &Arc<Notify>) -> Self {
         self.gate = Some(Arc::clone(gate));
         self
     }
 
     /// Answers without reading the request's body.
-    pub fn early(mut self) -> Self {
+    pub(crate) fn early(mut self) -> Self {
         self.early = true;
         self
     }
@@ -170,7 +170,7 @@ impl Drop for Guard {
 }
 
 /// The body of an answer.
-pub struct Body {
+pub(crate) struct Body {
     pieces: std::collections::VecDeque<Bytes>,
     end: End,
     _guard: Guard,

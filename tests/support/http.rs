@@ -14,27 +14,27 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// A whole answer.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     /// `error.details.error_code`, after a check of the whole envelope.
-    pub fn error_code(&self) -> String {
+    pub(crate) fn error_code(&self) -> String {
         let body = self.json();
         assert_eq!(body["type"], "error", "{body}");
         assert_eq!(body["request_id"].as_str(), self.header("request-id"), "{body}");
@@ -44,16 +44,16 @@ impl Answer {
 }
 
 /// A client of its own pool, never through a proxy. It trusts no certificate, so that none has to be loaded.
-pub fn client() -> Client {
+pub(crate) fn client() -> Client {
     Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(30)).build().unwrap()
 }
 
-pub async fn post(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+pub(crate) async fn post(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
     whole(with(client().post(url), headers).body(body.into())).await
 }
 
 /// A `POST` whose body goes in pieces, so that it is chunked.
-pub async fn post_chunked(url: &str, headers: &[(&str, &str)], pieces: Vec<Vec<u8>>) -> Answer {
+pub(crate) async fn post_chunked(url: &str, headers: &[(&str, &str)], pieces: Vec<Vec<u8>>) -> Answer {
     whole(with(client().post(url), headers).body(reqwest::Body::wrap(Pieces(pieces.into_iter())))).await
 }
 
@@ -70,7 +70,7 @@ impl hyper::body::Body for Pieces {
 }
 
 /// A body that goes on until the sender is dropped.
-pub fn growing_body() -> (UnboundedSender<Vec<u8>>, reqwest::Body) {
+pub(crate) fn growing_body() -> (UnboundedSender<Vec<u8>>, reqwest::Body) {
     let (sender, receiver) = unbounded_channel();
     (sender, reqwest::Body::wrap(Growing(receiver)))
 }
@@ -86,16 +86,16 @@ impl hyper::body::Body for Growing {
     }
 }
 
-pub async fn get(url: &str, headers: &[(&str, &str)]) -> Answer {
+pub(crate) async fn get(url: &str, headers: &[(&str, &str)]) -> Answer {
     whole(with(client().get(url), headers)).await
 }
 
-pub async fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
+pub(crate) async fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
     whole(with(client().request(Method::from_bytes(method.as_bytes()).unwrap(), url), headers)).await
 }
 
 /// The head of an answer whose body is read piece by piece.
-pub async fn open(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Response {
+pub(crate) async fn open(url: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Response {
     with(client().post(url), headers).body(body.into()).send().await.unwrap()
 }
 
@@ -106,14 +106,14 @@ fn with(mut request: RequestBuilder, headers: &[(&str, &str)]) -> RequestBuilder
     request
 }
 
-pub async fn whole(request: RequestBuilder) -> Answer {
+pub(crate) async fn whole(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     Answer { status, headers, body: response.bytes().await.unwrap().to_vec() }
 }
 
 /// Sends `bytes` as they are to the server at `url` and reads until it closes, or until `until` has come.
-pub async fn raw(url: &str, bytes: &[u8], until: &str) -> String {
+pub(crate) async fn raw(url: &str, bytes: &[u8], until: &str) -> String {
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();

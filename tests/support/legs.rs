@@ -6,7 +6,7 @@ use super::upstream::Upstream;
 
 /// How the service and the upstream talk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leg {
+pub(crate) enum Leg {
     /// HTTP/1.1 without TLS.
     Plain,
     /// HTTP/1.1 over TLS.
@@ -16,9 +16,9 @@ pub enum Leg {
 }
 
 impl Leg {
-    pub const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::Http2];
+    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::Http2];
 
-    pub fn upstream(self) -> Upstream {
+    pub(crate) fn upstream(self) -> Upstream {
         match self {
             Self::Plain => Upstream::start(),
             Self::Tls => Upstream::start_tls(&["http/1.1"]),
@@ -28,7 +28,7 @@ impl Leg {
 }
 
 /// As `assert_eq!` for long bytes: on failure it shows where they part, not all of them.
-pub fn assert_same(left: &[u8], right: &[u8], what: impl Debug) {
+pub(crate) fn assert_same(left: &[u8], right: &[u8], what: impl Debug) {
     if left != right {
         let at = left.iter().zip(right).take_while(|(left, right)| left == right).count();
         let near = |bytes: &[u8]| String::from_utf8_lossy(&bytes[at..bytes.len().min(at + 40)]).into_owned();

@@ -13,10 +13,10 @@ use super::upstream::Upstream;
 use super::usage::Recorder;
 
 /// The key that only the upstream may ever see.
-pub const REAL_KEY: &str = "sk-ant-api03-canary-real-key";
+pub(crate) const REAL_KEY: &str = "sk-ant-api03-canary-real-key";
 
 /// Stops when dropped.
-pub struct TestService {
+pub(crate) struct TestService {
     pub url: String,
     pub usage: Arc<Recorder>,
     pub clock: ManualClock,
@@ -26,12 +26,12 @@ pub struct TestService {
 
 impl TestService {
     /// Relays to `upstream`, with defaults.
-    pub fn start(upstream: &str) -> Self {
+    pub(crate) fn start(upstream: &str) -> Self {
         Self::start_with(upstream, |_| {})
     }
 
     /// Relays to `upstream`, with settings changed by `adjust`.
-    pub fn start_with(upstream: &str, adjust: impl FnOnce(&mut Flags)) -> Self {
+    pub(crate) fn start_with(upstream: &str, adjust: impl FnOnce(&mut Flags)) -> Self {
         let mut flags = Flags {
             port: Some("0".into()),
             workers: Some("1".into()),
@@ -52,12 +52,12 @@ impl TestService {
     }
 
     /// Relays to this upstream, over TLS with its certificate trusted when it speaks TLS.
-    pub fn before(upstream: &Upstream) -> Self {
+    pub(crate) fn before(upstream: &Upstream) -> Self {
         Self::before_with(upstream, |_| {})
     }
 
     /// As [`TestService::before`], with settings changed by `adjust`.
-    pub fn before_with(upstream: &Upstream, adjust: impl FnOnce(&mut Flags)) -> Self {
+    pub(crate) fn before_with(upstream: &Upstream, adjust: impl FnOnce(&mut Flags)) -> Self {
         let root = upstream.ca_pem().map(|pem| TemporaryFile::with(pem.as_bytes()));
         Self::start_with(&upstream.url(), |flags| {
             flags.upstream_ca_file = root.as_ref().map(|root| root.path().display().to_string());
@@ -66,17 +66,17 @@ impl TestService {
     }
 
     /// The whole address of a path here.
-    pub fn at(&self, path: &str) -> String {
+    pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }
 
     /// A wrapper token for a device of the test's, with its prefix.
-    pub async fn token(&self) -> String {
+    pub(crate) async fn token(&self) -> String {
         self.token_for("device-0001").await
     }
 
     /// A wrapper token for `device`, with its prefix.
-    pub async fn token_for(&self, device: &str) -> String {
+    pub(crate) async fn token_for(&self, device: &str) -> String {
         let answer =
             http::post(&format!("{}/bootstrap", self.url), &[], format!(r#"{{"device_id":"{device}"}}"#)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -84,17 +84,17 @@ impl TestService {
     }
 
     /// `POST /v1/messages` with a token.
-    pub async fn messages(&self, token: &str, body: impl Into<Vec<u8>>) -> Answer {
+    pub(crate) async fn messages(&self, token: &str, body: impl Into<Vec<u8>>) -> Answer {
         http::post(&self.at("/v1/messages"), &[("authorization", &format!("Bearer {token}"))], body).await
     }
 
     /// The head of an answer to `POST /v1/messages`, whose body is read piece by piece.
-    pub async fn open(&self, token: &str, body: impl Into<Vec<u8>>) -> reqwest::Response {
+    pub(crate) async fn open(&self, token: &str, body: impl Into<Vec<u8>>) -> reqwest::Response {
         http::open(&self.at("/v1/messages"), &[("authorization", &format!("Bearer {token}"))], body).await
     }
 
     /// Ends and waits for the end.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.end();
     }
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// The operations of a keychain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Op {
+pub(crate) enum Op {
     Get,
     Set,
     Delete,
@@ -16,7 +16,7 @@ pub enum Op {
 
 /// Clones share the entries, so that a second start finds what the first one kept.
 #[derive(Clone, Default)]
-pub struct FakeStore(Arc<Shared>);
+pub(crate) struct FakeStore(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -34,27 +34,27 @@ struct Inner {
 }
 
 impl FakeStore {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Makes the next call of this kind fail.
-    pub fn fail_next(&self, op: Op, error: StoreError) {
+    pub(crate) fn fail_next(&self, op: Op, error: StoreError) {
         self.lock().fail_next.push((op, error));
     }
 
     /// Makes all calls fail.
-    pub fn fail_always(&self, error: &StoreError) {
+    pub(crate) fn fail_always(&self, error: &StoreError) {
         self.lock().fail_always = [Op::Get, Op::Set, Op::Delete].map(|op| (op, error.clone())).to_vec();
     }
 
     /// Makes all calls of this kind fail.
-    pub fn fail_each(&self, op: Op, error: StoreError) {
+    pub(crate) fn fail_each(&self, op: Op, error: StoreError) {
         self.lock().fail_always.push((op, error));
     }
 
     /// Works again.
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         let mut inner = self.lock();
         inner.fail_always.clear();
         inner.fail_next.clear();
@@ -63,19 +63,19 @@ impl FakeStore {
     }
 
     /// Makes every call wait, as a prompt does that nobody answers, until [`heal`](Self::heal).
-    pub fn block(&self) {
+    pub(crate) fn block(&self) {
         self.lock().blocked = true;
     }
 
-    pub fn entry(&self, name: &str) -> Option<Vec<u8>> {
+    pub(crate) fn entry(&self, name: &str) -> Option<Vec<u8>> {
         self.lock().entries.get(name).cloned()
     }
 
-    pub fn put(&self, name: &str, value: &[u8]) {
+    pub(crate) fn put(&self, name: &str, value: &[u8]) {
         self.lock().entries.insert(name.to_owned(), value.to_vec());
     }
 
-    pub fn calls(&self, op: Op) -> usize {
+    pub(crate) fn calls(&self, op: Op) -> usize {
         self.lock().calls.get(&op).copied().unwrap_or_default()
     }
 

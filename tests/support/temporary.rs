@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A file that is deleted when dropped.
-pub struct TemporaryFile(PathBuf);
+pub(crate) struct TemporaryFile(PathBuf);
 
 impl TemporaryFile {
     /// A new file with this content.
-    pub fn with(content: &[u8]) -> Self {
+    pub(crate) fn with(content: &[u8]) -> Self {
         let file = Self(unique());
         std::fs::write(&file.0, content).expect("the folder for temporary files can be written");
         file
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }

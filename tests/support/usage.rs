@@ -8,7 +8,7 @@ use valetkey::service::usage::{UsageRecord, UsageSink};
 
 /// Keeps every record.
 #[derive(Default)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     records: Mutex<Vec<UsageRecord>>,
     added: Notify,
 }
@@ -21,17 +21,17 @@ impl UsageSink for Recorder {
 }
 
 impl Recorder {
-    pub fn shared() -> Arc<Self> {
+    pub(crate) fn shared() -> Arc<Self> {
         Arc::default()
     }
 
     /// What has come so far.
-    pub fn records(&self) -> Vec<UsageRecord> {
+    pub(crate) fn records(&self) -> Vec<UsageRecord> {
         self.records.lock().unwrap().clone()
     }
 
     /// Waits until there are `count` records, and panics after 10 s.
-    pub async fn wait_for(&self, count: usize) -> Vec<UsageRecord> {
+    pub(crate) async fn wait_for(&self, count: usize) -> Vec<UsageRecord> {
         let enough = async {
             loop {
                 let added = self.added.notified();

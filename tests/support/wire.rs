@@ -7,25 +7,25 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// One connection.
-pub struct Wire {
+pub(crate) struct Wire {
     socket: TcpStream,
     ahead: Vec<u8>,
 }
 
 /// A response as it was written.
 #[derive(Debug)]
-pub struct Response {
+pub(crate) struct Response {
     pub head: String,
     pub body: Vec<u8>,
 }
 
 impl Response {
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.head[9..12].parse().expect("a status")
     }
 
     /// The first value under this name, in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let line = |line: &'_ &str| line.split_once(": ").is_some_and(|(own, _)| own == name);
         self.head.split("\r\n").find(line)?.split_once(": ").map(|(_, value)| value)
     }
@@ -33,46 +33,46 @@ impl Response {
 
 /// How a connection ended: in order, or with an error.
 #[derive(Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     Closed,
     Reset(ErrorKind),
 }
 
 impl Wire {
     /// Connects to the server at `url`.
-    pub async fn connect(url: &str) -> Self {
+    pub(crate) async fn connect(url: &str) -> Self {
         Self::try_connect(url).await.expect("the server listens")
     }
 
-    pub async fn try_connect(url: &str) -> std::io::Result<Self> {
+    pub(crate) async fn try_connect(url: &str) -> std::io::Result<Self> {
         let socket = TcpStream::connect(url.strip_prefix("http://").expect("a plain address")).await?;
         socket.set_nodelay(true)?;
         Ok(Self { socket, ahead: Vec::new() })
     }
 
     /// Connects and asks.
-    pub async fn ask(url: &str, request: impl AsRef<[u8]>) -> Response {
+    pub(crate) async fn ask(url: &str, request: impl AsRef<[u8]>) -> Response {
         let mut wire = Self::connect(url).await;
         wire.send(request).await;
         wire.response().await
     }
 
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).await.expect("the server reads");
     }
 
     /// As [`Wire::send`], where the server may have closed already.
-    pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         self.socket.write_all(bytes.as_ref()).await
     }
 
     /// Leaves with RST.
-    pub fn reset(self) {
+    pub(crate) fn reset(self) {
         self.socket.set_zero_linger().expect("the socket is open");
     }
 
     /// The next whole response; panics when none comes within 10 s.
-    pub async fn response(&mut self) -> Response {
+    pub(crate) async fn response(&mut self) -> Response {
         let head = self.head().await;
         let head = Response { head, body: Vec::new() };
         let body = match head.header("content-length") {
@@ -84,12 +84,12 @@ impl Wire {
     }
 
     /// The next head, with its empty line.
-    pub async fn head(&mut self) -> String {
+    pub(crate) async fn head(&mut self) -> String {
         String::from_utf8(self.until(b"\r\n\r\n").await).expect("text")
     }
 
     /// The next chunk; `None` for the last.
-    pub async fn chunk(&mut self) -> Option<Vec<u8>> {
+    pub(crate) async fn chunk(&mut self) -> Option<Vec<u8>> {
         let line = self.until(b"\r\n").await;
         let size = std::str::from_utf8(&line).ok().and_then(|line| usize::from_str_radix(line.trim_end(), 16).ok());
         let size = size.expect("a chunk's size");
@@ -99,7 +99,7 @@ impl Wire {
     }
 
     /// Reads to the end: what came and how it ended. Panics when it does not end within 10 s.
-    pub async fn rest(mut self) -> (Vec<u8>, End) {
+    pub(crate) async fn rest(mut self) -> (Vec<u8>, End) {
         let read = async {
             loop {
                 match self.socket.read_buf(&mut self.ahead).await {
@@ -114,7 +114,7 @@ impl Wire {
     }
 
     /// Reads until `what` has come and answers everything up to its end.
-    pub async fn until(&mut self, what: &[u8]) -> Vec<u8> {
+    pub(crate) async fn until(&mut self, what: &[u8]) -> Vec<u8> {
         loop {
             if let Some(at) = memchr::memmem::find(&self.ahead, what) {
                 return self.take(at + what.len()).await;
@@ -147,13 +147,13 @@ impl Wire {
 }
 
 /// `POST /v1/messages` with a token and this body.
-pub fn messages(token: &str, body: &str) -> String {
+pub(crate) fn messages(token: &str, body: &str) -> String {
     post("/v1/messages", token, &[], body)
 }
 
 /// A `POST` with a token, further header lines and this body.
-pub fn post(target: &str, token: &str, lines: &[&str], body: &str) -> String {
-    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+pub(crate) fn post(target: &str, token: &str, lines: &[&str], body: &str) -> String {
+    let lines = lines.iter().map(|line| format!("{line}\r\n")).collect::<Vec<_>>().concat();
     let length = body.len();
     format!(
         "POST {target} HTTP/1.1\r\nhost: service\r\nauthorization: Bearer {token}\r\n{lines}content-length: {length}\r\n\r\n{body}"

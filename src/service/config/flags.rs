@@ -8,7 +8,7 @@ pub struct Flags {
     /// TCP port for clients; 0 lets the system choose
     #[arg(long, env = "PORT", default_value = "3001")]
     pub port: Option<String>,
-    /// Address to listen on; beyond loopback JWT_SECRET and BOOTSTRAP_MODE are required
+    /// Address to listen on; beyond loopback `JWT_SECRET` and `BOOTSTRAP_MODE` are required
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     pub host: Option<String>,
     /// The real key; better given as a variable than as a flag, which others on the machine can see
@@ -100,11 +100,11 @@ pub struct Flags {
 impl Flags {
     /// Settings that were given and that this version does not act on.
     pub(super) fn without_effect(&self) -> Vec<&'static str> {
-        let given = |name, value: &Option<String>| value.as_ref().map(|_| name);
+        let given = |name, value: Option<&String>| value.map(|_| name);
         [
-            given("RATE_LIMIT_MAX", &self.rate_limit_max),
-            given("RATE_LIMIT_WINDOW", &self.rate_limit_window),
-            given("REDIS_URL", &self.redis_url),
+            given("RATE_LIMIT_MAX", self.rate_limit_max.as_ref()),
+            given("RATE_LIMIT_WINDOW", self.rate_limit_window.as_ref()),
+            given("REDIS_URL", self.redis_url.as_ref()),
         ]
         .into_iter()
         .flatten()

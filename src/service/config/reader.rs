@@ -21,18 +21,18 @@ use crate::transport::origin::Origin;
 
 /// Reads settings; a bad one is noted and stands as its default until [`finish`](Self::finish).
 #[derive(Default)]
-pub struct Reader {
+pub(super) struct Reader {
     problems: Vec<ConfigProblem>,
 }
 
 impl Reader {
     /// The configuration, or all problems.
-    pub fn finish<T>(self, config: T) -> Result<T, Vec<ConfigProblem>> {
+    pub(super) fn finish<T>(self, config: T) -> Result<T, Vec<ConfigProblem>> {
         if self.problems.is_empty() { Ok(config) } else { Err(self.problems) }
     }
 
-    pub fn host(&mut self, flags: &Flags) -> IpAddr {
-        let text = set(&flags.host).unwrap_or("127.0.0.1");
+    pub(super) fn host(&mut self, flags: &Flags) -> IpAddr {
+        let text = set(flags.host.as_deref()).unwrap_or("127.0.0.1");
         if text == "localhost" {
             return Ipv4Addr::LOCALHOST.into();
         }
@@ -42,39 +42,45 @@ impl Reader {
         })
     }
 
-    pub fn listen(&mut self, flags: &Flags, host: IpAddr) -> Listen {
+    pub(super) fn listen(&mut self, flags: &Flags, host: IpAddr) -> Listen {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Listen {
-            address: SocketAddr::new(host, self.number("PORT", &flags.port, 3001, 0, u16::MAX)),
-            workers: self.number("WORKERS", &flags.workers, cores, 1, 1024),
-            max_connections: self.number("MAX_CONNECTIONS", &flags.max_connections, 10_000, 1, 1 << 20),
-            max_payload: self.number("MAX_PAYLOAD_SIZE", &flags.max_payload_size, 32 << 20, 1, 1 << 30),
-            request_timeout: self.millis("REQUEST_TIMEOUT", &flags.request_timeout, 60_000),
-            drain: self.millis("DRAIN_TIMEOUT", &flags.drain_timeout, 30_000),
+            address: SocketAddr::new(host, self.number("PORT", flags.port.as_deref(), 3001, 0, u16::MAX)),
+            workers: self.number("WORKERS", flags.workers.as_deref(), cores, 1, 1024),
+            max_connections: self.number("MAX_CONNECTIONS", flags.max_connections.as_deref(), 10_000, 1, 1 << 20),
+            max_payload: self.number("MAX_PAYLOAD_SIZE", flags.max_payload_size.as_deref(), 32 << 20, 1, 1 << 30),
+            request_timeout: self.millis("REQUEST_TIMEOUT", flags.request_timeout.as_deref(), 60_000),
+            drain: self.millis("DRAIN_TIMEOUT", flags.drain_timeout.as_deref(), 30_000),
         }
     }
 
-    pub fn upstream(&mut self, flags: &Flags) -> UpstreamConfig {
+    pub(super) fn upstream(&mut self, flags: &Flags) -> UpstreamConfig {
         let default = "https://api.anthropic.com";
-        let origin = self.origin("ANTHROPIC_BASE_URL", set(&flags.anthropic_base_url).unwrap_or(default));
+        let origin = self.origin("ANTHROPIC_BASE_URL", set(flags.anthropic_base_url.as_deref()).unwrap_or(default));
         let auth = [("x-api-key", UpstreamAuth::ApiKey), ("authorization", UpstreamAuth::Bearer)];
         let versions = [("auto", HttpVersion::Auto), ("1.1", HttpVersion::Http1), ("2", HttpVersion::Http2)];
         UpstreamConfig {
             origin: origin.unwrap_or_else(|| Origin::parse(default).expect("the default is a URL")),
             key: self.upstream_key(flags),
             auth: self
-                .choice("UPSTREAM_AUTH_HEADER", &flags.upstream_auth_header, &auth)
+                .choice("UPSTREAM_AUTH_HEADER", flags.upstream_auth_header.as_deref(), &auth)
                 .unwrap_or(UpstreamAuth::ApiKey),
-            version: self.choice("UPSTREAM_HTTP_VERSION", &flags.upstream_http_version, &versions).unwrap_or_default(),
-            extra_roots: set(&flags.upstream_ca_file).map(PathBuf::from),
-            connect_timeout: self.millis("UPSTREAM_CONNECT_TIMEOUT", &flags.upstream_connect_timeout, 10_000),
-            first_byte_timeout: self.millis("UPSTREAM_FIRST_BYTE_TIMEOUT", &flags.upstream_first_byte_timeout, 600_000),
-            idle_timeout: self.millis("UPSTREAM_IDLE_TIMEOUT", &flags.upstream_idle_timeout, 300_000),
+            version: self
+                .choice("UPSTREAM_HTTP_VERSION", flags.upstream_http_version.as_deref(), &versions)
+                .unwrap_or_default(),
+            extra_roots: set(flags.upstream_ca_file.as_deref()).map(PathBuf::from),
+            connect_timeout: self.millis("UPSTREAM_CONNECT_TIMEOUT", flags.upstream_connect_timeout.as_deref(), 10_000),
+            first_byte_timeout: self.millis(
+                "UPSTREAM_FIRST_BYTE_TIMEOUT",
+                flags.upstream_first_byte_timeout.as_deref(),
+                600_000,
+            ),
+            idle_timeout: self.millis("UPSTREAM_IDLE_TIMEOUT", flags.upstream_idle_timeout.as_deref(), 300_000),
         }
     }
 
     fn upstream_key(&mut self, flags: &Flags) -> Secret {
-        let key = set(&flags.anthropic_api_key).unwrap_or_default();
+        let key = set(flags.anthropic_api_key.as_deref()).unwrap_or_default();
         if key.is_empty() {
             self.wrong("ANTHROPIC_API_KEY", "is not set; the service needs the real key".into());
         } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -83,35 +89,36 @@ impl Reader {
         Secret::new(key)
     }
 
-    pub fn tokens(&mut self, flags: &Flags) -> TokenPolicy {
-        let hours: u64 = self.number("JWT_EXPIRATION_HOURS", &flags.jwt_expiration_hours, 24, 1, 24 * 365);
-        let seconds = self.number("TOKEN_TTL_SECONDS", &flags.token_ttl_seconds, hours * 3600, 1, 24 * 365 * 3600);
-        let issuer = set(&flags.token_issuer).unwrap_or("valetkey").to_owned();
+    pub(super) fn tokens(&mut self, flags: &Flags) -> TokenPolicy {
+        let hours: u64 = self.number("JWT_EXPIRATION_HOURS", flags.jwt_expiration_hours.as_deref(), 24, 1, 24 * 365);
+        let seconds =
+            self.number("TOKEN_TTL_SECONDS", flags.token_ttl_seconds.as_deref(), hours * 3600, 1, 24 * 365 * 3600);
+        let issuer = set(flags.token_issuer.as_deref()).unwrap_or("valetkey").to_owned();
         if issuer.len() > 100 {
             self.wrong("TOKEN_ISSUER", "is longer than 100 characters".into());
         }
         TokenPolicy { audience: issuer.clone(), issuer, lifetime: Duration::from_secs(seconds) }
     }
 
-    pub fn signing(&mut self, flags: &Flags, host: IpAddr) -> SigningSecret {
+    pub(super) fn signing(&mut self, flags: &Flags, host: IpAddr) -> SigningSecret {
         let kept = self.secret_file(flags);
-        let Some(secret) = set(&flags.jwt_secret) else {
+        let Some(secret) = set(flags.jwt_secret.as_deref()) else {
             if !is_local(host) {
                 self.wrong("JWT_SECRET", "is required beyond loopback: at least 32 random bytes".into());
             }
             return SigningSecret::KeptIn(kept);
         };
-        if !is_local(host) {
-            if let Some(weakness) = weakness(secret) {
-                self.wrong("JWT_SECRET", format!("{weakness}; use at least 32 random bytes"));
-            }
+        if !is_local(host)
+            && let Some(weakness) = weakness(secret)
+        {
+            self.wrong("JWT_SECRET", format!("{weakness}; use at least 32 random bytes"));
         }
         SigningSecret::Given(Secret::new(secret))
     }
 
     /// The random secret is kept beside the database.
     fn secret_file(&mut self, flags: &Flags) -> PathBuf {
-        let url = set(&flags.database_url).unwrap_or("sqlite:valetkey.db");
+        let url = set(flags.database_url.as_deref()).unwrap_or("sqlite:valetkey.db");
         let Some(path) = url.strip_prefix("sqlite:") else {
             self.wrong("DATABASE_URL", "this version knows only sqlite:<file>".into());
             return PathBuf::new();
@@ -120,12 +127,12 @@ impl Reader {
         PathBuf::from(format!("{}.jwt-secret", path.split('?').next().unwrap_or_default()))
     }
 
-    pub fn terms(&mut self, flags: &Flags, host: IpAddr) -> Terms {
-        let base_url = set(&flags.proxy_base_url).and_then(|text| self.origin("PROXY_BASE_URL", text));
+    pub(super) fn terms(&mut self, flags: &Flags, host: IpAddr) -> Terms {
+        let base_url = set(flags.proxy_base_url.as_deref()).and_then(|text| self.origin("PROXY_BASE_URL", text));
         if base_url.as_ref().is_some_and(|url| !url.is_tls() && !url.is_loopback() && !is_local(host)) {
             self.wrong("PROXY_BASE_URL", "must be https: tokens would cross the network in the clear".into());
         }
-        let models = list(&flags.allowed_models);
+        let models = list(flags.allowed_models.as_deref());
         // Each token carries the list, and a token has to stay far below the usual limit of a header.
         if models.iter().map(String::len).sum::<usize>() > 1000 {
             self.wrong("ALLOWED_MODELS", "is longer than 1000 characters; use patterns such as claude-haiku-*".into());
@@ -133,16 +140,16 @@ impl Reader {
         Terms { base_url: base_url.map(|url| url.as_base_url().to_owned()), models }
     }
 
-    pub fn enrolment(&mut self, flags: &Flags, host: IpAddr) -> Enrolment {
+    pub(super) fn enrolment(&mut self, flags: &Flags, host: IpAddr) -> Enrolment {
         let modes =
             [BootstrapMode::Open, BootstrapMode::Enrolment, BootstrapMode::Closed].map(|mode| (mode.as_str(), mode));
-        let mode = self.choice("BOOTSTRAP_MODE", &flags.bootstrap_mode, &modes).unwrap_or_else(|| {
-            if !is_local(host) && set(&flags.bootstrap_mode).is_none() {
+        let mode = self.choice("BOOTSTRAP_MODE", flags.bootstrap_mode.as_deref(), &modes).unwrap_or_else(|| {
+            if !is_local(host) && set(flags.bootstrap_mode.as_deref()).is_none() {
                 self.wrong("BOOTSTRAP_MODE", "is required beyond loopback: open, enrolment or closed".into());
             }
             BootstrapMode::Open
         });
-        let tokens: Vec<_> = list(&flags.enrolment_tokens).into_iter().map(Secret::new).collect();
+        let tokens: Vec<_> = list(flags.enrolment_tokens.as_deref()).into_iter().map(Secret::new).collect();
         if mode == BootstrapMode::Enrolment && tokens.is_empty() {
             self.wrong("ENROLMENT_TOKENS", "is required when BOOTSTRAP_MODE is enrolment".into());
         }
@@ -152,9 +159,9 @@ impl Reader {
         Enrolment { mode, tokens }
     }
 
-    pub fn cors(&mut self, flags: &Flags) -> Vec<HeaderValue> {
+    pub(super) fn cors(&mut self, flags: &Flags) -> Vec<HeaderValue> {
         let mut origins = Vec::new();
-        for text in list(&flags.cors_origins) {
+        for text in list(flags.cors_origins.as_deref()) {
             let parsed = url::Url::parse(&text).ok().filter(|url| url.origin().ascii_serialization() == text);
             match (parsed, HeaderValue::from_str(&text)) {
                 (Some(_), Ok(value)) => origins.push(value),
@@ -164,26 +171,26 @@ impl Reader {
         origins
     }
 
-    pub fn log(&mut self, flags: &Flags) -> LogConfig {
-        let level = set(&flags.log_level).unwrap_or("info");
+    pub(super) fn log(&mut self, flags: &Flags) -> LogConfig {
+        let level = set(flags.log_level.as_deref()).unwrap_or("info");
         let level = LevelFilter::from_str(level).unwrap_or_else(|_| {
             self.wrong("LOG_LEVEL", format!("{level:?} is none of off, error, warn, info, debug, trace"));
             LevelFilter::INFO
         });
         let on_terminal = std::io::stderr().is_terminal();
         let formats = [("auto", !on_terminal), ("json", true), ("human", false)];
-        LogConfig { level, json: self.choice("LOG_FORMAT", &flags.log_format, &formats).unwrap_or(true) }
+        LogConfig { level, json: self.choice("LOG_FORMAT", flags.log_format.as_deref(), &formats).unwrap_or(true) }
     }
 
     fn origin(&mut self, variable: &'static str, text: &str) -> Option<Origin> {
         Origin::parse(text).map_err(|error| self.wrong(variable, format!("{text:?} {error}"))).ok()
     }
 
-    fn millis(&mut self, variable: &'static str, value: &Option<String>, default: u64) -> Duration {
+    fn millis(&mut self, variable: &'static str, value: Option<&str>, default: u64) -> Duration {
         Duration::from_millis(self.number(variable, value, default, 1, 24 * 3600 * 1000))
     }
 
-    fn number<T>(&mut self, variable: &'static str, value: &Option<String>, default: T, min: T, max: T) -> T
+    fn number<T>(&mut self, variable: &'static str, value: Option<&str>, default: T, min: T, max: T) -> T
     where
         T: FromStr + PartialOrd + Display + Copy,
     {
@@ -197,7 +204,7 @@ impl Reader {
         }
     }
 
-    fn choice<T: Copy>(&mut self, variable: &'static str, value: &Option<String>, choices: &[(&str, T)]) -> Option<T> {
+    fn choice<T: Copy>(&mut self, variable: &'static str, value: Option<&str>, choices: &[(&str, T)]) -> Option<T> {
         let text = set(value)?;
         let chosen = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
         if chosen.is_none() {
@@ -213,11 +220,11 @@ impl Reader {
 }
 
 /// An empty variable counts as not set.
-fn set(value: &Option<String>) -> Option<&str> {
-    value.as_deref().map(str::trim).filter(|text| !text.is_empty())
+fn set(value: Option<&str>) -> Option<&str> {
+    value.map(str::trim).filter(|text| !text.is_empty())
 }
 
-fn list(value: &Option<String>) -> Vec<String> {
+fn list(value: Option<&str>) -> Vec<String> {
     let text = set(value).unwrap_or_default();
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }

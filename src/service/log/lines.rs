@@ -162,7 +162,7 @@ mod tests {
     fn closing_writes_every_line_in_order() {
         let written = Arc::new(Mutex::new(Vec::new()));
         let (queue, writer) = LineQueue::start(Sink(Arc::clone(&written), None)).unwrap();
-        let expected: String = (0..1000).map(|number| format!("line {number}\n")).collect();
+        let expected = (0..1000).map(|number| format!("line {number}\n")).collect::<Vec<_>>().concat();
         expected.split_inclusive('\n').for_each(|line| queue.push(line.as_bytes()));
         writer.close();
         assert_eq!(String::from_utf8(written.lock().unwrap().clone()).unwrap(), expected);

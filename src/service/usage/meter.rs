@@ -129,7 +129,7 @@ fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, Reader) {
         }
         _ => Reader::Unreadable { expected: true },
     };
-    match headers.get(CONTENT_ENCODING).map(|value| value.as_bytes()) {
+    match headers.get(CONTENT_ENCODING).map(http::HeaderValue::as_bytes) {
         None | Some(b"identity" | b"") => (None, reader),
         Some(encoding) => match Decoder::for_encoding(encoding) {
             Some(decoder) => (Some(decoder), reader),

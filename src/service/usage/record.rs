@@ -159,6 +159,7 @@ fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S:
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
+#[expect(clippy::ref_option, reason = "the signature serde asks for")]
 fn maybe_millis<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     millis(&duration.unwrap_or_default(), serializer)
 }

@@ -10,7 +10,7 @@ use super::Tokens;
 
 /// What a message stream has said so far.
 #[derive(Debug, Default)]
-pub struct SseScanner {
+pub(super) struct SseScanner {
     /// The beginning of a line whose end has not come.
     line: Vec<u8>,
     /// Bytes of that line beyond what is kept.
@@ -25,7 +25,7 @@ pub struct SseScanner {
 
 /// The result.
 #[derive(Debug, Default, Clone)]
-pub struct Seen {
+pub(super) struct Seen {
     /// The model that answers.
     pub model: Option<String>,
     /// Usage, merged from all events that carry it.
@@ -55,7 +55,7 @@ enum Event {
 
 impl SseScanner {
     /// Reads the next bytes of the stream.
-    pub fn feed(&mut self, mut bytes: &[u8]) {
+    pub(super) fn feed(&mut self, mut bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
@@ -76,7 +76,7 @@ impl SseScanner {
 
     /// What was read.
     #[must_use]
-    pub fn seen(&self) -> &Seen {
+    pub(super) fn seen(&self) -> &Seen {
         &self.seen
     }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 /// What the upstream counted. Every counter is the last value that was sent for it: usage in a stream is cumulative
 /// (Anthropic API, streaming messages).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "these are the names in the record")]
 pub struct Tokens {
     /// Input that was neither written to nor read from the cache.
     pub input_tokens: u64,

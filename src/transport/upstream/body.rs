@@ -20,8 +20,11 @@ pub struct UpstreamBody {
     connection: Option<(Box<H1>, Upstream)>,
     _stream: Option<StreamCount>,
     /// What was read together with `Ready` pieces before it and comes next.
-    next: Option<Option<Result<Bytes, hyper::Error>>>,
+    next: Option<Next>,
 }
+
+/// Bytes, an error, or the end.
+type Next = Option<Result<Bytes, hyper::Error>>;
 
 impl UpstreamBody {
     pub(super) fn h1(incoming: Incoming, connection: Box<H1>, home: Upstream) -> Self {
@@ -98,14 +101,14 @@ impl UpstreamBody {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
         loop {
             let mut frame = Pin::new(&mut self.incoming).poll_frame(cx);
-            if frame.is_pending() {
-                if let Some((connection, _)) = &mut self.connection {
-                    if connection.poll_drive(cx).is_ready() {
-                        // It has ended; what is left, an error too, comes through the body.
-                        self.connection = None;
-                    }
-                    frame = Pin::new(&mut self.incoming).poll_frame(cx);
+            if frame.is_pending()
+                && let Some((connection, _)) = &mut self.connection
+            {
+                if connection.poll_drive(cx).is_ready() {
+                    // It has ended; what is left, an error too, comes through the body.
+                    self.connection = None;
                 }
+                frame = Pin::new(&mut self.incoming).poll_frame(cx);
             }
             return match frame {
                 Poll::Pending => Poll::Pending,

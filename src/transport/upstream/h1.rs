@@ -17,7 +17,7 @@ use crate::transport::hold::Held;
 
 /// A connection on which one request at a time is made. Boxed, because it is large and moves between the pool, the waiting
 /// request and the response's body.
-pub struct H1 {
+pub(super) struct H1 {
     sender: SendRequest<Held>,
     connection: Connection<TokioIo<Stream>, Held>,
     idle_since: Instant,
@@ -25,7 +25,7 @@ pub struct H1 {
 
 impl H1 {
     /// Takes an open connection over.
-    pub async fn start(stream: Stream) -> Result<Box<Self>, UpstreamError> {
+    pub(super) async fn start(stream: Stream) -> Result<Box<Self>, UpstreamError> {
         let (sender, connection) = http1::Builder::new()
             .max_headers(MAX_HEADERS)
             .handshake(stream.into_hyper())
@@ -35,7 +35,7 @@ impl H1 {
     }
 
     /// Makes a request and drives the connection until the response's head is there.
-    pub async fn send(
+    pub(super) async fn send(
         mut self: Box<Self>,
         request: Request<Held>,
     ) -> Result<(Response<Incoming>, Box<Self>), (UpstreamError, Option<Unsent>)> {
@@ -60,22 +60,22 @@ impl H1 {
     }
 
     /// Moves bytes; ready once the connection has ended.
-    pub fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.connection).poll(cx).map(drop)
     }
 
     /// Whether a pooled connection can take a request: not too old, and not closed by the other side meanwhile.
-    pub fn is_usable(&mut self) -> bool {
+    pub(super) fn is_usable(&mut self) -> bool {
         !self.is_stale() && self.is_open()
     }
 
     /// Whether it has been idle for longer than an upstream can be expected to keep it.
-    pub fn is_stale(&self) -> bool {
+    pub(super) fn is_stale(&self) -> bool {
         self.idle_since.elapsed() > MAX_IDLE_TIME
     }
 
     /// Whether it can be pooled after a response was read to its end.
-    pub fn becomes_idle(&mut self) -> bool {
+    pub(super) fn becomes_idle(&mut self) -> bool {
         self.idle_since = Instant::now();
         self.is_open()
     }

@@ -15,19 +15,19 @@ use crate::transport::origin::Origin;
 
 /// A handle to the connection; clones share it.
 #[derive(Clone)]
-pub struct H2 {
+pub(super) struct H2 {
     sender: SendRequest<Held>,
     /// As many handles as there are streams, and one for each `H2`.
     streams: Arc<()>,
 }
 
 /// Keeps a stream counted while it lives.
-pub type StreamCount = Arc<()>;
+pub(super) type StreamCount = Arc<()>;
 
 impl H2 {
     /// Takes an open connection over. The task that drives it ends with the connection, and that ends when the last
     /// handle and the last stream are gone.
-    pub async fn start(stream: Stream) -> Result<Self, UpstreamError> {
+    pub(super) async fn start(stream: Stream) -> Result<Self, UpstreamError> {
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
@@ -46,17 +46,17 @@ impl H2 {
     }
 
     /// Whether new requests can go over it.
-    pub fn is_usable(&self) -> bool {
+    pub(super) fn is_usable(&self) -> bool {
         !self.sender.is_closed()
     }
 
     /// Whether one more stream can be opened now. Beyond the upstream's limit a request would wait for another's end.
-    pub fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         Arc::strong_count(&self.streams) <= MAX_STREAMS
     }
 
     /// Makes a request.
-    pub async fn send(
+    pub(super) async fn send(
         mut self,
         mut request: Request<Held>,
         origin: &Origin,
