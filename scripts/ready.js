@@ -13,7 +13,7 @@ const STEPS = [
   ['spelling', 'typos', []],
   ['licences and sources', 'cargo', ['deny', 'check', 'licenses', 'bans', 'sources']],
   ...FEATURE_SETS.map((features) => [`lints with "${features}"`, 'cargo', clippy(features)]),
-  ['documentation', 'cargo', ['doc', '--no-deps', '--lib', '--features', 'addon,service'], { RUSTDOCFLAGS: '-D warnings' }],
+  ['documentation', 'cargo', ['doc', '--no-deps', '--lib', '--document-private-items', '--features', 'addon,service'], { RUSTDOCFLAGS: '-D warnings' }],
   ['tests', 'npm', ['test']],
   ['release addon', 'npm', ['run', 'build']],
   ['release addon: size and start', 'node', ['__test__/release.js']],
