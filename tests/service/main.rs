@@ -3,16 +3,19 @@
 #[path = "../support.rs"]
 mod support;
 
+mod binary;
 mod credentials;
 mod disconnect;
 mod first_byte;
 mod headers;
 mod many;
 mod models;
+mod process;
 mod relay;
 mod request_bodies;
 mod response_bodies;
 mod secrets;
+mod shutdown;
 mod sizes;
 mod smuggling;
 mod targets;
