@@ -4,6 +4,8 @@
 mod support;
 
 mod binary;
+mod control;
+mod cors;
 mod credentials;
 mod disconnect;
 mod first_byte;
@@ -21,4 +23,5 @@ mod smuggling;
 mod targets;
 mod upstream_faults;
 mod upstream_framing;
+mod upstream_tls;
 mod usage;
