@@ -17,7 +17,11 @@ pub fn strip_request(headers: &mut HeaderMap) {
 /// other state, and what describes the operator's account.
 pub fn strip_upstream_response(headers: &mut HeaderMap) {
     strip(headers, |name| {
-        is_hop_by_hop(name) || acts_on_browser(name) || describes_operator(name) || name.starts_with(OWN_HEADER_PREFIX)
+        is_hop_by_hop(name)
+            || acts_on_browser(name)
+            || describes_operator(name)
+            || is_echoed_credential(name)
+            || name.starts_with(OWN_HEADER_PREFIX)
     });
 }
 
@@ -95,6 +99,11 @@ fn describes_operator(name: &str) -> bool {
         || name.starts_with("cf-")
 }
 
+/// Some gateways and debugging servers send a request's headers back.
+fn is_echoed_credential(name: &str) -> bool {
+    matches!(name, "authorization" | "x-api-key")
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -163,6 +172,8 @@ mod tests {
             ("via", "1.1"),
             ("server", "s"),
             ("x-valetkey-error", "token_expired"),
+            ("x-api-key", "canary"),
+            ("authorization", "Bearer canary"),
             ("request-id", "req_1"),
             ("retry-after", "3"),
             ("content-type", "text/event-stream"),

@@ -247,8 +247,7 @@ impl Rest {
             };
             self.stalls = None;
             let Some(frame) = frame else {
-                let end = self.inspector.take().map_or(Ok(()), |mut inspector| inspector.end());
-                return Poll::Ready(end.err().map(|refusal| Err(refusal.into())));
+                return Poll::Ready(self.inspect_end().err().map(Err));
             };
             let Ok(frame) = frame else { return Poll::Ready(Some(Err(HoldError::Broken))) };
             if let Ok(piece) = frame.into_data() {
@@ -262,7 +261,13 @@ impl Rest {
         if self.seen > self.max {
             return Err(HoldError::TooLarge(self.max));
         }
-        self.inspector.as_mut().map_or(Ok(()), |inspector| inspector.piece(piece)).map_err(Into::into)
+        self.inspector.as_mut().map_or(Ok(()), |inspector| inspector.piece(piece))?;
+        // With the last byte of an announced length the other side has all of it, so this is the time to say no.
+        if self.body.is_end_stream() { self.inspect_end() } else { Ok(()) }
+    }
+
+    fn inspect_end(&mut self) -> Result<(), HoldError> {
+        self.inspector.take().map_or(Ok(()), |mut inspector| inspector.end()).map_err(Into::into)
     }
 }
 

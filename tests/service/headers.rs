@@ -151,7 +151,7 @@ const KEPT_DOWN: [(&str, &str); 10] = [
     ("strict-transport-security", "max-age=31536000"),
 ];
 
-const ENDED_DOWN: [(&str, &str); 16] = [
+const ENDED_DOWN: [(&str, &str); 17] = [
     ("set-cookie", "a=b"),
     ("access-control-allow-origin", "*"),
     ("access-control-allow-credentials", "true"),
@@ -168,6 +168,7 @@ const ENDED_DOWN: [(&str, &str); 16] = [
     ("x-private", "named by connection"),
     ("connection", "x-private"),
     ("proxy-authenticate", "Basic"),
+    ("x-api-key", "sk-ant-api03-echoed"),
 ];
 
 /// HTTP/2 does not have these (RFC 9113 §8.2.2).

@@ -1,6 +1,7 @@
 //! A real service in this process, on a port of its own, with a clock that the test moves.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use valetkey::clock::ManualClock;
 use valetkey::service::config::{Config, Flags};
@@ -91,6 +92,13 @@ impl TestService {
     /// The head of an answer to `POST /v1/messages`, whose body is read piece by piece.
     pub(crate) async fn open(&self, token: &str, body: impl Into<Vec<u8>>) -> reqwest::Response {
         http::open(&self.at("/v1/messages"), &[("authorization", &format!("Bearer {token}"))], body).await
+    }
+
+    /// Waits until it has ended, and panics after 10 s.
+    pub async fn join(&mut self) {
+        let running = self.running.take().expect("it is joined once");
+        let joined = tokio::task::spawn_blocking(move || running.join());
+        tokio::time::timeout(Duration::from_secs(10), joined).await.expect("an end within 10 s").unwrap();
     }
 
     /// Ends and waits for the end.

@@ -1,0 +1,101 @@
+//! The real binary in a process of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::support::service::REAL_KEY;
+
+/// A running `valetkey serve`; killed when dropped.
+pub struct Process {
+    pub url: String,
+    child: Child,
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Starts before `upstream`, with further settings.
+    pub fn start(upstream: &str, settings: &[(&str, &str)]) -> Self {
+        Self::spawn(Command::new(BINARY).arg("serve"), upstream, settings)
+    }
+
+    /// The same with no more than `files` open files.
+    pub fn start_with_files(files: usize, upstream: &str, settings: &[(&str, &str)]) -> Self {
+        let script = format!("ulimit -n {files}; exec \"$0\" serve");
+        Self::spawn(Command::new("sh").args(["-c", &script, BINARY]), upstream, settings)
+    }
+
+    fn spawn(command: &mut Command, upstream: &str, settings: &[(&str, &str)]) -> Self {
+        let command = command
+            .env_clear()
+            .envs([("PORT", "0"), ("WORKERS", "1"), ("LOG_FORMAT", "json"), ("ANTHROPIC_API_KEY", REAL_KEY)])
+            .envs([("ANTHROPIC_BASE_URL", upstream), ("JWT_SECRET", "0123456789abcdef0123456789abcdef")])
+            .envs(settings.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let (log, reader) = collect(child.stderr.take().expect("a pipe"));
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("text");
+        let listening: serde_json::Value =
+            serde_json::from_str(&line).unwrap_or_else(|_| panic!("it says where it listens: {line:?}"));
+        let url = listening["url"].as_str().expect("an address").to_owned();
+        Self { url, child, log, reader: Some(reader) }
+    }
+
+    /// Sends a signal such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill is there").success());
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits for its end: how it ended and all it logged. Panics after 15 s.
+    pub async fn end(mut self) -> (ExitStatus, String) {
+        let ended = async {
+            loop {
+                if let Some(status) = self.child.try_wait().expect("it is ours") {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let status = tokio::time::timeout(Duration::from_secs(15), ended).await.expect("it ends within 15 s");
+        self.reader.take().expect("read once").join().expect("the reader ends with the pipe");
+        (status, self.log())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the binary to its end: its exit code and what it wrote on standard error.
+pub fn run(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String) {
+    let output = Command::new(BINARY).args(arguments).env_clear().envs(settings.iter().copied()).output();
+    let output = output.expect("the binary starts");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn collect(mut pipe: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
+    let log = Arc::new(Mutex::new(String::new()));
+    let written = Arc::clone(&log);
+    let reader = std::thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while let Ok(length @ 1..) = pipe.read(&mut piece) {
+            written.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..length]));
+        }
+    });
+    (log, reader)
+}
+
+const BINARY: &str = env!("CARGO_BIN_EXE_valetkey");
