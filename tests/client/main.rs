@@ -14,5 +14,8 @@ mod http;
 mod store;
 
 mod address;
+mod refresh_asks;
+mod refresh_failure;
+mod refresh_time;
 mod start;
 mod storage;
