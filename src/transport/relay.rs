@@ -61,6 +61,8 @@ pub struct Relay {
     last_words: Option<LastWords>,
     at_boundary: bool,
     done: bool,
+    /// How it broke, while what came before is being written.
+    cut: Option<RelayError>,
 }
 
 impl Relay {
@@ -68,7 +70,7 @@ impl Relay {
     #[must_use]
     pub fn new(body: UpstreamBody, silence: Duration, shutdown: Shutdown) -> Self {
         let silence = Silence::new(silence);
-        Self { body, tap: None, silence, shutdown, last_words: None, at_boundary: true, done: false }
+        Self { body, tap: None, silence, shutdown, last_words: None, at_boundary: true, done: false, cut: None }
     }
 
     /// Lets `tap` see it.
@@ -105,6 +107,14 @@ impl Relay {
         Frame::data(bytes)
     }
 
+    /// hyper drops what it has not written yet when a body fails, and writes when a body has nothing to say for now: so the
+    /// error waits for one turn, and the bytes before it reach the client.
+    fn break_off(&mut self, error: hyper::Error, cx: &Context<'_>) {
+        self.finish(Ending::UpstreamCut);
+        self.cut = Some(RelayError::Cut(error));
+        cx.waker().wake_by_ref();
+    }
+
     /// Ends it on the server's own account: with a last event where one can stand, else with an error.
     fn give_up(&mut self, ending: Ending, error: RelayError) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         self.finish(ending);
@@ -120,6 +130,9 @@ impl Body for Relay {
     type Error = RelayError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        if let Some(error) = self.cut.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         if self.done {
             return Poll::Ready(None);
         }
@@ -130,8 +143,8 @@ impl Body for Relay {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                self.finish(Ending::UpstreamCut);
-                Poll::Ready(Some(Err(RelayError::Cut(error))))
+                self.break_off(error, cx);
+                Poll::Pending
             }
             Poll::Pending if self.shutdown.phase() == Phase::Forced => {
                 self.give_up(Ending::ShutDown, RelayError::ShutDown)
@@ -144,11 +157,11 @@ impl Body for Relay {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.done
+        self.done && self.cut.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.done { SizeHint::with_exact(0) } else { self.body.size_hint() }
+        if self.is_end_stream() { SizeHint::with_exact(0) } else { self.body.size_hint() }
     }
 }
 
