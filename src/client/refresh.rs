@@ -149,10 +149,11 @@ impl RefreshLoop {
             let _ = ask.done.send(Ok(()));
             return;
         }
-        if matches!(ask.why, Why::Rejected(_)) {
+        let rejected = matches!(ask.why, Why::Rejected(_));
+        let result = self.attempt(rejected).await;
+        if rejected && result.is_ok() {
             self.last_rejection = Some(self.parts.clock.now());
         }
-        let result = self.attempt(matches!(ask.why, Why::Rejected(_))).await;
         let _ = ask.done.send(result.clone());
         self.answer_joined(&result, ask.why == Why::Forced);
     }
