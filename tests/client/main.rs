@@ -10,6 +10,8 @@ mod fake_answer;
 mod fake_service;
 #[path = "../support/http.rs"]
 mod http;
+#[path = "../support/raw.rs"]
+mod raw;
 #[path = "../support/store.rs"]
 mod store;
 
@@ -17,5 +19,7 @@ mod address;
 mod refresh_asks;
 mod refresh_failure;
 mod refresh_time;
+mod relay;
+mod renewal;
 mod start;
 mod storage;
