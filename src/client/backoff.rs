@@ -1,8 +1,53 @@
 //! How long to wait after failures.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::error::ClientError;
+
+/// The last failure, and how long to keep away after it.
+pub(super) struct Setback {
+    at: SystemTime,
+    wait: Duration,
+    /// What failed.
+    pub error: ClientError,
+}
+
+impl Setback {
+    /// The last of `failures` in a row.
+    #[must_use]
+    pub(super) fn new(failures: u32, error: ClientError, now: SystemTime) -> Self {
+        Self { at: now, wait: delay(failures, &error), error }
+    }
+
+    /// Whether its waiting time is not over. A clock that was set back ends it: who knows how long ago it began.
+    #[must_use]
+    pub(super) fn holds(&self, now: SystemTime) -> bool {
+        self.is_within(self.wait, now)
+    }
+
+    /// Whether a request that cannot go without a new token has to wait as well: for a moment after any failure, and for
+    /// as long as the service itself says.
+    #[must_use]
+    pub(super) fn holds_all(&self, now: SystemTime) -> bool {
+        let stated = matches!(self.error, ClientError::Unavailable { retry_after: Some(_), .. });
+        self.is_within(LEAST_PAUSE, now) || (stated && self.holds(now))
+    }
+
+    /// When its waiting time is over.
+    #[must_use]
+    pub(super) fn ends_at(&self) -> SystemTime {
+        self.at + self.wait
+    }
+
+    /// Ends its waiting time.
+    pub(super) fn lift(&mut self) {
+        self.wait = Duration::ZERO;
+    }
+
+    fn is_within(&self, wait: Duration, now: SystemTime) -> bool {
+        now.duration_since(self.at).is_ok_and(|since| since < wait)
+    }
+}
 
 /// The wait before the next attempt: 1 s, doubled with each failure, at most 30 s while the network is away and 5 min while
 /// the service is in trouble; a random half of it is taken off, so that a fleet does not come back in step. A waiting time
@@ -29,6 +74,9 @@ pub(super) fn random_fraction() -> f64 {
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)
 }
+
+/// After a failure requests do not start another attempt for so long.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 const FIRST: Duration = Duration::from_secs(1);
 const OFFLINE_MOST: Duration = Duration::from_secs(30);

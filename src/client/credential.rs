@@ -88,7 +88,12 @@ impl WrapperToken {
     /// so. Without the half, a token that lives for less than the limit would be due at once and for ever.
     fn due_at_remaining(&self, refresh_before: Duration) -> Duration {
         let limit = refresh_before.min(self.lifetime / 2);
-        if self.refresh_in.is_zero() { limit } else { limit.max(self.lifetime.saturating_sub(self.refresh_in)) }
+        if self.refresh_in.is_zero() {
+            return limit;
+        }
+        // A service that asks for a refresh every second is mistaken.
+        let refresh_in = self.refresh_in.max(LEAST_REFRESH_IN.min(self.lifetime / 2));
+        limit.max(self.lifetime.saturating_sub(refresh_in))
     }
 
     fn margin(&self) -> Duration {
@@ -98,6 +103,9 @@ impl WrapperToken {
 
 /// No token lives longer, whatever a service or a kept value says: times beyond it cannot be computed with.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// The least time between two refreshes that a service can ask for.
+const LEAST_REFRESH_IN: Duration = Duration::from_secs(30);
 
 /// A token with less life than this is not sent any more.
 const MARGIN: Duration = Duration::from_secs(60);

@@ -99,6 +99,12 @@ impl ClientError {
         )
     }
 
+    /// Whether the service is away or in trouble, which passes and says nothing about this device.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Network(_) | Self::Timeout(_) | Self::Unavailable { .. })
+    }
+
     /// Whether trying again by itself would only hammer the service.
     #[must_use]
     pub fn is_final(&self) -> bool {

@@ -94,6 +94,8 @@ impl Loopback {
                 Ok(self.relay(self.send(parts, body, &token).await?))
             }
             (Ok(()), None) => Ok(self.relay(with_retry(response))),
+            // An SDK takes a 401 for a wrong key and gives up; this one is over with the outage.
+            (Err(error), _) if error.is_outage() => Err(no_token(&error)),
             (Err(_), _) => Ok(self.relay(response)),
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::backoff::{delay, random_fraction};
+use super::backoff::{Setback, random_fraction};
 use super::config::ClientConfig;
 use super::credential::{Freshness, WrapperToken};
 use super::error::ClientError;
@@ -68,8 +68,7 @@ pub struct RefreshLoop {
     waiting: VecDeque<Ask>,
     parts: RefreshParts,
     failures: u32,
-    last_failure: Option<(SystemTime, ClientError)>,
-    retry_at: Option<SystemTime>,
+    setback: Option<Setback>,
     last_rejection: Option<SystemTime>,
     early: f64,
 }
@@ -100,17 +99,16 @@ impl RefreshLoop {
             waiting: VecDeque::new(),
             parts,
             failures: 0,
-            last_failure: None,
-            retry_at: None,
+            setback: None,
             last_rejection: None,
             early: random_fraction(),
         };
         (Refresher(sender), task)
     }
 
-    /// Runs until every handle is gone.
+    /// Runs until the client is closed, or every handle is gone.
     pub async fn run(mut self) {
-        loop {
+        while !self.parts.session.is_closed() {
             if let Some(ask) = self.waiting.pop_front() {
                 self.serve(ask).await;
                 continue;
@@ -118,7 +116,7 @@ impl RefreshLoop {
             let next_look = self.until_next_look();
             tokio::select! {
                 ask = self.asks.recv() => match ask {
-                    Some(ask) => self.serve(ask).await,
+                    Some(ask) => self.waiting.push_back(ask),
                     None => return,
                 },
                 () = tokio::time::sleep(next_look) => self.look().await,
@@ -132,7 +130,7 @@ impl RefreshLoop {
     /// Why there is none.
     pub async fn first(&mut self) -> Result<(), ClientError> {
         let issued = self.parts.api.bootstrap(&self.parts.device).await?;
-        let token = self.parts.session.install(issued);
+        let token = self.install(issued);
         let url = self.parts.config.bootstrap_url.as_str();
         let storage = self.parts.keep.save(&token, url, &self.parts.device).await?;
         self.parts.session.set_storage(storage);
@@ -146,23 +144,29 @@ impl RefreshLoop {
             return;
         }
         if ask.why == Why::Resumed {
-            self.retry_at = None;
+            self.setback.iter_mut().for_each(Setback::lift);
             self.look().await;
             let _ = ask.done.send(Ok(()));
             return;
         }
-        if matches!(ask.why, Why::Rejected(_)) {
+        let rejected = matches!(ask.why, Why::Rejected(_));
+        let result = self.attempt(rejected).await;
+        if rejected && result.is_ok() {
             self.last_rejection = Some(self.parts.clock.now());
         }
-        let result = self.attempt(matches!(ask.why, Why::Rejected(_))).await;
         let _ = ask.done.send(result.clone());
-        self.answer_joined(&result);
+        self.answer_joined(&result, ask.why == Why::Forced);
     }
 
-    /// Those who asked during the attempt share its result, but for the app's own wish.
-    fn answer_joined(&mut self, result: &Result<(), ClientError>) {
+    /// Those who asked during the attempt share its result. The app's own wish is answered only by an attempt that was made
+    /// for such a wish.
+    fn answer_joined(&mut self, result: &Result<(), ClientError>, forced: bool) {
+        let mut asks = std::mem::take(&mut self.waiting);
         while let Ok(ask) = self.asks.try_recv() {
-            if matches!(ask.why, Why::Forced | Why::Resumed) {
+            asks.push_back(ask);
+        }
+        for ask in asks {
+            if ask.why == Why::Resumed || (ask.why == Why::Forced && !forced) {
                 self.waiting.push_back(ask);
             } else {
                 let answer = self.answer_at_once(ask.why).unwrap_or_else(|| result.clone());
@@ -179,10 +183,12 @@ impl RefreshLoop {
         }
         let now = self.parts.clock.now();
         let recent = |at: SystemTime, within: Duration| now.duration_since(at).is_ok_and(|since| since < within);
-        if let Some((at, error)) = &self.last_failure
-            && (error.is_final() || recent(*at, LEAST_PAUSE))
-        {
-            return Some(Err(error.clone()));
+        if let Some(setback) = &self.setback {
+            // While the token in hand is good, requests do not hurry anything.
+            let in_hand = matches!(why, Why::Aged(_)) && self.has_usable_token();
+            if setback.error.is_final() || setback.holds_all(now) || (in_hand && setback.holds(now)) {
+                return Some(Err(setback.error.clone()));
+            }
         }
         // A service that rejects every token it issues would be asked for one with each request.
         let rejecting =
@@ -193,7 +199,11 @@ impl RefreshLoop {
     /// Fetches a token if it is time.
     async fn look(&mut self) {
         let now = self.parts.clock.now();
-        if self.retry_at.is_some_and(|at| at > now) || self.parts.session.is_revoked() {
+        let session = &self.parts.session;
+        if self.setback.as_ref().is_some_and(|setback| setback.holds(now))
+            || session.is_revoked()
+            || session.is_closed()
+        {
             return;
         }
         let due = match self.parts.session.token() {
@@ -202,7 +212,7 @@ impl RefreshLoop {
         };
         if due {
             let result = self.attempt(false).await;
-            self.answer_joined(&result);
+            self.answer_joined(&result, false);
         }
     }
 
@@ -228,17 +238,22 @@ impl RefreshLoop {
 
     fn succeeded(&mut self, issued: Issued) {
         self.failures = 0;
-        self.last_failure = None;
-        self.retry_at = None;
+        self.setback = None;
         self.early = random_fraction();
-        let skewed = issued.clock_skew_ms.is_some_and(|skew| skew.abs() > NOTABLE_SKEW_MS);
-        let token = self.parts.session.install(issued);
-        if skewed {
-            self.parts
-                .session
-                .log(Level::Warn, "This machine's clock differs from the service's by more than a minute");
-        }
+        let token = self.install(issued);
         self.keep_in_background(token);
+    }
+
+    fn install(&self, issued: Issued) -> Arc<WrapperToken> {
+        let session = &self.parts.session;
+        if issued.clock_skew_ms.is_some_and(|skew| skew.abs() > NOTABLE_SKEW_MS) {
+            session.log(Level::Warn, "This machine's clock differs from the service's by more than a minute");
+        }
+        session.install(issued)
+    }
+
+    fn has_usable_token(&self) -> bool {
+        self.parts.session.token().is_some_and(|(_, freshness)| freshness != Freshness::Expired)
     }
 
     /// Requests use the token already; the keychain may take its time.
@@ -255,10 +270,8 @@ impl RefreshLoop {
     }
 
     fn failed(&mut self, error: ClientError) -> ClientError {
-        let now = self.parts.clock.now();
-        self.failures += 1;
-        self.retry_at = Some(now + delay(self.failures, &error));
-        self.last_failure = Some((now, error.clone()));
+        self.failures = self.failures.saturating_add(1);
+        self.setback = Some(Setback::new(self.failures, error.clone(), self.parts.clock.now()));
         self.parts.session.failed(&error);
         error
     }
@@ -272,10 +285,11 @@ impl RefreshLoop {
 
     fn until_next_look(&self) -> Duration {
         let now = self.parts.clock.now();
-        let next = match (self.retry_at, self.parts.session.token()) {
-            (Some(retry_at), _) => retry_at,
-            (None, Some((token, _))) => self.due_at(&token),
-            (None, None) => now + LOOK_AT_LEAST,
+        let next = match (&self.setback, self.parts.session.token()) {
+            _ if self.parts.session.is_revoked() => now + LOOK_AT_LEAST,
+            (Some(setback), _) if setback.holds(now) => setback.ends_at(),
+            (_, Some((token, _))) => self.due_at(&token),
+            (_, None) => now + LOOK_AT_LEAST,
         };
         let until = next.duration_since(now).unwrap_or_default();
         until.clamp(LOOK_AT_MOST, self.parts.config.refresh_interval.clamp(LOOK_AT_MOST, LOOK_AT_LEAST))
@@ -287,9 +301,6 @@ const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
 
 /// And not more often than this, whatever clocks and settings say.
 const LOOK_AT_MOST: Duration = Duration::from_millis(50);
-
-/// After a failure requests do not start another attempt for so long.
-const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often a rejected token is replaced at most.
 const REJECTION_PAUSE: Duration = Duration::from_secs(60);

@@ -71,6 +71,12 @@ impl Session {
         self.lock().revoked
     }
 
+    /// Whether the client has ended.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Takes a new token over. The one before was good until now and is dropped only here.
     pub fn install(&self, issued: Issued) -> Arc<WrapperToken> {
         self.change(|inner| {

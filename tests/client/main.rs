@@ -1,6 +1,7 @@
 //! The desktop half over real HTTP, against a scripted service.
 
 #![allow(clippy::unwrap_used, reason = "a test, or a tool for tests, ends at what it does not expect")]
+#![allow(clippy::pedantic, reason = "in tests the sentence counts")]
 #![allow(clippy::disallowed_methods, reason = "tests measure real time")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what it says is for whoever runs it")]
 #![allow(dead_code, reason = "the support files serve more than one test target")]
@@ -13,9 +14,16 @@ mod fake_answer;
 mod fake_service;
 #[path = "../support/http.rs"]
 mod http;
+#[path = "../support/raw.rs"]
+mod raw;
 #[path = "../support/store.rs"]
 mod store;
 
 mod address;
+mod refresh_asks;
+mod refresh_failure;
+mod refresh_time;
+mod relay;
+mod renewal;
 mod start;
 mod storage;

@@ -1,6 +1,7 @@
 //! Both halves together, against the stand-in upstream.
 
 #![allow(clippy::unwrap_used, reason = "a test, or a tool for tests, ends at what it does not expect")]
+#![allow(clippy::pedantic, reason = "in tests the sentence counts")]
 #![allow(clippy::disallowed_methods, reason = "tests measure real time")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what it says is for whoever runs it")]
 

@@ -180,7 +180,9 @@ pub(crate) struct Body {
 enum End {
     Whole,
     Open,
+    /// Breaks, once what came before is written.
     Cut,
+    Cutting,
 }
 
 impl Body {
@@ -198,11 +200,19 @@ impl hyper::body::Body for Body {
     type Data = Bytes;
     type Error = std::io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         match (self.pieces.pop_front(), &self.end) {
             (Some(piece), _) => Poll::Ready(Some(Ok(Frame::data(piece)))),
             (None, End::Whole) => Poll::Ready(None),
-            (None, End::Cut) => Poll::Ready(Some(Err(std::io::Error::other("cut")))),
+            (None, End::Cut) => {
+                self.end = End::Cutting;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            (None, End::Cutting) => Poll::Ready(Some(Err(std::io::Error::other("cut")))),
             // Only the end of the connection wakes this.
             (None, End::Open) => Poll::Pending,
         }

@@ -95,7 +95,7 @@ impl TestService {
     }
 
     /// Waits until it has ended, and panics after 10 s.
-    pub async fn join(&mut self) {
+    pub(crate) async fn join(&mut self) {
         let running = self.running.take().expect("it is joined once");
         let joined = tokio::task::spawn_blocking(move || running.join());
         tokio::time::timeout(Duration::from_secs(10), joined).await.expect("an end within 10 s").unwrap();

@@ -1,0 +1,139 @@
+//! Who asks for a refresh, and who shares whose answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use valetkey::client::error::ClientError;
+use valetkey::client::refresh::Why;
+use valetkey::client::status::State;
+
+use crate::client::{Setup, TestClient};
+use crate::fake_service::{FakeService, Route, Say};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn ask(client: &TestClient, why: Why) -> tokio::task::JoinHandle<Result<(), ClientError>> {
+    let refresher = client.client.refresher();
+    tokio::spawn(async move { refresher.ask(why).await })
+}
+
+#[tokio::test]
+async fn the_app_can_refresh_at_any_time() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    client.client.refresher().ask(Why::Forced).await.unwrap();
+    assert_eq!((service.count(Route::Bootstrap), service.count(Route::Refresh)), (1, 1));
+    client.messages("hello").await;
+    assert_eq!(service.seen(Route::V1)[0].header("authorization"), Some("Bearer sk-ant-proxy-canary-wrapper-2"));
+    service.once(Route::Refresh, Say::cut());
+    let error = client.client.refresher().ask(Why::Forced).await.unwrap_err();
+    assert!(matches!(error, ClientError::Network(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_forced_refresh_does_not_join_an_unforced_one_in_flight() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    let gate = Arc::new(Notify::new());
+    service.once(Route::Refresh, Say::token().after(&gate));
+    client.clock.advance(23 * HOUR);
+    service.wait_for(Route::Refresh, 1).await;
+    let forced = ask(&client, Why::Forced);
+    let unforced = ask(&client, Why::Aged(1));
+    tokio::task::yield_now().await;
+    gate.notify_one();
+    assert!(unforced.await.unwrap().is_ok());
+    assert!(forced.await.unwrap().is_ok());
+    assert_eq!(service.count(Route::Refresh), 2);
+}
+
+#[tokio::test]
+async fn many_forced_refreshes_at_once_are_few_calls() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    let gate = Arc::new(Notify::new());
+    service.once(Route::Refresh, Say::token().after(&gate));
+    let asks: Vec<_> = (0..50).map(|_| ask(&client, Why::Forced)).collect();
+    service.wait_for(Route::Refresh, 1).await;
+    gate.notify_one();
+    for ask in asks {
+        ask.await.unwrap().unwrap();
+    }
+    assert!(service.count(Route::Refresh) <= 2, "{}", service.count(Route::Refresh));
+}
+
+#[tokio::test]
+async fn who_gives_up_waiting_cancels_nothing_for_the_others() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
+    let gate = Arc::new(Notify::new());
+    service.once(Route::Bootstrap, Say::token().after(&gate));
+    client.clock.advance(25 * HOUR);
+    let (first, second) = (ask(&client, Why::Aged(1)), ask(&client, Why::Aged(1)));
+    service.wait_for(Route::Bootstrap, 2).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    gate.notify_one();
+    second.await.unwrap().unwrap();
+    assert_eq!(service.tokens_asked(), 2);
+}
+
+#[tokio::test]
+async fn a_request_whose_app_leaves_does_not_cancel_the_refresh_of_another() {
+    let service = FakeService::start().await;
+    let client = Arc::new(Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await);
+    let gate = Arc::new(Notify::new());
+    service.once(Route::Bootstrap, Say::token().after(&gate));
+    client.clock.advance(25 * HOUR);
+    let request = |client: &Arc<TestClient>| {
+        let client = Arc::clone(client);
+        tokio::spawn(async move { client.messages("hello").await.status })
+    };
+    let leaving = request(&client);
+    service.wait_for(Route::Bootstrap, 2).await;
+    let staying = request(&client);
+    leaving.abort();
+    gate.notify_one();
+    assert_eq!(staying.await.unwrap(), 200);
+    assert_eq!(service.tokens_asked(), 2);
+}
+
+#[tokio::test]
+async fn waking_up_looks_at_once_even_during_a_wait() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
+    service.once(Route::Refresh, Say::json(503, "{}"));
+    client.clock.advance(23 * HOUR);
+    client.client.refresher().ask(Why::Resumed).await.unwrap();
+    assert_eq!(service.count(Route::Refresh), 1);
+    client.client.resumed();
+    service.wait_for(Route::Refresh, 2).await;
+    client.wait_for("the new token", |status| status.state == State::Ready).await;
+}
+
+#[tokio::test]
+async fn waking_up_with_a_fresh_token_asks_nobody() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    for _ in 0..10 {
+        client.client.refresher().ask(Why::Resumed).await.unwrap();
+    }
+    assert_eq!(service.tokens_asked(), 1);
+}
+
+#[tokio::test]
+async fn f62_a_closed_client_asks_the_service_for_nothing() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    client.client.close(Duration::from_secs(1)).await;
+    client.clock.advance(25 * HOUR);
+    for why in [Why::Resumed, Why::Forced, Why::Aged(1), Why::Rejected(1)] {
+        let answer = client.client.refresher().ask(why).await;
+        assert!(matches!(answer, Err(ClientError::Closed)), "{why:?}: {answer:?}");
+    }
+    client.client.resumed();
+    assert_eq!(service.tokens_asked(), 1);
+    assert_eq!((client.client.status().state, client.client.status().expires_at), (State::Closed, None));
+    client.client.close(Duration::from_secs(1)).await;
+}

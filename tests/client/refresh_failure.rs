@@ -1,0 +1,217 @@
+//! When a refresh fails: the token in hand stays in use, the app is told, and the service is left in peace.
+
+use std::time::Duration;
+
+use valetkey::client::error::ClientError;
+use valetkey::client::refresh::Why;
+use valetkey::client::status::State;
+
+use crate::client::{Setup, TestClient};
+use crate::fake_service::{FakeService, Route, Say};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Requests of an app that goes on working; returns when the client has dealt with all they set off.
+async fn work(client: &TestClient, requests: usize) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for _ in 0..requests {
+        statuses.push(client.messages("hello").await.status);
+    }
+    // Asks are dealt with in their order, and this one needs no attempt.
+    let _ = client.client.refresher().ask(Why::Aged(0)).await;
+    statuses
+}
+
+async fn until_it_failed(client: &TestClient) -> ClientError {
+    let status =
+        client.wait_for("a failure", |status| status.last_error.is_some() && status.state != State::Refreshing);
+    status.await.last_error.unwrap()
+}
+
+#[tokio::test]
+async fn an_outage_leaves_the_good_token_in_use_and_is_shown() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.always(Route::Refresh, Say::cut());
+    client.clock.advance(23 * HOUR);
+    assert!(matches!(until_it_failed(&client).await, ClientError::Network(_)));
+    assert_eq!(client.client.status().state, State::Offline);
+    assert!(!client.events.errors().is_empty());
+    assert_eq!(work(&client, 5).await, [200; 5]);
+    service.heal(Route::Refresh);
+    client.clock.advance(31 * SECOND);
+    let status = client.wait_for("recovery", |status| status.state == State::Ready).await;
+    assert!(status.last_error.is_none());
+}
+
+#[tokio::test]
+async fn an_outage_is_probed_at_growing_distances_and_not_with_every_request() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.always(Route::Refresh, Say::cut());
+    client.clock.advance(23 * HOUR);
+    until_it_failed(&client).await;
+    for _ in 0..60 {
+        client.clock.advance(SECOND);
+        assert_eq!(work(&client, 2).await, [200, 200]);
+    }
+    // 1, 2, 4, 8, 16 and 30 s, half of each at random.
+    assert!((2..=12).contains(&service.count(Route::Refresh)), "{}", service.count(Route::Refresh));
+}
+
+#[tokio::test]
+async fn a_stated_waiting_time_is_honoured_while_the_token_is_good() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.once(Route::Refresh, Say::json(503, "{}").header("retry-after", "120"));
+    client.clock.advance(23 * HOUR);
+    until_it_failed(&client).await;
+    for _ in 0..11 {
+        client.clock.advance(10 * SECOND);
+        assert_eq!(work(&client, 3).await, [200; 3]);
+    }
+    assert_eq!(service.count(Route::Refresh), 1);
+    client.clock.advance(11 * SECOND);
+    service.wait_for(Route::Refresh, 2).await;
+}
+
+#[tokio::test]
+async fn a_stated_waiting_time_is_honoured_also_without_a_token() {
+    for status in [429, 503] {
+        let service = FakeService::start().await;
+        let client = Setup::new(&service.url).start().await;
+        service.once(Route::Bootstrap, Say::json(status, "{}").header("retry-after", "60"));
+        client.clock.advance(25 * HOUR);
+        assert_eq!(work(&client, 1).await, [503]);
+        for _ in 0..5 {
+            client.clock.advance(10 * SECOND);
+            assert_eq!(work(&client, 3).await, [503; 3]);
+        }
+        assert_eq!(service.count(Route::Bootstrap), 2);
+        client.clock.advance(11 * SECOND);
+        assert_eq!(work(&client, 1).await, [200]);
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_a_request_gets_a_retryable_error_in_the_usual_shape() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.always(Route::Bootstrap, Say::cut());
+    client.clock.advance(25 * HOUR);
+    let answer = client.messages("hello").await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (503, "not_ready"));
+    assert_eq!(answer.header("x-should-retry"), Some("true"));
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!((client.client.status().state, service.count(Route::V1)), (State::Expired, 0));
+}
+
+#[tokio::test]
+async fn a_service_that_comes_back_is_used_at_once() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    assert_eq!(client.messages("one").await.status, 200);
+    let port = service.stop().await;
+    let answer = client.messages("two").await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (502, "upstream_unreachable"));
+    assert_eq!(answer.header("x-should-retry"), Some("true"));
+    let again = FakeService::start_on(port).await;
+    assert_eq!(client.messages("three").await.status, 200);
+    assert_eq!(again.count(Route::Bootstrap), 1);
+}
+
+#[tokio::test]
+async fn a_revoked_device_is_told_and_stops_asking() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.always(Route::Refresh, Say::error("token_revoked"));
+    service.always(Route::Bootstrap, Say::error("token_revoked"));
+    client.clock.advance(23 * HOUR);
+    assert!(matches!(until_it_failed(&client).await, ClientError::Revoked(_)));
+    assert_eq!(client.client.status().state, State::Revoked);
+    for _ in 0..20 {
+        client.clock.advance(10 * 60 * SECOND);
+        client.client.refresher().ask(Why::Resumed).await.unwrap();
+        work(&client, 2).await;
+    }
+    assert_eq!(service.tokens_asked(), 2);
+    let answer = client.messages("hello").await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (401, "token_revoked"));
+    assert_eq!(answer.header("x-should-retry"), Some("false"));
+}
+
+#[tokio::test]
+async fn a_revoked_device_may_come_back_when_the_app_asks() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.once(Route::Refresh, Say::error("token_revoked"));
+    assert!(client.client.refresher().ask(Why::Forced).await.is_err());
+    assert_eq!(client.client.status().state, State::Revoked);
+    client.client.refresher().ask(Why::Forced).await.unwrap();
+    assert_eq!(client.client.status().state, State::Ready);
+}
+
+#[tokio::test]
+async fn a_device_that_is_denied_stops_asking() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.always(Route::Bootstrap, Say::error("bootstrap_closed"));
+    client.clock.advance(25 * HOUR);
+    for _ in 0..20 {
+        assert_eq!(work(&client, 2).await, [401, 401]);
+        client.clock.advance(60 * SECOND);
+        client.client.refresher().ask(Why::Resumed).await.unwrap();
+    }
+    assert_eq!(service.count(Route::Bootstrap), 2);
+}
+
+#[tokio::test]
+async fn f57_a_service_that_answers_401_to_all_sees_one_bootstrap_a_minute() {
+    for code in ["token_expired", "token_invalid"] {
+        let service = FakeService::start().await;
+        let client = Setup::new(&service.url).start().await;
+        service.always(Route::V1, Say::error(code));
+        for _ in 0..50 {
+            assert_eq!(work(&client, 1).await, [401]);
+            client.clock.advance(SECOND);
+        }
+        assert_eq!(service.tokens_asked(), 2, "{code}");
+        // Fifty requests, one of them made twice.
+        assert_eq!(service.count(Route::V1), 51);
+        client.clock.advance(11 * SECOND);
+        assert_eq!(work(&client, 1).await, [401]);
+        assert_eq!(service.tokens_asked(), 3);
+    }
+}
+
+#[tokio::test]
+async fn f57_a_service_that_refuses_everything_is_asked_once() {
+    for code in ["token_expired", "token_invalid", "token_missing", "token_revoked"] {
+        let service = FakeService::start().await;
+        let client = Setup::new(&service.url).start().await;
+        for route in [Route::V1, Route::Refresh, Route::Bootstrap] {
+            service.always(route, Say::error(code));
+        }
+        client.clock.advance(23 * HOUR);
+        for _ in 0..50 {
+            work(&client, 1).await;
+            client.clock.advance(SECOND);
+        }
+        assert!(service.tokens_asked() <= 4, "{code}: {}", service.tokens_asked());
+    }
+}
+
+#[tokio::test]
+async fn a_portal_in_the_way_is_no_word_about_this_device() {
+    for say in [Say::html(), Say::redirect("http://127.0.0.1:1/"), Say::json(401, "{}"), Say::json(403, "{}")] {
+        let service = FakeService::start().await;
+        let client = Setup::new(&service.url).start().await;
+        service.once(Route::Refresh, say);
+        client.clock.advance(23 * HOUR);
+        assert!(matches!(until_it_failed(&client).await, ClientError::Unhealthy(_)));
+        assert_eq!(work(&client, 2).await, [200, 200]);
+        client.clock.advance(SECOND);
+        client.wait_for("recovery", |status| status.state == State::Ready).await;
+    }
+}

@@ -1,0 +1,174 @@
+//! When a token is refreshed, by a wall clock that jumps.
+
+use std::time::Duration;
+
+use valetkey::client::refresh::Why;
+use valetkey::client::status::{Event, Level, State};
+
+use crate::client::{Setup, TestClient};
+use crate::fake_service::{FakeService, Route, Say};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Moves the clock and lets the client look once.
+async fn pass(client: &TestClient, time: Duration) {
+    client.clock.advance(time);
+    client.client.refresher().ask(Why::Resumed).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_day_long_token_is_refreshed_an_hour_before_its_end_and_not_before() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    pass(&client, 22 * HOUR).await;
+    assert_eq!(service.tokens_asked(), 1);
+    pass(&client, HOUR).await;
+    assert_eq!((service.count(Route::Bootstrap), service.count(Route::Refresh)), (1, 1));
+    let refresh = &service.seen(Route::Refresh)[0];
+    assert_eq!((refresh.method.as_str(), refresh.body.len()), ("POST", 0));
+    assert_eq!(refresh.header("authorization"), Some("Bearer sk-ant-proxy-canary-wrapper-1"));
+    assert_eq!(client.client.status().expires_at, Some(std::time::SystemTime::UNIX_EPOCH + now(&client) + 24 * HOUR));
+}
+
+fn now(client: &TestClient) -> Duration {
+    use valetkey::clock::Clock;
+    client.clock.now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap()
+}
+
+#[tokio::test]
+async fn with_the_usual_interval_a_refresh_comes_at_most_three_minutes_early() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
+    pass(&client, (23 * HOUR).checked_sub(181 * SECOND).unwrap()).await;
+    assert_eq!(service.tokens_asked(), 1);
+    pass(&client, 181 * SECOND).await;
+    assert_eq!(service.count(Route::Refresh), 1);
+}
+
+#[tokio::test]
+async fn the_app_may_ask_for_an_earlier_refresh() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).with(|options| options.refresh_before = Some(6 * HOUR)).start().await;
+    pass(&client, (18 * HOUR).checked_sub(SECOND).unwrap()).await;
+    assert_eq!(service.tokens_asked(), 1);
+    pass(&client, SECOND).await;
+    assert_eq!(service.count(Route::Refresh), 1);
+}
+
+#[tokio::test]
+async fn f42_a_nap_past_the_due_time_is_noticed_without_a_word_from_the_app() {
+    let service = FakeService::start().await;
+    service.issue_for(3 * 3600, 0);
+    let client = Setup::new(&service.url).start().await;
+    client.clock.advance(2 * HOUR + SECOND);
+    service.wait_for(Route::Refresh, 1).await;
+    client.wait_for("the new token", |status| status.state == State::Ready).await;
+    assert_eq!(service.count(Route::Bootstrap), 1);
+}
+
+#[tokio::test]
+async fn f42_after_a_sleep_past_the_end_the_first_request_waits_for_a_bootstrap() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
+    service.expire_tokens();
+    client.clock.advance(32 * HOUR);
+    assert_eq!(client.client.status().state, State::Expired);
+    assert_eq!(client.messages("hello").await.status, 200);
+    assert_eq!((service.count(Route::Bootstrap), service.count(Route::Refresh), service.count(Route::V1)), (2, 0, 1));
+}
+
+#[tokio::test]
+async fn f41_a_clock_that_is_set_back_starts_no_refresh_and_lengthens_no_life() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    let expires_at = client.client.status().expires_at;
+    client.clock.set_back(2 * HOUR);
+    pass(&client, Duration::ZERO).await;
+    assert_eq!(client.messages("hello").await.status, 200);
+    assert_eq!((service.tokens_asked(), client.client.status().expires_at), (1, expires_at));
+    pass(&client, 25 * HOUR).await;
+    assert_eq!(service.count(Route::Refresh), 1);
+}
+
+#[tokio::test]
+async fn f41_a_clock_that_is_set_back_during_a_wait_does_not_stop_refreshes() {
+    let service = FakeService::start().await;
+    service.issue_for(3600, 0);
+    let client = Setup::new(&service.url).start().await;
+    service.once(Route::Refresh, Say::json(503, "{}"));
+    client.clock.advance(31 * 60 * SECOND);
+    service.wait_for(Route::Refresh, 1).await;
+    client.wait_for("the failure", |status| status.last_error.is_some()).await;
+    client.clock.set_back(60 * SECOND);
+    service.wait_for(Route::Refresh, 2).await;
+}
+
+#[tokio::test]
+async fn a_token_that_lives_for_seconds_is_refreshed_at_half_its_life_and_not_in_a_loop() {
+    for (lifetime, most) in [(2, 60), (30, 4), (60, 2)] {
+        let service = FakeService::start().await;
+        service.issue_for(lifetime, 0);
+        let client = Setup::new(&service.url).start().await;
+        for _ in 0..60 {
+            pass(&client, SECOND).await;
+        }
+        let calls = service.tokens_asked() - 1;
+        assert!(calls >= most / 2 && calls <= most, "{lifetime} s: {calls} calls in a minute");
+        assert_eq!(client.client.status().state, State::Ready);
+    }
+}
+
+#[tokio::test]
+async fn a_service_cannot_make_a_client_refresh_every_second() {
+    let service = FakeService::start().await;
+    service.issue_for(86_400, 1);
+    let client = Setup::new(&service.url).start().await;
+    for _ in 0..60 {
+        pass(&client, SECOND).await;
+    }
+    assert!((1..=2).contains(&service.count(Route::Refresh)), "{}", service.count(Route::Refresh));
+}
+
+#[tokio::test]
+async fn the_service_may_ask_for_an_earlier_refresh() {
+    let service = FakeService::start().await;
+    service.issue_for(86_400, 3600);
+    let client = Setup::new(&service.url).start().await;
+    pass(&client, HOUR).await;
+    assert_eq!(service.count(Route::Refresh), 1);
+}
+
+#[tokio::test]
+async fn f41_a_service_whose_clock_is_off_is_noticed_and_changes_no_expiry() {
+    for (offset, expected) in [(600, -600_000), (-600, 600_000)] {
+        let service = FakeService::start().await;
+        let setup = Setup::new(&service.url);
+        let date = if offset > 0 { system_now(&setup) + 600 * SECOND } else { system_now(&setup) - 600 * SECOND };
+        service.always(Route::Bootstrap, Say::token().header("date", &httpdate::fmt_http_date(date)));
+        let client = setup.start().await;
+        let status = client.client.status();
+        let skew = status.clock_skew_ms.unwrap();
+        assert!((expected - 2_000..=expected + 2_000).contains(&skew), "{skew}");
+        assert_eq!(status.expires_at, Some(system_now(&setup) + 24 * HOUR));
+        let warned = |event: &Event| matches!(event, Event::Log(Level::Warn, text) if text.contains("clock"));
+        assert!(client.events.all().iter().any(warned));
+    }
+}
+
+fn system_now(setup: &Setup) -> std::time::SystemTime {
+    valetkey::clock::Clock::now(&setup.clock)
+}
+
+#[tokio::test]
+async fn a_token_that_is_dead_on_arrival_does_not_replace_the_good_one() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.issue_for(0, 0);
+    client.clock.advance(23 * HOUR);
+    service.wait_for(Route::Refresh, 1).await;
+    client.wait_for("the failure", |status| status.last_error.is_some()).await;
+    service.heal(Route::Refresh);
+    assert_eq!(client.messages("hello").await.status, 200);
+    assert_eq!(service.seen(Route::V1)[0].header("authorization"), Some("Bearer sk-ant-proxy-canary-wrapper-1"));
+}

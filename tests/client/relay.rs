@@ -1,0 +1,166 @@
+//! A request through the loopback proxy: the wrapper token in place of the launch key, and nothing else changed.
+
+use std::time::Duration;
+
+use crate::client::Setup;
+use crate::fake_service::{FakeService, Route, Say};
+use crate::http;
+use crate::raw::Raw;
+
+#[tokio::test]
+async fn everything_but_credentials_and_hop_headers_arrives() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    let body: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let headers = [
+        ("x-api-key", client.key()),
+        ("anthropic-beta", "a-2027,b".into()),
+        ("anthropic-version", "2026-10-21".into()),
+        ("x-stainless-retry-count", "0".into()),
+        ("user-agent", "claude-cli/3".into()),
+        ("accept-encoding", "gzip, br".into()),
+        ("cookie", "a=b".into()),
+        ("x-forwarded-for", "10.0.0.1".into()),
+        ("connection", "x-private".into()),
+        ("x-private", "1".into()),
+    ];
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let answer = http::post(&format!("{}/v1/messages?beta=true&x=%2e", client.url()), &headers, body.clone()).await;
+    assert_eq!(answer.status, 200);
+    let seen = &service.seen(Route::V1)[0];
+    assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/v1/messages?beta=true&x=%2e"));
+    assert!(seen.body == body);
+    for (name, value) in &headers[1..6] {
+        assert_eq!(seen.header(name), Some(*value));
+    }
+    for name in ["x-api-key", "cookie", "x-forwarded-for", "connection", "x-private"] {
+        assert_eq!(seen.header(name), None, "{name}");
+    }
+    assert_eq!(seen.headers.get_all("authorization").iter().count(), 1);
+    assert!(seen.header("authorization").unwrap().starts_with("Bearer sk-ant-proxy-canary-wrapper-"));
+}
+
+#[tokio::test]
+async fn an_answer_comes_back_as_it_is() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    for status in [200, 400, 404, 413, 429, 500, 529] {
+        let body: Vec<u8> = (0..=255).cycle().take(70_000).collect();
+        let say = Say::bytes(status, body.clone())
+            .header("content-type", "application/x-odd")
+            .header("content-encoding", "zstd")
+            .header("request-id", "req_upstream")
+            .header("retry-after", "3")
+            .header("set-cookie", "a=b")
+            .header("access-control-allow-origin", "*");
+        service.once(Route::V1, say);
+        let answer = client.messages("hello").await;
+        assert_eq!((answer.status, answer.header("request-id")), (status, Some("req_upstream")));
+        assert!(answer.body == body);
+        assert_eq!((answer.header("content-encoding"), answer.header("retry-after")), (Some("zstd"), Some("3")));
+        assert_eq!((answer.header("set-cookie"), answer.header("access-control-allow-origin")), (None, None));
+    }
+    assert_eq!((service.count(Route::V1), service.tokens_asked()), (7, 1));
+}
+
+#[tokio::test]
+async fn the_probes_of_clients_are_answered_here_without_a_key() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    for (method, path) in [("HEAD", "/"), ("HEAD", "/api/hello"), ("GET", "/healthz"), ("GET", "/")] {
+        let answer = http::request(method, &format!("{}{path}", client.url()), &[]).await;
+        assert_eq!((answer.status, answer.body.len()), (200, 0), "{method} {path}");
+    }
+    let answer = http::request("POST", &format!("{}/healthz", client.url()), &[]).await;
+    assert_eq!(answer.status, 404);
+    assert_eq!((service.count(Route::V1), service.count(Route::Health)), (0, 1));
+}
+
+#[tokio::test]
+async fn a40_a_redirect_is_passed_on_and_not_followed() {
+    let (service, elsewhere) = (FakeService::start().await, FakeService::start().await);
+    let client = Setup::new(&service.url).start().await;
+    for status in [301, 302, 303, 307, 308] {
+        let target = format!("{}/v1/messages", elsewhere.url);
+        service.once(Route::V1, Say::bytes(status, "").header("location", &target));
+        let call = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let call = call.post(format!("{}/v1/messages", client.url())).header("authorization", client.bearer());
+        let answer = http::whole(call).await;
+        assert_eq!((answer.status, answer.header("location")), (status, Some(target.as_str())));
+    }
+    assert_eq!(elsewhere.connections(), 0);
+}
+
+#[tokio::test]
+async fn f54_an_app_that_leaves_mid_stream_closes_the_connection_to_the_service() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.once(Route::V1, Say::open_stream(&["event: ping\n\n"]));
+    let mut raw = Raw::connect(&client.url()).await;
+    raw.send(request(&client.bearer(), &client.url())).await;
+    raw.read_until("event: ping").await;
+    let left = std::time::Instant::now();
+    drop(raw);
+    let noticed = service.wait_for_gone().await.duration_since(left);
+    assert!(noticed <= Duration::from_millis(250), "{noticed:?}");
+}
+
+#[tokio::test]
+async fn f54_an_app_that_leaves_before_the_first_byte_closes_the_connection_to_the_service() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.once(Route::V1, Say::hang());
+    let mut raw = Raw::connect(&client.url()).await;
+    raw.send(request(&client.bearer(), &client.url())).await;
+    service.wait_for(Route::V1, 1).await;
+    let left = std::time::Instant::now();
+    drop(raw);
+    let noticed = service.wait_for_gone().await.duration_since(left);
+    assert!(noticed <= Duration::from_millis(250), "{noticed:?}");
+}
+
+#[tokio::test]
+async fn f06_a_service_that_is_gone_mid_stream_is_an_abnormal_end_for_the_app() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.once(Route::V1, Say::cut_stream(&["event: message_start\n\n", "event: pi"]));
+    let mut raw = Raw::connect(&client.url()).await;
+    raw.send(request(&client.bearer(), &client.url())).await;
+    let text = raw.read_to_end().await;
+    assert!(text.contains("event: message_start\n\n") && text.contains("event: pi"), "{text}");
+    assert!(!text.contains("message_stop") && !text.ends_with("0\r\n\r\n"), "{text}");
+    // The next request is not touched by it.
+    assert_eq!(client.messages("hello").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_service_that_cuts_before_the_answer_is_a_502_and_the_request_is_not_repeated() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    assert_eq!(client.messages("one").await.status, 200);
+    service.once(Route::V1, Say::cut());
+    let answer = client.messages("two").await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (502, "upstream_unreachable"));
+    assert_eq!((service.count(Route::V1), answer.header("x-should-retry")), (2, Some("true")));
+}
+
+#[tokio::test]
+async fn f62_closing_lets_open_streams_go_on_until_the_limit_and_then_ends_them() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.once(Route::V1, Say::open_stream(&["event: ping\n\n"]));
+    let mut raw = Raw::connect(&client.url()).await;
+    raw.send(request(&client.bearer(), &client.url())).await;
+    raw.read_until("event: ping").await;
+    let closing = std::time::Instant::now();
+    client.client.close(Duration::from_millis(100)).await;
+    assert!(closing.elapsed() >= Duration::from_millis(100) && closing.elapsed() < Duration::from_secs(3));
+    raw.read_to_end().await;
+    assert!(tokio::net::TcpStream::connect(client.client.address()).await.is_err());
+    service.wait_for_gone().await;
+}
+
+fn request(bearer: &str, url: &str) -> String {
+    let host = url.strip_prefix("http://").unwrap();
+    format!("POST /v1/messages HTTP/1.1\r\nhost: {host}\r\nauthorization: {bearer}\r\ncontent-length: 2\r\n\r\n{{}}")
+}

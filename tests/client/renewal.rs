@@ -1,0 +1,161 @@
+//! A token that ends between two requests, or in front of two hundred, is invisible to the app.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::client::Setup;
+use crate::fake_service::{FakeService, Route, Say};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn two_hundred_requests_at_the_moment_of_expiry_cost_one_bootstrap_and_no_error() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
+    service.expire_tokens();
+    client.clock.advance(25 * HOUR);
+    let answers = client.messages_at_once(200).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert_eq!((service.count(Route::Bootstrap), service.count(Route::Refresh), service.count(Route::V1)), (2, 0, 200));
+}
+
+#[tokio::test]
+async fn two_hundred_requests_with_a_token_that_is_due_cost_one_refresh_and_do_not_wait() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
+    let gate = Arc::new(Notify::new());
+    service.once(Route::Refresh, Say::token().after(&gate));
+    client.clock.advance(23 * HOUR);
+    let answers = client.messages_at_once(200).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    gate.notify_one();
+    client.wait_for("the new token", |status| status.state == valetkey::client::status::State::Ready).await;
+    assert_eq!(service.tokens_asked(), 2);
+}
+
+#[tokio::test]
+async fn a_storm_of_two_hundred_rejections_costs_one_new_token_and_no_error() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.expire_tokens();
+    let answers = client.messages_at_once(200).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert_eq!(service.tokens_asked(), 2);
+    let seen = service.seen(Route::V1);
+    let bodies: BTreeSet<_> = seen.iter().map(|seen| seen.body.clone()).collect();
+    assert_eq!(bodies.len(), 200);
+    let fresh = seen.iter().filter(|seen| seen.header("authorization").unwrap().ends_with("canary-wrapper-2"));
+    assert_eq!(fresh.count(), 200);
+}
+
+#[tokio::test]
+async fn a_rejected_request_is_made_again_with_the_same_bytes_and_a_new_token() {
+    for code in ["token_expired", "token_invalid"] {
+        let service = FakeService::start().await;
+        let client = Setup::new(&service.url).start().await;
+        service.once(Route::V1, Say::error(code));
+        let body: Vec<u8> = (0..=255).cycle().take(8 << 20).collect();
+        let answer = client.messages(body.clone()).await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, r#"{"type":"message"}"#));
+        let seen = service.seen(Route::V1);
+        assert!(seen.len() == 2 && seen.iter().all(|seen| seen.body == body));
+        assert_eq!(seen[1].header("authorization"), Some("Bearer sk-ant-proxy-canary-wrapper-2"));
+        let heads = [&seen[0], &seen[1]].map(|seen| {
+            let mut headers = seen.headers.clone();
+            headers.remove("authorization");
+            (seen.target.clone(), headers)
+        });
+        assert_eq!(heads[0], heads[1]);
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_made_again_once_and_no_more() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.always(Route::V1, Say::error("token_expired"));
+    let answer = client.messages("hello").await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (401, "token_expired"));
+    assert_eq!((service.count(Route::V1), service.tokens_asked()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_providers_own_401_is_passed_on_and_costs_no_token() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    let body = r#"{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}"#;
+    for say in [Say::json(401, body), Say::json(401, body).header("x-proxy-token-expired", "true")] {
+        service.once(Route::V1, say);
+        let answer = client.messages("hello").await;
+        assert_eq!((answer.status, answer.text().as_str()), (401, body));
+    }
+    assert_eq!((service.count(Route::V1), service.tokens_asked()), (2, 1));
+}
+
+#[tokio::test]
+async fn other_words_of_the_service_are_passed_on_and_cost_no_token() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    for code in ["token_revoked", "token_missing", "model_not_allowed", "overloaded", "upstream_timeout"] {
+        service.once(Route::V1, Say::error(code));
+        assert_eq!(client.messages("hello").await.error_code(), code);
+    }
+    service.once(Route::V1, Say::json(200, "{}").header("x-valetkey-error", "token_expired"));
+    assert_eq!(client.messages("hello").await.status, 200);
+    assert_eq!((service.count(Route::V1), service.tokens_asked()), (6, 1));
+}
+
+#[tokio::test]
+async fn an_answer_that_has_begun_is_never_made_again() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    let event = "event: error\ndata: {\"error_code\":\"token_expired\"}\n\n";
+    service.once(Route::V1, Say::cut_stream(&["event: message_start\n\n", event]));
+    let headers = [("authorization", client.bearer())];
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let response = crate::http::open(&format!("{}/v1/messages", client.url()), &headers, "hello").await;
+    assert_eq!(response.status(), 200);
+    assert!(response.bytes().await.is_err());
+    assert_eq!((service.count(Route::V1), service.tokens_asked()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_body_too_long_to_hold_gets_a_401_that_asks_for_another_try_with_the_new_token() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.once(Route::V1, Say::error("token_expired"));
+    let body = vec![b'x'; (8 << 20) + 1];
+    let answer = client.messages(body.clone()).await;
+    assert_eq!((answer.status, answer.header("x-should-retry")), (401, Some("true")));
+    assert_eq!(service.tokens_asked(), 2);
+    assert_eq!(client.messages(body).await.status, 200);
+    assert!(service.seen(Route::V1).iter().all(|seen| seen.body.len() == (8 << 20) + 1));
+}
+
+#[tokio::test]
+async fn a_rejection_before_the_long_body_is_read_reaches_the_app() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    for _ in 0..5 {
+        service.once(Route::V1, Say::error("token_expired").early());
+        client.clock.advance(Duration::from_secs(61));
+        let answer = client.messages(vec![b'x'; 30 << 20]).await;
+        assert_eq!((answer.status, answer.header("x-should-retry")), (401, Some("true")));
+    }
+}
+
+#[tokio::test]
+async fn a_rejection_while_no_new_token_is_to_be_had_is_an_error_that_may_be_tried_again() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.expire_tokens();
+    service.always(Route::Bootstrap, Say::json(503, "{}"));
+    let answer = client.messages("hello").await;
+    assert_eq!(answer.header("x-should-retry"), Some("true"), "{} {}", answer.status, answer.text());
+    service.heal(Route::Bootstrap);
+    client.clock.advance(Duration::from_secs(2));
+    assert_eq!(client.messages("hello").await.status, 200);
+}
