@@ -50,7 +50,7 @@ impl Setup {
             options,
             store: FakeStore::new(),
             clock: ManualClock::starting_now(),
-            limits: KeychainLimits { read: Duration::from_millis(200), write: Duration::from_millis(200) },
+            limits: KeychainLimits { read: Duration::from_secs(2), write: Duration::from_secs(2) },
             machine_id: some_machine,
         }
     }
