@@ -79,12 +79,26 @@ impl<const N: usize> ObjectScanner<N> {
         self.state == State::AfterObject
     }
 
+    /// Reads the next bytes up to the one that ends the last missing value.
+    ///
+    /// # Errors
+    /// As [`feed`](Self::feed).
+    pub(super) fn feed_until_found(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        self.feed_while(bytes, |found| found.contains(&Found::Nothing))
+    }
+
     /// Reads the next bytes.
     ///
     /// # Errors
     /// [`Malformed`]; the scanner must not be fed after that.
-    pub(super) fn feed(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
-        while let Some(&byte) = bytes.first() {
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        self.feed_while(bytes, |_| true)
+    }
+
+    fn feed_while(&mut self, mut bytes: &[u8], goes_on: impl Fn(&[Found; N]) -> bool) -> Result<(), Malformed> {
+        while let Some(&byte) = bytes.first()
+            && goes_on(&self.found)
+        {
             let used = match self.state {
                 State::InKey => self.read_key(bytes)?,
                 State::InValue => self.read_value(bytes),

@@ -98,7 +98,8 @@ impl Inspector for ModelInspector {
         if self.finished {
             return Ok(());
         }
-        if self.scanner.feed(bytes).is_err() {
+        let read = if self.is_strict() { self.scanner.feed(bytes) } else { self.scanner.feed_until_found(bytes) };
+        if read.is_err() {
             return self.refuse("the body is not a JSON object");
         }
         self.judge()

@@ -120,7 +120,8 @@ impl Upstream {
     }
 
     async fn send_on_new(&self, request: Request<Held>) -> Result<Response<UpstreamBody>, UpstreamError> {
-        let opened = self.0.connector.connect().await?;
+        // Boxed, because it is rare and large, and would make the future of every request as large.
+        let opened = Box::pin(self.0.connector.connect()).await?;
         if opened.is_http2 {
             let h2 = H2::start(opened.stream).await?;
             self.share(h2.clone());
