@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use valetkey::clock::SystemClock;
 use valetkey::service::config::{Config, ConfigProblem, Flags};
 use valetkey::service::log::{self, LineQueue, UsageLines};
@@ -77,35 +77,53 @@ fn serve(config: Config, lines: LineQueue) -> Result<(), StartError> {
     let service = Service::build(config, Ports { clock: Arc::new(SystemClock), usage })?;
     let address = service.address();
     let (trigger, listener) = shutdown::channel();
+    // All that could fail comes before the first client does.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
+    let signals = runtime.block_on(async { Signals::catch() }).map_err(StartError::Worker)?;
     let running = service.start(&listener)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "Listening on http://{address}");
     println!("{{\"event\":\"listening\",\"url\":\"http://{address}\"}}");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
-    runtime.block_on(until_ended(&trigger, running, drain)).map_err(StartError::Worker)
+    runtime.block_on(until_ended(&trigger, running, drain, signals));
+    Ok(())
+}
+
+/// The signals that ask for an end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on they no longer kill the process.
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// The first signal drains, the second or the end of the drain limit forces.
-async fn until_ended(trigger: &ShutdownTrigger, running: Running, drain: Duration) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+async fn until_ended(trigger: &ShutdownTrigger, running: Running, drain: Duration, mut signals: Signals) {
     let mut ended = tokio::task::spawn_blocking(move || running.join());
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = &mut ended => return Ok(()),
+        () = signals.next() => {}
+        _ = &mut ended => return,
     }
     tracing::info!(drain_ms = drain.as_millis(), "Stopping: open requests may finish");
     trigger.advance(Phase::Draining);
     tokio::select! {
-        _ = &mut ended => return Ok(()),
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = &mut ended => return,
+        () = signals.next() => {}
         () = tokio::time::sleep(drain) => {}
     }
     tracing::warn!("Ending what is still open");
     trigger.advance(Phase::Forced);
     let _ = ended.await;
-    Ok(())
 }
 
 /// The command was used incorrectly (BSD `sysexits`).
