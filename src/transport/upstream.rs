@@ -97,7 +97,7 @@ impl Upstream {
         let sent = tokio::time::timeout(first_byte, self.send_on_any(request)).await;
         // A body at fault ends the exchange, and only the body knows why.
         match (sent, fault.and_then(|fault| fault.get().cloned())) {
-            (Ok(Ok(response)), _) => Ok(response),
+            (Ok(Ok(response)), _) => Ok(without_false_length(response)),
             (_, Some(fault)) => Err(UpstreamError::Body(fault)),
             (Ok(Err(error)), None) => Err(error),
             (Err(_), None) => Err(UpstreamError::FirstByte(first_byte)),
@@ -180,6 +180,14 @@ impl Upstream {
             }
         }
     }
+}
+
+/// What has no body by its status may announce one all the same (RFC 9110 §8.6); a server here would try to send it.
+fn without_false_length(mut response: Response<UpstreamBody>) -> Response<UpstreamBody> {
+    if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    response
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

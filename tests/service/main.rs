@@ -31,3 +31,4 @@ mod upstream_faults;
 mod upstream_framing;
 mod upstream_tls;
 mod usage;
+mod usage_encoded;

@@ -102,6 +102,22 @@ async fn informational_answers_are_not_the_answer() {
 }
 
 #[tokio::test]
+async fn a_length_of_an_answer_that_has_no_body_by_its_status_means_nothing() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    for status in ["204 No Content", "304 Not Modified"] {
+        upstream.answer_next(Answer::raw(format!("HTTP/1.1 {status}\r\ncontent-length: 100\r\n\r\n").into()));
+        let mut wire = Wire::connect(&service.url).await;
+        wire.send(messages(&token, BODY)).await;
+        let head = wire.head().await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")) && !head.contains("content-length"), "{head}");
+        wire.send("GET /healthz HTTP/1.1\r\nhost: s\r\n\r\n").await;
+        assert_eq!(wire.response().await.status(), 200);
+    }
+}
+
+#[tokio::test]
 async fn an_answer_without_a_length_ends_with_its_connection() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
