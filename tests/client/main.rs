@@ -16,6 +16,7 @@ mod raw;
 mod store;
 
 mod address;
+mod admission;
 mod refresh_asks;
 mod refresh_failure;
 mod refresh_time;
@@ -23,3 +24,4 @@ mod relay;
 mod renewal;
 mod start;
 mod storage;
+mod targets;
