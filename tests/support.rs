@@ -10,6 +10,8 @@ pub mod upstream;
 pub mod client;
 #[path = "support/http.rs"]
 pub mod http;
+#[path = "support/raw.rs"]
+pub mod raw;
 #[path = "support/service.rs"]
 pub mod service;
 #[cfg(feature = "client")]

@@ -10,6 +10,9 @@ mod fake_answer;
 mod fake_service;
 #[path = "../support/http.rs"]
 mod http;
+#[cfg(target_os = "linux")]
+#[path = "../support/keyring_daemon.rs"]
+mod keyring_daemon;
 #[path = "../support/raw.rs"]
 mod raw;
 #[path = "../support/store.rs"]
@@ -22,6 +25,8 @@ mod refresh_failure;
 mod refresh_time;
 mod relay;
 mod renewal;
+#[cfg(target_os = "linux")]
+mod secret_service;
 mod start;
 mod storage;
 mod targets;
