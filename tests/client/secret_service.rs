@@ -38,7 +38,8 @@ fn in_session(name: &str, wrapper: &[&str], body: fn()) {
     if std::env::var(BODY).as_deref() == Ok(name) {
         return body();
     }
-    let needed = [&["gnome-keyring-daemon", "dbus-run-session", "dbus-send"][..], &wrapper[..wrapper.len().min(1)]].concat();
+    let needed =
+        [&["gnome-keyring-daemon", "dbus-run-session", "dbus-send"][..], &wrapper[..wrapper.len().min(1)]].concat();
     if let Some(missing) = needed.iter().find(|program| !is_installed(program)) {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing} is not installed, and this is CI");
         println!("skipped: {missing} is not installed");
