@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderValue};
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use super::router::RelayRoute;
 use super::upstream::{KeySwap, problem};
 use super::usage::{Ended, Meter, Recording, UsageSink};
 use crate::transport::headers::strip_upstream_response;
-use crate::transport::hold::{Budget, Held, HoldLimits, Inspector};
+use crate::transport::hold::{Budget, Held, HoldLimits, Inspector, discard};
 use crate::transport::problem::Problem;
 use crate::transport::relay::{Ending, Relay};
 use crate::transport::reply::Reply;
@@ -79,8 +79,17 @@ impl Pipeline {
         upstream: &Upstream,
         shutdown: Shutdown,
     ) -> Result<Response<Reply>, Problem> {
-        let caller = self.auth.admit(arrival.request.headers())?;
         let (parts, body) = arrival.request.into_parts();
+        let caller = match self.auth.admit(&parts.headers) {
+            Ok(caller) => caller,
+            Err(problem) => {
+                // Who waits for 100 (Continue) has sent nothing yet, and then sends nothing.
+                if !parts.headers.contains_key(EXPECT) {
+                    discard(body);
+                }
+                return Err(problem);
+            }
+        };
         let asked = AskedModel::default();
         let inspector = inspector(arrival.route, &caller, &parts.headers, &asked)?;
         let body = Held::take(body, &self.hold, inspector).await?;

@@ -127,10 +127,32 @@ struct Pieces {
 
 /// The part that was too long to hold.
 struct Rest {
-    body: Incoming,
+    /// Always there until it is dropped.
+    body: Option<Incoming>,
     seen: u64,
     max: u64,
     inspector: Option<Box<dyn Inspector>>,
+}
+
+/// Reads on, for a while, what nobody wants any more, so that an early answer arrives: a connection that is closed with bytes
+/// unread is reset, and the reset overtakes the answer (RFC 9112 §9.6). The task ends with the connection.
+pub fn discard(mut body: Incoming) {
+    if body.is_end_stream() {
+        return;
+    }
+    let read = async move {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > DISCARD_MAX {
+                return;
+            }
+        }
+    };
+    tokio::spawn(async {
+        // What is longer than that is cut off after all.
+        let _ = tokio::time::timeout(DISCARD_TIME, read).await;
+    });
 }
 
 impl Held {
@@ -161,7 +183,7 @@ impl Held {
             pieces.push(&piece, limits.max, inspector.as_deref_mut())?;
             let within_budget = share.grow(piece.len());
             if !within_budget || pieces.length > limits.keep as u64 {
-                let rest = Rest { body, seen: pieces.length, max: limits.max, inspector };
+                let rest = Rest { body: Some(body), seen: pieces.length, max: limits.max, inspector };
                 return Ok(Self { pieces, rest: Some(rest), share: Some(Arc::new(share)) });
             }
         }
@@ -213,7 +235,8 @@ async fn next_piece(body: &mut Incoming, silence: Duration) -> Result<Option<Byt
 impl Rest {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HoldError>>> {
         loop {
-            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
+            let Some(body) = &mut self.body else { return Poll::Ready(None) };
+            let Some(frame) = ready!(Pin::new(body).poll_frame(cx)) else {
                 let end = self.inspector.take().map_or(Ok(()), |mut inspector| inspector.end());
                 return Poll::Ready(end.err().map(|refusal| Err(refusal.into())));
             };
@@ -230,6 +253,15 @@ impl Rest {
             return Err(HoldError::TooLarge(self.max));
         }
         self.inspector.as_mut().map_or(Ok(()), |inspector| inspector.piece(piece)).map_err(Into::into)
+    }
+}
+
+impl Drop for Rest {
+    /// The answer came before the end of the request.
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take() {
+            discard(body);
+        }
     }
 }
 
@@ -252,7 +284,7 @@ impl Body for Held {
 
     fn size_hint(&self) -> SizeHint {
         let Some(rest) = &self.rest else { return SizeHint::with_exact(self.pieces.length) };
-        let rest = rest.body.size_hint();
+        let rest = rest.body.as_ref().map(Incoming::size_hint).unwrap_or_default();
         let mut hint = SizeHint::new();
         hint.set_lower(self.pieces.length + rest.lower());
         if let Some(upper) = rest.upper() {
@@ -261,3 +293,7 @@ impl Body for Held {
         hint
     }
 }
+
+/// What is read of an unwanted body at most: twice what the API takes.
+const DISCARD_MAX: usize = 64 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(10);
