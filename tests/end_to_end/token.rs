@@ -84,6 +84,18 @@ async fn a_body_too_long_to_hold_gets_through_at_the_second_try() {
 }
 
 #[tokio::test]
+async fn a_long_body_that_is_held_is_sent_again_without_the_app_noticing() {
+    for megabytes in [1, 4, 7] {
+        let both = Both::start().await;
+        both.service.clock.advance(25 * HOUR);
+        both.upstream.answer_next(Answer::message_stream("hello"));
+        let body = format!(r#"{{"model":"claude-sonnet-5-5","x":"{}"}}"#, "y".repeat(megabytes << 20));
+        assert_eq!(both.ask(body.clone()).await.status, 200, "{megabytes} MB");
+        assert!(both.upstream.requests().len() == 1 && both.upstream.requests()[0].body == body.as_bytes());
+    }
+}
+
+#[tokio::test]
 async fn a_closed_service_and_a_missing_enrolment_are_denied() {
     let upstream = Upstream::start();
     let closed = TestService::start_with(&upstream.url(), |flags| flags.bootstrap_mode = Some("closed".into()));
