@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, EXPECT};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
@@ -18,7 +18,7 @@ use super::session::Session;
 use crate::transport::connect::{Connector, HttpVersion, tls_config};
 use crate::transport::cors;
 use crate::transport::headers::{strip_request, strip_service_response};
-use crate::transport::hold::{Budget, Held, HoldLimits};
+use crate::transport::hold::{Budget, Held, HoldLimits, discard};
 use crate::transport::origin::Origin;
 use crate::transport::path::check_target;
 use crate::transport::problem::Problem;
@@ -77,9 +77,18 @@ impl Loopback {
 
     async fn forward(&self, request: Request<Incoming>) -> Result<Response<Reply>, Problem> {
         let (mut parts, body) = request.into_parts();
+        let token = match self.usable_token().await {
+            Ok(token) => token,
+            Err(problem) => {
+                // Who waits for 100 (Continue) has sent nothing yet, and then sends nothing.
+                if !parts.headers.contains_key(EXPECT) {
+                    discard(body);
+                }
+                return Err(problem);
+            }
+        };
         strip_request(&mut parts.headers);
         parts.version = Version::HTTP_11;
-        let token = self.usable_token().await?;
         let body = Held::take(body, &self.parts.hold, None).await?;
         let again = body.again();
         let response = self.send(parts.clone(), body, &token).await?;
