@@ -6,6 +6,8 @@
 mod client;
 #[path = "../support/fake_answer.rs"]
 mod fake_answer;
+#[path = "../support/fake_body.rs"]
+mod fake_body;
 #[path = "../support/fake_service.rs"]
 mod fake_service;
 #[path = "../support/http.rs"]
@@ -20,9 +22,12 @@ mod store;
 
 mod address;
 mod admission;
+mod device_id;
+mod exposure;
 mod refresh_asks;
 mod refresh_failure;
 mod refresh_time;
+mod refused;
 mod relay;
 mod renewal;
 #[cfg(target_os = "linux")]

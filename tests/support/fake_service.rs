@@ -16,7 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-pub use super::fake_answer::{Body, Say};
+pub use super::fake_answer::Say;
+use super::fake_body::Body;
 
 /// The kinds of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
