@@ -5,9 +5,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::keyring_daemon::{Daemon, dbus_send};
+use crate::keyring_daemon::{Bus, Daemon, dbus_send};
 use valetkey::client::keychain::{Keychain, KeychainLimits, OsStore, SecretStore, StoreError};
 
 /// Names the body that this process is to run; unset in the process that the person started.
@@ -17,9 +18,12 @@ const BODY: &str = "VALETKEY_TEST_BODY";
 struct Home(PathBuf);
 
 impl Home {
-    fn new(name: &str) -> Self {
+    /// Its name is short: a socket's path has about a hundred characters.
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
         use std::os::unix::fs::DirBuilderExt;
-        let home = std::env::temp_dir().join(format!("valetkey-test-{}-{name}", std::process::id()));
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let home = std::env::temp_dir().join(format!("valetkey-test-{}-{count}", std::process::id()));
         for directory in ["share", "run"] {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(home.join(directory)).unwrap();
         }
@@ -45,7 +49,7 @@ fn in_session(name: &str, wrapper: &[&str], body: fn()) {
         println!("skipped: {missing} is not installed");
         return;
     }
-    let home = Home::new(name);
+    let home = Home::new();
     let output = session(name, wrapper, &home.0).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
 }
@@ -134,6 +138,10 @@ fn f43_without_a_bus_the_keychain_is_unavailable_and_found_once_there_is_one() {
             assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
         }
         assert!(started.elapsed() < Duration::from_secs(3));
+        let _bus = Bus::start();
+        let _daemon = Daemon::start();
+        store.set("wrapper-token", b"value").unwrap();
+        assert_eq!(store.get("wrapper-token").unwrap().unwrap().as_slice(), b"value");
     });
 }
 
