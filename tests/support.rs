@@ -12,6 +12,8 @@ pub(crate) mod client;
 pub(crate) mod http;
 #[path = "support/legs.rs"]
 pub(crate) mod legs;
+#[path = "support/raw.rs"]
+pub(crate) mod raw;
 #[path = "support/service.rs"]
 pub(crate) mod service;
 #[cfg(feature = "client")]

@@ -77,9 +77,9 @@ impl Loopback {
 
     async fn forward(&self, request: Request<Incoming>) -> Result<Response<Reply>, Problem> {
         let (mut parts, body) = request.into_parts();
+        let token = self.usable_token().await?;
         strip_request(&mut parts.headers);
         parts.version = Version::HTTP_11;
-        let token = self.usable_token().await?;
         let body = Held::take(body, &self.parts.hold, None).await?;
         let again = body.again();
         let response = self.send(parts.clone(), body, &token).await?;

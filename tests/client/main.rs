@@ -11,20 +11,32 @@
 mod client;
 #[path = "../support/fake_answer.rs"]
 mod fake_answer;
+#[path = "../support/fake_body.rs"]
+mod fake_body;
 #[path = "../support/fake_service.rs"]
 mod fake_service;
 #[path = "../support/http.rs"]
 mod http;
+#[cfg(target_os = "linux")]
+#[path = "../support/keyring_daemon.rs"]
+mod keyring_daemon;
 #[path = "../support/raw.rs"]
 mod raw;
 #[path = "../support/store.rs"]
 mod store;
 
 mod address;
+mod admission;
+mod device_id;
+mod exposure;
 mod refresh_asks;
 mod refresh_failure;
 mod refresh_time;
+mod refused;
 mod relay;
 mod renewal;
+#[cfg(target_os = "linux")]
+mod secret_service;
 mod start;
 mod storage;
+mod targets;

@@ -159,3 +159,15 @@ async fn a_rejection_while_no_new_token_is_to_be_had_is_an_error_that_may_be_tri
     client.clock.advance(Duration::from_secs(2));
     assert_eq!(client.messages("hello").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_long_request_without_a_token_gets_its_error_and_no_broken_connection() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.always(Route::Bootstrap, Say::json(503, "{}").header("retry-after", "600"));
+    client.clock.advance(25 * HOUR);
+    for _ in 0..5 {
+        let answer = client.messages(vec![b'x'; 30 << 20]).await;
+        assert_eq!((answer.status, answer.error_code().as_str()), (503, "not_ready"));
+    }
+}

@@ -66,7 +66,10 @@ async fn a_service_that_hangs_is_a_timeout_within_the_limit() {
         let error = Setup::new(&service.url).with(|options| options.startup_timeout = Some(limit)).refusal().await;
         assert!(matches!(error, ClientError::Timeout(after) if after == limit), "{error:?}");
         assert!(started.elapsed() < limit * 5);
-        service.wait_for_gone().await;
+        // On a busy machine the limit may be over before the call is made.
+        if service.count(route) > 0 {
+            service.wait_for_gone().await;
+        }
     }
 }
 

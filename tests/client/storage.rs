@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use valetkey::client::device::DeviceIdSource;
 use valetkey::client::error::ClientError;
 use valetkey::client::keychain::StoreError;
 use valetkey::client::status::{State, Storage};
 
-use crate::client::{Events, Setup, no_machine};
+use crate::client::{Events, Setup};
 use crate::fake_service::{FakeService, Route};
 use crate::store::Op;
 
@@ -178,34 +177,6 @@ async fn f44_a_write_that_hangs_does_not_hold_requests_up() {
     assert_eq!(client.messages("hello").await.status, 200);
     client.wait_for("memory", |status| status.storage == Storage::Memory).await;
     setup.store.heal();
-}
-
-#[tokio::test]
-async fn a_machine_without_an_id_gets_a_random_one_and_keeps_it() {
-    let service = FakeService::start().await;
-    let mut setup = Setup::new(&service.url);
-    setup.machine_id = no_machine;
-    let first = setup.start().await;
-    assert_eq!(first.client.device().1, DeviceIdSource::Random);
-    let second = setup.start().await;
-    assert_eq!(first.client.device(), second.client.device());
-    assert_eq!(service.count(Route::Bootstrap), 1);
-    let elsewhere = Setup { store: crate::store::FakeStore::new(), ..setup.clone() }.start().await;
-    assert_ne!(first.client.device().0, elsewhere.client.device().0);
-}
-
-#[tokio::test]
-async fn a_keychain_that_fails_once_does_not_cost_the_device_its_random_id() {
-    let service = FakeService::start().await;
-    let mut setup = Setup::new(&service.url);
-    setup.machine_id = no_machine;
-    let first = setup.start().await;
-    for error in [StoreError::Locked, absent()] {
-        setup.store.fail_next(Op::Get, error);
-        setup.start().await;
-        let later = setup.start().await;
-        assert_eq!(first.client.device(), later.client.device());
-    }
 }
 
 #[tokio::test]

@@ -8,3 +8,10 @@
 
 #[path = "../support.rs"]
 mod support;
+
+mod both;
+mod bytes;
+mod cancel;
+mod restart;
+mod smuggling;
+mod token;

@@ -1,20 +1,18 @@
 //! What the fake service says to one call.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response};
-use hyper::body::Frame;
 use tokio::sync::Notify;
 use valetkey::wire::{ErrorBody, ErrorCode};
 
+use super::fake_body::{Body, Guard};
 use super::fake_service::{Seen, State};
 
 /// One answer, built from a constructor and modifiers.
 #[derive(Clone)]
-pub(crate) struct Say {
+pub struct Say {
     what: What,
     headers: Vec<(String, String)>,
     gate: Option<Arc<Notify>>,
@@ -33,29 +31,29 @@ enum What {
 
 impl Say {
     /// A new token.
-    pub(crate) fn token() -> Self {
+    pub fn token() -> Self {
         Self::of(What::Token)
     }
 
-    pub(crate) fn json(status: u16, body: &str) -> Self {
+    pub fn json(status: u16, body: &str) -> Self {
         Self::bytes(status, body.as_bytes().to_vec()).header("content-type", "application/json")
     }
 
-    pub(crate) fn bytes(status: u16, body: impl Into<Bytes>) -> Self {
+    pub fn bytes(status: u16, body: impl Into<Bytes>) -> Self {
         Self::of(What::Bytes(status, body.into()))
     }
 
     /// What a network's login page looks like.
-    pub(crate) fn html() -> Self {
+    pub fn html() -> Self {
         Self::bytes(200, "<html>Welcome to the Hotel</html>").header("content-type", "text/html")
     }
 
-    pub(crate) fn redirect(to: &str) -> Self {
+    pub fn redirect(to: &str) -> Self {
         Self::bytes(302, "").header("location", to)
     }
 
     /// One of valetkey's own errors, as the service writes it.
-    pub(crate) fn error(code: &str) -> Self {
+    pub fn error(code: &str) -> Self {
         let known = ErrorCode::parse(code);
         let (status, ..) = known.answer();
         let body = ErrorBody::new(known, format!("the service says {code}"), Some("req_fake".into()));
@@ -67,40 +65,40 @@ impl Say {
     }
 
     /// Never answers.
-    pub(crate) fn hang() -> Self {
+    pub fn hang() -> Self {
         Self::of(What::Hang)
     }
 
     /// Breaks the connection in place of an answer.
-    pub(crate) fn cut() -> Self {
+    pub fn cut() -> Self {
         Self::of(What::Cut)
     }
 
     /// These pieces, and then silence until the caller leaves.
-    pub(crate) fn open_stream(pieces: &[&str]) -> Self {
+    pub fn open_stream(pieces: &[&str]) -> Self {
         Self::of(What::Stream(pieces.iter().map(|piece| Bytes::from(piece.to_string())).collect(), false))
             .header("content-type", "text/event-stream")
     }
 
     /// These pieces, and then a broken connection.
-    pub(crate) fn cut_stream(pieces: &[&str]) -> Self {
+    pub fn cut_stream(pieces: &[&str]) -> Self {
         Self::of(What::Stream(pieces.iter().map(|piece| Bytes::from(piece.to_string())).collect(), true))
             .header("content-type", "text/event-stream")
     }
 
-    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Answers only when `gate` is notified.
-    pub(crate) fn after(mut self, gate: &Arc<Notify>) -> Self {
+    pub fn after(mut self, gate: &Arc<Notify>) -> Self {
         self.gate = Some(Arc::clone(gate));
         self
     }
 
     /// Answers without reading the request's body.
-    pub(crate) fn early(mut self) -> Self {
+    pub fn early(mut self) -> Self {
         self.early = true;
         self
     }
@@ -156,72 +154,4 @@ fn issue(seen: &Seen, state: &State) -> String {
         "models": [],
     })
     .to_string()
-}
-
-/// Tells the test when it is dropped before its time.
-struct Guard(Option<Arc<State>>);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if let Some(state) = self.0.take() {
-            state.caller_left();
-        }
-    }
-}
-
-/// The body of an answer.
-pub(crate) struct Body {
-    pieces: std::collections::VecDeque<Bytes>,
-    end: End,
-    _guard: Guard,
-}
-
-#[derive(PartialEq)]
-enum End {
-    Whole,
-    Open,
-    /// Breaks, once what came before is written.
-    Cut,
-    Cutting,
-}
-
-impl Body {
-    fn whole(bytes: Bytes) -> Self {
-        Self { pieces: [bytes].into(), end: End::Whole, _guard: Guard(None) }
-    }
-
-    fn stream(pieces: Vec<Bytes>, cut: bool, state: &Arc<State>) -> Self {
-        let end = if cut { End::Cut } else { End::Open };
-        Self { pieces: pieces.into(), end, _guard: Guard((!cut).then(|| Arc::clone(state))) }
-    }
-}
-
-impl hyper::body::Body for Body {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        match (self.pieces.pop_front(), &self.end) {
-            (Some(piece), _) => Poll::Ready(Some(Ok(Frame::data(piece)))),
-            (None, End::Whole) => Poll::Ready(None),
-            (None, End::Cut) => {
-                self.end = End::Cutting;
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            (None, End::Cutting) => Poll::Ready(Some(Err(std::io::Error::other("cut")))),
-            // Only the end of the connection wakes this.
-            (None, End::Open) => Poll::Pending,
-        }
-    }
-
-    fn size_hint(&self) -> hyper::body::SizeHint {
-        match self.end {
-            End::Whole => hyper::body::SizeHint::with_exact(self.pieces.iter().map(|piece| piece.len() as u64).sum()),
-            _ => hyper::body::SizeHint::default(),
-        }
-    }
 }

@@ -16,11 +16,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-pub(crate) use super::fake_answer::{Body, Say};
+pub use super::fake_answer::Say;
+use super::fake_body::Body;
 
 /// The kinds of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Route {
+pub enum Route {
     Health,
     Bootstrap,
     Refresh,
@@ -29,7 +30,7 @@ pub(crate) enum Route {
 
 /// A call as it came.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
+pub struct Seen {
     pub method: String,
     pub target: String,
     pub headers: HeaderMap,
@@ -37,13 +38,13 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 }
 
 /// Stops, with all its connections, when dropped.
-pub(crate) struct FakeService {
+pub struct FakeService {
     pub url: String,
     pub port: u16,
     state: Arc<State>,
@@ -73,12 +74,12 @@ pub(super) struct Inner {
 }
 
 impl FakeService {
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::start_on(0).await
     }
 
     /// On a port that the test knows is free, as a service does that comes back.
-    pub(crate) async fn start_on(port: u16) -> Self {
+    pub async fn start_on(port: u16) -> Self {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.set_reuseaddr(true).unwrap();
         socket.bind(([127, 0, 0, 1], port).into()).unwrap();
@@ -92,58 +93,58 @@ impl FakeService {
     }
 
     /// Answers every call of this kind so, after those of [`once`](Self::once).
-    pub(crate) fn always(&self, route: Route, say: Say) {
+    pub fn always(&self, route: Route, say: Say) {
         self.state.lock().always.insert(route, say);
     }
 
     /// Answers one call of this kind so; several are used in the order they were given.
-    pub(crate) fn once(&self, route: Route, say: Say) {
+    pub fn once(&self, route: Route, say: Say) {
         self.state.lock().once.entry(route).or_default().push_back(say);
     }
 
     /// Answers this kind of calls as at first.
-    pub(crate) fn heal(&self, route: Route) {
+    pub fn heal(&self, route: Route) {
         self.state.lock().always.remove(&route);
         self.state.lock().once.remove(&route);
     }
 
     /// The life of the tokens it issues from now on, and after how much of it they should be refreshed.
-    pub(crate) fn issue_for(&self, expires_in: u64, refresh_in: u64) {
+    pub fn issue_for(&self, expires_in: u64, refresh_in: u64) {
         let mut inner = self.state.lock();
         (inner.expires_in, inner.refresh_in) = (expires_in, refresh_in);
     }
 
     /// The address it names in its tokens.
-    pub(crate) fn name_base_url(&self, url: &str) {
+    pub fn name_base_url(&self, url: &str) {
         self.state.lock().base_url = Some(url.to_owned());
     }
 
     /// Answers `token_expired` on `/v1` to every token issued so far.
-    pub(crate) fn expire_tokens(&self) {
+    pub fn expire_tokens(&self) {
         let mut inner = self.state.lock();
         inner.oldest_good = inner.issued + 1;
     }
 
-    pub(crate) fn count(&self, route: Route) -> usize {
+    pub fn count(&self, route: Route) -> usize {
         self.seen(route).len()
     }
 
     /// Bootstraps and refreshes together.
-    pub(crate) fn tokens_asked(&self) -> usize {
+    pub fn tokens_asked(&self) -> usize {
         self.count(Route::Bootstrap) + self.count(Route::Refresh)
     }
 
-    pub(crate) fn seen(&self, route: Route) -> Vec<Seen> {
+    pub fn seen(&self, route: Route) -> Vec<Seen> {
         self.state.lock().seen.get(&route).cloned().unwrap_or_default()
     }
 
     /// Connections accepted so far.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.state.lock().connections
     }
 
     /// Returns when there were `count` calls; panics after 10 s.
-    pub(crate) async fn wait_for(&self, route: Route, count: usize) {
+    pub async fn wait_for(&self, route: Route, count: usize) {
         self.wait(&format!("{count} calls of {route:?}"), |inner| {
             (inner.seen.get(&route).map_or(0, Vec::len) >= count).then_some(())
         })
@@ -151,7 +152,7 @@ impl FakeService {
     }
 
     /// When a caller left before its answer was whole; each is reported once. Panics after 10 s.
-    pub(crate) async fn wait_for_gone(&self) -> Instant {
+    pub async fn wait_for_gone(&self) -> Instant {
         self.wait("a caller that leaves", |inner| inner.gone.pop()).await
     }
 
@@ -173,7 +174,7 @@ impl FakeService {
     }
 
     /// Stops listening and breaks all connections: from now on it refuses.
-    pub(crate) async fn stop(mut self) -> u16 {
+    pub async fn stop(mut self) -> u16 {
         self.tasks.shutdown().await;
         self.port
     }

@@ -1,0 +1,189 @@
+//! Who may use the loopback proxy, tried with raw bytes: keys, hosts, web pages.
+
+use crate::client::{Setup, TestClient};
+use crate::fake_service::{FakeService, Route};
+use crate::raw::{RawAnswer, exchange};
+
+/// A client and how strangers knock at it.
+pub struct Door {
+    pub service: FakeService,
+    pub client: TestClient,
+    pub port: u16,
+    key: String,
+}
+
+impl Door {
+    pub async fn new() -> Self {
+        let service = FakeService::start().await;
+        let client = Setup::new(&service.url).start().await;
+        let (port, key) = (client.client.address().port(), client.key());
+        Self { service, client, port, key }
+    }
+
+    /// `POST /v1/messages` with these header lines; `KEY` and `PORT` stand for the proxy's own.
+    pub async fn knock(&self, lines: &str) -> RawAnswer {
+        self.ask("POST /v1/messages", lines).await
+    }
+
+    pub async fn ask(&self, line: &str, lines: &str) -> RawAnswer {
+        let lines = lines.replace("KEY", &self.key).replace("PORT", &self.port.to_string());
+        let request = format!("{line} HTTP/1.1\r\n{lines}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}");
+        let answer = exchange(&self.client.url(), request).await;
+        assert!(!answer.head.contains("access-control-"), "{}", answer.head);
+        assert!(!answer.head.contains(&self.key.to_lowercase()) && !answer.body.contains(&self.key), "{answer:?}");
+        assert!(!answer.head.contains("canary-wrapper") && !answer.body.contains("canary-wrapper"), "{answer:?}");
+        answer
+    }
+
+    pub fn reached_service(&self) -> usize {
+        self.service.count(Route::V1)
+    }
+}
+
+#[tokio::test]
+async fn a37_a_wrong_or_misplaced_key_opens_nothing() {
+    let door = Door::new().await;
+    let other = Setup::new(&door.service.url).start().await.key();
+    let other = format!("authorization: Bearer {other}");
+    let encoded = format!("proxy-authorization: Basic {}", door.key);
+    for line in [
+        "x: y",
+        "authorization: Bearer ",
+        "authorization: Bearer",
+        "authorization:",
+        "x-api-key:",
+        "authorization: Bearer KEY1",
+        "authorization: Bearer valet-",
+        "authorization: Basic KEY",
+        "authorization: KEY",
+        "authorization: Bearer sk-ant-proxy-KEY",
+        "authorization: Bearer KEY,KEY",
+        "authorization: Bearer KEY KEY",
+        "authorization: Bearer\tKEY",
+        "cookie: key=KEY",
+        "proxy-authorization: Bearer KEY",
+        "x-valetkey-key: KEY",
+        &other,
+        &encoded,
+    ] {
+        let answer = door.knock(&format!("host: 127.0.0.1:PORT\r\n{line}")).await;
+        assert_eq!(answer.status, 401, "{line}");
+        assert!(answer.body.contains("launch_key_invalid") && answer.head.contains("x-should-retry: false"), "{line}");
+    }
+    let upper = format!("authorization: Bearer {}", door.key.to_uppercase());
+    assert_eq!(door.knock(&format!("host: 127.0.0.1:PORT\r\n{upper}")).await.status, 401);
+    let query = format!("POST /v1/messages?key={}&x-api-key={}", door.key, door.key);
+    assert_eq!(door.ask(&query, "host: 127.0.0.1:PORT").await.status, 401);
+    assert_eq!(door.reached_service(), 0);
+}
+
+#[tokio::test]
+async fn the_key_opens_in_either_header_and_in_both_only_when_equal() {
+    let door = Door::new().await;
+    for lines in [
+        "x-api-key: KEY",
+        "authorization: Bearer KEY",
+        "authorization: bearer KEY",
+        "authorization: BEARER   KEY",
+        "x-api-key: KEY\r\nauthorization: Bearer KEY",
+        "X-API-Key: KEY",
+    ] {
+        assert_eq!(door.knock(&format!("host: 127.0.0.1:PORT\r\n{lines}")).await.status, 200, "{lines}");
+    }
+    let before = door.reached_service();
+    for lines in [
+        "x-api-key: KEY\r\nauthorization: Bearer other",
+        "x-api-key: other\r\nauthorization: Bearer KEY",
+        "x-api-key: KEY\r\nx-api-key: KEY",
+        "x-api-key: KEY\r\nx-api-key: other",
+        "authorization: Bearer KEY\r\nauthorization: Bearer KEY",
+        "x-api-key: KEY\r\nauthorization: Basic KEY",
+    ] {
+        assert_eq!(door.knock(&format!("host: 127.0.0.1:PORT\r\n{lines}")).await.status, 401, "{lines}");
+    }
+    assert_eq!((before, door.reached_service()), (6, 6));
+}
+
+#[tokio::test]
+async fn a35_only_the_proxys_own_address_is_a_host() {
+    let door = Door::new().await;
+    for host in [
+        "evil.example",
+        "evil.example:PORT",
+        "127.0.0.1.evil.example:PORT",
+        "127.0.0.1:1",
+        "127.0.0.1",
+        ":PORT",
+        "",
+        "localhost.:PORT",
+        "LOCALHOST:PORT",
+        "0.0.0.0:PORT",
+        "127.1:PORT",
+        "2130706433:PORT",
+        "0x7f000001:PORT",
+        "[::ffff:127.0.0.1]:PORT",
+        "[::1]:PORT",
+        "user@127.0.0.1:PORT",
+        "127.0.0.1:PORT evil.example",
+        "127.0.0.1:PORT\tevil",
+        "127.0.0.1:0PORT",
+        "127.0.0.1:PORT\0",
+    ] {
+        let answer = door.knock(&format!("host: {host}\r\nauthorization: Bearer KEY")).await;
+        assert!(matches!(answer.status, 400 | 403), "{host}: {answer:?}");
+    }
+    for lines in ["host: 127.0.0.1:PORT\r\nhost: 127.0.0.1:PORT", "host: 127.0.0.1:PORT\r\nhost: evil", "x: y"] {
+        let answer = door.knock(&format!("{lines}\r\nauthorization: Bearer KEY")).await;
+        assert!(matches!(answer.status, 400 | 403), "{lines}: {answer:?}");
+    }
+    let old = format!("POST /v1/messages HTTP/1.0\r\nauthorization: Bearer {}\r\n\r\n", door.key);
+    assert_eq!(exchange(&door.client.url(), old).await.status, 403);
+    assert_eq!(door.reached_service(), 0);
+    assert_eq!(door.knock("host: localhost:PORT\r\nauthorization: Bearer KEY").await.status, 200);
+}
+
+#[tokio::test]
+async fn a34_a36_a_web_page_gets_nothing_even_with_the_key() {
+    let door = Door::new().await;
+    for line in [
+        "origin: https://evil.example",
+        "origin: null",
+        "origin: file://",
+        "origin: http://127.0.0.1:PORT",
+        "origin: http://localhost:PORT",
+        "sec-fetch-site: cross-site",
+        "sec-fetch-site: same-origin",
+        "sec-fetch-site: none\r\nsec-fetch-site: cross-site",
+    ] {
+        for host in ["127.0.0.1:PORT", "evil.example:PORT"] {
+            let lines = format!("host: {host}\r\nauthorization: Bearer KEY\r\ncontent-type: text/plain\r\n{line}");
+            assert_eq!(door.knock(&lines).await.status, 403, "{lines}");
+        }
+    }
+    // Without a key every probe is closed to pages as well.
+    assert_eq!(door.ask("GET /healthz", "host: 127.0.0.1:PORT\r\norigin: https://evil.example").await.status, 403);
+    assert_eq!(door.reached_service(), 0);
+}
+
+#[tokio::test]
+async fn a34_a_preflight_is_refused_unless_the_app_listed_its_origin() {
+    let door = Door::new().await;
+    let preflight = "host: 127.0.0.1:PORT\r\norigin: https://evil.example\r\naccess-control-request-method: POST\r\n\
+        access-control-request-headers: authorization\r\naccess-control-request-private-network: true";
+    assert_eq!(door.ask("OPTIONS /v1/messages", preflight).await.status, 403);
+    let listed = Setup::new(&door.service.url).with(|options| options.allowed_origins = vec!["app://main".into()]);
+    let listed = listed.start().await;
+    let ask = async |lines: &str| {
+        let port = listed.client.address().port();
+        let request =
+            format!("OPTIONS /v1/messages HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{lines}\r\nconnection: close\r\n\r\n");
+        exchange(&listed.url(), request).await
+    };
+    let granted = ask("origin: app://main\r\naccess-control-request-method: POST").await;
+    assert!(granted.status == 204 && granted.head.contains("access-control-allow-origin: app://main"), "{granted:?}");
+    for origin in ["app://main.evil", "APP://main", "app://main/"] {
+        let refused = ask(&format!("origin: {origin}\r\naccess-control-request-method: POST")).await;
+        assert!(refused.status == 403 && !refused.head.contains("access-control"), "{refused:?}");
+    }
+    assert_eq!(door.reached_service(), 0);
+}

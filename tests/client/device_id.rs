@@ -1,0 +1,36 @@
+//! A machine without an id of its own gets one and keeps it.
+
+use valetkey::client::device::DeviceIdSource;
+use valetkey::client::keychain::StoreError;
+
+use crate::client::{Setup, no_machine};
+use crate::fake_service::{FakeService, Route};
+use crate::store::Op;
+
+#[tokio::test]
+async fn a_machine_without_an_id_gets_a_random_one_and_keeps_it() {
+    let service = FakeService::start().await;
+    let mut setup = Setup::new(&service.url);
+    setup.machine_id = no_machine;
+    let first = setup.start().await;
+    assert_eq!(first.client.device().1, DeviceIdSource::Random);
+    let second = setup.start().await;
+    assert_eq!(first.client.device(), second.client.device());
+    assert_eq!(service.count(Route::Bootstrap), 1);
+    let elsewhere = Setup { store: crate::store::FakeStore::new(), ..setup.clone() }.start().await;
+    assert_ne!(first.client.device().0, elsewhere.client.device().0);
+}
+
+#[tokio::test]
+async fn a_keychain_that_fails_once_does_not_cost_the_device_its_random_id() {
+    let service = FakeService::start().await;
+    let mut setup = Setup::new(&service.url);
+    setup.machine_id = no_machine;
+    let first = setup.start().await;
+    for error in [StoreError::Locked, StoreError::Unavailable("no session bus".into())] {
+        setup.store.fail_next(Op::Get, error);
+        setup.start().await;
+        let later = setup.start().await;
+        assert_eq!(first.client.device(), later.client.device());
+    }
+}

@@ -1,0 +1,114 @@
+//! The life of a real token between a real client and a real service.
+
+use std::time::Duration;
+
+use valetkey::client::error::ClientError;
+use valetkey::client::refresh::Why;
+use valetkey::client::status::State;
+
+use crate::both::{ASK, Both};
+use crate::support::client::Setup;
+use crate::support::http::Answer as Heard;
+use crate::support::service::TestService;
+use crate::support::upstream::{Answer, Upstream};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn a_token_that_the_service_holds_for_expired_is_replaced_without_the_app_noticing() {
+    let both = Both::start().await;
+    assert_eq!(both.ask(ASK).await.status, 200);
+    both.service.clock.advance(25 * HOUR);
+    both.upstream.answer_next(Answer::message_stream("after the night"));
+    let answer = both.ask(ASK).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.text().contains("night"));
+    both.assert_no_leak(&answer);
+    let requests = both.upstream.requests();
+    assert!(requests.len() == 2 && requests.iter().all(|request| request.body == ASK.as_bytes()));
+    assert_eq!(both.service.usage.wait_for(2).await.len(), 2);
+}
+
+#[tokio::test]
+async fn two_hundred_requests_with_an_expired_token_all_reach_the_upstream_once() {
+    let both = Both::start().await;
+    both.service.clock.advance(25 * HOUR);
+    let answers = both.client.messages_at_once(200).await;
+    // The stand-in says 400 to what is no JSON, and in its own words: every request has reached it once.
+    let from_upstream = |answer: &&Heard| answer.status == 400 && answer.header("x-valetkey-error").is_none();
+    assert_eq!((answers.iter().filter(from_upstream).count(), both.upstream.requests().len()), (200, 200));
+}
+
+#[tokio::test]
+async fn a_refresh_replaces_the_token_while_both_are_good() {
+    let both = Both::start().await;
+    both.client.client.refresher().ask(Why::Forced).await.unwrap();
+    assert_eq!(both.ask(ASK).await.status, 200);
+    both.client.clock.advance(23 * HOUR);
+    both.client.client.refresher().ask(Why::Resumed).await.unwrap();
+    assert_eq!((both.ask(ASK).await.status, both.client.client.status().state), (200, State::Ready));
+}
+
+#[tokio::test]
+async fn f41_a_device_whose_clock_is_a_day_off_works() {
+    for ahead in [true, false] {
+        let upstream = Upstream::start();
+        let service = TestService::start(&upstream.url());
+        let setup = Setup::new(&service.url);
+        if ahead {
+            setup.clock.advance(24 * HOUR)
+        } else {
+            setup.clock.set_back(24 * HOUR)
+        }
+        let client = setup.start().await;
+        upstream.answer_next(Answer::message_stream("hello"));
+        assert_eq!(client.messages(ASK).await.status, 200);
+        assert_eq!(client.client.status().state, State::Ready);
+        // The real service's Date is the system's time.
+        let skew = client.client.status().clock_skew_ms.unwrap();
+        assert!((skew.abs() - 86_400_000).abs() < 60_000 && (skew > 0) == ahead, "{skew}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_too_long_to_hold_gets_through_at_the_second_try() {
+    let both = Both::start().await;
+    both.service.clock.advance(25 * HOUR);
+    let body = format!(r#"{{"model":"claude-sonnet-5-5","x":"{}"}}"#, "y".repeat(20 << 20));
+    let answer = both.ask(body.clone()).await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (401, "token_expired"));
+    assert_eq!(answer.header("x-should-retry"), Some("true"));
+    both.upstream.answer_next(Answer::message_stream("hello"));
+    assert_eq!(both.ask(body).await.status, 200);
+    assert_eq!(both.upstream.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_long_body_that_is_held_is_sent_again_without_the_app_noticing() {
+    for megabytes in [1, 4, 7] {
+        let both = Both::start().await;
+        both.service.clock.advance(25 * HOUR);
+        both.upstream.answer_next(Answer::message_stream("hello"));
+        let body = format!(r#"{{"model":"claude-sonnet-5-5","x":"{}"}}"#, "y".repeat(megabytes << 20));
+        assert_eq!(both.ask(body.clone()).await.status, 200, "{megabytes} MB");
+        assert!(both.upstream.requests().len() == 1 && both.upstream.requests()[0].body == body.as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn a_closed_service_and_a_missing_enrolment_are_denied() {
+    let upstream = Upstream::start();
+    let closed = TestService::start_with(&upstream.url(), |flags| flags.bootstrap_mode = Some("closed".into()));
+    assert!(matches!(Setup::new(&closed.url).refusal().await, ClientError::Denied { .. }));
+    let enrolling = TestService::start_with(&upstream.url(), |flags| {
+        flags.bootstrap_mode = Some("enrolment".into());
+        flags.enrolment_tokens = Some("0123456789abcdef-enrol".into());
+    });
+    let with = |token: &str| {
+        let token = valetkey::secret::Secret::new(token);
+        Setup::new(&enrolling.url).with(|options| options.enrolment = Some(token))
+    };
+    assert!(matches!(Setup::new(&enrolling.url).refusal().await, ClientError::Denied { .. }));
+    assert!(matches!(with("wrong").refusal().await, ClientError::Denied { .. }));
+    assert_eq!(with("0123456789abcdef-enrol").start().await.client.status().state, State::Ready);
+}

@@ -1,0 +1,108 @@
+//! A gnome-keyring-daemon on the bus of this process.
+
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A session bus at the place where programs look for one that nothing names; ends when dropped.
+pub struct Bus(Child);
+
+impl Bus {
+    pub fn start() -> Self {
+        let address = format!("--address={}", usual_address());
+        let mut command = Command::new("dbus-daemon");
+        command.args(["--session", "--nofork", &address]).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Unlocked with the password `test`; ends when dropped.
+pub struct Daemon(Child);
+
+impl Daemon {
+    /// Starts it, once the bus is there, and waits until its collection is open.
+    pub fn start() -> Self {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !bus_answers() {
+            assert!(Instant::now() < deadline, "no session bus");
+        }
+        let mut child = on_bus("gnome-keyring-daemon")
+            .args(["--foreground", "--unlock", "--components=secrets"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"test").unwrap();
+        let daemon = Self(child);
+        // Asked by name it would be started a second time by the bus itself.
+        while !(owns_its_name() && dbus_send(&IS_LOCKED)) {
+            assert!(Instant::now() < deadline, "gnome-keyring does not come up");
+        }
+        daemon
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn usual_address() -> String {
+    format!("unix:path={}/bus", std::env::var("XDG_RUNTIME_DIR").unwrap())
+}
+
+/// A program that needs to be told where the bus is; the client finds it by itself.
+fn on_bus(program: &str) -> Command {
+    let mut command = Command::new(program);
+    if std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_none() {
+        command.env("DBUS_SESSION_BUS_ADDRESS", usual_address());
+    }
+    command
+}
+
+fn bus_answers() -> bool {
+    ask_bus("string:org.freedesktop.DBus")
+}
+
+fn owns_its_name() -> bool {
+    ask_bus("string:org.freedesktop.secrets")
+}
+
+/// Whether somebody owns the name.
+fn ask_bus(name: &str) -> bool {
+    let question = ["/", "org.freedesktop.DBus.NameHasOwner", name];
+    let answer = on_bus("dbus-send")
+        .args(["--session", "--print-reply", "--dest=org.freedesktop.DBus"])
+        .args(question)
+        .stderr(Stdio::null())
+        .output();
+    answer.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).contains("boolean true"))
+}
+
+const IS_LOCKED: [&str; 4] = [
+    "/org/freedesktop/secrets/collection/login",
+    "org.freedesktop.DBus.Properties.Get",
+    "string:org.freedesktop.Secret.Collection",
+    "string:Locked",
+];
+
+/// Calls the Secret Service; whether it answered.
+pub fn dbus_send(call: &[&str]) -> bool {
+    let status = on_bus("dbus-send")
+        .args(["--session", "--print-reply", "--dest=org.freedesktop.secrets"])
+        .args(call)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
