@@ -3,6 +3,7 @@
 //! In the order of a request: [`router`] → [`pipeline`] → [`auth`] → [`model`] → [`upstream`] → [`usage`]. Tokens come
 //! from [`issue`], signed by [`keyring`].
 
+mod admitted;
 pub mod auth;
 pub mod config;
 mod endpoint;
@@ -29,14 +30,13 @@ use self::config::{Config, Listen, SigningSecret};
 use self::endpoint::{Endpoint, Parts};
 use self::issue::Issuer;
 use self::keyring::KeyRing;
-use self::pipeline::Pipeline;
+use self::pipeline::{Pipeline, Worker};
 use self::usage::UsageSink;
 use crate::clock::Clock;
 use crate::transport::connect::{Connector, TlsSetupError};
 use crate::transport::cors::Cors;
 use crate::transport::serve::{ServeLimits, serve};
 use crate::transport::shutdown::Shutdown;
-use crate::transport::upstream::Upstream;
 
 /// What the service uses of the world; tests pass their own.
 pub struct Ports {
@@ -127,7 +127,7 @@ impl Service {
             .map(|number| {
                 let listener = self.listener.try_clone()?;
                 let endpoint =
-                    Endpoint::new(Arc::clone(&self.parts), Upstream::new(self.connector.clone()), shutdown.clone());
+                    Endpoint::new(Arc::clone(&self.parts), Worker::new(self.connector.clone(), shutdown.clone()));
                 start_worker(number, listener, endpoint, limits.clone(), shutdown.clone())
             })
             .collect::<io::Result<_>>()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
+use super::admitted::Admitted;
 use super::keyring::{KeyRing, TokenFault};
 use super::model::ModelRule;
 use crate::clock::Clock;
@@ -82,9 +83,16 @@ impl Auth {
     ///
     /// # Errors
     /// A [`Problem`] with 401. Every fault of a token but its age reads alike.
-    pub fn admit(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+    pub(super) fn admit(&self, headers: &HeaderMap, admitted: &Admitted) -> Result<Arc<Caller>, Problem> {
         let credentials = Credentials::read(headers).map_err(unreadable)?;
-        self.judge(chosen(credentials.bearer, credentials.api_key)?)
+        let token = chosen(credentials.bearer, credentials.api_key)?;
+        if let Some(caller) = admitted.find(token) {
+            self.judge(&caller.claims)?;
+            return Ok(caller);
+        }
+        let caller = Arc::new(self.verify(token)?);
+        admitted.remember(token, &caller);
+        Ok(caller)
     }
 
     /// Admits the caller of `/refresh`, who may leave the prefix out.
@@ -93,11 +101,18 @@ impl Auth {
     /// As [`admit`](Self::admit).
     pub fn admit_refresh(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let token = Credentials::read(headers).map_err(unreadable)?.bearer.ok_or_else(missing)?;
-        self.judge(token.strip_prefix(TOKEN_PREFIX).unwrap_or(token))
+        self.verify(token.strip_prefix(TOKEN_PREFIX).unwrap_or(token))
     }
 
-    fn judge(&self, token: &str) -> Result<Caller, Problem> {
+    fn verify(&self, token: &str) -> Result<Caller, Problem> {
         let claims = self.keys.verify(token).map_err(invalid)?;
+        self.judge(&claims)?;
+        let models = ModelRule::from_claim(claims.models.clone());
+        Ok(Caller { claims, models })
+    }
+
+    /// Whether genuine claims are for this service and for now.
+    fn judge(&self, claims: &Claims) -> Result<(), Problem> {
         let now = self.clock.unix_seconds();
         let ours = claims.iss == self.policy.issuer && claims.aud == self.policy.audience;
         let begun = claims.nbf.max(claims.iat) <= now.saturating_add(SKEW.as_secs());
@@ -111,8 +126,7 @@ impl Auth {
                 "The wrapper token has expired; refresh it and try again",
             ));
         }
-        let models = ModelRule::from_claim(claims.models.clone());
-        Ok(Caller { claims, models })
+        Ok(())
     }
 }
 

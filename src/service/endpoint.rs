@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::auth::Auth;
 use super::issue::Issuer;
-use super::pipeline::{Arrival, Pipeline};
+use super::pipeline::{Arrival, Pipeline, Worker};
 use super::router::{Route, route};
 use crate::secret::Secret;
 use crate::transport::cors::{self, Cors};
@@ -23,16 +23,14 @@ use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
 use crate::transport::serve::Handler;
-use crate::transport::shutdown::{Phase, Shutdown};
-use crate::transport::upstream::Upstream;
+use crate::transport::shutdown::Phase;
 use crate::wire::names::REQUEST_ID_HEADER;
 
 /// The service as one worker sees it: shared parts and its own connections to the upstream.
 #[derive(Clone)]
 pub(super) struct Endpoint {
     parts: Arc<Parts>,
-    upstream: Upstream,
-    shutdown: Shutdown,
+    worker: Arc<Worker>,
 }
 
 /// What all workers share.
@@ -54,8 +52,8 @@ pub(super) struct Parts {
 impl Endpoint {
     /// A worker's endpoint.
     #[must_use]
-    pub(super) fn new(parts: Arc<Parts>, upstream: Upstream, shutdown: Shutdown) -> Self {
-        Self { parts, upstream, shutdown }
+    pub(super) fn new(parts: Arc<Parts>, worker: Worker) -> Self {
+        Self { parts, worker: Arc::new(worker) }
     }
 
     async fn answer(
@@ -68,7 +66,7 @@ impl Endpoint {
         match route {
             Route::Relay(route) => {
                 let arrival = Arrival { request, route, id, at };
-                self.parts.pipeline.serve(arrival, &self.upstream, self.shutdown.clone()).await
+                self.parts.pipeline.serve(arrival, &self.worker).await
             }
             Route::Bootstrap => {
                 let body = self.small_body(request.into_body()).await?;
@@ -79,7 +77,7 @@ impl Endpoint {
                 Ok(json(StatusCode::OK, token_bytes(&self.parts.issuer.refresh(&caller).to_json())))
             }
             Route::Health => Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY))),
-            Route::Ready if self.shutdown.phase() == Phase::Running => {
+            Route::Ready if self.worker.shutdown.phase() == Phase::Running => {
                 Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY)))
             }
             Route::Ready => Ok(json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(DRAINING))),
@@ -111,7 +109,7 @@ impl Handler for Endpoint {
         }
         let target =
             check_target(request.method(), request.uri()).and_then(|()| route(request.method(), request.uri().path()));
-        let line = Line { method: request.method().clone(), path: request.uri().path().to_owned(), peer, id, at };
+        let line = Line { method: request.method().clone(), target: request.uri().clone(), peer, id, at };
         let outcome = match target {
             Ok(route) => self.answer(request, route, id, at).await.map(|response| (Some(route), response)),
             Err(problem) => Err(problem),
@@ -130,7 +128,7 @@ impl Handler for Endpoint {
 /// What the log says of a request that is not relayed. A relayed one has its usage record.
 struct Line {
     method: Method,
-    path: String,
+    target: Uri,
     peer: SocketAddr,
     id: RequestId,
     at: Instant,
@@ -146,9 +144,9 @@ impl Line {
         let status = response.status().as_u16();
         let total_ms = self.total_ms();
         if is_probe {
-            tracing::debug!(request_id = %self.id, method = %self.method, path = self.path, status, total_ms, "Answered a probe");
+            tracing::debug!(request_id = %self.id, method = %self.method, path = self.target.path(), status, total_ms, "Answered a probe");
         } else if !is_relayed {
-            tracing::info!(request_id = %self.id, method = %self.method, path = self.path, peer = %self.peer, status, total_ms, "Answered a request");
+            tracing::info!(request_id = %self.id, method = %self.method, path = self.target.path(), peer = %self.peer, status, total_ms, "Answered a request");
         }
         response
     }
@@ -157,7 +155,7 @@ impl Line {
         let (status, ..) = problem.code.answer();
         let total_ms = self.total_ms();
         tracing::info!(
-            request_id = %self.id, method = %self.method, path = self.path, peer = %self.peer, status, total_ms,
+            request_id = %self.id, method = %self.method, path = self.target.path(), peer = %self.peer, status, total_ms,
             error_code = problem.code.as_str(), "Refused a request"
         );
         problem.into_response(&self.id)

@@ -10,12 +10,14 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use super::admitted::Admitted;
 use super::auth::{Auth, Caller};
 use super::config::{Listen, UpstreamConfig};
 use super::model::{AskedModel, ModelInspector, ModelRule};
 use super::router::RelayRoute;
 use super::upstream::{KeySwap, problem};
 use super::usage::{Ended, Meter, Recording, UsageSink};
+use crate::transport::connect::Connector;
 use crate::transport::headers::strip_upstream_response;
 use crate::transport::hold::{Budget, Held, HoldError, HoldLimits, Inspector};
 use crate::transport::problem::Problem;
@@ -35,6 +37,23 @@ pub(super) struct Pipeline {
     hold: HoldLimits,
     first_byte: Duration,
     silence: Duration,
+}
+
+/// What one worker has for itself.
+pub(super) struct Worker {
+    /// Its connections to the upstream.
+    pub upstream: Upstream,
+    /// The tokens it has verified.
+    pub admitted: Admitted,
+    /// When it has to end.
+    pub shutdown: Shutdown,
+}
+
+impl Worker {
+    /// Nothing is connected and nobody admitted yet.
+    pub(super) fn new(connector: Connector, shutdown: Shutdown) -> Self {
+        Self { upstream: Upstream::new(connector), admitted: Admitted::default(), shutdown }
+    }
 }
 
 /// A request and what is known of it before it is admitted.
@@ -69,26 +88,21 @@ impl Pipeline {
         }
     }
 
-    /// Serves one request over `upstream`.
+    /// Serves one request with what `worker` has.
     ///
     /// # Errors
     /// The [`Problem`] to answer with. Once the request is on its way up, a usage record is left in every case.
-    pub(super) async fn serve(
-        &self,
-        arrival: Arrival,
-        upstream: &Upstream,
-        shutdown: Shutdown,
-    ) -> Result<Response<Reply>, Problem> {
-        let caller = self.auth.admit(arrival.request.headers())?;
+    pub(super) async fn serve(&self, arrival: Arrival, worker: &Worker) -> Result<Response<Reply>, Problem> {
+        let caller = self.auth.admit(arrival.request.headers(), &worker.admitted)?;
         let (parts, body) = arrival.request.into_parts();
         let asked = AskedModel::default();
         let inspector = inspector(arrival.route, &caller, &parts.headers, &asked)?;
         let body = Held::take(body, &self.hold, inspector).await?;
         let sink = Arc::clone(&self.usage);
         let mut recording = Recording::open(&arrival.id, &caller, arrival.route.name(), asked, sink, arrival.at);
-        let request = self.swap.outbound(parts, body, upstream);
-        match upstream.send(request, self.first_byte).await {
-            Ok(response) => self.answer(response, arrival.route, &arrival.id, recording, shutdown),
+        let request = self.swap.outbound(parts, body, &worker.upstream);
+        match worker.upstream.send(request, self.first_byte).await {
+            Ok(response) => self.answer(response, arrival.route, &arrival.id, recording, worker.shutdown.clone()),
             // Nobody is there any more to be told.
             Err(UpstreamError::Body(HoldError::Broken)) => {
                 recording.finish(Ended::Cancelled);

@@ -184,31 +184,41 @@ impl Drop for Relay {
     }
 }
 
-/// Measures the time since the last bytes. The timer is armed once and moved only when it fires, so that a busy
-/// stream costs no timer work.
+/// Measures the time since the last bytes. The timer is armed at the first wait and moved only when it fires, so that a
+/// busy stream costs no timer work and a response that is all there costs none at all.
 struct Silence {
     limit: Duration,
+    armed: Option<Armed>,
+}
+
+struct Armed {
     last: Instant,
     timer: Pin<Box<Sleep>>,
 }
 
 impl Silence {
     fn new(limit: Duration) -> Self {
-        let last = Instant::now();
-        Self { limit, last, timer: Box::pin(tokio::time::sleep_until(last + limit)) }
+        Self { limit, armed: None }
     }
 
     fn broken(&mut self) {
-        self.last = Instant::now();
+        if let Some(armed) = &mut self.armed {
+            armed.last = Instant::now();
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
-        while self.timer.as_mut().poll(cx).is_ready() {
-            let due = self.last + self.limit;
+        let limit = self.limit;
+        let armed = self.armed.get_or_insert_with(|| {
+            let last = Instant::now();
+            Armed { last, timer: Box::pin(tokio::time::sleep_until(last + limit)) }
+        });
+        while armed.timer.as_mut().poll(cx).is_ready() {
+            let due = armed.last + limit;
             if Instant::now() >= due {
-                return Poll::Ready(self.limit);
+                return Poll::Ready(limit);
             }
-            self.timer.as_mut().reset(due);
+            armed.timer.as_mut().reset(due);
         }
         Poll::Pending
     }

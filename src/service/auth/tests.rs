@@ -8,6 +8,7 @@ struct Gate {
     auth: Auth,
     keys: Arc<KeyRing>,
     clock: ManualClock,
+    admitted: Admitted,
 }
 
 impl Gate {
@@ -15,7 +16,12 @@ impl Gate {
         let keys = Arc::new(KeyRing::of_one(&Secret::new("0123456789abcdef0123456789abcdef")));
         let clock = ManualClock::starting_now();
         let policy = TokenPolicy { issuer: "i".into(), audience: "a".into(), lifetime: Duration::from_secs(600) };
-        Self { auth: Auth::new(Arc::clone(&keys), Arc::new(clock.clone()), policy), keys, clock }
+        Self {
+            auth: Auth::new(Arc::clone(&keys), Arc::new(clock.clone()), policy),
+            keys,
+            clock,
+            admitted: Admitted::default(),
+        }
     }
 
     fn claims(&self) -> Claims {
@@ -38,8 +44,8 @@ impl Gate {
         format!("sk-ant-proxy-{}", self.keys.sign(claims).expose())
     }
 
-    fn admit(&self, headers: &[(&'static str, &str)]) -> Result<Caller, ErrorCode> {
-        self.auth.admit(&map(headers)).map_err(|problem| problem.code)
+    fn admit(&self, headers: &[(&'static str, &str)]) -> Result<Arc<Caller>, ErrorCode> {
+        self.auth.admit(&map(headers), &self.admitted).map_err(|problem| problem.code)
     }
 
     fn judge(&self, claims: &Claims) -> Result<(), ErrorCode> {
