@@ -1,0 +1,78 @@
+//! All programs of a run: the upstream, and who stands before it.
+
+mod app;
+mod nginx;
+mod service;
+mod stand_in;
+
+use std::path::Path;
+
+use self::app::App;
+use self::nginx::Nginx;
+pub use self::nginx::version as nginx_version;
+use self::service::Service;
+use self::stand_in::StandIn;
+use crate::failure::Failure;
+use crate::target::Target;
+use crate::usage::Memory;
+
+/// Running programs. They end, with everything they have written, when this is dropped.
+pub struct Contestants {
+    /// The upstream without anything before it.
+    pub direct: Target,
+    /// nginx.
+    pub nginx: Target,
+    /// The service.
+    pub valetkey: Target,
+    /// The service with tokens that allow certain models only, so that it scans each body to its end.
+    pub restricted: Target,
+    /// The app's loopback proxy, and behind it the service; absent when the addon is not built.
+    pub chain: Option<Target>,
+    /// The memory of nginx and of the service before their first request.
+    pub idle: [Memory; 2],
+    // In this order, so that nobody loses its upstream before it has ended itself.
+    _app: Option<App>,
+    _services: [Service; 2],
+    _nginx: Nginx,
+    _stand_in: StandIn,
+    _folder: tempfile::TempDir,
+}
+
+impl Contestants {
+    /// Starts all of them, in a temporary folder of their own.
+    pub async fn start(binary: &Path) -> Result<Self, Failure> {
+        let folder = tempfile::Builder::new().prefix("valetkey-hop-").tempdir();
+        let folder = folder.map_err(Failure::system("cannot make a temporary folder"))?;
+        let stand_in = StandIn::start(binary, folder.path())?;
+        let nginx = Nginx::start(stand_in.address, folder.path())?;
+        let service = Service::start("valetkey", binary, stand_in.address, &[], folder.path())?;
+        let only = [("ALLOWED_MODELS", "stand-in-*")];
+        let restricted = Service::start("valetkey-restricted", binary, stand_in.address, &only, folder.path())?;
+        tokio::time::sleep(SETTLE).await;
+        let idle = [nginx.memory()?, service.memory()?];
+        let app = App::start(service.address, folder.path())?;
+        Ok(Self {
+            direct: stand_in.target(),
+            nginx: nginx.target(),
+            valetkey: service.target().await?,
+            restricted: restricted.target().await?,
+            chain: app.as_ref().map(|app| app.target(&service)),
+            idle,
+            _app: app,
+            _services: [service, restricted],
+            _nginx: nginx,
+            _stand_in: stand_in,
+            _folder: folder,
+        })
+    }
+
+    /// Everybody, in the order of the report.
+    pub fn targets(&self) -> Vec<&Target> {
+        [&self.direct, &self.nginx, &self.valetkey, &self.restricted].into_iter().chain(&self.chain).collect()
+    }
+}
+
+/// The real key, which only the upstream may see; the stand-in refuses everybody who does not bring it.
+const REAL_KEY: &str = "sk-ant-api03-the-real-key-of-the-benchmark";
+
+const SETTLE: std::time::Duration = std::time::Duration::from_millis(500);

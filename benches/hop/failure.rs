@@ -1,0 +1,69 @@
+//! Why the benchmark ends without a result.
+
+use std::fmt::Display;
+use std::io;
+
+/// What went wrong, in words for the person at the terminal.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The command line.
+    #[error("{0}\n{USAGE}")]
+    Usage(String),
+    /// Something must be built or installed first.
+    #[error("{what} is missing: {remedy}")]
+    Missing {
+        /// What.
+        what: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A program did not come up.
+    #[error("{name} did not start: {reason}\n{log}")]
+    Start {
+        /// Which.
+        name: &'static str,
+        /// What was seen of it.
+        reason: String,
+        /// The end of its log.
+        log: String,
+    },
+    /// An answer that a client would not accept. A benchmark of wrong answers is worth nothing.
+    #[error("wrong answer of {target} to {case}: {reason}")]
+    WrongAnswer {
+        /// Who gave it.
+        target: &'static str,
+        /// To what.
+        case: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A load that should take a second or two did not end.
+    #[error("{target} did not finish {case} in time")]
+    Stuck {
+        /// Who.
+        target: &'static str,
+        /// What.
+        case: &'static str,
+    },
+    /// The system refused something.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Ctrl-C or a signal to end.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Failure {
+    /// Says what was tried when the system refused.
+    pub fn system(what: impl Display) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what: what.to_string(), source }
+    }
+}
+
+const USAGE: &str =
+    "usage: hop [--quick] [--rounds N] [--only small|large|burst|spaced|memory|latency[,…]] [--valetkey FILE]";

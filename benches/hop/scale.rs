@@ -1,0 +1,57 @@
+//! How much of everything a run does.
+
+use crate::case::Case;
+
+/// The counts of a run. All loads are bounded by count, not by time, so that every round does the same work.
+#[derive(Debug, Clone, Copy)]
+pub struct Scale {
+    /// Rounds of each contestant for each case.
+    pub rounds: usize,
+    small: usize,
+    large: usize,
+    burst: usize,
+    /// Streams that are open at once.
+    streams: usize,
+    /// Streams one after another on each connection.
+    waves: usize,
+    /// Single requests to each contestant for the latency.
+    pub singles: usize,
+    /// Whether a missed bar fails the run.
+    pub enforces_bars: bool,
+}
+
+impl Scale {
+    /// A run whose numbers mean something; about two minutes.
+    pub const FULL: Self = Self {
+        rounds: 7,
+        small: 20_000,
+        large: 5_000,
+        burst: 2_000,
+        streams: 200,
+        waves: 2,
+        singles: 1_500,
+        enforces_bars: true,
+    };
+
+    /// Only shows that everything works.
+    pub const QUICK: Self =
+        Self { rounds: 1, small: 320, large: 96, burst: 96, streams: 20, waves: 1, singles: 20, enforces_bars: false };
+
+    /// Connections that are busy at once.
+    pub fn connections(&self, case: Case) -> usize {
+        match case {
+            Case::Small | Case::Large | Case::Burst => 32,
+            Case::Spaced => self.streams,
+        }
+    }
+
+    /// Requests of one round, over all connections.
+    pub fn requests(&self, case: Case) -> usize {
+        match case {
+            Case::Small => self.small,
+            Case::Large => self.large,
+            Case::Burst => self.burst,
+            Case::Spaced => self.streams * self.waves,
+        }
+    }
+}
