@@ -74,8 +74,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 async fn measure(arguments: &Arguments) -> Result<Findings, Failure> {
-    let binary = arguments.valetkey.as_deref().unwrap_or(Path::new(BUILT_BESIDE));
-    let contestants = Contestants::start(binary).await?;
+    let built_beside = Path::new(BUILT_BESIDE);
+    let binary = arguments.valetkey.as_deref().unwrap_or(built_beside);
+    let contestants = Contestants::start(binary, &built_beside.with_file_name("examples")).await?;
     let targets = contestants.targets();
     for target in &targets {
         for part in &target.parts {
