@@ -24,7 +24,7 @@ pub fn large(model: &str) -> Vec<u8> {
 }
 
 fn system() -> Value {
-    let rules: String = (1..=110).map(rule).collect();
+    let rules = lines(110, rule);
     json!([
         { "type": "text", "text": "You are an agent that works in a person's project." },
         { "type": "text", "text": rules, "cache_control": { "type": "ephemeral" } },
@@ -39,12 +39,12 @@ fn rule(number: usize) -> String {
 }
 
 fn tools() -> Value {
-    (1..=22).map(tool).collect()
+    (1..=39).map(tool).collect()
 }
 
 fn tool(number: usize) -> Value {
     let properties: serde_json::Map<_, _> = (1..=8).map(|field| (format!("field_{field}"), property(field))).collect();
-    let usage: String = (1..=7).map(|line| format!("- Note {line}: this tool can \"fail\"; then say why.\n")).collect();
+    let usage = lines(7, |line| format!("- Note {line}: this tool can \"fail\"; then say why.\n"));
     json!({
         "name": format!("Tool{number}"),
         "description": format!("Does the task number {number} in the project.\n\nUsage:\n{usage}"),
@@ -68,9 +68,8 @@ fn property(number: usize) -> Value {
 }
 
 fn messages(words: &str) -> Value {
-    let reminder: String = (1..=40)
-        .map(|line| format!("<system-reminder>\nSkill {line}: use it when asked.\n</system-reminder>\n"))
-        .collect();
+    let reminder =
+        lines(40, |line| format!("<system-reminder>\nSkill {line}: use it when asked.\n</system-reminder>\n"));
     json!([{
         "role": "user",
         "content": [
@@ -79,6 +78,10 @@ fn messages(words: &str) -> Value {
             { "type": "text", "text": "hello", "cache_control": { "type": "ephemeral" } },
         ],
     }])
+}
+
+fn lines(count: usize, line: impl FnMut(usize) -> String) -> String {
+    (1..=count).map(line).collect::<Vec<_>>().concat()
 }
 
 /// What such a request was measured to have.

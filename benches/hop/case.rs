@@ -32,11 +32,16 @@ impl Case {
     /// Its name in the table.
     pub fn title(self) -> &'static str {
         match self {
-            Self::Small => "small JSON, 32 connections, per request",
-            Self::Large => "76 kB request, 32 connections, per request",
-            Self::Burst => "SSE burst, 32 connections, per event",
-            Self::Spaced => "SSE 10 ms apart, 200 streams, per event",
+            Self::Small => "small JSON",
+            Self::Large => "76 kB request",
+            Self::Burst => "SSE in one burst",
+            Self::Spaced => "SSE with 10 ms between events",
         }
+    }
+
+    /// What is counted of it.
+    pub fn unit(self) -> &'static str {
+        if self.is_stream() { "event" } else { "request" }
     }
 
     /// The body to send.

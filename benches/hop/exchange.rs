@@ -32,7 +32,8 @@ impl Exchange {
         let wrong = |reason| Failure::WrongAnswer { target: direct.name, case: case.key(), reason };
         let mut connection = Connection::open(direct.address(case)).await?;
         let mut answer = Answer::new(Expected::Anything(Vec::new()));
-        connection.exchange(&request, &mut answer).await.map_err(wrong)?;
+        let answered = tokio::time::timeout(LIMIT, connection.exchange(&request, &mut answer)).await;
+        answered.map_err(|_| Failure::Stuck { target: direct.name, case: case.key() })?.map_err(wrong)?;
         let expected = answer.into_body();
         let events = memchr::memmem::find_iter(&expected, b"event: ").count();
         if case.is_stream() && events != EVENTS {
@@ -86,5 +87,7 @@ impl Connection {
         }
     }
 }
+
+const LIMIT: Duration = Duration::from_secs(10);
 
 const BUFFER: usize = 64 * 1024;

@@ -1,6 +1,7 @@
 //! What a hop adds to a single request: one at a time, to each contestant in turn, so that all see the same machine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -38,7 +39,8 @@ pub async fn run(exchange: &Arc<Exchange>, targets: &[&Target], count: usize) ->
             let next = (number + place) % lines.len();
             let (target, connection, request, timings) = &mut lines[next];
             let mut answer = Answer::new(Expected::Body(Arc::clone(&exchange.expected)));
-            let timing = connection.exchange(request, &mut answer).await;
+            let timing = tokio::time::timeout(LIMIT, connection.exchange(request, &mut answer)).await;
+            let timing = timing.map_err(|_| Failure::Stuck { target, case: case.key() })?;
             let wrong = |reason| Failure::WrongAnswer { target, case: case.key(), reason };
             timings.push(timing.map_err(wrong)?);
         }
@@ -50,5 +52,8 @@ pub async fn run(exchange: &Arc<Exchange>, targets: &[&Target], count: usize) ->
     };
     Ok(lines.into_iter().map(singles).collect())
 }
+
+/// No single answer comes near it.
+const LIMIT: Duration = Duration::from_secs(10);
 
 const WARM_UP: usize = 20;

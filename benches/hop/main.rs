@@ -3,6 +3,7 @@
 //! [`contestants`] starts all programs; [`rounds`] loads them in turn, [`latency`] asks one thing at a time and
 //! [`streams`] looks at memory; [`findings`] compares and [`report`] prints. `docs/BENCHMARK.md` has the method.
 #![expect(clippy::print_stderr, reason = "it is a program for a terminal")]
+#![expect(unreachable_pub, reason = "in a program `pub` tells what other modules use")]
 
 mod answer;
 mod arguments;
@@ -73,8 +74,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 async fn measure(arguments: &Arguments) -> Result<Findings, Failure> {
-    let binary = arguments.valetkey.as_deref().unwrap_or(Path::new(BUILT_BESIDE));
-    let contestants = Contestants::start(binary).await?;
+    let built_beside = Path::new(BUILT_BESIDE);
+    let binary = arguments.valetkey.as_deref().unwrap_or(built_beside);
+    let contestants = Contestants::start(binary, &built_beside.with_file_name("examples")).await?;
     let targets = contestants.targets();
     for target in &targets {
         for part in &target.parts {

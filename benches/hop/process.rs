@@ -45,8 +45,8 @@ impl Process {
         });
         let (line, stdout) = receiver.recv_timeout(START_LIMIT).map_err(|_| self.failed("it says nothing"))?;
         self.stdout = Some(stdout);
-        let line = line.map_err(|error| self.failed(error))?;
-        serde_json::from_str(&line).map_err(|_| self.failed(format_args!("it says {line:?}")))
+        let line = line.map_err(|error| self.failed(error.to_string()))?;
+        serde_json::from_str(&line).map_err(|_| self.failed(format!("it says {line:?}")))
     }
 
     /// Waits until `ready` answers something.
@@ -57,7 +57,7 @@ impl Process {
                 return Ok(answer);
             }
             if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(self.failed(format_args!("it ended with {status}")));
+                return Err(self.failed(format!("it ended with {status}")));
             }
             std::thread::sleep(POLL);
         }
@@ -77,11 +77,11 @@ impl Process {
     }
 
     /// A failure to start, with the end of the log.
-    pub fn failed(&self, reason: impl ToString) -> Failure {
+    pub fn failed(&self, reason: impl Into<String>) -> Failure {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let start = log.len().saturating_sub(LOG_SHOWN);
         let shown = log.get(start..).unwrap_or(&log);
-        Failure::Start { name: self.name, reason: reason.to_string(), log: shown.to_owned() }
+        Failure::Start { name: self.name, reason: reason.into(), log: shown.to_owned() }
     }
 
     fn ends_within(&mut self, limit: Duration) -> bool {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::case::Case;
 use crate::contestants::nginx_version;
 use crate::failure::Failure;
 use crate::findings::{Chain, Comparison, Findings};
@@ -54,11 +55,13 @@ fn environment() -> Value {
 }
 
 fn write_table(text: &mut String, findings: &Findings, scale: &Scale) -> fmt::Result {
-    let cpu = format!("CPU time (median of {} rounds)", scale.rounds);
-    section(text, &cpu, &findings.cpu())?;
+    let (rounds, streams) = (scale.rounds, scale.connections(Case::Spaced));
+    let connections = scale.connections(Case::Small);
+    writeln!(text, "\nMedians of {rounds} rounds; {connections} connections, {streams} streams with pauses.")?;
+    section(text, "CPU time", &findings.cpu())?;
     section(text, "Added to the time of a direct request", &findings.added())?;
     section(text, "Memory", &findings.occupied())?;
-    section(text, "For information: CPU time", &findings.restricted())?;
+    section(text, "For information: CPU time with restricted models", &findings.restricted())?;
     section(text, "For information: throughput of this machine", &findings.throughput())?;
     chain(text, findings)
 }
@@ -70,7 +73,8 @@ fn section(text: &mut String, title: &str, comparisons: &[Comparison]) -> fmt::R
     writeln!(text, "\n{title:<TITLE$}{:>NUMBER$}{:>NUMBER$}{:>8}{:>7}", "nginx", "valetkey", "ratio", "bar")?;
     for row in comparisons {
         let (nginx, ours) = (number(row.nginx, row.unit), number(row.valetkey, row.unit));
-        write!(text, "  {:<width$}{nginx:>NUMBER$}{ours:>NUMBER$}{:>8.2}", row.title, row.ratio, width = TITLE - 2)?;
+        let ratio = if row.ratio.is_finite() { format!("{:.2}", row.ratio) } else { "-".into() };
+        write!(text, "  {:<width$}{nginx:>NUMBER$}{ours:>NUMBER$}{ratio:>8}", row.title, width = TITLE - 2)?;
         match row.bar {
             Some(bar) => writeln!(text, "{bar:>7.2}  {}", if row.is_missed() { "missed" } else { "met" })?,
             None => writeln!(text)?,
@@ -105,5 +109,5 @@ fn number(value: f64, unit: &str) -> String {
     if value.abs() < 100.0 { format!("{value:.2} {unit}") } else { format!("{value:.0} {unit}") }
 }
 
-const TITLE: usize = 62;
+const TITLE: usize = 52;
 const NUMBER: usize = 13;

@@ -71,8 +71,8 @@ impl Service {
             client.post(format!("http://{}/bootstrap", self.address)).json(&json!({ "device_id": device })).send()
         });
         let answer = async { request?.await?.json::<Value>().await };
-        let answer = answer.await.map_err(|error| self.process.failed(error))?;
-        let token = answer["token"].as_str().ok_or_else(|| self.process.failed(format_args!("no token: {answer}")))?;
+        let answer = answer.await.map_err(|error| self.process.failed(error.to_string()))?;
+        let token = answer["token"].as_str().ok_or_else(|| self.process.failed(format!("no token: {answer}")))?;
         Ok(token.to_owned())
     }
 }
@@ -81,7 +81,7 @@ impl Service {
 pub fn address_in(process: &mut Process) -> Result<SocketAddr, Failure> {
     let line = process.first_line()?;
     let address = line["url"].as_str().and_then(|url| url.strip_prefix("http://")?.parse().ok());
-    address.ok_or_else(|| process.failed(format_args!("no address in {line}")))
+    address.ok_or_else(|| process.failed(format!("no address in {line}")))
 }
 
 /// Each device has a token of its own.

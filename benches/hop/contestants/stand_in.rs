@@ -18,9 +18,9 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Starts the one that was built beside `binary`.
-    pub fn start(binary: &Path, folder: &Path) -> Result<Self, Failure> {
-        let program = binary.with_file_name("examples").join("stand_in");
+    /// Starts the one in the folder `examples`.
+    pub fn start(examples: &Path, folder: &Path) -> Result<Self, Failure> {
+        let program = examples.join("stand_in");
         if !program.is_file() {
             let remedy = "build it with the service, as benches/README.md says";
             return Err(Failure::Missing { what: program.display().to_string(), remedy });
