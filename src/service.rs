@@ -24,6 +24,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use self::auth::Auth;
 use self::config::{Config, Listen, SigningSecret};
@@ -164,11 +165,25 @@ fn start_worker(
     std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         runtime.block_on(async move {
             match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => serve(listener, endpoint, limits, shutdown).await,
+                Ok(listener) => tokio::select! {
+                    () = serve(listener, endpoint, limits, shutdown) => {}
+                    () = tick() => {}
+                },
                 Err(error) => tracing::error!(%error, "A worker cannot listen"),
             }
         });
     })
+}
+
+/// Keeps a timer due within a second at all times, for ever. The event loop sleeps until its next timer; one that is
+/// registered for an earlier moment first has to wake it up, which costs two system calls. Limits of requests are longer
+/// than a second, so beside this one none of them is the next.
+async fn tick() {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+    }
 }
 
 fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {

@@ -29,6 +29,16 @@ impl Case {
         }
     }
 
+    /// The most that it may cost, as a multiple of nginx. The goal is 1 for all: tokens and metering for the price of
+    /// nginx without.
+    pub fn bar(self) -> f64 {
+        match self {
+            Self::Small => 1.5,
+            Self::Large | Self::Spaced => 1.1,
+            Self::Burst => 1.8,
+        }
+    }
+
     /// Its name in the table.
     pub fn title(self) -> &'static str {
         match self {

@@ -74,7 +74,7 @@ impl Comparison {
 impl Findings {
     /// CPU time, which is what the bars are about.
     pub fn cpu(&self) -> Vec<Comparison> {
-        let of = |case| Some(Comparison { bar: Some(BAR), ..self.cpu_of(case, "valetkey")? });
+        let of = |case| Some(Comparison { bar: Some(case.bar()), ..self.cpu_of(case, "valetkey")? });
         Case::ALL.into_iter().filter_map(of).collect()
     }
 
@@ -172,6 +172,3 @@ fn added(title: &str, direct: Spread, nginx: Spread, ours: Spread) -> [Compariso
         Comparison::new(format!("{title}, p99"), "µs", nginx.p99, ours.p99),
     ]
 }
-
-/// A request through valetkey, with tokens and metering, shall cost no more than through nginx without.
-const BAR: f64 = 1.0;

@@ -114,7 +114,8 @@ async fn serve_connection<H: Handler>(
         let (handler, refused) = (handler.clone(), Arc::clone(&refused));
         async move {
             let has_body = !request.body().is_end_stream();
-            let response = handler.handle(request, peer).await;
+            // Boxed, because hyper keeps the room for this future as long as the connection, and it is large.
+            let response = Box::pin(handler.handle(request, peer)).await;
             refused.store(has_body && !response.status().is_success(), Ordering::Relaxed);
             Ok::<_, Infallible>(response)
         }

@@ -105,7 +105,7 @@ async fn the_key_opens_in_either_header_and_in_both_only_when_equal() {
 }
 
 #[tokio::test]
-async fn a35_only_the_proxys_own_address_is_a_host() {
+async fn a35_only_its_own_address_is_a_host() {
     let door = Door::new().await;
     for host in [
         "evil.example",
