@@ -74,7 +74,7 @@ impl Comparison {
 impl Findings {
     /// CPU time, which is what the bars are about.
     pub fn cpu(&self) -> Vec<Comparison> {
-        let of = |case| Some(Comparison { bar: Some(case.bar()), ..self.cpu_of(case, "valetkey")? });
+        let of = |case: Case| Some(Comparison { bar: Some(case.bar()), ..self.cpu_of(case, "valetkey")? });
         Case::ALL.into_iter().filter_map(of).collect()
     }
 
