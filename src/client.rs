@@ -1,7 +1,7 @@
 //! The desktop half in plain Rust: gets a wrapper token for this device, keeps it fresh, and serves a loopback proxy that
 //! puts it on requests.
 //!
-//! A credential: [`device`] → [`service_api`] → [`keychain`] and [`keep`] → [`credential`] ⇄ [`refresh`]. A request:
+//! A credential: [`device`] → [`service_api`] → [`mod@keychain`] and [`keep`] → [`credential`] ⇄ [`refresh`]. A request:
 //! [`admission`] → [`loopback`], which reads the credential from [`session`].
 
 pub mod admission;
