@@ -41,10 +41,10 @@ use self::status::Status;
 use self::stored::Expected;
 use crate::clock::Clock;
 use crate::secret::Secret;
-use crate::transport::connect::tls_config;
 use crate::transport::cors::Cors;
 use crate::transport::serve::{ServeLimits, serve};
 use crate::transport::shutdown::{self, Phase, Shutdown, ShutdownTrigger};
+use crate::transport::tls::tls_config;
 use crate::wire::DeviceId;
 
 /// What the client uses of the machine; tests pass their own.

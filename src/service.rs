@@ -34,10 +34,11 @@ use self::keyring::KeyRing;
 use self::pipeline::{Pipeline, Worker};
 use self::usage::UsageSink;
 use crate::clock::Clock;
-use crate::transport::connect::{Connector, TlsSetupError};
+use crate::transport::connect::Connector;
 use crate::transport::cors::Cors;
 use crate::transport::serve::{ServeLimits, serve};
 use crate::transport::shutdown::Shutdown;
+use crate::transport::tls::TlsSetupError;
 
 /// What the service uses of the world; tests pass their own.
 pub struct Ports {

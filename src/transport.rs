@@ -18,4 +18,5 @@ pub mod reply;
 pub mod request_id;
 pub mod serve;
 pub mod shutdown;
+pub mod tls;
 pub mod upstream;

@@ -9,10 +9,11 @@ use http::uri::PathAndQuery;
 use http::{Request, Uri, Version};
 
 use super::config::{UpstreamAuth, UpstreamConfig};
-use crate::transport::connect::{Connector, TlsSetupError, tls_config};
+use crate::transport::connect::Connector;
 use crate::transport::headers::strip_request;
 use crate::transport::hold::Held;
 use crate::transport::problem::Problem;
+use crate::transport::tls::{TlsSetupError, tls_config};
 use crate::transport::upstream::{Upstream, UpstreamError};
 use crate::wire::ErrorCode;
 

@@ -1,26 +1,21 @@
 //! Opens connections to one [`Origin`]: DNS, happy eyeballs, the system's proxy, TLS.
 
+mod stream;
+
 use std::io;
-use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls_platform_verifier::Verifier;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
+pub use self::stream::Stream;
 use super::origin::Origin;
 
 /// Which HTTP version to speak to an origin.
@@ -47,45 +42,6 @@ pub enum ConnectError {
     /// Not done within the limit.
     #[error("no connection after {} ms", .0.as_millis())]
     Timeout(Duration),
-}
-
-/// Why TLS cannot be set up at all.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsSetupError {
-    /// The file with additional roots cannot be used.
-    #[error("cannot read certificates from {path}: {reason}")]
-    Roots {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The platform's verifier cannot be used.
-    #[error("cannot set up TLS: {0}")]
-    Verifier(#[from] rustls::Error),
-}
-
-/// A TLS client configuration that trusts what the operating system trusts, and the roots in `extra_roots` (PEM).
-///
-/// # Errors
-/// [`TlsSetupError`] when the file or the system's store cannot be read.
-pub fn tls_config(extra_roots: Option<&Path>) -> Result<ClientConfig, TlsSetupError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let roots = extra_roots.map(read_roots).transpose()?.unwrap_or_default();
-    let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider))?;
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous() // the platform's own verifier is the one thing passed here
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth())
-}
-
-fn read_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
-    let fail = |reason: String| TlsSetupError::Roots { path: path.display().to_string(), reason };
-    let roots: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error: rustls::pki_types::pem::Error| fail(error.to_string()))?;
-    if roots.is_empty() { Err(fail("no certificate in it".into())) } else { Ok(roots) }
 }
 
 /// Opens connections to one origin.
@@ -186,65 +142,5 @@ fn alpn(version: HttpVersion) -> Vec<Vec<u8>> {
         HttpVersion::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         HttpVersion::Http1 => vec![b"http/1.1".to_vec()],
         HttpVersion::Http2 => vec![b"h2".to_vec()],
-    }
-}
-
-/// A TCP connection with or without TLS on it.
-pub enum Stream {
-    /// Without.
-    Plain(TcpStream),
-    /// With.
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl Stream {
-    /// As hyper takes it.
-    #[must_use]
-    pub fn into_hyper(self) -> TokioIo<Self> {
-        TokioIo::new(self)
-    }
-}
-
-macro_rules! on_either {
-    ($self:expr, $stream:ident => $call:expr) => {
-        match $self.get_mut() {
-            Stream::Plain($stream) => $call,
-            Stream::Tls($stream) => $call,
-        }
-    };
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        on_either!(self, stream => Pin::new(stream).poll_read(cx, buf))
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        on_either!(self, stream => Pin::new(stream).poll_write(cx, buf))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        on_either!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_either!(self, stream => Pin::new(stream).poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_either!(self, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

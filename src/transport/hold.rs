@@ -3,18 +3,23 @@
 //! Held bodies can be looked at before anything is sent, and sent again. Frames are kept as they arrived; nothing is
 //! copied.
 
+mod budget;
+mod rest;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::time::Sleep;
 
+pub use self::budget::Budget;
+use self::budget::Share;
+pub use self::rest::Fault;
+use self::rest::Rest;
 use crate::wire::ErrorCode;
 
 /// How much of a body is taken, and how long for.
@@ -28,46 +33,6 @@ pub struct HoldLimits {
     pub silence: Duration,
     /// Bytes held over all requests.
     pub budget: Budget,
-}
-
-/// Memory shared by all held bodies; when it is used up, bodies are streamed.
-#[derive(Debug, Clone)]
-pub struct Budget {
-    used: Arc<AtomicUsize>,
-    total: usize,
-}
-
-impl Budget {
-    /// A budget of `total` bytes.
-    #[must_use]
-    pub fn new(total: usize) -> Self {
-        Self { used: Arc::default(), total }
-    }
-
-    fn share(&self) -> Share {
-        Share { budget: self.clone(), taken: 0 }
-    }
-}
-
-/// What one body has taken of the budget; given back when it is dropped.
-#[derive(Debug)]
-struct Share {
-    budget: Budget,
-    taken: usize,
-}
-
-impl Share {
-    fn grow(&mut self, by: usize) -> bool {
-        let before = self.budget.used.fetch_add(by, Ordering::Relaxed);
-        self.taken += by;
-        before + by <= self.budget.total
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.taken, Ordering::Relaxed);
-    }
 }
 
 /// Looks at a body as it passes and may refuse it.
@@ -126,21 +91,6 @@ struct Pieces {
     length: u64,
 }
 
-/// The part that was too long to hold.
-struct Rest {
-    body: Incoming,
-    seen: u64,
-    max: u64,
-    inspector: Option<Box<dyn Inspector>>,
-    silence: Duration,
-    /// Runs while the client sends nothing.
-    stalls: Option<Pin<Box<Sleep>>>,
-    fault: Fault,
-}
-
-/// Why a streamed body ended early, for whoever has sent it: not every HTTP version hands the error back.
-pub type Fault = Arc<OnceLock<HoldError>>;
-
 impl Held {
     /// Takes `body` in, up to the limits. An inspector sees every piece before it is sent on, also of the part that
     /// is streamed.
@@ -185,7 +135,7 @@ impl Held {
     /// Where the error will be found if the part that is streamed has one.
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
-        self.rest.as_ref().map(|rest| Arc::clone(&rest.fault))
+        self.rest.as_ref().map(Rest::fault)
     }
 }
 
@@ -224,53 +174,6 @@ async fn next_piece(body: &mut Incoming, silence: Duration) -> Result<Option<Byt
     }
 }
 
-impl Rest {
-    fn new(body: Incoming, seen: u64, limits: &HoldLimits, inspector: Option<Box<dyn Inspector>>) -> Self {
-        let (max, silence) = (limits.max, limits.silence);
-        Self { body, seen, max, inspector, silence, stalls: None, fault: Fault::default() }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HoldError>>> {
-        let piece = ready!(self.poll_piece(cx));
-        if let Some(Err(error)) = &piece {
-            self.fault.get_or_init(|| error.clone());
-        }
-        Poll::Ready(piece)
-    }
-
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HoldError>>> {
-        loop {
-            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-                let silence = self.silence;
-                let stalls = self.stalls.get_or_insert_with(|| Box::pin(tokio::time::sleep(silence)));
-                return stalls.as_mut().poll(cx).map(|()| Some(Err(HoldError::Stalled(silence))));
-            };
-            self.stalls = None;
-            let Some(frame) = frame else {
-                return Poll::Ready(self.inspect_end().err().map(Err));
-            };
-            let Ok(frame) = frame else { return Poll::Ready(Some(Err(HoldError::Broken))) };
-            if let Ok(piece) = frame.into_data() {
-                return Poll::Ready(Some(self.check(&piece).map(|()| piece)));
-            }
-        }
-    }
-
-    fn check(&mut self, piece: &Bytes) -> Result<(), HoldError> {
-        self.seen += piece.len() as u64;
-        if self.seen > self.max {
-            return Err(HoldError::TooLarge(self.max));
-        }
-        self.inspector.as_mut().map_or(Ok(()), |inspector| inspector.piece(piece))?;
-        // With the last byte of an announced length the other side has all of it, so this is the time to say no.
-        if self.body.is_end_stream() { self.inspect_end() } else { Ok(()) }
-    }
-
-    fn inspect_end(&mut self) -> Result<(), HoldError> {
-        self.inspector.take().map_or(Ok(()), |mut inspector| inspector.end()).map_err(Into::into)
-    }
-}
-
 impl Body for Held {
     type Data = Bytes;
     type Error = HoldError;
@@ -290,7 +193,7 @@ impl Body for Held {
 
     fn size_hint(&self) -> SizeHint {
         let Some(rest) = &self.rest else { return SizeHint::with_exact(self.pieces.length) };
-        let rest = rest.body.size_hint();
+        let rest = rest.size_hint();
         let mut hint = SizeHint::new();
         hint.set_lower(self.pieces.length + rest.lower());
         if let Some(upper) = rest.upper() {
