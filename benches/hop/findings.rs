@@ -25,8 +25,10 @@ pub struct Occupied {
     pub target: &'static str,
     /// All resident memory before the first request.
     pub idle_kb: f64,
-    /// Anonymous memory that each open stream adds.
+    /// Anonymous memory that each of the first open streams adds, with all that is set up once.
     pub stream_kb: f64,
+    /// Anonymous memory that each of as many further streams adds.
+    pub further_stream_kb: f64,
 }
 
 /// nginx and valetkey side by side.
@@ -124,6 +126,7 @@ impl Findings {
         vec![
             Comparison::new("idle, resident (Pss)", "kB", nginx.idle_kb, ours.idle_kb),
             Comparison::new("each open stream, anonymous (Pss_Anon)", "kB", nginx.stream_kb, ours.stream_kb),
+            Comparison::new("each further open stream", "kB", nginx.further_stream_kb, ours.further_stream_kb),
         ]
     }
 

@@ -111,10 +111,12 @@ async fn memory(contestants: &Contestants, streams: usize) -> Result<Vec<Occupie
     let mut occupied = Vec::new();
     for (target, idle) in [&contestants.nginx, &contestants.valetkey].into_iter().zip(contestants.idle) {
         let busy = streams::memory(&exchange, target, streams).await?;
+        let busier = streams::memory(&exchange, target, 2 * streams).await?;
         occupied.push(Occupied {
             target: target.name,
             idle_kb: kilobytes(idle.resident, 0, 1),
             stream_kb: kilobytes(busy.anonymous, idle.anonymous, streams),
+            further_stream_kb: kilobytes(busier.anonymous, busy.anonymous, streams),
         });
     }
     Ok(occupied)

@@ -9,8 +9,8 @@ use crate::failure::Failure;
 use crate::target::Target;
 use crate::usage::Memory;
 
-/// The memory of `target` while `count` streams are open. Nothing may have loaded it before: memory that is freed is
-/// not always given back.
+/// The memory of `target` while `count` streams are open. Nothing but fewer streams may have loaded it before: memory
+/// that is freed is not always given back.
 pub async fn memory(exchange: &Arc<Exchange>, target: &Target, count: usize) -> Result<Memory, Failure> {
     let mut crew = Crew::gather(target, exchange, count).await?;
     let pids: Vec<u32> = target.parts.iter().flat_map(|part| part.pids.iter().copied()).collect();
