@@ -1,6 +1,7 @@
 'use strict';
 
 const path = require('path');
+const readline = require('readline');
 const { spawn } = require('child_process');
 
 const ROOT = path.join(__dirname, '..');
@@ -21,15 +22,15 @@ function runCommand(command, args, show, env) {
   });
   const tail = [];
   let spoke = Date.now();
-  const take = (data) => {
+  const take = (line) => {
     spoke = Date.now();
-    const lines = String(data).split('\n').filter((line) => line.trim());
-    tail.push(...lines);
+    if (!line.trim()) return;
+    tail.push(line);
     tail.splice(0, tail.length - TAIL);
-    lines.forEach(show);
+    show(line);
   };
-  child.stdout.on('data', take);
-  child.stderr.on('data', take);
+  // Whole lines only: what is counted in them must not be cut.
+  for (const stream of [child.stdout, child.stderr]) readline.createInterface({ input: stream }).on('line', take);
   const heartbeat = setInterval(() => {
     if (Date.now() - spoke >= HEARTBEAT_MS) show(`… still at work after ${Math.round((Date.now() - began) / 1000)} s`);
   }, HEARTBEAT_MS);

@@ -3,6 +3,7 @@
 //! A [`Recording`] is opened when a request is about to go up and leaves exactly one [`UsageRecord`], however it ends:
 //! also when the future that serves it is dropped.
 
+mod count;
 mod decode;
 mod meter;
 mod record;

@@ -1,8 +1,8 @@
 //! Writes usage records as log lines, in the format of all others.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 
-use serde::Serialize;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
@@ -14,17 +14,6 @@ use crate::service::usage::{UsageRecord, UsageSink};
 pub struct UsageLines {
     queue: LineQueue,
     json: bool,
-}
-
-/// The line as JSON, with the names that `tracing` uses.
-#[derive(Serialize)]
-struct JsonLine<'a> {
-    timestamp: &'a str,
-    level: &'static str,
-    target: &'static str,
-    message: &'static str,
-    #[serde(flatten)]
-    record: &'a UsageRecord,
 }
 
 impl UsageLines {
@@ -46,9 +35,18 @@ impl UsageSink for UsageLines {
     }
 }
 
+/// The names are those that `tracing` uses. The record's own fields follow in the same object.
 fn json_line(timestamp: &str, record: &UsageRecord) -> Vec<u8> {
-    let line = JsonLine { timestamp, level: "INFO", target: "valetkey::usage", message: "Relayed a request", record };
-    serde_json::to_vec(&line).unwrap_or_default()
+    let mut line = Vec::with_capacity(USUAL_LINE);
+    // Writing to a Vec cannot fail, and a record is plain JSON.
+    let _ = write!(
+        line,
+        r#"{{"timestamp":"{timestamp}","level":"INFO","target":"valetkey::usage","message":"Relayed a request","#
+    );
+    let start = line.len();
+    let _ = serde_json::to_writer(&mut line, record);
+    line.remove(start);
+    line
 }
 
 fn human_line(timestamp: &str, record: &UsageRecord) -> String {
@@ -71,3 +69,6 @@ fn human_line(timestamp: &str, record: &UsageRecord) -> String {
     );
     line
 }
+
+/// Most lines fit without growing.
+const USUAL_LINE: usize = 768;

@@ -2,11 +2,12 @@
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
 use super::decode::Decoder;
 use super::record::{Ended, Recording, UsageRecord};
 use super::sse::SseScanner;
+use super::tokens::Usage;
 use crate::service::json::{Found, ObjectScanner};
 use crate::transport::relay::{Ending, Tap};
 
@@ -110,8 +111,8 @@ impl Reader {
                 }
             }
             Self::Object(scanner) => {
-                record.model_answered = parsed(scanner.found(MODEL)).and_then(|model| Some(model.as_str()?.to_owned()));
-                match parsed(scanner.found(USAGE)) {
+                record.model_answered = parsed(scanner.found(MODEL));
+                match parsed::<Usage>(scanner.found(USAGE)) {
                     Some(usage) => record.tokens.merge(&usage),
                     None => record.no_usage = true,
                 }
@@ -138,7 +139,7 @@ fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, Reader) {
     }
 }
 
-fn parsed(found: &Found) -> Option<Value> {
+fn parsed<T: DeserializeOwned>(found: &Found) -> Option<T> {
     match found {
         Found::Value(raw) => serde_json::from_slice(raw).ok(),
         _ => None,

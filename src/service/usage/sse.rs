@@ -4,9 +4,10 @@
 //! never fails: what it cannot read it counts.
 
 use memchr::memchr2;
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::Tokens;
+use super::tokens::Usage;
 
 /// What a message stream has said so far.
 #[derive(Debug, Default)]
@@ -131,22 +132,28 @@ impl SseScanner {
         if !event.is_parsed() || self.data.is_empty() {
             return;
         }
-        let read = serde_json::from_slice(&self.data).is_ok_and(|value| self.read_event(event, &value));
+        let data = std::mem::take(&mut self.data);
+        let read = self.read_event(event, &data);
         self.seen.unparsed += u32::from(!read);
-        self.data = Vec::new();
     }
 
-    fn read_event(&mut self, event: Event, value: &Value) -> bool {
+    /// Reads an event's data; false when it is not what the event should have.
+    fn read_event(&mut self, event: Event, data: &[u8]) -> bool {
         match event {
-            Event::MessageStart => {
-                let message = &value["message"];
-                self.seen.model = message["model"].as_str().map(str::to_owned);
-                self.merge(&message["usage"])
-            }
-            Event::MessageDelta => {
-                self.seen.has_final_count |= value["usage"]["output_tokens"].is_u64();
-                self.merge(&value["usage"])
-            }
+            Event::MessageStart => match serde_json::from_slice(data) {
+                Ok(MessageStart { message }) => {
+                    self.seen.model = message.model;
+                    self.merge(message.usage.as_ref())
+                }
+                Err(_) => false,
+            },
+            Event::MessageDelta => match serde_json::from_slice(data) {
+                Ok(MessageDelta { usage }) => {
+                    self.seen.has_final_count |= usage.as_ref().is_some_and(Usage::has_output);
+                    self.merge(usage.as_ref())
+                }
+                Err(_) => false,
+            },
             Event::Error => {
                 self.seen.has_error = true;
                 true
@@ -155,11 +162,30 @@ impl SseScanner {
         }
     }
 
-    fn merge(&mut self, usage: &Value) -> bool {
+    fn merge(&mut self, usage: Option<&Usage>) -> bool {
+        let Some(usage) = usage else { return false };
         self.seen.tokens.merge(usage);
-        self.seen.has_usage |= usage.is_object();
-        usage.is_object()
+        self.seen.has_usage = true;
+        true
     }
+}
+
+/// The data of `message_start`.
+#[derive(Deserialize)]
+struct MessageStart {
+    message: Message,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    model: Option<String>,
+    usage: Option<Usage>,
+}
+
+/// The data of `message_delta`.
+#[derive(Deserialize)]
+struct MessageDelta {
+    usage: Option<Usage>,
 }
 
 impl Event {

@@ -1,7 +1,8 @@
 //! Token counts, merged field by field.
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+
+use super::count::Count;
 
 /// What the upstream counted. Every counter is the last value that was sent for it: usage in a stream is cumulative
 /// (Anthropic API, streaming messages).
@@ -20,23 +21,49 @@ pub struct Tokens {
     pub cache_read_tokens: u64,
 }
 
+/// A usage object of the API, as far as it is counted here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Usage {
+    input_tokens: Count,
+    output_tokens: Count,
+    cache_read_input_tokens: Count,
+    cache_creation_input_tokens: Count,
+    cache_creation: Option<CacheCreation>,
+}
+
+/// Cache writes by lifetime.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CacheCreation {
+    ephemeral_5m_input_tokens: Count,
+    ephemeral_1h_input_tokens: Count,
+}
+
+impl Usage {
+    /// Whether it states output tokens, which the last event of a stream does.
+    pub(super) fn has_output(&self) -> bool {
+        self.output_tokens.0.is_some()
+    }
+}
+
 impl Tokens {
     /// Takes over what `usage` says; a field that is absent, null or no count keeps its earlier value.
     ///
     /// Only the first event of a stream splits cache writes by lifetime. When a later total exceeds the split, the rest
     /// counts as five minutes, the cheaper lifetime and the API's default.
-    pub fn merge(&mut self, usage: &Value) {
-        let count = |name: &str| usage.get(name).and_then(Value::as_u64);
-        let split = |name: &str| usage.get("cache_creation").and_then(|split| split.get(name)).and_then(Value::as_u64);
-        let overwrite = |field: &mut u64, value: Option<u64>| *field = value.unwrap_or(*field);
-        overwrite(&mut self.input_tokens, count("input_tokens"));
-        overwrite(&mut self.output_tokens, count("output_tokens"));
-        overwrite(&mut self.cache_read_tokens, count("cache_read_input_tokens"));
-        overwrite(&mut self.cache_write_5m_tokens, split("ephemeral_5m_input_tokens"));
-        overwrite(&mut self.cache_write_1h_tokens, split("ephemeral_1h_input_tokens"));
-        if let Some(total) = count("cache_creation_input_tokens") {
-            self.cache_write_5m_tokens =
-                self.cache_write_5m_tokens.max(total.saturating_sub(self.cache_write_1h_tokens));
+    pub(super) fn merge(&mut self, usage: &Usage) {
+        let overwrite = |field: &mut u64, Count(value): Count| *field = value.unwrap_or(*field);
+        overwrite(&mut self.input_tokens, usage.input_tokens);
+        overwrite(&mut self.output_tokens, usage.output_tokens);
+        overwrite(&mut self.cache_read_tokens, usage.cache_read_input_tokens);
+        if let Some(split) = &usage.cache_creation {
+            overwrite(&mut self.cache_write_5m_tokens, split.ephemeral_5m_input_tokens);
+            overwrite(&mut self.cache_write_1h_tokens, split.ephemeral_1h_input_tokens);
+        }
+        if let Count(Some(total)) = usage.cache_creation_input_tokens {
+            let rest = total.saturating_sub(self.cache_write_1h_tokens);
+            self.cache_write_5m_tokens = self.cache_write_5m_tokens.max(rest);
         }
     }
 }
@@ -47,15 +74,22 @@ mod tests {
 
     use super::*;
 
+    fn merge(tokens: &mut Tokens, usage: serde_json::Value) {
+        tokens.merge(&serde_json::from_value(usage).unwrap());
+    }
+
     #[test]
     fn later_counts_overwrite_and_absent_ones_keep() {
         let mut tokens = Tokens::default();
-        tokens.merge(&json!({
-            "input_tokens": 25, "output_tokens": 1, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 10,
-            "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 6}
-        }));
-        tokens.merge(&json!({"output_tokens": 12, "input_tokens": null, "cache_creation_input_tokens": 10}));
-        tokens.merge(&json!({"output_tokens": 40, "cache_read_input_tokens": "x"}));
+        merge(
+            &mut tokens,
+            json!({
+                "input_tokens": 25, "output_tokens": 1, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 10,
+                "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 6}
+            }),
+        );
+        merge(&mut tokens, json!({"output_tokens": 12, "input_tokens": null, "cache_creation_input_tokens": 10}));
+        merge(&mut tokens, json!({"output_tokens": 40, "cache_read_input_tokens": "x"}));
         let expected = Tokens {
             input_tokens: 25,
             output_tokens: 40,
@@ -69,7 +103,7 @@ mod tests {
     #[test]
     fn cache_writes_without_a_split_count_as_five_minutes() {
         let mut tokens = Tokens::default();
-        tokens.merge(&json!({"cache_creation_input_tokens": 10}));
+        merge(&mut tokens, json!({"cache_creation_input_tokens": 10}));
         assert_eq!((tokens.cache_write_5m_tokens, tokens.cache_write_1h_tokens), (10, 0));
     }
 }
