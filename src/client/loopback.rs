@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::admission::Admission;
@@ -127,8 +126,7 @@ impl Loopback {
         token: &WrapperToken,
     ) -> Result<Response<UpstreamBody>, Problem> {
         let upstream = self.upstream_at(&token.origin);
-        let asked = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        parts.uri = Uri::from(token.origin.target(&asked));
+        parts.uri = token.origin.retarget(&parts.uri);
         parts.headers.insert(AUTHORIZATION, token.header());
         upstream.send(Request::from_parts(parts, body), FIRST_BYTE).await.map_err(|error| unreachable(&error))
     }

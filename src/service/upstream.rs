@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{Request, Uri, Version};
+use http::{Request, Version};
 
 use super::config::{UpstreamAuth, UpstreamConfig};
 use crate::transport::connect::Connector;
@@ -46,14 +45,9 @@ impl KeySwap {
     pub(super) fn outbound(&self, mut parts: Parts, body: Held, upstream: &Upstream) -> Request<Held> {
         strip_request(&mut parts.headers);
         parts.headers.insert(self.header.clone(), self.credential.clone());
-        let asked = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        parts.uri = Uri::from(upstream.origin().target(&asked));
+        parts.uri = upstream.origin().retarget(&parts.uri);
         parts.version = Version::HTTP_11;
         // A body that was sent chunked and is now held is sent with its length; hyper writes the header.
-        let announced = parts.headers.contains_key(CONTENT_LENGTH);
-        if !announced && hyper::body::Body::size_hint(&body).exact() == Some(0) {
-            return Request::from_parts(parts, Held::default());
-        }
         Request::from_parts(parts, body)
     }
 }

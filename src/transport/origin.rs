@@ -113,6 +113,13 @@ impl Origin {
         format!("{}{requested}", self.prefix).parse().expect("two valid paths make a valid path")
     }
 
+    /// A request's URI as this origin wants it: its path and query, with the base path in front.
+    #[must_use]
+    pub fn retarget(&self, requested: &Uri) -> Uri {
+        let root = PathAndQuery::from_static("/");
+        Uri::from(self.target(requested.path_and_query().unwrap_or(&root)))
+    }
+
     /// The origin as a URL without a trailing slash.
     #[must_use]
     pub fn as_base_url(&self) -> &str {

@@ -1,4 +1,4 @@
-//! HTTP as tests speak it: whole answers by reqwest, and raw bytes over a socket where a library would be too polite.
+//! HTTP as tests speak it: whole answers by reqwest. Where a library is too polite, `raw` and `wire` send bytes.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -8,8 +8,6 @@ use std::time::Duration;
 use hyper::body::{Bytes, Frame};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// A whole answer.
@@ -110,22 +108,4 @@ pub(crate) async fn whole(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     Answer { status, headers, body: response.bytes().await.unwrap().to_vec() }
-}
-
-/// Sends `bytes` as they are to the server at `url` and reads until it closes, or until `until` has come.
-pub(crate) async fn raw(url: &str, bytes: &[u8], until: &str) -> String {
-    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
-    stream.write_all(bytes).await.unwrap();
-    let mut answer = Vec::new();
-    let read = async {
-        let mut piece = [0; 4096];
-        while !String::from_utf8_lossy(&answer).contains(until) {
-            match stream.read(&mut piece).await {
-                Ok(0) | Err(_) => break,
-                Ok(length) => answer.extend_from_slice(&piece[..length]),
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), read).await.expect("an answer within 10 s");
-    String::from_utf8_lossy(&answer).into_owned()
 }
