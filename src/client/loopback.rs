@@ -212,9 +212,7 @@ fn unreachable(error: &UpstreamError) -> Problem {
         UpstreamError::Dropped(_) => {
             (ErrorCode::UpstreamUnreachable, "The service closed the connection before it answered")
         }
-        UpstreamError::Invalid(_) | UpstreamError::Ambiguous => {
-            (ErrorCode::UpstreamInvalid, "The service's answer is not valid HTTP")
-        }
+        UpstreamError::Invalid(_) => (ErrorCode::UpstreamInvalid, "The service's answer is not valid HTTP"),
     };
     tracing::debug!(error = error as &dyn std::error::Error, "The service gave no response");
     Problem::new(code, message).retry_after(NOT_READY_RETRY)

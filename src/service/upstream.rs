@@ -75,9 +75,7 @@ pub(super) fn problem(error: &UpstreamError) -> Problem {
         UpstreamError::Dropped(_) => {
             (ErrorCode::UpstreamUnreachable, "The upstream closed the connection before it answered")
         }
-        UpstreamError::Invalid(_) | UpstreamError::Ambiguous => {
-            (ErrorCode::UpstreamInvalid, "The upstream's answer is not valid HTTP")
-        }
+        UpstreamError::Invalid(_) => (ErrorCode::UpstreamInvalid, "The upstream's answer is not valid HTTP"),
     };
     tracing::warn!(error = error as &dyn std::error::Error, "The upstream gave no response");
     Problem::new(code, message).retry_after(RETRY_AFTER)

@@ -9,10 +9,10 @@ mod rest;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
@@ -130,6 +130,51 @@ impl Held {
     pub fn again(&self) -> Option<Self> {
         let whole = self.rest.is_none();
         whole.then(|| Self { pieces: self.pieces.clone(), rest: None, share: self.share.clone() })
+    }
+
+    /// Whether no byte of it is here, and some may be to come.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.pieces.queue.is_empty()
+    }
+
+    /// The bytes that are here, in pieces.
+    pub fn here(&self) -> impl Iterator<Item = &Bytes> {
+        self.pieces.queue.iter()
+    }
+
+    /// Lets go of the first `count` of the bytes that are here: they were sent.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub fn advance(&mut self, mut count: usize) {
+        self.pieces.length -= count as u64;
+        while count > 0 {
+            let first = &mut self.pieces.queue[0];
+            if first.len() > count {
+                first.advance(count);
+                return;
+            }
+            count -= first.len();
+            self.pieces.queue.pop_front();
+        }
+    }
+
+    /// Waits until bytes are here and answers how many; none at the end.
+    pub fn poll_here(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, HoldError>> {
+        while self.pieces.queue.is_empty() {
+            let Some(rest) = &mut self.rest else { break };
+            match ready!(rest.poll(cx)) {
+                None => self.rest = None,
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                Some(Ok(piece)) if piece.is_empty() => {}
+                Some(Ok(piece)) => {
+                    self.pieces.length += piece.len() as u64;
+                    self.pieces.queue.push_back(piece);
+                }
+            }
+        }
+        Poll::Ready(Ok(self.pieces.length))
     }
 
     /// Where the error will be found if the part that is streamed has one.

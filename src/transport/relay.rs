@@ -9,7 +9,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::shutdown::{Phase, Shutdown};
-use super::upstream::UpstreamBody;
+use super::upstream::{Cut, UpstreamBody};
 
 /// Sees a response pass. It gets the bytes by reference: whatever it does, the client's bytes are the upstream's.
 pub trait Tap: Send {
@@ -40,7 +40,7 @@ pub enum Ending {
 pub enum RelayError {
     /// The upstream's connection broke; so does the client's, and nothing is invented in between.
     #[error("the upstream's response was cut")]
-    Cut(#[source] hyper::Error),
+    Cut(#[source] Cut),
     /// The upstream fell silent.
     #[error("the upstream was silent for {} ms", .0.as_millis())]
     Stalled(Duration),
@@ -62,7 +62,7 @@ pub struct Relay {
     /// The last bytes that passed, which tell whether an event is over.
     tail: [u8; 4],
     /// How the upstream's connection broke, until the client is told.
-    cut: Option<hyper::Error>,
+    cut: Option<Cut>,
     done: bool,
 }
 

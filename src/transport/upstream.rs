@@ -5,17 +5,18 @@
 //! worker thread has its own `Upstream`, so the pool's lock is never contended.
 
 mod body;
+mod cut;
 mod h1;
 mod h2;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST};
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 
 pub use self::body::UpstreamBody;
+pub use self::cut::Cut;
 use self::h1::H1;
 use self::h2::H2;
 use super::connect::{ConnectError, Connector};
@@ -50,18 +51,15 @@ pub enum UpstreamError {
     Body(HoldError),
     /// The connection ended before a response came.
     #[error("the connection ended before an answer came")]
-    Dropped(#[source] hyper::Error),
-    /// What came is no HTTP response.
+    Dropped(#[source] Cut),
+    /// What came is no HTTP response, or another reader could see another end of it.
     #[error("the answer is not valid HTTP")]
-    Invalid(#[source] hyper::Error),
-    /// Another reader could see another end of the response.
-    #[error("the answer has two lengths, or switches protocols")]
-    Ambiguous,
+    Invalid(#[source] Cut),
 }
 
 impl UpstreamError {
-    fn of(error: hyper::Error) -> Self {
-        if error.is_parse() { Self::Invalid(error) } else { Self::Dropped(error) }
+    fn of(cut: Cut) -> Self {
+        if cut.is_syntax() { Self::Invalid(cut) } else { Self::Dropped(cut) }
     }
 }
 
@@ -111,7 +109,7 @@ impl Upstream {
             }
             let Some(pooled) = self.usable_h1() else { break };
             match pooled.send(request).await {
-                Ok((response, connection)) => return self.with_connection(response, connection),
+                Ok((response, connection)) => return Ok(self.with_connection(response, connection)),
                 Err((_, Some(unsent))) => request = unsent,
                 Err((error, None)) => return Err(error),
             }
@@ -127,23 +125,12 @@ impl Upstream {
             self.share(h2.clone());
             return h2.send(request, self.origin()).await;
         }
-        let (response, connection) = H1::start(opened.stream).await?.send(request).await.map_err(|(error, _)| error)?;
-        self.with_connection(response, connection)
+        let (response, connection) = H1::new(opened.stream).send(request).await.map_err(|(error, _)| error)?;
+        Ok(self.with_connection(response, connection))
     }
 
-    /// A length beside chunks would be written to the client as the length (RFC 9112 §6.3 leaves only the chunks), and
-    /// nobody here asked for another protocol.
-    fn with_connection(
-        &self,
-        response: Response<Incoming>,
-        connection: Box<H1>,
-    ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        let headers = response.headers();
-        let two_lengths = headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH);
-        if two_lengths || response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(UpstreamError::Ambiguous);
-        }
-        Ok(response.map(|incoming| UpstreamBody::h1(incoming, connection, self.clone())))
+    fn with_connection(&self, response: Response<()>, connection: Box<H1>) -> Response<UpstreamBody> {
+        response.map(|()| UpstreamBody::h1(connection, self.clone()))
     }
 
     /// Lets others use a connection too. When many start at once, one is enough for all of them.

@@ -1,5 +1,7 @@
 //! One HTTP/2 connection, shared by many requests and driven by a task of its own.
 
+mod body;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +10,8 @@ use http::{Request, Response, Uri, Version};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::{UpstreamBody, UpstreamError};
+pub(super) use self::body::H2Body;
+use super::{Cut, UpstreamBody, UpstreamError};
 use crate::transport::connect::Stream;
 use crate::transport::hold::Held;
 use crate::transport::origin::Origin;
@@ -36,7 +39,7 @@ impl H2 {
             .keep_alive_timeout(PING_TIMEOUT)
             .handshake(stream.into_hyper())
             .await
-            .map_err(UpstreamError::of)?;
+            .map_err(broken)?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "an HTTP/2 connection to the upstream ended");
@@ -67,10 +70,14 @@ impl H2 {
         target.path_and_query = request.uri().path_and_query().cloned();
         *request.uri_mut() = Uri::from_parts(target).expect("an origin and a path make a URI");
         *request.version_mut() = Version::HTTP_2;
-        self.sender.ready().await.map_err(UpstreamError::of)?;
-        let response = self.sender.send_request(request).await.map_err(UpstreamError::of)?;
-        Ok(response.map(|incoming| UpstreamBody::h2(incoming, self.streams)))
+        self.sender.ready().await.map_err(broken)?;
+        let response = self.sender.send_request(request).await.map_err(broken)?;
+        Ok(response.map(|incoming| UpstreamBody::h2(H2Body::new(incoming, self.streams))))
     }
+}
+
+fn broken(error: hyper::Error) -> UpstreamError {
+    UpstreamError::of(Cut::Http2(error))
 }
 
 /// Servers are asked to allow at least this many (RFC 9113 §6.5.2).

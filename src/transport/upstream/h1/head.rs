@@ -1,0 +1,113 @@
+//! The head of a response (RFC 9112 §4, §6.3).
+
+use std::mem::MaybeUninit;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+use httparse::{ParserConfig, Status};
+use hyper::ext::ReasonPhrase;
+
+use super::framing::Framing;
+use crate::transport::upstream::Cut;
+
+/// Takes a whole head off the front of `bytes`; `None` while it is incomplete.
+///
+/// # Errors
+/// [`Cut::Syntax`]
+pub(super) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, Cut> {
+    let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let status = ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, &mut fields);
+    let length = match status.map_err(|_| Cut::Syntax("the head is malformed"))? {
+        Status::Partial if bytes.len() > LONGEST => return Err(Cut::Syntax("the head is too long")),
+        Status::Partial => return Ok(None),
+        Status::Complete(length) => length,
+    };
+    let base = bytes.as_ptr() as usize;
+    let place = |part: &[u8]| {
+        let start = part.as_ptr() as usize - base;
+        start..start + part.len()
+    };
+    // All values share one copy, so that the room they were read into is free for the body.
+    let head = Bytes::copy_from_slice(&bytes[..length]);
+    let mut response = Response::new(());
+    let code = StatusCode::from_u16(parsed.code.unwrap_or_default());
+    *response.status_mut() = code.map_err(|_| Cut::Syntax("the status is no status"))?;
+    *response.version_mut() = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+    response.headers_mut().reserve(parsed.headers.len());
+    for field in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(field.name.as_bytes());
+        let value = HeaderValue::from_maybe_shared(head.slice(place(field.value)));
+        match (name, value) {
+            (Ok(name), Ok(value)) => response.headers_mut().append(name, value),
+            _ => return Err(Cut::Syntax("a header is malformed")),
+        };
+    }
+    let reason = parsed.reason.filter(|reason| response.status().canonical_reason() != Some(*reason));
+    if let Some(reason) = reason.and_then(|reason| ReasonPhrase::try_from(head.slice(place(reason.as_bytes()))).ok()) {
+        response.extensions_mut().insert(reason);
+    }
+    bytes.advance(length);
+    Ok(Some(response))
+}
+
+/// Where the body ends that follows `head`, which answers a request that was or was not `HEAD`.
+///
+/// # Errors
+/// [`Cut::Syntax`] when that is not certain.
+pub(super) fn framing(head: &Response<()>, to_head_request: bool) -> Result<Framing, Cut> {
+    let has_none = matches!(head.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let length = length(head.headers())?;
+    let coded = head.headers().contains_key(TRANSFER_ENCODING);
+    if coded && (length.is_some() || head.version() == Version::HTTP_10) {
+        return Err(Cut::Syntax("it has two lengths"));
+    }
+    if coded && !is_chunked(head.headers()) {
+        return Err(Cut::Syntax("it has a transfer coding that nobody asked for"));
+    }
+    Ok(match length {
+        _ if has_none || to_head_request => Framing::Length(0),
+        _ if coded => Framing::chunked(),
+        Some(length) => Framing::Length(length),
+        None => Framing::UntilClosed,
+    })
+}
+
+/// Whether the connection may serve another request (RFC 9112 §9.3).
+pub(super) fn keeps_alive(head: &Response<()>) -> bool {
+    let says = |word: &str| {
+        let values = head.headers().get_all(CONNECTION).iter();
+        let mut words = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+        words.any(|said| said.trim().eq_ignore_ascii_case(word))
+    };
+    if head.version() == Version::HTTP_10 { says("keep-alive") } else { !says("close") }
+}
+
+/// The announced length. The same one may be said more than once (RFC 9110 §8.6).
+fn length(headers: &HeaderMap) -> Result<Option<u64>, Cut> {
+    let malformed = || Cut::Syntax("its length is malformed");
+    let mut length = None;
+    for value in headers.get_all(CONTENT_LENGTH) {
+        for said in value.to_str().map_err(|_| malformed())?.split(',').map(str::trim) {
+            let digits = !said.is_empty() && said.bytes().all(|byte| byte.is_ascii_digit());
+            let said = said.parse::<u64>().ok().filter(|_| digits).ok_or_else(malformed)?;
+            if *length.get_or_insert(said) != said {
+                return Err(malformed());
+            }
+        }
+    }
+    Ok(length)
+}
+
+fn is_chunked(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let first = codings.next().is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    first && codings.next().is_none()
+}
+
+/// The Anthropic API sends about 30.
+const MOST_FIELDS: usize = 256;
+
+/// The Anthropic API sends about 1.5 kB.
+const LONGEST: usize = 256 * 1024;

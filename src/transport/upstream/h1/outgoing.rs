@@ -1,0 +1,167 @@
+//! A request on its way out: its head, and its body as it comes.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http::Method;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::request::Parts;
+use hyper::body::Body;
+use tokio::io::AsyncWrite;
+
+use crate::transport::connect::Stream;
+use crate::transport::hold::Held;
+
+/// What is left to be written of a request.
+pub(super) struct Outgoing {
+    /// The head, or what stands between two chunks.
+    lead: Bytes,
+    body: Held,
+    /// Bytes of the body that are announced and not yet written.
+    announced: u64,
+    framing: Framing,
+    written: bool,
+}
+
+/// How the other side learns where the body ends (RFC 9112 §6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// By the length in the head.
+    Length,
+    /// By chunks, the first of which is still to come.
+    FirstChunk,
+    /// By chunks.
+    NextChunk,
+    /// The end is announced.
+    Ended,
+}
+
+/// Why a request cannot be written to its end.
+#[derive(Debug)]
+pub(super) enum Unwritten {
+    /// The connection does not take it.
+    Io(io::Error),
+    /// Its body breaks off; [`Held::fault`] says why.
+    Body,
+}
+
+impl Outgoing {
+    /// Nothing is written yet.
+    pub(super) fn new(head: &Parts, body: Held) -> Self {
+        let length = body.size_hint().exact();
+        let framing = if length.is_some() { Framing::Length } else { Framing::FirstChunk };
+        Self { lead: encode(head, length), body, announced: length.unwrap_or(0), framing, written: false }
+    }
+
+    /// The body, if not one byte of the request was written.
+    pub(super) fn into_unsent(self) -> Option<Held> {
+        (!self.written).then_some(self.body)
+    }
+
+    /// Writes what can be written now; ready when nothing is left.
+    pub(super) fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), Unwritten>> {
+        loop {
+            if self.lead.is_empty() && (self.announced == 0 || self.body.is_waiting()) {
+                match self.poll_more(cx) {
+                    Poll::Ready(Ok(true)) => {}
+                    Poll::Ready(Ok(false)) => return Pin::new(stream).poll_flush(cx).map_err(Unwritten::Io),
+                    Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
+                    Poll::Pending => {
+                        // A TLS stream may still have what it has taken.
+                        ready!(Pin::new(stream).poll_flush(cx)).map_err(Unwritten::Io)?;
+                        return Poll::Pending;
+                    }
+                }
+            }
+            let mut slices = [IoSlice::new(&[]); MOST_SLICES];
+            let used = self.fill(&mut slices);
+            let written = ready!(Pin::new(&mut *stream).poll_write_vectored(cx, &slices[..used]));
+            match written.map_err(Unwritten::Io)? {
+                0 => return Poll::Ready(Err(Unwritten::Io(io::ErrorKind::WriteZero.into()))),
+                written => self.advance(written),
+            }
+        }
+    }
+
+    /// Waits for more to be written; false at the end.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Unwritten>> {
+        match self.framing {
+            Framing::Ended => return Poll::Ready(Ok(false)),
+            Framing::Length if self.announced == 0 => {
+                self.framing = Framing::Ended;
+                return Poll::Ready(Ok(false));
+            }
+            _ => {}
+        }
+        let here = ready!(self.body.poll_here(cx)).map_err(|_| Unwritten::Body)?;
+        match (self.framing, here) {
+            // Shorter than announced.
+            (Framing::Length, 0) => return Poll::Ready(Err(Unwritten::Body)),
+            (Framing::Length, _) => return Poll::Ready(Ok(true)),
+            (Framing::FirstChunk, 0) => self.lead = Bytes::from_static(b"0\r\n\r\n"),
+            (_, 0) => self.lead = Bytes::from_static(b"\r\n0\r\n\r\n"),
+            (Framing::FirstChunk, size) => self.lead = format!("{size:x}\r\n").into(),
+            (_, size) => self.lead = format!("\r\n{size:x}\r\n").into(),
+        }
+        self.announced = here;
+        self.framing = if here == 0 { Framing::Ended } else { Framing::NextChunk };
+        Poll::Ready(Ok(true))
+    }
+
+    /// The next bytes to write.
+    fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>; MOST_SLICES]) -> usize {
+        let lead = (!self.lead.is_empty()).then_some(&self.lead);
+        let body = self.body.here().take(if self.announced == 0 { 0 } else { MOST_SLICES });
+        let mut used = 0;
+        for (slice, bytes) in slices.iter_mut().zip(lead.into_iter().chain(body)) {
+            *slice = IoSlice::new(bytes);
+            used += 1;
+        }
+        used
+    }
+
+    fn advance(&mut self, written: usize) {
+        self.written = true;
+        let of_lead = written.min(self.lead.len());
+        self.lead.advance(of_lead);
+        self.announced -= (written - of_lead) as u64;
+        self.body.advance(written - of_lead);
+    }
+}
+
+/// The head (RFC 9112 §3). Its framing is made here and follows from the body alone.
+fn encode(head: &Parts, length: Option<u64>) -> Bytes {
+    let mut bytes = Vec::with_capacity(USUAL_HEAD);
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    for part in [head.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    for (name, value) in &head.headers {
+        if *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                bytes.extend_from_slice(part);
+            }
+        }
+    }
+    let says_length = || {
+        let expects_body = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
+        expects_body || head.headers.contains_key(CONTENT_LENGTH)
+    };
+    match length {
+        None => bytes.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        Some(length) if length > 0 || says_length() => {
+            bytes.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
+        }
+        Some(_) => {}
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.into()
+}
+
+/// Most heads of coding agents fit.
+const USUAL_HEAD: usize = 2048;
+
+/// Pieces of one write. A body of 76 kB comes in about ten.
+const MOST_SLICES: usize = 32;

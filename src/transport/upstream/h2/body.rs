@@ -1,0 +1,100 @@
+//! The body of a response over HTTP/2.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Body, Incoming, SizeHint};
+
+use super::StreamCount;
+use crate::transport::upstream::Cut;
+
+/// Frames as they come; small ones that are ready together come as one, so that they leave in one write.
+pub(in crate::transport::upstream) struct H2Body {
+    incoming: Incoming,
+    _stream: StreamCount,
+    /// What was read together with pieces before it and comes next: bytes, an error, or the end.
+    next: Option<Option<Result<Bytes, Cut>>>,
+}
+
+impl H2Body {
+    /// A body whose stream counts as open for as long as it lives.
+    pub(super) fn new(incoming: Incoming, stream: StreamCount) -> Self {
+        Self { incoming, _stream: stream, next: None }
+    }
+
+    /// The next bytes; `None` at the end.
+    pub(in crate::transport::upstream) fn poll_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Cut>>> {
+        if let Some(next) = self.next.take() {
+            return Poll::Ready(next);
+        }
+        match self.poll_piece(cx) {
+            Poll::Ready(Some(Ok(first))) => Poll::Ready(Some(Ok(self.gather(cx, first)))),
+            other => other,
+        }
+    }
+
+    /// Whether everything was read.
+    pub(in crate::transport::upstream) fn is_end(&self) -> bool {
+        match &self.next {
+            None => self.incoming.is_end_stream(),
+            Some(next) => next.is_none(),
+        }
+    }
+
+    /// How much is to come, if the upstream said.
+    pub(in crate::transport::upstream) fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+
+    /// Appends what else is ready now, as long as it is little.
+    fn gather(&mut self, cx: &mut Context<'_>, first: Bytes) -> Bytes {
+        if first.len() >= GATHER_MAX {
+            return first;
+        }
+        let mut first = Some(first);
+        let mut together = BytesMut::new();
+        loop {
+            match self.poll_piece(cx) {
+                Poll::Ready(Some(Ok(piece))) => {
+                    if let Some(first) = first.take() {
+                        together.reserve(GATHER_MAX + first.len());
+                        together.extend_from_slice(&first);
+                    }
+                    if together.len() + piece.len() > together.capacity() {
+                        self.next = Some(Some(Ok(piece)));
+                        break;
+                    }
+                    together.extend_from_slice(&piece);
+                }
+                Poll::Ready(end) => {
+                    self.next = Some(end);
+                    break;
+                }
+                Poll::Pending => break,
+            }
+        }
+        first.unwrap_or_else(|| together.freeze())
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        loop {
+            return match Pin::new(&mut self.incoming).poll_frame(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(None) => Poll::Ready(None),
+                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(piece) => Poll::Ready(Some(Ok(piece))),
+                    // Trailers end at this hop.
+                    Err(_) => continue,
+                },
+            };
+        }
+    }
+}
+
+/// Pieces are copied together up to this size; a larger piece passes as it is.
+const GATHER_MAX: usize = 8 * 1024;
