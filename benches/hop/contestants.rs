@@ -22,6 +22,8 @@ pub struct Contestants {
     pub direct: Target,
     /// nginx.
     pub nginx: Target,
+    /// nginx that holds no bodies, which makes a difference to large ones only.
+    pub unbuffered: Target,
     /// The service.
     pub valetkey: Target,
     /// The service with tokens that allow certain models only, so that it scans each body to its end.
@@ -54,6 +56,7 @@ impl Contestants {
         Ok(Self {
             direct: stand_in.target(),
             nginx: nginx.target(),
+            unbuffered: nginx.unbuffered_target(),
             valetkey: service.target().await?,
             restricted: restricted.target().await?,
             chain: app.as_ref().map(|app| app.target(&service)),
@@ -68,7 +71,8 @@ impl Contestants {
 
     /// Everybody, in the order of the report.
     pub fn targets(&self) -> Vec<&Target> {
-        [&self.direct, &self.nginx, &self.valetkey, &self.restricted].into_iter().chain(&self.chain).collect()
+        let always = [&self.direct, &self.nginx, &self.valetkey, &self.restricted];
+        always.into_iter().chain(&self.chain).chain([&self.unbuffered]).collect()
     }
 }
 

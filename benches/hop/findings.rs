@@ -76,13 +76,21 @@ impl Comparison {
 impl Findings {
     /// CPU time, which is what the bars are about.
     pub fn cpu(&self) -> Vec<Comparison> {
-        let of = |case: Case| Some(Comparison { bar: Some(case.bar()), ..self.cpu_of(case, "valetkey")? });
-        Case::ALL.into_iter().filter_map(of).collect()
+        let of = |case: Case| {
+            let tuned = self.cpu_of(case, "nginx", "valetkey");
+            let unbuffered = self.cpu_of(case, "nginx-unbuffered", "valetkey").map(|row| {
+                let title = format!("{}, nginx holding no bodies", case.title());
+                Comparison { title, ..row }
+            });
+            let barred = move |row: Comparison| Comparison { bar: Some(case.bar()), ..row };
+            tuned.into_iter().chain(unbuffered).map(barred)
+        };
+        Case::ALL.into_iter().flat_map(of).collect()
     }
 
     /// CPU time with restricted tokens.
     pub fn restricted(&self) -> Vec<Comparison> {
-        Case::ALL.into_iter().filter_map(|case| self.cpu_of(case, "valetkey-restricted")).collect()
+        Case::ALL.into_iter().filter_map(|case| self.cpu_of(case, "nginx", "valetkey-restricted")).collect()
     }
 
     /// Requests in a second, made as fast as the answers come, on a machine that the load and the upstream share.
@@ -147,8 +155,8 @@ impl Findings {
         Some(of("chain")?.beyond(of("direct")?))
     }
 
-    fn cpu_of(&self, case: Case, target: &str) -> Option<Comparison> {
-        let (nginx, ours) = (self.series(case, "nginx")?, self.series(case, target)?);
+    fn cpu_of(&self, case: Case, nginx: &str, target: &str) -> Option<Comparison> {
+        let (nginx, ours) = (self.series(case, nginx)?, self.series(case, target)?);
         let cpu = |round: &Round| round.cpu_us.iter().sum();
         let (title, ratio) = (format!("{}, per {}", case.title(), case.unit()), ours.ratio(nginx, cpu));
         Some(Comparison { ratio, ..Comparison::new(title, "µs", nginx.median(cpu), ours.median(cpu)) })

@@ -96,7 +96,8 @@ async fn measure(arguments: &Arguments) -> Result<Findings, Failure> {
         findings.series.extend(rounds::run(&exchange, &targets, scale).await?);
     }
     if arguments.latency() {
-        let single: Vec<&Target> = targets.into_iter().filter(|target| target.name != "valetkey-restricted").collect();
+        let is_compared = |target: &&Target| !["valetkey-restricted", "nginx-unbuffered"].contains(&target.name);
+        let single: Vec<&Target> = targets.into_iter().filter(is_compared).collect();
         for case in [Case::Small, Case::Large, Case::Burst] {
             let exchange = Arc::new(Exchange::learn(case, &contestants.direct).await?);
             findings.singles.extend(latency::run(&exchange, &single, scale.singles).await?);

@@ -77,7 +77,11 @@ pub async fn run(exchange: &Arc<Exchange>, targets: &[&Target], scale: &Scale) -
 
 /// What restricted tokens cost is a matter of the request's body alone.
 fn takes_part(target: &Target, case: Case) -> bool {
-    target.name != "valetkey-restricted" || !case.is_stream()
+    match target.name {
+        "valetkey-restricted" => !case.is_stream(),
+        "nginx-unbuffered" => case == Case::Large,
+        _ => true,
+    }
 }
 
 async fn round(exchange: &Arc<Exchange>, target: &Target, scale: &Scale) -> Result<Round, Failure> {

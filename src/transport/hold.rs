@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
@@ -117,6 +117,11 @@ impl Held {
                 return Ok(Self { pieces, rest: None, share: Some(Arc::new(share)) });
             };
             pieces.push(&piece, limits.max, inspector.as_deref_mut())?;
+            if body.is_end_stream() {
+                inspector.as_mut().map_or(Ok(()), |inspector| inspector.end())?;
+                share.grow(piece.len());
+                return Ok(Self { pieces, rest: None, share: Some(Arc::new(share)) });
+            }
             let within_budget = share.grow(piece.len());
             if !within_budget || pieces.length > limits.keep as u64 {
                 let rest = Rest::new(body, pieces.length, limits, inspector);
@@ -198,10 +203,32 @@ impl Pieces {
         if let Some(inspector) = inspector {
             inspector.piece(piece)?;
         }
-        self.queue.push_back(piece.clone());
+        self.append(piece);
         Ok(())
     }
+
+    /// Small pieces are joined: a body that comes byte by byte must not cost a handle and a write for each.
+    fn append(&mut self, piece: &Bytes) {
+        let joins = self.queue.back().is_some_and(|last| last.len() + piece.len() <= SMALL);
+        let last = if joins { self.queue.pop_back() } else { None };
+        self.queue.push_back(match last.map(Bytes::try_into_mut) {
+            None => piece.clone(),
+            Some(Ok(mut last)) => {
+                last.extend_from_slice(piece);
+                last.freeze()
+            }
+            Some(Err(last)) => {
+                let mut joined = BytesMut::with_capacity(SMALL);
+                joined.extend_from_slice(&last);
+                joined.extend_from_slice(piece);
+                joined.freeze()
+            }
+        });
+    }
 }
+
+/// Pieces up to this size are copied together.
+const SMALL: usize = 4 * 1024;
 
 async fn next_piece(body: &mut Incoming, silence: Duration) -> Result<Option<Bytes>, HoldError> {
     loop {

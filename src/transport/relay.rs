@@ -25,7 +25,7 @@ pub trait Tap: Send {
 pub enum Ending {
     /// The upstream said all it had to say.
     Complete,
-    /// The client went away.
+    /// The client went away, or did not send the rest of its request.
     Cancelled,
     /// The upstream's connection broke.
     UpstreamCut,
@@ -148,7 +148,8 @@ impl Body for Relay {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                self.finish(Ending::UpstreamCut);
+                let by_client = matches!(error, Cut::Request);
+                self.finish(if by_client { Ending::Cancelled } else { Ending::UpstreamCut });
                 self.cut = Some(error);
                 // An error ends the connection at once. What came before it may still wait to be written, even the
                 // head; hyper writes it when there is nothing to do for a moment.

@@ -162,6 +162,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const MAX_HEADERS: usize = 128;
 
 /// Bounds the head of a request and what is buffered of a response.
-const MAX_BUFFER: usize = 256 * 1024;
+const MAX_BUFFER: usize = 64 * 1024;
 
 const KEEPALIVE: Duration = Duration::from_secs(60);

@@ -13,6 +13,7 @@ use crate::usage::Memory;
 /// A running nginx.
 pub struct Nginx {
     json: SocketAddr,
+    unbuffered: SocketAddr,
     stream: SocketAddr,
     process: Process,
     workers: Vec<u32>,
@@ -24,19 +25,19 @@ impl Nginx {
         let program = find().ok_or(Failure::Missing { what: "nginx".into(), remedy: "apt-get install nginx-light" })?;
         let home = folder.join("nginx");
         std::fs::create_dir(&home).map_err(Failure::system(home.display()))?;
-        let (json, stream) = (free_address()?, free_address()?);
+        let (json, unbuffered, stream) = (free_address()?, free_address()?, free_address()?);
         let file = home.join("nginx.conf");
-        let text = configuration(&home, json, stream, upstream);
+        let text = configuration(&home, [json, unbuffered, stream], upstream);
         std::fs::write(&file, text).map_err(Failure::system(file.display()))?;
         let mut command = Command::new(program);
         command.arg("-p").arg(&home).arg("-c").arg(&file);
         let mut process = Process::start("nginx", command, folder)?;
         let workers = process.wait_until(|process| {
             let workers = process.children();
-            let listens = [json, stream].iter().all(|address| TcpStream::connect(address).is_ok());
+            let listens = [json, unbuffered, stream].iter().all(|address| TcpStream::connect(address).is_ok());
             (workers.len() == WORKERS && listens).then_some(workers)
         })?;
-        Ok(Self { json, stream, process, workers })
+        Ok(Self { json, unbuffered, stream, process, workers })
     }
 
     /// As the load sees it. It gets a header of the same size as the service does, and replaces it.
@@ -44,6 +45,11 @@ impl Nginx {
         let credentials = vec![format!("authorization: Bearer sk-ant-proxy-{}", "x".repeat(TOKEN_LENGTH))];
         let parts = vec![Part { name: "nginx", pids: self.pids() }];
         Target { name: "nginx", json: self.json, stream: self.stream, credentials, parts }
+    }
+
+    /// The same holding no bodies.
+    pub fn unbuffered_target(&self) -> Target {
+        Target { name: "nginx-unbuffered", json: self.unbuffered, ..self.target() }
     }
 
     /// What it occupies now, the master included.
@@ -76,10 +82,11 @@ fn free_address() -> Result<SocketAddr, Failure> {
     listener.map_err(Failure::system("no free port"))
 }
 
-fn configuration(home: &Path, json: SocketAddr, stream: SocketAddr, upstream: SocketAddr) -> String {
+fn configuration(home: &Path, [json, unbuffered, stream]: [SocketAddr; 3], upstream: SocketAddr) -> String {
     let values = [
         ("{home}", home.display().to_string()),
         ("{json}", json.to_string()),
+        ("{unbuffered}", unbuffered.to_string()),
         ("{stream}", stream.to_string()),
         ("{upstream}", upstream.to_string()),
         ("{key}", REAL_KEY.to_owned()),

@@ -14,9 +14,10 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::SizeHint;
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
 
 use self::framing::Framing;
@@ -66,8 +67,12 @@ impl H1 {
         let (head, body) = request.into_parts();
         self.outgoing = Some(Outgoing::new(&head, body));
         match poll_fn(|cx| self.poll_head(cx)).await {
-            Ok(response) => match self.begin_body(&response, head.method == Method::HEAD) {
-                Ok(()) => Ok((response, self)),
+            Ok(mut response) => match self.begin_body(&response, head.method == Method::HEAD) {
+                Ok(()) => {
+                    // The version is this hop's; a server would copy it to its own.
+                    *response.version_mut() = Version::HTTP_11;
+                    Ok((response, self))
+                }
                 Err(error) => Err((error, None)),
             },
             // Its body is at fault, over any connection.
@@ -114,7 +119,7 @@ impl H1 {
     /// The next bytes of the response's body: all that are here, as far as they are few. `None` at the end.
     pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
         if let Err(cut) = self.write(cx) {
-            return Poll::Ready(Some(Err(cut)));
+            self.read_end.get_or_insert(cut);
         }
         loop {
             let waits = !self.framing.is_all_in(&self.received.bytes) && self.gather(cx);
@@ -137,12 +142,13 @@ impl H1 {
         }
     }
 
-    /// Reads until little is left to come or enough is here; true when there will be more later.
+    /// Reads once at least, and on until nothing more is here or it is enough; true when there will be more later.
     fn gather(&mut self, cx: &mut Context<'_>) -> bool {
-        while self.read_end.is_none() && self.received.bytes.len() < GATHER {
+        while self.read_end.is_none() {
             match self.received.poll_read(&mut self.stream, cx) {
                 Poll::Ready(Ok(0)) => self.read_end = Some(Cut::Closed),
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(_)) if self.received.bytes.len() < GATHER => {}
+                Poll::Ready(Ok(_)) => break,
                 Poll::Ready(Err(error)) => self.read_end = Some(Cut::Io(error)),
                 Poll::Pending => return true,
             }
@@ -160,7 +166,12 @@ impl H1 {
         match outgoing.poll_write(&mut self.stream, cx) {
             Poll::Pending => {}
             Poll::Ready(Ok(())) => self.outgoing = None,
-            Poll::Ready(Err(Unwritten::Io(error))) => self.unwritten = Some(Cut::Io(error)),
+            Poll::Ready(Err(Unwritten::Io(error))) => {
+                self.unwritten = Some(Cut::Io(error));
+                if outgoing.is_begun() {
+                    self.outgoing = None;
+                }
+            }
             Poll::Ready(Err(Unwritten::Body)) => return Err(Cut::Request),
         }
         Ok(())
@@ -189,7 +200,8 @@ impl H1 {
     /// Whether it can be pooled after a response was read to its end.
     pub(super) fn becomes_idle(&mut self) -> bool {
         self.idle_since = Instant::now();
-        let is_clean = self.outgoing.is_none() && self.read_end.is_none() && self.received.bytes.is_empty();
+        let is_written = self.outgoing.is_none() && self.unwritten.is_none();
+        let is_clean = is_written && self.read_end.is_none() && self.received.bytes.is_empty();
         self.received.release_if_empty();
         self.keeps_alive && is_clean && self.is_open()
     }
@@ -197,6 +209,10 @@ impl H1 {
     /// Whether the other side has neither closed it nor said something that nobody asked for. Nobody waits for it, so
     /// there is nobody to wake.
     fn is_open(&mut self) -> bool {
+        // Without budget every socket looks quiet.
+        if !has_budget_remaining() {
+            return false;
+        }
         let mut cx = Context::from_waker(Waker::noop());
         let mut room = [0];
         Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut room)).is_pending()

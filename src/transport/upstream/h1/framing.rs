@@ -109,9 +109,11 @@ impl Chunks {
                 }
                 continue;
             }
-            match self.step(&bytes[at..])? {
-                Some(used) => at += used,
-                None => break,
+            match self.step(&bytes[at..]) {
+                Ok(Some(used)) => at += used,
+                // What came before it is good, and it will still be wrong the next time.
+                Err(cut) if start == end => return Err(cut),
+                Ok(None) | Err(_) => break,
             }
         }
         bytes.advance(start);
@@ -124,7 +126,7 @@ impl Chunks {
     fn step(&mut self, bytes: &[u8]) -> Result<Option<usize>, Cut> {
         match self {
             Self::Size => match httparse::parse_chunk_size(bytes) {
-                Ok(Status::Complete((used, size))) => {
+                Ok(Status::Complete((used, size))) if is_size_line(&bytes[..used]) => {
                     *self = if size == 0 { Self::Trailers(0) } else { Self::Data(size) };
                     Ok(Some(used))
                 }
@@ -155,6 +157,11 @@ impl Chunks {
             Self::Data(_) | Self::End => Ok(None),
         }
     }
+}
+
+/// The parser takes a line without a digit as a zero, and line feeds in extensions.
+fn is_size_line(line: &[u8]) -> bool {
+    line[0].is_ascii_hexdigit() && memchr::memchr(b'\n', line) == Some(line.len() - 1)
 }
 
 /// A chunk's size with its extensions, which nobody uses.

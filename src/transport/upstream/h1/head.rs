@@ -44,8 +44,9 @@ pub(super) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, Cut> {
             _ => return Err(Cut::Syntax("a header is malformed")),
         };
     }
-    let reason = parsed.reason.filter(|reason| response.status().canonical_reason() != Some(*reason));
-    if let Some(reason) = reason.and_then(|reason| ReasonPhrase::try_from(head.slice(place(reason.as_bytes()))).ok()) {
+    let usual = ["", response.status().canonical_reason().unwrap_or_default()];
+    let reason = parsed.reason.filter(|reason| !usual.contains(reason)).map(str::as_bytes);
+    if let Some(reason) = reason.and_then(|reason| ReasonPhrase::try_from(reason).ok()) {
         response.extensions_mut().insert(reason);
     }
     bytes.advance(length);

@@ -55,6 +55,11 @@ impl Outgoing {
         Self { lead: encode(head, length), body, announced: length.unwrap_or(0), framing, written: false }
     }
 
+    /// Whether a byte of it may have been written.
+    pub(super) fn is_begun(&self) -> bool {
+        self.written
+    }
+
     /// The body, if not one byte of the request was written.
     pub(super) fn into_unsent(self) -> Option<Held> {
         (!self.written).then_some(self.body)
@@ -75,6 +80,8 @@ impl Outgoing {
                     }
                 }
             }
+            // TLS may write some of what it takes and then fail.
+            self.written |= matches!(stream, Stream::Tls(_));
             let mut slices = [IoSlice::new(&[]); MOST_SLICES];
             let used = self.fill(&mut slices);
             let written = ready!(Pin::new(&mut *stream).poll_write_vectored(cx, &slices[..used]));

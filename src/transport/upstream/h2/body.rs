@@ -13,9 +13,12 @@ use crate::transport::upstream::Cut;
 pub(in crate::transport::upstream) struct H2Body {
     incoming: Incoming,
     _stream: StreamCount,
-    /// What was read together with pieces before it and comes next: bytes, an error, or the end.
-    next: Option<Option<Result<Bytes, Cut>>>,
+    /// What was read together with pieces before it and comes next.
+    next: Option<Next>,
 }
+
+/// Bytes, an error, or the end.
+type Next = Option<Result<Bytes, Cut>>;
 
 impl H2Body {
     /// A body whose stream counts as open for as long as it lives.
