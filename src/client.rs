@@ -15,6 +15,7 @@ pub mod keychain;
 mod loopback;
 pub mod refresh;
 mod service_api;
+mod service_link;
 pub mod session;
 pub mod status;
 mod stored;
@@ -36,6 +37,7 @@ use self::keychain::{Keychain, KeychainLimits, SecretStore};
 use self::loopback::{Loopback, LoopbackParts, hold_limits};
 use self::refresh::{RefreshLoop, RefreshParts, Refresher, Why};
 use self::service_api::{Issued, ServiceApi};
+use self::service_link::ServiceLink;
 use self::session::{EventSink, Session};
 use self::status::Status;
 use self::stored::Expected;
@@ -65,6 +67,7 @@ pub struct Ports {
 pub struct Client {
     session: Arc<Session>,
     refresher: Refresher,
+    link: Arc<ServiceLink>,
     launch_key: Secret,
     address: SocketAddr,
     device: (DeviceId, DeviceIdSource),
@@ -119,11 +122,12 @@ impl Client {
         }
         tokio::spawn(refresh_loop.run());
         let launch_key = launch_key();
+        let link = Arc::new(ServiceLink::new(tls));
         let (trigger, shutdown) = shutdown::channel();
         let server =
-            serve_loopback(listener, address.port(), &config, &launch_key, &session, &refresher, tls, shutdown);
+            serve_loopback(listener, address.port(), &config, &launch_key, &session, &refresher, &link, shutdown);
         session.set_bound(Some(address));
-        Ok(Self { session, refresher, launch_key, address, device, trigger, server: Mutex::new(Some(server)) })
+        Ok(Self { session, refresher, link, launch_key, address, device, trigger, server: Mutex::new(Some(server)) })
     }
 
     /// Where it listens.
@@ -158,6 +162,7 @@ impl Client {
 
     /// The machine woke up.
     pub fn resumed(&self) {
+        self.link.forget();
         self.refresher.kick(Why::Resumed);
     }
 
@@ -183,15 +188,14 @@ fn serve_loopback(
     launch_key: &Secret,
     session: &Arc<Session>,
     refresher: &Refresher,
-    tls: Option<rustls::ClientConfig>,
+    link: &Arc<ServiceLink>,
     shutdown: Shutdown,
 ) -> JoinHandle<()> {
     let parts = LoopbackParts {
         admission: Admission::new(port, launch_key, Cors::new(config.allowed_origins.clone())),
         session: Arc::clone(session),
         refresher: refresher.clone(),
-        tls,
-        upstream: Mutex::default(),
+        link: Arc::clone(link),
         hold: hold_limits(),
     };
     let limits = ServeLimits::new(config.max_connections, HEAD_TIMEOUT);

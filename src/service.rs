@@ -39,6 +39,7 @@ use crate::transport::cors::Cors;
 use crate::transport::serve::{ServeLimits, serve};
 use crate::transport::shutdown::Shutdown;
 use crate::transport::tls::TlsSetupError;
+use crate::transport::upstream::Upstream;
 
 /// What the service uses of the world; tests pass their own.
 pub struct Ports {
@@ -163,12 +164,13 @@ fn start_worker(
     shutdown: Shutdown,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let upstream = endpoint.upstream().clone();
     std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         runtime.block_on(async move {
             match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => tokio::select! {
                     () = serve(listener, endpoint, limits, shutdown) => {}
-                    () = tick() => {}
+                    () = tick(&upstream) => {}
                 },
                 Err(error) => tracing::error!(%error, "A worker cannot listen"),
             }
@@ -178,12 +180,14 @@ fn start_worker(
 
 /// Keeps a timer due within a second at all times, for ever. The event loop sleeps until its next timer; one that is
 /// registered for an earlier moment first has to wake it up, which costs two system calls. Limits of requests are longer
-/// than a second, so beside this one none of them is the next.
-async fn tick() {
+/// than a second, so beside this one none of them is the next. What each second is good for besides: dead connections
+/// are let go.
+async fn tick(upstream: &Upstream) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        upstream.drop_dead();
     }
 }
 

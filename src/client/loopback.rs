@@ -1,7 +1,7 @@
 //! Step 2 of a request: puts the wrapper token in place of the launch key and relays to the service.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
@@ -13,12 +13,11 @@ use super::admission::Admission;
 use super::credential::{Freshness, WrapperToken};
 use super::error::ClientError;
 use super::refresh::{Refresher, Why};
+use super::service_link::ServiceLink;
 use super::session::Session;
-use crate::transport::connect::{Connector, HttpVersion};
 use crate::transport::cors;
 use crate::transport::headers::{strip_request, strip_service_response};
 use crate::transport::hold::{Budget, Held, HoldLimits};
-use crate::transport::origin::Origin;
 use crate::transport::path::check_target;
 use crate::transport::problem::Problem;
 use crate::transport::relay::Relay;
@@ -26,8 +25,7 @@ use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
 use crate::transport::serve::Handler;
 use crate::transport::shutdown::Shutdown;
-use crate::transport::tls::tls_config;
-use crate::transport::upstream::{Upstream, UpstreamBody, UpstreamError};
+use crate::transport::upstream::{UpstreamBody, UpstreamError};
 use crate::wire::ErrorCode;
 use crate::wire::names::{ERROR_HEADER, HEALTH_PATH, SHOULD_RETRY_HEADER};
 
@@ -46,10 +44,8 @@ pub(super) struct LoopbackParts {
     pub session: Arc<Session>,
     /// How to get a newer one.
     pub refresher: Refresher,
-    /// TLS towards the service.
-    pub tls: Option<rustls::ClientConfig>,
-    /// Connections to the service, at the origin it named last.
-    pub upstream: Mutex<Option<Upstream>>,
+    /// The way to the service.
+    pub link: Arc<ServiceLink>,
     /// How much of bodies is held for a second try.
     pub hold: HoldLimits,
 }
@@ -83,8 +79,14 @@ impl Loopback {
         let body = Held::take(body, &self.parts.hold, None).await?;
         let again = body.again();
         let response = self.send(parts.clone(), body, &token).await?;
-        if !is_rejection(&response) {
-            return Ok(self.relay(response));
+        match rejection(&response) {
+            Some(ErrorCode::TokenExpired | ErrorCode::TokenInvalid) => {}
+            Some(ErrorCode::TokenRevoked) => {
+                // The refresh will be refused as well, and then the status says so.
+                self.parts.refresher.kick(Why::Rejected(token.generation));
+                return Ok(self.relay(response));
+            }
+            _ => return Ok(self.relay(response)),
         }
         // The service has not looked at the request, so it can be made again with a newer token.
         let renewed = self.parts.refresher.ask(Why::Rejected(token.generation)).await;
@@ -125,7 +127,7 @@ impl Loopback {
         body: Held,
         token: &WrapperToken,
     ) -> Result<Response<UpstreamBody>, Problem> {
-        let upstream = self.upstream_at(&token.origin);
+        let upstream = self.parts.link.at(&token.origin);
         parts.uri = token.origin.retarget(&parts.uri);
         parts.headers.insert(AUTHORIZATION, token.header());
         upstream.send(Request::from_parts(parts, body), FIRST_BYTE).await.map_err(|error| unreachable(&error))
@@ -135,21 +137,6 @@ impl Loopback {
         let (mut parts, body) = response.into_parts();
         strip_service_response(&mut parts.headers);
         Response::from_parts(parts, Reply::Relayed(Box::new(Relay::new(body, SILENCE, self.shutdown.clone()))))
-    }
-
-    /// The connections to `origin`; new ones when the service has moved.
-    fn upstream_at(&self, origin: &Arc<Origin>) -> Upstream {
-        let mut slot = self.parts.upstream.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*slot {
-            Some(upstream) if upstream.origin() == origin.as_ref() => upstream.clone(),
-            _ => {
-                // A service on this machine may send its clients to one elsewhere.
-                let missing = origin.is_tls() && self.parts.tls.is_none();
-                let tls = if missing { tls_config(None).ok() } else { self.parts.tls.clone() };
-                let connector = Connector::new(Arc::clone(origin), tls, HttpVersion::Auto, CONNECT).with_system_proxy();
-                slot.insert(Upstream::new(connector)).clone()
-            }
-        }
     }
 }
 
@@ -181,11 +168,10 @@ fn is_look(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Whether the service itself, and not the upstream behind it, rejects the token for a reason that a newer token cures.
-fn is_rejection(response: &Response<UpstreamBody>) -> bool {
-    let code = response.headers().get(ERROR_HEADER).and_then(|code| code.to_str().ok()).map(ErrorCode::parse);
-    response.status() == StatusCode::UNAUTHORIZED
-        && matches!(code, Some(ErrorCode::TokenExpired | ErrorCode::TokenInvalid))
+/// Why the service itself, and not the upstream behind it, rejects the token.
+fn rejection(response: &Response<UpstreamBody>) -> Option<ErrorCode> {
+    let code = response.headers().get(ERROR_HEADER)?.to_str().ok()?;
+    matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN).then(|| ErrorCode::parse(code))
 }
 
 /// The body is gone, but the client has it: let the SDK make the request again.
@@ -217,8 +203,6 @@ fn unreachable(error: &UpstreamError) -> Problem {
     tracing::debug!(error = error as &dyn std::error::Error, "The service gave no response");
     Problem::new(code, message).retry_after(NOT_READY_RETRY)
 }
-
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// The service gives its upstream 600 s; its own word should come first.
 const FIRST_BYTE: Duration = Duration::from_secs(630);

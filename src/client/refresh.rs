@@ -3,12 +3,16 @@
 //! One task does all attempts, so there is never more than one at a time, and a caller that gives up waiting cancels
 //! nothing. Time is compared by the wall clock at short intervals: a sleeping laptop stops timers, and timers only help.
 
+mod ask;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use self::ask::Ask;
+pub use self::ask::{Refresher, Why};
 use super::backoff::{Setback, random_fraction};
 use super::config::ClientConfig;
 use super::credential::{Freshness, WrapperToken};
@@ -19,47 +23,6 @@ use super::session::Session;
 use super::status::Level;
 use crate::clock::Clock;
 use crate::wire::{DeviceId, ErrorCode};
-
-/// Asks for a refresh.
-#[derive(Clone)]
-pub struct Refresher(mpsc::UnboundedSender<Ask>);
-
-struct Ask {
-    why: Why,
-    done: oneshot::Sender<Result<(), ClientError>>,
-}
-
-/// Why a newer token is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// The token of this generation is too old, or is about to be.
-    Aged(u64),
-    /// The service rejected the token of this generation.
-    Rejected(u64),
-    /// The app asks. It does not join an attempt that has begun for another reason.
-    Forced,
-    /// The machine woke up: look at once.
-    Resumed,
-}
-
-impl Refresher {
-    /// Asks, and waits for the attempt that answers it.
-    ///
-    /// # Errors
-    /// Why there is no newer token.
-    pub async fn ask(&self, why: Why) -> Result<(), ClientError> {
-        let (done, answer) = oneshot::channel();
-        self.0.send(Ask { why, done }).map_err(|_| ClientError::Closed)?;
-        answer.await.unwrap_or(Err(ClientError::Closed))
-    }
-
-    /// Asks and does not wait.
-    pub fn kick(&self, why: Why) {
-        let (done, _) = oneshot::channel();
-        // After the end nothing needs refreshing.
-        let _ = self.0.send(Ask { why, done });
-    }
-}
 
 /// The task.
 pub struct RefreshLoop {
@@ -93,7 +56,7 @@ impl RefreshLoop {
     /// The task and the handle to it.
     #[must_use]
     pub fn new(parts: RefreshParts) -> (Refresher, Self) {
-        let (sender, asks) = mpsc::unbounded_channel();
+        let (refresher, asks) = Refresher::new();
         let task = Self {
             asks,
             waiting: VecDeque::new(),
@@ -103,7 +66,7 @@ impl RefreshLoop {
             last_rejection: None,
             early: random_fraction(),
         };
-        (Refresher(sender), task)
+        (refresher, task)
     }
 
     /// Runs until the client is closed, or every handle is gone.

@@ -24,6 +24,7 @@ use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
 use crate::transport::serve::Handler;
 use crate::transport::shutdown::Phase;
+use crate::transport::upstream::Upstream;
 use crate::wire::names::REQUEST_ID_HEADER;
 
 /// The service as one worker sees it: shared parts and its own connections to the upstream.
@@ -54,6 +55,12 @@ impl Endpoint {
     #[must_use]
     pub(super) fn new(parts: Arc<Parts>, worker: Worker) -> Self {
         Self { parts, worker: Arc::new(worker) }
+    }
+
+    /// The worker's connections.
+    #[must_use]
+    pub(super) fn upstream(&self) -> &Upstream {
+        &self.worker.upstream
     }
 
     async fn answer(

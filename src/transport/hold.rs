@@ -25,7 +25,7 @@ use crate::wire::ErrorCode;
 /// How much of a body is taken, and how long for.
 #[derive(Debug, Clone)]
 pub struct HoldLimits {
-    /// Bytes of one body that are held; what is longer is streamed.
+    /// Bytes of one body that are held; what is longer by more than one piece is streamed.
     pub keep: usize,
     /// Bytes a body may have at all.
     pub max: u64,

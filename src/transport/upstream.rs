@@ -158,6 +158,12 @@ impl Upstream {
         None
     }
 
+    /// Lets go of idle connections that the other side has closed, or that are too old to be used.
+    pub fn drop_dead(&self) {
+        lock(&self.0.idle).retain_mut(|connection| connection.is_usable());
+        lock(&self.0.multiplexed).retain(H2::is_usable);
+    }
+
     fn give_back(&self, mut connection: Box<H1>) {
         if connection.becomes_idle() {
             let mut idle = lock(&self.0.idle);

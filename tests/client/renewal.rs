@@ -99,13 +99,13 @@ async fn a_providers_own_401_is_passed_on_and_costs_no_token() {
 async fn other_words_of_the_service_are_passed_on_and_cost_no_token() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
-    for code in ["token_revoked", "token_missing", "model_not_allowed", "overloaded", "upstream_timeout"] {
+    for code in ["token_missing", "model_not_allowed", "overloaded", "upstream_timeout"] {
         service.once(Route::V1, Say::error(code));
         assert_eq!(client.messages("hello").await.error_code(), code);
     }
     service.once(Route::V1, Say::json(200, "{}").header("x-valetkey-error", "token_expired"));
     assert_eq!(client.messages("hello").await.status, 200);
-    assert_eq!((service.count(Route::V1), service.tokens_asked()), (6, 1));
+    assert_eq!((service.count(Route::V1), service.tokens_asked()), (5, 1));
 }
 
 #[tokio::test]
@@ -127,12 +127,12 @@ async fn a_body_too_long_to_hold_gets_a_401_that_asks_for_another_try_with_the_n
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.once(Route::V1, Say::error("token_expired"));
-    let body = vec![b'x'; (8 << 20) + 1];
+    let body = vec![b'x'; 9 << 20];
     let answer = client.messages(body.clone()).await;
     assert_eq!((answer.status, answer.header("x-should-retry")), (401, Some("true")));
     assert_eq!(service.tokens_asked(), 2);
     assert_eq!(client.messages(body).await.status, 200);
-    assert!(service.seen(Route::V1).iter().all(|seen| seen.body.len() == (8 << 20) + 1));
+    assert!(service.seen(Route::V1).iter().all(|seen| seen.body.len() == 9 << 20));
 }
 
 #[tokio::test]
@@ -170,4 +170,30 @@ async fn a_long_request_without_a_token_gets_its_error_and_no_broken_connection(
         let answer = client.messages(vec![b'x'; 30 << 20]).await;
         assert_eq!((answer.status, answer.error_code().as_str()), (503, "not_ready"));
     }
+}
+
+#[tokio::test]
+async fn after_a_sleep_no_old_connection_is_used_again() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    client.messages("{}").await;
+    let before = service.connections();
+    client.messages("{}").await;
+    assert_eq!(service.connections(), before, "a connection is used again");
+    client.client.resumed();
+    client.messages("{}").await;
+    assert_eq!(service.connections(), before + 1);
+}
+
+#[tokio::test]
+async fn a_revoked_token_shows_in_the_status_at_the_request_that_met_it() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    for route in [Route::V1, Route::Refresh, Route::Bootstrap] {
+        service.always(route, Say::error("token_revoked"));
+    }
+    let answer = client.messages("{}").await;
+    assert_eq!((answer.status, answer.error_code().as_str()), (401, "token_revoked"));
+    client.wait_for("revoked", |status| status.state == valetkey::client::status::State::Revoked).await;
+    assert_eq!(service.count(Route::V1), 1, "and the request is not made again");
 }

@@ -1,0 +1,50 @@
+//! The connections to the service, at the origin it named last.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::transport::connect::{Connector, HttpVersion};
+use crate::transport::origin::Origin;
+use crate::transport::tls::tls_config;
+use crate::transport::upstream::Upstream;
+
+/// Where relayed requests go.
+pub(super) struct ServiceLink {
+    tls: Option<rustls::ClientConfig>,
+    upstream: Mutex<Option<Upstream>>,
+}
+
+impl ServiceLink {
+    /// Nothing is connected yet.
+    #[must_use]
+    pub(super) fn new(tls: Option<rustls::ClientConfig>) -> Self {
+        Self { tls, upstream: Mutex::default() }
+    }
+
+    /// The connections to `origin`; new ones when the service has moved.
+    pub(super) fn at(&self, origin: &Arc<Origin>) -> Upstream {
+        let mut slot = self.lock();
+        match &*slot {
+            Some(upstream) if upstream.origin() == origin.as_ref() => upstream.clone(),
+            _ => {
+                // A service on this machine may send its clients to one elsewhere.
+                let missing = origin.is_tls() && self.tls.is_none();
+                let tls = if missing { tls_config(None).ok() } else { self.tls.clone() };
+                let connector = Connector::new(Arc::clone(origin), tls, HttpVersion::Auto, CONNECT).with_system_proxy();
+                slot.insert(Upstream::new(connector)).clone()
+            }
+        }
+    }
+
+    /// Uses no connection again that was opened before: after a sleep, or on another network, they may be dead without
+    /// a word. Streams on them go on.
+    pub(super) fn forget(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Upstream>> {
+        self.upstream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const CONNECT: Duration = Duration::from_secs(10);
