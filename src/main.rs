@@ -78,9 +78,6 @@ fn say(error: &dyn std::error::Error) {
 
 fn serve(config: Config, lines: LineQueue) -> Result<(), StartError> {
     let drain = config.listen.drain;
-    for variable in &config.without_effect {
-        tracing::warn!(variable, "This version does not act on {variable}");
-    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
     let signals = runtime.block_on(async { StopSignals::listen() }).map_err(StartError::Worker)?;
     let usage = Arc::new(UsageLines::new(lines, config.log.json));

@@ -4,10 +4,12 @@ mod flags;
 mod reader;
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderValue;
+use ipnet::IpNet;
 
 pub use self::flags::Flags;
 use self::reader::Reader;
@@ -36,8 +38,14 @@ pub struct Config {
     pub cors: Vec<HeaderValue>,
     /// What it writes about itself.
     pub log: LogConfig,
-    /// Settings that this version accepts and does not act on, for a warning at start.
-    pub without_effect: Vec<&'static str>,
+    /// What a device may do unless an administrator says otherwise.
+    pub limits: DeviceLimits,
+    /// What is kept, and what instances share.
+    pub stores: Stores,
+    /// Who governs it.
+    pub admin: AdminConfig,
+    /// `TRUSTED_PROXIES`: whose word about a client's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Where and how the service listens.
@@ -128,6 +136,46 @@ impl BootstrapMode {
     }
 }
 
+/// What one device may do. `None` means no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceLimits {
+    /// `RATE_LIMIT_MAX`: requests in any window.
+    pub requests: Option<NonZeroU32>,
+    /// `RATE_LIMIT_WINDOW`.
+    pub window: Duration,
+    /// `TOKENS_PER_MINUTE`: input and output together, in any minute.
+    pub tokens_per_minute: Option<NonZeroU64>,
+    /// `CONCURRENT_REQUESTS`.
+    pub concurrent: Option<NonZeroU32>,
+}
+
+/// What is kept, and what instances share.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    /// `DATABASE_URL`.
+    pub database: DatabaseUrl,
+    /// `REDIS_URL`; it may hold a password.
+    pub redis: Option<Secret>,
+}
+
+/// A database.
+#[derive(Debug, Clone)]
+pub enum DatabaseUrl {
+    /// A file on this machine.
+    Sqlite(PathBuf),
+    /// PostgreSQL; the URL may hold a password.
+    Postgres(Secret),
+}
+
+/// The admin listener.
+#[derive(Debug, Clone)]
+pub struct AdminConfig {
+    /// `ADMIN_HOST` and `ADMIN_PORT`.
+    pub address: SocketAddr,
+    /// `ADMIN_TOKEN`; without it nobody governs.
+    pub token: Option<Secret>,
+}
+
 /// What the service writes about itself, on standard error.
 #[derive(Debug, Clone, Copy)]
 pub struct LogConfig {
@@ -164,7 +212,10 @@ impl Config {
             enrolment: reader.enrolment(flags, host),
             cors: reader.cors(flags),
             log: reader.log(flags),
-            without_effect: flags.without_effect(),
+            limits: reader.limits(flags),
+            stores: reader.stores(flags),
+            admin: reader.admin(flags),
+            trusted_proxies: reader.trusted_proxies(flags),
         };
         reader.finish(config)
     }

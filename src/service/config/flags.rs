@@ -83,31 +83,34 @@ pub struct Flags {
     /// json, human, or auto: human on a terminal
     #[arg(long, env = "LOG_FORMAT", default_value = "auto")]
     pub log_format: Option<String>,
-    /// Database; this version keeps only the signing secret beside it
-    #[arg(long, env = "DATABASE_URL", default_value = "sqlite:valetkey.db")]
+    /// Where devices, usage, revocations and the audit trail are kept: sqlite:<file> or postgres://…
+    #[arg(long, env = "DATABASE_URL", default_value = "sqlite:valetkey.db", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// Requests per window; not enforced by this version
-    #[arg(long, env = "RATE_LIMIT_MAX")]
+    /// Requests of one device in any window; 0 means no limit
+    #[arg(long, env = "RATE_LIMIT_MAX", default_value = "100")]
     pub rate_limit_max: Option<String>,
-    /// Window in ms; not enforced by this version
-    #[arg(long, env = "RATE_LIMIT_WINDOW")]
+    /// Window of the rate limit, in ms
+    #[arg(long, env = "RATE_LIMIT_WINDOW", default_value = "60000")]
     pub rate_limit_window: Option<String>,
-    /// Redis for shared state; not used by this version
+    /// Tokens of one device in any minute, input and output together; 0 means no limit
+    #[arg(long, env = "TOKENS_PER_MINUTE", default_value = "0")]
+    pub tokens_per_minute: Option<String>,
+    /// Requests of one device at the same time; 0 means no limit
+    #[arg(long, env = "CONCURRENT_REQUESTS", default_value = "0")]
+    pub concurrent_requests: Option<String>,
+    /// Redis that several instances share, as redis and rediss URLs name it; without it each instance counts for itself
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
-}
-
-impl Flags {
-    /// Settings that were given and that this version does not act on.
-    pub(super) fn without_effect(&self) -> Vec<&'static str> {
-        let given = |name, value: Option<&String>| value.map(|_| name);
-        [
-            given("RATE_LIMIT_MAX", self.rate_limit_max.as_ref()),
-            given("RATE_LIMIT_WINDOW", self.rate_limit_window.as_ref()),
-            given("REDIS_URL", self.redis_url.as_ref()),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
+    /// Address of the admin listener
+    #[arg(long, env = "ADMIN_HOST", default_value = "127.0.0.1")]
+    pub admin_host: Option<String>,
+    /// Port of the admin listener; 0 lets the system choose
+    #[arg(long, env = "ADMIN_PORT", default_value = "3002")]
+    pub admin_port: Option<String>,
+    /// Bearer token for /admin, at least 32 bytes; without it only /metrics is served there
+    #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true)]
+    pub admin_token: Option<String>,
+    /// Proxies in front of the service whose X-Forwarded-For is believed: addresses or CIDRs, separated by commas
+    #[arg(long, env = "TRUSTED_PROXIES")]
+    pub trusted_proxies: Option<String>,
 }

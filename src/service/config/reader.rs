@@ -1,5 +1,7 @@
 //! Turns settings into values and collects what is wrong with them.
 
+mod governance;
+
 use std::fmt::Display;
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -32,12 +34,16 @@ impl Reader {
     }
 
     pub(super) fn host(&mut self, flags: &Flags) -> IpAddr {
-        let text = set(flags.host.as_deref()).unwrap_or("127.0.0.1");
+        self.address("HOST", flags.host.as_deref())
+    }
+
+    fn address(&mut self, variable: &'static str, value: Option<&str>) -> IpAddr {
+        let text = set(value).unwrap_or("127.0.0.1");
         if text == "localhost" {
             return Ipv4Addr::LOCALHOST.into();
         }
         text.parse().unwrap_or_else(|_| {
-            self.wrong("HOST", format!("{text:?} is not an IP address"));
+            self.wrong(variable, format!("{text:?} is not an IP address"));
             Ipv4Addr::LOCALHOST.into()
         })
     }
@@ -101,7 +107,7 @@ impl Reader {
     }
 
     pub(super) fn signing(&mut self, flags: &Flags, host: IpAddr) -> SigningSecret {
-        let kept = self.secret_file(flags);
+        let kept = secret_file(flags);
         let Some(secret) = set(flags.jwt_secret.as_deref()) else {
             if !is_local(host) {
                 self.wrong("JWT_SECRET", "is required beyond loopback: at least 32 random bytes".into());
@@ -114,17 +120,6 @@ impl Reader {
             self.wrong("JWT_SECRET", format!("{weakness}; use at least 32 random bytes"));
         }
         SigningSecret::Given(Secret::new(secret))
-    }
-
-    /// The random secret is kept beside the database.
-    fn secret_file(&mut self, flags: &Flags) -> PathBuf {
-        let url = set(flags.database_url.as_deref()).unwrap_or("sqlite:valetkey.db");
-        let Some(path) = url.strip_prefix("sqlite:") else {
-            self.wrong("DATABASE_URL", "this version knows only sqlite:<file>".into());
-            return PathBuf::new();
-        };
-        let path = path.strip_prefix("//").unwrap_or(path);
-        PathBuf::from(format!("{}.jwt-secret", path.split('?').next().unwrap_or_default()))
     }
 
     pub(super) fn terms(&mut self, flags: &Flags, host: IpAddr) -> Terms {
@@ -228,6 +223,21 @@ fn list(value: Option<&str>) -> Vec<String> {
     let text = set(value).unwrap_or_default();
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
+
+/// The random secret is kept beside the database, or here when the database is elsewhere.
+fn secret_file(flags: &Flags) -> PathBuf {
+    let url = set(flags.database_url.as_deref()).unwrap_or(DEFAULT_DATABASE);
+    let file = sqlite_file(url).unwrap_or("valetkey");
+    PathBuf::from(format!("{file}.jwt-secret"))
+}
+
+/// The file in `sqlite:<file>`, `sqlite://<file>` and either with options behind it.
+fn sqlite_file(url: &str) -> Option<&str> {
+    let path = url.strip_prefix("sqlite:")?;
+    path.strip_prefix("//").unwrap_or(path).split('?').next().filter(|path| !path.is_empty())
+}
+
+const DEFAULT_DATABASE: &str = "sqlite:valetkey.db";
 
 /// Why a secret would be guessed.
 fn weakness(secret: &str) -> Option<&'static str> {

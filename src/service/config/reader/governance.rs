@@ -1,0 +1,74 @@
+//! Settings about who may do how much, and about who decides that.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroU64};
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+use super::{DEFAULT_DATABASE, Reader, is_local, list, set, sqlite_file, weakness};
+use crate::secret::Secret;
+use crate::service::config::{AdminConfig, DatabaseUrl, DeviceLimits, Flags, Stores};
+
+impl Reader {
+    pub(in crate::service::config) fn limits(&mut self, flags: &Flags) -> DeviceLimits {
+        let requests = self.number("RATE_LIMIT_MAX", flags.rate_limit_max.as_deref(), 100, 0, u32::MAX);
+        let tokens = self.number("TOKENS_PER_MINUTE", flags.tokens_per_minute.as_deref(), 0, 0, u64::MAX >> 1);
+        let concurrent = self.number("CONCURRENT_REQUESTS", flags.concurrent_requests.as_deref(), 0, 0, u32::MAX);
+        DeviceLimits {
+            requests: NonZeroU32::new(requests),
+            window: self.millis("RATE_LIMIT_WINDOW", flags.rate_limit_window.as_deref(), 60_000),
+            tokens_per_minute: NonZeroU64::new(tokens),
+            concurrent: NonZeroU32::new(concurrent),
+        }
+    }
+
+    pub(in crate::service::config) fn stores(&mut self, flags: &Flags) -> Stores {
+        let redis = set(flags.redis_url.as_deref()).map(Secret::new);
+        let has_scheme = |url: &Secret| ["redis://", "rediss://"].iter().any(|scheme| url.expose().starts_with(scheme));
+        if redis.as_ref().is_some_and(|url| !has_scheme(url)) {
+            self.wrong("REDIS_URL", "must begin with redis:// or rediss://".into());
+        }
+        Stores { database: self.database(flags), redis }
+    }
+
+    fn database(&mut self, flags: &Flags) -> DatabaseUrl {
+        let url = set(flags.database_url.as_deref()).unwrap_or(DEFAULT_DATABASE);
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return DatabaseUrl::Postgres(Secret::new(url));
+        }
+        let file = sqlite_file(url).unwrap_or_else(|| {
+            // The URL may hold a password, so it is not shown.
+            self.wrong("DATABASE_URL", "is neither sqlite:<file> nor postgres://…".into());
+            "valetkey.db"
+        });
+        DatabaseUrl::Sqlite(PathBuf::from(file))
+    }
+
+    pub(in crate::service::config) fn admin(&mut self, flags: &Flags) -> AdminConfig {
+        let host = self.address("ADMIN_HOST", flags.admin_host.as_deref());
+        let port = self.number("ADMIN_PORT", flags.admin_port.as_deref(), 3002, 0, u16::MAX);
+        let token = set(flags.admin_token.as_deref());
+        match token {
+            Some(token) => {
+                if let Some(weakness) = weakness(token) {
+                    self.wrong("ADMIN_TOKEN", format!("{weakness}; use at least 32 random bytes"));
+                }
+            }
+            None if !is_local(host) => self.wrong("ADMIN_TOKEN", "is required when ADMIN_HOST is not loopback".into()),
+            None => {}
+        }
+        AdminConfig { address: SocketAddr::new(host, port), token: token.map(Secret::new) }
+    }
+
+    pub(in crate::service::config) fn trusted_proxies(&mut self, flags: &Flags) -> Vec<IpNet> {
+        let mut nets = Vec::new();
+        for text in list(flags.trusted_proxies.as_deref()) {
+            match text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+                Ok(net) => nets.push(net),
+                Err(_) => self.wrong("TRUSTED_PROXIES", format!("{text:?} is neither an address nor a CIDR")),
+            }
+        }
+        nets
+    }
+}
