@@ -192,3 +192,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Idle connections kept for one worker; more than this many at once is a burst, and its connections may go.
 const MAX_IDLE: usize = 256;
+
+#[cfg(test)]
+mod tests;
