@@ -11,6 +11,7 @@ mod issue;
 mod json;
 pub mod keyring;
 pub mod log;
+pub mod metrics;
 mod model;
 mod pipeline;
 mod protocol;

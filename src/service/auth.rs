@@ -124,6 +124,18 @@ impl Auth {
         self.verify(token.strip_prefix(TOKEN_PREFIX).unwrap_or(token))
     }
 
+    /// What a token says if it is genuine, and whether it would be admitted now.
+    pub(super) fn inspect(&self, token: &str) -> (Option<Claims>, Result<(), Problem>) {
+        let token = token.strip_prefix(TOKEN_PREFIX).unwrap_or(token);
+        match self.keys.verify(token).map_err(invalid) {
+            Ok(claims) => {
+                let verdict = self.judge(&claims);
+                (Some(claims), verdict)
+            }
+            Err(problem) => (None, Err(problem)),
+        }
+    }
+
     fn verify(&self, token: &str) -> Result<Caller, Problem> {
         let claims = self.keys.verify(token).map_err(invalid)?;
         self.judge(&claims)?;

@@ -84,6 +84,20 @@ pub enum Ended {
     Revoked,
 }
 
+impl Ended {
+    /// As it is written in records and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Cancelled => "cancelled",
+            Self::UpstreamCut => "upstream_cut",
+            Self::Error => "error",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
 /// A record in the making. Dropped unfinished, it is recorded as cancelled.
 pub struct Recording {
     record: Option<Box<UsageRecord>>,
