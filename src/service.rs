@@ -17,6 +17,7 @@ mod protocol;
 mod router;
 mod signing_file;
 pub mod stop_signals;
+pub mod store;
 mod upstream;
 pub mod usage;
 
