@@ -22,6 +22,7 @@ mod signing_file;
 mod stake;
 pub mod standing;
 pub mod stop_signals;
+pub mod store;
 mod upstream;
 pub mod usage;
 

@@ -6,7 +6,7 @@ use super::count::Count;
 
 /// What the upstream counted. Every counter is the last value that was sent for it: usage in a stream is cumulative
 /// (Anthropic API, streaming messages).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "these are the names in the record")]
 pub struct Tokens {
     /// Input that was neither written to nor read from the cache.

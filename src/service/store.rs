@@ -1,0 +1,143 @@
+//! The database: devices, usage, revocations and the audit trail, in SQLite or PostgreSQL.
+//!
+//! One SQL text serves both. Nothing on a request's way waits for it: usage goes through the [`UsageWriter`], and what
+//! decides about requests is a copy in memory that polls [`Revocations::revision`] and [`Devices::revision`].
+
+mod audit;
+mod column;
+mod devices;
+mod error;
+mod identifier;
+mod millis;
+mod page;
+mod postgres;
+mod revision;
+mod revocations;
+mod schema;
+mod sqlite;
+mod statement;
+mod usage;
+mod writer;
+
+use std::time::Duration;
+
+use sqlx::any::{AnyPoolOptions, install_default_drivers};
+use sqlx::{Any, AnyPool, Executor, Transaction};
+
+pub use self::audit::{Audit, AuditEntry, NewAuditEntry, Outcome};
+pub use self::devices::{Device, DeviceFilter, DevicePatch, DeviceState, Devices, LimitOverrides, Seen};
+pub use self::error::StoreError;
+pub use self::page::{Page, PageRequest};
+pub use self::revocations::{NewRevocation, Revocation, RevocationKind, Revocations};
+pub use self::usage::{Totals, TotalsBy, UsageFilter, UsageHistory, UsageRow};
+pub use self::writer::{StartWriterError, UsageCounters, UsageWriter, WriterSettings};
+use super::config::DatabaseUrl;
+
+/// Connections to the database. Clones share them. They belong to the runtime that opened them; a thread with a runtime
+/// of its own takes [`Database::separate`].
+#[derive(Clone)]
+pub struct Database {
+    pool: AnyPool,
+    url: DatabaseUrl,
+}
+
+impl Database {
+    /// Connects, makes the database if it is a file that does not exist, and brings its tables up to date. Several
+    /// instances may do so at once.
+    ///
+    /// # Errors
+    /// [`StoreError`]: also when what is there is damaged, or belongs to a newer version.
+    pub async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        let database = Self::connect_later(url, CONNECTIONS, PATIENCE)?;
+        match url {
+            DatabaseUrl::Sqlite(path) => {
+                sqlite::create(path)?;
+                sqlite::prepare(&database.pool, path).await?;
+            }
+            DatabaseUrl::Postgres(address) => postgres::reach(address.expose()).await?,
+        }
+        schema::bring_up_to_date(&database).await?;
+        Ok(database)
+    }
+
+    /// The same database over one connection of its own, made when it is first needed. A lock is waited for `patience`
+    /// long.
+    ///
+    /// # Errors
+    /// [`StoreError::Address`], which [`Database::open`] would have found.
+    pub fn separate(&self, patience: Duration) -> Result<Self, StoreError> {
+        Self::connect_later(&self.url, 1, patience)
+    }
+
+    /// What is known of each device, and what an administrator said of it.
+    #[must_use]
+    pub fn devices(&self) -> Devices {
+        Devices::new(self.clone())
+    }
+
+    /// Every relayed request.
+    #[must_use]
+    pub fn usage(&self) -> UsageHistory {
+        UsageHistory::new(self.clone())
+    }
+
+    /// Who is shut out.
+    #[must_use]
+    pub fn revocations(&self) -> Revocations {
+        Revocations::new(self.clone())
+    }
+
+    /// Who did what as an administrator.
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        Audit::new(self.clone())
+    }
+
+    /// Asks the database whether it is there.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.pool.execute("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// Closes the connections. Clones cannot be used any more.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    fn connect_later(url: &DatabaseUrl, connections: u32, patience: Duration) -> Result<Self, StoreError> {
+        install_default_drivers();
+        let (address, greeting) = match url {
+            DatabaseUrl::Sqlite(path) => (sqlite::address(path), sqlite::greeting(patience)),
+            DatabaseUrl::Postgres(address) => (address.expose().to_owned(), postgres::greeting(patience)),
+        };
+        let pool = AnyPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(ACQUIRE_LIMIT)
+            .after_connect(move |connection, _| {
+                let greeting = greeting.clone();
+                Box::pin(async move { connection.execute(greeting.as_str()).await.map(|_| ()) })
+            })
+            .connect_lazy(&address)
+            .map_err(StoreError::Address)?;
+        Ok(Self { pool, url: url.clone() })
+    }
+
+    /// A transaction that writes. SQLite must be told at once: a reader that becomes a writer is refused without a wait.
+    async fn write(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        let begun = match self.url {
+            DatabaseUrl::Sqlite(_) => self.pool.begin_with("BEGIN IMMEDIATE").await,
+            DatabaseUrl::Postgres(_) => self.pool.begin().await,
+        };
+        Ok(begun?)
+    }
+}
+
+/// Enough for an administrator and a few pollers.
+const CONNECTIONS: u32 = 4;
+/// How long a statement waits for a lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a caller waits for a connection.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);

@@ -1,0 +1,221 @@
+//! Table `devices`: when each was seen, and what an administrator allows it beyond the service's defaults.
+//!
+//! The writer of usage keeps `last_seen`; the admin listener changes the rest; what decides about requests polls
+//! [`Devices::revision`] and then asks [`Devices::changed_since`].
+
+mod row;
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sqlx::{Any, Transaction};
+
+pub use self::row::{Device, DevicePatch, DeviceState, LimitOverrides};
+use super::error::StoreError;
+use super::page::{Page, PageRequest};
+use super::revision::Subject;
+use super::statement::{Statement, Value};
+use super::{Database, millis};
+use crate::wire::DeviceId;
+
+/// The devices in the database.
+#[derive(Clone)]
+pub struct Devices(Database);
+
+/// A device did something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Which.
+    pub device: DeviceId,
+    /// When.
+    pub at: SystemTime,
+    /// Its organisation, when its token names one.
+    pub org: Option<String>,
+    /// Its user, when its token names one.
+    pub user: Option<String>,
+}
+
+/// Which devices to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeviceFilter {
+    /// The beginning of the id, the organisation or the user.
+    pub prefix: Option<String>,
+    /// Only those in this state.
+    pub state: Option<DeviceState>,
+}
+
+impl Devices {
+    pub(super) fn new(database: Database) -> Self {
+        Self(database)
+    }
+
+    /// Notes that these devices were seen; new ones are added.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn see(&self, seen: &[Seen]) -> Result<(), StoreError> {
+        let mut transaction = self.0.write().await?;
+        see(&mut transaction, seen).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// One device.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn get(&self, id: &DeviceId) -> Result<Option<Device>, StoreError> {
+        let mut statement = select();
+        statement.push(" WHERE id = ").bind(id.as_str());
+        statement.fetch_optional(&self.0.pool).await?.as_ref().map(Device::read).transpose()
+    }
+
+    /// A page of devices, by id.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn list(&self, filter: &DeviceFilter, page: &PageRequest) -> Result<Page<Device>, StoreError> {
+        let mut statement = select();
+        statement.push(" WHERE 1 = 1");
+        if let Some(prefix) = filter.prefix.as_deref().filter(|prefix| !prefix.is_empty()) {
+            let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
+            // `LIKE` folds case in SQLite alone.
+            for (word, column) in [(" AND (", "id"), (" OR ", "org"), (" OR ", "user_name")] {
+                statement.push(word).push("substr(").push(column).push(", 1, CAST(").bind(length);
+                statement.push(" AS INTEGER)) = ").bind(prefix);
+            }
+            statement.push(")");
+        }
+        if let Some(state) = filter.state {
+            statement.push(" AND state = ").bind(state.as_str());
+        }
+        if let Some(cursor) = &page.cursor {
+            statement.push(" AND id > ").bind(cursor.as_str());
+        }
+        statement.push(" ORDER BY id LIMIT ").bind(page.rows());
+        let rows = statement.fetch_all(&self.0.pool).await?;
+        let devices = rows.iter().map(Device::read).collect::<Result<_, _>>()?;
+        Ok(page.page(devices, |device: &Device| device.id.to_string()))
+    }
+
+    /// Changes what an administrator may change; the device as it is then, or none if there is no such device.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn patch(
+        &self,
+        id: &DeviceId,
+        patch: &DevicePatch,
+        now: SystemTime,
+    ) -> Result<Option<Device>, StoreError> {
+        let mut transaction = self.0.write().await?;
+        let mut statement = Statement::new("UPDATE devices SET updated_at = ");
+        statement.bind(millis::from_time(now));
+        for (column, value) in patch.changes() {
+            statement.push(", ").push(column).push(" = ").bind(value);
+        }
+        statement.push(" WHERE id = ").bind(id.as_str()).push(" RETURNING ").push(row::COLUMNS);
+        let Some(changed) = statement.fetch_optional(&mut *transaction).await? else { return Ok(None) };
+        Subject::Devices.advance(&mut transaction).await?;
+        transaction.commit().await?;
+        Device::read(&changed).map(Some)
+    }
+
+    /// Forgets a device and its rules, not what it used. Whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn delete(&self, id: &DeviceId) -> Result<bool, StoreError> {
+        let mut transaction = self.0.write().await?;
+        let mut statement = Statement::new("DELETE FROM devices WHERE id = ");
+        let deleted = statement.bind(id.as_str()).execute(&mut *transaction).await? > 0;
+        if deleted {
+            Subject::Devices.advance(&mut transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(deleted)
+    }
+
+    /// The devices whose rules an administrator changed at `since` or later, the earliest change first. Since 1970: all
+    /// that have rules. A device that was deleted is not among them.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn changed_since(&self, since: SystemTime) -> Result<Vec<Device>, StoreError> {
+        let mut statement = select();
+        statement.push(" WHERE updated_at >= ").bind(millis::from_time(since)).push(" ORDER BY updated_at, id");
+        statement.fetch_all(&self.0.pool).await?.iter().map(Device::read).collect()
+    }
+
+    /// A number that grows with each change by an administrator, and is cheap to ask for.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn revision(&self) -> Result<i64, StoreError> {
+        Subject::Devices.current(&self.0.pool).await
+    }
+}
+
+fn select() -> Statement {
+    let mut statement = Statement::new("SELECT ");
+    statement.push(row::COLUMNS).push(" FROM devices");
+    statement
+}
+
+/// Notes that these devices were seen, within a transaction.
+///
+/// Rows are taken in the order of their ids, so that two transactions with the same devices cannot wait for each other.
+pub(super) async fn see(transaction: &mut Transaction<'static, Any>, seen: &[Seen]) -> Result<(), StoreError> {
+    let seen: Vec<_> = each_once(seen).into_values().collect();
+    for seen in seen.chunks(ROWS) {
+        let mut statement = Statement::new("INSERT INTO devices (id, first_seen, last_seen, org, user_name) VALUES");
+        for sight in seen {
+            let at = millis::from_time(sight.last);
+            statement.bind_row([
+                Value::from(sight.device.as_str()),
+                millis::from_time(sight.first).into(),
+                at.into(),
+                sight.org.into(),
+                sight.user.into(),
+            ]);
+        }
+        statement.push(MERGE).execute(&mut **transaction).await?;
+    }
+    Ok(())
+}
+
+/// All sights of one device.
+struct Sight<'a> {
+    device: &'a DeviceId,
+    first: SystemTime,
+    last: SystemTime,
+    org: Option<&'a str>,
+    user: Option<&'a str>,
+}
+
+fn each_once(seen: &[Seen]) -> BTreeMap<&DeviceId, Sight<'_>> {
+    let mut sights = BTreeMap::new();
+    for Seen { device, at, org, user } in seen {
+        let (org, user) = (org.as_deref(), user.as_deref());
+        let new = Sight { device, first: *at, last: UNIX_EPOCH, org, user };
+        let sight = sights.entry(device).or_insert(new);
+        sight.first = sight.first.min(*at);
+        if *at >= sight.last {
+            *sight = Sight { last: *at, org: org.or(sight.org), user: user.or(sight.user), ..*sight };
+        }
+    }
+    sights
+}
+
+/// Usage may come late, from a spill file: the later sight counts, whichever comes first. A token that names no
+/// organisation takes none away.
+const MERGE: &str = " ON CONFLICT (id) DO UPDATE SET
+    first_seen = CASE WHEN excluded.first_seen < devices.first_seen THEN excluded.first_seen ELSE devices.first_seen END,
+    last_seen = CASE WHEN excluded.last_seen > devices.last_seen THEN excluded.last_seen ELSE devices.last_seen END,
+    org = CASE WHEN excluded.last_seen >= devices.last_seen THEN COALESCE(excluded.org, devices.org)
+        ELSE COALESCE(devices.org, excluded.org) END,
+    user_name = CASE WHEN excluded.last_seen >= devices.last_seen THEN COALESCE(excluded.user_name, devices.user_name)
+        ELSE COALESCE(devices.user_name, excluded.user_name) END";
+
+/// Rows in one statement. SQLite takes 32,766 values, PostgreSQL 65,535.
+const ROWS: usize = 500;

@@ -1,0 +1,157 @@
+//! One device as the database has it.
+
+use std::time::{Duration, SystemTime};
+
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use crate::service::store::error::StoreError;
+use crate::service::store::statement::Value;
+use crate::service::store::{column, millis};
+use crate::wire::DeviceId;
+
+/// One device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Device {
+    /// Its name.
+    pub id: DeviceId,
+    /// When it first did something.
+    pub first_seen: SystemTime,
+    /// When it last did something; up to a second late.
+    pub last_seen: SystemTime,
+    /// Its organisation: as an administrator said, else from its latest token that named one.
+    pub org: Option<String>,
+    /// Its user, likewise.
+    pub user: Option<String>,
+    /// Its organisation, if an administrator said.
+    pub ruled_org: Option<String>,
+    /// Its user, likewise.
+    pub ruled_user: Option<String>,
+    /// The models it may use; none is the service's default.
+    pub models: Option<Vec<String>>,
+    /// What it may do, where that differs from the service's default.
+    pub limits: LimitOverrides,
+    /// Its budget, as the administrator wrote it.
+    pub budget: Option<serde_json::Value>,
+    /// Whether it may do anything.
+    pub state: DeviceState,
+    /// When an administrator last changed something of this.
+    pub updated_at: Option<SystemTime>,
+}
+
+/// What a device may do. Each: none is the service's default, zero is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LimitOverrides {
+    /// Requests in any window.
+    pub requests: Option<u32>,
+    /// The window.
+    pub window: Option<Duration>,
+    /// Input and output together, in any minute.
+    pub tokens_per_minute: Option<u64>,
+    /// Requests at the same time.
+    pub concurrent: Option<u32>,
+}
+
+/// Whether a device may do anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceState {
+    /// It may.
+    Active,
+    /// It may not.
+    Revoked,
+}
+
+/// What an administrator changes. Outer `None`: stays as it is. Inner `None`: back to the service's default.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DevicePatch {
+    /// [`Device::ruled_org`]
+    pub org: Option<Option<String>>,
+    /// [`Device::ruled_user`]
+    pub user: Option<Option<String>>,
+    /// [`Device::models`]
+    pub models: Option<Option<Vec<String>>>,
+    /// [`LimitOverrides::requests`]
+    pub requests: Option<Option<u32>>,
+    /// [`LimitOverrides::window`]
+    pub window: Option<Option<Duration>>,
+    /// [`LimitOverrides::tokens_per_minute`]
+    pub tokens_per_minute: Option<Option<u64>>,
+    /// [`LimitOverrides::concurrent`]
+    pub concurrent: Option<Option<u32>>,
+    /// [`Device::budget`]
+    pub budget: Option<Option<serde_json::Value>>,
+    /// [`Device::state`]
+    pub state: Option<DeviceState>,
+}
+
+impl DeviceState {
+    /// As the database and the admin routes write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Reads what [`as_str`](Self::as_str) writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::Revoked].into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+impl DevicePatch {
+    /// Columns and their new values.
+    pub(super) fn changes(&self) -> Vec<(&'static str, Value)> {
+        let number = |number: &Option<u32>| number.map(i64::from).into();
+        let models = |models: &Option<Vec<String>>| {
+            Value::from(models.as_ref().map(|models| serde_json::Value::from(models.clone()).to_string()).as_deref())
+        };
+        [
+            self.org.as_ref().map(|org| ("ruled_org", org.as_deref().into())),
+            self.user.as_ref().map(|user| ("ruled_user", user.as_deref().into())),
+            self.models.as_ref().map(|value| ("models", models(value))),
+            self.requests.as_ref().map(|value| ("limit_requests", number(value))),
+            self.window.map(|value| ("limit_window_ms", value.map(millis::from_duration).into())),
+            self.tokens_per_minute.map(|value| {
+                ("limit_tokens_per_minute", value.map(|count| i64::try_from(count).unwrap_or(i64::MAX)).into())
+            }),
+            self.concurrent.as_ref().map(|value| ("limit_concurrent", number(value))),
+            self.budget.as_ref().map(|value| ("budget", value.as_ref().map(ToString::to_string).as_deref().into())),
+            self.state.map(|state| ("state", state.as_str().into())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+impl Device {
+    pub(super) fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        let (ruled_org, ruled_user): (Option<String>, Option<String>) =
+            (row.try_get("ruled_org")?, row.try_get("ruled_user")?);
+        Ok(Self {
+            id: column::parsed(row, "id", |id| DeviceId::parse(id).ok())?,
+            first_seen: millis::to_time(row.try_get("first_seen")?),
+            last_seen: millis::to_time(row.try_get("last_seen")?),
+            org: Option::or(ruled_org.clone(), row.try_get("org")?),
+            user: Option::or(ruled_user.clone(), row.try_get("user_name")?),
+            ruled_org,
+            ruled_user,
+            models: column::maybe_json(row, "models")?,
+            limits: LimitOverrides {
+                requests: column::maybe_number(row, "limit_requests")?,
+                window: column::maybe_number(row, "limit_window_ms")?.map(Duration::from_millis),
+                tokens_per_minute: column::maybe_number(row, "limit_tokens_per_minute")?,
+                concurrent: column::maybe_number(row, "limit_concurrent")?,
+            },
+            budget: column::maybe_json(row, "budget")?,
+            state: column::parsed(row, "state", DeviceState::parse)?,
+            updated_at: row.try_get::<Option<i64>, _>("updated_at")?.map(millis::to_time),
+        })
+    }
+}
+
+pub(super) const COLUMNS: &str = "id, first_seen, last_seen, org, user_name, ruled_org, ruled_user, models, limit_requests, limit_window_ms, \
+    limit_tokens_per_minute, limit_concurrent, budget, state, updated_at";

@@ -1,0 +1,145 @@
+//! Why the database did not do what it was asked.
+
+use std::io;
+use std::path::PathBuf;
+
+use sqlx::migrate::MigrateError;
+
+/// Why the database did not do what it was asked. Each variant is a cause that somebody can act on.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database file cannot be made or opened.
+    #[error("cannot use the database file {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// `DATABASE_URL` says nothing that can be connected to.
+    #[error("DATABASE_URL cannot be used: {0}")]
+    Address(#[source] sqlx::Error),
+    /// The server is not there, refuses the login, or has no connection to give.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(#[source] sqlx::Error),
+    /// Somebody else holds the lock, or two transactions met. The same may work a moment later.
+    #[error("the database is busy: {0}")]
+    Busy(#[source] sqlx::Error),
+    /// The disk is full.
+    #[error("the database's disk is full: {0}")]
+    Full(#[source] sqlx::Error),
+    /// The file is no sound SQLite database.
+    #[error("the database is damaged: {found}; restore a backup, or move the file away to begin with an empty one")]
+    Damaged {
+        /// What SQLite says.
+        found: String,
+    },
+    /// A newer version of valetkey has changed the tables.
+    #[error(
+        "the database belongs to a newer version of valetkey (its tables have version {version}); use that version"
+    )]
+    Newer {
+        /// The version of its tables.
+        version: i64,
+    },
+    /// A change of the tables began and did not end, or was changed afterwards.
+    #[error("the tables of the database do not fit their version {version} ({source}); restore a backup")]
+    Schema {
+        /// The version of its tables.
+        version: i64,
+        /// Why.
+        source: Box<MigrateError>,
+    },
+    /// The database takes no value like this, now or later.
+    #[error("the database refuses a value: {0}")]
+    Refused(#[source] sqlx::Error),
+    /// A row holds what valetkey never writes.
+    #[error("the database holds a {what} that cannot be read: {value:?}")]
+    Unreadable {
+        /// What it should be.
+        what: &'static str,
+        /// What it is.
+        value: String,
+    },
+    /// A cursor that no page gave out.
+    #[error("the cursor is not one that an earlier page gave")]
+    Cursor,
+    /// Anything else.
+    #[error("the database failed: {0}")]
+    Failed(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+                Self::Unreachable(error)
+            }
+            sqlx::Error::Database(cause) => {
+                let class = class(&cause.code().unwrap_or_default());
+                let found = cause.to_string();
+                match class {
+                    Class::Busy => Self::Busy(error),
+                    Class::Full => Self::Full(error),
+                    Class::Damaged => Self::Damaged { found },
+                    Class::Refused => Self::Refused(error),
+                    Class::Unreachable => Self::Unreachable(error),
+                    Class::Other => Self::Failed(error),
+                }
+            }
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) => Self::Newer { version },
+            MigrateError::Execute(error) => error.into(),
+            MigrateError::ExecuteMigration(source, version) => match Self::from(source) {
+                Self::Failed(source) => {
+                    Self::Schema { version, source: Box::new(MigrateError::ExecuteMigration(source, version)) }
+                }
+                other => other,
+            },
+            MigrateError::Dirty(version) | MigrateError::VersionMismatch(version) => {
+                Self::Schema { version, source: Box::new(error) }
+            }
+            other => Self::Schema { version: 0, source: Box::new(other) },
+        }
+    }
+}
+
+enum Class {
+    Busy,
+    Full,
+    Damaged,
+    Refused,
+    Unreachable,
+    Other,
+}
+
+/// SQLite's codes are numbers (sqlite.org/rescode.html), PostgreSQL's have five characters (its appendix A).
+fn class(code: &str) -> Class {
+    if code.len() == 5 {
+        return match code {
+            "40001" | "40P01" | "55P03" | "57014" => Class::Busy,
+            "53100" => Class::Full,
+            _ => match &code[..2] {
+                "22" | "23" => Class::Refused,
+                "08" | "28" | "53" | "57" | "3D" => Class::Unreachable,
+                _ => Class::Other,
+            },
+        };
+    }
+    // The low byte is the code, the others say more about it.
+    match code.parse::<u32>().map(|code| code & 0xff) {
+        Ok(5 | 6) => Class::Busy,
+        Ok(13) => Class::Full,
+        Ok(11 | 26) => Class::Damaged,
+        Ok(18..=20) => Class::Refused,
+        Ok(14) => Class::Unreachable,
+        _ => Class::Other,
+    }
+}

@@ -1,0 +1,37 @@
+//! Counts the changes of what instances poll, so that a poll that finds nothing new costs one row.
+
+use sqlx::{Any, AnyExecutor, Row, Transaction};
+
+use super::error::StoreError;
+use super::statement::Statement;
+
+/// What is counted.
+#[derive(Clone, Copy)]
+pub(super) enum Subject {
+    Devices,
+    Revocations,
+}
+
+impl Subject {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Devices => "devices",
+            Self::Revocations => "revocations",
+        }
+    }
+
+    /// Counts a change, in the transaction that makes it. Transactions of one subject are thereby one after another, so a
+    /// greater revision never comes into sight before a smaller one.
+    pub(super) async fn advance(self, transaction: &mut Transaction<'static, Any>) -> Result<(), StoreError> {
+        let mut statement = Statement::new("UPDATE revisions SET revision = revision + 1 WHERE subject = ");
+        statement.bind(self.name()).execute(&mut **transaction).await?;
+        Ok(())
+    }
+
+    /// How many changes there were.
+    pub(super) async fn current(self, from: impl AnyExecutor<'_>) -> Result<i64, StoreError> {
+        let mut statement = Statement::new("SELECT revision FROM revisions WHERE subject = ");
+        let row = statement.bind(self.name()).fetch_optional(from).await?;
+        row.map_or(Ok(0), |row| Ok(row.try_get(0)?))
+    }
+}

@@ -1,0 +1,94 @@
+//! What is peculiar to SQLite: a file, its rights, and how one process shares it with another.
+//!
+//! What can go wrong: the file cannot be made, or holds something else than a sound database.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::{AnyPool, Executor, Row};
+
+use super::error::StoreError;
+
+/// Makes the file if there is none. Only this user can read it; SQLite gives the files beside it the same rights.
+pub(super) fn create(path: &Path) -> Result<(), StoreError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    restrict(&mut options);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(StoreError::File { path: path.to_owned(), source }),
+    }
+}
+
+/// The file as an address; characters that mean something in one are escaped.
+pub(super) fn address(path: &Path) -> String {
+    let mut address = String::from("sqlite:");
+    for byte in path.to_string_lossy().bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-:\\".contains(&byte) {
+            address.push(char::from(byte));
+        } else {
+            address.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    address
+}
+
+/// What each connection begins with. `NORMAL` syncs at each checkpoint: after a loss of power the last transactions may
+/// be missing, but the file is sound.
+pub(super) fn greeting(patience: Duration) -> String {
+    format!("PRAGMA busy_timeout = {}; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON", patience.as_millis())
+}
+
+/// Looks the file over and lets readers and one writer work at the same time from now on.
+pub(super) async fn prepare(pool: &AnyPool, path: &Path) -> Result<(), StoreError> {
+    write_ahead(pool).await?;
+    if std::fs::metadata(path).is_ok_and(|file| file.len() <= CHECK_UP_TO) {
+        check(pool).await?;
+    }
+    Ok(())
+}
+
+/// The change needs the file for itself and does not wait for that: another instance may be starting too.
+async fn write_ahead(pool: &AnyPool) -> Result<(), StoreError> {
+    for _ in 0..ATTEMPTS {
+        match pool.execute("PRAGMA journal_mode = WAL").await.map_err(StoreError::from) {
+            Err(StoreError::Busy(_)) => tokio::time::sleep(PAUSE).await,
+            other => return other.map(|_| ()),
+        }
+    }
+    pool.execute("PRAGMA journal_mode = WAL").await?;
+    Ok(())
+}
+
+async fn check(pool: &AnyPool) -> Result<(), StoreError> {
+    let found: String = pool.fetch_one("PRAGMA quick_check(1)").await?.try_get(0)?;
+    if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { found }) }
+}
+
+#[cfg(unix)]
+fn restrict(options: &mut OpenOptions) {
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+}
+
+#[cfg(not(unix))]
+fn restrict(_: &mut OpenOptions) {
+    // The file inherits its folder's access list.
+}
+
+/// A check reads the whole file. A start should not take minutes.
+const CHECK_UP_TO: u64 = 256 << 20;
+const ATTEMPTS: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_cannot_add_options_to_the_address() {
+        assert_eq!(address(Path::new("/a b/x?mode=ro#%.db")), "sqlite:/a%20b/x%3Fmode%3Dro%23%25.db");
+    }
+}

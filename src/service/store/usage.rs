@@ -1,0 +1,135 @@
+//! Table `usage_records`: one row for each relayed request, and sums of them.
+//!
+//! The writer of usage adds rows; the admin listener reads them.
+
+mod row;
+mod totals;
+
+use std::time::SystemTime;
+
+use sqlx::{Any, Transaction};
+
+pub use self::row::UsageRow;
+pub use self::totals::{Totals, TotalsBy};
+use super::devices::{self, Seen};
+use super::error::StoreError;
+use super::page::{Page, PageRequest};
+use super::statement::Statement;
+use super::{Database, millis};
+use crate::wire::DeviceId;
+
+/// Every relayed request.
+#[derive(Clone)]
+pub struct UsageHistory(Database);
+
+/// Which requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UsageFilter {
+    /// Of this device.
+    pub device: Option<DeviceId>,
+    /// Of this user.
+    pub user: Option<String>,
+    /// Of this organisation.
+    pub org: Option<String>,
+    /// With this model: the one that answered, else the one asked for.
+    pub model: Option<String>,
+    /// That ended at this time or later.
+    pub from: Option<SystemTime>,
+    /// That ended before this time.
+    pub to: Option<SystemTime>,
+}
+
+impl UsageHistory {
+    pub(super) fn new(database: Database) -> Self {
+        Self(database)
+    }
+
+    /// Adds rows, and notes that their devices were seen. A row whose request id is there already changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then none is added.
+    pub async fn insert(&self, rows: &[UsageRow]) -> Result<(), StoreError> {
+        let mut transaction = self.0.write().await?;
+        insert(&mut transaction, rows).await?;
+        let seen: Vec<_> = rows.iter().map(seen).collect();
+        devices::see(&mut transaction, &seen).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// A page of requests, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn list(&self, filter: &UsageFilter, page: &PageRequest) -> Result<Page<UsageRow>, StoreError> {
+        let mut statement = Statement::new("SELECT ");
+        statement.push(row::COLUMNS).push(" FROM usage_records");
+        filter.narrow(&mut statement);
+        if let Some(cursor) = &page.cursor {
+            let (millis, id) = cursor.split_once('.').ok_or(StoreError::Cursor)?;
+            let millis: i64 = millis.parse().map_err(|_| StoreError::Cursor)?;
+            statement.push(" AND (finished_at, request_id) < (").bind(millis).push(", ").bind(id).push(")");
+        }
+        statement.push(" ORDER BY finished_at DESC, request_id DESC LIMIT ").bind(page.rows());
+        let rows = statement.fetch_all(&self.0.pool).await?;
+        let rows = rows.iter().map(UsageRow::read).collect::<Result<_, _>>()?;
+        Ok(page.page(rows, |row: &UsageRow| format!("{}.{}", millis::from_time(row.finished_at), row.request_id)))
+    }
+
+    /// Sums, one for each value of `by`, in the order of these values; first what has none.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn totals(&self, by: TotalsBy, filter: &UsageFilter) -> Result<Vec<Totals>, StoreError> {
+        let mut statement = Statement::new("SELECT ");
+        statement.push(by.key()).push(" AS key, ").push(totals::SUMS).push(" FROM usage_records");
+        filter.narrow(&mut statement);
+        let rows = statement.push(" GROUP BY 1").fetch_all(&self.0.pool).await?;
+        let mut totals = rows.iter().map(|row| Totals::read(by, row)).collect::<Result<Vec<_>, _>>()?;
+        // The two databases have different alphabets.
+        totals.sort_by(|one, other| one.key.cmp(&other.key));
+        Ok(totals)
+    }
+}
+
+impl UsageFilter {
+    fn narrow(&self, statement: &mut Statement) {
+        statement.push(" WHERE 1 = 1");
+        let texts = [
+            ("device", self.device.as_ref().map(DeviceId::as_str)),
+            ("user_name", self.user.as_deref()),
+            ("org", self.org.as_deref()),
+            (row::MODEL, self.model.as_deref()),
+        ];
+        for (column, text) in texts {
+            if let Some(text) = text {
+                statement.push(" AND ").push(column).push(" = ").bind(text);
+            }
+        }
+        for (condition, time) in [(" AND finished_at >= ", self.from), (" AND finished_at < ", self.to)] {
+            if let Some(time) = time {
+                statement.push(condition).bind(millis::from_time(time));
+            }
+        }
+    }
+}
+
+/// Rows are taken in the order of their ids: two transactions with the same rows then cannot wait for each other.
+async fn insert(transaction: &mut Transaction<'static, Any>, rows: &[UsageRow]) -> Result<(), StoreError> {
+    let mut rows: Vec<_> = rows.iter().collect();
+    rows.sort_unstable_by(|one, other| one.request_id.cmp(&other.request_id));
+    for rows in rows.chunks(ROWS) {
+        let mut statement = Statement::new("INSERT INTO usage_records (");
+        statement.push(row::COLUMNS).push(") VALUES");
+        rows.iter().for_each(|row| statement.bind_row(row.values()));
+        statement.push(" ON CONFLICT (request_id) DO NOTHING").execute(&mut **transaction).await?;
+    }
+    Ok(())
+}
+
+fn seen(row: &UsageRow) -> Seen {
+    Seen { device: row.device.clone(), at: row.finished_at, org: row.org.clone(), user: row.user.clone() }
+}
+
+/// Rows in one statement. SQLite takes 32,766 values, PostgreSQL 65,535.
+const ROWS: usize = 500;

@@ -1,0 +1,294 @@
+//! The thread behind the queue: batches to the database, or to the disk while the database does not take them.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::queue::{BATCH, Queue};
+use super::spill::{Spill, Spilled};
+use crate::service::store::{Database, StoreError, UsageRow};
+
+/// Takes from the queue until it is closed and empty.
+pub(super) struct Keeper {
+    queue: Arc<Queue>,
+    database: Database,
+    spill: Spill,
+    /// What neither the database nor the disk has taken yet.
+    left: Vec<UsageRow>,
+    trouble: Option<Trouble>,
+}
+
+/// The database does not take records.
+struct Trouble {
+    retry: Instant,
+    pause: Duration,
+}
+
+/// Where rows are before they are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Memory,
+    Disk,
+}
+
+/// Why rows are not in the database.
+enum Unwritten {
+    Store(StoreError),
+    /// Nothing was heard of the database.
+    Silence,
+}
+
+impl Keeper {
+    pub(super) fn new(queue: Arc<Queue>, database: &Database, spill: Spill) -> Result<Self, StoreError> {
+        let database = database.separate(PATIENCE)?;
+        Ok(Self { queue, database, spill, left: Vec::new(), trouble: None })
+    }
+
+    pub(super) async fn run(mut self) {
+        // Also when something here panics.
+        let _end = End(Arc::clone(&self.queue));
+        loop {
+            self.queue.due(self.next_attempt()).await;
+            let closed = self.queue.closed();
+            if closed.is_some_and(|limit| Instant::now() >= limit) {
+                self.set_down();
+                break;
+            }
+            self.turn().await;
+            let empty = self.left.is_empty() && self.queue.len() == 0;
+            if closed.is_some() && empty {
+                break;
+            }
+            if self.trouble.is_some() && !self.left.is_empty() {
+                // The disk fails too, and trying at once would only keep both busy.
+                sleep(PAUSE).await;
+            }
+        }
+        // A connection that hangs is left to the end of the process.
+        let _ = timeout(PATIENCE, self.database.close()).await;
+    }
+
+    /// One batch, and one spilled batch.
+    async fn turn(&mut self) {
+        let mut batch = std::mem::take(&mut self.left);
+        batch.extend(self.queue.take(BATCH.saturating_sub(batch.len())));
+        self.left = batch.split_off(batch.len().min(BATCH));
+        if !self.may_try() {
+            batch.append(&mut self.left);
+            self.put_down(batch);
+            return;
+        }
+        if !batch.is_empty() {
+            self.write_batch(batch).await;
+        }
+        if self.may_try() && self.queue.closed().is_none() {
+            self.take_back().await;
+        }
+    }
+
+    async fn write_batch(&mut self, batch: Vec<UsageRow>) {
+        let (written, origin) = self.write(&batch, Origin::Memory).await;
+        match (written, origin) {
+            (Ok(()), Origin::Memory) => self.queue.release(batch.len(), |counters, rows| counters.written += rows),
+            // They were spilled while it took so long, and are counted when they come back.
+            (Ok(()), Origin::Disk) => {}
+            (Err(why), origin) => {
+                self.note(&why);
+                if origin == Origin::Memory {
+                    self.put_down(batch);
+                }
+            }
+        }
+    }
+
+    /// Takes the oldest spilled batch into the database.
+    async fn take_back(&mut self) {
+        let spilled = match self.spill.oldest() {
+            Ok(Some(spilled)) => spilled,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(%error, "Cannot read spilled usage records; the next start tries again");
+                return;
+            }
+        };
+        let mut refused = Vec::new();
+        for rows in spilled.rows.chunks(BATCH) {
+            match self.write(rows, Origin::Disk).await.0 {
+                Ok(()) => {}
+                Err(Unwritten::Store(StoreError::Refused(_))) => match self.one_by_one(rows).await {
+                    Ok(bad) => refused.extend(bad),
+                    Err(why) => return self.note(&why),
+                },
+                Err(why) => return self.note(&why),
+            }
+        }
+        self.finish_taking_back(&spilled, &refused);
+    }
+
+    /// Finds those rows that the database refuses.
+    async fn one_by_one(&mut self, rows: &[UsageRow]) -> Result<Vec<UsageRow>, Unwritten> {
+        let mut refused = Vec::new();
+        for row in rows {
+            match self.write(std::slice::from_ref(row), Origin::Disk).await.0 {
+                Ok(()) => {}
+                Err(Unwritten::Store(StoreError::Refused(error))) => {
+                    tracing::error!(%error, request_id = row.request_id, "The database refuses a usage record");
+                    refused.push(row.clone());
+                }
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(refused)
+    }
+
+    fn finish_taking_back(&mut self, spilled: &Spilled, refused: &[UsageRow]) {
+        if spilled.damaged > 0 {
+            tracing::error!(lines = spilled.damaged, "Spilled usage records cannot be read; the file is set aside");
+        }
+        let aside = if refused.is_empty() { Ok(()) } else { self.spill.set_aside(refused).map(|_| ()) };
+        if let Err(error) = aside.and_then(|()| self.spill.remove_oldest(spilled.damaged > 0)) {
+            // It stays and is taken in once more at the next start; rows have ids, so that changes nothing.
+            tracing::error!(%error, "Cannot remove a file of spilled usage records");
+        }
+        let lost = spilled.damaged + refused.len() as u64;
+        self.queue.count(|counters| {
+            counters.spilled = counters.spilled.saturating_sub(spilled.counted);
+            counters.written += spilled.counted.saturating_sub(lost);
+            counters.lost += lost;
+        });
+        if self.spill.is_empty() {
+            tracing::info!("All spilled usage records are in the database");
+        }
+    }
+
+    /// Writes rows and waits for the outcome. Whatever is in memory meanwhile goes to the disk when that takes long; the
+    /// second value says where the rows are.
+    async fn write(&mut self, rows: &[UsageRow], mut origin: Origin) -> (Result<(), Unwritten>, Origin) {
+        let usage = self.database.usage();
+        let mut insert = pin!(usage.insert(rows));
+        let started = Instant::now();
+        let result = loop {
+            tokio::select! {
+                result = &mut insert => break result.map_err(Unwritten::Store),
+                () = sleep(PATIENCE) => {}
+            }
+            if origin == Origin::Memory && self.spill(rows) {
+                origin = Origin::Disk;
+            }
+            self.spill_queue();
+            let closing = self.queue.closed().is_some() && origin == Origin::Disk;
+            if closing || started.elapsed() > WRITE_LIMIT {
+                break Err(Unwritten::Silence);
+            }
+        };
+        match result {
+            Ok(()) => self.recovered(),
+            Err(Unwritten::Silence) => self.reconnect(),
+            Err(Unwritten::Store(_)) => {}
+        }
+        (result, origin)
+    }
+
+    /// A connection in the middle of a statement cannot be used for another.
+    fn reconnect(&mut self) {
+        if let Ok(database) = self.database.separate(PATIENCE) {
+            self.database = database;
+        }
+    }
+
+    /// Puts everything that is only in memory on the disk.
+    fn set_down(&mut self) {
+        let mut rows = std::mem::take(&mut self.left);
+        rows.extend(self.queue.take(usize::MAX));
+        self.put_down(rows);
+    }
+
+    fn spill_queue(&mut self) {
+        let rows = self.queue.take(usize::MAX);
+        if !rows.is_empty() && !self.spill(&rows) {
+            self.left.extend(rows);
+        }
+    }
+
+    /// Puts rows on the disk, or keeps them.
+    fn put_down(&mut self, rows: Vec<UsageRow>) {
+        if !rows.is_empty() && !self.spill(&rows) {
+            self.left.extend(rows);
+        }
+    }
+
+    fn spill(&mut self, rows: &[UsageRow]) -> bool {
+        match self.spill.write(rows) {
+            Ok(()) => {
+                self.queue.release(rows.len(), |counters, rows| counters.spilled += rows);
+                true
+            }
+            Err(error) => {
+                self.cannot_spill(&error);
+                false
+            }
+        }
+    }
+
+    /// Said once for each time that the database is away.
+    fn cannot_spill(&mut self, error: &io::Error) {
+        if self.trouble.as_ref().is_none_or(|trouble| trouble.pause == FIRST_PAUSE) {
+            tracing::error!(%error, "Usage records wait in memory: neither the database nor the disk takes them");
+        }
+    }
+
+    fn note(&mut self, why: &Unwritten) {
+        if self.trouble.is_none() {
+            match why {
+                Unwritten::Store(error) => {
+                    tracing::warn!(%error, "Usage records go to the disk until the database works")
+                }
+                Unwritten::Silence => tracing::warn!("Usage records go to the disk until the database answers"),
+            }
+        }
+        self.wait_longer();
+    }
+
+    fn wait_longer(&mut self) {
+        let pause = self.trouble.as_ref().map_or(FIRST_PAUSE, |trouble| (trouble.pause * 2).min(LONGEST_PAUSE));
+        self.trouble = Some(Trouble { retry: Instant::now() + pause, pause });
+    }
+
+    fn recovered(&mut self) {
+        if self.trouble.take().is_some() {
+            tracing::info!("The database takes usage records again");
+        }
+    }
+
+    fn may_try(&self) -> bool {
+        self.trouble.as_ref().is_none_or(|trouble| Instant::now() >= trouble.retry || self.queue.closed().is_some())
+    }
+
+    /// When to do something even if nothing new comes.
+    fn next_attempt(&self) -> Option<Instant> {
+        let pending = !self.spill.is_empty() || !self.left.is_empty();
+        pending.then(|| self.trouble.as_ref().map_or_else(Instant::now, |trouble| trouble.retry))
+    }
+}
+
+/// Tells the queue that nobody takes from it any more.
+struct End(Arc<Queue>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// How long records may be in memory alone while the database is at work on others. With the time they gather it is less
+/// than a second.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// After this, nothing more is expected of a write.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Between attempts while records can go nowhere.
+const PAUSE: Duration = Duration::from_millis(100);
