@@ -3,6 +3,7 @@ use http::{HeaderName, HeaderValue};
 use super::*;
 use crate::clock::ManualClock;
 use crate::secret::Secret;
+use crate::service::keyring::KeyList;
 
 struct Gate {
     auth: Auth,
@@ -13,7 +14,7 @@ struct Gate {
 
 impl Gate {
     fn new() -> Self {
-        let keys = Arc::new(KeyRing::of_one(&Secret::new("0123456789abcdef0123456789abcdef")));
+        let keys = Arc::new(KeyRing::new(&KeyList::of_one(Secret::new("0123456789abcdef0123456789abcdef"))));
         let clock = ManualClock::starting_now();
         let policy = TokenPolicy { issuer: "i".into(), audience: "a".into(), lifetime: Duration::from_secs(600) };
         Self {
