@@ -29,6 +29,16 @@ fn claims_of(ring: &KeyRing, token: &str) -> Result<Claims, TokenFault> {
     ring.verify(token).map(|verified| verified.claims)
 }
 
+/// Keys from `kid:letter`, where the letter stands for a secret.
+fn list(keys: &[&str]) -> KeyList {
+    let secrets = [("A", "Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe"), ("B", "b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A")];
+    let mut text = keys.join("\n");
+    for (letter, secret) in secrets {
+        text = text.replace(&format!(":{letter}"), &format!(":{secret}"));
+    }
+    KeyList::from_file(&text).unwrap()
+}
+
 /// A token with any header and payload, correctly signed.
 fn forge(header: &str, payload: &str) -> String {
     let mut token = format!("{}.{}", BASE64_URL_SAFE_NO_PAD.encode(header), BASE64_URL_SAFE_NO_PAD.encode(payload));
@@ -74,12 +84,89 @@ fn a01_a02_another_algorithm_is_refused() {
 
 #[test]
 fn a03_only_a_kid_of_the_ring_is_known() {
-    for kid in ["", "k2", "../k1", "http://a.example", "' or 1=1", &"k".repeat(300)] {
+    let ring = ring();
+    let (long, longer) = ("k".repeat(33), "k".repeat(1000));
+    let strange = ["", "k2", "K1", "k1 ", "../k1", "/dev/null", "http://a.example", "' or 1=1", "k1\0", &long, &longer];
+    for kid in strange {
         let token = forge(&serde_json::json!({"alg": "HS256", "typ": "at+jwt", "kid": kid}).to_string(), &payload());
-        assert_eq!(claims_of(&ring(), &token), Err(TokenFault::UnknownKey), "{kid}");
+        assert_eq!(claims_of(&ring, &token), Err(TokenFault::UnknownKey), "{kid}");
     }
-    let token = forge(r#"{"alg":"HS256","typ":"at+jwt","kid":["k1"]}"#, &payload());
-    assert_eq!(claims_of(&ring(), &token), Err(TokenFault::Header));
+    assert_eq!(ring.figures().unknown, strange.len() as u64);
+    for kid in ["[\"k1\"]", "null", "1", "{}", "\"k1\",\"kid\":\"k1\""] {
+        let token = forge(&format!(r#"{{"alg":"HS256","typ":"at+jwt","kid":{kid}}}"#), &payload());
+        assert_eq!(claims_of(&ring, &token), Err(TokenFault::Header), "{kid}");
+    }
+    let without = forge(r#"{"alg":"HS256","typ":"at+jwt"}"#, &payload());
+    assert_eq!(claims_of(&ring, &without), Err(TokenFault::Header));
+    let huge = serde_json::json!({"alg": "HS256", "typ": "at+jwt", "kid": "k".repeat(10_000)}).to_string();
+    assert_eq!(claims_of(&ring, &forge(&huge, &payload())), Err(TokenFault::Shape));
+    // Whatever was tried, the labels are those of the keys in use.
+    assert_eq!(ring.figures().kids.len(), 1);
+}
+
+#[test]
+fn a03_a_retired_kid_is_unknown_at_once_and_a_kept_one_stays() {
+    let ring = KeyRing::new(&list(&["k1:A"]));
+    let old = ring.sign(&claims());
+    ring.replace(&list(&["k1:A", "k2:B"]));
+    ring.replace(&list(&["k2:B", "k1:A"]));
+    let new = ring.sign(&claims());
+    let key = ring.verify(old.expose()).unwrap().key;
+    assert!(ring.holds(&key));
+    ring.replace(&list(&["k2:B"]));
+    assert!(!ring.holds(&key));
+    assert_eq!(claims_of(&ring, old.expose()), Err(TokenFault::UnknownKey));
+    assert_eq!(claims_of(&ring, new.expose()), Ok(claims()));
+}
+
+#[test]
+fn a_name_that_comes_back_with_another_secret_is_another_key() {
+    let ring = KeyRing::new(&list(&["k1:A"]));
+    let token = ring.sign(&claims());
+    let key = ring.verify(token.expose()).unwrap().key;
+    ring.replace(&list(&["k1:B"]));
+    assert!(!ring.holds(&key));
+    assert_eq!(claims_of(&ring, token.expose()), Err(TokenFault::Signature));
+    ring.replace(&list(&["k1:A"]));
+    assert!(!ring.holds(&key), "what was remembered is verified again");
+    assert_eq!(claims_of(&ring, token.expose()), Ok(claims()));
+}
+
+#[test]
+fn a_key_never_verifies_what_names_another() {
+    let ring = KeyRing::new(&list(&["k1:A", "k2:B"]));
+    let stranger = KeyRing::new(&list(&["k2:A"]));
+    assert_eq!(claims_of(&ring, stranger.sign(&claims()).expose()), Err(TokenFault::Signature));
+}
+
+#[test]
+fn counts_stay_with_a_key_through_reloads() {
+    let ring = KeyRing::new(&list(&["k1:A"]));
+    ring.verify(ring.sign(&claims()).expose()).unwrap().key.count_admitted();
+    ring.replace(&list(&["k2:B", "k1:A"]));
+    let _ = ring.sign(&claims());
+    let figures = ring.figures();
+    let told = |kid| figures.of(kid).map(|key| (key.signs, key.signed, key.admitted)).unwrap();
+    assert_eq!((told("k2"), told("k1"), figures.reloaded), ((true, 1, 0), (false, 1, 1), 1));
+    assert!(figures.of("k3").is_none());
+}
+
+#[test]
+fn f28_keys_are_swapped_under_readers_who_see_whole_sets() {
+    let lists = [list(&["k1:A", "k2:B"]), list(&["k2:B", "k1:A"])];
+    let ring = KeyRing::new(&lists[0]);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| (0..500).for_each(|_| drop(ring.verify(ring.sign(&claims()).expose()).expect("known"))))
+            })
+            .collect();
+        while !readers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            lists.iter().for_each(|list| ring.replace(list));
+        }
+    });
+    let figures = ring.figures();
+    assert_eq!(figures.kids.iter().map(|key| key.signed).sum::<u64>(), 1500);
 }
 
 #[test]
