@@ -3,7 +3,7 @@
 //! Read at the start from `JWT_SECRETS` or `JWT_SECRETS_FILE` and from the file again at every reload. All that is wrong
 //! is told at once, by the key's name or its place. A text without a good name may be a secret, so it is never shown.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::Kid;
@@ -135,9 +135,9 @@ impl NamedSecret {
 /// Names and secrets that occur again.
 fn twice(keys: &[NamedSecret]) -> Vec<KeyListFault> {
     let mut faults = Vec::new();
-    let (mut kids, mut secrets) = (HashMap::new(), HashMap::new());
+    let (mut kids, mut secrets) = (HashSet::new(), HashMap::new());
     for NamedSecret { kid, secret } in keys {
-        if kids.insert(kid, ()).is_some() {
+        if !kids.insert(kid) {
             faults.push(KeyListFault::SameKid(kid.clone()));
         } else if let Some(first) = secrets.insert(secret.expose(), kid) {
             faults.push(KeyListFault::SameSecret(first.clone(), kid.clone()));

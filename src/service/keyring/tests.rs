@@ -162,7 +162,9 @@ fn f28_keys_are_swapped_under_readers_who_see_whole_sets() {
             })
             .collect();
         while !readers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
-            lists.iter().for_each(|list| ring.replace(list));
+            for list in &lists {
+                ring.replace(list);
+            }
         }
     });
     let figures = ring.figures();

@@ -20,7 +20,7 @@ impl Reader {
                 "JWT_SECRET",
                 "is required beyond loopback: at least 32 random bytes; or JWT_SECRETS or JWT_SECRETS_FILE".into(),
             ),
-            [first, .., last] => self.wrong(last, format!("is set beside {first}; keep one of them")),
+            [one, .., other] => self.wrong(other, format!("is set beside {one}; keep one of them")),
             _ => {}
         }
         let one = one.map(|secret| self.one_secret(secret, host));
@@ -41,7 +41,7 @@ impl Reader {
     fn secret_list(&mut self, text: &str) -> Option<SigningSecret> {
         match KeyList::from_variable(text) {
             Ok(keys) => return Some(SigningSecret::Given(keys)),
-            Err(faults) => faults.iter().for_each(|fault| self.wrong(LIST, fault.to_string())),
+            Err(faults) => faults.into_iter().for_each(|fault| self.wrong(LIST, fault.to_string())),
         }
         None
     }
@@ -51,7 +51,9 @@ impl Reader {
         match KeyFile::read(path) {
             Ok(file) => return Some(SigningSecret::Followed(file)),
             Err(KeyFileFault::Keys(faults)) => {
-                faults.iter().for_each(|fault| self.wrong(FILE, format!("{shown}: {fault}")));
+                for fault in faults {
+                    self.wrong(FILE, format!("{shown}: {fault}"));
+                }
             }
             Err(fault) => self.wrong(FILE, format!("{shown} {fault}")),
         }

@@ -9,6 +9,9 @@ use crate::service::keyring::KeyFigures;
 const A: &str = "Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe";
 const B: &str = "b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A";
 
+/// Makes a file unusable.
+type Spoil = fn(&Path);
+
 /// A followed file, in a folder of its own, with time that passes when nothing else happens.
 struct Followed {
     folder: tempfile::TempDir,
@@ -92,14 +95,14 @@ async fn a_link_in_the_path_that_points_elsewhere_now_is_seen() {
 #[tokio::test(start_paused = true)]
 async fn f26_a_bad_file_changes_nothing_is_counted_once_and_a_good_one_is_taken_again() {
     let followed = Followed::start(&format!("k1:{A}\n"));
-    let bad: [(&str, &dyn Fn(&Path)); 7] = [
-        ("empty", &|path| fs::write(path, "").unwrap()),
-        ("weak", &|path| fs::write(path, format!("k1:{A}\nk2:short\n")).unwrap()),
-        ("twice", &|path| fs::write(path, format!("k1:{A}\nk1:{B}\n")).unwrap()),
-        ("not UTF-8", &|path| fs::write(path, [0xff]).unwrap()),
-        ("gone", &|path| fs::remove_file(path).unwrap()),
-        ("huge", &|path| fs::write(path, vec![b'#'; 1 << 20]).unwrap()),
-        ("a folder", &|path| {
+    let bad: [(&str, Spoil); 7] = [
+        ("empty", |path| fs::write(path, "").unwrap()),
+        ("weak", |path| fs::write(path, format!("k1:{A}\nk2:short\n")).unwrap()),
+        ("twice", |path| fs::write(path, format!("k1:{A}\nk1:{B}\n")).unwrap()),
+        ("not UTF-8", |path| fs::write(path, [0xff]).unwrap()),
+        ("gone", |path| fs::remove_file(path).unwrap()),
+        ("huge", |path| fs::write(path, vec![b'#'; 1 << 20]).unwrap()),
+        ("a folder", |path| {
             fs::remove_file(path).unwrap();
             fs::create_dir(path).unwrap();
         }),
