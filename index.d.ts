@@ -82,6 +82,8 @@ export interface StartOptions {
   storage?: 'auto' | 'keychain' | 'memory';
   /** What allows this installation to enrol, if the service asks for it. */
   enrolmentToken?: string;
+  /** The app's version, 1 to 64 printable ASCII characters, so that the operator can revoke a bad one. */
+  appVersion?: string;
   /** How often to look whether the token is due, in milliseconds. Default 30 minutes. */
   refreshIntervalMs?: number;
   /** How much life the token may have left before it is refreshed, in milliseconds. Default one hour, at most half its life. */

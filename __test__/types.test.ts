@@ -27,6 +27,7 @@ const options: StartOptions = {
   port: 0,
   storage: 'auto',
   enrolmentToken: 'token',
+  appVersion: '1.2.3',
   refreshIntervalMs: 1_800_000,
   refreshBeforeMs: 3_600_000,
   startupTimeoutMs: 15_000,

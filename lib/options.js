@@ -15,6 +15,7 @@ const RULES = {
   port: ['a whole number from 0 to 65535', whole(65535)],
   storage: ["'auto', 'keychain' or 'memory'", oneOf('auto', 'keychain', 'memory')],
   enrolmentToken: ['a string', text],
+  appVersion: ['1 to 64 printable ASCII characters', (value) => text(value) && /^[!-~]{1,64}$/.test(value)],
   refreshIntervalMs: ['a number of milliseconds', number],
   refreshBeforeMs: ['a number of milliseconds', number],
   startupTimeoutMs: ['a number of milliseconds', number],

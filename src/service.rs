@@ -14,8 +14,12 @@ pub mod log;
 mod model;
 mod pipeline;
 mod protocol;
+pub mod revocation;
 mod router;
+pub mod rules;
 mod signing_file;
+mod stake;
+pub mod standing;
 pub mod stop_signals;
 mod upstream;
 pub mod usage;
@@ -33,6 +37,9 @@ use self::endpoint::{Endpoint, Parts};
 use self::issue::Issuer;
 use self::keyring::{KeyList, KeyReload, KeyRing, Reloading};
 use self::pipeline::{Pipeline, Worker};
+use self::revocation::Revocations;
+use self::rules::DeviceRules;
+use self::standing::Standing;
 use self::usage::UsageSink;
 use crate::clock::Clock;
 use crate::transport::connect::Connector;
@@ -58,6 +65,7 @@ pub struct Service {
     parts: Arc<Parts>,
     keys: Arc<KeyRing>,
     reload: Option<KeyReload>,
+    standing: Standing,
 }
 
 /// Why the service cannot start.
@@ -96,10 +104,23 @@ impl Service {
         let (keys, reload) = signing_keys(config.signing)?;
         let auth = Arc::new(Auth::new(Arc::clone(&keys), Arc::clone(&ports.clock), config.tokens.clone()));
         let protocol = protocol::describe(&config.listen, &config.tokens, &config.enrolment);
+        let standing = Standing {
+            rules: Arc::new(DeviceRules::new(config.limits)),
+            revocations: Arc::new(Revocations::new(Arc::clone(&ports.clock), config.admin.max_staleness)),
+        };
+        let pipeline =
+            Pipeline::new(Arc::clone(&auth), standing.clone(), ports.usage, &config.listen, &config.upstream);
         let shared = Parts {
-            pipeline: Pipeline::new(Arc::clone(&auth), ports.usage, &config.listen, &config.upstream),
+            pipeline,
             auth,
-            issuer: Issuer::new(Arc::clone(&keys), ports.clock, config.tokens, config.terms, config.enrolment),
+            issuer: Issuer::new(
+                Arc::clone(&keys),
+                ports.clock,
+                config.tokens,
+                config.terms,
+                config.enrolment,
+                standing.clone(),
+            ),
             cors: Cors::new(config.cors),
             protocol: protocol.to_string().into(),
             body_timeout: config.listen.request_timeout,
@@ -107,7 +128,7 @@ impl Service {
         let connector = upstream::connector(&config.upstream)?;
         let listener = bind(config.listen.address)
             .map_err(|source| StartError::Bind { address: config.listen.address, source })?;
-        Ok(Self { listener, listen: config.listen, connector, parts: Arc::new(shared), keys, reload })
+        Ok(Self { listener, listen: config.listen, connector, parts: Arc::new(shared), standing, keys, reload })
     }
 
     /// The address it is bound to.
@@ -135,8 +156,9 @@ impl Service {
         let workers = (0..self.listen.workers)
             .map(|number| {
                 let listener = self.listener.try_clone()?;
-                let endpoint =
-                    Endpoint::new(Arc::clone(&self.parts), Worker::new(self.connector.clone(), shutdown.clone()));
+                let open = self.standing.revocations.for_worker();
+                let worker = Worker::new(self.connector.clone(), open, shutdown.clone());
+                let endpoint = Endpoint::new(Arc::clone(&self.parts), worker);
                 start_worker(number, listener, endpoint, limits.clone(), shutdown.clone())
             })
             .collect::<io::Result<_>>()

@@ -13,6 +13,7 @@ mod linger;
 pub mod origin;
 pub mod path;
 pub mod problem;
+pub mod recall;
 pub mod relay;
 pub mod reply;
 pub mod request_id;

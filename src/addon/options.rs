@@ -22,6 +22,8 @@ pub struct NativeOptions {
     pub storage: Option<String>,
     /// The enrolment token.
     pub enrolment_token: Option<String>,
+    /// The app's version.
+    pub app_version: Option<String>,
     /// Milliseconds.
     pub refresh_interval_ms: Option<f64>,
     /// Milliseconds.
@@ -47,6 +49,7 @@ impl From<NativeOptions> for ClientOptions {
                 _ => StoragePolicy::Auto,
             },
             enrolment: options.enrolment_token.map(Secret::new),
+            app_version: options.app_version,
             refresh_interval: options.refresh_interval_ms.map(millis),
             refresh_before: options.refresh_before_ms.map(millis),
             startup_timeout: options.startup_timeout_ms.map(millis),

@@ -25,6 +25,8 @@ pub struct ClientOptions {
     pub storage: StoragePolicy,
     /// What allows this installation to enrol, if the service asks for it.
     pub enrolment: Option<Secret>,
+    /// The app's version, so that the operator can revoke a bad one; at most 64 printable ASCII characters.
+    pub app_version: Option<String>,
     /// How often to look whether the token is due; default 30 minutes.
     pub refresh_interval: Option<Duration>,
     /// How much life the token may have left before it is refreshed; default one hour, and never more than half its life.
@@ -66,6 +68,8 @@ pub struct ClientConfig {
     pub storage: StoragePolicy,
     /// The enrolment token.
     pub enrolment: Option<Secret>,
+    /// The app's version.
+    pub app_version: Option<String>,
     /// How often to look.
     pub refresh_interval: Duration,
     /// The life left that makes a token due.
@@ -98,6 +102,7 @@ impl ClientConfig {
             port: options.port.unwrap_or(0),
             storage: options.storage,
             enrolment: options.enrolment,
+            app_version: options.app_version,
             refresh_interval: positive("refreshIntervalMs", options.refresh_interval, REFRESH_INTERVAL)?,
             refresh_before: positive("refreshBeforeMs", options.refresh_before, REFRESH_BEFORE)?,
             startup_timeout: positive("startupTimeoutMs", options.startup_timeout, STARTUP_TIMEOUT)?,

@@ -91,7 +91,12 @@ impl ServiceApi {
     /// # Errors
     /// [`ClientError`]
     pub async fn bootstrap(&self, device: &DeviceId) -> Result<Issued, ClientError> {
-        let body = BootstrapRequest { device_id: device.clone(), enrolment: self.config.enrolment.clone() }.to_json();
+        let body = BootstrapRequest {
+            device_id: device.clone(),
+            enrolment: self.config.enrolment.clone(),
+            app_version: self.config.app_version.clone(),
+        }
+        .to_json();
         let request = self
             .http
             .post(self.config.bootstrap_url.clone())

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use super::admitted::Admitted;
 use super::keyring::{KeyRing, KeyTally, TokenFault, Verified};
 use super::model::ModelRule;
+use super::rules::DeviceRule;
 use crate::clock::Clock;
 use crate::transport::credentials::{CredentialFault, Credentials};
 use crate::transport::problem::Problem;
@@ -65,7 +66,26 @@ impl Caller {
         &self.models
     }
 
-    /// The claims as they were signed.
+    /// The same caller as an administrator's rule describes it. What the rule does not say stays as it was signed.
+    #[must_use]
+    pub fn ruled_by(self: Arc<Self>, rule: &DeviceRule) -> Arc<Self> {
+        let claims = &self.claims;
+        let same = |said: &Option<String>, signed: &Option<String>| said.is_none() || said == signed;
+        let same_models = rule.models.as_ref().is_none_or(|models| *models == claims.models);
+        if same(&rule.org, &claims.org) && same(&rule.user, &claims.user) && same_models {
+            return self;
+        }
+        let claims = Claims {
+            org: rule.org.clone().or_else(|| claims.org.clone()),
+            user: rule.user.clone().or_else(|| claims.user.clone()),
+            models: rule.models.clone().unwrap_or_else(|| claims.models.clone()),
+            ..claims.clone()
+        };
+        let models = ModelRule::from_claim(claims.models.clone());
+        Arc::new(Self { claims, models, key: Arc::clone(&self.key) })
+    }
+
+    /// The claims as they were signed, or as a rule describes them.
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.claims

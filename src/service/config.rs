@@ -177,6 +177,8 @@ pub struct AdminConfig {
     pub address: SocketAddr,
     /// `ADMIN_TOKEN`; without it nobody governs.
     pub token: Option<Secret>,
+    /// `REVOCATION_MAX_STALENESS`: how long requests are served while nobody can tell who is revoked.
+    pub max_staleness: Duration,
 }
 
 /// What the service writes about itself, on standard error.

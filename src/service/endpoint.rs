@@ -81,7 +81,7 @@ impl Endpoint {
             }
             Route::Refresh => {
                 let caller = self.parts.auth.admit_refresh(request.headers())?;
-                Ok(json(StatusCode::OK, token_bytes(&self.parts.issuer.refresh(&caller).to_json())))
+                Ok(json(StatusCode::OK, token_bytes(&self.parts.issuer.refresh(&caller)?.to_json())))
             }
             Route::Health => Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY))),
             Route::Ready if self.worker.shutdown.phase() == Phase::Running => {

@@ -9,6 +9,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use super::auth::{Caller, TokenPolicy};
 use super::config::{BootstrapMode, Enrolment};
 use super::keyring::KeyRing;
+use super::standing::Standing;
 use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::transport::problem::Problem;
@@ -21,6 +22,7 @@ pub(super) struct Issuer {
     policy: TokenPolicy,
     terms: Terms,
     enrolment: Enrolment,
+    standing: Standing,
 }
 
 /// What a device is told with its token.
@@ -41,8 +43,9 @@ impl Issuer {
         policy: TokenPolicy,
         terms: Terms,
         enrolment: Enrolment,
+        standing: Standing,
     ) -> Self {
-        Self { keys, clock, policy, terms, enrolment }
+        Self { keys, clock, policy, terms, enrolment, standing }
     }
 
     /// Answers `POST /bootstrap`.
@@ -58,21 +61,33 @@ impl Issuer {
             Problem::new(ErrorCode::BodyInvalid, format!("The body is not a bootstrap request: {error}"))
         })?;
         self.check_enrolment(request.enrolment.as_ref())?;
-        let claims = Claims { models: self.terms.models.clone(), ..self.claims_for(request.device_id) };
-        Ok(self.answer(&claims))
+        let app_version = request.app_version.map(checked_version).transpose()?;
+        let models = self.terms.models.clone();
+        let claims = Claims { app_version, models, ..self.claims_for(request.device_id) };
+        self.answer_unless_revoked(claims)
     }
 
     /// Answers `POST /refresh`: the same device and rights, a new life.
-    #[must_use]
-    pub(super) fn refresh(&self, caller: &Caller) -> TokenResponse {
+    ///
+    /// # Errors
+    /// [`ErrorCode::TokenRevoked`]
+    pub(super) fn refresh(&self, caller: &Caller) -> Result<TokenResponse, Problem> {
         let old = caller.claims();
         let claims = Claims {
             org: old.org.clone(),
             user: old.user.clone(),
+            app_version: old.app_version.clone(),
             models: old.models.clone(),
             ..self.claims_for(old.sub.clone())
         };
-        self.answer(&claims)
+        // The old token may be revoked by itself, the new one by whom it is for.
+        self.standing.revocations.judge(old)?;
+        self.answer_unless_revoked(claims)
+    }
+
+    /// What an administrator has said goes into the token; who is revoked gets none.
+    fn answer_unless_revoked(&self, claims: Claims) -> Result<TokenResponse, Problem> {
+        Ok(self.answer(&self.standing.enter(claims)?))
     }
 
     fn check_enrolment(&self, presented: Option<&Secret>) -> Result<(), Problem> {
@@ -103,6 +118,7 @@ impl Issuer {
             jti: random_id(),
             org: None,
             user: None,
+            app_version: None,
             models: Vec::new(),
         }
     }
@@ -125,6 +141,14 @@ impl Issuer {
             models: claims.models.clone(),
         }
     }
+}
+
+fn checked_version(version: String) -> Result<String, Problem> {
+    let is_plain = !version.is_empty() && version.len() <= 64 && version.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_plain {
+        return Ok(version);
+    }
+    Err(Problem::new(ErrorCode::BodyInvalid, "`app_version` must be 1 to 64 printable ASCII characters"))
 }
 
 /// 128 random bits.

@@ -14,13 +14,17 @@ use super::admitted::Admitted;
 use super::auth::{Auth, Caller};
 use super::config::{Listen, UpstreamConfig};
 use super::model::{AskedModel, ModelInspector, ModelRule};
+use super::revocation::{OpenRequests, revoked};
 use super::router::RelayRoute;
+use super::stake::Stake;
+use super::standing::Standing;
 use super::upstream::{KeySwap, problem};
 use super::usage::{Ended, Meter, Recording, UsageSink};
 use crate::transport::connect::Connector;
 use crate::transport::headers::strip_upstream_response;
 use crate::transport::hold::{Budget, Held, HoldError, HoldLimits, Inspector};
 use crate::transport::problem::Problem;
+use crate::transport::recall::Recall;
 use crate::transport::relay::{Ending, Relay};
 use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
@@ -32,6 +36,7 @@ use crate::wire::{ErrorBody, ErrorCode};
 /// What every worker shares.
 pub(super) struct Pipeline {
     auth: Arc<Auth>,
+    standing: Standing,
     swap: KeySwap,
     usage: Arc<dyn UsageSink>,
     hold: HoldLimits,
@@ -45,14 +50,16 @@ pub(super) struct Worker {
     pub upstream: Upstream,
     /// The tokens it has verified.
     pub admitted: Admitted,
+    /// The requests it has open.
+    pub open: OpenRequests,
     /// When it has to end.
     pub shutdown: Shutdown,
 }
 
 impl Worker {
     /// Nothing is connected and nobody admitted yet.
-    pub(super) fn new(connector: Connector, shutdown: Shutdown) -> Self {
-        Self { upstream: Upstream::new(connector), admitted: Admitted::default(), shutdown }
+    pub(super) fn new(connector: Connector, open: OpenRequests, shutdown: Shutdown) -> Self {
+        Self { upstream: Upstream::new(connector), admitted: Admitted::default(), open, shutdown }
     }
 }
 
@@ -71,7 +78,13 @@ pub(super) struct Arrival {
 impl Pipeline {
     /// Puts the stages together.
     #[must_use]
-    pub(super) fn new(auth: Arc<Auth>, usage: Arc<dyn UsageSink>, listen: &Listen, upstream: &UpstreamConfig) -> Self {
+    pub(super) fn new(
+        auth: Arc<Auth>,
+        standing: Standing,
+        usage: Arc<dyn UsageSink>,
+        listen: &Listen,
+        upstream: &UpstreamConfig,
+    ) -> Self {
         let hold = HoldLimits {
             keep: HOLD_BODY,
             max: listen.max_payload,
@@ -80,6 +93,7 @@ impl Pipeline {
         };
         Self {
             auth,
+            standing,
             swap: KeySwap::new(upstream),
             usage,
             hold,
@@ -94,37 +108,39 @@ impl Pipeline {
     /// The [`Problem`] to answer with. Once the request is on its way up, a usage record is left in every case.
     pub(super) async fn serve(&self, arrival: Arrival, worker: &Worker) -> Result<Response<Reply>, Problem> {
         let caller = self.auth.admit(arrival.request.headers(), &worker.admitted)?;
+        let (caller, _limits) = self.standing.admit(caller)?;
+        let stake = Stake::new(worker.open.open(&caller));
+        let recall = stake.recall();
         let (parts, body) = arrival.request.into_parts();
         let asked = AskedModel::default();
         let inspector = inspector(arrival.route, &caller, &parts.headers, &asked)?;
         let body = Held::take(body, &self.hold, inspector).await?;
         let sink = Arc::clone(&self.usage);
-        let mut recording = Recording::open(&arrival.id, &caller, arrival.route.name(), asked, sink, arrival.at);
+        let recording = Recording::open(&arrival.id, &caller, arrival.route.name(), asked, sink, arrival.at);
+        let mut recording = recording.staking(stake);
         let request = self.swap.outbound(parts, body, &worker.upstream);
-        match worker.upstream.send(request, self.first_byte).await {
-            Ok(response) => self.answer(response, arrival.route, &arrival.id, recording, worker.shutdown.clone()),
+        match recall.unless(worker.upstream.send(request, self.first_byte)).await {
+            Some(Ok(response)) => {
+                let exchange = Exchange { route: arrival.route, id: &arrival.id, recording, recall };
+                self.answer(response, exchange, worker.shutdown.clone())
+            }
             // Nobody is there any more to be told.
-            Err(UpstreamError::Body(HoldError::Broken)) => {
+            Some(Err(UpstreamError::Body(HoldError::Broken))) => {
                 recording.finish(Ended::Cancelled);
                 Err(HoldError::Broken.into())
             }
-            Err(error) => {
-                let problem = problem(&error);
-                recording.fill(|record| record.status = Some(problem.code.answer().0));
-                recording.finish(Ended::Error);
-                Err(problem)
-            }
+            Some(Err(error)) => Err(failed(recording, Ended::Error, problem(&error))),
+            None => Err(failed(recording, Ended::Revoked, revoked())),
         }
     }
 
     fn answer(
         &self,
         response: Response<UpstreamBody>,
-        route: RelayRoute,
-        id: &RequestId,
-        mut recording: Recording,
+        exchange: Exchange<'_>,
         shutdown: Shutdown,
     ) -> Result<Response<Reply>, Problem> {
+        let Exchange { route, id, mut recording, recall } = exchange;
         let (mut parts, body) = response.into_parts();
         let upstream_id = parts.headers.get(REQUEST_ID_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
         if matches!(parts.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
@@ -136,13 +152,28 @@ impl Pipeline {
         parts.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         let is_stream = is_plain_event_stream(&parts.headers);
         let meter = Meter::new(recording, parts.status.as_u16(), &parts.headers, route.is_metered());
-        let mut relay = Relay::new(body, self.silence, shutdown).tapped(Box::new(meter));
+        let mut relay = Relay::new(body, self.silence, shutdown).recalled_by(recall).tapped(Box::new(meter));
         if is_stream {
             parts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
             relay = relay.with_last_words(last_words);
         }
         Ok(Response::from_parts(parts, Reply::Relayed(Box::new(relay))))
     }
+}
+
+/// A request on its way.
+struct Exchange<'a> {
+    route: RelayRoute,
+    id: &'a RequestId,
+    recording: Recording,
+    recall: Recall,
+}
+
+/// Finishes the record of a request that has no response from the upstream.
+fn failed(mut recording: Recording, ended: Ended, problem: Problem) -> Problem {
+    recording.fill(|record| record.status = Some(problem.code.answer().0));
+    recording.finish(ended);
+    problem
 }
 
 /// Watches the model in the request's body, if the route has one.
@@ -190,6 +221,7 @@ fn is_plain_event_stream(headers: &HeaderMap) -> bool {
 fn last_words(ending: Ending) -> Bytes {
     let (code, message) = match ending {
         Ending::ShutDown => (ErrorCode::ShuttingDown, "The service is shutting down"),
+        Ending::Recalled => (ErrorCode::TokenRevoked, "This device's access has been revoked"),
         _ => (ErrorCode::UpstreamTimeout, "The upstream stopped sending"),
     };
     let body = serde_json::to_string(&ErrorBody::new(code, message, None)).expect("an error body is plain JSON");

@@ -274,3 +274,6 @@ impl Body for Held {
         hint
     }
 }
+
+#[cfg(test)]
+mod tests;

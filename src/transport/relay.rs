@@ -8,6 +8,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
+use super::recall::Recall;
 use super::shutdown::{Phase, Shutdown};
 use super::upstream::{Cut, UpstreamBody};
 
@@ -33,6 +34,8 @@ pub enum Ending {
     Stalled,
     /// The server ended it, to shut down.
     ShutDown,
+    /// It was recalled: who asked for it may no longer have it.
+    Recalled,
 }
 
 /// Why a relayed body ends abnormally for the client.
@@ -47,6 +50,9 @@ pub enum RelayError {
     /// The server is ending.
     #[error("the server is shutting down")]
     ShutDown,
+    /// It was recalled.
+    #[error("the response was recalled")]
+    Recalled,
 }
 
 /// What to say to the client in place of a bare cut, as a last event of its stream.
@@ -58,6 +64,7 @@ pub struct Relay {
     tap: Option<Box<dyn Tap>>,
     silence: Silence,
     shutdown: Shutdown,
+    recall: Option<Recall>,
     last_words: Option<LastWords>,
     /// The last bytes that passed, which tell whether an event is over.
     tail: [u8; 4],
@@ -71,13 +78,30 @@ impl Relay {
     #[must_use]
     pub fn new(body: UpstreamBody, silence: Duration, shutdown: Shutdown) -> Self {
         let silence = Silence::new(silence);
-        Self { body, tap: None, silence, shutdown, last_words: None, tail: *b"\n\n\n\n", cut: None, done: false }
+        Self {
+            body,
+            tap: None,
+            silence,
+            shutdown,
+            recall: None,
+            last_words: None,
+            tail: *b"\n\n\n\n",
+            cut: None,
+            done: false,
+        }
     }
 
     /// Lets `tap` see it.
     #[must_use]
     pub fn tapped(mut self, tap: Box<dyn Tap>) -> Self {
         self.tap = Some(tap);
+        self
+    }
+
+    /// Ends it when `recall` is raised: between two events if it is a plain event stream that goes on, else at once.
+    #[must_use]
+    pub fn recalled_by(mut self, recall: Recall) -> Self {
+        self.recall = Some(recall);
         self
     }
 
@@ -106,6 +130,12 @@ impl Relay {
             self.finish(Ending::Complete);
         }
         Frame::data(bytes)
+    }
+
+    /// Whether a raised recall can take effect before more bytes pass.
+    fn is_recalled_here(&self) -> bool {
+        let between_events = self.last_words.is_none() || self.is_at_boundary();
+        between_events && self.recall.as_ref().is_some_and(Recall::is_recalled)
     }
 
     fn keep_tail(&mut self, bytes: &[u8]) {
@@ -141,6 +171,9 @@ impl Body for Relay {
         if self.done {
             return Poll::Ready(None);
         }
+        if self.is_recalled_here() {
+            return self.give_up(Ending::Recalled, RelayError::Recalled);
+        }
         match self.body.poll_bytes(cx) {
             Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Some(Ok(self.pass(bytes)))),
             Poll::Ready(None) => {
@@ -158,6 +191,9 @@ impl Body for Relay {
             }
             Poll::Pending if self.shutdown.phase() == Phase::Forced => {
                 self.give_up(Ending::ShutDown, RelayError::ShutDown)
+            }
+            Poll::Pending if self.recall.as_ref().is_some_and(|recall| recall.poll(cx).is_ready()) => {
+                self.give_up(Ending::Recalled, RelayError::Recalled)
             }
             Poll::Pending => match self.silence.poll(cx) {
                 Poll::Ready(limit) => self.give_up(Ending::Stalled, RelayError::Stalled(limit)),

@@ -9,6 +9,7 @@ mod cut;
 mod h1;
 mod h2;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,8 +33,8 @@ pub struct Upstream(Arc<Shared>);
 
 struct Shared {
     connector: Connector,
-    #[expect(clippy::vec_box, reason = "a connection stays in its box wherever it goes")]
-    idle: Mutex<Vec<Box<H1>>>,
+    /// In the order in which they became idle.
+    idle: Mutex<VecDeque<Box<H1>>>,
     multiplexed: Mutex<Vec<H2>>,
 }
 
@@ -150,7 +151,7 @@ impl Upstream {
     /// The most recently used connection that still lives. Older ones are dropped on the way.
     fn usable_h1(&self) -> Option<Box<H1>> {
         let mut idle = lock(&self.0.idle);
-        while let Some(mut connection) = idle.pop() {
+        while let Some(mut connection) = idle.pop_back() {
             if connection.is_usable() {
                 return Some(connection);
             }
@@ -167,9 +168,11 @@ impl Upstream {
     fn give_back(&self, mut connection: Box<H1>) {
         if connection.becomes_idle() {
             let mut idle = lock(&self.0.idle);
-            idle.retain(|other| !other.is_stale());
+            while idle.front().is_some_and(|oldest| oldest.is_stale()) {
+                idle.pop_front();
+            }
             if idle.len() < MAX_IDLE {
-                idle.push(connection);
+                idle.push_back(connection);
             }
         }
     }
@@ -189,3 +192,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Idle connections kept for one worker; more than this many at once is a burst, and its connections may go.
 const MAX_IDLE: usize = 256;
+
+#[cfg(test)]
+mod tests;

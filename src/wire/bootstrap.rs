@@ -16,16 +16,22 @@ pub struct BootstrapRequest {
     /// Proof that this installation may enrol; needed when the service runs in the mode `enrolment`.
     #[serde(default)]
     pub enrolment: Option<Secret>,
+    /// The version of the app, so that a bad one can be revoked; at most 64 printable ASCII characters.
+    #[serde(default)]
+    pub app_version: Option<String>,
 }
 
 impl BootstrapRequest {
     /// The body as JSON. Written here and not by `Serialize`, because a [`Secret`] has none.
     #[must_use]
     pub fn to_json(&self) -> Secret {
-        let body = match &self.enrolment {
-            Some(token) => serde_json::json!({ "device_id": self.device_id, "enrolment": token.expose() }),
-            None => serde_json::json!({ "device_id": self.device_id }),
-        };
+        let mut body = serde_json::json!({ "device_id": self.device_id });
+        if let Some(token) = &self.enrolment {
+            body["enrolment"] = token.expose().into();
+        }
+        if let Some(version) = &self.app_version {
+            body["app_version"] = version.as_str().into();
+        }
         Secret::new(body.to_string())
     }
 }

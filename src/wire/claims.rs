@@ -30,6 +30,9 @@ pub struct Claims {
     /// The person at the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The version of the app that asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_version: Option<String>,
     /// The models it may ask for: exact ids, or a beginning and `*`. Absent or empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,

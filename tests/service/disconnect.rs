@@ -90,6 +90,27 @@ async fn a_client_that_leaves_while_it_sends_takes_the_upstream_with_it() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_while_it_sends_and_is_answered_is_recorded_with_what_was_answered() {
+    for leg in Leg::ALL {
+        let upstream = leg.upstream();
+        let service = TestService::before(&upstream);
+        let token = service.token().await;
+        upstream.answer_next(Answer::message_stream("one").before_body().hold_after(1, Gate::new()));
+        let mut wire = Wire::connect(&service.url).await;
+        let head =
+            format!("POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-api-key: {token}\r\ncontent-length: 9000000\r\n\r\n");
+        wire.send(head).await;
+        wire.send(vec![b' '; 2 << 20]).await;
+        wire.until(b"message_start").await;
+        drop(wire);
+        let records = service.usage.wait_for(1).await;
+        assert_eq!((records[0].ended, records[0].status), (Ended::Cancelled, Some(200)), "{leg:?}");
+        assert_eq!((records[0].tokens.input_tokens, records[0].tokens.cache_write_5m_tokens), (25, 4), "{leg:?}");
+        upstream.wait_for_abandoned().await;
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_before_anything_went_up_leaves_no_trace() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);

@@ -31,6 +31,7 @@ mod smuggling;
 mod targets;
 mod upstream_faults;
 mod upstream_framing;
+mod upstream_h1;
 mod upstream_tls;
 mod usage;
 mod usage_encoded;

@@ -88,6 +88,28 @@ async fn a30_a_second_model_at_the_end_of_a_long_body_is_refused_and_never_arriv
 }
 
 #[tokio::test]
+async fn a30_a_body_just_too_long_to_hold_is_refused_before_its_last_byte_goes_up() {
+    let nameless = (r#"{"messages":""#, r#""}"#);
+    let endless = (r#"{"model":"claude-sonnet-5-5","messages":""#, r#"""#);
+    for leg in Leg::ALL {
+        let upstream = leg.upstream();
+        let service = restricted(&upstream);
+        let token = service.token().await;
+        for (start, end) in [nameless, endless] {
+            for length in [HELD + 1, HELD + 100_000] {
+                let filling = "x".repeat(length - start.len() - end.len());
+                let answer = service.messages(&token, format!("{start}{filling}{end}")).await;
+                let refusal = (answer.status, answer.error_code());
+                assert_eq!(refusal, (400, "model_ambiguous".to_owned()), "{leg:?} {start} {length}");
+                upstream.wait_until("the end of all", |all| all.iter().all(|one| one.has_ended())).await;
+                let complete = upstream.requests().iter().any(|received| received.complete);
+                assert!(!complete, "{leg:?} {start} {length}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a30_a_model_behind_30_mb_of_spaces_is_found() {
     let upstream = Upstream::start();
     let service = restricted(&upstream);
@@ -154,3 +176,6 @@ async fn encoded(service: &TestService, encoding: &str, body: Vec<u8>) -> Answer
     let bearer = format!("Bearer {}", service.token().await);
     post(&service.at("/v1/messages"), &[("authorization", &bearer), ("content-encoding", encoding)], body).await
 }
+
+/// The longest body that is looked at whole before any of it goes up.
+const HELD: usize = 1 << 20;

@@ -65,6 +65,27 @@ async fn f10_a_body_written_byte_by_byte_goes_up_unchanged() {
 }
 
 #[tokio::test]
+async fn a_body_in_chunks_of_one_byte_goes_up_unchanged() {
+    for leg in Leg::ALL {
+        let upstream = leg.upstream();
+        let service = TestService::before(&upstream);
+        let token = service.token().await;
+        upstream.answer_next(Answer::whole(200, "application/json", b"{}".to_vec()));
+        let body: Vec<u8> = (0..64_u32 << 10).map(|number| (number % 251) as u8).collect();
+        let chunks: Vec<_> = body.iter().flat_map(|byte| [b'1', b'\r', b'\n', *byte, b'\r', b'\n']).collect();
+        let mut wire = Wire::connect(&service.url).await;
+        let head = format!(
+            "POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-api-key: {token}\r\ntransfer-encoding: chunked\r\n\r\n"
+        );
+        wire.send([head.as_bytes(), &chunks, b"0\r\n\r\n"].concat()).await;
+        assert_eq!(wire.response().await.status(), 200, "{leg:?}");
+        let received = &upstream.requests()[0];
+        assert!(received.complete, "{leg:?}");
+        assert_same(&received.body, &body, leg);
+    }
+}
+
+#[tokio::test]
 async fn chunk_extensions_and_trailers_end_at_this_hop_and_the_body_stays_whole() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);

@@ -14,8 +14,8 @@ pub(crate) struct Recorder {
 }
 
 impl UsageSink for Recorder {
-    fn record(&self, record: UsageRecord) {
-        self.records.lock().unwrap().push(record);
+    fn record(&self, record: &Arc<UsageRecord>) {
+        self.records.lock().unwrap().push(record.as_ref().clone());
         self.added.notify_waiters();
     }
 }

@@ -32,8 +32,10 @@ pub(super) async fn serve(socket: TlsStream<TcpStream>, number: usize, stage: Ar
     };
     let (cuts, mut cut) = unbounded_channel();
     let service = service_fn(move |request| exchange(request, number, Arc::clone(&stage), cuts.clone()));
-    let connection =
-        hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service);
+    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .serve_connection(TokioIo::new(socket), service);
     tokio::select! {
         biased; // what was sent before a cut leaves first
         _ = connection => {} // an error here is the peer's or a test's doing
@@ -129,3 +131,6 @@ fn response(status: u16, headers: &[(String, String)], body: PlayedBody) -> io::
     }
     Ok(response)
 }
+
+/// A few MB of a body that nobody reads are taken, as the buffers of a TCP connection do.
+const WINDOW: u32 = 4 << 20;

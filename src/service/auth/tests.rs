@@ -35,6 +35,7 @@ impl Gate {
             nbf: now,
             exp: now + 600,
             jti: "j".into(),
+            app_version: None,
             org: None,
             user: None,
             models: vec![],

@@ -116,6 +116,9 @@ pub struct Flags {
     /// Bearer token for /admin, at least 32 bytes; without it only /metrics is served there
     #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true)]
     pub admin_token: Option<String>,
+    /// How long requests are served while the database cannot tell who is revoked, in ms
+    #[arg(long, env = "REVOCATION_MAX_STALENESS", default_value = "300000")]
+    pub revocation_max_staleness: Option<String>,
     /// Proxies in front of the service whose X-Forwarded-For is believed: addresses or CIDRs, separated by commas
     #[arg(long, env = "TRUSTED_PROXIES")]
     pub trusted_proxies: Option<String>,

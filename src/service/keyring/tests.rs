@@ -15,6 +15,7 @@ fn claims() -> Claims {
         nbf: 1_800_000_000,
         exp: 1_800_086_400,
         jti: "j".into(),
+        app_version: None,
         org: None,
         user: None,
         models: vec![],

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::Arc;
 
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
@@ -25,11 +26,11 @@ impl UsageLines {
 }
 
 impl UsageSink for UsageLines {
-    fn record(&self, record: UsageRecord) {
+    fn record(&self, record: &Arc<UsageRecord>) {
         let mut timestamp = String::with_capacity(32);
         // Writing to a String cannot fail.
         let _ = SystemTime.format_time(&mut Writer::new(&mut timestamp));
-        let mut line = if self.json { json_line(&timestamp, &record) } else { human_line(&timestamp, &record).into() };
+        let mut line = if self.json { json_line(&timestamp, record) } else { human_line(&timestamp, record).into() };
         line.push(b'\n');
         self.queue.push(&line);
     }

@@ -53,6 +53,7 @@ impl Meter {
             Ending::Cancelled => Ended::Cancelled,
             Ending::UpstreamCut | Ending::Stalled => Ended::UpstreamCut,
             Ending::ShutDown => Ended::Error,
+            Ending::Recalled => Ended::Revoked,
         }
     }
 }

@@ -9,13 +9,14 @@ use tokio::time::Instant;
 use super::Tokens;
 use crate::service::auth::Caller;
 use crate::service::model::AskedModel;
+use crate::service::stake::Stake;
 use crate::transport::request_id::RequestId;
 use crate::wire::DeviceId;
 
 /// Takes finished records. Implementations must not wait: the caller is on a request's way.
 pub trait UsageSink: Send + Sync {
     /// Keeps `record`.
-    fn record(&self, record: UsageRecord);
+    fn record(&self, record: &Arc<UsageRecord>);
 }
 
 /// What one relayed request was and used.
@@ -79,12 +80,15 @@ pub enum Ended {
     UpstreamCut,
     /// The answer is an error, begins with a good status and holds an error, or never came.
     Error,
+    /// Its token was revoked meanwhile.
+    Revoked,
 }
 
 /// A record in the making. Dropped unfinished, it is recorded as cancelled.
 pub struct Recording {
     record: Option<Box<UsageRecord>>,
     asked: AskedModel,
+    stake: Option<Stake>,
     sink: Arc<dyn UsageSink>,
     started: Instant,
 }
@@ -118,7 +122,14 @@ impl Recording {
             unparsed_events: 0,
             ended: Ended::Cancelled,
         };
-        Self { record: Some(Box::new(record)), asked, sink, started }
+        Self { record: Some(Box::new(record)), asked, stake: None, sink, started }
+    }
+
+    /// Settles `stake` when the record is finished.
+    #[must_use]
+    pub fn staking(mut self, stake: Stake) -> Self {
+        self.stake = Some(stake);
+        self
     }
 
     /// The head of the response is here.
@@ -144,7 +155,10 @@ impl Recording {
             record.ended = ended;
             record.total = self.started.elapsed();
             record.model_asked = self.asked.get().cloned();
-            self.sink.record(*record);
+            if let Some(stake) = self.stake.take() {
+                stake.settle(&record);
+            }
+            self.sink.record(&Arc::new(*record));
         }
     }
 }

@@ -58,7 +58,12 @@ impl Reader {
             None if !is_local(host) => self.wrong("ADMIN_TOKEN", "is required when ADMIN_HOST is not loopback".into()),
             None => {}
         }
-        AdminConfig { address: SocketAddr::new(host, port), token: token.map(Secret::new) }
+        let staleness = flags.revocation_max_staleness.as_deref();
+        AdminConfig {
+            address: SocketAddr::new(host, port),
+            token: token.map(Secret::new),
+            max_staleness: self.millis("REVOCATION_MAX_STALENESS", staleness, 300_000),
+        }
     }
 
     pub(in crate::service::config) fn trusted_proxies(&mut self, flags: &Flags) -> Vec<IpNet> {

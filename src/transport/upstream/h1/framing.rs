@@ -169,3 +169,6 @@ const LONGEST_SIZE: usize = 4 * 1024;
 
 /// Trailers are read over: they end at this hop.
 const LONGEST_TRAILERS: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests;

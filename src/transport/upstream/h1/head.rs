@@ -112,3 +112,6 @@ const MOST_FIELDS: usize = 256;
 
 /// The Anthropic API sends about 1.5 kB.
 const LONGEST: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests;

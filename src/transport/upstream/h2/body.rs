@@ -7,11 +7,14 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming, SizeHint};
 
 use super::StreamCount;
+use crate::transport::hold::Fault;
 use crate::transport::upstream::Cut;
 
 /// Frames as they come; small ones that are ready together come as one, so that they leave in one write.
 pub(in crate::transport::upstream) struct H2Body {
     incoming: Incoming,
+    /// Tells whether the request's own body ended the stream.
+    fault: Option<Fault>,
     _stream: StreamCount,
     /// What was read together with pieces before it and comes next.
     next: Option<Next>,
@@ -22,8 +25,8 @@ type Next = Option<Result<Bytes, Cut>>;
 
 impl H2Body {
     /// A body whose stream counts as open for as long as it lives.
-    pub(super) fn new(incoming: Incoming, stream: StreamCount) -> Self {
-        Self { incoming, _stream: stream, next: None }
+    pub(super) fn new(incoming: Incoming, fault: Option<Fault>, stream: StreamCount) -> Self {
+        Self { incoming, fault, _stream: stream, next: None }
     }
 
     /// The next bytes; `None` at the end.
@@ -88,7 +91,7 @@ impl H2Body {
             return match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(None) => Poll::Ready(None),
-                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.cut(error)))),
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(piece) => Poll::Ready(Some(Ok(piece))),
                     // Trailers end at this hop.
@@ -96,6 +99,11 @@ impl H2Body {
                 },
             };
         }
+    }
+
+    fn cut(&self, error: hyper::Error) -> Cut {
+        let by_request = self.fault.as_ref().is_some_and(|fault| fault.get().is_some());
+        if by_request { Cut::Request } else { Cut::Http2(error) }
     }
 }
 

@@ -1,0 +1,115 @@
+//! Who is no longer served, although the token is genuine and young.
+//!
+//! The truth is in the store; here is the copy that requests are judged by. It is replaced as a whole, and with each
+//! replacement open requests are judged again. How old it may be is told by [`Revocations::staleness`].
+
+mod open;
+mod set;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+pub use self::open::{OpenRequest, OpenRequests};
+pub use self::set::{RevocationSet, Revoked};
+use crate::clock::Clock;
+use crate::transport::problem::Problem;
+use crate::wire::{Claims, ErrorCode};
+
+/// The current set and the requests that it applies to.
+pub struct Revocations {
+    current: ArcSwap<RevocationSet>,
+    /// When it was last known to be the truth, in Unix seconds; 0 while there is no store that could tell.
+    confirmed: AtomicU64,
+    clock: Arc<dyn Clock>,
+    /// Beyond this age nobody is served.
+    max_staleness: Duration,
+    workers: Mutex<Vec<OpenRequests>>,
+}
+
+impl Revocations {
+    /// Nobody is revoked yet. From the first [`confirm`](Self::confirm) on nobody is served either once the set has not
+    /// been confirmed for `max_staleness`.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, max_staleness: Duration) -> Self {
+        Self {
+            current: ArcSwap::default(),
+            confirmed: AtomicU64::new(0),
+            clock,
+            max_staleness,
+            workers: Mutex::default(),
+        }
+    }
+
+    /// Judges a caller by the current set.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TokenRevoked`]; [`ErrorCode::NotReady`] when the set is too old to judge by.
+    pub fn judge(&self, claims: &Claims) -> Result<(), Problem> {
+        if self.current.load().covers(claims) {
+            return Err(revoked());
+        }
+        if self.staleness() > self.max_staleness {
+            let message = "The service cannot learn at the moment who is revoked; try again later";
+            return Err(Problem::new(ErrorCode::NotReady, message).retry_after(STALE_RETRY));
+        }
+        Ok(())
+    }
+
+    /// Takes a newer set over and recalls every open request that it covers.
+    pub fn replace(&self, set: RevocationSet) {
+        self.current.store(Arc::new(set));
+        self.confirm();
+        let set = self.current.load();
+        for worker in self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            worker.recall(|claims| set.covers(claims));
+        }
+    }
+
+    /// The current set is known to be the truth still.
+    pub fn confirm(&self) {
+        self.confirmed.store(self.clock.unix_seconds(), Ordering::Relaxed);
+    }
+
+    /// For how long it has not been confirmed.
+    #[must_use]
+    pub fn staleness(&self) -> Duration {
+        match self.confirmed.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            confirmed => Duration::from_secs(self.clock.unix_seconds().saturating_sub(confirmed)),
+        }
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.current.load().count()
+    }
+
+    /// Requests that are open now, over all workers.
+    #[must_use]
+    pub fn open_requests(&self) -> usize {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter().map(OpenRequests::count).sum()
+    }
+
+    /// The list of one worker's open requests.
+    #[must_use]
+    pub fn for_worker(&self) -> OpenRequests {
+        let requests = OpenRequests::default();
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(requests.clone());
+        requests
+    }
+}
+
+/// What a revoked caller is told, at the door or in the middle.
+#[must_use]
+pub fn revoked() -> Problem {
+    Problem::new(ErrorCode::TokenRevoked, "This device's access has been revoked")
+}
+
+const STALE_RETRY: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests;

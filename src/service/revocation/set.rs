@@ -1,0 +1,74 @@
+//! A set of revocations, as requests are judged by it.
+
+use std::collections::HashSet;
+
+use crate::wire::Claims;
+
+/// One thing that is revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Revoked {
+    /// One token.
+    Jti(String),
+    /// All tokens of a device, old and new.
+    Device(String),
+    /// All devices of a user.
+    User(String),
+    /// All devices of an organisation.
+    Org(String),
+    /// All devices that run this version of the app.
+    AppVersion(String),
+    /// All tokens issued before this Unix second; devices can get new ones.
+    IssuedBefore(u64),
+}
+
+/// All that is revoked.
+#[derive(Debug, Default)]
+pub struct RevocationSet {
+    jtis: HashSet<String>,
+    devices: HashSet<String>,
+    users: HashSet<String>,
+    orgs: HashSet<String>,
+    app_versions: HashSet<String>,
+    issued_before: u64,
+    count: usize,
+}
+
+impl RevocationSet {
+    /// Whether a token with these claims is revoked.
+    #[must_use]
+    pub fn covers(&self, claims: &Claims) -> bool {
+        let named =
+            |set: &HashSet<String>, name: Option<&str>| !set.is_empty() && name.is_some_and(|name| set.contains(name));
+        self.count > 0
+            && (claims.iat < self.issued_before
+                || named(&self.jtis, Some(&claims.jti))
+                || named(&self.devices, Some(claims.sub.as_str()))
+                || named(&self.users, claims.user.as_deref())
+                || named(&self.orgs, claims.org.as_deref())
+                || named(&self.app_versions, claims.app_version.as_deref()))
+    }
+
+    /// How many entries it was made from.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+}
+
+impl FromIterator<Revoked> for RevocationSet {
+    fn from_iter<T: IntoIterator<Item = Revoked>>(entries: T) -> Self {
+        let mut set = Self::default();
+        for entry in entries {
+            set.count += 1;
+            match entry {
+                Revoked::Jti(jti) => drop(set.jtis.insert(jti)),
+                Revoked::Device(device) => drop(set.devices.insert(device)),
+                Revoked::User(user) => drop(set.users.insert(user)),
+                Revoked::Org(org) => drop(set.orgs.insert(org)),
+                Revoked::AppVersion(version) => drop(set.app_versions.insert(version)),
+                Revoked::IssuedBefore(second) => set.issued_before = set.issued_before.max(second),
+            }
+        }
+        set
+    }
+}

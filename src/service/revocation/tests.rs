@@ -1,0 +1,71 @@
+use super::*;
+use crate::clock::ManualClock;
+use crate::wire::DeviceId;
+
+fn claims() -> Claims {
+    Claims {
+        iss: "valetkey".into(),
+        aud: "valetkey".into(),
+        sub: DeviceId::parse("device-0001").unwrap(),
+        iat: 1000,
+        nbf: 1000,
+        exp: 2000,
+        jti: "token-1".into(),
+        org: Some("org-1".into()),
+        user: Some("user-1".into()),
+        app_version: Some("1.2.3".into()),
+        models: Vec::new(),
+    }
+}
+
+fn revocations() -> (Revocations, ManualClock) {
+    let clock = ManualClock::starting_now();
+    (Revocations::new(Arc::new(clock.clone()), Duration::from_secs(300)), clock)
+}
+
+#[test]
+fn each_kind_covers_what_it_names_and_nothing_else() {
+    let named = |name: &str| {
+        let name = name.to_owned();
+        [
+            Revoked::Jti(name.clone()),
+            Revoked::Device(name.clone()),
+            Revoked::User(name.clone()),
+            Revoked::Org(name.clone()),
+            Revoked::AppVersion(name),
+        ]
+    };
+    for (kind, value) in ["token-1", "device-0001", "user-1", "org-1", "1.2.3"].into_iter().enumerate() {
+        for (other, entry) in named(value).into_iter().enumerate() {
+            let set = RevocationSet::from_iter([entry.clone()]);
+            assert_eq!(set.covers(&claims()), kind == other, "{entry:?}");
+        }
+    }
+    for (second, covered) in [(999, false), (1000, false), (1001, true)] {
+        assert_eq!(RevocationSet::from_iter([Revoked::IssuedBefore(second)]).covers(&claims()), covered, "{second}");
+    }
+    assert!(!RevocationSet::default().covers(&claims()));
+}
+
+#[test]
+fn a_set_that_nobody_confirms_ends_all_service_after_its_limit() {
+    let (revocations, clock) = revocations();
+    clock.advance(Duration::from_secs(3600));
+    revocations.judge(&claims()).expect("without a store there is nothing to be behind of");
+    revocations.confirm();
+    clock.advance(Duration::from_secs(300));
+    revocations.judge(&claims()).unwrap();
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(revocations.judge(&claims()).unwrap_err().code, ErrorCode::NotReady);
+    revocations.confirm();
+    revocations.judge(&claims()).unwrap();
+}
+
+#[test]
+fn what_is_taken_back_is_served_again() {
+    let (revocations, _) = revocations();
+    revocations.replace(RevocationSet::from_iter([Revoked::Org("org-1".into())]));
+    assert_eq!(revocations.judge(&claims()).unwrap_err().code, ErrorCode::TokenRevoked);
+    revocations.replace(RevocationSet::default());
+    revocations.judge(&claims()).unwrap();
+}

@@ -1,0 +1,49 @@
+//! How a genuine caller stands: what administrators say about its device, and whether it is revoked.
+
+use std::sync::Arc;
+
+use super::auth::Caller;
+use super::config::DeviceLimits;
+use super::revocation::Revocations;
+use super::rules::DeviceRules;
+use crate::transport::problem::Problem;
+use crate::wire::Claims;
+
+/// Both, shared by all who let somebody in.
+#[derive(Clone)]
+pub struct Standing {
+    /// What administrators say about devices.
+    pub rules: Arc<DeviceRules>,
+    /// Who is revoked.
+    pub revocations: Arc<Revocations>,
+}
+
+impl Standing {
+    /// The caller of a request as it stands now, and what it may do.
+    ///
+    /// # Errors
+    /// As [`Revocations::judge`]. A caller is judged both by what its token says and by what a rule says of it.
+    pub fn admit(&self, caller: Arc<Caller>) -> Result<(Arc<Caller>, DeviceLimits), Problem> {
+        self.revocations.judge(caller.claims())?;
+        let Some(rule) = self.rules.of(caller.device()) else {
+            return Ok((caller, self.rules.limits(None)));
+        };
+        let caller = caller.ruled_by(&rule);
+        self.revocations.judge(caller.claims())?;
+        Ok((caller, self.rules.limits(Some(&rule))))
+    }
+
+    /// The claims of a token about to be signed, with what a rule says of its device.
+    ///
+    /// # Errors
+    /// As [`Revocations::judge`]: who is revoked gets no token.
+    pub fn enter(&self, mut claims: Claims) -> Result<Claims, Problem> {
+        if let Some(rule) = self.rules.of(&claims.sub) {
+            claims.org = rule.org.clone().or(claims.org);
+            claims.user = rule.user.clone().or(claims.user);
+            claims.models = rule.models.clone().unwrap_or(claims.models);
+        }
+        self.revocations.judge(&claims)?;
+        Ok(claims)
+    }
+}

@@ -1,0 +1,67 @@
+//! Ends one exchange from outside, from any thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use atomic_waker::AtomicWaker;
+
+/// A flag that is raised once, and wakes whoever waits for it. Clones share it; one at a time may wait.
+#[derive(Debug, Clone, Default)]
+pub struct Recall(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    recalled: AtomicBool,
+    waiting: AtomicWaker,
+}
+
+impl Recall {
+    /// Raises the flag.
+    pub fn recall(&self) {
+        self.0.recalled.store(true, Ordering::Release);
+        self.0.waiting.wake();
+    }
+
+    /// Whether it is raised.
+    #[must_use]
+    pub fn is_recalled(&self) -> bool {
+        self.0.recalled.load(Ordering::Acquire)
+    }
+
+    /// Ready when it is raised.
+    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_recalled() {
+            return Poll::Ready(());
+        }
+        self.0.waiting.register(cx.waker());
+        // It may have been raised between the two looks.
+        if self.is_recalled() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Runs `work` until it is done or the flag is raised.
+    pub async fn unless<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = std::pin::pin!(work);
+        std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending => self.poll(cx).map(|()| None),
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_recall_ends_what_waits_and_not_what_is_done() {
+        let recall = Recall::default();
+        assert_eq!(recall.unless(async { 1 }).await, Some(1));
+        let other = recall.clone();
+        let waiting = tokio::spawn(async move { other.unless(std::future::pending::<()>()).await });
+        tokio::task::yield_now().await;
+        std::thread::spawn(move || recall.recall()).join().unwrap();
+        assert_eq!(waiting.await.unwrap(), None);
+    }
+}

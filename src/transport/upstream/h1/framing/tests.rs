@@ -1,0 +1,113 @@
+use super::*;
+
+/// Sizes in every form the RFC allows, data that looks like framing, and trailers.
+const BODY: &str = concat!(
+    "5;name=\"a;b\"\r\nhello\r\n",
+    "7 ;x\r\n\r\n0\r\n\r\n\r\n",
+    "00A\r\n0123456789\r\n",
+    "1\r\n;\r\n",
+    "0;last\r\nx-a: 1\r\nx-b:\r\n\r\n",
+);
+
+const DATA: &[u8] = b"hello\r\n0\r\n\r\n0123456789;";
+
+/// A body in the middle of its arrival.
+struct Arrival {
+    framing: Framing,
+    bytes: BytesMut,
+    data: Vec<u8>,
+}
+
+impl Arrival {
+    /// Takes chunks that come in these parts, as far as they are good.
+    fn of(parts: &[&str]) -> (Self, Result<(), Cut>) {
+        let mut arrival = Self { framing: Framing::chunked(), bytes: BytesMut::new(), data: Vec::new() };
+        let taken = parts.iter().try_for_each(|part| arrival.take(part));
+        (arrival, taken)
+    }
+
+    fn take(&mut self, part: &str) -> Result<(), Cut> {
+        self.bytes.extend_from_slice(part.as_bytes());
+        loop {
+            let data = self.framing.take(&mut self.bytes)?;
+            if data.is_empty() {
+                return Ok(());
+            }
+            self.data.extend(data);
+        }
+    }
+}
+
+/// Every way to cut a text in three.
+fn cuts(text: &str) -> impl Iterator<Item = [&str; 3]> {
+    (0..=text.len())
+        .flat_map(move |second| (0..=second).map(move |first| [&text[..first], &text[first..second], &text[second..]]))
+}
+
+#[test]
+fn f10_a_chunked_body_is_the_same_however_it_is_cut() {
+    let text = format!("{BODY}behind");
+    for parts in cuts(&text) {
+        let (arrival, taken) = Arrival::of(&parts);
+        assert!(taken.is_ok() && arrival.framing.is_end(), "{parts:?}");
+        assert_eq!(arrival.data, DATA, "{parts:?}");
+        assert_eq!(arrival.bytes, "behind", "{parts:?}");
+    }
+}
+
+#[test]
+fn f15_a_chunked_body_that_is_not_whole_never_ends_well() {
+    for end in 0..BODY.len() {
+        let (mut arrival, taken) = Arrival::of(&[&BODY[..end]]);
+        assert!(taken.is_ok() && !arrival.framing.is_end(), "{end}");
+        assert!(matches!(arrival.framing.close(), Err(Cut::Closed)), "{end}");
+    }
+}
+
+#[test]
+fn f15_malformed_chunks_are_refused_however_they_are_cut_and_what_came_before_them_is_kept() {
+    for (wrong, before) in [
+        ("\r\n\r\n", ""),
+        (";x\r\n\r\n", ""),
+        (" 0\r\n\r\n", ""),
+        ("zz\r\n", ""),
+        ("-1\r\n", ""),
+        ("0;a\nb\r\n\r\n", ""),
+        ("11111111111111111\r\n", ""),
+        ("3\r\nyou!!\r\n", "you"),
+        ("3\r\nyou\rx", "you"),
+    ] {
+        let text = format!("5\r\nhello\r\n{wrong}");
+        for parts in cuts(&text) {
+            let (arrival, taken) = Arrival::of(&parts);
+            assert!(matches!(taken, Err(Cut::Syntax(_))), "{parts:?}");
+            assert_eq!(arrival.data, format!("hello{before}").as_bytes(), "{parts:?}");
+        }
+    }
+}
+
+#[test]
+fn f59_framing_is_refused_at_its_limits() {
+    let long = |length| "x".repeat(length);
+    for (good, too_much) in [
+        (format!("5;{}", long(LONGEST_SIZE - 2)), "x"),
+        (format!("0\r\nx: {}", long(LONGEST_TRAILERS - 3)), "x"),
+        (format!("0\r\n{}", "x: long\n".repeat(LONGEST_TRAILERS / 8)), "x: y\r\n"),
+    ] {
+        let (mut arrival, taken) = Arrival::of(&[&good]);
+        assert!(taken.is_ok() && !arrival.framing.is_end(), "{good:.9}");
+        assert!(matches!(arrival.take(too_much), Err(Cut::Syntax(_))), "{good:.9}");
+    }
+}
+
+#[test]
+fn a_body_with_a_length_leaves_what_is_behind_it() {
+    let (mut framing, mut bytes) = (Framing::Length(5), BytesMut::from("hel"));
+    assert!(!framing.is_all_in(&bytes));
+    assert_eq!(framing.take(&mut bytes).unwrap(), "hel");
+    assert!(matches!(framing.close(), Err(Cut::Closed)));
+    bytes.extend_from_slice(b"lo!");
+    assert!(framing.is_all_in(&bytes));
+    assert_eq!((framing.take(&mut bytes).unwrap(), framing.is_end()), ("lo".into(), true));
+    assert_eq!(bytes, "!");
+}

@@ -1,0 +1,57 @@
+use std::io::ErrorKind;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::transport::connect::{HttpVersion, Stream};
+
+#[tokio::test]
+async fn f17_a_held_body_of_which_nothing_was_written_goes_over_another_connection_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let upstream = upstream(&format!("http://{address}"));
+    let (dead, far_end) = tokio::join!(TcpStream::connect(address), listener.accept());
+    let (mut dead, (mut far_end, _)) = (dead.unwrap(), far_end.unwrap());
+    // It looks alive, because nothing can be read from it, and takes nothing.
+    dead.shutdown().await.unwrap();
+    lock(&upstream.0.idle).push(H1::new(Stream::Plain(dead)));
+
+    let body = vec![b'x'; 1 << 20];
+    let request = Request::post("/v1/messages").body(Held::whole(&body)).unwrap();
+    let mut sending = pin!(upstream.send(request, PATIENCE));
+    assert!(is_pending(sending.as_mut()).await);
+    assert_eq!(far_end.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+    drop(far_end);
+    let sent = async { sending.await.unwrap() };
+    let (response, received) = tokio::join!(sent, answer_one(&listener, &body));
+    assert_eq!(response.status(), 200);
+    assert!(received.starts_with(b"POST /v1/messages HTTP/1.1\r\n"));
+    assert_eq!(received.windows(4).filter(|bytes| bytes == b"\r\n\r\n").count(), 1);
+    assert_eq!(listener.into_std().unwrap().accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+fn upstream(url: &str) -> Upstream {
+    let origin = Arc::new(Origin::parse(url).unwrap());
+    Upstream::new(Connector::new(origin, None, HttpVersion::Auto, PATIENCE))
+}
+
+/// Lets it do what it can do at once.
+async fn is_pending(mut future: Pin<&mut impl Future>) -> bool {
+    std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+}
+
+/// Accepts a connection, reads a request that ends with `body`, and answers it. All that was read.
+async fn answer_one(listener: &TcpListener, body: &[u8]) -> Vec<u8> {
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(body) {
+        assert!(socket.read_buf(&mut received).await.unwrap() > 0, "it ends after {} bytes", received.len());
+    }
+    socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    received
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
