@@ -17,7 +17,7 @@ async fn f17_a_held_body_of_which_nothing_was_written_goes_over_another_connecti
     let (mut dead, (mut far_end, _)) = (dead.unwrap(), far_end.unwrap());
     // It looks alive, because nothing can be read from it, and takes nothing.
     dead.shutdown().await.unwrap();
-    lock(&upstream.0.idle).push(H1::new(Stream::Plain(dead)));
+    lock(&upstream.0.idle).push_back(H1::new(Stream::Plain(dead)));
 
     let body = vec![b'x'; 1 << 20];
     let request = Request::post("/v1/messages").body(Held::whole(&body)).unwrap();
