@@ -25,6 +25,7 @@ pub mod stop_signals;
 pub mod store;
 mod upstream;
 pub mod usage;
+mod weakness;
 
 use std::io;
 use std::net::SocketAddr;
@@ -36,7 +37,7 @@ use self::auth::Auth;
 use self::config::{Config, Listen, SigningSecret};
 use self::endpoint::{Endpoint, Parts};
 use self::issue::Issuer;
-use self::keyring::KeyRing;
+use self::keyring::{KeyList, KeyReload, KeyRing, Reloading};
 use self::pipeline::{Pipeline, Worker};
 use self::revocation::Revocations;
 use self::rules::DeviceRules;
@@ -64,6 +65,8 @@ pub struct Service {
     listen: Listen,
     connector: Connector,
     parts: Arc<Parts>,
+    keys: Arc<KeyRing>,
+    reload: Option<KeyReload>,
     standing: Standing,
 }
 
@@ -100,11 +103,7 @@ impl Service {
     /// # Errors
     /// [`StartError`]
     pub fn build(config: Config, ports: Ports) -> Result<Self, StartError> {
-        let secret = match &config.signing {
-            SigningSecret::Given(secret) => secret.clone(),
-            SigningSecret::KeptIn(path) => signing_file::load_or_create(path)?,
-        };
-        let keys = Arc::new(KeyRing::of_one(&secret));
+        let (keys, reload) = signing_keys(config.signing)?;
         let auth = Arc::new(Auth::new(Arc::clone(&keys), Arc::clone(&ports.clock), config.tokens.clone()));
         let protocol = protocol::describe(&config.listen, &config.tokens, &config.enrolment);
         let standing = Standing {
@@ -116,7 +115,14 @@ impl Service {
         let shared = Parts {
             pipeline,
             auth,
-            issuer: Issuer::new(keys, ports.clock, config.tokens, config.terms, config.enrolment, standing.clone()),
+            issuer: Issuer::new(
+                Arc::clone(&keys),
+                ports.clock,
+                config.tokens,
+                config.terms,
+                config.enrolment,
+                standing.clone(),
+            ),
             cors: Cors::new(config.cors),
             protocol: protocol.to_string().into(),
             body_timeout: config.listen.request_timeout,
@@ -124,7 +130,7 @@ impl Service {
         let connector = upstream::connector(&config.upstream)?;
         let listener = bind(config.listen.address)
             .map_err(|source| StartError::Bind { address: config.listen.address, source })?;
-        Ok(Self { listener, listen: config.listen, connector, parts: Arc::new(shared), standing })
+        Ok(Self { listener, listen: config.listen, connector, parts: Arc::new(shared), standing, keys, reload })
     }
 
     /// The address it is bound to.
@@ -136,11 +142,18 @@ impl Service {
         self.listener.local_addr().expect("the listener is bound")
     }
 
+    /// The keys that sign and verify tokens, and what is counted about them.
+    #[must_use]
+    pub fn keys(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.keys)
+    }
+
     /// Serves on its own threads until `shutdown` says otherwise. The handle ends when every worker has.
     ///
     /// # Errors
     /// [`StartError::Worker`]
     pub fn start(self, shutdown: &Shutdown) -> Result<Running, StartError> {
+        let reloading = self.reload.map(KeyReload::start).transpose().map_err(StartError::Worker)?;
         let limits = ServeLimits::new(self.listen.max_connections, self.listen.request_timeout);
         let workers = (0..self.listen.workers)
             .map(|number| {
@@ -152,13 +165,14 @@ impl Service {
             })
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
-        Ok(Running { workers })
+        Ok(Running { workers, reloading })
     }
 }
 
 /// The threads of a running service.
 pub struct Running {
     workers: Vec<JoinHandle<()>>,
+    reloading: Option<Reloading>,
 }
 
 impl Running {
@@ -169,7 +183,25 @@ impl Running {
                 tracing::error!("A worker panicked");
             }
         }
+        if let Some(reloading) = self.reloading {
+            reloading.end();
+        }
     }
+}
+
+/// The ring of the configured keys, and what keeps it up to date if they are in a file that may change.
+fn signing_keys(signing: SigningSecret) -> Result<(Arc<KeyRing>, Option<KeyReload>), StartError> {
+    Ok(match signing {
+        SigningSecret::Given(list) => (Arc::new(KeyRing::new(&list)), None),
+        SigningSecret::KeptIn(path) => {
+            let secret = signing_file::load_or_create(&path)?;
+            (Arc::new(KeyRing::new(&KeyList::of_one(secret))), None)
+        }
+        SigningSecret::Followed(file) => {
+            let keys = Arc::new(KeyRing::new(&file.keys));
+            (Arc::clone(&keys), Some(KeyReload::new(file, keys)))
+        }
+    })
 }
 
 /// One thread, one event loop, one pool of upstream connections: nothing on a request's way is shared with another core.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::admitted::Admitted;
-use super::keyring::{KeyRing, TokenFault};
+use super::keyring::{KeyRing, KeyTally, TokenFault, Verified};
 use super::model::ModelRule;
 use super::rules::DeviceRule;
 use crate::clock::Clock;
@@ -38,6 +38,7 @@ pub struct TokenPolicy {
 pub struct Caller {
     claims: Claims,
     models: ModelRule,
+    key: Arc<KeyTally>,
 }
 
 impl Caller {
@@ -81,7 +82,7 @@ impl Caller {
             ..claims.clone()
         };
         let models = ModelRule::from_claim(claims.models.clone());
-        Arc::new(Self { claims, models })
+        Arc::new(Self { claims, models, key: Arc::clone(&self.key) })
     }
 
     /// The claims as they were signed, or as a rule describes them.
@@ -106,8 +107,10 @@ impl Auth {
     pub(super) fn admit(&self, headers: &HeaderMap, admitted: &Admitted) -> Result<Arc<Caller>, Problem> {
         let credentials = Credentials::read(headers).map_err(unreadable)?;
         let token = chosen(credentials.bearer, credentials.api_key)?;
-        if let Some(caller) = admitted.find(token) {
+        // A token of a key that was retired since is like one that was never seen.
+        if let Some(caller) = admitted.find(token).filter(|caller| self.keys.holds(&caller.key)) {
             self.judge(&caller.claims)?;
+            caller.key.count_admitted();
             return Ok(caller);
         }
         let caller = Arc::new(self.verify(token)?);
@@ -137,10 +140,11 @@ impl Auth {
     }
 
     fn verify(&self, token: &str) -> Result<Caller, Problem> {
-        let claims = self.keys.verify(token).map_err(invalid)?;
+        let Verified { claims, key } = self.keys.verify(token).map_err(invalid)?;
         self.judge(&claims)?;
+        key.count_admitted();
         let models = ModelRule::from_claim(claims.models.clone());
-        Ok(Caller { claims, models })
+        Ok(Caller { claims, models, key })
     }
 
     /// Whether genuine claims are for this service and for now.

@@ -15,6 +15,7 @@ pub use self::flags::Flags;
 use self::reader::Reader;
 use super::auth::TokenPolicy;
 use super::issue::Terms;
+use super::keyring::{KeyFile, KeyList};
 use crate::secret::Secret;
 use crate::transport::connect::HttpVersion;
 use crate::transport::origin::Origin;
@@ -28,7 +29,7 @@ pub struct Config {
     pub upstream: UpstreamConfig,
     /// The tokens it issues and accepts.
     pub tokens: TokenPolicy,
-    /// The secret they are signed with.
+    /// The secrets they are signed with.
     pub signing: SigningSecret,
     /// What devices are told.
     pub terms: Terms,
@@ -95,11 +96,13 @@ pub enum UpstreamAuth {
     Bearer,
 }
 
-/// The secret that signs tokens.
+/// The secrets that sign tokens.
 #[derive(Debug, Clone)]
 pub enum SigningSecret {
-    /// `JWT_SECRET`.
-    Given(Secret),
+    /// `JWT_SECRET` or `JWT_SECRETS`.
+    Given(KeyList),
+    /// `JWT_SECRETS_FILE`, whose changes take effect while the service runs.
+    Followed(KeyFile),
     /// None was given and only this machine is served: a random one, kept in this file.
     KeptIn(PathBuf),
 }

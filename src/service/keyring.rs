@@ -1,24 +1,45 @@
 //! The secrets that sign wrapper tokens, chosen by `kid`.
+//!
+//! The keys in use are one immutable set behind a pointer. A reload swaps the pointer: signing and verifying never wait
+//! and see the old set or the new one, nothing between.
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
-use serde::Deserialize;
+mod figures;
+mod key_file;
+mod key_list;
+mod key_set;
+mod kid;
+mod reload;
+mod reload_signal;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+pub use self::figures::{KeyFigures, KeyTally, KidFigures};
+pub use self::key_file::{KeyFile, KeyFileFault};
+pub use self::key_list::{KeyList, KeyListFault, NamedSecret, Place};
+use self::key_set::KeySet;
+pub use self::kid::Kid;
+pub(super) use self::reload::{KeyReload, Reloading};
 use crate::secret::Secret;
-use crate::wire::{Claims, TOKEN_TYP};
+use crate::wire::Claims;
 
 /// The keys of the service: the first signs, all verify.
 pub struct KeyRing {
-    keys: Vec<Key>,
+    current: ArcSwap<KeySet>,
+    unknown: AtomicU64,
+    reloaded: AtomicU64,
+    reload_failed: AtomicU64,
 }
 
-struct Key {
-    /// The only header that tokens of this key have, encoded.
-    header: String,
-    kid: String,
-    signing: EncodingKey,
-    verifying: DecodingKey,
+/// A genuine token.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// What it says; times and audience are still to be judged.
+    pub claims: Claims,
+    /// The key that signed it.
+    pub key: Arc<KeyTally>,
 }
 
 /// Why a text is no token of ours. Callers answer all of them alike, so that nothing is learnt from the difference.
@@ -41,91 +62,65 @@ pub enum TokenFault {
     Claims,
 }
 
-/// The header of a wrapper token. Everything else that a JOSE header may hold (`jku`, `jwk`, `x5u`, `crit`, `zip` …) is
-/// refused by its absence here.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    alg: String,
-    typ: String,
-    kid: String,
-}
-
 impl KeyRing {
-    /// A ring with one key, named [`DEFAULT_KID`].
+    /// A ring with the keys of `list`.
     #[must_use]
-    pub fn of_one(secret: &Secret) -> Self {
-        Self { keys: vec![Key::new(DEFAULT_KID, secret)] }
+    pub fn new(list: &KeyList) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(KeySet::new(list, None)),
+            unknown: AtomicU64::new(0),
+            reloaded: AtomicU64::new(0),
+            reload_failed: AtomicU64::new(0),
+        }
     }
 
     /// Signs `claims` with the first key (RFC 7515, HS256) and answers the compact token.
-    ///
-    /// # Panics
-    /// Never: claims are plain JSON and HMAC takes any key.
     #[must_use]
     pub fn sign(&self, claims: &Claims) -> Secret {
-        let key = self.keys.first().expect("a ring is made with a key");
-        let payload = serde_json::to_vec(claims).expect("claims are plain JSON");
-        let mut token = format!("{}.{}", key.header, BASE64_URL_SAFE_NO_PAD.encode(payload));
-        let signature = crypto::sign(token.as_bytes(), &key.signing, ALGORITHM).expect("HMAC takes any key");
-        token.push('.');
-        token.push_str(&signature);
-        Secret::new(token)
+        self.current.load().sign(claims)
     }
 
     /// Checks header and signature and answers the claims, whose times and audience are still to be judged.
     ///
     /// # Errors
     /// [`TokenFault`]
-    pub fn verify(&self, token: &str) -> Result<Claims, TokenFault> {
-        if token.len() > MAX_TOKEN {
-            return Err(TokenFault::Shape);
+    pub fn verify(&self, token: &str) -> Result<Verified, TokenFault> {
+        let verified = self.current.load().verify(token);
+        if matches!(verified, Err(TokenFault::UnknownKey)) {
+            self.unknown.fetch_add(1, Ordering::Relaxed);
         }
-        let (message, signature) = token.rsplit_once('.').ok_or(TokenFault::Shape)?;
-        let (header, payload) = message.split_once('.').ok_or(TokenFault::Shape)?;
-        let key = self.key_for(header)?;
-        let genuine = crypto::verify(signature, message.as_bytes(), &key.verifying, ALGORITHM);
-        if !genuine.map_err(|_| TokenFault::Shape)? {
-            return Err(TokenFault::Signature);
-        }
-        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenFault::Shape)?;
-        serde_json::from_slice(&payload).map_err(|_| TokenFault::Claims)
+        verified
     }
 
-    /// A header that we write ourselves is known by its bytes; any other spelling is read.
-    fn key_for(&self, header: &str) -> Result<&Key, TokenFault> {
-        if let Some(key) = self.keys.iter().find(|key| key.header == header) {
-            return Ok(key);
-        }
-        let decoded = BASE64_URL_SAFE_NO_PAD.decode(header).map_err(|_| TokenFault::Shape)?;
-        let read: Header = serde_json::from_slice(&decoded).map_err(|_| TokenFault::Header)?;
-        if read.alg != "HS256" || read.typ != TOKEN_TYP {
-            return Err(TokenFault::Header);
-        }
-        self.keys.iter().find(|key| key.kid == read.kid).ok_or(TokenFault::UnknownKey)
+    /// Whether `key` is still in use. Who remembers a verified token asks this before it is used again.
+    pub(super) fn holds(&self, key: &Arc<KeyTally>) -> bool {
+        self.current.load().tallies().any(|held| Arc::ptr_eq(held, key))
     }
-}
 
-impl Key {
-    fn new(kid: &str, secret: &Secret) -> Self {
-        let header = serde_json::json!({ "alg": "HS256", "kid": kid, "typ": TOKEN_TYP }).to_string();
-        let bytes = secret.expose().as_bytes();
-        Self {
-            header: BASE64_URL_SAFE_NO_PAD.encode(header),
-            kid: kid.to_owned(),
-            signing: EncodingKey::from_secret(bytes),
-            verifying: DecodingKey::from_secret(bytes),
+    /// Puts the keys of `list` in the place of those in use. Keys that are in both stay as they are.
+    pub fn replace(&self, list: &KeyList) {
+        let next = KeySet::new(list, Some(&self.current.load()));
+        self.current.store(Arc::new(next));
+        self.reloaded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a reload that was refused.
+    fn count_failed_reload(&self) {
+        self.reload_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The keys in use and what was counted.
+    #[must_use]
+    pub fn figures(&self) -> KeyFigures {
+        let current = self.current.load();
+        KeyFigures {
+            kids: current.tallies().enumerate().map(|(at, tally)| tally.read(at == 0)).collect(),
+            unknown: self.unknown.load(Ordering::Relaxed),
+            reloaded: self.reloaded.load(Ordering::Relaxed),
+            reload_failed: self.reload_failed.load(Ordering::Relaxed),
         }
     }
 }
-
-/// The name of the key that `JWT_SECRET` gives.
-pub const DEFAULT_KID: &str = "k1";
-
-const ALGORITHM: Algorithm = Algorithm::HS256;
-
-/// Longer texts are refused unread; our own tokens have a few hundred bytes.
-const MAX_TOKEN: usize = 2048;
 
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,8 @@ mod process;
 mod relay;
 mod request_bodies;
 mod response_bodies;
+mod rotation;
+mod rotation_binary;
 mod secrets;
 mod shutdown;
 mod sizes;

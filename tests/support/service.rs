@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use valetkey::clock::ManualClock;
 use valetkey::service::config::{Config, Flags};
+use valetkey::service::keyring::KeyRing;
 use valetkey::service::{Ports, Running, Service};
 use valetkey::transport::shutdown::{self, Phase, ShutdownTrigger};
 
@@ -21,6 +22,7 @@ pub(crate) struct TestService {
     pub url: String,
     pub usage: Arc<Recorder>,
     pub clock: ManualClock,
+    pub keys: Arc<KeyRing>,
     pub trigger: ShutdownTrigger,
     running: Option<Running>,
 }
@@ -47,9 +49,10 @@ impl TestService {
         let ports = Ports { clock: Arc::new(clock.clone()), usage: Arc::clone(&usage) as _ };
         let service = Service::build(config, ports).expect("the service starts");
         let url = format!("http://{}", service.address());
+        let keys = service.keys();
         let (trigger, shutdown) = shutdown::channel();
         let running = Some(service.start(&shutdown).expect("the workers start"));
-        Self { url, usage, clock, trigger, running }
+        Self { url, usage, clock, keys, trigger, running }
     }
 
     /// Relays to this upstream, over TLS with its certificate trusted when it speaks TLS.

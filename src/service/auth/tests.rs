@@ -3,6 +3,7 @@ use http::{HeaderName, HeaderValue};
 use super::*;
 use crate::clock::ManualClock;
 use crate::secret::Secret;
+use crate::service::keyring::KeyList;
 
 struct Gate {
     auth: Auth,
@@ -13,7 +14,7 @@ struct Gate {
 
 impl Gate {
     fn new() -> Self {
-        let keys = Arc::new(KeyRing::of_one(&Secret::new("0123456789abcdef0123456789abcdef")));
+        let keys = Arc::new(KeyRing::new(&KeyList::of_one(Secret::new("0123456789abcdef0123456789abcdef"))));
         let clock = ManualClock::starting_now();
         let policy = TokenPolicy { issuer: "i".into(), audience: "a".into(), lifetime: Duration::from_secs(600) };
         Self {
@@ -149,4 +150,36 @@ fn refresh_takes_the_token_with_and_without_its_prefix() {
         assert!(gate.auth.admit_refresh(&map(&[("authorization", &format!("Bearer {token}"))])).is_ok());
     }
     assert!(gate.auth.admit_refresh(&map(&[("x-api-key", &token)])).is_err());
+}
+
+#[test]
+fn a03_a_remembered_token_of_a_retired_key_is_refused_at_once_and_that_of_a_kept_one_is_not() {
+    let gate = Gate::new();
+    let (old, new) = ("k1:0123456789abcdefZq8vX2mB7kLw4nRt", "k2:b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A");
+    let keys = |lines: &[&str]| gate.keys.replace(&KeyList::from_file(&lines.join("\n")).unwrap());
+    let judge = |token: &str| gate.admit(&[("x-api-key", token)]).map(drop);
+    keys(&[old]);
+    let of_old = gate.token(&gate.claims());
+    keys(&[new, old]);
+    let of_new = gate.token(&gate.claims());
+    assert_eq!((judge(&of_old), judge(&of_new)), (Ok(()), Ok(())));
+    keys(&[new]);
+    assert_eq!((judge(&of_old), judge(&of_new)), (Err(ErrorCode::TokenInvalid), Ok(())));
+    let bearer = format!("Bearer {of_old}");
+    assert!(gate.auth.admit_refresh(&map(&[("authorization", &bearer)])).is_err());
+    keys(&[new, old]);
+    assert_eq!(judge(&of_old), Ok(()));
+}
+
+#[test]
+fn each_good_request_counts_for_its_key_and_no_other_does() {
+    let gate = Gate::new();
+    let token = gate.token(&gate.claims());
+    for _ in 0..3 {
+        gate.admit(&[("x-api-key", &token)]).unwrap();
+    }
+    gate.admit(&[("x-api-key", &format!("{token}x"))]).unwrap_err();
+    gate.clock.advance(Duration::from_secs(600));
+    gate.admit(&[("x-api-key", &token)]).unwrap_err();
+    assert_eq!(gate.keys.figures().of("k1").map(|key| (key.admitted, key.signed)), Some((3, 1)));
 }

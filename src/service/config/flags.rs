@@ -38,6 +38,12 @@ pub struct Flags {
     /// Secret that signs wrapper tokens, at least 32 bytes; on loopback a random one is made and kept
     #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<String>,
+    /// Secrets that sign and verify, as kid:secret separated by commas: the first signs, all verify
+    #[arg(long, env = "JWT_SECRETS", hide_env_values = true)]
+    pub jwt_secrets: Option<String>,
+    /// File with such secrets, one a line; a change of it, or SIGHUP, takes effect without a restart
+    #[arg(long, env = "JWT_SECRETS_FILE")]
+    pub jwt_secrets_file: Option<String>,
     /// Life of a wrapper token, in hours
     #[arg(long, env = "JWT_EXPIRATION_HOURS", default_value = "24")]
     pub jwt_expiration_hours: Option<String>,

@@ -1,6 +1,7 @@
 //! Turns settings into values and collects what is wrong with them.
 
 mod governance;
+mod signing;
 
 use std::fmt::Display;
 use std::io::IsTerminal;
@@ -13,11 +14,12 @@ use http::HeaderValue;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    BootstrapMode, ConfigProblem, Enrolment, Flags, Listen, LogConfig, SigningSecret, TokenPolicy, UpstreamAuth,
-    UpstreamConfig, is_local,
+    BootstrapMode, ConfigProblem, Enrolment, Flags, Listen, LogConfig, TokenPolicy, UpstreamAuth, UpstreamConfig,
+    is_local,
 };
 use crate::secret::Secret;
 use crate::service::issue::Terms;
+use crate::service::weakness::weakness;
 use crate::transport::connect::HttpVersion;
 use crate::transport::origin::Origin;
 
@@ -104,22 +106,6 @@ impl Reader {
             self.wrong("TOKEN_ISSUER", "is longer than 100 characters".into());
         }
         TokenPolicy { audience: issuer.clone(), issuer, lifetime: Duration::from_secs(seconds) }
-    }
-
-    pub(super) fn signing(&mut self, flags: &Flags, host: IpAddr) -> SigningSecret {
-        let kept = secret_file(flags);
-        let Some(secret) = set(flags.jwt_secret.as_deref()) else {
-            if !is_local(host) {
-                self.wrong("JWT_SECRET", "is required beyond loopback: at least 32 random bytes".into());
-            }
-            return SigningSecret::KeptIn(kept);
-        };
-        if !is_local(host)
-            && let Some(weakness) = weakness(secret)
-        {
-            self.wrong("JWT_SECRET", format!("{weakness}; use at least 32 random bytes"));
-        }
-        SigningSecret::Given(Secret::new(secret))
     }
 
     pub(super) fn terms(&mut self, flags: &Flags, host: IpAddr) -> Terms {
@@ -224,13 +210,6 @@ fn list(value: Option<&str>) -> Vec<String> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
-/// The random secret is kept beside the database, or here when the database is elsewhere.
-fn secret_file(flags: &Flags) -> PathBuf {
-    let url = set(flags.database_url.as_deref()).unwrap_or(DEFAULT_DATABASE);
-    let file = sqlite_file(url).unwrap_or("valetkey");
-    PathBuf::from(format!("{file}.jwt-secret"))
-}
-
 /// The file in `sqlite:<file>`, `sqlite://<file>` and either with options behind it.
 fn sqlite_file(url: &str) -> Option<&str> {
     let path = url.strip_prefix("sqlite:")?;
@@ -238,22 +217,3 @@ fn sqlite_file(url: &str) -> Option<&str> {
 }
 
 const DEFAULT_DATABASE: &str = "sqlite:valetkey.db";
-
-/// Why a secret would be guessed.
-fn weakness(secret: &str) -> Option<&'static str> {
-    let lower = secret.to_ascii_lowercase();
-    let mut seen = [false; 256];
-    secret.bytes().for_each(|byte| seen[usize::from(byte)] = true);
-    if secret.len() < 32 {
-        Some("is shorter than 32 bytes")
-    } else if EXAMPLES.iter().any(|example| lower.contains(example)) {
-        Some("looks like an example")
-    } else if seen.iter().filter(|seen| **seen).count() < 10 {
-        Some("repeats too few characters to be random")
-    } else {
-        None
-    }
-}
-
-/// Words that stand in documentation and not in random bytes.
-const EXAMPLES: [&str; 6] = ["secret", "change", "example", "password", "your-", "12345678901234567890"];

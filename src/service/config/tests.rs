@@ -97,3 +97,43 @@ fn a41_no_secret_is_shown_by_debug_or_by_a_problem() {
     let problems = read(&["--anthropic-api-key=ca nary", "--host=0.0.0.0", "--jwt-secret=canary"]).unwrap_err();
     assert!(!format!("{problems:?}").contains("nary"), "{problems:?}");
 }
+
+#[test]
+fn signing_secrets_come_from_one_place_only() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "# signs\nk2:b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A\n").unwrap();
+    let file = format!("--jwt-secrets-file={}", file.path().display());
+    let list = "--jwt-secrets=k2:b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A,k1:Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe";
+    for beyond in [&["--host=0.0.0.0", "--bootstrap-mode=closed"][..], &[]] {
+        let wrong = |secrets: &[&str]| wrong(&[&[KEY], beyond, secrets].concat());
+        for one in [STRONG, list, &file] {
+            assert!(wrong(&[one]).is_empty(), "{one}");
+        }
+        assert_eq!(wrong(&[STRONG, list]), ["JWT_SECRETS"]);
+        assert_eq!(wrong(&[list, &file]), ["JWT_SECRETS_FILE"]);
+        assert_eq!(wrong(&[STRONG, list, &file]), ["JWT_SECRETS_FILE"]);
+    }
+    let of_list = read(&[KEY, list]).unwrap().signing;
+    assert!(matches!(of_list, SigningSecret::Given(keys) if keys.keys()[0].kid.as_str() == "k2"));
+    let of_file = read(&[KEY, &file]).unwrap().signing;
+    assert!(matches!(of_file, SigningSecret::Followed(file) if file.keys.keys()[0].kid.as_str() == "k2"));
+}
+
+#[test]
+fn every_bad_signing_secret_is_reported_by_name_and_not_shown() {
+    let problems = read(&[KEY, "--jwt-secrets=k1:canary,canary,k 2:canary,k3:canary"]).unwrap_err();
+    assert_eq!(problems.len(), 4, "{problems:?}");
+    assert!(problems.iter().all(|problem| problem.variable == "JWT_SECRETS"));
+    assert!(problems[0].message.starts_with("the secret of k1 is shorter than 32 bytes"), "{problems:?}");
+    assert!(!format!("{problems:?}").contains("canary"), "{problems:?}");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "k1:canary\nk1\n").unwrap();
+    let path = file.path().display().to_string();
+    let problems = read(&[KEY, &format!("--jwt-secrets-file={path}")]).unwrap_err();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    for problem in problems {
+        assert!(problem.variable == "JWT_SECRETS_FILE" && problem.message.starts_with(&path), "{problem}");
+        assert!(!problem.message.contains("canary"), "{problem}");
+    }
+    assert_eq!(wrong(&[KEY, "--jwt-secrets-file=/nowhere/keys"]), ["JWT_SECRETS_FILE"]);
+}
