@@ -30,7 +30,7 @@ async function startRig(settings) {
 }
 
 function startService(upstream, settings, folder) {
-  const defaults = { PORT: '0', ANTHROPIC_API_KEY: REAL_KEY, ANTHROPIC_BASE_URL: upstream };
+  const defaults = { PORT: '0', ADMIN_PORT: '0', RATE_LIMIT_MAX: '0', ANTHROPIC_API_KEY: REAL_KEY, ANTHROPIC_BASE_URL: upstream };
   return start(BIN, ['serve'], Object.assign(defaults, settings), folder);
 }
 

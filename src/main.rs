@@ -82,10 +82,11 @@ fn serve(config: Config, lines: LineQueue) -> Result<(), StartError> {
     let signals = runtime.block_on(async { StopSignals::listen() }).map_err(StartError::Worker)?;
     let usage = Arc::new(UsageLines::new(lines, config.log.json));
     let service = Service::build(config, Ports { clock: Arc::new(SystemClock), usage })?;
-    let address = service.address();
+    let (address, admin) = (service.address(), service.admin_address());
     let (trigger, listener) = shutdown::channel();
     let running = service.start(&listener)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "Listening on http://{address}");
+    tracing::info!(address = %admin, "The admin listener is on http://{admin}");
     announce(address);
     runtime.block_on(until_ended(&trigger, running, signals, drain));
     Ok(())

@@ -3,9 +3,11 @@
 //! In the order of a request: [`router`] → [`pipeline`] → [`auth`] → [`model`] → [`upstream`] → [`usage`]. Tokens come
 //! from [`issue`], signed by [`keyring`].
 
+mod admin;
 mod admitted;
 pub mod auth;
 pub mod config;
+mod control;
 mod endpoint;
 mod issue;
 mod json;
@@ -23,33 +25,37 @@ mod stake;
 pub mod standing;
 pub mod stop_signals;
 pub mod store;
+mod sync;
 mod upstream;
 pub mod usage;
 mod weakness;
+mod worker;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
+use self::admin::Desk;
 use self::auth::Auth;
 use self::config::{Config, Listen, SigningSecret};
+use self::control::{Control, RunningControl};
 use self::endpoint::{Endpoint, Parts};
 use self::issue::Issuer;
 use self::keyring::{KeyList, KeyReload, KeyRing, Reloading};
+use self::metrics::Metrics;
 use self::pipeline::{Pipeline, Worker};
 use self::revocation::Revocations;
 use self::rules::DeviceRules;
 use self::standing::Standing;
-use self::usage::UsageSink;
+use self::store::{StartWriterError, StoreError};
+use self::usage::{UsageSink, UsageSinks};
 use crate::clock::Clock;
 use crate::transport::connect::Connector;
 use crate::transport::cors::Cors;
-use crate::transport::serve::{ServeLimits, serve};
+use crate::transport::serve::ServeLimits;
 use crate::transport::shutdown::Shutdown;
 use crate::transport::tls::TlsSetupError;
-use crate::transport::upstream::Upstream;
 
 /// What the service uses of the world; tests pass their own.
 pub struct Ports {
@@ -67,7 +73,8 @@ pub struct Service {
     parts: Arc<Parts>,
     keys: Arc<KeyRing>,
     reload: Option<KeyReload>,
-    standing: Standing,
+    control: Control,
+    desk: Desk,
 }
 
 /// Why the service cannot start.
@@ -76,7 +83,7 @@ pub enum StartError {
     /// The address is taken, or not this machine's.
     #[error("cannot listen on {address}: {source}")]
     Bind {
-        /// `HOST` and `PORT`.
+        /// `HOST` and `PORT`, or those of the admin listener.
         address: SocketAddr,
         /// Why.
         source: io::Error,
@@ -89,6 +96,12 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Usage records cannot be written.
+    #[error(transparent)]
+    UsageWriter(#[from] StartWriterError),
     /// TLS towards the upstream cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsSetupError),
@@ -103,26 +116,45 @@ impl Service {
     /// # Errors
     /// [`StartError`]
     pub fn build(config: Config, ports: Ports) -> Result<Self, StartError> {
+        let settings = admin::settings(&config);
         let (keys, reload) = signing_keys(config.signing)?;
         let auth = Arc::new(Auth::new(Arc::clone(&keys), Arc::clone(&ports.clock), config.tokens.clone()));
         let protocol = protocol::describe(&config.listen, &config.tokens, &config.enrolment);
         let standing = Standing {
             rules: Arc::new(DeviceRules::new(config.limits)),
-            revocations: Arc::new(Revocations::new(Arc::clone(&ports.clock), config.admin.max_staleness)),
+            revocations: Arc::new(Revocations::new(config.admin.max_staleness)),
         };
+        let control = Control::open(&config.stores, &config.admin, standing.clone(), &ports.clock)?;
+        let metrics = Arc::new(Metrics::default());
+        let usage =
+            UsageSinks::new(vec![ports.usage, Arc::clone(&metrics) as _, Arc::clone(&control.opened.usage) as _]);
         let pipeline =
-            Pipeline::new(Arc::clone(&auth), standing.clone(), ports.usage, &config.listen, &config.upstream);
+            Pipeline::new(Arc::clone(&auth), standing.clone(), Arc::new(usage), &config.listen, &config.upstream);
+        let token_life = config.tokens.lifetime;
+        let issuer = Arc::new(Issuer::new(
+            Arc::clone(&keys),
+            Arc::clone(&ports.clock),
+            config.tokens,
+            config.terms,
+            config.enrolment,
+            standing.clone(),
+        ));
+        let desk = Desk {
+            database: control.opened.database.clone(),
+            sync: Arc::clone(&control.opened.sync),
+            standing,
+            auth: Arc::clone(&auth),
+            issuer: Arc::clone(&issuer),
+            metrics: Arc::clone(&metrics),
+            settings: Arc::new(settings),
+            clock: ports.clock,
+            token_life,
+        };
         let shared = Parts {
             pipeline,
             auth,
-            issuer: Issuer::new(
-                Arc::clone(&keys),
-                ports.clock,
-                config.tokens,
-                config.terms,
-                config.enrolment,
-                standing.clone(),
-            ),
+            issuer,
+            metrics,
             cors: Cors::new(config.cors),
             protocol: protocol.to_string().into(),
             body_timeout: config.listen.request_timeout,
@@ -130,7 +162,7 @@ impl Service {
         let connector = upstream::connector(&config.upstream)?;
         let listener = bind(config.listen.address)
             .map_err(|source| StartError::Bind { address: config.listen.address, source })?;
-        Ok(Self { listener, listen: config.listen, connector, parts: Arc::new(shared), standing, keys, reload })
+        Ok(Self { listener, listen: config.listen, connector, parts: Arc::new(shared), control, desk, keys, reload })
     }
 
     /// The address it is bound to.
@@ -140,6 +172,12 @@ impl Service {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.listener.local_addr().expect("the listener is bound")
+    }
+
+    /// The address of the admin listener.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.control.opened.address
     }
 
     /// The keys that sign and verify tokens, and what is counted about them.
@@ -158,14 +196,15 @@ impl Service {
         let workers = (0..self.listen.workers)
             .map(|number| {
                 let listener = self.listener.try_clone()?;
-                let open = self.standing.revocations.for_worker();
+                let open = self.desk.standing.revocations.for_worker();
                 let worker = Worker::new(self.connector.clone(), open, shutdown.clone());
                 let endpoint = Endpoint::new(Arc::clone(&self.parts), worker);
-                start_worker(number, listener, endpoint, limits.clone(), shutdown.clone())
+                worker::start(number, listener, endpoint, limits.clone(), shutdown.clone())
             })
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
-        Ok(Running { workers, reloading })
+        let control = self.control.start(self.desk, shutdown.clone());
+        Ok(Running { workers, reloading, control })
     }
 }
 
@@ -173,6 +212,7 @@ impl Service {
 pub struct Running {
     workers: Vec<JoinHandle<()>>,
     reloading: Option<Reloading>,
+    control: RunningControl,
 }
 
 impl Running {
@@ -186,6 +226,7 @@ impl Running {
         if let Some(reloading) = self.reloading {
             reloading.end();
         }
+        self.control.end();
     }
 }
 
@@ -202,42 +243,6 @@ fn signing_keys(signing: SigningSecret) -> Result<(Arc<KeyRing>, Option<KeyReloa
             (Arc::clone(&keys), Some(KeyReload::new(file, keys)))
         }
     })
-}
-
-/// One thread, one event loop, one pool of upstream connections: nothing on a request's way is shared with another core.
-fn start_worker(
-    number: usize,
-    listener: std::net::TcpListener,
-    endpoint: Endpoint,
-    limits: ServeLimits,
-    shutdown: Shutdown,
-) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let upstream = endpoint.upstream().clone();
-    std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-        runtime.block_on(async move {
-            match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => tokio::select! {
-                    () = serve(listener, endpoint, limits, shutdown) => {}
-                    () = tick(&upstream) => {}
-                },
-                Err(error) => tracing::error!(%error, "A worker cannot listen"),
-            }
-        });
-    })
-}
-
-/// Keeps a timer due within a second at all times, for ever. The event loop sleeps until its next timer; one that is
-/// registered for an earlier moment first has to wake it up, which costs two system calls. Limits of requests are longer
-/// than a second, so beside this one none of them is the next. What each second is good for besides: dead connections
-/// are let go.
-async fn tick(upstream: &Upstream) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(1));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        upstream.drop_dead();
-    }
 }
 
 fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {

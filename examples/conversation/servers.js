@@ -26,6 +26,7 @@ async function startService(upstream) {
   const records = [];
   const server = await start(path.join(RELEASE, exe('valetkey')), ['serve'], {
     PORT: '0',
+    ADMIN_PORT: '0',
     ANTHROPIC_API_KEY: upstream.key,
     ANTHROPIC_BASE_URL: upstream.url,
     LOG_FORMAT: 'json',

@@ -131,9 +131,9 @@ impl Auth {
     pub(super) fn inspect(&self, token: &str) -> (Option<Claims>, Result<(), Problem>) {
         let token = token.strip_prefix(TOKEN_PREFIX).unwrap_or(token);
         match self.keys.verify(token).map_err(invalid) {
-            Ok(claims) => {
-                let verdict = self.judge(&claims);
-                (Some(claims), verdict)
+            Ok(verified) => {
+                let verdict = self.judge(&verified.claims);
+                (Some(verified.claims), verdict)
             }
             Err(problem) => (None, Err(problem)),
         }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::auth::Auth;
 use super::issue::Issuer;
+use super::metrics::Metrics;
 use super::pipeline::{Arrival, Pipeline, Worker};
 use super::router::{Route, route};
 use crate::secret::Secret;
@@ -39,7 +40,9 @@ pub(super) struct Parts {
     /// Who is admitted.
     pub auth: Arc<Auth>,
     /// Makes tokens.
-    pub issuer: Issuer,
+    pub issuer: Arc<Issuer>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
     /// Relays `/v1`.
     pub pipeline: Pipeline,
     /// Which web origins may read.
@@ -123,7 +126,10 @@ impl Handler for Endpoint {
         };
         let mut response = match outcome {
             Ok((route, response)) => line.answered(route, response),
-            Err(problem) => line.refused(problem),
+            Err(problem) => {
+                self.parts.metrics.refused(problem.code);
+                line.refused(problem)
+            }
         };
         if let Some(origin) = origin {
             cors::grant(response.headers_mut(), origin);

@@ -11,19 +11,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::time::Instant;
 
 pub use self::open::{OpenRequest, OpenRequests};
 pub use self::set::{RevocationSet, Revoked};
-use crate::clock::Clock;
 use crate::transport::problem::Problem;
 use crate::wire::{Claims, ErrorCode};
 
 /// The current set and the requests that it applies to.
 pub struct Revocations {
     current: ArcSwap<RevocationSet>,
-    /// When it was last known to be the truth, in Unix seconds; 0 while there is no store that could tell.
+    started: Instant,
+    /// When it was last known to be the truth, in milliseconds after the start; 0 while there is no store that could
+    /// tell. Not by the wall clock, which people set.
     confirmed: AtomicU64,
-    clock: Arc<dyn Clock>,
     /// Beyond this age nobody is served.
     max_staleness: Duration,
     workers: Mutex<Vec<OpenRequests>>,
@@ -33,11 +34,11 @@ impl Revocations {
     /// Nobody is revoked yet. From the first [`confirm`](Self::confirm) on nobody is served either once the set has not
     /// been confirmed for `max_staleness`.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, max_staleness: Duration) -> Self {
+    pub fn new(max_staleness: Duration) -> Self {
         Self {
             current: ArcSwap::default(),
+            started: Instant::now(),
             confirmed: AtomicU64::new(0),
-            clock,
             max_staleness,
             workers: Mutex::default(),
         }
@@ -70,7 +71,7 @@ impl Revocations {
 
     /// The current set is known to be the truth still.
     pub fn confirm(&self) {
-        self.confirmed.store(self.clock.unix_seconds(), Ordering::Relaxed);
+        self.confirmed.store(self.millis().max(1), Ordering::Relaxed);
     }
 
     /// For how long it has not been confirmed.
@@ -78,8 +79,12 @@ impl Revocations {
     pub fn staleness(&self) -> Duration {
         match self.confirmed.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
-            confirmed => Duration::from_secs(self.clock.unix_seconds().saturating_sub(confirmed)),
+            confirmed => Duration::from_millis(self.millis().saturating_sub(confirmed)),
         }
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// How many entries there are.

@@ -25,7 +25,7 @@ use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::{Any, AnyPool, Executor, Transaction};
 
 pub use self::audit::{Audit, AuditEntry, NewAuditEntry, Outcome};
-pub use self::devices::{Device, DeviceFilter, DevicePatch, DeviceState, Devices, LimitOverrides, Seen};
+pub use self::devices::{Device, DeviceFilter, DevicePatch, DeviceState, Devices, Seen};
 pub use self::error::StoreError;
 pub use self::page::{Page, PageRequest};
 pub use self::revocations::{NewRevocation, Revocation, RevocationKind, Revocations};

@@ -11,5 +11,5 @@ mod sse;
 mod tokens;
 
 pub use meter::Meter;
-pub use record::{Ended, Recording, UsageRecord, UsageSink};
+pub use record::{Ended, Recording, UsageRecord, UsageSink, UsageSinks};
 pub use tokens::Tokens;

@@ -9,6 +9,8 @@
 #[path = "../support.rs"]
 mod support;
 
+mod admin;
+mod admin_usage;
 mod binary;
 mod control;
 mod cors;
@@ -22,6 +24,7 @@ mod process;
 mod relay;
 mod request_bodies;
 mod response_bodies;
+mod revocation;
 mod rotation;
 mod rotation_binary;
 mod secrets;

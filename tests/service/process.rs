@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tempfile::TempDir;
+
 use crate::support::service::REAL_KEY;
 
 /// A running `valetkey serve`; killed when dropped.
 pub struct Process {
     pub url: String,
     child: Child,
+    _folder: TempDir,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -29,9 +32,18 @@ impl Process {
     }
 
     fn spawn(command: &mut Command, upstream: &str, settings: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().expect("a folder for its files");
         let command = command
+            .current_dir(folder.path())
             .env_clear()
-            .envs([("PORT", "0"), ("WORKERS", "1"), ("LOG_FORMAT", "json"), ("ANTHROPIC_API_KEY", REAL_KEY)])
+            .envs([
+                ("PORT", "0"),
+                ("ADMIN_PORT", "0"),
+                ("RATE_LIMIT_MAX", "0"),
+                ("WORKERS", "1"),
+                ("LOG_FORMAT", "json"),
+                ("ANTHROPIC_API_KEY", REAL_KEY),
+            ])
             .envs([("ANTHROPIC_BASE_URL", upstream), ("JWT_SECRET", "0123456789abcdef0123456789abcdef")])
             .envs(settings.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
@@ -41,7 +53,7 @@ impl Process {
         let listening: serde_json::Value =
             serde_json::from_str(&line).unwrap_or_else(|_| panic!("it says where it listens: {line:?}"));
         let url = listening["url"].as_str().expect("an address").to_owned();
-        Self { url, child, log, reader: Some(reader) }
+        Self { url, child, _folder: folder, log, reader: Some(reader) }
     }
 
     /// Sends a signal such as `TERM`.
@@ -81,7 +93,10 @@ impl Drop for Process {
 
 /// Runs the binary to its end: its exit code and what it wrote on standard error.
 pub fn run(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String) {
-    let output = Command::new(BINARY).args(arguments).env_clear().envs(settings.iter().copied()).output();
+    let folder = TempDir::new().expect("a folder for its files");
+    let mut command = Command::new(BINARY);
+    command.args(arguments).current_dir(folder.path()).env_clear().env("ADMIN_PORT", "0");
+    let output = command.envs(settings.iter().copied()).output();
     let output = output.expect("the binary starts");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use valetkey::clock::ManualClock;
 use valetkey::service::config::{Config, Flags};
 use valetkey::service::keyring::KeyRing;
@@ -24,8 +25,13 @@ pub(crate) struct TestService {
     pub clock: ManualClock,
     pub keys: Arc<KeyRing>,
     pub trigger: ShutdownTrigger,
+    admin_url: String,
     running: Option<Running>,
+    _folder: TempDir,
 }
+
+/// Opens the admin listener of every service here.
+pub(crate) const ADMIN_TOKEN: &str = "canary-admin-token-of-32-random-bytes";
 
 impl TestService {
     /// Relays to `upstream`, with defaults.
@@ -35,8 +41,13 @@ impl TestService {
 
     /// Relays to `upstream`, with settings changed by `adjust`.
     pub(crate) fn start_with(upstream: &str, adjust: impl FnOnce(&mut Flags)) -> Self {
+        let folder = TempDir::new().expect("a folder for its database");
         let mut flags = Flags {
             port: Some("0".into()),
+            admin_port: Some("0".into()),
+            admin_token: Some(ADMIN_TOKEN.into()),
+            database_url: Some(format!("sqlite:{}", folder.path().join("valetkey.db").display())),
+            rate_limit_max: Some("0".into()),
             workers: Some("1".into()),
             anthropic_api_key: Some(REAL_KEY.into()),
             anthropic_base_url: Some(upstream.into()),
@@ -49,10 +60,11 @@ impl TestService {
         let ports = Ports { clock: Arc::new(clock.clone()), usage: Arc::clone(&usage) as _ };
         let service = Service::build(config, ports).expect("the service starts");
         let url = format!("http://{}", service.address());
+        let admin_url = format!("http://{}", service.admin_address());
         let keys = service.keys();
         let (trigger, shutdown) = shutdown::channel();
         let running = Some(service.start(&shutdown).expect("the workers start"));
-        Self { url, usage, clock, keys, trigger, running }
+        Self { url, usage, clock, keys, trigger, admin_url, running, _folder: folder }
     }
 
     /// Relays to this upstream, over TLS with its certificate trusted when it speaks TLS.
@@ -67,6 +79,34 @@ impl TestService {
             flags.upstream_ca_file = root.as_ref().map(|root| root.path().display().to_string());
             adjust(flags);
         })
+    }
+
+    /// A request to the admin listener, with the admin token.
+    pub(crate) async fn admin(&self, method: &str, path: &str, body: Option<serde_json::Value>) -> Answer {
+        let request = http::client().request(method.parse().unwrap(), format!("{}{path}", self.admin_url));
+        let request = request.bearer_auth(ADMIN_TOKEN);
+        http::whole(body.into_iter().fold(request, |request, body| request.json(&body))).await
+    }
+
+    /// The service's time.
+    pub(crate) fn unix_seconds(&self) -> u64 {
+        use valetkey::clock::Clock;
+        self.clock.unix_seconds()
+    }
+
+    /// Asks again and again until it is so, and panics after 10 s.
+    pub(crate) async fn until(&self, is_so: impl AsyncFn() -> bool) {
+        let asking = async {
+            while !is_so().await {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), asking).await.expect("it becomes so within 10 s");
+    }
+
+    /// The address of the admin listener.
+    pub(crate) fn admin_url(&self) -> &str {
+        &self.admin_url
     }
 
     /// The whole address of a path here.

@@ -1,5 +1,4 @@
 use super::*;
-use crate::clock::ManualClock;
 use crate::wire::DeviceId;
 
 fn claims() -> Claims {
@@ -18,9 +17,8 @@ fn claims() -> Claims {
     }
 }
 
-fn revocations() -> (Revocations, ManualClock) {
-    let clock = ManualClock::starting_now();
-    (Revocations::new(Arc::new(clock.clone()), Duration::from_secs(300)), clock)
+fn revocations() -> Revocations {
+    Revocations::new(Duration::from_secs(300))
 }
 
 #[test]
@@ -47,15 +45,15 @@ fn each_kind_covers_what_it_names_and_nothing_else() {
     assert!(!RevocationSet::default().covers(&claims()));
 }
 
-#[test]
-fn a_set_that_nobody_confirms_ends_all_service_after_its_limit() {
-    let (revocations, clock) = revocations();
-    clock.advance(Duration::from_secs(3600));
+#[tokio::test(start_paused = true)]
+async fn a_set_that_nobody_confirms_ends_all_service_after_its_limit() {
+    let revocations = revocations();
+    tokio::time::advance(Duration::from_secs(3600)).await;
     revocations.judge(&claims()).expect("without a store there is nothing to be behind of");
     revocations.confirm();
-    clock.advance(Duration::from_secs(300));
+    tokio::time::advance(Duration::from_secs(300)).await;
     revocations.judge(&claims()).unwrap();
-    clock.advance(Duration::from_secs(1));
+    tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(revocations.judge(&claims()).unwrap_err().code, ErrorCode::NotReady);
     revocations.confirm();
     revocations.judge(&claims()).unwrap();
@@ -63,7 +61,7 @@ fn a_set_that_nobody_confirms_ends_all_service_after_its_limit() {
 
 #[test]
 fn what_is_taken_back_is_served_again() {
-    let (revocations, _) = revocations();
+    let revocations = revocations();
     revocations.replace(RevocationSet::from_iter([Revoked::Org("org-1".into())]));
     assert_eq!(revocations.judge(&claims()).unwrap_err().code, ErrorCode::TokenRevoked);
     revocations.replace(RevocationSet::default());

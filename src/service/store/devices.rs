@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::{Any, Transaction};
 
-pub use self::row::{Device, DevicePatch, DeviceState, LimitOverrides};
+pub use self::row::{Device, DevicePatch, DeviceState};
 use super::error::StoreError;
 use super::page::{Page, PageRequest};
 use super::revision::Subject;

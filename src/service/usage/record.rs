@@ -19,6 +19,23 @@ pub trait UsageSink: Send + Sync {
     fn record(&self, record: &Arc<UsageRecord>);
 }
 
+/// Several takers, in order.
+pub struct UsageSinks(Vec<Arc<dyn UsageSink>>);
+
+impl UsageSinks {
+    /// Each record goes to all of `sinks`.
+    #[must_use]
+    pub fn new(sinks: Vec<Arc<dyn UsageSink>>) -> Self {
+        Self(sinks)
+    }
+}
+
+impl UsageSink for UsageSinks {
+    fn record(&self, record: &Arc<UsageRecord>) {
+        self.0.iter().for_each(|sink| sink.record(record));
+    }
+}
+
 /// What one relayed request was and used.
 #[derive(Debug, Clone, Serialize)]
 pub struct UsageRecord {

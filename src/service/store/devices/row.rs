@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::service::rules::LimitOverrides;
 use crate::service::store::error::StoreError;
 use crate::service::store::statement::Value;
 use crate::service::store::{column, millis};
@@ -39,19 +40,6 @@ pub struct Device {
     pub updated_at: Option<SystemTime>,
 }
 
-/// What a device may do. Each: none is the service's default, zero is no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LimitOverrides {
-    /// Requests in any window.
-    pub requests: Option<u32>,
-    /// The window.
-    pub window: Option<Duration>,
-    /// Input and output together, in any minute.
-    pub tokens_per_minute: Option<u64>,
-    /// Requests at the same time.
-    pub concurrent: Option<u32>,
-}
-
 /// Whether a device may do anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceState {
@@ -63,6 +51,7 @@ pub enum DeviceState {
 
 /// What an administrator changes. Outer `None`: stays as it is. Inner `None`: back to the service's default.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[expect(clippy::option_option, reason = "staying, going back and a value are three things")]
 pub struct DevicePatch {
     /// [`Device::ruled_org`]
     pub org: Option<Option<String>>,

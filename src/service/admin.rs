@@ -1,0 +1,105 @@
+//! The admin listener: `/admin`, for who has the admin token, and `/metrics`. It is not the clients' listener, and by
+//! default only this machine reaches it.
+
+mod audit;
+mod desk;
+mod devices;
+mod fault;
+mod guard;
+mod revocations;
+mod settings;
+mod tokens;
+mod trail;
+mod usage;
+mod view;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use tokio::net::TcpListener;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) use self::desk::Desk;
+use self::fault::Fault;
+use self::guard::Guard;
+pub(super) use self::settings::settings;
+use super::metrics::MEDIA_TYPE;
+use crate::secret::Secret;
+use crate::transport::shutdown::{Phase, Shutdown};
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "valetkey admin API",
+    description = "Governs the devices, tokens and usage of a valetkey service."
+))]
+struct Document;
+
+/// Serves until `shutdown` begins. Without a token `/admin` is off.
+pub(super) async fn serve(listener: TcpListener, token: Option<Secret>, desk: Desk, mut shutdown: Shutdown) {
+    let app = router(token, desk).into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, app);
+    let until = async move { shutdown.reached(Phase::Draining).await };
+    if let Err(error) = served.with_graceful_shutdown(until).await {
+        tracing::error!(%error, "The admin listener ended");
+    }
+}
+
+/// All routes on one page.
+fn router(token: Option<Secret>, desk: Desk) -> Router {
+    let (admin, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::get, devices::change, devices::delete))
+        .routes(routes!(revocations::list, revocations::add))
+        .routes(routes!(revocations::delete))
+        .routes(routes!(tokens::mint))
+        .routes(routes!(tokens::inspect))
+        .routes(routes!(usage::sums))
+        .routes(routes!(usage::requests))
+        .routes(routes!(audit::list))
+        .split_for_parts();
+    let document = Arc::new(document);
+    let admin = admin
+        .route("/admin/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
+        .route("/admin/config", get(config))
+        .fallback(|| async { Fault::Unknown("route") })
+        .method_not_allowed_fallback(|| async { Fault::Method })
+        .layer(from_fn_with_state(desk.clone(), trail::keep))
+        .layer(from_fn_with_state(Arc::new(Guard::new(token)), guarded));
+    Router::new().route("/metrics", get(metrics)).merge(admin).with_state(desk)
+}
+
+async fn guarded(
+    State(guard): State<Arc<Guard>>,
+    ConnectInfo(source): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Err(refused) = guard.check(source.ip(), request.headers()) {
+        tracing::warn!(source = %source.ip(), path = request.uri().path(), ?refused, "Refused an admin request");
+        return Fault::Refused(refused).into_response();
+    }
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn config(State(desk): State<Desk>) -> Json<serde_json::Value> {
+    Json(desk.settings.as_ref().clone())
+}
+
+async fn metrics(State(desk): State<Desk>) -> Response {
+    let (metrics, revocations) = (&desk.metrics, &desk.standing.revocations);
+    let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+    metrics.revocation_staleness.set(i64::try_from(revocations.staleness().as_secs()).unwrap_or(i64::MAX));
+    metrics.revocations.set(gauge(revocations.count()));
+    metrics.open_requests.set(gauge(revocations.open_requests()));
+    ([(CONTENT_TYPE, MEDIA_TYPE)], metrics.page()).into_response()
+}

@@ -1,0 +1,54 @@
+//! `/admin/audit`: who did what.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::desk::Desk;
+use super::fault::{Fault, FaultBody};
+use super::view::{Listed, PageQuery, millis};
+use crate::service::store::AuditEntry;
+
+/// What somebody did.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AuditView {
+    id: String,
+    /// Unix milliseconds.
+    at: u64,
+    actor: String,
+    /// From where.
+    source: Option<String>,
+    /// The method.
+    action: String,
+    /// The path.
+    target: Option<String>,
+    /// The body, without tokens.
+    detail: Option<serde_json::Value>,
+    /// `done`, `refused` or `failed`.
+    outcome: &'static str,
+}
+
+/// The audit trail, the newest first.
+#[utoipa::path(get, path = "/admin/audit", params(PageQuery),
+    responses((status = 200, body = Listed<AuditView>), (status = 400, body = FaultBody)))]
+pub(super) async fn list(
+    State(desk): State<Desk>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Listed<AuditView>>, Fault> {
+    let page = desk.database.audit().list(&page.read()?).await?;
+    Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
+}
+
+fn view(AuditEntry { id, at, entry }: AuditEntry) -> AuditView {
+    AuditView {
+        id,
+        at: millis(at),
+        actor: entry.actor,
+        source: entry.source.map(|source| source.to_string()),
+        action: entry.action,
+        target: entry.target,
+        detail: entry.detail,
+        outcome: entry.outcome.as_str(),
+    }
+}

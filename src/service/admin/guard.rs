@@ -1,0 +1,119 @@
+//! Who may govern: the bearer of the admin token, and nobody who has tried too often without it.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use tokio::time::Instant;
+
+use crate::secret::Secret;
+
+/// Checks the admin token.
+pub(super) struct Guard {
+    token: Option<Secret>,
+    sources: Mutex<HashMap<IpAddr, Failures>>,
+}
+
+#[derive(Clone, Copy)]
+struct Failures {
+    count: u32,
+    since: Instant,
+}
+
+/// Why somebody may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// There is no admin token, so there is no admin API.
+    Off,
+    /// No token or a wrong one.
+    Wrong,
+    /// Too many wrong ones from this address; wait so long.
+    LockedOut(Duration),
+}
+
+impl Guard {
+    /// Lets the bearers of `token` in; nobody if there is none.
+    #[must_use]
+    pub(super) fn new(token: Option<Secret>) -> Self {
+        Self { token, sources: Mutex::default() }
+    }
+
+    /// Judges a request from `source`. A locked-out source is not even compared, so that guessing on learns nothing.
+    ///
+    /// # Errors
+    /// [`Refused`]
+    pub(super) fn check(&self, source: IpAddr, headers: &HeaderMap) -> Result<(), Refused> {
+        let token = self.token.as_ref().ok_or(Refused::Off)?;
+        let now = Instant::now();
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.retain(|_, failures| now - failures.since < LOCK_OUT);
+        if let Some(failures) = sources.get(&source)
+            && failures.count >= MOST_FAILURES
+        {
+            return Err(Refused::LockedOut(LOCK_OUT.saturating_sub(now - failures.since)));
+        }
+        if presented(headers).is_some_and(|presented| token.matches(presented)) {
+            sources.remove(&source);
+            return Ok(());
+        }
+        if sources.len() < MOST_SOURCES || sources.contains_key(&source) {
+            let failures = sources.entry(source).or_insert(Failures { count: 0, since: now });
+            failures.count += 1;
+            failures.since = now;
+        }
+        Err(Refused::Wrong)
+    }
+}
+
+/// The one bearer credential of a request.
+fn presented(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let first = values.next().filter(|_| values.next().is_none())?.as_bytes();
+    let (scheme, token) = first.split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
+}
+
+const MOST_FAILURES: u32 = 5;
+const LOCK_OUT: Duration = Duration::from_secs(60);
+
+/// Addresses remembered. With more than these guessing at once the token's own length has to do.
+const MOST_SOURCES: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "an admin token of 32 bytes or so";
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn with(values: &[&str]) -> HeaderMap {
+        values.iter().map(|value| (AUTHORIZATION, value.parse().unwrap())).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a19_only_the_one_whole_token_opens() {
+        let guard = Guard::new(Some(Secret::new(TOKEN)));
+        let good = format!("Bearer {TOKEN}");
+        for bad in [&[][..], &[TOKEN], &["Bearer "], &["Basic x"], &[&good, &good], &[&format!("{good} ")]] {
+            assert_eq!(guard.check(HERE, &with(bad)), Err(Refused::Wrong), "{bad:?}");
+            assert_eq!(guard.check(HERE, &with(&[&good])), Ok(()), "and it does not lock the right one out");
+        }
+        assert_eq!(Guard::new(None).check(HERE, &with(&["Bearer "])), Err(Refused::Off));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a19_a_source_that_guesses_is_locked_out_and_others_are_not() {
+        let guard = Guard::new(Some(Secret::new(TOKEN)));
+        let good = with(&[&format!("Bearer {TOKEN}")]);
+        for _ in 0..MOST_FAILURES {
+            assert_eq!(guard.check(HERE, &with(&["Bearer guess"])), Err(Refused::Wrong));
+        }
+        assert!(matches!(guard.check(HERE, &good), Err(Refused::LockedOut(_))));
+        assert_eq!(guard.check("192.0.2.1".parse().unwrap(), &good), Ok(()));
+        tokio::time::advance(LOCK_OUT).await;
+        assert_eq!(guard.check(HERE, &good), Ok(()));
+    }
+}

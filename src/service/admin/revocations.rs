@@ -1,0 +1,131 @@
+//! `/admin/revocations`: who is shut out.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Query, State};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::desk::Desk;
+use super::fault::{Fault, FaultBody};
+use super::view::{Listed, PageQuery, millis};
+use crate::service::store::{NewRevocation, Revocation, RevocationKind};
+
+/// What to shut out: exactly one of the first six, and why.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RevocationRequest {
+    /// One token.
+    jti: Option<String>,
+    /// A device: its tokens, and it gets no new one.
+    device_id: Option<String>,
+    /// All devices of a user.
+    user: Option<String>,
+    /// All devices of an organisation.
+    org: Option<String>,
+    /// All devices with this version of the app.
+    app_version: Option<String>,
+    /// All tokens issued before this Unix second; devices can get new ones.
+    issued_before: Option<u64>,
+    /// For other administrators.
+    reason: Option<String>,
+}
+
+/// Something that is shut out.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RevocationView {
+    /// Names this revocation.
+    id: String,
+    /// `jti`, `device_id`, `user`, `org`, `app_version` or `issued_before`.
+    kind: &'static str,
+    /// Which one.
+    value: String,
+    reason: Option<String>,
+    /// Unix milliseconds.
+    created_at: u64,
+    created_by: String,
+    /// Unix milliseconds; null is never.
+    expires_at: Option<u64>,
+}
+
+/// Shuts somebody out: here at once, on other instances about a second later, open streams included.
+#[utoipa::path(post, path = "/admin/revocations", request_body = RevocationRequest,
+    responses((status = 201, body = RevocationView), (status = 400, body = FaultBody)))]
+pub(super) async fn add(
+    State(desk): State<Desk>,
+    body: Result<Json<RevocationRequest>, JsonRejection>,
+) -> Result<(StatusCode, Json<RevocationView>), Fault> {
+    let Json(request) = body.map_err(|error| Fault::Invalid(error.body_text()))?;
+    let (kind, value, reason) = request.read()?;
+    let now = desk.clock.now();
+    // A single token is forgotten when it could not be used any more anyway.
+    let expires_at = (kind == RevocationKind::Jti).then(|| now + desk.token_life + AFTERGLOW);
+    let new = NewRevocation { kind, value, reason, created_by: "admin".into(), expires_at };
+    let revocation = desk.database.revocations().insert(&new, now).await?;
+    Ok((StatusCode::CREATED, Json(view(revocation))))
+}
+
+/// Lists who is shut out, the newest first.
+#[utoipa::path(get, path = "/admin/revocations", params(PageQuery),
+    responses((status = 200, body = Listed<RevocationView>), (status = 400, body = FaultBody)))]
+pub(super) async fn list(
+    State(desk): State<Desk>,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Listed<RevocationView>>, Fault> {
+    let page = desk.database.revocations().list(&page.read()?).await?;
+    Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
+}
+
+/// Lets in again.
+#[utoipa::path(delete, path = "/admin/revocations/{id}",
+    responses((status = 204), (status = 404, body = FaultBody)))]
+pub(super) async fn delete(State(desk): State<Desk>, Path(id): Path<String>) -> Result<StatusCode, Fault> {
+    if !desk.database.revocations().delete(&id).await? {
+        return Err(Fault::Unknown("revocation"));
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl RevocationRequest {
+    fn read(self) -> Result<(RevocationKind, String, Option<String>), Fault> {
+        let second = self.issued_before.map(|second| second.to_string());
+        let named = [
+            (RevocationKind::Jti, self.jti),
+            (RevocationKind::DeviceId, self.device_id),
+            (RevocationKind::User, self.user),
+            (RevocationKind::Org, self.org),
+            (RevocationKind::AppVersion, self.app_version),
+            (RevocationKind::IssuedBefore, second),
+        ];
+        let mut named = named.into_iter().filter_map(|(kind, value)| Some((kind, value?)));
+        let choices = "`jti`, `device_id`, `user`, `org`, `app_version` and `issued_before`";
+        let (Some((kind, value)), None) = (named.next(), named.next()) else {
+            return Err(Fault::Invalid(format!("Exactly one of {choices} must be given")));
+        };
+        if value.is_empty() || value.len() > 200 || self.reason.as_ref().is_some_and(|reason| reason.len() > 1000) {
+            return Err(Fault::Invalid("A value has 1 to 200 bytes and a reason at most 1000".into()));
+        }
+        if kind == RevocationKind::DeviceId {
+            super::devices::device_id(&value)?;
+        }
+        Ok((kind, value, self.reason))
+    }
+}
+
+fn view(revocation: Revocation) -> RevocationView {
+    RevocationView {
+        id: revocation.id,
+        kind: revocation.kind.as_str(),
+        value: revocation.value,
+        reason: revocation.reason,
+        created_at: millis(revocation.created_at),
+        created_by: revocation.created_by,
+        expires_at: revocation.expires_at.map(millis),
+    }
+}
+
+/// How much longer than a token's life its revocation is kept: clocks differ.
+const AFTERGLOW: Duration = Duration::from_secs(300);

@@ -1,0 +1,151 @@
+//! The thread beside the workers: the database, the admin listener, and what keeps requests' copies up to date. A request
+//! never waits for it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::StartError;
+use super::admin::{self, Desk};
+use super::config::{AdminConfig, Stores};
+use super::standing::Standing;
+use super::store::{Database, UsageWriter, WriterSettings};
+use super::sync::Sync;
+use crate::clock::Clock;
+use crate::secret::Secret;
+use crate::transport::shutdown::Shutdown;
+
+/// The thread with everything open, not yet serving.
+pub(super) struct Control {
+    thread: JoinHandle<()>,
+    begin: oneshot::Sender<Beginning>,
+    /// What it has opened.
+    pub opened: Opened,
+}
+
+/// What the thread has opened.
+#[derive(Clone)]
+pub(super) struct Opened {
+    /// The address of the admin listener.
+    pub address: SocketAddr,
+    /// What is kept.
+    pub database: Database,
+    /// Keeps the copies up to date; they are when this exists.
+    pub sync: Arc<Sync>,
+    /// Writes usage records.
+    pub usage: Arc<UsageWriter>,
+}
+
+/// The serving thread.
+pub(super) struct RunningControl {
+    thread: JoinHandle<()>,
+    end: oneshot::Sender<()>,
+    usage: Arc<UsageWriter>,
+}
+
+/// What the thread begins to serve with.
+struct Beginning {
+    desk: Desk,
+    shutdown: Shutdown,
+    end: oneshot::Receiver<()>,
+}
+
+/// What the thread opens.
+struct Plan {
+    stores: Stores,
+    admin: AdminConfig,
+    standing: Standing,
+    clock: Arc<dyn Clock>,
+}
+
+impl Control {
+    /// Opens the database, reads what requests are judged by and binds the admin listener.
+    ///
+    /// # Errors
+    /// [`StartError`]: without knowing who is revoked nobody is served.
+    pub(super) fn open(
+        stores: &Stores,
+        admin: &AdminConfig,
+        standing: Standing,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
+        let plan = Plan { stores: stores.clone(), admin: admin.clone(), standing, clock: Arc::clone(clock) };
+        let (report, reported) = mpsc::channel();
+        let (begin, beginning) = oneshot::channel();
+        let run = move || {
+            runtime.block_on(async move {
+                match plan.open().await {
+                    Ok((opened, listener)) => {
+                        let token = plan.admin.token;
+                        // Whoever asked for it waits for this.
+                        let _ = report.send(Ok(opened.clone()));
+                        serve(opened, listener, token, beginning).await;
+                    }
+                    Err(error) => drop(report.send(Err(error))),
+                }
+            });
+        };
+        let thread = std::thread::Builder::new().name("control".into()).spawn(run).map_err(StartError::Worker)?;
+        let ended = |_| StartError::Worker(io::Error::other("the control thread has ended"));
+        let opened = reported.recv().map_err(ended)??;
+        Ok(Self { thread, begin, opened })
+    }
+
+    /// Begins to serve; the admin listener ends with `shutdown`.
+    pub(super) fn start(self, desk: Desk, shutdown: Shutdown) -> RunningControl {
+        let (end, ended) = oneshot::channel();
+        // A thread that has ended by itself is found when it is joined.
+        let _ = self.begin.send(Beginning { desk, shutdown, end: ended });
+        RunningControl { thread: self.thread, end, usage: self.opened.usage }
+    }
+}
+
+impl Plan {
+    async fn open(&self) -> Result<(Opened, TcpListener), StartError> {
+        let database = Database::open(&self.stores.database).await?;
+        let sync = Arc::new(Sync::new(database.clone(), self.standing.clone(), Arc::clone(&self.clock)));
+        sync.catch_up().await?;
+        let settings = WriterSettings::beside(&self.stores.database);
+        let usage = Arc::new(UsageWriter::start(&database, settings, Arc::clone(&self.clock))?);
+        let unbound = |source| StartError::Bind { address: self.admin.address, source };
+        let listener = TcpListener::bind(self.admin.address).await.map_err(unbound)?;
+        let address = listener.local_addr().map_err(unbound)?;
+        Ok((Opened { address, database, sync, usage }, listener))
+    }
+}
+
+async fn serve(opened: Opened, listener: TcpListener, token: Option<Secret>, beginning: oneshot::Receiver<Beginning>) {
+    if let Ok(Beginning { desk, shutdown, end }) = beginning.await {
+        tokio::spawn(admin::serve(listener, token, desk, shutdown));
+        tokio::select! {
+            () = opened.sync.run() => {}
+            _ = end => {}
+        }
+    }
+    opened.usage.close(WRITE_LIMIT);
+    opened.database.close().await;
+}
+
+impl RunningControl {
+    /// Writes what is still to be written and ends. Called when no request is open any more.
+    pub(super) fn end(self) {
+        let left = self.usage.close(WRITE_LIMIT);
+        if left.waiting > 0 {
+            tracing::error!(waiting = left.waiting, "Usage records could not be written in time");
+        }
+        // It may have ended by itself.
+        let _ = self.end.send(());
+        if self.thread.join().is_err() {
+            tracing::error!("The control thread panicked");
+        }
+    }
+}
+
+/// How long the end waits for the database. What it does not take is spilled to a file.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);

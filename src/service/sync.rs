@@ -1,0 +1,124 @@
+//! Keeps the copies that requests are judged by as the database has them.
+//!
+//! A number that grows with each change is asked for every second; only when it has grown is anything read. So a
+//! revocation that another instance was told of takes effect here about a second later, and Redis has no part in it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Mutex;
+use tokio::time::MissedTickBehavior;
+
+use super::revocation::{RevocationSet, Revoked};
+use super::rules::{DeviceRule, DeviceRules};
+use super::standing::Standing;
+use super::store::{Database, Device, Revocation, RevocationKind, StoreError};
+use crate::clock::Clock;
+
+/// Brings the copies up to date.
+pub(super) struct Sync {
+    database: Database,
+    standing: Standing,
+    clock: Arc<dyn Clock>,
+    /// What was read last. One at a time reads.
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    revocations: Option<i64>,
+    devices: Option<i64>,
+    /// When the first of the revocations that were read ends by itself.
+    next_end: Option<SystemTime>,
+}
+
+impl Sync {
+    /// Copies from `database` to `standing`.
+    #[must_use]
+    pub(super) fn new(database: Database, standing: Standing, clock: Arc<dyn Clock>) -> Self {
+        Self { database, standing, clock, seen: Mutex::default() }
+    }
+
+    /// Reads what has changed. After a change by this instance it is called at once.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the copies stay as they are and grow stale.
+    pub(super) async fn catch_up(&self) -> Result<(), StoreError> {
+        let mut seen = self.seen.lock().await;
+        self.catch_up_with_revocations(&mut seen).await?;
+        self.catch_up_with_rules(&mut seen).await
+    }
+
+    /// Catches up every second, for ever.
+    pub(super) async fn run(&self) {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
+        loop {
+            ticks.tick().await;
+            let result = self.catch_up().await;
+            match &result {
+                Err(error) if !failing => {
+                    tracing::error!(%error, "Cannot read who is revoked; what was read before stays in force");
+                }
+                Ok(()) if failing => tracing::info!("Revocations can be read again"),
+                _ => {}
+            }
+            failing = result.is_err();
+        }
+    }
+
+    async fn catch_up_with_revocations(&self, seen: &mut Seen) -> Result<(), StoreError> {
+        let (revocations, now) = (self.database.revocations(), self.clock.now());
+        let unchanged = seen.revocations == Some(revocations.revision().await?);
+        if unchanged && seen.next_end.is_none_or(|end| now < end) {
+            self.standing.revocations.confirm();
+            return Ok(());
+        }
+        let (revision, live) = revocations.live(now).await?;
+        seen.next_end = live.iter().filter_map(|entry| entry.expires_at).min();
+        self.standing.revocations.replace(live.into_iter().filter_map(revoked).collect::<RevocationSet>());
+        seen.revocations = Some(revision);
+        Ok(())
+    }
+
+    async fn catch_up_with_rules(&self, seen: &mut Seen) -> Result<(), StoreError> {
+        let devices = self.database.devices();
+        let revision = devices.revision().await?;
+        if seen.devices != Some(revision) {
+            let ruled = devices.changed_since(SystemTime::UNIX_EPOCH).await?;
+            replace_rules(&self.standing.rules, ruled);
+            seen.devices = Some(revision);
+        }
+        Ok(())
+    }
+}
+
+fn replace_rules(rules: &DeviceRules, devices: Vec<Device>) {
+    let rule_of = |device: Device| {
+        let Device { ruled_org: org, ruled_user: user, models, limits, .. } = device;
+        (device.id, Arc::new(DeviceRule { org, user, models, limits }))
+    };
+    rules.replace(devices.into_iter().map(rule_of).collect::<HashMap<_, _>>());
+}
+
+/// What an entry of the database means here. One that means nothing is for people to look at.
+fn revoked(entry: Revocation) -> Option<Revoked> {
+    Some(match entry.kind {
+        RevocationKind::Jti => Revoked::Jti(entry.value),
+        RevocationKind::DeviceId => Revoked::Device(entry.value),
+        RevocationKind::User => Revoked::User(entry.value),
+        RevocationKind::Org => Revoked::Org(entry.value),
+        RevocationKind::AppVersion => Revoked::AppVersion(entry.value),
+        RevocationKind::IssuedBefore => {
+            let Ok(second) = entry.value.parse() else {
+                tracing::error!(id = entry.id, "A revocation names no time and has no effect");
+                return None;
+            };
+            Revoked::IssuedBefore(second)
+        }
+    })
+}
+
+const EVERY: Duration = Duration::from_secs(1);

@@ -1,0 +1,163 @@
+//! The admin listener: who may, and what devices and the audit trail look like there.
+
+use serde_json::json;
+
+use crate::support::http::{self, get, request};
+use crate::support::service::{ADMIN_TOKEN, REAL_KEY, TestService};
+use crate::support::upstream::Upstream;
+
+#[tokio::test]
+async fn a19_without_the_admin_token_there_is_nothing_to_see_or_to_do() {
+    let (_upstream, service) = pair();
+    let device = format!("Bearer {}", service.token().await);
+    let (empty, doubled) = ("Bearer ".to_owned(), format!("Bearer {ADMIN_TOKEN}{ADMIN_TOKEN}"));
+    for (method, path) in [("GET", "/admin/devices"), ("DELETE", "/admin/devices/device-0001"), ("OPTIONS", "/admin")] {
+        let url = format!("{}{path}", service.admin_url());
+        let answer = request(method, &url, &[]).await;
+        assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (401, Some("unauthorized")));
+    }
+    for wrong in [device, empty] {
+        let answer = get(&format!("{}/admin/devices", service.admin_url()), &[("authorization", &wrong)]).await;
+        assert_eq!(answer.status, 401);
+    }
+    let locked = get(&format!("{}/admin/devices", service.admin_url()), &[("authorization", &doubled)]).await;
+    assert_eq!((locked.status, locked.header("retry-after").is_some()), (429, true), "too many guesses");
+    let right = service.admin("GET", "/admin/devices", None).await;
+    assert_eq!(right.status, 429, "and the right token does not tell a guesser that it is right");
+}
+
+#[tokio::test]
+async fn a19_the_clients_listener_has_no_admin_routes() {
+    let (_upstream, service) = pair();
+    for path in ["/admin/devices", "/admin", "/metrics"] {
+        let answer = get(&service.at(path), &[("authorization", &format!("Bearer {ADMIN_TOKEN}"))]).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_device_is_in_force_at_once() {
+    let (upstream, service) = pair();
+    let token = used(&service).await;
+    let change = json!({ "org": "acme", "user": "ada", "models": ["claude-haiku-*"], "limits": { "requests": 5 } });
+    let changed = service.admin("PATCH", "/admin/devices/device-0001", Some(change)).await;
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let device = changed.json();
+    assert_eq!((&device["org"], &device["models"]), (&json!("acme"), &json!(["claude-haiku-*"])));
+    assert_eq!(
+        device["limits"],
+        json!({ "requests": 5, "window_ms": null, "tokens_per_minute": null, "concurrent": null })
+    );
+    assert_eq!(service.messages(&token, BODY).await.error_code(), "model_not_allowed");
+    let allowed = service.messages(&token, r#"{"model":"claude-haiku-4-5","messages":[]}"#).await;
+    assert_eq!(allowed.status, 200);
+    let record = service.usage.wait_for(2).await.pop().unwrap();
+    assert_eq!((record.org.as_deref(), record.user.as_deref()), (Some("acme"), Some("ada")));
+    let back = json!({ "org": null, "models": null, "limits": null });
+    let device = service.admin("PATCH", "/admin/devices/device-0001", Some(back)).await.json();
+    assert_eq!((&device["models"], &device["user"]), (&json!(null), &json!("ada")), "what is not named stays");
+    let again = service.messages(&token, BODY).await;
+    assert_eq!(again.status, 200, "{}", again.text());
+    assert_eq!(upstream.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn a_state_is_a_revocation_and_active_takes_it_back() {
+    let (_upstream, service) = pair();
+    let token = used(&service).await;
+    for (state, status) in [("revoked", 401), ("active", 200)] {
+        let answer = service.admin("PATCH", "/admin/devices/device-0001", Some(json!({ "state": state }))).await;
+        assert_eq!((answer.status, answer.json()["state"].as_str()), (200, Some(state)));
+        assert_eq!(service.messages(&token, BODY).await.status, status, "{state}");
+    }
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_by_name_and_changes_nothing() {
+    let (_upstream, service) = pair();
+    used(&service).await;
+    for (method, path, body, named) in [
+        ("PATCH", "/admin/devices/device-0001", json!({ "state": "gone" }), "`state`"),
+        ("PATCH", "/admin/devices/device-0001", json!({ "limits": { "windows": 1 } }), "windows"),
+        ("PATCH", "/admin/devices/device-0001", json!({ "limits": { "window_ms": 0 } }), "window_ms"),
+        ("PATCH", "/admin/devices/device-0001", json!({ "org": "" }), "`org`"),
+        ("POST", "/admin/revocations", json!({}), "Exactly one"),
+        ("POST", "/admin/revocations", json!({ "jti": "a", "org": "b" }), "Exactly one"),
+        ("POST", "/admin/revocations", json!({ "device_id": "a b" }), "device id"),
+        ("POST", "/admin/tokens", json!({ "device_id": "device-0001", "ttl_seconds": 0 }), "ttl_seconds"),
+    ] {
+        let answer = service.admin(method, path, Some(body.clone())).await;
+        assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (400, Some("invalid")), "{body}");
+        assert!(answer.text().contains(named), "{body}: {}", answer.text());
+    }
+    for path in ["/admin/devices/nobody-0001", "/admin/revocations/rev_none", "/admin/nowhere"] {
+        assert_eq!(service.admin("DELETE", path, None).await.status, 404, "{path}");
+    }
+    assert_eq!(service.admin("POST", "/admin/devices", None).await.status, 405);
+    assert_eq!(service.admin("GET", "/admin/revocations", None).await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn every_attempt_to_change_something_is_in_the_audit_trail() {
+    let (_upstream, service) = pair();
+    used(&service).await;
+    service.admin("PATCH", "/admin/devices/device-0001", Some(json!({ "org": "acme" }))).await;
+    service.admin("DELETE", "/admin/devices/nobody-0001", None).await;
+    service.admin("POST", "/admin/tokens/inspect", Some(json!({ "token": "sk-ant-proxy-canary" }))).await;
+    let trail = service.admin("GET", "/admin/audit", None).await;
+    let items = trail.json()["items"].as_array().unwrap().clone();
+    let seen: Vec<_> = items.iter().map(|item| (item["action"].as_str(), item["outcome"].as_str())).collect();
+    assert_eq!(seen, [(Some("POST"), Some("done")), (Some("DELETE"), Some("refused")), (Some("PATCH"), Some("done"))]);
+    assert_eq!(items[2]["detail"], json!({ "org": "acme" }));
+    assert_eq!(items[2]["target"], "/admin/devices/device-0001");
+    assert!(!trail.text().contains("canary"), "no token is kept: {}", trail.text());
+}
+
+#[tokio::test]
+async fn a41_neither_settings_nor_metrics_nor_the_document_hold_a_secret() {
+    let (_upstream, service) = pair();
+    let token = used(&service).await;
+    service.messages("sk-ant-proxy-nonsense", BODY).await;
+    let config = service.admin("GET", "/admin/config", None).await;
+    assert_eq!(config.json()["ANTHROPIC_API_KEY"], "set");
+    let metrics = get(&format!("{}/metrics", service.admin_url()), &[]).await;
+    assert!(
+        metrics
+            .text()
+            .contains("valetkey_requests_total{route=\"POST /v1/messages\",status=\"2xx\",ended=\"complete\"} 1")
+    );
+    assert!(metrics.text().contains("valetkey_refusals_total{code=\"token_invalid\"} 1"), "{}", metrics.text());
+    let document = service.admin("GET", "/admin/openapi.json", None).await;
+    assert_eq!(document.json()["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
+    for answer in [config, metrics, document] {
+        for secret in [REAL_KEY, ADMIN_TOKEN, "0123456789abcdef0123456789abcdef", token.as_str()] {
+            assert!(!answer.text().contains(secret), "{}", answer.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_an_admin_token_in_the_settings_the_admin_api_is_off() {
+    let upstream = Upstream::start();
+    let service = TestService::before_with(&upstream, |flags| flags.admin_token = None);
+    let answer = service.admin("GET", "/admin/devices", None).await;
+    assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (404, Some("off")));
+    let metrics = http::get(&format!("{}/metrics", service.admin_url()), &[]).await;
+    assert_eq!(metrics.status, 200);
+}
+
+/// A device that the database knows; its token.
+async fn used(service: &TestService) -> String {
+    let token = service.token().await;
+    assert_eq!(service.messages(&token, BODY).await.status, 200);
+    service.until(async || service.admin("GET", "/admin/devices/device-0001", None).await.status == 200).await;
+    token
+}
+
+fn pair() -> (Upstream, TestService) {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    (upstream, service)
+}
+
+const BODY: &str = r#"{"model":"claude-sonnet-5-5","messages":[]}"#;
