@@ -5,6 +5,7 @@
 
 mod admitted;
 pub mod auth;
+pub mod breaker;
 pub mod budgets;
 pub mod config;
 mod endpoint;
