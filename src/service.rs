@@ -6,6 +6,8 @@
 mod admin;
 mod admitted;
 pub mod auth;
+pub mod breaker;
+pub mod budgets;
 pub mod config;
 mod control;
 mod endpoint;
@@ -15,7 +17,9 @@ pub mod keyring;
 pub mod log;
 pub mod metrics;
 mod model;
+pub mod money;
 mod pipeline;
+pub mod prices;
 mod protocol;
 pub mod revocation;
 mod router;

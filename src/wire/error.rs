@@ -50,6 +50,12 @@ pub enum ErrorCode {
     UpstreamCredential,
     /// The upstream's answer is not HTTP that can be relayed.
     UpstreamInvalid,
+    /// A budget is spent until it resets.
+    BudgetSpent,
+    /// Requests in progress have reserved what is left of a budget.
+    BudgetReserved,
+    /// The upstream fails so often for this model that it is not asked for a while.
+    BreakerOpen,
     /// Too much is in progress here.
     Overloaded,
     /// The service is shutting down.
@@ -77,6 +83,8 @@ pub enum ErrorKind {
     PermissionError,
     NotFoundError,
     RequestTooLarge,
+    RateLimitError,
+    BillingError,
     ApiError,
     TimeoutError,
     OverloadedError,
@@ -107,10 +115,12 @@ impl ErrorCode {
             Self::BodyTimeout => (400, Kind::InvalidRequestError, true),
             Self::PayloadTooLarge => (413, Kind::RequestTooLarge, false),
             Self::EncodingUnsupported => (415, Kind::InvalidRequestError, false),
+            Self::BudgetSpent => (429, Kind::BillingError, false),
+            Self::BudgetReserved => (429, Kind::RateLimitError, true),
             Self::Internal | Self::Unknown => (500, Kind::ApiError, true),
             Self::UpstreamUnreachable | Self::UpstreamInvalid => (502, Kind::ApiError, true),
             Self::UpstreamCredential => (502, Kind::ApiError, false),
-            Self::ShuttingDown | Self::NotReady => (503, Kind::ApiError, true),
+            Self::ShuttingDown | Self::NotReady | Self::BreakerOpen => (503, Kind::ApiError, true),
             Self::Overloaded => (503, Kind::OverloadedError, true),
             Self::UpstreamTimeout => (504, Kind::TimeoutError, true),
         }
@@ -141,6 +151,9 @@ impl ErrorCode {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::UpstreamCredential => "upstream_credential",
             Self::UpstreamInvalid => "upstream_invalid",
+            Self::BudgetSpent => "budget_spent",
+            Self::BudgetReserved => "budget_reserved",
+            Self::BreakerOpen => "breaker_open",
             Self::Overloaded => "overloaded",
             Self::ShuttingDown => "shutting_down",
             Self::Internal => "internal",
@@ -215,8 +228,15 @@ mod tests {
 
     #[test]
     fn header_and_body_spell_a_code_alike() {
-        let codes =
-            [ErrorCode::TokenExpired, ErrorCode::ModelAmbiguous, ErrorCode::UpstreamCredential, ErrorCode::NotReady];
+        let codes = [
+            ErrorCode::TokenExpired,
+            ErrorCode::ModelAmbiguous,
+            ErrorCode::UpstreamCredential,
+            ErrorCode::NotReady,
+            ErrorCode::BudgetSpent,
+            ErrorCode::BudgetReserved,
+            ErrorCode::BreakerOpen,
+        ];
         for code in codes {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
             assert_eq!(ErrorCode::parse(code.as_str()), code);

@@ -26,3 +26,16 @@ pub const TOKEN_EXPIRED_HEADER: &str = "x-proxy-token-expired";
 pub const SHOULD_RETRY_HEADER: &str = "x-should-retry";
 /// Names a request in errors, logs and support cases.
 pub const REQUEST_ID_HEADER: &str = "request-id";
+
+/// `rejected` on the refusal of a budget that is spent. This and the next five are what Claude Code reads there.
+pub const UNIFIED_STATUS_HEADER: &str = "anthropic-ratelimit-unified-status";
+/// When the budget resets, in Unix seconds.
+pub const UNIFIED_RESET_HEADER: &str = "anthropic-ratelimit-unified-reset";
+/// The same again.
+pub const OVERAGE_RESET_HEADER: &str = "anthropic-ratelimit-unified-overage-reset";
+/// How much of the budget is spent; `1` is all.
+pub const OVERAGE_UTILIZATION_HEADER: &str = "anthropic-ratelimit-unified-overage-utilization";
+/// `daily`, `weekly` or `monthly`.
+pub const OVERAGE_PERIOD_HEADER: &str = "anthropic-ratelimit-unified-overage-period";
+/// `org_spend_cap_reached`.
+pub const OVERAGE_DISABLED_REASON_HEADER: &str = "anthropic-ratelimit-unified-overage-disabled-reason";

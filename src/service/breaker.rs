@@ -1,0 +1,140 @@
+//! Stops asking an upstream for a model that keeps failing, and tries again carefully.
+//!
+//! Each upstream has one [`Breaker`], with a circuit for each model: *closed* it lets requests through and counts how
+//! they end; when enough were seen and too many of them failed, it *opens* and requests are refused at once; after a
+//! while it is *half-open* and lets one probe at a time through, whose end decides. Only failures of the upstream count
+//! ([`Outcome`]): what a client did wrong, a limit (429) and a client that left say nothing about its health.
+//!
+//! **One device cannot open a circuit** by provoking errors: devices fall into [shares](share), and each share counts
+//! with at most as many requests as are not yet enough to open it. So it takes two devices at least; a service
+//! with a single device passes the upstream's errors on to it.
+//!
+//! **Names that clients make up take no memory.** A model gets a circuit of its own with its first good answer; until
+//! then, and beyond [`Settings::most_models`], it shares the circuit [`OTHER`].
+
+mod circuit;
+mod circuits;
+mod outcome;
+mod passage;
+mod recent;
+mod share;
+mod snapshot;
+
+#[cfg(test)]
+mod tests;
+
+use std::hash::RandomState;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use self::circuit::{Change, Ticket};
+use self::circuits::Circuits;
+pub use self::outcome::Outcome;
+pub use self::passage::Passage;
+use self::share::Share;
+pub use self::snapshot::{CircuitState, CircuitView};
+use crate::transport::problem::Problem;
+use crate::wire::{DeviceId, ErrorCode};
+
+/// When circuits open and close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How far back requests count.
+    pub window: Duration,
+    /// Fewer requests than this within the window decide nothing.
+    pub least_volume: u32,
+    /// A circuit opens when more than this percentage failed.
+    pub most_failures: u32,
+    /// How long it stays open before a probe, and how long a probe may take before there is another.
+    pub pause: Duration,
+    /// Models with a circuit of their own.
+    pub most_models: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(60),
+            least_volume: 20,
+            most_failures: 50,
+            pause: Duration::from_secs(10),
+            most_models: 64,
+        }
+    }
+}
+
+/// The circuits of one upstream. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Breaker(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    /// Which share a device falls into is not to be foreseen from outside.
+    shares: RandomState,
+    circuits: Mutex<Circuits>,
+}
+
+/// The upstream is not asked now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the circuit is open for another {retry_after:?}")]
+pub struct Open {
+    /// When to try again.
+    pub retry_after: Duration,
+}
+
+impl From<Open> for Problem {
+    fn from(open: Open) -> Self {
+        let message = "The upstream is failing for this model and is not asked for a moment; try again shortly";
+        let seconds = open.retry_after.as_secs() + u64::from(open.retry_after.subsec_nanos() > 0);
+        Self::new(ErrorCode::BreakerOpen, message).retry_after(Duration::from_secs(seconds))
+    }
+}
+
+impl Breaker {
+    /// All circuits are closed.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self(Arc::new(Shared { settings, shares: RandomState::new(), circuits: Mutex::default() }))
+    }
+
+    /// Lets a request of `device` to `model` through, or not. A request whose model is not known has the empty name.
+    ///
+    /// # Errors
+    /// [`Open`]
+    pub fn admit(&self, model: &str, device: &DeviceId, now: Instant) -> Result<Passage, Open> {
+        let share = Share::of(device, &self.0.shares);
+        let ticket = self.0.circuits().admit(model, share, now, &self.0.settings)?;
+        Ok(Passage::new(Arc::clone(&self.0), model, ticket))
+    }
+
+    /// How every circuit stands, `other` first and the rest by name.
+    #[must_use]
+    pub fn snapshot(&self, now: Instant) -> Vec<CircuitView> {
+        self.0.circuits().snapshot(now, &self.0.settings)
+    }
+}
+
+impl Shared {
+    fn circuits(&self) -> MutexGuard<'_, Circuits> {
+        self.circuits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self, model: &str, ticket: &Ticket, outcome: Outcome, now: Instant) {
+        let change = self.circuits().ended(model, ticket, outcome, now, &self.settings);
+        // Not the name itself for those without a circuit: clients make it up.
+        let model = if ticket.of_other { OTHER } else { model };
+        match change {
+            Some(Change::Opened) => {
+                tracing::warn!(model, "The upstream keeps failing for {model}: it is not asked for a while");
+            }
+            Some(Change::Closed) => tracing::info!(model, "The upstream answers again for {model}"),
+            None => {}
+        }
+    }
+}
+
+/// The name of the circuit of all models that have none of their own. No model of the API is called so.
+pub const OTHER: &str = "other";

@@ -1,0 +1,58 @@
+//! The circuits of one upstream by model, and which models have one.
+
+use std::collections::HashMap;
+
+use tokio::time::Instant;
+
+use super::circuit::{Change, Circuit, Ticket};
+use super::share::Share;
+use super::{CircuitView, OTHER, Open, Outcome, Settings};
+
+#[derive(Debug, Default)]
+pub(super) struct Circuits {
+    own: HashMap<Box<str>, Circuit>,
+    other: Circuit,
+}
+
+impl Circuits {
+    pub(super) fn admit(
+        &mut self,
+        model: &str,
+        share: Share,
+        now: Instant,
+        settings: &Settings,
+    ) -> Result<Ticket, Open> {
+        let own = self.own.get_mut(model);
+        let of_other = own.is_none();
+        let (epoch, probe) = own.unwrap_or(&mut self.other).admit(now, settings)?;
+        Ok(Ticket { of_other, share, epoch, probe })
+    }
+
+    pub(super) fn ended(
+        &mut self,
+        model: &str,
+        ticket: &Ticket,
+        outcome: Outcome,
+        now: Instant,
+        settings: &Settings,
+    ) -> Option<Change> {
+        if !ticket.of_other {
+            return self.own.get_mut(model)?.ended(ticket, outcome, now, settings);
+        }
+        let has_room = self.own.len() < settings.most_models;
+        if outcome.is_good() && has_room && (1..=LONGEST_NAME).contains(&model.len()) {
+            self.own.entry(model.into()).or_default();
+        }
+        self.other.ended(ticket, outcome, now, settings)
+    }
+
+    pub(super) fn snapshot(&mut self, now: Instant, settings: &Settings) -> Vec<CircuitView> {
+        let own = self.own.iter_mut().map(|(model, circuit)| circuit.view(model, now, settings));
+        let mut views: Vec<_> = own.collect();
+        views.sort_by(|one, two| one.model.cmp(&two.model));
+        views.insert(0, self.other.view(OTHER, now, settings));
+        views
+    }
+}
+
+const LONGEST_NAME: usize = 128;

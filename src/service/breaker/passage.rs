@@ -1,0 +1,51 @@
+//! The way through a circuit, of one request.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::circuit::Ticket;
+use super::{Outcome, Shared};
+
+/// A request that was let through. Say how it [ended](Self::ended) as soon as that is clear, which mostly is with the
+/// head of the response: a probe keeps others out until then. Dropped, it counts as cancelled.
+#[derive(Debug)]
+#[must_use = "dropped, it counts as cancelled"]
+pub struct Passage(Option<Open>);
+
+#[derive(Debug)]
+struct Open {
+    shared: Arc<Shared>,
+    model: Box<str>,
+    ticket: Ticket,
+}
+
+impl Passage {
+    pub(super) fn new(shared: Arc<Shared>, model: &str, ticket: Ticket) -> Self {
+        Self(Some(Open { shared, model: model.into(), ticket }))
+    }
+
+    /// Says how the request ended.
+    pub fn ended(mut self, outcome: Outcome, now: Instant) {
+        self.close(outcome, now);
+    }
+
+    /// Whether this is the one request that tries whether the upstream is back.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.0.as_ref().is_some_and(|open| open.ticket.probe.is_some())
+    }
+
+    fn close(&mut self, outcome: Outcome, now: Instant) {
+        if let Some(Open { shared, model, ticket }) = self.0.take() {
+            shared.ended(&model, &ticket, outcome, now);
+        }
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        // Where the time does not matter: a cancelled request is not counted.
+        self.close(Outcome::Cancelled, Instant::now());
+    }
+}

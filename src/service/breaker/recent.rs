@@ -1,0 +1,81 @@
+//! How the requests of the last while ended, by share of devices.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Settings;
+use super::share::{SHARES, Share};
+
+/// A sliding window, in slices. Nothing is older than the window; the oldest slice leaves as a whole.
+#[derive(Debug, Default)]
+pub(super) struct Recent(VecDeque<Slice>);
+
+#[derive(Debug)]
+struct Slice {
+    since: Instant,
+    shares: [Count; SHARES],
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    requests: u32,
+    failures: u32,
+}
+
+impl Recent {
+    pub(super) fn count(&mut self, share: Share, failed: bool, now: Instant, settings: &Settings) {
+        self.forget(now, settings.window);
+        let slice = settings.window / SLICES;
+        if self.0.back().is_none_or(|last| last.since + slice <= now) {
+            self.0.push_back(Slice { since: now, shares: [Count::default(); SHARES] });
+        }
+        if let Some(count) = self.0.back_mut().and_then(|last| last.shares.get_mut(share.index())) {
+            count.requests = count.requests.saturating_add(1);
+            count.failures = count.failures.saturating_add(u32::from(failed));
+        }
+    }
+
+    /// Whether there were enough requests and too many of them failed, with no share counting for more than
+    /// [`most_of_a_share`].
+    pub(super) fn is_too_bad(&mut self, now: Instant, settings: &Settings) -> bool {
+        self.forget(now, settings.window);
+        let most = most_of_a_share(settings);
+        let (mut requests, mut failures) = (0, 0);
+        for share in 0..SHARES {
+            let (all, failed) = self.sum(|slice| slice.shares[share]);
+            let counted = all.min(most);
+            requests += counted;
+            failures += (failed * counted).checked_div(all).unwrap_or(0);
+        }
+        requests >= u64::from(settings.least_volume) && failures * 100 > requests * u64::from(settings.most_failures)
+    }
+
+    /// All requests and failures within the window, as they came.
+    pub(super) fn totals(&mut self, now: Instant, settings: &Settings) -> (u64, u64) {
+        self.forget(now, settings.window);
+        let sums = (0..SHARES).map(|share| self.sum(|slice| slice.shares[share]));
+        sums.fold((0, 0), |(requests, failures), (more, failed)| (requests + more, failures + failed))
+    }
+
+    fn sum(&self, count: impl Fn(&Slice) -> Count) -> (u64, u64) {
+        self.0.iter().map(count).fold((0, 0), |(requests, failures), count| {
+            (requests + u64::from(count.requests), failures + u64::from(count.failures))
+        })
+    }
+
+    fn forget(&mut self, now: Instant, window: Duration) {
+        while self.0.front().is_some_and(|first| first.since + window <= now) {
+            self.0.pop_front();
+        }
+    }
+}
+
+/// So many failures are not more than the allowed percentage of the least volume, nor of any larger one: alone they open
+/// nothing.
+fn most_of_a_share(settings: &Settings) -> u64 {
+    u64::from(settings.least_volume) * u64::from(settings.most_failures) / 100
+}
+
+const SLICES: u32 = 6;

@@ -1,0 +1,136 @@
+//! From a price file to a [`Prices`], or to all that is wrong with it.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fields::{Fields, PriceProblem, Problems};
+use super::rates::{Factor, Picos, Rates};
+use super::{Prices, Row};
+
+pub(super) fn read(text: &str) -> Result<Prices, Vec<PriceProblem>> {
+    let mut problems = Problems::new(text);
+    let (table, faults) = DeTable::parse_recoverable(text);
+    for fault in faults {
+        problems.add(&fault.span().unwrap_or_default(), String::new(), fault.message());
+    }
+    if !problems.found.is_empty() {
+        return Err(problems.found);
+    }
+    let prices = whole(&table, &mut problems);
+    match prices {
+        Some(prices) if problems.found.is_empty() => Ok(prices),
+        _ => {
+            problems.found.sort_by_key(|problem| problem.line);
+            Err(problems.found)
+        }
+    }
+}
+
+fn whole(table: &Spanned<DeTable<'_>>, problems: &mut Problems<'_>) -> Option<Prices> {
+    let mut fields = Fields::new(table.get_ref(), 0..0, String::new());
+    let mut tokens = |name, problems: &mut Problems<'_>| {
+        let value = fields.require(name, problems)?;
+        fields.count(name, value, problems)
+    };
+    let largest_prompt = tokens("largest_prompt", problems);
+    let largest_output = tokens("largest_output", problems);
+    let batch = fields.decimal("batch", MOST_FACTOR, problems);
+    let web_search = fields.decimal("web_search", MOST_RATE, problems);
+    let models = models(&mut fields, problems);
+    fields.finish(problems);
+    Some(Prices {
+        models,
+        batch: Factor(batch?),
+        web_search: Picos::from(web_search?) * 1_000_000,
+        largest_prompt: largest_prompt?,
+        largest_output: largest_output?,
+    })
+}
+
+fn models(fields: &mut Fields<'_>, problems: &mut Problems<'_>) -> HashMap<Box<str>, Vec<Row>> {
+    let mut models: HashMap<Box<str>, Vec<Row>> = HashMap::new();
+    let Some(value) = fields.require("price", problems) else { return models };
+    let Some(entries) = value.get_ref().as_array().filter(|entries| !entries.is_empty()) else {
+        problems.add(&value.span(), "price".into(), "must be one or more tables, each headed [[price]]");
+        return models;
+    };
+    let mut places = Vec::new();
+    for (number, entry) in entries.iter().enumerate() {
+        let path = format!("price[{number}]");
+        let Some(table) = entry.get_ref().as_table() else {
+            problems.add(&entry.span(), path, "must be a table, headed [[price]]");
+            continue;
+        };
+        let mut fields = Fields::new(table, entry.span(), path);
+        let ids = ids(&mut fields, problems);
+        let row = row(&mut fields, problems);
+        let at = fields.span().clone();
+        fields.finish(problems);
+        let Some(row) = row else { continue };
+        for id in ids {
+            let rows = models.entry(id.into()).or_default();
+            if rows.iter().any(|other| (other.from, other.above) == (row.from, row.above)) {
+                let message = format!("has {id} a second time for the same day and length of prompt");
+                problems.add(&at, format!("price[{number}].models"), message);
+            }
+            rows.push(row.clone());
+            places.push((id, number, row.from, at.clone()));
+        }
+    }
+    if problems.found.is_empty() {
+        each_day_is_complete(&mut models, &places, problems);
+    }
+    models
+}
+
+fn ids<'a>(fields: &mut Fields<'a>, problems: &mut Problems<'_>) -> Vec<&'a str> {
+    let Some(value) = fields.require("models", problems) else { return Vec::new() };
+    let texts =
+        |list: &'a [Spanned<DeValue<'a>>]| list.iter().map(|id| id.get_ref().as_str()).collect::<Option<Vec<_>>>();
+    let ids = value.get_ref().as_array().and_then(|list| texts(list)).unwrap_or_default();
+    if ids.is_empty() || ids.contains(&"") {
+        problems.add(&value.span(), fields.path("models"), "must be a list of model ids in quotes");
+    }
+    ids
+}
+
+fn row(fields: &mut Fields<'_>, problems: &mut Problems<'_>) -> Option<Row> {
+    let from = fields.get("from").map(|value| fields.day("from", value, problems));
+    let above = fields.get("prompt_above").map(|value| fields.count("prompt_above", value, problems));
+    let rates = Rates::NAMES.map(|name| fields.decimal(name, MOST_RATE, problems));
+    let [fast, us] = ["fast", "us"].map(|name| fields.maybe_decimal(name, MOST_FACTOR, problems).map(Factor));
+    let rates: Option<Vec<_>> = rates.into_iter().collect();
+    Some(Row {
+        from: from.unwrap_or(Some(0))?,
+        above: above.unwrap_or(Some(0))?,
+        rates: Rates(rates?.try_into().ok()?),
+        fast,
+        us,
+    })
+}
+
+/// Sorts the rows, and complains of a tier that has no prices below it on its day.
+fn each_day_is_complete(
+    models: &mut HashMap<Box<str>, Vec<Row>>,
+    places: &[(&str, usize, u64, Range<usize>)],
+    problems: &mut Problems<'_>,
+) {
+    for (id, number, from, at) in places {
+        let rows = models.get(*id).into_iter().flatten();
+        if !rows.into_iter().any(|row| row.from == *from && row.above == 0) {
+            let message = format!("is a tier of {id}, which has no prices without prompt_above from the same day");
+            problems.add(at, format!("price[{number}].prompt_above"), message);
+        }
+    }
+    for rows in models.values_mut() {
+        rows.sort_by_key(|row| (row.from, row.above));
+    }
+}
+
+/// Dollars for a million tokens, or for a search.
+const MOST_RATE: u32 = 1_000_000;
+
+const MOST_FACTOR: u32 = 1_000;

@@ -1,0 +1,31 @@
+//! One model, several spellings.
+
+/// The ids under which `asked` may be in the table, the most exact first: as it is, without the `[1m]` that clients add
+/// for a long context, and without the date of a snapshot (`-20250929`).
+pub(super) fn spellings(asked: &str) -> impl Iterator<Item = &str> {
+    let plain = asked.strip_suffix("[1m]").unwrap_or(asked);
+    [asked, plain, undated(plain)].into_iter()
+}
+
+fn undated(id: &str) -> &str {
+    match id.rsplit_once('-') {
+        Some((name, date)) if date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_the_long_context_suffix_are_left_off() {
+        let last = |id| spellings(id).last().unwrap();
+        assert_eq!(last("claude-sonnet-4-5-20250929"), "claude-sonnet-4-5");
+        assert_eq!(last("claude-sonnet-4-5-20250929[1m]"), "claude-sonnet-4-5");
+        assert_eq!(last("claude-opus-5[1m]"), "claude-opus-5");
+        for other in ["claude-opus-5", "claude-opus-5-2025092", "claude-opus-5-2025092x", "[1m]-", ""] {
+            assert_eq!(last(other), other);
+        }
+    }
+}
