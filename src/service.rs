@@ -10,6 +10,7 @@ mod endpoint;
 mod issue;
 mod json;
 pub mod keyring;
+pub mod limits;
 pub mod log;
 mod model;
 mod pipeline;
