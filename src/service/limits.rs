@@ -53,6 +53,8 @@ pub struct InstanceSettings {
     pub heartbeat: Duration,
     /// How long an open request of an instance that died still counts.
     pub lease: Duration,
+    /// How long a request waits for Redis. A timer is up to a millisecond late.
+    pub decision: Duration,
 }
 
 /// A request that must not go on.
@@ -163,7 +165,8 @@ impl Limiter {
         let device = self.devices.find(id);
         let decision = match &self.shared {
             None => Open::admit(&device, &demand).map(|open| Permit::local(open, &demand)),
-            Some(shared) => together(shared, &device, id, &demand).await,
+            // On the heap, so that requests of a service without Redis are not made larger by what they never do.
+            Some(shared) => Box::pin(together(shared, &device, id, &demand)).await,
         };
         self.devices.count(id, decision.as_ref().map(|_| ()));
         decision
@@ -199,7 +202,9 @@ async fn together(shared: &Shared, device: &Arc<Device>, id: &DeviceId, demand: 
             Ok(Ok(())) => return Ok(Permit::local(open, demand).shared(shared.errands(), name, lease)),
             Ok(Err(denied)) => {
                 open.take_back();
-                lease.map(lease::Lease::forget);
+                if let Some(lease) = lease {
+                    lease.forget();
+                }
                 return Err(denied);
             }
             Err(_) => open.take_back(),

@@ -23,7 +23,6 @@ use super::fault::RedisFault;
 use super::lease::Errand;
 use super::ledger::Ledger;
 use super::link::Link;
-use super::shared::DECISION;
 
 /// The thread; dropping this ends it, after it has said goodbye for at most a quarter of a second.
 pub(super) struct Courier {
@@ -105,7 +104,9 @@ impl Rounds {
         let mut beats = ticks(self.settings.heartbeat);
         let mut renewals = ticks(self.settings.lease / 3);
         let mut done = self.examine(&mut connection).await;
-        self.link.tried.send_replace(true);
+        if done.is_ok() {
+            self.link.tried.send_replace(true);
+        }
         let link = Arc::clone(&self.link);
         loop {
             if let Err(fault) = done {
@@ -129,7 +130,7 @@ impl Rounds {
         for _ in 0..EXAMINATIONS {
             let asked = Instant::now();
             self.beat(connection).await?;
-            if asked.elapsed() < DECISION {
+            if asked.elapsed() < self.settings.decision {
                 let missed = self.ledger.take();
                 self.send(connection, missed).await?;
                 self.send(connection, self.ledger.renewals(self.settings.lease)).await?;

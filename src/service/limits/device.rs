@@ -135,7 +135,8 @@ impl Device {
     pub(super) fn name(&self, id: &DeviceId) -> &Arc<str> {
         self.name.get_or_init(|| {
             let hash = digest(&SHA256, id.as_str().as_bytes());
-            hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+            let half = hash.as_ref().first_chunk().expect("a digest has 32 bytes");
+            format!("{:032x}", u128::from_be_bytes(*half)).into()
         })
     }
 

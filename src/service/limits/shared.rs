@@ -27,6 +27,7 @@ pub(super) struct Shared {
     instance: Arc<str>,
     leases: AtomicU64,
     life: Duration,
+    decision: Duration,
     _courier: Courier,
 }
 
@@ -39,7 +40,7 @@ impl Shared {
         let link = Arc::new(Link::new(settings.instances));
         let (errands, received) = mpsc::unbounded_channel();
         let instance = random_name();
-        let life = settings.lease;
+        let (life, decision) = (settings.lease, settings.decision);
         let rounds = Rounds {
             client,
             link: Arc::clone(&link),
@@ -53,7 +54,7 @@ impl Shared {
         let courier = Courier::start(rounds).map_err(LimiterError::Thread)?;
         // Whatever became of it: the state tells.
         let _ = timeout(FIRST_ATTEMPT, tried.wait_for(|tried| *tried)).await;
-        Ok(Self { link, errands, instance, leases: AtomicU64::new(0), life, _courier: courier })
+        Ok(Self { link, errands, instance, leases: AtomicU64::new(0), life, decision, _courier: courier })
     }
 
     /// The state of the connection.
@@ -96,13 +97,18 @@ impl Shared {
         let mut connection = self.link.connection()?;
         let _waiter = self.link.wait()?;
         let decision = calls::admit(&mut connection, device, demand, lease, self.life);
-        timeout(DECISION, decision).await.unwrap_or(Err(RedisFault::Slow))
+        timeout(self.decision, decision).await.unwrap_or(Err(RedisFault::Slow))
     }
 }
 
 impl Default for InstanceSettings {
     fn default() -> Self {
-        Self { instances: NonZeroU32::MIN, heartbeat: Duration::from_secs(2), lease: Duration::from_secs(60) }
+        Self {
+            instances: NonZeroU32::MIN,
+            heartbeat: Duration::from_secs(2),
+            lease: Duration::from_secs(60),
+            decision: DECISION,
+        }
     }
 }
 
@@ -113,7 +119,7 @@ fn random_name() -> Arc<str> {
     format!("{:016x}", u64::from_be_bytes(bytes)).into()
 }
 
-/// How long a request waits for Redis. A timer is up to a millisecond late, so a decision takes 5 ms at most.
-pub(super) const DECISION: Duration = Duration::from_millis(4);
+/// With a late timer, 5 ms.
+const DECISION: Duration = Duration::from_millis(4);
 
 const FIRST_ATTEMPT: Duration = Duration::from_secs(1);
