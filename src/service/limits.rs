@@ -6,8 +6,9 @@
 //!
 //! When Redis is away, slow or broken, each instance goes on with its share of the limits (at least one request), within
 //! 5 ms and without a restart in either direction. It remembers what it admitted itself while Redis decided, so an
-//! instance alone never exceeds a limit. Of `k` instances together, any window holds at most N admitted by Redis, once
-//! more N for each time that Redis lost its data inside it, and max(N, k) by shares; and never more than `k`·N.
+//! instance alone never exceeds a limit. Of `k` instances that know of each other, any window holds at most N admitted by
+//! Redis, once more N for each time that Redis lost its data inside it (or its clock leapt ahead), and max(N, k) by
+//! shares; and never more than `k`·N.
 //!
 //! Tokens are known only after a request, so requests that are open when the limit is reached still end.
 

@@ -225,3 +225,22 @@ async fn a_request_that_began_without_redis_counts_there_when_it_is_back() {
     let other = healthy(&redis).await;
     assert!(other.admit(&id, &concurrent(1), true).await.is_err());
 }
+
+#[tokio::test]
+async fn a_redis_whose_certificate_nobody_vouches_for_gets_no_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let Some(spare) = Redis::reserve(&[]) else { return };
+    let port = spare.port().to_string();
+    let (certificate, key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
+    let tls = ["--tls-port", &port, "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-auth-clients", "no"];
+    let Some(_redis) = Redis::start_with(&[&tls[..], &["--tls-ca-cert-file", certificate]].concat()) else { return };
+    let began = Instant::now();
+    let url = Secret::new(format!("rediss://localhost:{port}"));
+    let limiter = Limiter::with_redis(&url, patient()).await.unwrap();
+    assert!(began.elapsed() < Duration::from_millis(900), "it is refused at once, not waited for");
+    assert_eq!(fault(&limiter), Some(RedisFault::Untrusted));
+}

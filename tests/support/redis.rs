@@ -1,6 +1,6 @@
 //! A real Redis of a test's own: its own port, its own folder, killed when dropped.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -40,7 +40,8 @@ impl Redis {
         let version = Command::new(SERVER).arg("--version").stdout(Stdio::null()).status();
         if !version.is_ok_and(|status| status.success()) {
             assert!(std::env::var_os("CI").is_none(), "redis-server is not installed, and CI has to run these tests");
-            println!("SKIPPED: redis-server is not installed");
+            // Not `eprintln!`, which is shown of failed tests only.
+            let _ = writeln!(std::io::stderr(), "SKIPPED: redis-server is not installed");
             return None;
         }
         let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();

@@ -1,5 +1,9 @@
 //! Why Redis gave no decision.
 
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// What is wrong with Redis, as far as somebody can act on it.
@@ -8,6 +12,9 @@ pub enum RedisFault {
     /// It cannot be reached, or the connection broke.
     #[error("Redis cannot be reached")]
     Unreachable,
+    /// Its certificate is not one that this machine trusts, or there is no TLS where `rediss://` expects it.
+    #[error("Redis has no certificate that this machine trusts")]
+    Untrusted,
     /// It took longer than a decision may take.
     #[error("Redis is too slow")]
     Slow,
@@ -42,8 +49,9 @@ pub enum RedisFault {
 
 impl RedisFault {
     /// Every fault there is, for those who count them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Unreachable,
+        Self::Untrusted,
         Self::Slow,
         Self::Overloaded,
         Self::ReadOnly,
@@ -61,6 +69,7 @@ impl RedisFault {
     pub fn name(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
+            Self::Untrusted => "untrusted",
             Self::Slow => "slow",
             Self::Overloaded => "overloaded",
             Self::ReadOnly => "read_only",
@@ -87,6 +96,7 @@ impl From<&RedisError> for RedisFault {
             ErrorKind::Server(ServerErrorKind::ReadOnly) => return Self::ReadOnly,
             ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown) => return Self::Busy,
             _ if error.is_timeout() => return Self::Slow,
+            _ if is_about_tls(error) => return Self::Untrusted,
             _ if error.is_io_error() || error.is_connection_dropped() => return Self::Unreachable,
             _ => {}
         }
@@ -101,4 +111,11 @@ impl From<&RedisError> for RedisFault {
             _ => Self::Unknown,
         }
     }
+}
+
+/// Whether the connection was there and TLS was not. The library keeps its causes in an `Arc`.
+fn is_about_tls(error: &RedisError) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    let within = cause.and_then(|cause| cause.downcast_ref::<io::Error>()).and_then(io::Error::get_ref);
+    matches!(within, Some(error) if error.is::<rustls::Error>())
 }
