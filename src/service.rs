@@ -14,6 +14,7 @@ mod endpoint;
 mod issue;
 mod json;
 pub mod keyring;
+pub mod limits;
 pub mod log;
 pub mod metrics;
 mod model;

@@ -14,6 +14,9 @@ pub(crate) mod http;
 pub(crate) mod legs;
 #[path = "support/raw.rs"]
 pub(crate) mod raw;
+#[cfg(feature = "service")]
+#[path = "support/redis.rs"]
+pub(crate) mod redis;
 #[path = "support/service.rs"]
 pub(crate) mod service;
 #[cfg(feature = "client")]

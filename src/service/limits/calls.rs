@@ -1,0 +1,126 @@
+//! The calls of our functions in Redis, and their keys.
+//!
+//! Every key of one device has the same hash tag, so that a cluster keeps them in one place. Every key expires.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Pipeline, RedisError, RedisResult, cmd};
+
+use super::device::{ASK_AGAIN, Demand, MINUTE};
+use super::fault::RedisFault;
+use super::{Denied, Limit};
+
+/// Asks whether a request is admitted: one round trip.
+pub(super) async fn admit(
+    connection: &mut MultiplexedConnection,
+    device: &str,
+    demand: &Demand<'_>,
+    lease: &str,
+    life: Duration,
+) -> Result<Result<(), Denied>, RedisFault> {
+    let mut call = cmd("FCALL");
+    call.arg("valetkey_admit_1").arg(3).arg(key(device, "requests")).arg(key(device, "tokens")).arg(leases(device));
+    call.arg(demand.requests().unwrap_or(0)).arg(micros(demand.limits.window));
+    call.arg(demand.tokens().unwrap_or(0)).arg(micros(MINUTE));
+    call.arg(demand.concurrent().unwrap_or(0)).arg(micros(ASK_AGAIN));
+    call.arg(lease).arg(millis(life));
+    let answer: RedisResult<(u8, u64)> = call.query_async(connection).await;
+    let (by, wait) = answer.map_err(fault)?;
+    let limit = match by {
+        0 => return Ok(Ok(())),
+        1 => Limit::Requests,
+        2 => Limit::TokensPerMinute,
+        3 => Limit::Concurrent,
+        _ => return Err(RedisFault::Unknown),
+    };
+    Ok(Err(Denied { limit, retry_after: Duration::from_micros(wait) }))
+}
+
+/// Says that this instance lives; how many do.
+pub(super) async fn beat(
+    connection: &mut MultiplexedConnection,
+    instance: &str,
+    life: Duration,
+) -> Result<u32, RedisFault> {
+    let mut call = cmd("FCALL");
+    call.arg("valetkey_beat_1").arg(1).arg(INSTANCES).arg(instance).arg(millis(life));
+    call.query_async(connection).await.map_err(fault)
+}
+
+/// Says that this instance is gone.
+pub(super) fn leave(calls: &mut Pipeline, instance: &str) {
+    calls.cmd("ZREM").arg(INSTANCES).arg(instance).ignore();
+}
+
+/// Brings our functions to Redis.
+pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<(), RedisFault> {
+    cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(LIBRARY).exec_async(connection).await.map_err(fault)
+}
+
+/// Charges tokens to a device.
+pub(super) fn charge(device: &str, tokens: u64) -> Cmd {
+    let mut call = cmd("FCALL");
+    call.arg("valetkey_charge_1").arg(1).arg(key(device, "tokens")).arg(micros(MINUTE)).arg(tokens.min(MOST_TOKENS));
+    call
+}
+
+/// Makes leases live on, those that Redis has lost too.
+pub(super) fn renew<'a>(device: &str, life: Duration, held: impl IntoIterator<Item = &'a Arc<str>>) -> Cmd {
+    let mut call = cmd("FCALL");
+    call.arg("valetkey_renew_1").arg(1).arg(leases(device)).arg(millis(life));
+    for lease in held {
+        call.arg(lease.as_ref());
+    }
+    call
+}
+
+/// Ends a lease.
+pub(super) fn release(device: &str, lease: &str) -> Cmd {
+    let mut call = cmd("ZREM");
+    call.arg(leases(device)).arg(lease);
+    call
+}
+
+/// Deletes what a device has, because some of it was not written by us.
+pub(super) fn discard(device: &str) -> Cmd {
+    let mut call = cmd("UNLINK");
+    call.arg(key(device, "requests")).arg(key(device, "tokens")).arg(leases(device));
+    call
+}
+
+/// Makes calls of which nobody needs the answers.
+pub(super) async fn send(connection: &mut MultiplexedConnection, calls: &Pipeline) -> Result<(), RedisFault> {
+    calls.exec_async(connection).await.map_err(fault)
+}
+
+fn key(device: &str, kind: &str) -> String {
+    format!("valetkey:{{{device}}}:{kind}")
+}
+
+fn leases(device: &str) -> String {
+    key(device, "leases")
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is the last use of every error")]
+fn fault(error: RedisError) -> RedisFault {
+    RedisFault::from(&error)
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).clamp(1, LONGEST)
+}
+
+fn millis(duration: Duration) -> u64 {
+    micros(duration).div_ceil(1000)
+}
+
+const LIBRARY: &str = include_str!("limits.lua");
+const INSTANCES: &str = "valetkey:instances";
+
+/// Numbers in Lua are exact up to 2⁵³; this leaves room to add a time to them. It is 28 years.
+const LONGEST: u64 = 900_000_000_000_000;
+
+/// More than a request can use.
+const MOST_TOKENS: u64 = 1 << 32;

@@ -1,0 +1,226 @@
+//! The courier: a thread that keeps the connection to Redis and brings there what need not be waited for.
+//!
+//! It connects, and connects again for ever; loads our functions; says every other second that this instance lives and
+//! learns how many do; renews leases that are held and ends those that are not. When requests have lost their trust in
+//! Redis, it finds out when Redis is fast again. It has a thread of its own because workers come and go with their own
+//! event loops, and a connection must not depend on one of them.
+
+use std::collections::VecDeque;
+use std::io;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Pipeline};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use super::InstanceSettings;
+use super::calls;
+use super::fault::RedisFault;
+use super::lease::Errand;
+use super::ledger::Ledger;
+use super::link::Link;
+
+/// The thread; dropping this ends it, after it has said goodbye for at most a quarter of a second.
+pub(super) struct Courier {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread works with.
+pub(super) struct Rounds {
+    pub client: Client,
+    pub link: Arc<Link>,
+    pub errands: mpsc::UnboundedReceiver<Errand>,
+    pub instance: Arc<str>,
+    pub settings: InstanceSettings,
+    pub ledger: Ledger,
+    /// How many instances there were at the last few beats.
+    pub seen: VecDeque<u32>,
+}
+
+impl Courier {
+    pub(super) fn start(mut rounds: Rounds) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::Builder::new().name("limits-courier".into()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = rounds.run() => {}
+                    _ = stopped => {}
+                }
+                // Whoever does not hear it finds out when it expires.
+                let _ = timeout(GOODBYE, rounds.say_goodbye()).await;
+            });
+            // A look-up of a name may hang on a thread of the system; nobody waits for it.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Courier {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("The courier of limits panicked");
+        }
+    }
+}
+
+impl Rounds {
+    async fn run(&mut self) {
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let began = Instant::now();
+            let fault = match self.connect().await {
+                Ok(connection) => self.serve(connection).await,
+                Err(fault) => fault,
+            };
+            self.link.degrade(fault);
+            self.link.tried.send_replace(true);
+            pause = if began.elapsed() > LONGEST_PAUSE * 4 { SHORTEST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            self.idle(pause).await;
+        }
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, RedisFault> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None) // each call has its own
+            .set_pipeline_buffer_size(1024);
+        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
+        match timeout(ANSWER, connecting).await {
+            Ok(connected) => connected.map_err(|error| RedisFault::from(&error)),
+            Err(_) => Err(RedisFault::Unreachable),
+        }
+    }
+
+    /// Serves a connection until it is of no use any more.
+    async fn serve(&mut self, mut connection: MultiplexedConnection) -> RedisFault {
+        let mut beats = ticks(self.settings.heartbeat);
+        let mut renewals = ticks(self.settings.lease / 3);
+        let mut done = self.examine(&mut connection).await;
+        if done.is_ok() {
+            self.link.tried.send_replace(true);
+        }
+        let link = Arc::clone(&self.link);
+        loop {
+            if let Err(fault) = done {
+                return fault;
+            }
+            done = tokio::select! {
+                () = link.trouble.notified() => self.examine(&mut connection).await,
+                _ = beats.tick() => self.beat(&mut connection).await,
+                _ = renewals.tick() => self.send(&mut connection, self.ledger.renewals(self.settings.lease)).await,
+                Some(errand) = self.errands.recv() => {
+                    self.note(errand);
+                    let calls = self.ledger.take();
+                    self.send(&mut connection, calls).await
+                }
+            };
+        }
+    }
+
+    /// Waits until Redis is fast, brings it what it missed, and lets requests ask it again.
+    async fn examine(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisFault> {
+        for _ in 0..EXAMINATIONS {
+            let asked = Instant::now();
+            self.beat(connection).await?;
+            if asked.elapsed() < self.settings.decision {
+                let missed = self.ledger.take();
+                self.send(connection, missed).await?;
+                self.send(connection, self.ledger.renewals(self.settings.lease)).await?;
+                self.link.restore(connection);
+                return Ok(());
+            }
+            self.idle(SHORTEST_PAUSE).await;
+        }
+        Err(RedisFault::Slow)
+    }
+
+    /// Says that this instance lives, and learns how many do.
+    async fn beat(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisFault> {
+        let life = self.settings.heartbeat * 4;
+        let count = match answered(calls::beat(connection, &self.instance, life)).await {
+            Err(RedisFault::FunctionMissing) => {
+                answered(calls::load(connection)).await?;
+                answered(calls::beat(connection, &self.instance, life)).await?
+            }
+            other => other?,
+        };
+        // One that is missing from a Redis that has lost its data has not gone away.
+        self.seen.push_back(count);
+        if self.seen.len() > BEATS_REMEMBERED {
+            self.seen.pop_front();
+        }
+        let most = self.seen.iter().copied().max().and_then(NonZeroU32::new);
+        self.link.set_instances(most.map_or(self.settings.instances, |most| most.max(self.settings.instances)));
+        Ok(())
+    }
+
+    async fn send(&self, connection: &mut MultiplexedConnection, calls: Option<Pipeline>) -> Result<(), RedisFault> {
+        let Some(calls) = calls else { return Ok(()) };
+        match answered(calls::send(connection, &calls)).await {
+            Err(fault) if !fault.is_passing() => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes this errand and all others that are there.
+    fn note(&mut self, errand: Errand) {
+        self.ledger.note(errand);
+        while let Ok(errand) = self.errands.try_recv() {
+            self.ledger.note(errand);
+        }
+    }
+
+    /// Takes errands until `pause` is over, and brings them nowhere.
+    async fn idle(&mut self, pause: Duration) {
+        let end = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                () = sleep_until(end) => break,
+                Some(errand) = self.errands.recv() => self.note(errand),
+            }
+        }
+        self.ledger.forget_charges();
+    }
+
+    async fn say_goodbye(&mut self) -> Result<(), RedisFault> {
+        let mut connection = self.link.connection()?;
+        while let Ok(errand) = self.errands.try_recv() {
+            self.ledger.note(errand);
+        }
+        let mut calls = self.ledger.take().unwrap_or_default();
+        calls::leave(&mut calls, &self.instance);
+        calls::send(&mut connection, &calls).await
+    }
+}
+
+/// Waits for an answer, not for ever.
+async fn answered<T>(answer: impl Future<Output = Result<T, RedisFault>>) -> Result<T, RedisFault> {
+    timeout(ANSWER, answer).await.unwrap_or(Err(RedisFault::Slow))
+}
+
+fn ticks(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(period.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// The longest wait for a connection, and for an answer that no request waits for.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// Between two attempts to connect, or to see whether Redis is fast again.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Looks at a slow Redis before the connection is made anew.
+const EXAMINATIONS: u32 = 100;
+
+const BEATS_REMEMBERED: usize = 4;
+const GOODBYE: Duration = Duration::from_millis(250);

@@ -1,0 +1,119 @@
+//! The devices this process has heard of lately.
+//!
+//! Only devices with a verified token get here, so nobody can spend another's limits (A46) or fill the memory with
+//! invented names: a device takes up to 900 bytes, and once nothing of it counts any more, it makes room for others.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use super::device::Device;
+use super::{Counters, Denied, Limit};
+use crate::wire::DeviceId;
+
+/// Devices by id, in parts that do not wait for each other.
+pub(super) struct Devices {
+    shards: Box<[Shard]>,
+    hasher: RandomState,
+    epoch: Instant,
+}
+
+/// A part of the devices, with a cache line of its own.
+#[repr(align(128))]
+struct Shard {
+    known: Mutex<Known>,
+    admitted: AtomicU64,
+    denied: [AtomicU64; 3],
+}
+
+struct Known {
+    devices: HashMap<DeviceId, Arc<Device>>,
+    /// At this number the idle ones are forgotten.
+    sweep_at: usize,
+}
+
+impl Devices {
+    pub(super) fn new() -> Self {
+        let shards = (0..SHARDS).map(|_| Shard::new()).collect();
+        Self { shards, hasher: RandomState::new(), epoch: Instant::now() }
+    }
+
+    /// The device of this id. Idle ones are forgotten now and then, when a new one comes.
+    pub(super) fn find(&self, id: &DeviceId) -> Arc<Device> {
+        let mut known = self.shard(id).known();
+        if let Some(device) = known.devices.get(id) {
+            return Arc::clone(device);
+        }
+        if known.devices.len() >= known.sweep_at {
+            known.sweep();
+        }
+        let device = Arc::new(Device::new(self.epoch));
+        known.devices.insert(id.clone(), Arc::clone(&device));
+        device
+    }
+
+    /// Counts a decision.
+    pub(super) fn count(&self, id: &DeviceId, decision: Result<(), &Denied>) {
+        let shard = self.shard(id);
+        let counter = match decision.map_err(|denied| denied.limit) {
+            Ok(()) => &shard.admitted,
+            Err(Limit::Requests) => &shard.denied[0],
+            Err(Limit::TokensPerMinute) => &shard.denied[1],
+            Err(Limit::Concurrent) => &shard.denied[2],
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Decisions so far.
+    pub(super) fn counters(&self) -> Counters {
+        let sum = |counter: fn(&Shard) -> &AtomicU64| {
+            self.shards.iter().map(|shard| counter(shard).load(Ordering::Relaxed)).sum()
+        };
+        Counters {
+            admitted: sum(|shard| &shard.admitted),
+            denied_requests: sum(|shard| &shard.denied[0]),
+            denied_tokens: sum(|shard| &shard.denied[1]),
+            denied_concurrent: sum(|shard| &shard.denied[2]),
+        }
+    }
+
+    /// How many are remembered.
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.known().devices.len()).sum()
+    }
+
+    fn shard(&self, id: &DeviceId) -> &Shard {
+        let hash = self.hasher.hash_one(id);
+        &self.shards[usize::try_from(hash % SHARDS).expect("it is below the number of shards")]
+    }
+}
+
+impl Shard {
+    fn new() -> Self {
+        let known = Mutex::new(Known { devices: HashMap::new(), sweep_at: SWEEP_FROM });
+        Self { known, admitted: AtomicU64::default(), denied: Default::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Forgets devices that nobody holds and of which nothing counts. As many may come again as have stayed before it is
+    /// done once more, so that a newcomer pays for about two others.
+    fn sweep(&mut self) {
+        self.devices.retain(|_, device| Arc::strong_count(device) > 1 || !device.is_idle());
+        self.sweep_at = (self.devices.len() * 2).max(SWEEP_FROM);
+        self.devices.shrink_to(self.sweep_at);
+    }
+}
+
+/// Parts. Workers are few, so that two of them rarely want the same part at the same time.
+const SHARDS: u64 = 64;
+
+/// Devices in one part before it is worth looking for idle ones.
+const SWEEP_FROM: usize = 64;

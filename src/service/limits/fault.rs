@@ -1,0 +1,121 @@
+//! Why Redis gave no decision.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// What is wrong with Redis, as far as somebody can act on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum RedisFault {
+    /// It cannot be reached, or the connection broke.
+    #[error("Redis cannot be reached")]
+    Unreachable,
+    /// Its certificate is not one that this machine trusts, or there is no TLS where `rediss://` expects it.
+    #[error("Redis has no certificate that this machine trusts")]
+    Untrusted,
+    /// It took longer than a decision may take.
+    #[error("Redis is too slow")]
+    Slow,
+    /// So many requests are waiting for it that this one did not join them.
+    #[error("too many requests wait for Redis")]
+    Overloaded,
+    /// It is a replica: a failover is on its way, or `REDIS_URL` names the wrong server.
+    #[error("Redis is read-only: a failover is going on, or REDIS_URL names a replica")]
+    ReadOnly,
+    /// It wants a password, another one, or gives this user too few rights.
+    #[error("Redis refuses the credentials in REDIS_URL, or gives them too few rights")]
+    Denied,
+    /// Its memory is full.
+    #[error("Redis is out of memory")]
+    OutOfMemory,
+    /// A key of a device holds something else. It is deleted.
+    #[error("a key in Redis holds what valetkey did not write")]
+    WrongType,
+    /// It has lost our functions. They are loaded again.
+    #[error("Redis has lost valetkey's functions")]
+    FunctionMissing,
+    /// It has just started and is reading its data, or a script of somebody else holds it up.
+    #[error("Redis is busy")]
+    Busy,
+    /// It has no functions at all.
+    #[error("Redis is older than 7.0")]
+    TooOld,
+    /// Anything else.
+    #[error("Redis gave an error that valetkey does not know")]
+    Unknown,
+}
+
+impl RedisFault {
+    /// Every fault there is, for those who count them.
+    pub const ALL: [Self; 12] = [
+        Self::Unreachable,
+        Self::Untrusted,
+        Self::Slow,
+        Self::Overloaded,
+        Self::ReadOnly,
+        Self::Denied,
+        Self::OutOfMemory,
+        Self::WrongType,
+        Self::FunctionMissing,
+        Self::Busy,
+        Self::TooOld,
+        Self::Unknown,
+    ];
+
+    /// Its name in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Untrusted => "untrusted",
+            Self::Slow => "slow",
+            Self::Overloaded => "overloaded",
+            Self::ReadOnly => "read_only",
+            Self::Denied => "denied",
+            Self::OutOfMemory => "out_of_memory",
+            Self::WrongType => "wrong_type",
+            Self::FunctionMissing => "function_missing",
+            Self::Busy => "busy",
+            Self::TooOld => "too_old",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether it concerns this one request and says nothing of the next.
+    pub(super) fn is_passing(self) -> bool {
+        matches!(self, Self::Overloaded | Self::WrongType)
+    }
+}
+
+impl From<&RedisError> for RedisFault {
+    fn from(error: &RedisError) -> Self {
+        match error.kind() {
+            ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => return Self::Denied,
+            ErrorKind::Server(ServerErrorKind::ReadOnly) => return Self::ReadOnly,
+            ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown) => return Self::Busy,
+            _ if error.is_timeout() => return Self::Slow,
+            _ if is_about_tls(error) => return Self::Untrusted,
+            _ if error.is_io_error() || error.is_connection_dropped() => return Self::Unreachable,
+            _ => {}
+        }
+        let detail = error.detail().unwrap_or_default();
+        match error.code() {
+            Some("NOAUTH" | "WRONGPASS" | "NOPERM") => Self::Denied,
+            Some("OOM") => Self::OutOfMemory,
+            Some("WRONGTYPE") => Self::WrongType,
+            Some("BUSY" | "MISCONF" | "NOREPLICAS") => Self::Busy,
+            Some("ERR") if detail.contains("unknown command") => Self::TooOld,
+            Some("ERR") if detail.contains("unction not found") => Self::FunctionMissing,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// Whether the connection was there and TLS was not. The library keeps its causes in an `Arc`.
+fn is_about_tls(error: &RedisError) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    let within = cause.and_then(|cause| cause.downcast_ref::<io::Error>()).and_then(io::Error::get_ref);
+    matches!(within, Some(error) if error.is::<rustls::Error>())
+}

@@ -1,0 +1,84 @@
+//! What the courier has yet to bring to Redis.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Pipeline;
+
+use super::calls;
+use super::lease::Errand;
+
+/// Errands, put together by device.
+#[derive(Default)]
+pub(super) struct Ledger {
+    held: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    released: Vec<(Arc<str>, Arc<str>)>,
+    charges: HashMap<Arc<str>, u64>,
+    discarded: HashSet<Arc<str>>,
+}
+
+impl Ledger {
+    /// Notes an errand.
+    pub(super) fn note(&mut self, errand: Errand) {
+        match errand {
+            Errand::Hold(device, lease) => {
+                self.held.entry(device).or_default().insert(lease);
+            }
+            Errand::Release(device, lease) => self.release(device, lease),
+            Errand::Charge(device, tokens) => {
+                let charged = self.charges.entry(device).or_default();
+                *charged = charged.saturating_add(tokens);
+            }
+            Errand::Discard(device) => {
+                self.discarded.insert(device);
+            }
+        }
+    }
+
+    /// All that is new; afterwards nothing is. `None` when nothing was.
+    pub(super) fn take(&mut self) -> Option<Pipeline> {
+        let mut pipeline = Pipeline::new();
+        for device in self.discarded.drain() {
+            pipeline.add_command(calls::discard(&device)).ignore();
+        }
+        for (device, lease) in self.released.drain(..) {
+            pipeline.add_command(calls::release(&device, &lease)).ignore();
+        }
+        for (device, tokens) in self.charges.drain() {
+            pipeline.add_command(calls::charge(&device, tokens)).ignore();
+        }
+        (!pipeline.is_empty()).then_some(pipeline)
+    }
+
+    /// Every lease that is held.
+    pub(super) fn renewals(&self, life: Duration) -> Option<Pipeline> {
+        let mut pipeline = Pipeline::new();
+        for (device, held) in &self.held {
+            pipeline.add_command(calls::renew(device, life, held)).ignore();
+        }
+        (!pipeline.is_empty()).then_some(pipeline)
+    }
+
+    /// Nobody can be told now. Tokens would be charged to a later minute; ended leases must not run on until they
+    /// expire, so they wait.
+    pub(super) fn forget_charges(&mut self) {
+        self.charges.clear();
+        self.discarded.clear();
+    }
+
+    fn release(&mut self, device: Arc<str>, lease: Arc<str>) {
+        if let Some(held) = self.held.get_mut(&device) {
+            held.remove(&lease);
+            if held.is_empty() {
+                self.held.remove(&device);
+            }
+        }
+        if self.released.len() < MOST_OWED {
+            self.released.push((device, lease));
+        }
+    }
+}
+
+/// Ended leases that wait for Redis to come back; those beyond expire.
+const MOST_OWED: usize = 1 << 16;

@@ -1,0 +1,152 @@
+//! The state of the connection to Redis: written by the courier, read by every request.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use redis::aio::MultiplexedConnection;
+use tokio::sync::{Notify, watch};
+
+use super::fault::RedisFault;
+
+/// What requests and the courier tell each other.
+pub(super) struct Link {
+    state: Mutex<State>,
+    /// Decisions in a row that came too late.
+    misses: AtomicU32,
+    waiting: AtomicU32,
+    instances: AtomicU32,
+    /// Decisions that Redis did not make in time.
+    by_fallback: AtomicU64,
+    faults: [AtomicU64; RedisFault::ALL.len()],
+    /// Tells the courier that requests have lost their trust in Redis.
+    pub trouble: Notify,
+    /// Whether the first attempt to connect is over.
+    pub tried: watch::Sender<bool>,
+}
+
+/// Whether Redis is asked.
+enum State {
+    Healthy(MultiplexedConnection),
+    Degraded(RedisFault),
+}
+
+/// One of the requests that wait for Redis.
+pub(super) struct Waiter<'a>(&'a Link);
+
+impl Link {
+    /// Degraded, until the courier has connected.
+    pub(super) fn new(instances: NonZeroU32) -> Self {
+        Self {
+            state: Mutex::new(State::Degraded(RedisFault::Unreachable)),
+            misses: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
+            instances: AtomicU32::new(instances.get()),
+            by_fallback: AtomicU64::new(0),
+            faults: Default::default(),
+            trouble: Notify::new(),
+            tried: watch::Sender::new(false),
+        }
+    }
+
+    /// The connection to ask on, while Redis is healthy.
+    pub(super) fn connection(&self) -> Result<MultiplexedConnection, RedisFault> {
+        match &*self.state() {
+            State::Healthy(connection) => Ok(connection.clone()),
+            State::Degraded(fault) => Err(*fault),
+        }
+    }
+
+    /// A place among those who wait; none when there are too many.
+    pub(super) fn wait(&self) -> Result<Waiter<'_>, RedisFault> {
+        let waiter = Waiter(self);
+        let others = self.waiting.fetch_add(1, Ordering::Relaxed);
+        if others < MOST_WAITING { Ok(waiter) } else { Err(RedisFault::Overloaded) }
+    }
+
+    /// Redis has decided in time.
+    pub(super) fn succeeded(&self) {
+        if self.misses.load(Ordering::Relaxed) > 0 {
+            self.misses.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Redis gave no decision. A single late one is an accident.
+    pub(super) fn failed(&self, fault: RedisFault) {
+        self.faults[fault as usize].fetch_add(1, Ordering::Relaxed);
+        let is_accident =
+            fault == RedisFault::Slow && self.misses.fetch_add(1, Ordering::Relaxed) + 1 < MISSES_TO_DEGRADE;
+        if !is_accident && !fault.is_passing() && self.degrade(fault) {
+            self.trouble.notify_one();
+        }
+    }
+
+    /// A decision was made without Redis.
+    pub(super) fn fell_back(&self) {
+        self.by_fallback.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests are to ask Redis, on this connection.
+    pub(super) fn restore(&self, connection: &MultiplexedConnection) {
+        self.misses.store(0, Ordering::Relaxed);
+        let was = std::mem::replace(&mut *self.state(), State::Healthy(connection.clone()));
+        if matches!(was, State::Degraded(_)) {
+            tracing::info!(instances = self.instances().get(), "Redis decides limits");
+        }
+    }
+
+    /// Requests are not to ask Redis; whether they were until now.
+    pub(super) fn degrade(&self, fault: RedisFault) -> bool {
+        let was = std::mem::replace(&mut *self.state(), State::Degraded(fault));
+        let is_news = !matches!(was, State::Degraded(same) if same == fault);
+        if is_news {
+            let instances = self.instances().get();
+            tracing::warn!(%fault, instances, "Limits are decided without Redis: {fault}");
+        }
+        matches!(was, State::Healthy(_))
+    }
+
+    /// How many instances share the limits.
+    pub(super) fn instances(&self) -> NonZeroU32 {
+        NonZeroU32::new(self.instances.load(Ordering::Relaxed)).unwrap_or(NonZeroU32::MIN)
+    }
+
+    /// The courier knows better how many there are.
+    pub(super) fn set_instances(&self, instances: NonZeroU32) {
+        self.instances.store(instances.get(), Ordering::Relaxed);
+    }
+
+    /// What is wrong, if something is.
+    pub(super) fn fault(&self) -> Option<RedisFault> {
+        match &*self.state() {
+            State::Healthy(_) => None,
+            State::Degraded(fault) => Some(*fault),
+        }
+    }
+
+    /// How many decisions were made without Redis.
+    pub(super) fn fallbacks(&self) -> u64 {
+        self.by_fallback.load(Ordering::Relaxed)
+    }
+
+    /// How often each fault was met by a request.
+    pub(super) fn faults(&self) -> [(RedisFault, u64); RedisFault::ALL.len()] {
+        RedisFault::ALL.map(|fault| (fault, self.faults[fault as usize].load(Ordering::Relaxed)))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Requests that wait for Redis at the same time, at most.
+const MOST_WAITING: u32 = 1024;
+
+/// So many late decisions in a row, and Redis is no longer asked.
+const MISSES_TO_DEGRADE: u32 = 3;

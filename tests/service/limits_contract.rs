@@ -1,0 +1,196 @@
+//! What every limiter promises, whoever decides.
+
+use std::num::{NonZeroU32, NonZeroU64};
+use std::time::{Duration, Instant};
+
+use valetkey::service::config::DeviceLimits;
+use valetkey::service::limits::{InstanceSettings, Limit, Limiter, Store};
+use valetkey::wire::DeviceId;
+
+use crate::support::redis::Redis;
+
+/// Runs `test` with a limiter in memory and with one in Redis.
+async fn on_both(test: impl AsyncFn(Limiter)) {
+    test(Limiter::local()).await;
+    if let Some(redis) = Redis::start() {
+        test(healthy(&redis).await).await;
+    }
+}
+
+/// A limiter that asks `redis`.
+pub(crate) async fn healthy(redis: &Redis) -> Limiter {
+    let limiter = Limiter::with_redis(&redis.url(), patient()).await.unwrap();
+    until("Redis decides", || matches!(limiter.state().store, Store::Redis { .. })).await;
+    limiter
+}
+
+/// On a busy machine even a healthy Redis may take longer than a request would wait.
+pub(crate) fn patient() -> InstanceSettings {
+    InstanceSettings { decision: Duration::from_secs(5), ..InstanceSettings::default() }
+}
+
+/// Waits until something is so, at most 10 s.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < limit, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+pub(crate) fn device(name: &str) -> DeviceId {
+    DeviceId::parse(name).unwrap()
+}
+
+pub(crate) fn limits(requests: u32, window_ms: u64) -> DeviceLimits {
+    let window = Duration::from_millis(window_ms);
+    DeviceLimits { requests: NonZeroU32::new(requests), window, tokens_per_minute: None, concurrent: None }
+}
+
+pub(crate) fn concurrent(count: u32) -> DeviceLimits {
+    DeviceLimits { concurrent: NonZeroU32::new(count), ..limits(0, 60_000) }
+}
+
+pub(crate) fn tokens(count: u64) -> DeviceLimits {
+    DeviceLimits { tokens_per_minute: NonZeroU64::new(count), ..limits(0, 60_000) }
+}
+
+/// How many of `tries` are admitted.
+pub(crate) async fn admitted(limiter: &Limiter, id: &DeviceId, limits: &DeviceLimits, tries: u32) -> u32 {
+    let mut count = 0;
+    for _ in 0..tries {
+        count += u32::from(limiter.admit(id, limits, true).await.is_ok());
+    }
+    count
+}
+
+#[tokio::test]
+async fn a_burst_up_to_the_limit_is_admitted_and_the_rest_waits_for_the_window() {
+    on_both(async |limiter| {
+        assert_eq!(admitted(&limiter, &device("device-1"), &limits(20, 60_000), 30).await, 20);
+        let denied = limiter.admit(&device("device-1"), &limits(20, 60_000), true).await.err().unwrap();
+        assert_eq!(denied.limit, Limit::Requests);
+        assert!((50..=61).contains(&denied.retry_after.as_secs()), "{denied:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_denied_costs_nothing_and_room_is_there_when_it_was_promised() {
+    on_both(async |limiter| {
+        let (id, limits) = (device("device-1"), limits(5, 640));
+        assert_eq!(admitted(&limiter, &id, &limits, 50).await, 5);
+        let denied = limiter.admit(&id, &limits, true).await.err().unwrap();
+        // A local decision's instant and Redis's differ by the way between them.
+        tokio::time::sleep(denied.retry_after + Duration::from_millis(30)).await;
+        let again = admitted(&limiter, &id, &limits, 50).await;
+        assert!((1..=5).contains(&again), "{again}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a45_no_window_has_two_bursts_wherever_it_begins() {
+    on_both(async |limiter| {
+        let (id, limits) = (device("device-1"), limits(10, 320));
+        let mut times = Vec::new();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(1600) {
+            let before = Instant::now();
+            if limiter.admit(&id, &limits, true).await.is_ok() {
+                times.push((before, Instant::now()));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(times.len() >= 30, "{} in five windows", times.len());
+        for eleven in times.windows(11) {
+            let span = eleven[10].1 - eleven[0].0;
+            assert!(span >= Duration::from_millis(320), "eleven in {span:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a48_open_requests_are_counted_until_they_end_in_whatever_way() {
+    on_both(async |limiter| {
+        let (id, limits) = (device("device-1"), concurrent(2));
+        let first = limiter.admit(&id, &limits, true).await.unwrap();
+        let second = limiter.admit(&id, &limits, false).await.unwrap();
+        assert_eq!(limiter.admit(&id, &limits, true).await.err().unwrap().limit, Limit::Concurrent);
+        let cancelled = tokio::spawn(async move {
+            let _second = second;
+            std::future::pending::<()>().await;
+        });
+        drop(first);
+        let first = comes_free(&limiter, &id, &limits).await;
+        cancelled.abort();
+        let _second = comes_free(&limiter, &id, &limits).await;
+        assert!(limiter.admit(&id, &limits, true).await.is_err());
+        drop(first);
+    })
+    .await;
+}
+
+/// A place that is given back in the background.
+async fn comes_free(limiter: &Limiter, id: &DeviceId, limits: &DeviceLimits) -> valetkey::service::limits::Permit {
+    let limit = Instant::now() + Duration::from_secs(5);
+    loop {
+        match limiter.admit(id, limits, true).await {
+            Ok(permit) => return permit,
+            Err(denied) => assert!(Instant::now() < limit, "{denied:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_admission_that_nobody_waits_for_any_more_holds_no_place() {
+    on_both(async |limiter| {
+        let (id, limits) = (device("device-1"), concurrent(1));
+        for _ in 0..50 {
+            let admission = limiter.admit(&id, &limits, true);
+            let _ = tokio::time::timeout(Duration::ZERO, admission).await;
+        }
+        let _permit = comes_free(&limiter, &id, &limits).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tokens_are_charged_afterwards_and_count_for_a_minute() {
+    on_both(async |limiter| {
+        let (id, limits) = (device("device-1"), tokens(1000));
+        let permit = limiter.admit(&id, &limits, true).await.unwrap();
+        permit.charge_tokens(999);
+        let _ = limiter.admit(&id, &limits, true).await.unwrap();
+        permit.charge_tokens(1);
+        let denied = limiter.admit(&id, &limits, true).await.err().unwrap();
+        assert_eq!(denied.limit, Limit::TokensPerMinute);
+        assert!((50..=61).contains(&denied.retry_after.as_secs()), "{denied:?}");
+        let _ = limiter.admit(&id, &limits, false).await.expect("what costs nothing goes on");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a46_what_one_device_does_is_nothing_to_another() {
+    on_both(async |limiter| {
+        let limits = DeviceLimits { concurrent: NonZeroU32::new(50), ..limits(5, 60_000) };
+        assert_eq!(admitted(&limiter, &device("device-1"), &limits, 50).await, 5);
+        assert_eq!(admitted(&limiter, &device("device-2"), &limits, 50).await, 5);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn limits_may_change_at_any_time_and_what_happened_still_counts() {
+    on_both(async |limiter| {
+        let id = device("device-1");
+        assert_eq!(admitted(&limiter, &id, &limits(5, 60_000), 10).await, 5);
+        assert_eq!(admitted(&limiter, &id, &limits(8, 60_000), 10).await, 3);
+        assert_eq!(admitted(&limiter, &id, &limits(10, 30_000), 10).await, 2);
+        assert_eq!(admitted(&limiter, &id, &limits(3, 30_000), 10).await, 0);
+    })
+    .await;
+}

@@ -1,0 +1,124 @@
+//! A real Redis of a test's own: its own port, its own folder, killed when dropped.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use redis::{Client, Connection, FromRedisValue, RedisResult};
+use tempfile::TempDir;
+use valetkey::secret::Secret;
+
+/// A running `redis-server`, or one that was killed and may be started again.
+pub(crate) struct Redis {
+    port: u16,
+    settings: Vec<String>,
+    folder: TempDir,
+    child: Option<Child>,
+}
+
+impl Redis {
+    /// Starts one that keeps nothing on disk. `None`, said aloud, where none is installed; in CI that is a failure.
+    pub(crate) fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with further arguments.
+    pub(crate) fn start_with(settings: &[&str]) -> Option<Self> {
+        // Somebody else may take the port in between.
+        for _ in 0..10 {
+            let mut redis = Self::reserve(settings)?;
+            if redis.try_run() {
+                return Some(redis);
+            }
+        }
+        panic!("redis-server does not start");
+    }
+
+    /// One that does not run yet; its port is known.
+    pub(crate) fn reserve(settings: &[&str]) -> Option<Self> {
+        let version = Command::new(SERVER).arg("--version").stdout(Stdio::null()).status();
+        if !version.is_ok_and(|status| status.success()) {
+            assert!(std::env::var_os("CI").is_none(), "redis-server is not installed, and CI has to run these tests");
+            // Not `eprintln!`, which is shown of failed tests only.
+            let _ = writeln!(std::io::stderr(), "SKIPPED: redis-server is not installed");
+            return None;
+        }
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+        let settings = settings.iter().map(ToString::to_string).collect();
+        let folder = tempfile::tempdir().expect("the folder for temporary files can be written");
+        Some(Self { port, settings, folder, child: None })
+    }
+
+    /// Starts it, empty, and waits until it answers.
+    pub(crate) fn run(&mut self) {
+        assert!(self.try_run(), "redis-server does not start");
+    }
+
+    fn try_run(&mut self) -> bool {
+        let port = self.port.to_string();
+        let child = Command::new(SERVER)
+            .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(["--repl-diskless-sync-delay", "0", "--dir"])
+            .arg(self.folder.path())
+            .args(&self.settings)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let child = self.child.insert(child.expect("redis-server can be executed"));
+        let log = BufReader::new(child.stdout.take().expect("a pipe"));
+        let is_ready = |line: &str| line.contains("Ready to accept connections");
+        let has_started = log.lines().map_while(Result::ok).any(|line| is_ready(&line));
+        has_started && self.answers()
+    }
+
+    /// Kills it, as a power cut does.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Its address for the service.
+    pub(crate) fn url(&self) -> Secret {
+        Secret::new(format!("redis://127.0.0.1:{}", self.port))
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// One command such as `CLIENT PAUSE 1000`, its words apart.
+    pub(crate) fn command<T: FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]).query(&mut self.connect()?)
+    }
+
+    /// One command that succeeds.
+    pub(crate) fn run_command(&self, words: &[&str]) {
+        self.command::<redis::Value>(words).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+    }
+
+    fn connect(&self) -> RedisResult<Connection> {
+        Client::open(self.url().expose())?.get_connection_with_timeout(Duration::from_secs(2))
+    }
+
+    /// Whether it is there, even if it wants a password.
+    fn answers(&self) -> bool {
+        match self.command::<String>(&["PING"]) {
+            Ok(_) => true,
+            Err(error) => error.code() == Some("NOAUTH"),
+        }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+const SERVER: &str = "redis-server";
