@@ -11,6 +11,7 @@ pub mod budgets;
 pub mod config;
 mod control;
 mod endpoint;
+mod gates;
 mod issue;
 mod json;
 pub mod keyring;
@@ -43,13 +44,17 @@ use std::thread::JoinHandle;
 
 use self::admin::Desk;
 use self::auth::Auth;
+use self::breaker::Breaker;
 use self::config::{Config, Listen, SigningSecret};
 use self::control::{Control, RunningControl};
 use self::endpoint::{Endpoint, Parts};
+use self::gates::Gates;
 use self::issue::Issuer;
 use self::keyring::{KeyList, KeyReload, KeyRing, Reloading};
+use self::limits::LimiterError;
 use self::metrics::Metrics;
 use self::pipeline::{Pipeline, Worker};
+use self::prices::Prices;
 use self::revocation::Revocations;
 use self::rules::DeviceRules;
 use self::standing::Standing;
@@ -104,6 +109,9 @@ pub enum StartError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Redis cannot be used.
+    #[error(transparent)]
+    Limiter(#[from] LimiterError),
     /// Usage records cannot be written.
     #[error(transparent)]
     UsageWriter(#[from] StartWriterError),
@@ -131,10 +139,21 @@ impl Service {
         };
         let control = Control::open(&config.stores, &config.admin, standing.clone(), &ports.clock)?;
         let metrics = Arc::new(Metrics::default());
+        let prices = Arc::new(Prices::shipped());
+        let gates = Arc::new(Gates {
+            standing: standing.clone(),
+            limiter: control.opened.limiter.clone(),
+            breaker: Breaker::new(breaker::Settings::default()),
+        });
         let usage =
             UsageSinks::new(vec![ports.usage, Arc::clone(&metrics) as _, Arc::clone(&control.opened.usage) as _]);
-        let pipeline =
-            Pipeline::new(Arc::clone(&auth), standing.clone(), Arc::new(usage), &config.listen, &config.upstream);
+        let pipeline = Pipeline::new(
+            Arc::clone(&auth),
+            (Arc::clone(&gates), prices),
+            Arc::new(usage),
+            &config.listen,
+            &config.upstream,
+        );
         let token_life = config.tokens.lifetime;
         let issuer = Arc::new(Issuer::new(
             Arc::clone(&keys),
@@ -146,6 +165,9 @@ impl Service {
         ));
         let desk = Desk {
             database: control.opened.database.clone(),
+            gates,
+            keys: Arc::clone(&keys),
+            usage: Arc::clone(&control.opened.usage),
             sync: Arc::clone(&control.opened.sync),
             standing,
             auth: Arc::clone(&auth),

@@ -2,10 +2,12 @@
 //! default only this machine reaches it.
 
 mod audit;
+mod breaker;
 mod desk;
 mod devices;
 mod fault;
 mod guard;
+mod metrics;
 mod revocations;
 mod settings;
 mod tokens;
@@ -21,7 +23,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::CACHE_CONTROL;
 use tokio::net::TcpListener;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -31,7 +33,6 @@ pub(super) use self::desk::Desk;
 use self::fault::Fault;
 use self::guard::Guard;
 pub(super) use self::settings::settings;
-use super::metrics::MEDIA_TYPE;
 use crate::secret::Secret;
 use crate::transport::shutdown::{Phase, Shutdown};
 
@@ -64,6 +65,7 @@ fn router(token: Option<Secret>, desk: Desk) -> Router {
         .routes(routes!(usage::sums))
         .routes(routes!(usage::requests))
         .routes(routes!(audit::list))
+        .routes(routes!(breaker::list))
         .split_for_parts();
     let document = Arc::new(document);
     let admin = admin
@@ -73,7 +75,7 @@ fn router(token: Option<Secret>, desk: Desk) -> Router {
         .method_not_allowed_fallback(|| async { Fault::Method })
         .layer(from_fn_with_state(desk.clone(), trail::keep))
         .layer(from_fn_with_state(Arc::new(Guard::new(token)), guarded));
-    Router::new().route("/metrics", get(metrics)).merge(admin).with_state(desk)
+    Router::new().route("/metrics", get(metrics::page)).merge(admin).with_state(desk)
 }
 
 async fn guarded(
@@ -93,13 +95,4 @@ async fn guarded(
 
 async fn config(State(desk): State<Desk>) -> Json<serde_json::Value> {
     Json(desk.settings.as_ref().clone())
-}
-
-async fn metrics(State(desk): State<Desk>) -> Response {
-    let (metrics, revocations) = (&desk.metrics, &desk.standing.revocations);
-    let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-    metrics.revocation_staleness.set(i64::try_from(revocations.staleness().as_secs()).unwrap_or(i64::MAX));
-    metrics.revocations.set(gauge(revocations.count()));
-    metrics.open_requests.set(gauge(revocations.open_requests()));
-    ([(CONTENT_TYPE, MEDIA_TYPE)], metrics.page()).into_response()
 }

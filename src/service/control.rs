@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::StartError;
 use super::admin::{self, Desk};
 use super::config::{AdminConfig, Stores};
+use super::limits::{InstanceSettings, Limiter};
 use super::standing::Standing;
 use super::store::{Database, UsageWriter, WriterSettings};
 use super::sync::Sync;
@@ -39,6 +40,8 @@ pub(super) struct Opened {
     pub sync: Arc<Sync>,
     /// Writes usage records.
     pub usage: Arc<UsageWriter>,
+    /// Decides how much a device may do.
+    pub limiter: Limiter,
 }
 
 /// The serving thread.
@@ -116,7 +119,11 @@ impl Plan {
         let unbound = |source| StartError::Bind { address: self.admin.address, source };
         let listener = TcpListener::bind(self.admin.address).await.map_err(unbound)?;
         let address = listener.local_addr().map_err(unbound)?;
-        Ok((Opened { address, database, sync, usage }, listener))
+        let limiter = match &self.stores.redis {
+            Some(url) => Limiter::with_redis(url, InstanceSettings::default()).await?,
+            None => Limiter::local(),
+        };
+        Ok((Opened { address, database, sync, usage, limiter }, listener))
     }
 }
 

@@ -22,6 +22,14 @@ pub struct Metrics {
     tokens: Family<TokenLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
     first_byte: Histogram,
+    /// Usage records by what has become of them.
+    pub usage_records: Polled,
+    /// Decisions about single devices' limits.
+    pub limits: Polled,
+    /// Tokens by the key that signed them.
+    pub keys: Polled,
+    /// Circuits to the upstream, by model: 1 for the state it is in.
+    pub breaker: Polled,
     /// Seconds since the revocations in use were known to be the truth.
     pub revocation_staleness: Gauge,
     /// Entries in the revocations in use.
@@ -29,6 +37,9 @@ pub struct Metrics {
     /// Requests that are open now.
     pub open_requests: Gauge,
 }
+
+/// What another part counts and is asked for when somebody looks. Its labels are a fixed few, or bounded by that part.
+pub type Polled = Family<Vec<(&'static str, String)>, Gauge>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -56,6 +67,10 @@ impl Default for Metrics {
             refusals: Family::default(),
             // 5 ms to 80 s.
             first_byte: Histogram::new(exponential_buckets(0.005, 2.0, 15)),
+            usage_records: Polled::default(),
+            limits: Polled::default(),
+            keys: Polled::default(),
+            breaker: Polled::default(),
             revocation_staleness: Gauge::default(),
             revocations: Gauge::default(),
             open_requests: Gauge::default(),
@@ -75,6 +90,11 @@ impl Metrics {
         registry.register_with_unit("first_byte", help, Unit::Seconds, self.first_byte.clone());
         let help = "Since the revocations in use were known to be the truth";
         registry.register_with_unit("revocation_staleness", help, Unit::Seconds, self.revocation_staleness.clone());
+        let help = "Usage records by what has become of them";
+        registry.register("usage_records", help, self.usage_records.clone());
+        registry.register("limit_decisions", "Decisions about devices' limits", self.limits.clone());
+        registry.register("jwt_tokens", "Wrapper tokens by the key that signed them", self.keys.clone());
+        registry.register("breaker", "Circuits to the upstream by model", self.breaker.clone());
         registry.register("revocations", "Entries in the revocations in use", self.revocations.clone());
         registry.register("open_requests", "Requests that are open now", self.open_requests.clone());
     }

@@ -12,12 +12,14 @@ use tokio::time::Instant;
 
 use super::admitted::Admitted;
 use super::auth::{Auth, Caller};
+use super::breaker::Outcome;
 use super::config::{Listen, UpstreamConfig};
+use super::gates::Gates;
 use super::model::{AskedModel, ModelInspector, ModelRule};
+use super::prices::Prices;
 use super::revocation::{OpenRequests, revoked};
 use super::router::RelayRoute;
 use super::stake::Stake;
-use super::standing::Standing;
 use super::upstream::{KeySwap, problem};
 use super::usage::{Ended, Meter, Recording, UsageSink};
 use crate::transport::connect::Connector;
@@ -36,7 +38,8 @@ use crate::wire::{ErrorBody, ErrorCode};
 /// What every worker shares.
 pub(super) struct Pipeline {
     auth: Arc<Auth>,
-    standing: Standing,
+    gates: Arc<Gates>,
+    prices: Arc<Prices>,
     swap: KeySwap,
     usage: Arc<dyn UsageSink>,
     hold: HoldLimits,
@@ -80,7 +83,7 @@ impl Pipeline {
     #[must_use]
     pub(super) fn new(
         auth: Arc<Auth>,
-        standing: Standing,
+        (gates, prices): (Arc<Gates>, Arc<Prices>),
         usage: Arc<dyn UsageSink>,
         listen: &Listen,
         upstream: &UpstreamConfig,
@@ -93,7 +96,8 @@ impl Pipeline {
         };
         Self {
             auth,
-            standing,
+            gates,
+            prices,
             swap: KeySwap::new(upstream),
             usage,
             hold,
@@ -108,16 +112,19 @@ impl Pipeline {
     /// The [`Problem`] to answer with. Once the request is on its way up, a usage record is left in every case.
     pub(super) async fn serve(&self, arrival: Arrival, worker: &Worker) -> Result<Response<Reply>, Problem> {
         let caller = self.auth.admit(arrival.request.headers(), &worker.admitted)?;
-        let (caller, _limits) = self.standing.admit(caller)?;
-        let stake = Stake::new(worker.open.open(&caller));
+        let (caller, permit) = self.gates.enter(caller, arrival.route).await?;
+        let mut stake = Stake::new(worker.open.open(&caller), permit);
         let recall = stake.recall();
         let (parts, body) = arrival.request.into_parts();
         let asked = AskedModel::default();
         let inspector = inspector(arrival.route, &caller, &parts.headers, &asked)?;
         let body = Held::take(body, &self.hold, inspector).await?;
+        if arrival.route.names_model() {
+            stake = stake.passing(self.gates.pass(&caller, asked.get().map(AsRef::as_ref))?);
+        }
         let sink = Arc::clone(&self.usage);
         let recording = Recording::open(&arrival.id, &caller, arrival.route.name(), asked, sink, arrival.at);
-        let mut recording = recording.staking(stake);
+        let mut recording = recording.staking(stake).priced(Arc::clone(&self.prices));
         let request = self.swap.outbound(parts, body, &worker.upstream);
         match recall.unless(worker.upstream.send(request, self.first_byte)).await {
             Some(Ok(response)) => {
@@ -208,6 +215,8 @@ fn refused_key(status: StatusCode, upstream_id: Option<String>, mut recording: R
     );
     let problem = Problem::new(ErrorCode::UpstreamCredential, "The service's own access to the upstream was refused");
     recording.answered(problem.code.answer().0, upstream_id);
+    // It is the key that is at fault, not the upstream.
+    recording.upstream_did(Outcome::Answered(status));
     recording.finish(Ended::Error);
     problem
 }

@@ -39,6 +39,12 @@ pub(super) enum RelayRoute {
 }
 
 impl RelayRoute {
+    /// Whether it counts as a request of its device: counting tokens and listing models costs nobody anything.
+    #[must_use]
+    pub(super) fn is_charged(self) -> bool {
+        self == Self::Messages
+    }
+
     /// The route as logs and `/protocol` name it.
     #[must_use]
     pub(super) fn name(self) -> &'static str {

@@ -1,19 +1,36 @@
 //! What a request has taken and gives back at its end, however it ends.
 
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::breaker::{Outcome, Passage};
+use super::limits::Permit;
 use super::revocation::OpenRequest;
-use super::usage::UsageRecord;
+use super::usage::{Ended, UsageRecord};
 use crate::transport::recall::Recall;
 
 /// Held from admission to the usage record. Dropped unsettled, everything is given back as if nothing had been used.
 pub struct Stake {
     open: OpenRequest,
+    permit: Permit,
+    /// None for a request that has no model.
+    passage: Option<Passage>,
+    /// How the upstream did, where the record does not tell.
+    outcome: Option<Outcome>,
 }
 
 impl Stake {
-    /// A request that is open.
+    /// A request that is open and permitted.
     #[must_use]
-    pub fn new(open: OpenRequest) -> Self {
-        Self { open }
+    pub fn new(open: OpenRequest, permit: Permit) -> Self {
+        Self { open, permit, passage: None, outcome: None }
+    }
+
+    /// It may also go to the upstream.
+    #[must_use]
+    pub fn passing(mut self, passage: Passage) -> Self {
+        self.passage = Some(passage);
+        self
     }
 
     /// Raised when its caller is revoked.
@@ -22,8 +39,32 @@ impl Stake {
         self.open.recall.clone()
     }
 
+    /// How the upstream did, where the record will tell otherwise.
+    pub fn upstream_did(&mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+
     /// Gives everything back, and accounts for what `record` says was used.
-    pub fn settle(self, _record: &UsageRecord) {
+    pub fn settle(self, record: &UsageRecord) {
+        let tokens = &record.tokens;
+        let written = tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
+        self.permit.charge_tokens(tokens.input_tokens + written + tokens.output_tokens);
+        if let Some(passage) = self.passage {
+            passage.ended(self.outcome.unwrap_or_else(|| outcome(record)), Instant::now());
+        }
         drop(self.open);
+    }
+}
+
+/// How the upstream did, as far as a record tells.
+fn outcome(record: &UsageRecord) -> Outcome {
+    let status = record.status.and_then(|status| StatusCode::from_u16(status).ok());
+    match (record.ended, status) {
+        (Ended::Cancelled | Ended::Revoked, _) => Outcome::Cancelled,
+        (Ended::UpstreamCut, _) => Outcome::Broke,
+        // A stream that began well and told of an error.
+        (Ended::Error, Some(status)) if status.is_success() => Outcome::Broke,
+        (_, Some(status)) => Outcome::Answered(status),
+        (_, None) => Outcome::Cancelled,
     }
 }

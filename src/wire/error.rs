@@ -50,6 +50,8 @@ pub enum ErrorCode {
     UpstreamCredential,
     /// The upstream's answer is not HTTP that can be relayed.
     UpstreamInvalid,
+    /// The device has done too much in a short time.
+    RateLimited,
     /// A budget is spent until it resets.
     BudgetSpent,
     /// Requests in progress have reserved what is left of a budget.
@@ -116,7 +118,7 @@ impl ErrorCode {
             Self::PayloadTooLarge => (413, Kind::RequestTooLarge, false),
             Self::EncodingUnsupported => (415, Kind::InvalidRequestError, false),
             Self::BudgetSpent => (429, Kind::BillingError, false),
-            Self::BudgetReserved => (429, Kind::RateLimitError, true),
+            Self::RateLimited | Self::BudgetReserved => (429, Kind::RateLimitError, true),
             Self::Internal | Self::Unknown => (500, Kind::ApiError, true),
             Self::UpstreamUnreachable | Self::UpstreamInvalid => (502, Kind::ApiError, true),
             Self::UpstreamCredential => (502, Kind::ApiError, false),
@@ -151,6 +153,7 @@ impl ErrorCode {
             Self::UpstreamTimeout => "upstream_timeout",
             Self::UpstreamCredential => "upstream_credential",
             Self::UpstreamInvalid => "upstream_invalid",
+            Self::RateLimited => "rate_limited",
             Self::BudgetSpent => "budget_spent",
             Self::BudgetReserved => "budget_reserved",
             Self::BreakerOpen => "breaker_open",

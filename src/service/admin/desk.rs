@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::service::auth::Auth;
+use crate::service::gates::Gates;
 use crate::service::issue::Issuer;
+use crate::service::keyring::KeyRing;
 use crate::service::metrics::Metrics;
 use crate::service::standing::Standing;
-use crate::service::store::Database;
+use crate::service::store::{Database, UsageWriter};
 use crate::service::sync::Sync;
 
 /// Shared by all routes.
@@ -20,10 +22,16 @@ pub(in crate::service) struct Desk {
     pub sync: Arc<Sync>,
     /// What requests are judged by.
     pub standing: Standing,
+    /// What requests pass.
+    pub gates: Arc<Gates>,
     /// Reads tokens.
     pub auth: Arc<Auth>,
     /// Makes tokens.
     pub issuer: Arc<Issuer>,
+    /// The keys of tokens.
+    pub keys: Arc<KeyRing>,
+    /// Writes usage records.
+    pub usage: Arc<UsageWriter>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The settings in force, without secrets.

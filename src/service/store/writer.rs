@@ -23,6 +23,7 @@ use self::spill::Spill;
 use super::{Database, StoreError};
 use crate::clock::Clock;
 use crate::service::config::DatabaseUrl;
+use crate::service::money::MicroDollars;
 use crate::service::usage::{UsageRecord, UsageSink};
 
 /// Takes usage records on behalf of the database.
@@ -128,7 +129,7 @@ impl UsageWriter {
 
 impl UsageSink for UsageWriter {
     fn record(&self, record: &Arc<UsageRecord>) {
-        self.keep(record.as_ref().clone(), None);
+        self.keep(record.as_ref().clone(), record.cost.map(MicroDollars::get));
     }
 }
 

@@ -1,14 +1,17 @@
 //! One record for each relayed request.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::time::Instant;
 
 use super::Tokens;
 use crate::service::auth::Caller;
+use crate::service::breaker::Outcome;
 use crate::service::model::AskedModel;
+use crate::service::money::MicroDollars;
+use crate::service::prices::Prices;
 use crate::service::stake::Stake;
 use crate::transport::request_id::RequestId;
 use crate::wire::DeviceId;
@@ -72,6 +75,12 @@ pub struct UsageRecord {
     /// What it used.
     #[serde(flatten)]
     pub tokens: Tokens,
+    /// What it cost, in millionths of a US dollar.
+    #[serde(rename = "cost_microusd", skip_serializing_if = "Option::is_none")]
+    pub cost: Option<MicroDollars>,
+    /// Whether the cost is that of another model, because this one has no price.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cost_estimated: bool,
     /// Whether `output_tokens` is a lower bound made from the text that passed, because the final count never came.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub output_estimated: bool,
@@ -120,6 +129,7 @@ pub struct Recording {
     record: Option<Box<UsageRecord>>,
     asked: AskedModel,
     stake: Option<Stake>,
+    prices: Option<Arc<Prices>>,
     sink: Arc<dyn UsageSink>,
     started: Instant,
 }
@@ -148,12 +158,14 @@ impl Recording {
             first_byte: None,
             total: Duration::ZERO,
             tokens: Tokens::default(),
+            cost: None,
+            cost_estimated: false,
             output_estimated: false,
             no_usage: false,
             unparsed_events: 0,
             ended: Ended::Cancelled,
         };
-        Self { record: Some(Box::new(record)), asked, stake: None, sink, started }
+        Self { record: Some(Box::new(record)), asked, stake: None, prices: None, sink, started }
     }
 
     /// Settles `stake` when the record is finished.
@@ -161,6 +173,20 @@ impl Recording {
     pub fn staking(mut self, stake: Stake) -> Self {
         self.stake = Some(stake);
         self
+    }
+
+    /// Prices the record when it is finished.
+    #[must_use]
+    pub fn priced(mut self, prices: Arc<Prices>) -> Self {
+        self.prices = Some(prices);
+        self
+    }
+
+    /// How the upstream did, where the record tells otherwise.
+    pub fn upstream_did(&mut self, outcome: Outcome) {
+        if let Some(stake) = &mut self.stake {
+            stake.upstream_did(outcome);
+        }
     }
 
     /// The head of the response is here.
@@ -186,6 +212,9 @@ impl Recording {
             record.ended = ended;
             record.total = self.started.elapsed();
             record.model_asked = self.asked.get().cloned();
+            if let Some(prices) = &self.prices {
+                price(&mut record, prices);
+            }
             if let Some(stake) = self.stake.take() {
                 stake.settle(&record);
             }
@@ -197,6 +226,16 @@ impl Recording {
 impl Drop for Recording {
     fn drop(&mut self) {
         self.finish(Ended::Cancelled);
+    }
+}
+
+/// By the model that answered. What used nothing, such as counting tokens, has no price.
+fn price(record: &mut UsageRecord, prices: &Prices) {
+    if record.tokens != Tokens::default() {
+        let model = record.model_answered.as_deref().or(record.model_asked.as_deref()).unwrap_or_default();
+        let cost = prices.cost(model, SystemTime::now(), &record.tokens);
+        record.cost = Some(cost.amount);
+        record.cost_estimated = cost.estimated;
     }
 }
 
