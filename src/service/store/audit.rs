@@ -81,9 +81,8 @@ impl Audit {
     /// [`StoreError`]
     pub async fn insert(&self, entry: &NewAuditEntry, now: SystemTime) -> Result<String, StoreError> {
         let id = identifier::next(now);
-        let mut statement = Statement::new(
-            "INSERT INTO audit (id, at, actor, source_address, action, target, detail, outcome) VALUES",
-        );
+        let mut statement =
+            Statement::new("INSERT INTO audit (id, at, actor, source_address, action, target, detail, outcome) VALUES");
         statement.bind_row([
             Value::from(id.as_str()),
             millis::from_time(now).into(),

@@ -168,8 +168,7 @@ fn select() -> Statement {
 pub(super) async fn see(transaction: &mut Transaction<'static, Any>, seen: &[Seen]) -> Result<(), StoreError> {
     let seen: Vec<_> = each_once(seen).into_values().collect();
     for seen in seen.chunks(ROWS) {
-        let mut statement =
-            Statement::new("INSERT INTO devices (id, first_seen, last_seen, org, user_name) VALUES");
+        let mut statement = Statement::new("INSERT INTO devices (id, first_seen, last_seen, org, user_name) VALUES");
         for sight in seen {
             let at = millis::from_time(sight.last);
             statement.bind_row([
@@ -218,5 +217,5 @@ const MERGE: &str = " ON CONFLICT (id) DO UPDATE SET
     user_name = CASE WHEN excluded.last_seen >= devices.last_seen THEN COALESCE(excluded.user_name, devices.user_name)
         ELSE COALESCE(devices.user_name, excluded.user_name) END";
 
-/// Rows in one statement. SQLite takes 32,766 values, PostgreSQL 65,535.
-const ROWS: usize = 500;
+/// Rows in one statement. SQLite looks for each value by going through all of them.
+const ROWS: usize = 100;

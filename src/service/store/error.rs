@@ -35,7 +35,9 @@ pub enum StoreError {
         found: String,
     },
     /// A newer version of valetkey has changed the tables.
-    #[error("the database belongs to a newer version of valetkey (its tables have version {version}); use that version")]
+    #[error(
+        "the database belongs to a newer version of valetkey (its tables have version {version}); use that version"
+    )]
     Newer {
         /// The version of its tables.
         version: i64,

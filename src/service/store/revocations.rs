@@ -71,8 +71,7 @@ pub struct Revocation {
 
 impl RevocationKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Jti, Self::DeviceId, Self::User, Self::Org, Self::AppVersion, Self::IssuedBefore];
+    pub const ALL: [Self; 6] = [Self::Jti, Self::DeviceId, Self::User, Self::Org, Self::AppVersion, Self::IssuedBefore];
 
     /// As the database and the admin routes write it.
     #[must_use]

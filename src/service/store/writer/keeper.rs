@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::queue::{BATCH, Queue};
-use super::spill::{Spill, Spilled};
+use super::spill::Spill;
 use crate::service::store::{Database, StoreError, UsageRow};
 
 /// Takes from the queue until it is closed and empty.
@@ -39,6 +39,8 @@ enum Unwritten {
     Store(StoreError),
     /// Nothing was heard of the database.
     Silence,
+    /// Refused ones cannot be put aside.
+    Disk(io::Error),
 }
 
 impl Keeper {
@@ -59,7 +61,7 @@ impl Keeper {
             }
             self.turn().await;
             let empty = self.left.is_empty() && self.queue.len() == 0;
-            if closed.is_some() && empty {
+            if closed.is_some() && empty && (self.spill.is_empty() || self.trouble.is_some()) {
                 break;
             }
             if self.trouble.is_some() && !self.left.is_empty() {
@@ -84,7 +86,7 @@ impl Keeper {
         if !batch.is_empty() {
             self.write_batch(batch).await;
         }
-        if self.may_try() && self.queue.closed().is_none() {
+        if self.trouble.is_none() || (self.may_try() && self.queue.closed().is_none()) {
             self.take_back().await;
         }
     }
@@ -114,22 +116,27 @@ impl Keeper {
                 return;
             }
         };
-        let mut refused = Vec::new();
         for rows in spilled.rows.chunks(BATCH) {
-            match self.write(rows, Origin::Disk).await.0 {
-                Ok(()) => {}
+            let refused = match self.write(rows, Origin::Disk).await.0 {
+                Ok(()) => 0,
                 Err(Unwritten::Store(StoreError::Refused(_))) => match self.one_by_one(rows).await {
-                    Ok(bad) => refused.extend(bad),
+                    Ok(refused) => refused,
                     Err(why) => return self.note(&why),
                 },
                 Err(why) => return self.note(&why),
-            }
+            };
+            self.spill.advance(rows.len());
+            self.queue.count(|counters| {
+                counters.spilled = counters.spilled.saturating_sub(rows.len() as u64);
+                counters.written += (rows.len() - refused) as u64;
+                counters.lost += refused as u64;
+            });
         }
-        self.finish_taking_back(&spilled, &refused);
+        self.finish_taking_back(spilled.damaged);
     }
 
-    /// Finds those rows that the database refuses.
-    async fn one_by_one(&mut self, rows: &[UsageRow]) -> Result<Vec<UsageRow>, Unwritten> {
+    /// Finds those rows that the database refuses and puts them aside; how many there are.
+    async fn one_by_one(&mut self, rows: &[UsageRow]) -> Result<usize, Unwritten> {
         let mut refused = Vec::new();
         for row in rows {
             match self.write(std::slice::from_ref(row), Origin::Disk).await.0 {
@@ -141,23 +148,27 @@ impl Keeper {
                 Err(why) => return Err(why),
             }
         }
-        Ok(refused)
+        if !refused.is_empty() {
+            self.spill.set_aside(&refused).map_err(Unwritten::Disk)?;
+        }
+        Ok(refused.len())
     }
 
-    fn finish_taking_back(&mut self, spilled: &Spilled, refused: &[UsageRow]) {
-        if spilled.damaged > 0 {
-            tracing::error!(lines = spilled.damaged, "Spilled usage records cannot be read; the file is set aside");
+    /// Every row of the oldest file that can be read is in the database or put aside.
+    fn finish_taking_back(&mut self, damaged: u64) {
+        if damaged > 0 {
+            tracing::error!(lines = damaged, "Spilled usage records cannot be read; their file is put aside");
         }
-        let aside = if refused.is_empty() { Ok(()) } else { self.spill.set_aside(refused).map(|_| ()) };
-        if let Err(error) = aside.and_then(|()| self.spill.remove_oldest(spilled.damaged > 0)) {
-            // It stays and is taken in once more at the next start; rows have ids, so that changes nothing.
+        let (left, removed) = self.spill.remove_oldest(damaged > 0);
+        if let Err(error) = removed {
+            // It is taken in once more at the next start; rows have ids, so that changes nothing.
             tracing::error!(%error, "Cannot remove a file of spilled usage records");
         }
-        let lost = spilled.damaged + refused.len() as u64;
         self.queue.count(|counters| {
-            counters.spilled = counters.spilled.saturating_sub(spilled.counted);
-            counters.written += spilled.counted.saturating_sub(lost);
-            counters.lost += lost;
+            counters.spilled = counters.spilled.saturating_sub(left);
+            counters.lost += damaged;
+            // Those that another instance took in.
+            counters.written += left.saturating_sub(damaged);
         });
         if self.spill.is_empty() {
             tracing::info!("All spilled usage records are in the database");
@@ -179,15 +190,15 @@ impl Keeper {
                 origin = Origin::Disk;
             }
             self.spill_queue();
-            let closing = self.queue.closed().is_some() && origin == Origin::Disk;
-            if closing || started.elapsed() > WRITE_LIMIT {
+            let late = self.queue.closed().is_some_and(|limit| Instant::now() >= limit);
+            if (late && origin == Origin::Disk) || started.elapsed() > WRITE_LIMIT {
                 break Err(Unwritten::Silence);
             }
         };
         match result {
             Ok(()) => self.recovered(),
             Err(Unwritten::Silence) => self.reconnect(),
-            Err(Unwritten::Store(_)) => {}
+            Err(Unwritten::Store(_) | Unwritten::Disk(_)) => {}
         }
         (result, origin)
     }
@@ -243,7 +254,10 @@ impl Keeper {
     fn note(&mut self, why: &Unwritten) {
         if self.trouble.is_none() {
             match why {
-                Unwritten::Store(error) => tracing::warn!(%error, "Usage records go to the disk until the database works"),
+                Unwritten::Store(error) => {
+                    tracing::warn!(%error, "Usage records go to the disk until the database works")
+                }
+                Unwritten::Disk(error) => tracing::warn!(%error, "Cannot put refused usage records aside"),
                 Unwritten::Silence => tracing::warn!("Usage records go to the disk until the database answers"),
             }
         }
