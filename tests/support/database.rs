@@ -35,7 +35,7 @@ impl TestDatabase {
     /// A file that does not exist yet.
     pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url = DatabaseUrl::Sqlite(folder.path().join("a file?.db"));
+        let url = DatabaseUrl::Sqlite(folder.path().join("a file#1%.db"));
         Self {
             url,
             name: "SQLite",
@@ -76,7 +76,9 @@ impl TestDatabase {
     pub(crate) async fn connect(&self) -> AnyConnection {
         install_default_drivers();
         let address = match &self.url {
-            DatabaseUrl::Sqlite(path) => format!("sqlite:{}?mode=rwc", path.display().to_string().replace('?', "%3F")),
+            DatabaseUrl::Sqlite(path) => {
+                format!("sqlite:{}", path.display().to_string().replace('%', "%25").replace('#', "%23"))
+            }
             DatabaseUrl::Postgres(address) => address.expose().to_owned(),
         };
         AnyConnection::connect(&address).await.unwrap()

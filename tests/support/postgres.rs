@@ -27,7 +27,8 @@ impl PostgresServer {
                 Some(server) => server,
                 None => {
                     let Some(programs) = programs() else {
-                        assert!(std::env::var_os("CI").is_none(), "CI has PostgreSQL");
+                        let needed = cfg!(target_os = "linux") && std::env::var_os("CI").is_some();
+                        assert!(!needed, "CI has PostgreSQL");
                         eprintln!("skipped: no PostgreSQL server is installed");
                         return None;
                     };

@@ -2,6 +2,7 @@
 //!
 //! What can go wrong: the file cannot be made, or holds something else than a sound database.
 
+use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
@@ -30,7 +31,8 @@ pub(super) fn address(path: &Path) -> String {
         if byte.is_ascii_alphanumeric() || b"/._-:\\".contains(&byte) {
             address.push(char::from(byte));
         } else {
-            address.push_str(&format!("%{byte:02X}"));
+            // Writing to a String cannot fail.
+            let _ = write!(address, "%{byte:02X}");
         }
     }
     address

@@ -121,7 +121,9 @@ async fn insert(transaction: &mut Transaction<'static, Any>, rows: &[UsageRow]) 
     for rows in rows.chunks(ROWS) {
         let mut statement = Statement::new("INSERT INTO usage_records (");
         statement.push(row::COLUMNS).push(") VALUES");
-        rows.iter().for_each(|row| statement.bind_row(row.values()));
+        for row in rows {
+            statement.bind_row(row.values());
+        }
         statement.push(" ON CONFLICT (request_id) DO NOTHING").execute(&mut **transaction).await?;
     }
     Ok(())

@@ -59,6 +59,7 @@ pub enum DeviceState {
 
 /// What an administrator changes. Outer `None`: stays as it is. Inner `None`: back to the service's default.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[expect(clippy::option_option, reason = "a field that is absent and one that is null differ in JSON too")]
 pub struct DevicePatch {
     /// [`Device::models`]
     pub models: Option<Option<Vec<String>>>,

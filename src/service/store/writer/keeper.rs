@@ -1,5 +1,7 @@
 //! The thread behind the queue: batches to the database, or to the disk while the database does not take them.
 
+mod take_back;
+
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,6 +21,8 @@ pub(super) struct Keeper {
     /// What neither the database nor the disk has taken yet.
     left: Vec<UsageRow>,
     trouble: Option<Trouble>,
+    /// The disk did not take them the last time, and the log knows.
+    disk_fails: bool,
 }
 
 /// The database does not take records.
@@ -46,7 +50,7 @@ enum Unwritten {
 impl Keeper {
     pub(super) fn new(queue: Arc<Queue>, database: &Database, spill: Spill) -> Result<Self, StoreError> {
         let database = database.separate(PATIENCE)?;
-        Ok(Self { queue, database, spill, left: Vec::new(), trouble: None })
+        Ok(Self { queue, database, spill, left: Vec::new(), trouble: None, disk_fails: false })
     }
 
     pub(super) async fn run(mut self) {
@@ -86,6 +90,10 @@ impl Keeper {
         if !batch.is_empty() {
             self.write_batch(batch).await;
         }
+        if self.queue.waited() > PATIENCE {
+            // They come faster than the database takes them.
+            self.spill_queue();
+        }
         if self.trouble.is_none() || (self.may_try() && self.queue.closed().is_none()) {
             self.take_back().await;
         }
@@ -103,75 +111,6 @@ impl Keeper {
                     self.put_down(batch);
                 }
             }
-        }
-    }
-
-    /// Takes the oldest spilled batch into the database.
-    async fn take_back(&mut self) {
-        let spilled = match self.spill.oldest() {
-            Ok(Some(spilled)) => spilled,
-            Ok(None) => return,
-            Err(error) => {
-                tracing::error!(%error, "Cannot read spilled usage records; the next start tries again");
-                return;
-            }
-        };
-        for rows in spilled.rows.chunks(BATCH) {
-            let refused = match self.write(rows, Origin::Disk).await.0 {
-                Ok(()) => 0,
-                Err(Unwritten::Store(StoreError::Refused(_))) => match self.one_by_one(rows).await {
-                    Ok(refused) => refused,
-                    Err(why) => return self.note(&why),
-                },
-                Err(why) => return self.note(&why),
-            };
-            self.spill.advance(rows.len());
-            self.queue.count(|counters| {
-                counters.spilled = counters.spilled.saturating_sub(rows.len() as u64);
-                counters.written += (rows.len() - refused) as u64;
-                counters.lost += refused as u64;
-            });
-        }
-        self.finish_taking_back(spilled.damaged);
-    }
-
-    /// Finds those rows that the database refuses and puts them aside; how many there are.
-    async fn one_by_one(&mut self, rows: &[UsageRow]) -> Result<usize, Unwritten> {
-        let mut refused = Vec::new();
-        for row in rows {
-            match self.write(std::slice::from_ref(row), Origin::Disk).await.0 {
-                Ok(()) => {}
-                Err(Unwritten::Store(StoreError::Refused(error))) => {
-                    tracing::error!(%error, request_id = row.request_id, "The database refuses a usage record");
-                    refused.push(row.clone());
-                }
-                Err(why) => return Err(why),
-            }
-        }
-        if !refused.is_empty() {
-            self.spill.set_aside(&refused).map_err(Unwritten::Disk)?;
-        }
-        Ok(refused.len())
-    }
-
-    /// Every row of the oldest file that can be read is in the database or put aside.
-    fn finish_taking_back(&mut self, damaged: u64) {
-        if damaged > 0 {
-            tracing::error!(lines = damaged, "Spilled usage records cannot be read; their file is put aside");
-        }
-        let (left, removed) = self.spill.remove_oldest(damaged > 0);
-        if let Err(error) = removed {
-            // It is taken in once more at the next start; rows have ids, so that changes nothing.
-            tracing::error!(%error, "Cannot remove a file of spilled usage records");
-        }
-        self.queue.count(|counters| {
-            counters.spilled = counters.spilled.saturating_sub(left);
-            counters.lost += damaged;
-            // Those that another instance took in.
-            counters.written += left.saturating_sub(damaged);
-        });
-        if self.spill.is_empty() {
-            tracing::info!("All spilled usage records are in the database");
         }
     }
 
@@ -219,9 +158,7 @@ impl Keeper {
 
     fn spill_queue(&mut self) {
         let rows = self.queue.take(usize::MAX);
-        if !rows.is_empty() && !self.spill(&rows) {
-            self.left.extend(rows);
-        }
+        self.put_down(rows);
     }
 
     /// Puts rows on the disk, or keeps them.
@@ -235,19 +172,15 @@ impl Keeper {
         match self.spill.write(rows) {
             Ok(()) => {
                 self.queue.release(rows.len(), |counters, rows| counters.spilled += rows);
+                self.disk_fails = false;
                 true
             }
             Err(error) => {
-                self.cannot_spill(&error);
+                if !std::mem::replace(&mut self.disk_fails, true) {
+                    tracing::error!(%error, "Usage records wait in memory: neither the database nor the disk takes them");
+                }
                 false
             }
-        }
-    }
-
-    /// Said once for each time that the database is away.
-    fn cannot_spill(&mut self, error: &io::Error) {
-        if self.trouble.as_ref().is_none_or(|trouble| trouble.pause == FIRST_PAUSE) {
-            tracing::error!(%error, "Usage records wait in memory: neither the database nor the disk takes them");
         }
     }
 
@@ -255,7 +188,7 @@ impl Keeper {
         if self.trouble.is_none() {
             match why {
                 Unwritten::Store(error) => {
-                    tracing::warn!(%error, "Usage records go to the disk until the database works")
+                    tracing::warn!(%error, "Usage records go to the disk until the database works");
                 }
                 Unwritten::Disk(error) => tracing::warn!(%error, "Cannot put refused usage records aside"),
                 Unwritten::Silence => tracing::warn!("Usage records go to the disk until the database answers"),
