@@ -8,10 +8,16 @@ pub mod upstream;
 #[cfg(feature = "client")]
 #[path = "support/client.rs"]
 pub(crate) mod client;
+#[cfg(feature = "service")]
+#[path = "support/database.rs"]
+pub(crate) mod database;
 #[path = "support/http.rs"]
 pub(crate) mod http;
 #[path = "support/legs.rs"]
 pub(crate) mod legs;
+#[cfg(all(unix, feature = "service"))]
+#[path = "support/postgres.rs"]
+pub(crate) mod postgres;
 #[path = "support/raw.rs"]
 pub(crate) mod raw;
 #[cfg(feature = "service")]
@@ -26,5 +32,8 @@ pub(crate) mod store;
 pub(crate) mod temporary;
 #[path = "support/usage.rs"]
 pub(crate) mod usage;
+#[cfg(feature = "service")]
+#[path = "support/usage_writer.rs"]
+pub(crate) mod usage_writer;
 #[path = "support/wire.rs"]
 pub(crate) mod wire;

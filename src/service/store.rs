@@ -22,7 +22,7 @@ mod writer;
 use std::time::Duration;
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
-use sqlx::{Any, AnyPool, Executor, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
 
 pub use self::audit::{Audit, AuditEntry, NewAuditEntry, Outcome};
 pub use self::devices::{Device, DeviceFilter, DevicePatch, DeviceState, Devices, Seen};
@@ -49,12 +49,9 @@ impl Database {
     /// [`StoreError`]: also when what is there is damaged, or belongs to a newer version.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
         let database = Self::connect_later(url, CONNECTIONS, PATIENCE)?;
-        match url {
-            DatabaseUrl::Sqlite(path) => {
-                sqlite::create(path)?;
-                sqlite::prepare(&database.pool, path).await?;
-            }
-            DatabaseUrl::Postgres(address) => postgres::reach(address.expose()).await?,
+        match tokio::time::timeout(CONNECT_LIMIT, prepare(url)).await {
+            Ok(prepared) => prepared?,
+            Err(_) => return Err(StoreError::Unreachable(sqlx::Error::PoolTimedOut)),
         }
         schema::bring_up_to_date(&database).await?;
         Ok(database)
@@ -109,10 +106,7 @@ impl Database {
 
     fn connect_later(url: &DatabaseUrl, connections: u32, patience: Duration) -> Result<Self, StoreError> {
         install_default_drivers();
-        let (address, greeting) = match url {
-            DatabaseUrl::Sqlite(path) => (sqlite::address(path), sqlite::greeting(patience)),
-            DatabaseUrl::Postgres(address) => (address.expose().to_owned(), postgres::greeting(patience)),
-        };
+        let (address, greeting) = (address(url), greeting(url, patience));
         let pool = AnyPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(ACQUIRE_LIMIT)
@@ -135,9 +129,38 @@ impl Database {
     }
 }
 
+/// Connects once and leaves again: a pool would try for long and then say only that it had waited in vain.
+async fn prepare(url: &DatabaseUrl) -> Result<(), StoreError> {
+    if let DatabaseUrl::Sqlite(path) = url {
+        sqlite::create(path)?;
+    }
+    let mut connection = AnyConnection::connect(&address(url)).await?;
+    connection.execute(greeting(url, PATIENCE).as_str()).await?;
+    if let DatabaseUrl::Sqlite(path) = url {
+        sqlite::prepare(&mut connection, path).await?;
+    }
+    Ok(connection.close().await?)
+}
+
+fn address(url: &DatabaseUrl) -> String {
+    match url {
+        DatabaseUrl::Sqlite(path) => sqlite::address(path),
+        DatabaseUrl::Postgres(address) => address.expose().to_owned(),
+    }
+}
+
+fn greeting(url: &DatabaseUrl, patience: Duration) -> String {
+    match url {
+        DatabaseUrl::Sqlite(_) => sqlite::greeting(patience),
+        DatabaseUrl::Postgres(_) => postgres::greeting(patience),
+    }
+}
+
 /// Enough for an administrator and a few pollers.
 const CONNECTIONS: u32 = 4;
 /// How long a statement waits for a lock.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a start waits, the look over the file included.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 /// How long a caller waits for a connection.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);

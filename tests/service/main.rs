@@ -35,6 +35,14 @@ mod secrets;
 mod shutdown;
 mod sizes;
 mod smuggling;
+mod store_devices;
+#[cfg(unix)]
+mod store_disk_full;
+mod store_governance;
+mod store_killed;
+mod store_open;
+mod store_usage;
+mod store_writer;
 mod targets;
 mod upstream_faults;
 mod upstream_framing;

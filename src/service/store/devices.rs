@@ -217,5 +217,5 @@ const MERGE: &str = " ON CONFLICT (id) DO UPDATE SET
     user_name = CASE WHEN excluded.last_seen >= devices.last_seen THEN COALESCE(excluded.user_name, devices.user_name)
         ELSE COALESCE(devices.user_name, excluded.user_name) END";
 
-/// Rows in one statement. SQLite takes 32,766 values, PostgreSQL 65,535.
-const ROWS: usize = 500;
+/// Rows in one statement. SQLite looks for each value by going through all of them.
+const ROWS: usize = 100;

@@ -2,18 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::{AnyConnection, Connection};
-
-use super::error::StoreError;
-
-/// Connects once and leaves again. A pool would only say that it had waited in vain.
-pub(super) async fn reach(address: &str) -> Result<(), StoreError> {
-    match tokio::time::timeout(CONNECT_LIMIT, AnyConnection::connect(address)).await {
-        Ok(connected) => Ok(connected?.close().await?),
-        Err(_) => Err(StoreError::Unreachable(sqlx::Error::PoolTimedOut)),
-    }
-}
-
 /// What each connection begins with: nothing waits longer for a lock than it would in SQLite, and a statement that the
 /// network swallowed ends at the server too.
 pub(super) fn greeting(patience: Duration) -> String {
@@ -28,5 +16,4 @@ pub(super) fn greeting(patience: Duration) -> String {
 pub(super) const MIGRATION_LOCK: &str = "SET LOCAL lock_timeout = 60000; SET LOCAL statement_timeout = 0; \
      SELECT pg_advisory_xact_lock(8538072643071)";
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const STATEMENT_LIMIT: Duration = Duration::from_secs(25);

@@ -2,12 +2,13 @@
 //!
 //! What can go wrong: the file cannot be made, or holds something else than a sound database.
 
+use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::{AnyPool, Executor, Row};
+use sqlx::{AnyConnection, Executor, Row};
 
 use super::error::StoreError;
 
@@ -30,7 +31,8 @@ pub(super) fn address(path: &Path) -> String {
         if byte.is_ascii_alphanumeric() || b"/._-:\\".contains(&byte) {
             address.push(char::from(byte));
         } else {
-            address.push_str(&format!("%{byte:02X}"));
+            // Writing to a String cannot fail.
+            let _ = write!(address, "%{byte:02X}");
         }
     }
     address
@@ -43,28 +45,28 @@ pub(super) fn greeting(patience: Duration) -> String {
 }
 
 /// Looks the file over and lets readers and one writer work at the same time from now on.
-pub(super) async fn prepare(pool: &AnyPool, path: &Path) -> Result<(), StoreError> {
-    write_ahead(pool).await?;
+pub(super) async fn prepare(connection: &mut AnyConnection, path: &Path) -> Result<(), StoreError> {
+    write_ahead(connection).await?;
     if std::fs::metadata(path).is_ok_and(|file| file.len() <= CHECK_UP_TO) {
-        check(pool).await?;
+        check(connection).await?;
     }
     Ok(())
 }
 
 /// The change needs the file for itself and does not wait for that: another instance may be starting too.
-async fn write_ahead(pool: &AnyPool) -> Result<(), StoreError> {
+async fn write_ahead(connection: &mut AnyConnection) -> Result<(), StoreError> {
     for _ in 0..ATTEMPTS {
-        match pool.execute("PRAGMA journal_mode = WAL").await.map_err(StoreError::from) {
+        match connection.execute("PRAGMA journal_mode = WAL").await.map_err(StoreError::from) {
             Err(StoreError::Busy(_)) => tokio::time::sleep(PAUSE).await,
             other => return other.map(|_| ()),
         }
     }
-    pool.execute("PRAGMA journal_mode = WAL").await?;
+    connection.execute("PRAGMA journal_mode = WAL").await?;
     Ok(())
 }
 
-async fn check(pool: &AnyPool) -> Result<(), StoreError> {
-    let found: String = pool.fetch_one("PRAGMA quick_check(1)").await?.try_get(0)?;
+async fn check(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    let found: String = connection.fetch_one("PRAGMA quick_check(1)").await?.try_get(0)?;
     if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { found }) }
 }
 

@@ -121,7 +121,9 @@ async fn insert(transaction: &mut Transaction<'static, Any>, rows: &[UsageRow]) 
     for rows in rows.chunks(ROWS) {
         let mut statement = Statement::new("INSERT INTO usage_records (");
         statement.push(row::COLUMNS).push(") VALUES");
-        rows.iter().for_each(|row| statement.bind_row(row.values()));
+        for row in rows {
+            statement.bind_row(row.values());
+        }
         statement.push(" ON CONFLICT (request_id) DO NOTHING").execute(&mut **transaction).await?;
     }
     Ok(())
@@ -131,5 +133,5 @@ fn seen(row: &UsageRow) -> Seen {
     Seen { device: row.device.clone(), at: row.finished_at, org: row.org.clone(), user: row.user.clone() }
 }
 
-/// Rows in one statement. SQLite takes 32,766 values, PostgreSQL 65,535.
-const ROWS: usize = 500;
+/// Rows in one statement. SQLite looks for each value by going through all of them.
+const ROWS: usize = 25;

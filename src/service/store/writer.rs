@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use self::keeper::Keeper;
 pub use self::queue::UsageCounters;
 use self::queue::{Entry, Queue};
@@ -106,7 +108,8 @@ impl UsageWriter {
 
     /// Takes a record and its price in millionths of a US dollar. Never waits for anything.
     pub fn keep(&self, record: UsageRecord, cost_microusd: Option<u64>) {
-        self.queue.push(Entry { record, finished_at: self.clock.now(), cost_microusd });
+        let (finished_at, since) = (self.clock.now(), Instant::now());
+        self.queue.push(Entry { record, finished_at, cost_microusd, since });
     }
 
     /// What has become of the records so far.
@@ -130,6 +133,13 @@ impl UsageWriter {
 impl UsageSink for UsageWriter {
     fn record(&self, record: &Arc<UsageRecord>) {
         self.keep(record.as_ref().clone(), record.cost.map(MicroDollars::get));
+    }
+}
+
+/// Without [`close`](UsageWriter::close) everything goes to the disk, soon.
+impl Drop for UsageWriter {
+    fn drop(&mut self) {
+        self.queue.close(Duration::ZERO);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The thread behind the queue: batches to the database, or to the disk while the database does not take them.
 
+mod take_back;
+
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::queue::{BATCH, Queue};
-use super::spill::{Spill, Spilled};
+use super::spill::Spill;
 use crate::service::store::{Database, StoreError, UsageRow};
 
 /// Takes from the queue until it is closed and empty.
@@ -19,6 +21,8 @@ pub(super) struct Keeper {
     /// What neither the database nor the disk has taken yet.
     left: Vec<UsageRow>,
     trouble: Option<Trouble>,
+    /// The disk did not take them the last time, and the log knows.
+    disk_fails: bool,
 }
 
 /// The database does not take records.
@@ -39,12 +43,14 @@ enum Unwritten {
     Store(StoreError),
     /// Nothing was heard of the database.
     Silence,
+    /// Refused ones cannot be put aside.
+    Disk(io::Error),
 }
 
 impl Keeper {
     pub(super) fn new(queue: Arc<Queue>, database: &Database, spill: Spill) -> Result<Self, StoreError> {
         let database = database.separate(PATIENCE)?;
-        Ok(Self { queue, database, spill, left: Vec::new(), trouble: None })
+        Ok(Self { queue, database, spill, left: Vec::new(), trouble: None, disk_fails: false })
     }
 
     pub(super) async fn run(mut self) {
@@ -59,7 +65,7 @@ impl Keeper {
             }
             self.turn().await;
             let empty = self.left.is_empty() && self.queue.len() == 0;
-            if closed.is_some() && empty {
+            if closed.is_some() && empty && (self.spill.is_empty() || self.trouble.is_some()) {
                 break;
             }
             if self.trouble.is_some() && !self.left.is_empty() {
@@ -84,7 +90,11 @@ impl Keeper {
         if !batch.is_empty() {
             self.write_batch(batch).await;
         }
-        if self.may_try() && self.queue.closed().is_none() {
+        if self.queue.waited() > PATIENCE {
+            // They come faster than the database takes them.
+            self.spill_queue();
+        }
+        if self.trouble.is_none() || (self.may_try() && self.queue.closed().is_none()) {
             self.take_back().await;
         }
     }
@@ -104,66 +114,6 @@ impl Keeper {
         }
     }
 
-    /// Takes the oldest spilled batch into the database.
-    async fn take_back(&mut self) {
-        let spilled = match self.spill.oldest() {
-            Ok(Some(spilled)) => spilled,
-            Ok(None) => return,
-            Err(error) => {
-                tracing::error!(%error, "Cannot read spilled usage records; the next start tries again");
-                return;
-            }
-        };
-        let mut refused = Vec::new();
-        for rows in spilled.rows.chunks(BATCH) {
-            match self.write(rows, Origin::Disk).await.0 {
-                Ok(()) => {}
-                Err(Unwritten::Store(StoreError::Refused(_))) => match self.one_by_one(rows).await {
-                    Ok(bad) => refused.extend(bad),
-                    Err(why) => return self.note(&why),
-                },
-                Err(why) => return self.note(&why),
-            }
-        }
-        self.finish_taking_back(&spilled, &refused);
-    }
-
-    /// Finds those rows that the database refuses.
-    async fn one_by_one(&mut self, rows: &[UsageRow]) -> Result<Vec<UsageRow>, Unwritten> {
-        let mut refused = Vec::new();
-        for row in rows {
-            match self.write(std::slice::from_ref(row), Origin::Disk).await.0 {
-                Ok(()) => {}
-                Err(Unwritten::Store(StoreError::Refused(error))) => {
-                    tracing::error!(%error, request_id = row.request_id, "The database refuses a usage record");
-                    refused.push(row.clone());
-                }
-                Err(why) => return Err(why),
-            }
-        }
-        Ok(refused)
-    }
-
-    fn finish_taking_back(&mut self, spilled: &Spilled, refused: &[UsageRow]) {
-        if spilled.damaged > 0 {
-            tracing::error!(lines = spilled.damaged, "Spilled usage records cannot be read; the file is set aside");
-        }
-        let aside = if refused.is_empty() { Ok(()) } else { self.spill.set_aside(refused).map(|_| ()) };
-        if let Err(error) = aside.and_then(|()| self.spill.remove_oldest(spilled.damaged > 0)) {
-            // It stays and is taken in once more at the next start; rows have ids, so that changes nothing.
-            tracing::error!(%error, "Cannot remove a file of spilled usage records");
-        }
-        let lost = spilled.damaged + refused.len() as u64;
-        self.queue.count(|counters| {
-            counters.spilled = counters.spilled.saturating_sub(spilled.counted);
-            counters.written += spilled.counted.saturating_sub(lost);
-            counters.lost += lost;
-        });
-        if self.spill.is_empty() {
-            tracing::info!("All spilled usage records are in the database");
-        }
-    }
-
     /// Writes rows and waits for the outcome. Whatever is in memory meanwhile goes to the disk when that takes long; the
     /// second value says where the rows are.
     async fn write(&mut self, rows: &[UsageRow], mut origin: Origin) -> (Result<(), Unwritten>, Origin) {
@@ -179,15 +129,15 @@ impl Keeper {
                 origin = Origin::Disk;
             }
             self.spill_queue();
-            let closing = self.queue.closed().is_some() && origin == Origin::Disk;
-            if closing || started.elapsed() > WRITE_LIMIT {
+            let late = self.queue.closed().is_some_and(|limit| Instant::now() >= limit);
+            if (late && origin == Origin::Disk) || started.elapsed() > WRITE_LIMIT {
                 break Err(Unwritten::Silence);
             }
         };
         match result {
             Ok(()) => self.recovered(),
             Err(Unwritten::Silence) => self.reconnect(),
-            Err(Unwritten::Store(_)) => {}
+            Err(Unwritten::Store(_) | Unwritten::Disk(_)) => {}
         }
         (result, origin)
     }
@@ -208,9 +158,7 @@ impl Keeper {
 
     fn spill_queue(&mut self) {
         let rows = self.queue.take(usize::MAX);
-        if !rows.is_empty() && !self.spill(&rows) {
-            self.left.extend(rows);
-        }
+        self.put_down(rows);
     }
 
     /// Puts rows on the disk, or keeps them.
@@ -224,19 +172,15 @@ impl Keeper {
         match self.spill.write(rows) {
             Ok(()) => {
                 self.queue.release(rows.len(), |counters, rows| counters.spilled += rows);
+                self.disk_fails = false;
                 true
             }
             Err(error) => {
-                self.cannot_spill(&error);
+                if !std::mem::replace(&mut self.disk_fails, true) {
+                    tracing::error!(%error, "Usage records wait in memory: neither the database nor the disk takes them");
+                }
                 false
             }
-        }
-    }
-
-    /// Said once for each time that the database is away.
-    fn cannot_spill(&mut self, error: &io::Error) {
-        if self.trouble.as_ref().is_none_or(|trouble| trouble.pause == FIRST_PAUSE) {
-            tracing::error!(%error, "Usage records wait in memory: neither the database nor the disk takes them");
         }
     }
 
@@ -244,8 +188,9 @@ impl Keeper {
         if self.trouble.is_none() {
             match why {
                 Unwritten::Store(error) => {
-                    tracing::warn!(%error, "Usage records go to the disk until the database works")
+                    tracing::warn!(%error, "Usage records go to the disk until the database works");
                 }
+                Unwritten::Disk(error) => tracing::warn!(%error, "Cannot put refused usage records aside"),
                 Unwritten::Silence => tracing::warn!("Usage records go to the disk until the database answers"),
             }
         }

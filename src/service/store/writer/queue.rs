@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) record: UsageRecord,
     pub(super) finished_at: SystemTime,
     pub(super) cost_microusd: Option<u64>,
+    /// Since when it has been here.
+    pub(super) since: Instant,
 }
 
 /// Between many threads that push and one that takes.
@@ -110,9 +112,13 @@ impl Queue {
     /// Moves up to `most` records to the writer, which holds them from now on.
     pub(super) fn take(&self, most: usize) -> Vec<UsageRow> {
         let mut state = self.lock();
-        let count = state.entries.len().min(most);
-        let entries: Vec<_> = state.entries.drain(..count).collect();
-        state.held += count;
+        let entries: VecDeque<_> = if state.entries.len() <= most {
+            // Those who push wait meanwhile, so nothing is copied.
+            std::mem::take(&mut state.entries)
+        } else {
+            state.entries.drain(..most).collect()
+        };
+        state.held += entries.len();
         drop(state);
         let row = |entry: Entry| UsageRow::of(entry.record, entry.finished_at, entry.cost_microusd);
         entries.into_iter().map(row).collect()
@@ -141,6 +147,11 @@ impl Queue {
     /// When writing must be over, once the queue was closed.
     pub(super) fn closed(&self) -> Option<Instant> {
         self.lock().closed
+    }
+
+    /// How long the oldest record has waited here.
+    pub(super) fn waited(&self) -> Duration {
+        self.lock().entries.front().map_or(Duration::ZERO, |entry| entry.since.elapsed())
     }
 
     /// How many records wait here.

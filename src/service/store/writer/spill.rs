@@ -24,16 +24,17 @@ pub(super) struct Spill {
 /// A batch on the disk.
 struct SpillFile {
     path: PathBuf,
+    /// How many it holds that the database does not have yet.
     rows: u64,
+    /// Rows at its beginning that the database has.
+    taken: usize,
 }
 
-/// The rows of the oldest file.
+/// Those rows of the oldest file that the database does not have yet.
 pub(super) struct Spilled {
     pub(super) rows: Vec<UsageRow>,
     /// Lines that cannot be read.
     pub(super) damaged: u64,
-    /// How many rows the file was counted with.
-    pub(super) counted: u64,
 }
 
 impl Spill {
@@ -55,7 +56,7 @@ impl Spill {
             // Another instance may take it in at this moment.
             if let Ok(text) = fs::read(&path) {
                 let rows = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count() as u64;
-                spill.files.push_back(SpillFile { path, rows });
+                spill.files.push_back(SpillFile { path, rows, taken: 0 });
             }
         }
         Ok(spill)
@@ -73,7 +74,7 @@ impl Spill {
     /// Puts rows on the disk; they are there when this returns.
     pub(super) fn write(&mut self, rows: &[UsageRow]) -> io::Result<()> {
         let path = self.put(rows, WHOLE)?;
-        self.files.push_back(SpillFile { path, rows: rows.len() as u64 });
+        self.files.push_back(SpillFile { path, rows: rows.len() as u64, taken: 0 });
         Ok(())
     }
 
@@ -95,28 +96,34 @@ impl Spill {
                 return Err(error);
             }
         };
-        let mut spilled = Spilled { rows: Vec::new(), damaged: 0, counted: file.rows };
+        let mut spilled = Spilled { rows: Vec::new(), damaged: 0 };
         for line in text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             match serde_json::from_slice(line) {
                 Ok(row) => spilled.rows.push(row),
                 Err(_) => spilled.damaged += 1,
             }
         }
+        spilled.rows.drain(..file.taken.min(spilled.rows.len()));
         Ok(Some(spilled))
     }
 
-    /// The oldest file's rows are in the database. A damaged file is kept under another name, for a person to look at.
-    pub(super) fn remove_oldest(&mut self, damaged: bool) -> io::Result<()> {
-        let Some(file) = self.files.pop_front() else { return Ok(()) };
-        let done = if damaged {
-            fs::rename(&file.path, file.path.with_extension(DAMAGED))
-        } else {
-            fs::remove_file(&file.path)
-        };
-        match done {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+    /// The next `rows` of the oldest file are in the database, so that another attempt begins behind them.
+    pub(super) fn advance(&mut self, rows: usize) {
+        if let Some(file) = self.files.front_mut() {
+            file.taken += rows;
+            file.rows = file.rows.saturating_sub(rows as u64);
         }
+    }
+
+    /// Nothing more can be had of the oldest file; how many rows it was thought to hold still. A damaged file is kept
+    /// under another name, for a person to look at.
+    pub(super) fn remove_oldest(&mut self, damaged: bool) -> (u64, io::Result<()>) {
+        let Some(file) = self.files.pop_front() else { return (0, Ok(())) };
+        let aside = file.path.with_extension(DAMAGED);
+        let removed = if damaged { fs::rename(&file.path, aside) } else { fs::remove_file(&file.path) };
+        // Another instance may have removed it.
+        let gone = removed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        (file.rows, if gone { Ok(()) } else { removed })
     }
 
     fn put(&self, rows: &[UsageRow], extension: &str) -> io::Result<PathBuf> {

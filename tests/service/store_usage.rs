@@ -1,0 +1,164 @@
+//! The history of usage, on SQLite and on PostgreSQL.
+
+use valetkey::service::store::{PageRequest, StoreError, Totals, TotalsBy, UsageFilter, UsageRow};
+
+use crate::support::database::{TestDatabase, at, device, row};
+
+#[tokio::test]
+async fn a_row_comes_back_as_it_was_written() {
+    for database in TestDatabase::each().await {
+        let store = database.open().await;
+        let full = row("req_1", device(1), at(1_700_000_000_123));
+        let empty = UsageRow {
+            upstream_request_id: None,
+            org: None,
+            user: Some("ann".to_owned()),
+            model_asked: None,
+            model_answered: None,
+            status: None,
+            first_byte_ms: None,
+            cost_microusd: None,
+            ..row("req_2", device(2), at(1_700_000_000_122))
+        };
+        store.usage().insert(&[empty.clone(), full.clone()]).await.unwrap();
+        let page = store.usage().list(&UsageFilter::default(), &PageRequest::first(10)).await.unwrap();
+        assert_eq!((page.items, page.next), (vec![full, empty], None), "{}", database.name);
+        let seen = store.devices().get(&device(1)).await.unwrap().unwrap();
+        assert_eq!((seen.last_seen, seen.org.as_deref()), (at(1_700_000_000_123), Some("acme")));
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_is_written_twice_is_there_once() {
+    for database in TestDatabase::each().await {
+        let usage = database.open().await.usage();
+        let first = row("req_1", device(1), at(1000));
+        usage.insert(&[first.clone(), first.clone()]).await.unwrap();
+        usage.insert(&[row("req_2", device(1), at(1000)), UsageRow { total_ms: 9, ..first.clone() }]).await.unwrap();
+        let page = usage.list(&UsageFilter::default(), &PageRequest::first(10)).await.unwrap();
+        assert_eq!(page.items, [row("req_2", device(1), at(1000)), first], "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn what_a_request_may_hold_and_a_database_may_not_does_no_harm() {
+    for database in TestDatabase::each().await {
+        let usage = database.open().await.usage();
+        let odd = UsageRow {
+            model_asked: Some("nul\0 '; DROP TABLE usage_records; -- \u{1f980}".to_owned()),
+            total_ms: u64::MAX,
+            ..row("req_1", device(1), at(1000))
+        };
+        usage.insert(std::slice::from_ref(&odd)).await.unwrap();
+        let page = usage.list(&UsageFilter::default(), &PageRequest::first(10)).await.unwrap();
+        let kept = odd.model_asked.map(|model| model.replace('\0', "\u{fffd}"));
+        assert_eq!(page.items[0].model_asked, kept, "{}", database.name);
+        assert_eq!(page.items[0].total_ms, u64::MAX >> 1, "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn a_list_has_the_newest_first_and_goes_on_where_a_page_ended() {
+    for database in TestDatabase::each().await {
+        let usage = database.open().await.usage();
+        // Three at each moment, so that pages end between equal times.
+        let rows: Vec<_> = (0..1203)
+            .map(|number| row(&format!("req_{number:05}"), device(number % 3), at(number as u64 / 3)))
+            .collect();
+        usage.insert(&rows).await.unwrap();
+        let mut page = PageRequest::first(100);
+        let mut found = Vec::new();
+        loop {
+            let answer = usage.list(&UsageFilter::default(), &page).await.unwrap();
+            found.extend(answer.items);
+            page.cursor = answer.next;
+            if page.cursor.is_none() {
+                break;
+            }
+        }
+        let newest_first: Vec<_> = rows.into_iter().rev().collect();
+        assert!(found == newest_first, "{}: {} rows", database.name, found.len());
+        for cursor in ["", "x", "x.y", "9999999999999999999999.x"] {
+            let page = PageRequest { cursor: Some(cursor.to_owned()), limit: 1 };
+            let refused = usage.list(&UsageFilter::default(), &page).await.unwrap_err();
+            assert!(matches!(refused, StoreError::Cursor), "{cursor:?}: {refused}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_are_narrowed_by_every_filter() {
+    for database in TestDatabase::each().await {
+        let usage = database.open().await.usage();
+        let plain = row("req_1", device(1), at(1000));
+        let asked = UsageRow { model_answered: None, org: None, ..row("req_2", device(2), at(2000)) };
+        let user = UsageRow { user: Some("ann".to_owned()), ..row("req_3", device(2), at(3000)) };
+        usage.insert(&[plain, asked, user]).await.unwrap();
+        let ids = async |filter: UsageFilter| -> Vec<String> {
+            let page = usage.list(&filter, &PageRequest::first(10)).await.unwrap();
+            page.items.into_iter().map(|row| row.request_id).collect()
+        };
+        let all = UsageFilter::default;
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            ids(UsageFilter { device: Some(device(2)), ..all() }).await,
+            ["req_3", "req_2"],
+            "{}",
+            database.name
+        );
+        assert_eq!(ids(UsageFilter { user: text("ann"), ..all() }).await, ["req_3"]);
+        assert_eq!(ids(UsageFilter { org: text("acme"), ..all() }).await, ["req_3", "req_1"]);
+        assert_eq!(ids(UsageFilter { model: text("model-asked"), ..all() }).await, ["req_2"]);
+        assert_eq!(ids(UsageFilter { model: text("model-answered"), ..all() }).await, ["req_3", "req_1"]);
+        assert_eq!(ids(UsageFilter { from: Some(at(1000)), to: Some(at(3000)), ..all() }).await, ["req_2", "req_1"]);
+        assert!(ids(UsageFilter { org: text("acme"), to: Some(at(1000)), ..all() }).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn sums_are_right_for_every_key() {
+    const DAY: u64 = 86_400_000;
+    for database in TestDatabase::each().await {
+        let usage = database.open().await.usage();
+        // The last and the first millisecond of two days.
+        let first = row("req_1", device(1), at(20_000 * DAY - 1));
+        let second = row("req_2", device(1), at(20_000 * DAY));
+        let third = UsageRow {
+            org: None,
+            user: Some("ann".to_owned()),
+            model_answered: None,
+            cost_microusd: None,
+            ..row("req_3", device(2), at(20_000 * DAY + 5))
+        };
+        usage.insert(&[first, second, third]).await.unwrap();
+        let totals = async |by| usage.totals(by, &UsageFilter::default()).await.unwrap();
+        let sum = |key: Option<&str>, requests: u64, priced: u64| Totals {
+            key: key.map(Into::into),
+            requests,
+            input_tokens: requests,
+            output_tokens: 20 * requests,
+            cache_creation_input_tokens: 4300 * requests,
+            cache_read_input_tokens: 50_000 * requests,
+            cost_microusd: 7 * priced,
+        };
+        let name = database.name;
+        assert_eq!(
+            totals(TotalsBy::Device).await,
+            [sum(Some("device-0001"), 2, 2), sum(Some("device-0002"), 1, 0)],
+            "{name}"
+        );
+        assert_eq!(totals(TotalsBy::User).await, [sum(None, 2, 2), sum(Some("ann"), 1, 0)], "{name}");
+        assert_eq!(totals(TotalsBy::Org).await, [sum(None, 1, 0), sum(Some("acme"), 2, 2)], "{name}");
+        let models = [sum(Some("model-answered"), 2, 2), sum(Some("model-asked"), 1, 0)];
+        assert_eq!(totals(TotalsBy::Model).await, models, "{name}");
+        assert_eq!(
+            totals(TotalsBy::Day).await,
+            [sum(Some("2024-10-03"), 1, 1), sum(Some("2024-10-04"), 2, 1)],
+            "{name}"
+        );
+        let filter = UsageFilter { from: Some(at(20_000 * DAY)), ..UsageFilter::default() };
+        assert_eq!(usage.totals(TotalsBy::Day, &filter).await.unwrap(), [sum(Some("2024-10-04"), 2, 1)], "{name}");
+        let none = UsageFilter { to: Some(at(0)), ..UsageFilter::default() };
+        assert_eq!(usage.totals(TotalsBy::Day, &none).await.unwrap(), [], "{name}");
+    }
+}

@@ -1,0 +1,156 @@
+//! Databases for tests: a SQLite file, and a database of a real PostgreSQL server.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sqlx::any::install_default_drivers;
+use sqlx::{AnyConnection, Connection, Executor};
+use tempfile::TempDir;
+use valetkey::secret::Secret;
+use valetkey::service::config::DatabaseUrl;
+use valetkey::service::store::{Database, UsageRow};
+use valetkey::service::usage::{Ended, Tokens, UsageRecord};
+use valetkey::wire::DeviceId;
+
+#[cfg(unix)]
+use super::postgres::PostgresServer;
+
+/// An empty database, gone when dropped.
+pub(crate) struct TestDatabase {
+    pub url: DatabaseUrl,
+    /// For messages.
+    pub name: &'static str,
+    folder: TempDir,
+    #[cfg(unix)]
+    _server: Option<Arc<PostgresServer>>,
+}
+
+impl TestDatabase {
+    /// One of each kind that this machine has.
+    pub(crate) async fn each() -> Vec<Self> {
+        [Some(Self::sqlite()), Self::postgres().await].into_iter().flatten().collect()
+    }
+
+    /// A file that does not exist yet.
+    pub(crate) fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(folder.path().join("a file#1%.db"));
+        Self {
+            url,
+            name: "SQLite",
+            folder,
+            #[cfg(unix)]
+            _server: None,
+        }
+    }
+
+    #[cfg(unix)]
+    pub(crate) async fn postgres() -> Option<Self> {
+        let server = PostgresServer::shared().await?;
+        let url = DatabaseUrl::Postgres(Secret::new(server.new_database().await));
+        Some(Self { url, name: "PostgreSQL", folder: tempfile::tempdir().unwrap(), _server: Some(server) })
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) async fn postgres() -> Option<Self> {
+        None
+    }
+
+    pub(crate) async fn open(&self) -> Database {
+        Database::open(&self.url).await.unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+
+    /// The file, when it is one.
+    pub(crate) fn file(&self) -> PathBuf {
+        let DatabaseUrl::Sqlite(path) = &self.url else { panic!("{} is no file", self.name) };
+        path.clone()
+    }
+
+    /// A folder for what else the test needs.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().join("spill")
+    }
+
+    /// A connection past the store.
+    pub(crate) async fn connect(&self) -> AnyConnection {
+        install_default_drivers();
+        let address = match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                format!("sqlite:{}", path.display().to_string().replace('%', "%25").replace('#', "%23"))
+            }
+            DatabaseUrl::Postgres(address) => address.expose().to_owned(),
+        };
+        AnyConnection::connect(&address).await.unwrap()
+    }
+
+    /// A connection to another database of the same server.
+    pub(crate) async fn connect_beside(&self) -> AnyConnection {
+        let DatabaseUrl::Postgres(address) = &self.url else { panic!("{} has no server", self.name) };
+        let other = address.expose().replace(&format!("/{}?", self.database_name()), "/postgres?");
+        AnyConnection::connect(&other).await.unwrap()
+    }
+
+    /// What the server calls it.
+    pub(crate) fn database_name(&self) -> String {
+        let DatabaseUrl::Postgres(address) = &self.url else { panic!("{} has no server", self.name) };
+        let after_host = address.expose().strip_prefix("postgres://postgres@localhost/").unwrap();
+        after_host.split('?').next().unwrap().to_owned()
+    }
+
+    /// Keeps everybody else from writing usage until the connection is dropped.
+    pub(crate) async fn lock(&self) -> AnyConnection {
+        let mut connection = self.connect().await;
+        let lock = match self.url {
+            DatabaseUrl::Sqlite(_) => "BEGIN EXCLUSIVE",
+            DatabaseUrl::Postgres(_) => "BEGIN; LOCK TABLE usage_records",
+        };
+        connection.execute(lock).await.unwrap();
+        connection
+    }
+}
+
+/// A device's name.
+pub(crate) fn device(number: usize) -> DeviceId {
+    DeviceId::parse(&format!("device-{number:04}")).unwrap()
+}
+
+/// A time in whole milliseconds.
+pub(crate) fn at(millis: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(millis)
+}
+
+/// What the relay leaves of a request.
+pub(crate) fn record(id: &str, device: DeviceId) -> UsageRecord {
+    UsageRecord {
+        request_id: id.to_owned(),
+        upstream_request_id: Some("req_upstream".to_owned()),
+        device,
+        org: Some("acme".to_owned()),
+        user: None,
+        route: "POST /v1/messages",
+        model_asked: Some("model-asked".into()),
+        model_answered: Some("model-answered".to_owned()),
+        status: Some(200),
+        first_byte: Some(Duration::from_millis(12)),
+        total: Duration::from_millis(345),
+        tokens: Tokens {
+            input_tokens: 1,
+            output_tokens: 20,
+            cache_write_5m_tokens: 300,
+            cache_write_1h_tokens: 4000,
+            cache_read_tokens: 50_000,
+        },
+        cost: None,
+        cost_estimated: false,
+        output_estimated: true,
+        no_usage: false,
+        unparsed_events: 3,
+        ended: Ended::UpstreamCut,
+    }
+}
+
+/// The same as a row.
+pub(crate) fn row(id: &str, device: DeviceId, finished_at: SystemTime) -> UsageRow {
+    UsageRow::of(record(id, device), finished_at, Some(7))
+}
