@@ -89,7 +89,7 @@ pub struct Flags {
     /// json, human, or auto: human on a terminal
     #[arg(long, env = "LOG_FORMAT", default_value = "auto")]
     pub log_format: Option<String>,
-    /// Where devices, usage, revocations and the audit trail are kept: sqlite:<file> or postgres://…
+    /// Where devices, usage, revocations and the audit trail are kept: a SQLite file as sqlite:FILE, or PostgreSQL as a postgres URL
     #[arg(long, env = "DATABASE_URL", default_value = "sqlite:valetkey.db", hide_env_values = true)]
     pub database_url: Option<String>,
     /// Requests of one device in any window; 0 means no limit
