@@ -157,7 +157,7 @@ fn all_that_is_wrong_with_a_file_is_reported_with_its_place() {
 largest_prompt = "many"
 largest_output = 10
 batch = -0.5
-web_serach = 0.01
+web_lookups = 0.01
 
 [[price]]
 models = []
@@ -168,7 +168,7 @@ output = 2000000
 cache_write_5m = 0.0000001
 cache_write_1h = "1"
 fast = 0x2
-inptu = 1
+inputs = 1
 "#;
     assert_eq!(
         problems(file),
@@ -176,7 +176,7 @@ inptu = 1
             "line 1, web_search: is missing",
             "line 2, largest_prompt: must be a number of tokens from 1 to 1000000000",
             "line 4, batch: is no plain decimal number such as 12.50",
-            "line 5, web_serach: is unknown; there are: largest_prompt, largest_output, batch, web_search, price",
+            "line 5, web_lookups: is unknown; there are: largest_prompt, largest_output, batch, web_search, price",
             "line 7, price[0].cache_read: is missing",
             "line 8, price[0].models: must be a list of model ids in quotes",
             "line 9, price[0].from: must be a day since 1970 such as 2026-10-07, without quotes",
@@ -186,7 +186,7 @@ inptu = 1
             "line 13, price[0].cache_write_5m: has more than six decimal places",
             "line 14, price[0].cache_write_1h: must be a number, not string",
             "line 15, price[0].fast: must be a number, not integer",
-            "line 16, price[0].inptu: is unknown; there are: models, from, prompt_above, input, output, cache_write_5m, \
+            "line 16, price[0].inputs: is unknown; there are: models, from, prompt_above, input, output, cache_write_5m, \
              cache_write_1h, cache_read, fast, us",
         ]
     );
