@@ -179,7 +179,8 @@ pub(super) async fn see(transaction: &mut Transaction<'static, Any>, seen: &[See
                 sight.user.into(),
             ]);
         }
-        statement.push(MERGE).execute(&mut **transaction).await?;
+        statement.push(MERGE);
+        statement.execute_rows(&mut *transaction).await?;
     }
     Ok(())
 }
@@ -217,5 +218,5 @@ const MERGE: &str = " ON CONFLICT (id) DO UPDATE SET
     user_name = CASE WHEN excluded.last_seen >= devices.last_seen THEN COALESCE(excluded.user_name, devices.user_name)
         ELSE COALESCE(devices.user_name, excluded.user_name) END";
 
-/// Rows in one statement. SQLite looks for each value by going through all of them.
+/// Rows in one statement.
 const ROWS: usize = 100;

@@ -124,7 +124,8 @@ async fn insert(transaction: &mut Transaction<'static, Any>, rows: &[UsageRow]) 
         for row in rows {
             statement.bind_row(row.values());
         }
-        statement.push(" ON CONFLICT (request_id) DO NOTHING").execute(&mut **transaction).await?;
+        statement.push(" ON CONFLICT (request_id) DO NOTHING");
+        statement.execute_rows(&mut *transaction).await?;
     }
     Ok(())
 }
@@ -133,5 +134,5 @@ fn seen(row: &UsageRow) -> Seen {
     Seen { device: row.device.clone(), at: row.finished_at, org: row.org.clone(), user: row.user.clone() }
 }
 
-/// Rows in one statement. SQLite looks for each value by going through all of them.
+/// Rows in one statement.
 const ROWS: usize = 25;
