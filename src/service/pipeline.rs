@@ -115,6 +115,8 @@ impl Pipeline {
         let (caller, permit) = self.gates.enter(caller, arrival.route).await?;
         let mut stake = Stake::new(worker.open.open(&caller), permit);
         let recall = stake.recall();
+        // Who was revoked between the door and this list would be missed by the recall.
+        self.gates.standing.revocations.judge(caller.claims())?;
         let (parts, body) = arrival.request.into_parts();
         let asked = AskedModel::default();
         let inspector = inspector(arrival.route, &caller, &parts.headers, &asked)?;

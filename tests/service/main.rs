@@ -17,6 +17,7 @@ mod cors;
 mod credentials;
 mod disconnect;
 mod first_byte;
+mod governed;
 mod headers;
 mod limits_contract;
 mod limits_faults;
