@@ -107,9 +107,9 @@ impl UsageWriter {
     }
 
     /// Takes a record and its price in millionths of a US dollar. Never waits for anything.
-    pub fn keep(&self, record: UsageRecord, cost_microusd: Option<u64>) {
+    pub fn keep(&self, record: impl Into<Arc<UsageRecord>>, cost_microusd: Option<u64>) {
         let (finished_at, since) = (self.clock.now(), Instant::now());
-        self.queue.push(Entry { record, finished_at, cost_microusd, since });
+        self.queue.push(Entry { record: record.into(), finished_at, cost_microusd, since });
     }
 
     /// What has become of the records so far.
@@ -132,7 +132,7 @@ impl UsageWriter {
 
 impl UsageSink for UsageWriter {
     fn record(&self, record: &Arc<UsageRecord>) {
-        self.keep(record.as_ref().clone(), record.cost.map(MicroDollars::get));
+        self.keep(Arc::clone(record), record.cost.map(MicroDollars::get));
     }
 }
 

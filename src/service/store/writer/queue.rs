@@ -1,7 +1,7 @@
 //! Records on their way from requests to the thread that writes them.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
@@ -25,7 +25,7 @@ pub struct UsageCounters {
 
 /// A record that has ended.
 pub(super) struct Entry {
-    pub(super) record: UsageRecord,
+    pub(super) record: Arc<UsageRecord>,
     pub(super) finished_at: SystemTime,
     pub(super) cost_microusd: Option<u64>,
     /// Since when it has been here.
@@ -120,7 +120,8 @@ impl Queue {
         };
         state.held += entries.len();
         drop(state);
-        let row = |entry: Entry| UsageRow::of(entry.record, entry.finished_at, entry.cost_microusd);
+        let row =
+            |entry: Entry| UsageRow::of(Arc::unwrap_or_clone(entry.record), entry.finished_at, entry.cost_microusd);
         entries.into_iter().map(row).collect()
     }
 
