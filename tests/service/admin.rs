@@ -48,6 +48,10 @@ async fn what_is_said_of_a_device_is_in_force_at_once() {
         device["limits"],
         json!({ "requests": 5, "window_ms": null, "tokens_per_minute": null, "concurrent": null })
     );
+    for (search, found) in [("acm", 1), ("ad", 1), ("device-", 1), ("nobody", 0)] {
+        let list = service.admin("GET", &format!("/admin/devices?search={search}"), None).await.json();
+        assert_eq!(list["items"].as_array().unwrap().len(), found, "{search}");
+    }
     assert_eq!(service.messages(&token, BODY).await.error_code(), "model_not_allowed");
     let allowed = service.messages(&token, r#"{"model":"claude-haiku-4-5","messages":[]}"#).await;
     assert_eq!(allowed.status, 200);

@@ -80,7 +80,8 @@ impl Devices {
         if let Some(prefix) = filter.prefix.as_deref().filter(|prefix| !prefix.is_empty()) {
             let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
             // `LIKE` folds case in SQLite alone.
-            for (word, column) in [(" AND (", "id"), (" OR ", "org"), (" OR ", "user_name")] {
+            let (org, user) = ("COALESCE(ruled_org, org)", "COALESCE(ruled_user, user_name)");
+            for (word, column) in [(" AND (", "id"), (" OR ", org), (" OR ", user)] {
                 statement.push(word).push("substr(").push(column).push(", 1, CAST(").bind(length);
                 statement.push(" AS INTEGER)) = ").bind(prefix);
             }
