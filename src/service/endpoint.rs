@@ -88,6 +88,9 @@ impl Endpoint {
             }
             Route::Health => Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY))),
             Route::Ready if self.worker.shutdown.phase() == Phase::Running => {
+                if self.parts.pipeline.is_stale() {
+                    return Ok(json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(STALE)));
+                }
                 Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY)))
             }
             Route::Ready => Ok(json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(DRAINING))),
@@ -192,5 +195,6 @@ fn token_bytes(body: &Secret) -> Bytes {
 }
 
 const HEALTHY: &[u8] = concat!(r#"{"status":"ok","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#).as_bytes();
+const STALE: &[u8] = br#"{"status":"revocations_unknown"}"#;
 const DRAINING: &[u8] = br#"{"status":"draining"}"#;
 const MAX_CONTROL_BODY: usize = 16 * 1024;

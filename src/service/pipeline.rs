@@ -106,6 +106,12 @@ impl Pipeline {
         }
     }
 
+    /// Whether nobody is served, because nobody can tell who is revoked.
+    #[must_use]
+    pub(super) fn is_stale(&self) -> bool {
+        self.gates.standing.revocations.is_too_stale()
+    }
+
     /// Serves one request with what `worker` has.
     ///
     /// # Errors
@@ -120,7 +126,7 @@ impl Pipeline {
         let (parts, body) = arrival.request.into_parts();
         let asked = AskedModel::default();
         let inspector = inspector(arrival.route, &caller, &parts.headers, &asked)?;
-        let body = Held::take(body, &self.hold, inspector).await?;
+        let body = recall.unless(Held::take(body, &self.hold, inspector)).await.ok_or_else(revoked)??;
         if arrival.route.names_model() {
             stake = stake.passing(self.gates.pass(&caller, asked.get().map(AsRef::as_ref))?);
         }

@@ -52,7 +52,7 @@ impl Revocations {
         if self.current.load().covers(claims) {
             return Err(revoked());
         }
-        if self.staleness() > self.max_staleness {
+        if self.is_too_stale() {
             let message = "The service cannot learn at the moment who is revoked; try again later";
             return Err(Problem::new(ErrorCode::NotReady, message).retry_after(STALE_RETRY));
         }
@@ -85,6 +85,12 @@ impl Revocations {
 
     fn millis(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether it is too old to judge by.
+    #[must_use]
+    pub fn is_too_stale(&self) -> bool {
+        self.staleness() > self.max_staleness
     }
 
     /// How many entries there are.

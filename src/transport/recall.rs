@@ -39,12 +39,17 @@ impl Recall {
         if self.is_recalled() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Runs `work` until it is done or the flag is raised.
+    /// Runs `work` until it is done or the flag is raised. With the flag raised, nothing of it runs.
     pub async fn unless<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = std::pin::pin!(work);
-        std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Ready(result) => Poll::Ready(Some(result)),
-            Poll::Pending => self.poll(cx).map(|()| None),
+        std::future::poll_fn(|cx| {
+            if self.is_recalled() {
+                return Poll::Ready(None);
+            }
+            match work.as_mut().poll(cx) {
+                Poll::Ready(result) => Poll::Ready(Some(result)),
+                Poll::Pending => self.poll(cx).map(|()| None),
+            }
         })
         .await
     }

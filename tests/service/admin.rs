@@ -16,14 +16,14 @@ async fn a19_without_the_admin_token_there_is_nothing_to_see_or_to_do() {
         let answer = request(method, &url, &[]).await;
         assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (401, Some("unauthorized")));
     }
-    for wrong in [device, empty] {
-        let answer = get(&format!("{}/admin/devices", service.admin_url()), &[("authorization", &wrong)]).await;
+    for wrong in [&device, &empty, &device, &empty, &doubled] {
+        let answer = get(&format!("{}/admin/devices", service.admin_url()), &[("authorization", wrong)]).await;
         assert_eq!(answer.status, 401);
     }
     let locked = get(&format!("{}/admin/devices", service.admin_url()), &[("authorization", &doubled)]).await;
     assert_eq!((locked.status, locked.header("retry-after").is_some()), (429, true), "too many guesses");
     let right = service.admin("GET", "/admin/devices", None).await;
-    assert_eq!(right.status, 429, "and the right token does not tell a guesser that it is right");
+    assert_eq!(right.status, 200, "and nobody can lock the right token out");
 }
 
 #[tokio::test]

@@ -41,7 +41,8 @@ impl Guard {
         Self { token, sources: Mutex::default() }
     }
 
-    /// Judges a request from `source`. A locked-out source is not even compared, so that guessing on learns nothing.
+    /// Judges a request from `source`. The right token opens from everywhere, or any program beside an administrator could
+    /// lock the door; it is too long to be guessed. Requests without a token, as probes make them, are no guesses.
     ///
     /// # Errors
     /// [`Refused`]
@@ -50,14 +51,17 @@ impl Guard {
         let now = Instant::now();
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.retain(|_, failures| now - failures.since < LOCK_OUT);
+        if presented(headers).is_some_and(|presented| token.matches(presented)) {
+            sources.remove(&source);
+            return Ok(());
+        }
         if let Some(failures) = sources.get(&source)
             && failures.count >= MOST_FAILURES
         {
             return Err(Refused::LockedOut(LOCK_OUT.saturating_sub(now - failures.since)));
         }
-        if presented(headers).is_some_and(|presented| token.matches(presented)) {
-            sources.remove(&source);
-            return Ok(());
+        if !headers.contains_key(AUTHORIZATION) {
+            return Err(Refused::Wrong);
         }
         if sources.len() < MOST_SOURCES || sources.contains_key(&source) {
             let failures = sources.entry(source).or_insert(Failures { count: 0, since: now });
@@ -111,9 +115,10 @@ mod tests {
         for _ in 0..MOST_FAILURES {
             assert_eq!(guard.check(HERE, &with(&["Bearer guess"])), Err(Refused::Wrong));
         }
-        assert!(matches!(guard.check(HERE, &good), Err(Refused::LockedOut(_))));
-        assert_eq!(guard.check("192.0.2.1".parse().unwrap(), &good), Ok(()));
+        assert!(matches!(guard.check(HERE, &with(&["Bearer guess"])), Err(Refused::LockedOut(_))));
+        assert_eq!(guard.check("192.0.2.1".parse().unwrap(), &with(&["Bearer guess"])), Err(Refused::Wrong));
+        assert_eq!(guard.check(HERE, &good), Ok(()), "and nobody can lock the right token out");
         tokio::time::advance(LOCK_OUT).await;
-        assert_eq!(guard.check(HERE, &good), Ok(()));
+        assert_eq!(guard.check(HERE, &with(&["Bearer guess"])), Err(Refused::Wrong));
     }
 }

@@ -61,6 +61,9 @@ pub(super) async fn add(
     let Json(request) = body.map_err(|error| Fault::Invalid(error.body_text()))?;
     let (kind, value, reason) = request.read()?;
     let now = desk.clock.now();
+    if request_is_from_the_future(kind, &value, desk.clock.unix_seconds()) {
+        return Err(Fault::Invalid("`issued_before` is not a Unix second of the past".into()));
+    }
     // A single token is forgotten when it could not be used any more anyway.
     let expires_at = (kind == RevocationKind::Jti).then(|| now + desk.token_life + AFTERGLOW);
     let new = NewRevocation { kind, value, reason, created_by: "admin".into(), expires_at };
@@ -125,6 +128,11 @@ fn view(revocation: Revocation) -> RevocationView {
         created_by: revocation.created_by,
         expires_at: revocation.expires_at.map(millis),
     }
+}
+
+/// Such a one would cover every token that is issued until then.
+fn request_is_from_the_future(kind: RevocationKind, value: &str, now: u64) -> bool {
+    kind == RevocationKind::IssuedBefore && value.parse::<u64>().is_ok_and(|second| second > now)
 }
 
 /// How much longer than a token's life its revocation is kept: clocks differ.
