@@ -42,6 +42,8 @@ export interface NativeOptions {
   storage?: string
   /** The enrolment token. */
   enrolmentToken?: string
+  /** The app's version. */
+  appVersion?: string
   /** Milliseconds. */
   refreshIntervalMs?: number
   /** Milliseconds. */
