@@ -117,11 +117,12 @@ impl Pipeline {
     /// # Errors
     /// The [`Problem`] to answer with. Once the request is on its way up, a usage record is left in every case.
     pub(super) async fn serve(&self, arrival: Arrival, worker: &Worker) -> Result<Response<Reply>, Problem> {
-        let caller = self.auth.admit(arrival.request.headers(), &worker.admitted)?;
-        let (caller, permit) = self.gates.enter(caller, arrival.route).await?;
-        let mut stake = Stake::new(worker.open.open(&caller), permit);
+        let signed = self.auth.admit(arrival.request.headers(), &worker.admitted)?;
+        let (caller, permit) = self.gates.enter(Arc::clone(&signed), arrival.route).await?;
+        let mut stake = Stake::new(worker.open.open(Arc::clone(&signed), Arc::clone(&caller)), permit);
         let recall = stake.recall();
         // Who was revoked between the door and this list would be missed by the recall.
+        self.gates.standing.revocations.judge(signed.claims())?;
         self.gates.standing.revocations.judge(caller.claims())?;
         let (parts, body) = arrival.request.into_parts();
         let asked = AskedModel::default();

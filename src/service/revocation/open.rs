@@ -13,7 +13,8 @@ use crate::wire::Claims;
 pub struct OpenRequests(Arc<Mutex<Slab<Entry>>>);
 
 struct Entry {
-    caller: Arc<Caller>,
+    /// As its token says, and as a rule describes it; mostly the same.
+    callers: [Arc<Caller>; 2],
     recall: Recall,
 }
 
@@ -26,18 +27,18 @@ pub struct OpenRequest {
 }
 
 impl OpenRequests {
-    /// Opens a request of `caller`.
+    /// Opens a request of a caller, `signed` as its token says and `ruled` as an administrator describes it.
     #[must_use]
-    pub fn open(&self, caller: &Arc<Caller>) -> OpenRequest {
+    pub fn open(&self, signed: Arc<Caller>, ruled: Arc<Caller>) -> OpenRequest {
         let recall = Recall::default();
-        let key = self.lock().insert(Entry { caller: Arc::clone(caller), recall: recall.clone() });
+        let key = self.lock().insert(Entry { callers: [signed, ruled], recall: recall.clone() });
         OpenRequest { requests: self.clone(), key, recall }
     }
 
     /// Recalls every request whose caller's claims are `covered`.
     pub(super) fn recall(&self, covered: impl Fn(&Claims) -> bool) {
         for (_, entry) in self.lock().iter() {
-            if covered(entry.caller.claims()) {
+            if entry.callers.iter().any(|caller| covered(caller.claims())) {
                 entry.recall.recall();
             }
         }
