@@ -15,6 +15,7 @@ const STEPS = [
   ...FEATURE_SETS.map((features) => [`lints with "${features}"`, 'cargo', clippy(features)]),
   ['documentation', 'cargo', ['doc', '--no-deps', '--lib', '--document-private-items', '--features', 'addon,service'], { RUSTDOCFLAGS: '-D warnings' }],
   ['tests', 'npm', ['test']],
+  ['reference of settings', 'node', ['scripts/settings.js', '--check']], // of the binary that the tests have built
   ['release addon', 'npm', ['run', 'build']],
   ['release addon: size and start', 'node', ['__test__/release.js']],
   ['real clients', 'npm', ['run', 'test:clients']],

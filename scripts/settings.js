@@ -1,0 +1,97 @@
+'use strict';
+
+// Writes docs/SETTINGS.md from `valetkey serve --help`; with --check it only says whether the file is up to date. The
+// binary is target/debug/valetkey, or the one that is named: `node scripts/settings.js [--check] [binary]`.
+
+const fs = require('fs');
+const path = require('path');
+const { execFileSync } = require('child_process');
+const { ROOT } = require('./command.js');
+
+const PAGE = path.join(ROOT, 'docs', 'SETTINGS.md');
+const BINARY = path.join(ROOT, 'target', 'debug', process.platform === 'win32' ? 'valetkey.exe' : 'valetkey');
+
+/** Every setting, by what it is about. One that is missing here, or is here and no setting, is an error. */
+const CONCERNS = {
+  'Where it listens': ['PORT', 'HOST', 'PROXY_BASE_URL', 'TRUSTED_PROXIES', 'CORS_ORIGINS'],
+  'The upstream': [
+    'ANTHROPIC_API_KEY', 'ANTHROPIC_BASE_URL', 'UPSTREAM_AUTH_HEADER', 'UPSTREAM_HTTP_VERSION', 'UPSTREAM_CA_FILE',
+    'UPSTREAM_CONNECT_TIMEOUT', 'UPSTREAM_FIRST_BYTE_TIMEOUT', 'UPSTREAM_IDLE_TIMEOUT',
+  ],
+  'Who gets a token, and how it is signed': [
+    'BOOTSTRAP_MODE', 'ENROLMENT_TOKENS', 'JWT_SECRET', 'JWT_SECRETS', 'JWT_SECRETS_FILE', 'JWT_EXPIRATION_HOURS',
+    'TOKEN_TTL_SECONDS', 'TOKEN_ISSUER',
+  ],
+  'What a device may do': [
+    'ALLOWED_MODELS', 'RATE_LIMIT_MAX', 'RATE_LIMIT_WINDOW', 'TOKENS_PER_MINUTE', 'CONCURRENT_REQUESTS', 'REDIS_URL',
+  ],
+  'What is kept, and how it is governed': [
+    'DATABASE_URL', 'ADMIN_TOKEN', 'ADMIN_HOST', 'ADMIN_PORT', 'REVOCATION_MAX_STALENESS',
+  ],
+  'What the machine bears': ['WORKERS', 'MAX_CONNECTIONS', 'MAX_PAYLOAD_SIZE', 'REQUEST_TIMEOUT', 'DRAIN_TIMEOUT'],
+  'Logs': ['LOG_LEVEL', 'LOG_FORMAT'],
+};
+
+const HEAD = `# Settings of the service
+
+Made from \`valetkey serve --help\` by \`node scripts/settings.js\`; do not edit. Each setting is a variable and a flag, and the
+flag is stronger. An empty variable is an unset one. All that is wrong is reported at once, and then the service does not start.
+Secrets belong in variables: others on the machine can see the flags of a process.
+`;
+
+function main(args) {
+  const isCheck = args[0] === '--check';
+  const [binary = BINARY] = isCheck ? args.slice(1) : args;
+  const page = pageOf(settingsIn(helpOf(binary)));
+  if (!isCheck) fs.writeFileSync(PAGE, page);
+  else if (!fs.existsSync(PAGE) || fs.readFileSync(PAGE, 'utf8').replace(/\r\n/g, '\n') !== page) {
+    throw new Error('docs/SETTINGS.md is stale: run node scripts/settings.js');
+  }
+}
+
+/** The help shows what is set in the environment, so none of it is. */
+function helpOf(binary) {
+  return execFileSync(binary, ['serve', '--help'], { encoding: 'utf8', env: {} });
+}
+
+/** The settings in a help text, by variable. */
+function settingsIn(help) {
+  const settings = new Map();
+  for (const block of help.split(/^ +(?=--)/m).slice(1)) {
+    const [, flag, text] = /^(--\S+) <\w+>\s+([^]*)$/.exec(block) || [];
+    if (!flag) continue;
+    const words = text.split(/^ +-h,/m)[0].replace(/\s+/g, ' ').trim();
+    const [, says, name, preset] = /^(.*?) \[env: (\w+)=?\](?: \[default: (.*)\])?$/.exec(words) || [];
+    if (!name) throw new Error(`cannot read what the help says of ${flag}: ${words}`);
+    settings.set(name, { name, flag, says, preset });
+  }
+  return settings;
+}
+
+function pageOf(settings) {
+  const sections = Object.entries(CONCERNS).map(([concern, names]) => {
+    const rows = names.map((name) => rowOf(take(settings, name)));
+    return `\n## ${concern}\n\n| variable, flag | default | what |\n|---|---|---|\n${rows.join('\n')}\n`;
+  });
+  if (settings.size > 0) throw new Error(`${[...settings.keys()].join(', ')}: in none of CONCERNS in scripts/settings.js`);
+  return HEAD + sections.join('');
+}
+
+function take(settings, name) {
+  const setting = settings.get(name);
+  if (!setting) throw new Error(`${name}: in CONCERNS in scripts/settings.js, but no setting`);
+  settings.delete(name);
+  return setting;
+}
+
+function rowOf({ name, flag, says, preset }) {
+  const escaped = says.replace(/\|/g, '\\|').replace(/\*/g, '\\*').replace(/<(\w+)>/g, '`<$1>`');
+  return `| \`${name}\`<br>\`${flag}\` | ${preset === undefined ? '' : `\`${preset}\``} | ${escaped} |`;
+}
+
+try {
+  main(process.argv.slice(2));
+} catch (error) {
+  console.error(`settings: ${error.message}`);
+  process.exitCode = 1;
+}
