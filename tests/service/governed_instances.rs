@@ -126,6 +126,7 @@ async fn f37_a_process_that_is_told_to_end_has_every_request_on_record() {
     let (url, headers) = (format!("{}/v1/messages", process.url), [("authorization", bearer.as_str())]);
     let gate = Gate::new();
     upstream.answer_next(Answer::message_stream("one two three").hold_after(1, gate.clone()));
+    upstream.answer_always(Answer::message_stream("hello"));
     let held = open(&url, &headers, BODY).await;
     for _ in 0..REQUESTS {
         assert_eq!(post(&url, &headers, BODY).await.status, 200);
@@ -148,7 +149,8 @@ async fn by_fallback(instances: &[TestService]) -> u64 {
     let mut sum = 0;
     for instance in instances {
         let page = metrics(instance).await;
-        let line = page.lines().find_map(|line| line.strip_prefix("valetkey_limit_decisions{decision=\"by_fallback\"} "));
+        let line =
+            page.lines().find_map(|line| line.strip_prefix("valetkey_limit_decisions{decision=\"by_fallback\"} "));
         sum += line.expect("it is counted").parse::<u64>().unwrap();
     }
     sum
