@@ -108,6 +108,7 @@ async fn ask(service: &TestService, token: &str, model: &str) -> u16 {
     let records = service.usage.records().len();
     let mut answer = service.open(token, body(model)).await;
     while let Ok(Some(_)) = answer.chunk().await {}
+    assert_ne!(answer.status(), 503, "the circuit is open");
     service.usage.wait_for(records + 1).await;
     answer.status().as_u16()
 }
