@@ -8,7 +8,7 @@ use crate::support::service::TestService;
 use crate::support::upstream::{Answer, Cut, Upstream};
 
 #[tokio::test]
-async fn f22_a_model_whose_upstream_fails_is_refused_at_once_and_others_are_served() {
+async fn f01_a_model_whose_upstream_fails_is_refused_at_once_and_others_are_served() {
     for failure in failures() {
         let (upstream, service, tokens) = acquainted().await;
         upstream.answer_always(failure);

@@ -17,7 +17,7 @@ use crate::support::upstream::{Answer, Gate, Upstream};
 use crate::support::wire::{Wire, messages};
 
 #[tokio::test]
-async fn f34_a_revocation_by_one_instance_is_in_force_at_another_within_two_seconds() {
+async fn f56_a_revocation_by_one_instance_is_in_force_at_another_within_two_seconds() {
     for database in TestDatabase::each().await {
         let upstream = Upstream::start();
         let (one, other) = (on(&database, &upstream), on(&database, &upstream));
@@ -118,7 +118,7 @@ async fn a45_instances_with_one_redis_admit_together_what_one_may() {
 }
 
 #[tokio::test]
-async fn f37_a_process_that_is_told_to_end_has_every_request_on_record() {
+async fn f19_a_process_that_is_told_to_end_has_every_request_on_record() {
     let (upstream, database) = (Upstream::start(), TestDatabase::sqlite());
     let process = Process::start(&upstream.url(), &[("DATABASE_URL", &address(&database))]);
     let issued = post(&format!("{}/bootstrap", process.url), &[], r#"{"device_id":"device-0001"}"#).await.json();

@@ -8,7 +8,7 @@ use crate::support::service::TestService;
 use crate::support::upstream::{Answer, Cut, Gate, Upstream};
 
 #[tokio::test]
-async fn f30_a_device_with_too_many_requests_is_refused_and_nobody_else() {
+async fn a45_a_device_with_too_many_requests_is_refused_and_nobody_else() {
     let (upstream, service) = limited(|flags| flags.rate_limit_max = Some("3".into()));
     let (token, other) = (service.token().await, service.token_for("device-0002").await);
     for _ in 0..3 {
