@@ -9,7 +9,8 @@ use super::revocation::OpenRequest;
 use super::usage::{Ended, UsageRecord};
 use crate::transport::recall::Recall;
 
-/// Held from admission to the usage record. Dropped unsettled, everything is given back as if nothing had been used.
+/// Held from admission to the usage record. Dropped unsettled, its place among the open requests is given back and no
+/// tokens are charged; as a request it still counts, so that nobody sends what is refused without a limit.
 pub struct Stake {
     open: OpenRequest,
     permit: Permit,
