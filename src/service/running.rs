@@ -1,0 +1,28 @@
+//! The threads of the service, and its end.
+
+use std::thread::JoinHandle;
+
+use super::control::RunningControl;
+use super::keyring::Reloading;
+
+/// The threads of a running service.
+pub struct Running {
+    pub(super) workers: Vec<JoinHandle<()>>,
+    pub(super) reloading: Option<Reloading>,
+    pub(super) control: RunningControl,
+}
+
+impl Running {
+    /// Waits until every worker has ended.
+    pub fn join(self) {
+        for worker in self.workers {
+            if worker.join().is_err() {
+                tracing::error!("A worker panicked");
+            }
+        }
+        if let Some(reloading) = self.reloading {
+            reloading.end();
+        }
+        self.control.end();
+    }
+}

@@ -1,0 +1,44 @@
+//! Why the service does not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use super::limits::LimiterError;
+use super::store::{StartWriterError, StoreError};
+use crate::transport::tls::TlsSetupError;
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// `HOST` and `PORT`, or those of the admin listener.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file with the signing secret cannot be read or made.
+    #[error("cannot use {path}, which keeps the signing secret: {source}")]
+    SigningFile {
+        /// The file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Redis cannot be used.
+    #[error(transparent)]
+    Limiter(#[from] LimiterError),
+    /// Usage records cannot be written.
+    #[error(transparent)]
+    UsageWriter(#[from] StartWriterError),
+    /// TLS towards the upstream cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
+    /// The system gave no thread or no event queue.
+    #[error("cannot start a worker: {0}")]
+    Worker(#[source] io::Error),
+}
