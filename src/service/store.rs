@@ -13,6 +13,7 @@ mod page;
 mod postgres;
 mod revision;
 mod revocations;
+mod row_insert;
 mod schema;
 mod sqlite;
 mod statement;

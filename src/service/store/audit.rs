@@ -87,10 +87,10 @@ impl Audit {
             Value::from(id.as_str()),
             millis::from_time(now).into(),
             entry.actor.as_str().into(),
-            entry.source.map(|source| source.to_string()).as_deref().into(),
+            entry.source.map(|source| source.to_string()).into(),
             entry.action.as_str().into(),
             entry.target.as_deref().into(),
-            entry.detail.as_ref().map(ToString::to_string).as_deref().into(),
+            entry.detail.as_ref().map(ToString::to_string).into(),
             entry.outcome.as_str().into(),
         ]);
         let mut transaction = self.0.write().await?;

@@ -14,6 +14,7 @@ pub use self::row::{Device, DevicePatch, DeviceState};
 use super::error::StoreError;
 use super::page::{Page, PageRequest};
 use super::revision::Subject;
+use super::row_insert::RowInsert;
 use super::statement::{Statement, Value};
 use super::{Database, millis};
 use crate::wire::DeviceId;
@@ -157,7 +158,7 @@ impl Devices {
     }
 }
 
-fn select() -> Statement {
+fn select() -> Statement<'static> {
     let mut statement = Statement::new("SELECT ");
     statement.push(row::COLUMNS).push(" FROM devices");
     statement
@@ -168,22 +169,8 @@ fn select() -> Statement {
 /// Rows are taken in the order of their ids, so that two transactions with the same devices cannot wait for each other.
 pub(super) async fn see(transaction: &mut Transaction<'static, Any>, seen: &[Seen]) -> Result<(), StoreError> {
     let seen: Vec<_> = each_once(seen).into_values().collect();
-    for seen in seen.chunks(ROWS) {
-        let mut statement = Statement::new("INSERT INTO devices (id, first_seen, last_seen, org, user_name) VALUES");
-        for sight in seen {
-            let at = millis::from_time(sight.last);
-            statement.bind_row([
-                Value::from(sight.device.as_str()),
-                millis::from_time(sight.first).into(),
-                at.into(),
-                sight.org.into(),
-                sight.user.into(),
-            ]);
-        }
-        statement.push(MERGE);
-        statement.execute_rows(&mut *transaction).await?;
-    }
-    Ok(())
+    let rows: Vec<_> = seen.iter().map(Sight::values).collect();
+    SEE.run(&mut *transaction, &rows).await
 }
 
 /// All sights of one device.
@@ -193,6 +180,13 @@ struct Sight<'a> {
     last: SystemTime,
     org: Option<&'a str>,
     user: Option<&'a str>,
+}
+
+impl Sight<'_> {
+    fn values(&self) -> [Value<'_>; 5] {
+        let (first, last) = (millis::from_time(self.first), millis::from_time(self.last));
+        [self.device.as_str().into(), first.into(), last.into(), self.org.into(), self.user.into()]
+    }
 }
 
 fn each_once(seen: &[Seen]) -> BTreeMap<&DeviceId, Sight<'_>> {
@@ -211,13 +205,13 @@ fn each_once(seen: &[Seen]) -> BTreeMap<&DeviceId, Sight<'_>> {
 
 /// Usage may come late, from a spill file: the later sight counts, whichever comes first. A token that names no
 /// organisation takes none away.
-const MERGE: &str = " ON CONFLICT (id) DO UPDATE SET
+const SEE: RowInsert = RowInsert {
+    into: "INSERT INTO devices (id, first_seen, last_seen, org, user_name)",
+    on_conflict: "ON CONFLICT (id) DO UPDATE SET
     first_seen = CASE WHEN excluded.first_seen < devices.first_seen THEN excluded.first_seen ELSE devices.first_seen END,
     last_seen = CASE WHEN excluded.last_seen > devices.last_seen THEN excluded.last_seen ELSE devices.last_seen END,
     org = CASE WHEN excluded.last_seen >= devices.last_seen THEN COALESCE(excluded.org, devices.org)
         ELSE COALESCE(devices.org, excluded.org) END,
     user_name = CASE WHEN excluded.last_seen >= devices.last_seen THEN COALESCE(excluded.user_name, devices.user_name)
-        ELSE COALESCE(devices.user_name, excluded.user_name) END";
-
-/// Rows in one statement.
-const ROWS: usize = 100;
+        ELSE COALESCE(devices.user_name, excluded.user_name) END",
+};

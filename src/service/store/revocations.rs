@@ -108,7 +108,7 @@ impl Revocations {
             "INSERT INTO revocations (id, kind, value, reason, created_at, created_by, expires_at) VALUES",
         );
         statement.bind_row([
-            Value::from(identifier::next(now).as_str()),
+            Value::from(Some(identifier::next(now))),
             new.kind.as_str().into(),
             new.value.as_str().into(),
             new.reason.as_deref().into(),

@@ -39,9 +39,14 @@ pub(super) fn address(path: &Path) -> String {
 }
 
 /// What each connection begins with. `NORMAL` syncs at each checkpoint: after a loss of power the last transactions may
-/// be missing, but the file is sound.
+/// be missing, but the file is sound. What a statement needs to undo itself stays in memory: there is little of it, and a
+/// full disk must not stop the statement that brings records back.
 pub(super) fn greeting(patience: Duration) -> String {
-    format!("PRAGMA busy_timeout = {}; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON", patience.as_millis())
+    let patience = patience.as_millis();
+    format!(
+        "PRAGMA busy_timeout = {patience}; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; \
+         PRAGMA temp_store = MEMORY"
+    )
 }
 
 /// Looks the file over and lets readers and one writer work at the same time from now on.

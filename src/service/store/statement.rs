@@ -2,27 +2,28 @@
 //!
 //! sqlx's own builder writes `?` for a database that is chosen at run time; PostgreSQL knows only `$1`.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, AnyExecutor, Executor};
+use sqlx::{Any, AnyExecutor};
 
 use super::error::StoreError;
 
 /// SQL in the making. Text comes from this program alone, values are bound.
-pub(super) struct Statement {
+pub(super) struct Statement<'a> {
     sql: String,
-    values: Vec<Value>,
+    values: Vec<Value<'a>>,
 }
 
 /// What can be bound.
-pub(super) enum Value {
-    Text(Option<String>),
+pub(super) enum Value<'a> {
+    Text(Option<Cow<'a, str>>),
     Whole(Option<i64>),
 }
 
-impl Statement {
+impl<'a> Statement<'a> {
     pub(super) fn new(sql: &str) -> Self {
         Self { sql: sql.to_owned(), values: Vec::new() }
     }
@@ -34,7 +35,7 @@ impl Statement {
     }
 
     /// Adds a value.
-    pub(super) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
+    pub(super) fn bind(&mut self, value: impl Into<Value<'a>>) -> &mut Self {
         self.values.push(value.into());
         // Writing to a String cannot fail.
         let _ = write!(self.sql, "${}", self.values.len());
@@ -42,7 +43,7 @@ impl Statement {
     }
 
     /// Adds a row of a `VALUES` list.
-    pub(super) fn bind_row(&mut self, values: impl IntoIterator<Item = Value>) {
+    pub(super) fn bind_row(&mut self, values: impl IntoIterator<Item = Value<'a>>) {
         self.push(if self.sql.ends_with(')') { ", (" } else { " (" });
         for (place, value) in values.into_iter().enumerate() {
             if place > 0 {
@@ -66,74 +67,61 @@ impl Statement {
         Ok(on.execute(self.query()).await?.rows_affected())
     }
 
-    /// Runs a list of rows, as fast as the database can: SQLite looks names such as `$1` up one by one, each time through
-    /// all of them, and takes `?` for the next value.
-    pub(super) async fn execute_rows(&self, on: &mut AnyConnection) -> Result<u64, StoreError> {
-        let unnumbered;
-        let sql = if on.backend_name() == "SQLite" {
-            unnumbered = without_numbers(&self.sql);
-            &unnumbered
-        } else {
-            &self.sql
-        };
-        Ok(on.execute(self.bound(sqlx::query(sql).persistent(false))).await?.rows_affected())
-    }
-
     /// Its text differs from call to call, so the server need not remember it.
     fn query(&self) -> Query<'_, Any, AnyArguments<'_>> {
-        self.bound(sqlx::query(&self.sql).persistent(false))
-    }
-
-    fn bound<'a>(&'a self, query: Query<'a, Any, AnyArguments<'a>>) -> Query<'a, Any, AnyArguments<'a>> {
-        self.values.iter().fold(query, |query, value| match value {
-            Value::Text(text) => query.bind(text.as_deref()),
-            Value::Whole(number) => query.bind(*number),
-        })
+        let query = sqlx::query(&self.sql).persistent(false);
+        self.values.iter().fold(query, |query, value| value.bind_to(query))
     }
 }
 
-/// Each value is named once and in order, so the numbers say nothing.
-fn without_numbers(sql: &str) -> String {
-    let mut pieces = sql.split('$');
-    let mut text = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        text.push('?');
-        text.push_str(piece.trim_start_matches(|digit: char| digit.is_ascii_digit()));
+impl Value<'_> {
+    /// Adds it to the values of `query`.
+    pub(super) fn bind_to<'q>(&'q self, query: Query<'q, Any, AnyArguments<'q>>) -> Query<'q, Any, AnyArguments<'q>> {
+        match self {
+            Self::Text(text) => query.bind(text.as_deref()),
+            Self::Whole(number) => query.bind(*number),
+        }
     }
-    text
 }
 
 /// PostgreSQL's texts have no NUL, and a name in a request may hold one.
-fn storable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+fn storable<'a>(text: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
+    let text = text.into();
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text }
 }
 
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
         Self::Text(Some(storable(text)))
     }
 }
 
-impl From<Option<&str>> for Value {
-    fn from(text: Option<&str>) -> Self {
+impl<'a> From<Option<&'a str>> for Value<'a> {
+    fn from(text: Option<&'a str>) -> Self {
         Self::Text(text.map(storable))
     }
 }
 
-impl From<i64> for Value {
+impl From<Option<String>> for Value<'_> {
+    fn from(text: Option<String>) -> Self {
+        Self::Text(text.map(storable))
+    }
+}
+
+impl From<i64> for Value<'_> {
     fn from(number: i64) -> Self {
         Self::Whole(Some(number))
     }
 }
 
-impl From<Option<i64>> for Value {
+impl From<Option<i64>> for Value<'_> {
     fn from(number: Option<i64>) -> Self {
         Self::Whole(number)
     }
 }
 
 /// The column can hold no more than half of them; a count never gets there.
-impl From<u64> for Value {
+impl From<u64> for Value<'_> {
     fn from(number: u64) -> Self {
         Self::Whole(Some(i64::try_from(number).unwrap_or(i64::MAX)))
     }

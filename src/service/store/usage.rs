@@ -14,6 +14,7 @@ pub use self::totals::{Totals, TotalsBy};
 use super::devices::{self, Seen};
 use super::error::StoreError;
 use super::page::{Page, PageRequest};
+use super::row_insert::RowInsert;
 use super::statement::Statement;
 use super::{Database, millis};
 use crate::wire::DeviceId;
@@ -93,7 +94,7 @@ impl UsageHistory {
 }
 
 impl UsageFilter {
-    fn narrow(&self, statement: &mut Statement) {
+    fn narrow<'a>(&'a self, statement: &mut Statement<'a>) {
         statement.push(" WHERE 1 = 1");
         let texts = [
             ("device", self.device.as_ref().map(DeviceId::as_str)),
@@ -118,21 +119,12 @@ impl UsageFilter {
 async fn insert(transaction: &mut Transaction<'static, Any>, rows: &[UsageRow]) -> Result<(), StoreError> {
     let mut rows: Vec<_> = rows.iter().collect();
     rows.sort_unstable_by(|one, other| one.request_id.cmp(&other.request_id));
-    for rows in rows.chunks(ROWS) {
-        let mut statement = Statement::new("INSERT INTO usage_records (");
-        statement.push(row::COLUMNS).push(") VALUES");
-        for row in rows {
-            statement.bind_row(row.values());
-        }
-        statement.push(" ON CONFLICT (request_id) DO NOTHING");
-        statement.execute_rows(&mut *transaction).await?;
-    }
-    Ok(())
+    let rows: Vec<_> = rows.into_iter().map(UsageRow::values).collect();
+    INSERT.run(&mut *transaction, &rows).await
 }
 
 fn seen(row: &UsageRow) -> Seen {
     Seen { device: row.device.clone(), at: row.finished_at, org: row.org.clone(), user: row.user.clone() }
 }
 
-/// Rows in one statement.
-const ROWS: usize = 25;
+const INSERT: RowInsert = RowInsert { into: row::INSERT_INTO, on_conflict: "ON CONFLICT (request_id) DO NOTHING" };

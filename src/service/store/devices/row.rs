@@ -92,10 +92,10 @@ impl DeviceState {
 
 impl DevicePatch {
     /// Columns and their new values.
-    pub(super) fn changes(&self) -> Vec<(&'static str, Value)> {
+    pub(super) fn changes(&self) -> Vec<(&'static str, Value<'_>)> {
         let number = |number: &Option<u32>| number.map(i64::from).into();
         let models = |models: &Option<Vec<String>>| {
-            Value::from(models.as_ref().map(|models| serde_json::Value::from(models.clone()).to_string()).as_deref())
+            Value::from(models.as_ref().map(|models| serde_json::Value::from(models.clone()).to_string()))
         };
         [
             self.org.as_ref().map(|org| ("ruled_org", org.as_deref().into())),
@@ -107,7 +107,7 @@ impl DevicePatch {
                 ("limit_tokens_per_minute", value.map(|count| i64::try_from(count).unwrap_or(i64::MAX)).into())
             }),
             self.concurrent.as_ref().map(|value| ("limit_concurrent", number(value))),
-            self.budget.as_ref().map(|value| ("budget", value.as_ref().map(ToString::to_string).as_deref().into())),
+            self.budget.as_ref().map(|value| ("budget", value.as_ref().map(ToString::to_string).into())),
             self.state.map(|state| ("state", state.as_str().into())),
         ]
         .into_iter()

@@ -74,7 +74,7 @@ impl UsageRow {
     }
 
     /// In the order of [`COLUMNS`].
-    pub(super) fn values(&self) -> [Value; 22] {
+    pub(super) fn values(&self) -> [Value<'_>; 22] {
         let Tokens { input_tokens, output_tokens, cache_write_5m_tokens, cache_write_1h_tokens, cache_read_tokens } =
             self.tokens;
         [
@@ -141,6 +141,14 @@ fn ended_named(name: &str) -> Option<Ended> {
 
 pub(super) const MODEL: &str = "COALESCE(model_answered, model_asked)";
 
-pub(super) const COLUMNS: &str = "request_id, finished_at, upstream_request_id, device, org, user_name, route, \
-    model_asked, model_answered, status, first_byte_ms, total_ms, input_tokens, output_tokens, cache_write_5m_tokens, \
-    cache_write_1h_tokens, cache_read_tokens, output_estimated, no_usage, unparsed_events, ended, cost_microusd";
+macro_rules! columns {
+    () => {
+        "request_id, finished_at, upstream_request_id, device, org, user_name, route, model_asked, model_answered, \
+         status, first_byte_ms, total_ms, input_tokens, output_tokens, cache_write_5m_tokens, cache_write_1h_tokens, \
+         cache_read_tokens, output_estimated, no_usage, unparsed_events, ended, cost_microusd"
+    };
+}
+
+pub(super) const COLUMNS: &str = columns!();
+
+pub(super) const INSERT_INTO: &str = concat!("INSERT INTO usage_records (", columns!(), ")");
