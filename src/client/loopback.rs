@@ -80,7 +80,7 @@ impl Loopback {
         let again = body.again();
         let response = self.send(parts.clone(), body, &token).await?;
         match rejection(&response) {
-            Some(ErrorCode::TokenExpired | ErrorCode::TokenInvalid) => {}
+            Some(ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenOutdated) => {}
             Some(ErrorCode::TokenRevoked) => {
                 // The refresh will be refused as well, and then the status says so.
                 self.parts.refresher.kick(Why::Rejected(token.generation));

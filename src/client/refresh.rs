@@ -192,7 +192,10 @@ impl RefreshLoop {
         let living = self.parts.session.token().filter(|(_, freshness)| *freshness != Freshness::Expired && !rejected);
         if let Some((token, _)) = living {
             match self.parts.api.refresh(&token, &self.parts.device).await {
-                Err(ClientError::Denied { code: ErrorCode::TokenExpired | ErrorCode::TokenInvalid, .. }) => {}
+                Err(ClientError::Denied {
+                    code: ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenOutdated,
+                    ..
+                }) => {}
                 other => return other,
             }
         }

@@ -67,21 +67,20 @@ impl Issuer {
         self.answer_unless_revoked(claims)
     }
 
-    /// Answers `POST /refresh`: the same device and rights, a new life.
+    /// Answers `POST /refresh`: the same device, a new life as long as the old one, and the rights that it would get
+    /// today. What an administrator says of the device is said anew, and what was taken back is gone.
     ///
     /// # Errors
-    /// [`ErrorCode::TokenRevoked`]
+    /// [`ErrorCode::TokenRevoked`], [`ErrorCode::TokenOutdated`]
     pub(super) fn refresh(&self, caller: &Caller) -> Result<TokenResponse, Problem> {
         let old = caller.claims();
-        let claims = Claims {
-            org: old.org.clone(),
-            user: old.user.clone(),
-            app_version: old.app_version.clone(),
-            models: old.models.clone(),
-            ..self.claims_for(old.sub.clone())
-        };
         // The old token may be revoked by itself, the new one by whom it is for.
         self.standing.revocations.judge(old)?;
+        let models = self.terms.models.clone();
+        let mut claims = Claims { app_version: old.app_version.clone(), models, ..self.claims_for(old.sub.clone()) };
+        // One that was minted for ten minutes stays one for ten minutes.
+        let life = old.exp.saturating_sub(old.iat).min(self.policy.lifetime.as_secs());
+        claims.exp = claims.iat + life;
         self.answer_unless_revoked(claims)
     }
 
@@ -136,24 +135,24 @@ impl Issuer {
         }
     }
 
-    /// Devices refresh when an hour is left, or half of the life if that is less.
-    fn refresh_in(&self) -> Duration {
-        let life = self.policy.lifetime;
-        life.saturating_sub(REFRESH_BEFORE.min(life / 2))
-    }
-
     fn answer(&self, claims: &Claims) -> TokenResponse {
+        let life = Duration::from_secs(claims.exp.saturating_sub(claims.iat));
         TokenResponse {
             token: self.keys.sign(claims),
             token_type: TokenType::Bearer,
-            expires_in: self.policy.lifetime.as_secs(),
+            expires_in: life.as_secs(),
             expires_at: claims.exp,
-            refresh_in: self.refresh_in().as_secs(),
+            refresh_in: refresh_in(life).as_secs(),
             base_url: self.terms.base_url.clone(),
             device_id: claims.sub.clone(),
             models: claims.models.clone(),
         }
     }
+}
+
+/// Devices refresh when an hour is left, or half of the life if that is less.
+fn refresh_in(life: Duration) -> Duration {
+    life.saturating_sub(REFRESH_BEFORE.min(life / 2))
 }
 
 fn checked_version(version: String) -> Result<String, Problem> {

@@ -19,7 +19,7 @@ use crate::wire::ErrorCode;
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
-    tokens: Family<TokenLabels, Counter>,
+    tokens: [Counter; 5],
     refusals: Family<RefusalLabels, Counter>,
     first_byte: Histogram,
     /// Usage records by what has become of them.
@@ -63,7 +63,7 @@ impl Default for Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("valetkey"),
             requests: Family::default(),
-            tokens: Family::default(),
+            tokens: Default::default(),
             refusals: Family::default(),
             // 5 ms to 80 s.
             first_byte: Histogram::new(exponential_buckets(0.005, 2.0, 15)),
@@ -84,7 +84,10 @@ impl Metrics {
     fn register(&mut self) {
         let registry = &mut self.registry;
         registry.register("requests", "Relayed requests that have ended", self.requests.clone());
-        registry.register("tokens", "Tokens that the upstream counted", self.tokens.clone());
+        let tokens = Family::<TokenLabels, Counter>::default();
+        // All of them from the start: a series that appears with its first token has no rate before.
+        self.tokens = TOKEN_KINDS.map(|kind| tokens.get_or_create(&TokenLabels { kind }).clone());
+        registry.register("tokens", "Tokens that the upstream counted", tokens);
         registry.register("refusals", "Requests answered with an error of the service's own", self.refusals.clone());
         let help = "From a request's head to the head of its response";
         registry.register_with_unit("first_byte", help, Unit::Seconds, self.first_byte.clone());
@@ -129,19 +132,20 @@ impl UsageSink for Metrics {
             self.first_byte.observe(first_byte.as_secs_f64());
         }
         let tokens = &record.tokens;
-        for (kind, count) in [
-            ("input", tokens.input_tokens),
-            ("output", tokens.output_tokens),
-            ("cache_write_5m", tokens.cache_write_5m_tokens),
-            ("cache_write_1h", tokens.cache_write_1h_tokens),
-            ("cache_read", tokens.cache_read_tokens),
-        ] {
-            if count > 0 {
-                self.tokens.get_or_create(&TokenLabels { kind }).inc_by(count);
-            }
+        let counts = [
+            tokens.input_tokens,
+            tokens.output_tokens,
+            tokens.cache_write_5m_tokens,
+            tokens.cache_write_1h_tokens,
+            tokens.cache_read_tokens,
+        ];
+        for (counter, count) in self.tokens.iter().zip(counts) {
+            counter.inc_by(count);
         }
     }
 }
+
+const TOKEN_KINDS: [&str; 5] = ["input", "output", "cache_write_5m", "cache_write_1h", "cache_read"];
 
 /// The media type of the page (OpenMetrics 1.0).
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

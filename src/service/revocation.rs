@@ -7,14 +7,15 @@ mod open;
 mod set;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
 pub use self::open::{OpenRequest, OpenRequests};
-pub use self::set::{RevocationSet, Revoked};
+pub use self::set::{Reach, RevocationSet, Revoked};
+use super::auth::Caller;
 use crate::transport::problem::Problem;
 use crate::wire::{Claims, ErrorCode};
 
@@ -47,10 +48,16 @@ impl Revocations {
     /// Judges a caller by the current set.
     ///
     /// # Errors
-    /// [`ErrorCode::TokenRevoked`]; [`ErrorCode::NotReady`] when the set is too old to judge by.
+    /// [`ErrorCode::TokenRevoked`], or [`ErrorCode::TokenOutdated`] when another token of the same device would be good;
+    /// [`ErrorCode::NotReady`] when the set is too old to judge by.
     pub fn judge(&self, claims: &Claims) -> Result<(), Problem> {
-        if self.current.load().covers(claims) {
-            return Err(revoked());
+        match self.current.load().covers(claims) {
+            None => {}
+            Some(Reach::Holder) => return Err(revoked()),
+            Some(Reach::Token) => {
+                let message = "The wrapper token no longer counts; get a new one from /bootstrap";
+                return Err(Problem::new(ErrorCode::TokenOutdated, message));
+            }
         }
         if self.is_too_stale() {
             let message = "The service cannot learn at the moment who is revoked; try again later";
@@ -63,10 +70,26 @@ impl Revocations {
     pub fn replace(&self, set: RevocationSet) {
         self.current.store(Arc::new(set));
         self.confirm();
-        let set = self.current.load();
-        for worker in self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            worker.recall(|claims| set.covers(claims));
+        self.recall();
+    }
+
+    /// Takes over what administrators say now of the callers of open requests, and recalls those that are covered by it.
+    pub fn describe_open(&self, ruled: impl Fn(&Arc<Caller>) -> Arc<Caller>) {
+        for worker in self.lists().iter() {
+            worker.describe(&ruled);
         }
+        self.recall();
+    }
+
+    fn recall(&self) {
+        let set = self.current.load();
+        for worker in self.lists().iter() {
+            worker.recall(|claims| set.covers(claims).is_some());
+        }
+    }
+
+    fn lists(&self) -> MutexGuard<'_, Vec<OpenRequests>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The current set is known to be the truth still.
@@ -102,14 +125,14 @@ impl Revocations {
     /// Requests that are open now, over all workers.
     #[must_use]
     pub fn open_requests(&self) -> usize {
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter().map(OpenRequests::count).sum()
+        self.lists().iter().map(OpenRequests::count).sum()
     }
 
     /// The list of one worker's open requests.
     #[must_use]
     pub fn for_worker(&self) -> OpenRequests {
         let requests = OpenRequests::default();
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(requests.clone());
+        self.lists().push(requests.clone());
         requests
     }
 }

@@ -40,6 +40,13 @@ impl Stake {
         self.open.recall.clone()
     }
 
+    /// The head of the response is here.
+    pub fn answered(&mut self, status: u16) {
+        if let (Some(passage), Ok(status)) = (&mut self.passage, StatusCode::from_u16(status)) {
+            passage.answered(status, Instant::now());
+        }
+    }
+
     /// How the upstream did, where the record will tell otherwise.
     pub fn upstream_did(&mut self, outcome: Outcome) {
         self.outcome = Some(outcome);

@@ -1,13 +1,14 @@
 //! How a genuine caller stands: what administrators say about its device, and whether it is revoked.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::auth::Caller;
 use super::config::DeviceLimits;
 use super::revocation::Revocations;
-use super::rules::DeviceRules;
+use super::rules::{DeviceRule, DeviceRules};
 use crate::transport::problem::Problem;
-use crate::wire::Claims;
+use crate::wire::{Claims, DeviceId};
 
 /// Both, shared by all who let somebody in.
 #[derive(Clone)]
@@ -19,18 +20,30 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Takes all rules over, for requests that are open too.
+    pub(super) fn replace_rules(&self, rules: HashMap<DeviceId, Arc<DeviceRule>>) {
+        self.rules.replace(rules);
+        self.revocations.describe_open(|caller| self.ruled(Arc::clone(caller)).0);
+    }
+
     /// The caller of a request as it stands now, and what it may do.
     ///
     /// # Errors
     /// As [`Revocations::judge`]. A caller is judged both by what its token says and by what a rule says of it.
     pub fn admit(&self, caller: Arc<Caller>) -> Result<(Arc<Caller>, DeviceLimits), Problem> {
         self.revocations.judge(caller.claims())?;
-        let Some(rule) = self.rules.of(caller.device()) else {
-            return Ok((caller, self.rules.limits(None)));
-        };
-        let caller = caller.ruled_by(&rule);
-        self.revocations.judge(caller.claims())?;
-        Ok((caller, self.rules.limits(Some(&rule))))
+        let (caller, rule) = self.ruled(caller);
+        if rule.is_some() {
+            self.revocations.judge(caller.claims())?;
+        }
+        Ok((caller, self.rules.limits(rule.as_deref())))
+    }
+
+    fn ruled(&self, caller: Arc<Caller>) -> (Arc<Caller>, Option<Arc<DeviceRule>>) {
+        match self.rules.of(caller.device()) {
+            Some(rule) => (caller.ruled_by(&rule), Some(rule)),
+            None => (caller, None),
+        }
     }
 
     /// The claims of a token about to be signed, with what a rule says of its device.

@@ -3,7 +3,6 @@
 //! A number that grows with each change is asked for every second; only when it has grown is anything read. So a
 //! revocation that another instance was told of takes effect here about a second later, and Redis has no part in it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,10 +10,11 @@ use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
 use super::revocation::{RevocationSet, Revoked};
-use super::rules::{DeviceRule, DeviceRules};
+use super::rules::DeviceRule;
 use super::standing::Standing;
 use super::store::{Database, Device, Revocation, RevocationKind, StoreError};
 use crate::clock::Clock;
+use crate::wire::DeviceId;
 
 /// Brings the copies up to date.
 pub(super) struct Sync {
@@ -45,9 +45,13 @@ impl Sync {
     /// # Errors
     /// [`StoreError`]; the copies stay as they are and grow stale.
     pub(super) async fn catch_up(&self) -> Result<(), StoreError> {
-        let mut seen = self.seen.lock().await;
-        self.catch_up_with_revocations(&mut seen).await?;
-        self.catch_up_with_rules(&mut seen).await
+        let reading = async {
+            let mut seen = self.seen.lock().await;
+            self.catch_up_with_revocations(&mut seen).await?;
+            self.catch_up_with_rules(&mut seen).await
+        };
+        // A reply that the network swallowed never comes; the next attempt takes another connection.
+        tokio::time::timeout(LIMIT, reading).await.unwrap_or(Err(StoreError::Unreachable(sqlx::Error::PoolTimedOut)))
     }
 
     /// Catches up every second, for ever.
@@ -88,19 +92,16 @@ impl Sync {
         let revision = devices.revision().await?;
         if seen.devices != Some(revision) {
             let ruled = devices.changed_since(SystemTime::UNIX_EPOCH).await?;
-            replace_rules(&self.standing.rules, ruled);
+            self.standing.replace_rules(ruled.into_iter().map(rule_of).collect());
             seen.devices = Some(revision);
         }
         Ok(())
     }
 }
 
-fn replace_rules(rules: &DeviceRules, devices: Vec<Device>) {
-    let rule_of = |device: Device| {
-        let Device { ruled_org: org, ruled_user: user, models, limits, .. } = device;
-        (device.id, Arc::new(DeviceRule { org, user, models, limits }))
-    };
-    rules.replace(devices.into_iter().map(rule_of).collect::<HashMap<_, _>>());
+fn rule_of(device: Device) -> (DeviceId, Arc<DeviceRule>) {
+    let Device { id, ruled_org: org, ruled_user: user, models, limits, .. } = device;
+    (id, Arc::new(DeviceRule { org, user, models, limits }))
 }
 
 /// What an entry of the database means here. One that means nothing is for people to look at.
@@ -122,3 +123,5 @@ fn revoked(entry: Revocation) -> Option<Revoked> {
 }
 
 const EVERY: Duration = Duration::from_secs(1);
+/// What is asked for is little.
+const LIMIT: Duration = Duration::from_secs(10);

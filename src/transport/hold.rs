@@ -18,8 +18,8 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 pub use self::budget::Budget;
 use self::budget::Share;
-pub use self::rest::Fault;
 use self::rest::Rest;
+pub use self::rest::Upload;
 use crate::wire::ErrorCode;
 
 /// How much of a body is taken, and how long for.
@@ -182,10 +182,10 @@ impl Held {
         Poll::Ready(Ok(self.pieces.length))
     }
 
-    /// Where the error will be found if the part that is streamed has one.
+    /// Where the part that is streamed shows how far it is.
     #[must_use]
-    pub fn fault(&self) -> Option<Fault> {
-        self.rest.as_ref().map(Rest::fault)
+    pub fn upload(&self) -> Option<Arc<Upload>> {
+        self.rest.as_ref().map(Rest::upload)
     }
 }
 

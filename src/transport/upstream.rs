@@ -10,6 +10,7 @@ mod h1;
 mod h2;
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub use self::cut::Cut;
 use self::h1::H1;
 use self::h2::H2;
 use super::connect::{ConnectError, Connector};
-use super::hold::{Held, HoldError};
+use super::hold::{Held, HoldError, Upload};
 use super::origin::Origin;
 
 /// A request that was never written, given back so that it can go over another connection.
@@ -78,7 +79,7 @@ impl Upstream {
     }
 
     /// Sends `request`, whose URI must be a path and a query; `Host` is set here. Waits at most `first_byte` for the
-    /// response's head.
+    /// response's head, as long as which a slow client may also take for each part of its upload.
     ///
     /// A request is sent at most once: only one that was never written to a pooled connection that had died goes over
     /// another.
@@ -92,14 +93,14 @@ impl Upstream {
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let origin = self.origin();
         request.headers_mut().insert(HOST, origin.authority().clone());
-        let fault = request.body().fault();
-        let sent = tokio::time::timeout(first_byte, self.send_on_any(request)).await;
+        let upload = request.body().upload();
+        let sent = answered_within(first_byte, upload.as_deref(), self.send_on_any(request)).await;
         // A body at fault ends the exchange, and only the body knows why.
-        match (sent, fault.and_then(|fault| fault.get().cloned())) {
+        match (sent, upload.and_then(|upload| upload.fault())) {
             (Ok(Ok(response)), _) => Ok(without_false_length(response)),
             (_, Some(fault)) => Err(UpstreamError::Body(fault)),
             (Ok(Err(error)), None) => Err(error),
-            (Err(_), None) => Err(UpstreamError::FirstByte(first_byte)),
+            (Err(Elapsed), None) => Err(UpstreamError::FirstByte(first_byte)),
         }
     }
 
@@ -175,6 +176,30 @@ impl Upstream {
                 idle.push_back(connection);
             }
         }
+    }
+}
+
+/// Nothing happened for the whole limit.
+struct Elapsed;
+
+/// Gives up when neither a response comes nor the upload gets on for `limit`: an upstream cannot answer what it does not
+/// have yet.
+async fn answered_within<T>(
+    limit: Duration,
+    upload: Option<&Upload>,
+    work: impl Future<Output = T>,
+) -> Result<T, Elapsed> {
+    let mut work = pin!(work);
+    let mut passed = Some(0);
+    loop {
+        if let Ok(result) = tokio::time::timeout(limit, work.as_mut()).await {
+            return Ok(result);
+        }
+        let now = upload.and_then(Upload::passed);
+        if now.is_none() || now == passed {
+            return Err(Elapsed);
+        }
+        passed = now;
     }
 }
 

@@ -30,7 +30,9 @@ pub enum ErrorCode {
     TokenInvalid,
     /// The token was good and is too old.
     TokenExpired,
-    /// The token, its device or its group was revoked.
+    /// The token itself no longer counts; its device can have another by `/bootstrap`.
+    TokenOutdated,
+    /// The token's device or its group was revoked.
     TokenRevoked,
     /// This service hands out no tokens.
     BootstrapClosed,
@@ -106,6 +108,7 @@ impl ErrorCode {
             Self::TokenMissing
             | Self::TokenInvalid
             | Self::TokenExpired
+            | Self::TokenOutdated
             | Self::TokenRevoked
             | Self::LaunchKeyInvalid
             | Self::EnrolmentRequired
@@ -143,6 +146,7 @@ impl ErrorCode {
             Self::TokenMissing => "token_missing",
             Self::TokenInvalid => "token_invalid",
             Self::TokenExpired => "token_expired",
+            Self::TokenOutdated => "token_outdated",
             Self::TokenRevoked => "token_revoked",
             Self::BootstrapClosed => "bootstrap_closed",
             Self::EnrolmentRequired => "enrolment_required",
@@ -233,6 +237,7 @@ mod tests {
     fn header_and_body_spell_a_code_alike() {
         let codes = [
             ErrorCode::TokenExpired,
+            ErrorCode::TokenOutdated,
             ErrorCode::ModelAmbiguous,
             ErrorCode::UpstreamCredential,
             ErrorCode::NotReady,

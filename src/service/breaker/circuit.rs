@@ -49,6 +49,8 @@ pub(super) struct Ticket {
     pub(super) epoch: u64,
     /// The number of the probe, if it is one.
     pub(super) probe: Option<u64>,
+    /// Whether it counts as good already, by the head of its response.
+    pub(super) counted: bool,
 }
 
 /// What the end of a request changed.
@@ -81,14 +83,14 @@ impl Circuit {
         now: Instant,
         settings: &Settings,
     ) -> Option<Change> {
-        if ticket.epoch != self.epoch {
+        if ticket.epoch != self.epoch || (ticket.counted && !outcome.is_failure()) {
             return None;
         }
         match &mut self.state {
             State::Closed => {
                 let failed = outcome.is_failure();
                 if failed || outcome.is_good() {
-                    self.recent.count(ticket.share, failed, now, settings);
+                    self.recent.count(ticket.share, failed, ticket.counted, now, settings);
                 }
                 (failed && self.recent.is_too_bad(now, settings)).then(|| self.open(now, settings))
             }

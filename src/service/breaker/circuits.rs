@@ -25,7 +25,7 @@ impl Circuits {
         let own = self.own.get_mut(model);
         let of_other = own.is_none();
         let (epoch, probe) = own.unwrap_or(&mut self.other).admit(now, settings)?;
-        Ok(Ticket { of_other, share, epoch, probe })
+        Ok(Ticket { of_other, share, epoch, probe, counted: false })
     }
 
     pub(super) fn ended(

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
 use tokio::time::Instant;
 
 use super::circuit::Ticket;
 use super::{Outcome, Shared};
 
-/// A request that was let through. Say how it [ended](Self::ended) as soon as that is clear, which mostly is with the
-/// head of the response: a probe keeps others out until then. Dropped, it counts as cancelled.
+/// A request that was let through. Say when it is [answered](Self::answered), because a probe keeps others out until
+/// then, and how it [ended](Self::ended). Dropped, it counts as cancelled.
 #[derive(Debug)]
 #[must_use = "dropped, it counts as cancelled"]
 pub struct Passage(Option<Open>);
@@ -23,6 +24,16 @@ struct Open {
 impl Passage {
     pub(super) fn new(shared: Arc<Shared>, model: &str, ticket: Ticket) -> Self {
         Self(Some(Open { shared, model: model.into(), ticket }))
+    }
+
+    /// Says that the head of a response is here. A good one counts at once: a stream may go on for many minutes, and an
+    /// upstream that begins to answer is back. If it breaks later, that counts as well.
+    pub fn answered(&mut self, status: StatusCode, now: Instant) {
+        let outcome = Outcome::Answered(status);
+        if let Some(Open { shared, model, ticket }) = self.0.as_mut().filter(|_| outcome.is_good()) {
+            shared.ended(model, ticket, outcome, now);
+            ticket.counted = true;
+        }
     }
 
     /// Says how the request ended.

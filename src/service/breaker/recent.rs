@@ -25,14 +25,15 @@ struct Count {
 }
 
 impl Recent {
-    pub(super) fn count(&mut self, share: Share, failed: bool, now: Instant, settings: &Settings) {
+    /// Counts the end of a request, or the failure of one that was `counted` as good before.
+    pub(super) fn count(&mut self, share: Share, failed: bool, counted: bool, now: Instant, settings: &Settings) {
         self.forget(now, settings.window);
         let slice = settings.window / SLICES;
         if self.0.back().is_none_or(|last| last.since + slice <= now) {
             self.0.push_back(Slice { since: now, shares: [Count::default(); SHARES] });
         }
         if let Some(count) = self.0.back_mut().and_then(|last| last.shares.get_mut(share.index())) {
-            count.requests = count.requests.saturating_add(1);
+            count.requests = count.requests.saturating_add(u32::from(!counted));
             count.failures = count.failures.saturating_add(u32::from(failed));
         }
     }
@@ -47,7 +48,7 @@ impl Recent {
             let (all, failed) = self.sum(|slice| slice.shares[share]);
             let counted = all.min(most);
             requests += counted;
-            failures += (failed * counted).checked_div(all).unwrap_or(0);
+            failures += (failed.min(all) * counted).checked_div(all).unwrap_or(0);
         }
         requests >= u64::from(settings.least_volume) && failures * 100 > requests * u64::from(settings.most_failures)
     }

@@ -276,3 +276,38 @@ proptest! {
         prop_assert!(bench.breaker.snapshot(bench.now).iter().all(|view| view.openings == 0));
     }
 }
+
+#[test]
+fn a_good_head_closes_the_circuit_while_its_stream_goes_on() {
+    let mut bench = Bench::new();
+    bench.open("m");
+    bench.later(10);
+    let mut probe = bench.admit("m", 0).unwrap();
+    probe.answered(StatusCode::OK, bench.now);
+    assert_eq!(bench.state("m"), CircuitState::Closed);
+    assert!(bench.ask("m", 1, OK), "nobody waits for the end of the probe");
+    probe.ended(Outcome::Broke, bench.now);
+    assert_eq!(
+        bench.state("m"),
+        CircuitState::Closed,
+        "what was let through in another epoch says nothing in this one"
+    );
+}
+
+#[test]
+fn f06_streams_that_begin_well_and_break_are_one_failed_request_each() {
+    let bench = Bench::new();
+    bench.ask("m", 0, OK);
+    for number in 0..20 {
+        let mut passage = bench.admit("m", number % 8).unwrap();
+        passage.answered(StatusCode::OK, bench.now);
+        passage.ended(Outcome::Broke, bench.now);
+    }
+    let view = bench.view("m");
+    assert_eq!((view.state, view.openings), (CircuitState::Open, 1));
+    let mut well = bench.admit("other-model", 0).unwrap();
+    well.answered(StatusCode::OK, bench.now);
+    well.ended(OK, bench.now);
+    let view = bench.view(OTHER);
+    assert_eq!((view.requests, view.failures), (2, 0), "this one, and the one that gave `m` its circuit");
+}

@@ -131,7 +131,8 @@ impl LineWriter {
 const GATHER: Duration = Duration::from_millis(20);
 
 const MAX_WAITING: usize = 8 << 20;
-const KEEP_CAPACITY: usize = 64 << 10;
+/// What a busy second leaves room for; making it anew for each batch costs more than the lines.
+const KEEP_CAPACITY: usize = 512 << 10;
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

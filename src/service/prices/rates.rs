@@ -45,10 +45,10 @@ impl Rates {
 }
 
 impl Factor {
-    pub(super) const ONE: Self = Self(1_000_000);
+    pub(super) const ONE: Self = Self(MILLION);
 
     pub(super) fn times(self, picos: Picos) -> Picos {
-        picos.saturating_mul(u128::from(self.0)).div_ceil(MILLION)
+        picos.saturating_mul(u128::from(self.0)).div_ceil(u128::from(MILLION))
     }
 }
 
@@ -60,7 +60,11 @@ pub(super) fn prompt_length(tokens: &Tokens) -> u64 {
 }
 
 pub(super) fn rounded_up(picos: Picos) -> MicroDollars {
-    MicroDollars::new(u64::try_from(picos.div_ceil(MILLION)).unwrap_or(u64::MAX))
+    // Wide division takes many times as long, and below eighteen dollars none is needed.
+    MicroDollars::new(match u64::try_from(picos) {
+        Ok(picos) => picos.div_ceil(MILLION),
+        Err(_) => u64::try_from(picos.div_ceil(u128::from(MILLION))).unwrap_or(u64::MAX),
+    })
 }
 
-const MILLION: u128 = 1_000_000;
+const MILLION: u64 = 1_000_000;

@@ -44,6 +44,13 @@ impl OpenRequests {
         }
     }
 
+    /// Takes over how each open request's caller is described now, by the one its token describes.
+    pub(super) fn describe(&self, ruled: impl Fn(&Arc<Caller>) -> Arc<Caller>) {
+        for (_, entry) in self.lock().iter_mut() {
+            entry.callers[1] = ruled(&entry.callers[0]);
+        }
+    }
+
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.lock().len()

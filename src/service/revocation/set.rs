@@ -21,6 +21,15 @@ pub enum Revoked {
     IssuedBefore(u64),
 }
 
+/// How far a revocation reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The token; its device can get another.
+    Token,
+    /// Everybody it stands for.
+    Holder,
+}
+
 /// All that is revoked.
 #[derive(Debug, Default)]
 pub struct RevocationSet {
@@ -34,18 +43,20 @@ pub struct RevocationSet {
 }
 
 impl RevocationSet {
-    /// Whether a token with these claims is revoked.
+    /// Whether a token with these claims is revoked, and how far that reaches.
     #[must_use]
-    pub fn covers(&self, claims: &Claims) -> bool {
+    pub fn covers(&self, claims: &Claims) -> Option<Reach> {
+        if self.count == 0 {
+            return None;
+        }
         let named =
             |set: &HashSet<String>, name: Option<&str>| !set.is_empty() && name.is_some_and(|name| set.contains(name));
-        self.count > 0
-            && (claims.iat < self.issued_before
-                || named(&self.jtis, Some(&claims.jti))
-                || named(&self.devices, Some(claims.sub.as_str()))
-                || named(&self.users, claims.user.as_deref())
-                || named(&self.orgs, claims.org.as_deref())
-                || named(&self.app_versions, claims.app_version.as_deref()))
+        let holder = named(&self.devices, Some(claims.sub.as_str()))
+            || named(&self.users, claims.user.as_deref())
+            || named(&self.orgs, claims.org.as_deref())
+            || named(&self.app_versions, claims.app_version.as_deref());
+        let token = claims.iat < self.issued_before || named(&self.jtis, Some(&claims.jti));
+        if holder { Some(Reach::Holder) } else { token.then_some(Reach::Token) }
     }
 
     /// How many entries it was made from.

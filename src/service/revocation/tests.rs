@@ -36,13 +36,14 @@ fn each_kind_covers_what_it_names_and_nothing_else() {
     for (kind, value) in ["token-1", "device-0001", "user-1", "org-1", "1.2.3"].into_iter().enumerate() {
         for (other, entry) in named(value).into_iter().enumerate() {
             let set = RevocationSet::from_iter([entry.clone()]);
-            assert_eq!(set.covers(&claims()), kind == other, "{entry:?}");
+            let reach = if kind == 0 { Reach::Token } else { Reach::Holder };
+            assert_eq!(set.covers(&claims()), (kind == other).then_some(reach), "{entry:?}");
         }
     }
-    for (second, covered) in [(999, false), (1000, false), (1001, true)] {
+    for (second, covered) in [(999, None), (1000, None), (1001, Some(Reach::Token))] {
         assert_eq!(RevocationSet::from_iter([Revoked::IssuedBefore(second)]).covers(&claims()), covered, "{second}");
     }
-    assert!(!RevocationSet::default().covers(&claims()));
+    assert_eq!(RevocationSet::default().covers(&claims()), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,4 +67,14 @@ fn what_is_taken_back_is_served_again() {
     assert_eq!(revocations.judge(&claims()).unwrap_err().code, ErrorCode::TokenRevoked);
     revocations.replace(RevocationSet::default());
     revocations.judge(&claims()).unwrap();
+}
+
+#[test]
+fn a_revoked_token_can_be_replaced_unless_its_holder_is_revoked_too() {
+    let revocations = revocations();
+    revocations.replace(RevocationSet::from_iter([Revoked::Jti("token-1".into())]));
+    assert_eq!(revocations.judge(&claims()).unwrap_err().code, ErrorCode::TokenOutdated);
+    let both = [Revoked::Jti("token-1".into()), Revoked::User("user-1".into())];
+    revocations.replace(RevocationSet::from_iter(both));
+    assert_eq!(revocations.judge(&claims()).unwrap_err().code, ErrorCode::TokenRevoked);
 }

@@ -192,6 +192,9 @@ impl Recording {
     /// The head of the response is here.
     pub fn answered(&mut self, status: u16, upstream_request_id: Option<String>) {
         let first_byte = self.started.elapsed();
+        if let Some(stake) = &mut self.stake {
+            stake.answered(status);
+        }
         if let Some(record) = &mut self.record {
             record.status = Some(status);
             record.first_byte = Some(first_byte);

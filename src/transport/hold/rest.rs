@@ -1,6 +1,7 @@
 //! The part of a body that is too long to hold: streamed, and watched on its way.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -20,22 +21,41 @@ pub(super) struct Rest {
     silence: Duration,
     /// Runs while the client sends nothing.
     stalls: Option<Pin<Box<Sleep>>>,
-    fault: Fault,
+    upload: Arc<Upload>,
 }
 
-/// Why a streamed body ended early, for whoever has sent it: not every HTTP version hands the error back.
-pub type Fault = Arc<OnceLock<HoldError>>;
+/// How far a streamed body is, for whoever has sent it.
+#[derive(Debug, Default)]
+pub struct Upload {
+    fault: OnceLock<HoldError>,
+    passed: AtomicU64,
+    is_over: AtomicBool,
+}
+
+impl Upload {
+    /// Why the body ended early, if it did: not every HTTP version hands the error back.
+    #[must_use]
+    pub fn fault(&self) -> Option<HoldError> {
+        self.fault.get().cloned()
+    }
+
+    /// How many bytes of it have passed; `None` when no more are to come.
+    #[must_use]
+    pub fn passed(&self) -> Option<u64> {
+        (!self.is_over.load(Ordering::Relaxed)).then(|| self.passed.load(Ordering::Relaxed))
+    }
+}
 
 impl Rest {
     /// The rest of `body`, of which `seen` bytes are held.
     pub(super) fn new(body: Incoming, seen: u64, limits: &HoldLimits, inspector: Option<Box<dyn Inspector>>) -> Self {
         let (max, silence) = (limits.max, limits.silence);
-        Self { body, seen, max, inspector, silence, stalls: None, fault: Fault::default() }
+        Self { body, seen, max, inspector, silence, stalls: None, upload: Arc::default() }
     }
 
-    /// Where the error will be found if there is one.
-    pub(super) fn fault(&self) -> Fault {
-        Arc::clone(&self.fault)
+    /// Where others see how far it is.
+    pub(super) fn upload(&self) -> Arc<Upload> {
+        Arc::clone(&self.upload)
     }
 
     /// How much is to come, as far as was announced.
@@ -46,8 +66,13 @@ impl Rest {
     /// The next bytes.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HoldError>>> {
         let piece = ready!(self.poll_piece(cx));
-        if let Some(Err(error)) = &piece {
-            self.fault.get_or_init(|| error.clone());
+        match &piece {
+            Some(Ok(piece)) => drop(self.upload.passed.fetch_add(piece.len() as u64, Ordering::Relaxed)),
+            Some(Err(error)) => drop(self.upload.fault.get_or_init(|| error.clone())),
+            None => {}
+        }
+        if !matches!(piece, Some(Ok(_))) || self.body.is_end_stream() {
+            self.upload.is_over.store(true, Ordering::Relaxed);
         }
         Poll::Ready(piece)
     }

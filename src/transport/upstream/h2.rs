@@ -70,10 +70,10 @@ impl H2 {
         target.path_and_query = request.uri().path_and_query().cloned();
         *request.uri_mut() = Uri::from_parts(target).expect("an origin and a path make a URI");
         *request.version_mut() = Version::HTTP_2;
-        let fault = request.body().fault();
+        let upload = request.body().upload();
         self.sender.ready().await.map_err(broken)?;
         let response = self.sender.send_request(request).await.map_err(broken)?;
-        Ok(response.map(|incoming| UpstreamBody::h2(H2Body::new(incoming, fault, self.streams))))
+        Ok(response.map(|incoming| UpstreamBody::h2(H2Body::new(incoming, upload, self.streams))))
     }
 }
 

@@ -1,20 +1,21 @@
 //! The body of a response over HTTP/2.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming, SizeHint};
 
 use super::StreamCount;
-use crate::transport::hold::Fault;
+use crate::transport::hold::Upload;
 use crate::transport::upstream::Cut;
 
 /// Frames as they come; small ones that are ready together come as one, so that they leave in one write.
 pub(in crate::transport::upstream) struct H2Body {
     incoming: Incoming,
     /// Tells whether the request's own body ended the stream.
-    fault: Option<Fault>,
+    upload: Option<Arc<Upload>>,
     _stream: StreamCount,
     /// What was read together with pieces before it and comes next.
     next: Option<Next>,
@@ -25,8 +26,8 @@ type Next = Option<Result<Bytes, Cut>>;
 
 impl H2Body {
     /// A body whose stream counts as open for as long as it lives.
-    pub(super) fn new(incoming: Incoming, fault: Option<Fault>, stream: StreamCount) -> Self {
-        Self { incoming, fault, _stream: stream, next: None }
+    pub(super) fn new(incoming: Incoming, upload: Option<Arc<Upload>>, stream: StreamCount) -> Self {
+        Self { incoming, upload, _stream: stream, next: None }
     }
 
     /// The next bytes; `None` at the end.
@@ -102,7 +103,7 @@ impl H2Body {
     }
 
     fn cut(&self, error: hyper::Error) -> Cut {
-        let by_request = self.fault.as_ref().is_some_and(|fault| fault.get().is_some());
+        let by_request = self.upload.as_ref().is_some_and(|upload| upload.fault().is_some());
         if by_request { Cut::Request } else { Cut::Http2(error) }
     }
 }
