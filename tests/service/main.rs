@@ -47,6 +47,8 @@ mod store_open;
 mod store_usage;
 mod store_writer;
 mod targets;
+mod tls;
+mod tls_binary;
 mod upstream_faults;
 mod upstream_framing;
 mod upstream_h1;
