@@ -35,6 +35,7 @@ mod revocation;
 mod rotation;
 mod rotation_binary;
 mod secrets;
+mod secured;
 mod shutdown;
 mod sizes;
 mod smuggling;

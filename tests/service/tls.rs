@@ -1,21 +1,17 @@
 //! TLS that ends in the service: what goes through it, who gets in, and what a new certificate changes.
 
-use std::path::Path;
-use std::time::Duration;
-
 use rustls::HandshakeKind;
 use rustls::version::{TLS12, TLS13};
-use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-use valetkey::service::config::Flags;
 use valetkey::transport::shutdown::Phase;
 
-use crate::support::http::{self, Answer};
+use crate::secured::{CERTIFICATE, Secured};
+use crate::support::http;
 use crate::support::legs::assert_same;
-use crate::support::service::{ADMIN_TOKEN, TestService};
+use crate::support::service::ADMIN_TOKEN;
 use crate::support::tls::TlsClient;
-use crate::support::upstream::{self, Certificate, Gate, Upstream};
+use crate::support::upstream::{Answer, Certificate, Gate};
 use crate::support::wire::{Wire, messages};
 
 #[tokio::test]
@@ -24,8 +20,8 @@ async fn a_stream_over_tls_is_the_upstreams_byte_for_byte() {
     let token = secured.token().await;
     for version in [&TLS12, &TLS13] {
         let events: Vec<_> = MESSAGE.split_inclusive("\n\n").map(str::to_owned).collect();
-        secured.upstream.answer_next(upstream::Answer::stream(events.clone()));
-        secured.upstream.answer_next(upstream::Answer::stream(events).byte_by_byte());
+        secured.upstream.answer_next(Answer::stream(events.clone()));
+        secured.upstream.answer_next(Answer::stream(events).byte_by_byte());
         let client = TlsClient::with(&secured.certificate.root_pem, &[version], &[]);
         let mut wire = secured.wire(&client).await;
         for _ in 0..2 {
@@ -42,7 +38,7 @@ async fn large_bodies_go_through_both_ways() {
     let secured = Secured::start();
     let token = secured.token().await;
     let bytes: Vec<u8> = (0..8_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    secured.upstream.answer_next(upstream::Answer::whole(200, "application/octet-stream", bytes.clone()));
+    secured.upstream.answer_next(Answer::whole(200, "application/octet-stream", bytes.clone()));
     let question = format!("{BODY}{}", " ".repeat(8 << 20));
     let answer = secured.messages(&token, question.clone()).await;
     assert_eq!(answer.status, 200);
@@ -55,7 +51,7 @@ async fn f09_an_event_arrives_before_the_next_one_is_sent() {
     let secured = Secured::start();
     let token = secured.token().await;
     let gate = Gate::new();
-    secured.upstream.answer_next(upstream::Answer::message_stream("hello").hold_after(1, gate.clone()));
+    secured.upstream.answer_next(Answer::message_stream("hello").hold_after(1, gate.clone()));
     let mut wire = secured.wire(&secured.client()).await;
     wire.send(messages(&token, BODY)).await;
     wire.until(b"message_start").await;
@@ -77,7 +73,7 @@ async fn f53_a_refused_body_does_not_keep_its_client_from_reading_the_refusal() 
 async fn a_client_that_leaves_closes_the_upstream() {
     let secured = Secured::start();
     let token = secured.token().await;
-    secured.upstream.answer_next(upstream::Answer::message_stream("hello").hold_after(1, Gate::new()));
+    secured.upstream.answer_next(Answer::message_stream("hello").hold_after(1, Gate::new()));
     let mut wire = secured.wire(&secured.client()).await;
     wire.send(messages(&token, BODY)).await;
     wire.until(b"message_start").await;
@@ -105,7 +101,7 @@ async fn a_new_certificate_is_shown_to_new_connections_and_an_open_stream_goes_o
     let secured = Secured::start();
     let token = secured.token().await;
     let gate = Gate::new();
-    secured.upstream.answer_next(upstream::Answer::message_stream("hello").hold_after(1, gate.clone()));
+    secured.upstream.answer_next(Answer::message_stream("hello").hold_after(1, gate.clone()));
     let old = secured.client();
     let mut open = secured.wire(&old).await;
     open.send(messages(&token, BODY)).await;
@@ -236,90 +232,6 @@ async fn on_loopback_administrators_are_served_plain_http() {
     assert!(config["TLS_CERT_FILE"].as_str().unwrap().ends_with(CERTIFICATE));
 }
 
-/// A service with a certificate, and the files that it is in.
-struct Secured {
-    upstream: Upstream,
-    service: TestService,
-    certificate: Certificate,
-    folder: TempDir,
-}
-
-impl Secured {
-    fn start() -> Self {
-        Self::start_with(|_| {})
-    }
-
-    fn start_with(adjust: impl FnOnce(&mut Flags)) -> Self {
-        let (upstream, folder) = (Upstream::start(), tempfile::tempdir().unwrap());
-        let certificate = Certificate::generate(&[]);
-        write(folder.path(), &certificate);
-        let service = TestService::before_with(&upstream, |flags| {
-            let file = |name: &str| Some(folder.path().join(name).display().to_string());
-            flags.tls_cert_file = file(CERTIFICATE);
-            flags.tls_key_file = file(KEY);
-            adjust(flags);
-        });
-        Self { upstream, service, certificate, folder }
-    }
-
-    /// Replaces the files.
-    fn write(&self, certificate: &Certificate) {
-        write(self.folder.path(), certificate);
-    }
-
-    /// The port of clients, for those who speak no TLS.
-    fn plain_url(&self) -> String {
-        self.service.url.replace("https://", "http://")
-    }
-
-    /// A client that trusts the first certificate.
-    fn client(&self) -> TlsClient {
-        TlsClient::trusting(&self.certificate.root_pem)
-    }
-
-    async fn wire(&self, client: &TlsClient) -> Wire<TlsStream<TcpStream>> {
-        Wire::over(client.connect(&self.service.url).await.expect("the service speaks TLS"))
-    }
-
-    /// The same as a library has it.
-    fn http(&self) -> reqwest::Client {
-        let root = reqwest::Certificate::from_pem(self.certificate.root_pem.as_bytes()).unwrap();
-        let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30));
-        builder.tls_certs_only([root]).build().unwrap()
-    }
-
-    async fn token(&self) -> String {
-        let request = self.http().post(self.service.at("/bootstrap")).body(r#"{"device_id":"device-0001"}"#);
-        let answer = http::whole(request).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        format!("sk-ant-proxy-{}", answer.json()["token"].as_str().unwrap())
-    }
-
-    async fn messages(&self, token: &str, body: impl Into<Vec<u8>>) -> Answer {
-        let request = self.http().post(self.service.at("/v1/messages")).bearer_auth(token);
-        http::whole(request.body(body.into())).await
-    }
-
-    /// One sample of `/metrics`.
-    async fn metric(&self, sample: &str) -> Option<i64> {
-        let page = http::get(&format!("{}/metrics", self.service.admin_url()), &[]).await.text();
-        page.lines().find_map(|line| line.strip_prefix(sample)?.trim().parse().ok())
-    }
-
-    /// Waits until the sample has this value.
-    async fn until(&self, sample: &str, value: i64) {
-        self.service.until(async || self.metric(sample).await == Some(value)).await;
-    }
-}
-
-fn write(folder: &Path, certificate: &Certificate) {
-    for (name, text) in [(CERTIFICATE, &certificate.pem), (KEY, &certificate.key_pem)] {
-        let next = folder.join("next");
-        std::fs::write(&next, text).unwrap();
-        std::fs::rename(next, folder.join(name)).unwrap();
-    }
-}
-
 /// The status of a request on this connection.
 async fn health(stream: TlsStream<TcpStream>) -> u16 {
     let mut wire = Wire::over(stream);
@@ -327,8 +239,6 @@ async fn health(stream: TlsStream<TcpStream>) -> u16 {
     wire.response().await.status()
 }
 
-const CERTIFICATE: &str = "certificate.pem";
-const KEY: &str = "key.pem";
 const RELOADED: &str = r#"valetkey_reloads{what="certificate",outcome="done"}"#;
 const REFUSED: &str = r#"valetkey_reloads{what="certificate",outcome="refused"}"#;
 const DONE: &str = r#"valetkey_tls_handshakes{outcome="done"}"#;
