@@ -13,7 +13,9 @@ const BINARY = path.join(ROOT, 'target', 'debug', process.platform === 'win32' ?
 
 /** Every setting, by what it is about. One that is missing here, or is here and no setting, is an error. */
 const CONCERNS = {
-  'Where it listens': ['PORT', 'HOST', 'PROXY_BASE_URL', 'TRUSTED_PROXIES', 'CORS_ORIGINS'],
+  'Where it listens': [
+    'PORT', 'HOST', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'TLS_HANDSHAKE_TIMEOUT', 'PROXY_BASE_URL', 'TRUSTED_PROXIES', 'CORS_ORIGINS',
+  ],
   'The upstream': [
     'ANTHROPIC_API_KEY', 'ANTHROPIC_BASE_URL', 'UPSTREAM_AUTH_HEADER', 'UPSTREAM_HTTP_VERSION', 'UPSTREAM_CA_FILE',
     'UPSTREAM_CONNECT_TIMEOUT', 'UPSTREAM_FIRST_BYTE_TIMEOUT', 'UPSTREAM_IDLE_TIMEOUT',

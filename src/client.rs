@@ -44,7 +44,7 @@ use self::stored::Expected;
 use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::transport::cors::Cors;
-use crate::transport::serve::{ServeLimits, serve};
+use crate::transport::serve::{Plain, ServeLimits, serve};
 use crate::transport::shutdown::{self, Phase, Shutdown, ShutdownTrigger};
 use crate::transport::tls::tls_config;
 use crate::wire::DeviceId;
@@ -199,7 +199,7 @@ fn serve_loopback(
         hold: hold_limits(),
     };
     let limits = ServeLimits::new(config.max_connections, HEAD_TIMEOUT);
-    tokio::spawn(serve(listener, Loopback::new(parts, shutdown.clone()), limits, shutdown))
+    tokio::spawn(serve(listener, Plain, Loopback::new(parts, shutdown.clone()), limits, shutdown))
 }
 
 /// Binds 127.0.0.1 and nothing else. A fixed port that is taken is an error: a stranger may listen there.

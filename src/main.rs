@@ -1,7 +1,6 @@
 //! The command line of the service.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,20 +82,21 @@ fn serve(config: Config, lines: LineQueue) -> Result<(), StartError> {
     let usage = Arc::new(UsageLines::new(lines, config.log.json));
     let service = Service::build(config, Ports { clock: Arc::new(SystemClock), usage })?;
     let (address, admin) = (service.address(), service.admin_address());
+    let (url, admin_url) = (service.url(), service.admin_url());
     let (trigger, listener) = shutdown::channel();
     let running = service.start(&listener)?;
-    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "Listening on http://{address}");
-    tracing::info!(address = %admin, "The admin listener is on http://{admin}");
-    announce(address);
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "Listening on {url}");
+    tracing::info!(address = %admin, "The admin listener is on {admin_url}");
+    announce(&url);
     runtime.block_on(until_ended(&trigger, running, signals, drain));
     Ok(())
 }
 
 /// The one line on standard output, for whoever started the service on a free port.
-fn announce(address: SocketAddr) {
+fn announce(url: &str) {
     let mut out = std::io::stdout();
     // Nobody may be listening, and then nobody wants to know.
-    let _ = writeln!(out, "{{\"event\":\"listening\",\"url\":\"http://{address}\"}}").and_then(|()| out.flush());
+    let _ = writeln!(out, "{{\"event\":\"listening\",\"url\":\"{url}\"}}").and_then(|()| out.flush());
 }
 
 /// The first signal drains, the second or the end of the drain limit forces.

@@ -24,6 +24,7 @@ pub mod money;
 mod pipeline;
 pub mod prices;
 mod protocol;
+mod reload;
 pub mod revocation;
 mod router;
 pub mod rules;
@@ -35,6 +36,7 @@ mod start_error;
 pub mod stop_signals;
 pub mod store;
 mod sync;
+pub mod tls;
 mod upstream;
 pub mod usage;
 mod weakness;
@@ -48,8 +50,9 @@ use self::admin::Desk;
 use self::config::Listen;
 use self::control::Control;
 use self::endpoint::{Endpoint, Parts};
-use self::keyring::{KeyReload, KeyRing};
+use self::keyring::KeyRing;
 use self::pipeline::Worker;
+use self::reload::Follower;
 pub use self::running::Running;
 pub use self::start_error::StartError;
 use self::usage::UsageSink;
@@ -73,7 +76,7 @@ pub struct Service {
     connector: Connector,
     parts: Arc<Parts>,
     keys: Arc<KeyRing>,
-    reload: Option<KeyReload>,
+    followers: Vec<Follower>,
     control: Control,
     desk: Desk,
 }
@@ -94,6 +97,21 @@ impl Service {
         self.control.opened.address
     }
 
+    /// The origin to reach it at, from where its address is good.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.desk.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address())
+    }
+
+    /// The origin of the admin listener.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        let address = self.admin_address();
+        let scheme = if admin::tls_at(address, self.desk.tls.as_ref()).is_some() { "https" } else { "http" };
+        format!("{scheme}://{address}")
+    }
+
     /// The keys that sign and verify tokens, and what is counted about them.
     #[must_use]
     pub fn keys(&self) -> Arc<KeyRing> {
@@ -105,7 +123,10 @@ impl Service {
     /// # Errors
     /// [`StartError::Worker`]
     pub fn start(self, shutdown: &Shutdown) -> Result<Running, StartError> {
-        let reloading = self.reload.map(KeyReload::start).transpose().map_err(StartError::Worker)?;
+        if let Some(tls) = &self.desk.tls {
+            tls.tell_if_expired(self.desk.clock.now());
+        }
+        let reloading = reload::start(self.followers).map_err(StartError::Worker)?;
         let limits = ServeLimits::new(self.listen.max_connections, self.listen.request_timeout);
         let workers = (0..self.listen.workers)
             .map(|number| {
@@ -113,7 +134,8 @@ impl Service {
                 let open = self.desk.standing.revocations.for_worker();
                 let worker = Worker::new(self.connector.clone(), open, shutdown.clone());
                 let endpoint = Endpoint::new(Arc::clone(&self.parts), worker);
-                worker::start(number, listener, endpoint, limits.clone(), shutdown.clone())
+                let tls = self.desk.tls.clone();
+                worker::start(number, listener, tls, endpoint, limits.clone(), shutdown.clone())
             })
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;

@@ -30,6 +30,8 @@ pub(crate) mod service;
 pub(crate) mod store;
 #[path = "support/temporary.rs"]
 pub(crate) mod temporary;
+#[path = "support/tls.rs"]
+pub(crate) mod tls;
 #[path = "support/usage.rs"]
 pub(crate) mod usage;
 #[cfg(feature = "service")]

@@ -14,6 +14,11 @@ const PROMPT = 'In one sentence: what is a valet key?';
 async function main() {
   const screen = new Screen(process.stdout);
   const servers = [];
+  // The terminal is gone. The service does not end by this signal: it reads its files again.
+  process.once('SIGHUP', () => {
+    servers.forEach((server) => server.stop());
+    process.exit(1);
+  });
   try {
     await prepare(screen);
     const upstream = await chooseUpstream(screen, servers);

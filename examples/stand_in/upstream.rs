@@ -61,11 +61,11 @@ mod stage;
 mod wire;
 
 pub use answer::Answer;
+pub use certificate::Certificate;
 pub use cut::Cut;
 pub use gate::Gate;
 pub use recording::Received;
 
-use certificate::Certificate;
 use listener::Listener;
 use stage::Stage;
 

@@ -7,6 +7,7 @@ mod desk;
 mod devices;
 mod fault;
 mod guard;
+mod listener;
 mod metrics;
 mod revocations;
 mod settings;
@@ -22,6 +23,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use http::header::CACHE_CONTROL;
 use tokio::net::TcpListener;
@@ -32,6 +34,8 @@ use utoipa_axum::routes;
 pub(super) use self::desk::Desk;
 use self::fault::Fault;
 use self::guard::Guard;
+use self::listener::AdminListener;
+pub(super) use self::listener::tls_at;
 pub(super) use self::settings::settings;
 use crate::secret::Secret;
 use crate::transport::shutdown::{Phase, Shutdown};
@@ -43,8 +47,11 @@ use crate::transport::shutdown::{Phase, Shutdown};
 ))]
 struct Document;
 
-/// Serves until `shutdown` begins. Without a token `/admin` is off.
+/// Serves until `shutdown` begins: plain HTTP on loopback, and beyond it TLS if clients are served TLS. Without a token
+/// `/admin` is off.
 pub(super) async fn serve(listener: TcpListener, token: Option<Secret>, desk: Desk, mut shutdown: Shutdown) {
+    // The tap does nothing, but with one a listener of our own may tell routes the peer's address.
+    let listener = AdminListener::new(listener, desk.tls.as_ref()).tap_io(|_| {});
     let app = router(token, desk).into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, app);
     let until = async move { shutdown.reached(Phase::Draining).await };

@@ -12,15 +12,17 @@ use super::control::Control;
 use super::endpoint::Parts;
 use super::gates::Gates;
 use super::issue::Issuer;
-use super::keyring::{KeyList, KeyReload, KeyRing};
+use super::keyring::{self, KeyList, KeyRing};
 use super::metrics::Metrics;
 use super::pipeline::Pipeline;
 use super::prices::Prices;
 use super::protocol;
+use super::reload::Follower;
 use super::revocation::Revocations;
 use super::rules::DeviceRules;
 use super::signing_file;
 use super::standing::Standing;
+use super::tls;
 use super::upstream;
 use super::usage::UsageSinks;
 use super::{Ports, Service, StartError};
@@ -33,8 +35,9 @@ impl Service {
     /// [`StartError`]
     pub fn build(config: Config, ports: Ports) -> Result<Self, StartError> {
         let settings = Arc::new(admin::settings(&config));
-        let protocol = protocol::describe(&config.listen, &config.tokens, &config.enrolment);
-        let (keys, reload) = signing_keys(config.signing)?;
+        let protocol = protocol::describe(&config);
+        let (keys, key_follower) = signing_keys(config.signing)?;
+        let (tls, certificate_follower) = config.tls.map(|tls| tls::follow(tls, Arc::clone(&ports.clock))).unzip();
         let token_life = config.tokens.lifetime;
         let standing = Standing {
             rules: Arc::new(DeviceRules::new(config.limits)),
@@ -69,6 +72,7 @@ impl Service {
             database: opened.database.clone(),
             gates,
             keys: Arc::clone(&keys),
+            tls,
             usage: Arc::clone(&opened.usage),
             sync: Arc::clone(&opened.sync),
             standing,
@@ -91,12 +95,13 @@ impl Service {
         let connector = upstream::connector(&config.upstream)?;
         let listener = bind(config.listen.address)
             .map_err(|source| StartError::Bind { address: config.listen.address, source })?;
-        Ok(Self { listener, listen: config.listen, connector, parts, control, desk, keys, reload })
+        let followers = key_follower.into_iter().chain(certificate_follower).collect();
+        Ok(Self { listener, listen: config.listen, connector, parts, control, desk, keys, followers })
     }
 }
 
 /// The ring of the configured keys, and what keeps it up to date if they are in a file that may change.
-fn signing_keys(signing: SigningSecret) -> Result<(Arc<KeyRing>, Option<KeyReload>), StartError> {
+fn signing_keys(signing: SigningSecret) -> Result<(Arc<KeyRing>, Option<Follower>), StartError> {
     Ok(match signing {
         SigningSecret::Given(list) => (Arc::new(KeyRing::new(&list)), None),
         SigningSecret::KeptIn(path) => {
@@ -105,7 +110,7 @@ fn signing_keys(signing: SigningSecret) -> Result<(Arc<KeyRing>, Option<KeyReloa
         }
         SigningSecret::Followed(file) => {
             let keys = Arc::new(KeyRing::new(&file.keys));
-            (Arc::clone(&keys), Some(KeyReload::new(file, keys)))
+            (Arc::clone(&keys), Some(keyring::follower(file, keys)))
         }
     })
 }

@@ -16,6 +16,7 @@ use self::reader::Reader;
 use super::auth::TokenPolicy;
 use super::issue::Terms;
 use super::keyring::{KeyFile, KeyList};
+use super::tls::CertificateFiles;
 use crate::secret::Secret;
 use crate::transport::connect::HttpVersion;
 use crate::transport::origin::Origin;
@@ -25,6 +26,8 @@ use crate::transport::origin::Origin;
 pub struct Config {
     /// Where and how it listens.
     pub listen: Listen,
+    /// TLS towards clients; without it whoever is in front of the service ends TLS, or nobody.
+    pub tls: Option<TlsConfig>,
     /// Where requests go.
     pub upstream: UpstreamConfig,
     /// The tokens it issues and accepts.
@@ -64,6 +67,15 @@ pub struct Listen {
     pub request_timeout: Duration,
     /// `DRAIN_TIMEOUT`: how long open requests may go on after a signal to stop.
     pub drain: Duration,
+}
+
+/// TLS towards clients.
+#[derive(Debug)]
+pub struct TlsConfig {
+    /// `TLS_CERT_FILE` and `TLS_KEY_FILE`, whose changes take effect while the service runs.
+    pub files: CertificateFiles,
+    /// `TLS_HANDSHAKE_TIMEOUT`.
+    pub handshake_timeout: Duration,
 }
 
 /// Where requests go and with which key.
@@ -210,6 +222,7 @@ impl Config {
         let host = reader.host(flags);
         let config = Self {
             listen: reader.listen(flags, host),
+            tls: reader.tls(flags),
             upstream: reader.upstream(flags),
             tokens: reader.tokens(flags),
             signing: reader.signing(flags, host),

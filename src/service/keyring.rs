@@ -9,7 +9,6 @@ mod key_list;
 mod key_set;
 mod kid;
 mod reload;
-mod reload_signal;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +20,7 @@ pub use self::key_file::{KeyFile, KeyFileFault};
 pub use self::key_list::{KeyList, KeyListFault, NamedSecret, Place};
 use self::key_set::KeySet;
 pub use self::kid::Kid;
-pub(super) use self::reload::{KeyReload, Reloading};
+pub(super) use self::reload::follower;
 use crate::secret::Secret;
 use crate::wire::Claims;
 

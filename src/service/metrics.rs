@@ -28,6 +28,12 @@ pub struct Metrics {
     pub limits: Polled,
     /// Tokens by the key that signed them.
     pub keys: Polled,
+    /// What came of reading files again.
+    pub reloads: Polled,
+    /// TLS handshakes by how they ended.
+    pub handshakes: Polled,
+    /// Seconds until the certificate in use expires; no sample without one.
+    pub certificate_expiry: Polled,
     /// Circuits to the upstream, by model: 1 for the state it is in.
     pub breaker: Polled,
     /// Seconds since the revocations in use were known to be the truth.
@@ -70,6 +76,9 @@ impl Default for Metrics {
             usage_records: Polled::default(),
             limits: Polled::default(),
             keys: Polled::default(),
+            reloads: Polled::default(),
+            handshakes: Polled::default(),
+            certificate_expiry: Polled::default(),
             breaker: Polled::default(),
             revocation_staleness: Gauge::default(),
             revocations: Gauge::default(),
@@ -97,6 +106,10 @@ impl Metrics {
         registry.register("usage_records", help, self.usage_records.clone());
         registry.register("limit_decisions", "Decisions about devices' limits", self.limits.clone());
         registry.register("jwt_tokens", "Wrapper tokens by the key that signed them", self.keys.clone());
+        registry.register("reloads", "Files read again while the service runs", self.reloads.clone());
+        registry.register("tls_handshakes", "TLS handshakes by how they ended", self.handshakes.clone());
+        let help = "Until the certificate in use expires";
+        registry.register_with_unit("tls_certificate_expires_in", help, Unit::Seconds, self.certificate_expiry.clone());
         registry.register("breaker", "Circuits to the upstream by model", self.breaker.clone());
         registry.register("revocations", "Entries in the revocations in use", self.revocations.clone());
         registry.register("open_requests", "Requests that are open now", self.open_requests.clone());

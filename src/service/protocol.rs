@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::auth::TokenPolicy;
-use super::config::{Enrolment, Listen};
+use super::config::Config;
 use super::router::RelayRoute;
 use crate::wire::PROTOCOL_VERSION;
 use crate::wire::names::{
@@ -13,21 +12,22 @@ use crate::wire::names::{
 
 /// The answer to `GET /protocol`.
 #[must_use]
-pub(super) fn describe(listen: &Listen, tokens: &TokenPolicy, enrolment: &Enrolment) -> Value {
+pub(super) fn describe(config: &Config) -> Value {
     json!({
         "name": "valetkey",
         "version": env!("CARGO_PKG_VERSION"),
         "protocol_version": PROTOCOL_VERSION,
-        "bootstrap": { "path": BOOTSTRAP_PATH, "mode": enrolment.mode.as_str() },
+        "bootstrap": { "path": BOOTSTRAP_PATH, "mode": config.enrolment.mode.as_str() },
         "refresh": { "path": REFRESH_PATH },
         "health": { "live": HEALTH_PATH, "ready": READY_PATH },
+        "transport": transport(config),
         "token": {
             "prefix": TOKEN_PREFIX,
-            "lifetime_seconds": tokens.lifetime.as_secs(),
+            "lifetime_seconds": config.tokens.lifetime.as_secs(),
             "accepted_in": ["authorization", "x-api-key"],
         },
         "routes": RelayRoute::ALL.map(RelayRoute::name),
-        "max_payload_bytes": listen.max_payload,
+        "max_payload_bytes": config.listen.max_payload,
         "headers": {
             "error": ERROR_HEADER,
             "token_expired": TOKEN_EXPIRED_HEADER,
@@ -35,4 +35,48 @@ pub(super) fn describe(listen: &Listen, tokens: &TokenPolicy, enrolment: &Enrolm
             "request_id": REQUEST_ID_HEADER,
         },
     })
+}
+
+/// Where TLS ends, as far as the service knows: in this process, in front of it if `PROXY_BASE_URL` says so, or nowhere.
+/// Nowhere is no harm on loopback; beyond it tokens cross the network in the clear.
+fn transport(config: &Config) -> Value {
+    let in_front = || config.terms.base_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+    let tls = match &config.tls {
+        Some(_) => Some("process"),
+        None => in_front().then_some("proxy"),
+    };
+    let in_the_clear = tls.is_none() && !config.listen.address.ip().is_loopback();
+    json!({ "tls": tls, "tokens_in_the_clear": in_the_clear })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::config::Flags;
+    use crate::service::tls::samples::until;
+
+    fn said_by(flags: Flags) -> Value {
+        let flags = Flags {
+            anthropic_api_key: Some("sk-ant-canary".into()),
+            jwt_secret: Some("Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe".into()),
+            bootstrap_mode: Some("closed".into()),
+            ..flags
+        };
+        describe(&Config::read(&flags).unwrap())["transport"].take()
+    }
+
+    #[test]
+    fn tokens_that_cross_in_the_clear_are_owned_up_to() {
+        let beyond = || Flags { host: Some("0.0.0.0".into()), ..Flags::default() };
+        assert_eq!(said_by(Flags::default()), json!({ "tls": null, "tokens_in_the_clear": false }));
+        assert_eq!(said_by(beyond()), json!({ "tls": null, "tokens_in_the_clear": true }));
+        let in_front = Flags { proxy_base_url: Some("https://claude.example".into()), ..beyond() };
+        assert_eq!(said_by(in_front), json!({ "tls": "proxy", "tokens_in_the_clear": false }));
+        let (folder, sample) = (tempfile::tempdir().unwrap(), until(2040));
+        let path = folder.path().join("both");
+        std::fs::write(&path, sample.certificate + &sample.key).unwrap();
+        let file = Some(path.display().to_string());
+        let here = Flags { tls_cert_file: file.clone(), tls_key_file: file, ..beyond() };
+        assert_eq!(said_by(here), json!({ "tls": "process", "tokens_in_the_clear": false }));
+    }
 }

@@ -3,12 +3,12 @@
 use std::thread::JoinHandle;
 
 use super::control::RunningControl;
-use super::keyring::Reloading;
+use super::reload::Reloading;
 
 /// The threads of a running service.
 pub struct Running {
     pub(super) workers: Vec<JoinHandle<()>>,
-    pub(super) reloading: Option<Reloading>,
+    pub(super) reloading: Reloading,
     pub(super) control: RunningControl,
 }
 
@@ -20,9 +20,7 @@ impl Running {
                 tracing::error!("A worker panicked");
             }
         }
-        if let Some(reloading) = self.reloading {
-            reloading.end();
-        }
+        self.reloading.end();
         self.control.end();
     }
 }

@@ -33,6 +33,9 @@ mod imp {
 
     impl Signals {
         pub(super) fn listen() -> io::Result<Self> {
+            // By itself SIGHUP would end the process. Here it never does; `reload` makes use of it as long as there is a
+            // service.
+            drop(signal(SignalKind::hangup())?);
             Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
         }
 

@@ -2,21 +2,24 @@
 //! core that a request needs.
 
 use std::io;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::endpoint::Endpoint;
-use crate::transport::serve::{ServeLimits, serve};
+use super::tls::Tls;
+use crate::transport::serve::{Plain, ServeLimits, serve};
 use crate::transport::shutdown::Shutdown;
 use crate::transport::upstream::Upstream;
 
-/// Starts worker `number`. It ends with `shutdown`.
+/// Starts worker `number`, which serves TLS if it is given some and plain HTTP otherwise. It ends with `shutdown`.
 ///
 /// # Errors
 /// The system has no thread or no event queue to give.
 pub(super) fn start(
     number: usize,
     listener: std::net::TcpListener,
+    tls: Option<Arc<Tls>>,
     endpoint: Endpoint,
     limits: ServeLimits,
     shutdown: Shutdown,
@@ -27,13 +30,27 @@ pub(super) fn start(
         runtime.block_on(async move {
             match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => tokio::select! {
-                    () = serve(listener, endpoint, limits, shutdown) => {}
+                    () = serve_all(listener, tls, endpoint, limits, shutdown) => {}
                     () = tick(&upstream) => {}
                 },
                 Err(error) => tracing::error!(%error, "A worker cannot listen"),
             }
         });
     })
+}
+
+/// Two servers, so that the plain one does not ask at each read whether there is TLS.
+async fn serve_all(
+    listener: tokio::net::TcpListener,
+    tls: Option<Arc<Tls>>,
+    endpoint: Endpoint,
+    limits: ServeLimits,
+    shutdown: Shutdown,
+) {
+    match tls {
+        None => serve(listener, Plain, endpoint, limits, shutdown).await,
+        Some(tls) => serve(listener, tls, endpoint, limits, shutdown).await,
+    }
 }
 
 /// Keeps a timer due within a second at all times, for ever. The event loop sleeps until its next timer; one that is

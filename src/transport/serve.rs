@@ -1,5 +1,7 @@
 //! Accepts connections and serves HTTP/1.1 on them until told to end.
 
+mod entrance;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
+pub use self::entrance::{Entrance, Plain};
 use super::linger::Linger;
 use super::reply::Reply;
 use super::shutdown::{Phase, Shutdown};
@@ -45,9 +48,16 @@ impl ServeLimits {
     }
 }
 
-/// Serves until `shutdown` is [`Draining`](Phase::Draining) and every connection has ended, or [`Forced`](Phase::Forced)
-/// and a moment has passed for last words.
-pub async fn serve<H: Handler>(listener: TcpListener, handler: H, limits: ServeLimits, mut shutdown: Shutdown) {
+/// Serves what `entrance` lets in until `shutdown` is [`Draining`](Phase::Draining) and every connection has ended, or
+/// [`Forced`](Phase::Forced) and a moment has passed for last words.
+pub async fn serve<E: Entrance, H: Handler>(
+    listener: TcpListener,
+    entrance: E,
+    handler: H,
+    limits: ServeLimits,
+    mut shutdown: Shutdown,
+) {
+    let server = Server { entrance, handler, head_timeout: limits.head_timeout, shutdown: shutdown.clone() };
     let mut connections = JoinSet::new();
     let mut draining = shutdown.clone();
     loop {
@@ -59,14 +69,7 @@ pub async fn serve<H: Handler>(listener: TcpListener, handler: H, limits: ServeL
         };
         match accepted {
             Ok((stream, peer, slot)) => {
-                connections.spawn(serve_connection(
-                    stream,
-                    peer,
-                    handler.clone(),
-                    limits.head_timeout,
-                    shutdown.clone(),
-                    slot,
-                ));
+                connections.spawn(server.clone().take_in(stream, peer, slot));
             }
             Err(error) => {
                 tracing::warn!(%error, "Cannot accept a connection");
@@ -97,46 +100,65 @@ async fn accept(
     }
 }
 
-async fn serve_connection<H: Handler>(
-    stream: TcpStream,
-    peer: SocketAddr,
+/// What every connection is served with.
+#[derive(Clone)]
+struct Server<E, H> {
+    entrance: E,
     handler: H,
     head_timeout: Duration,
     shutdown: Shutdown,
-    _slot: OwnedSemaphorePermit,
-) {
-    // Without these a stream is slower or a dead peer is noticed late; it works all the same.
-    let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
-    let refused = Arc::new(AtomicBool::new(false));
-    let stream = Linger::new(stream, Arc::clone(&refused));
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (handler, refused) = (handler.clone(), Arc::clone(&refused));
-        async move {
-            let has_body = !request.body().is_end_stream();
-            // Boxed, because hyper keeps the room for this future as long as the connection, and it is large.
-            let response = Box::pin(handler.handle(request, peer)).await;
-            refused.store(has_body && !response.status().is_success(), Ordering::Relaxed);
-            Ok::<_, Infallible>(response)
+}
+
+impl<E: Entrance, H: Handler> Server<E, H> {
+    /// One connection, from its first byte to its last.
+    async fn take_in(self, stream: TcpStream, peer: SocketAddr, _slot: OwnedSemaphorePermit) {
+        // Without these a stream is slower or a dead peer is noticed late; it works all the same.
+        let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
+        let mut draining = self.shutdown.clone();
+        let admitted = tokio::select! {
+            biased;
+            admitted = self.entrance.admit(stream, peer) => admitted,
+            // Who has not asked for anything yet loses nothing.
+            () = draining.reached(Phase::Draining) => None,
+        };
+        if let Some(stream) = admitted {
+            self.speak(stream, peer, draining).await;
         }
-    });
-    // Up to 100 headers, hyper's own limit, need no room on the heap. Claude Code sends about 30, corporate gateways add some.
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_timeout)
-        .max_buf_size(MAX_BUFFER)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    let mut draining = shutdown.clone();
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = draining.reached(Phase::Draining) => {
-            connection.as_mut().graceful_shutdown();
-            finish_draining(connection, shutdown).await
+    }
+
+    async fn speak(self, stream: E::Stream, peer: SocketAddr, mut draining: Shutdown) {
+        let Self { handler, head_timeout, shutdown, .. } = self;
+        let refused = Arc::new(AtomicBool::new(false));
+        let stream = Linger::new(stream, Arc::clone(&refused));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (handler, refused) = (handler.clone(), Arc::clone(&refused));
+            async move {
+                let has_body = !request.body().is_end_stream();
+                // Boxed, because hyper keeps the room for this future as long as the connection, and it is large.
+                let response = Box::pin(handler.handle(request, peer)).await;
+                refused.store(has_body && !response.status().is_success(), Ordering::Relaxed);
+                Ok::<_, Infallible>(response)
+            }
+        });
+        // Up to 100 headers, hyper's own limit, need no room on the heap. Claude Code sends about 30, corporate gateways add
+        // some.
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(head_timeout)
+            .max_buf_size(MAX_BUFFER)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = draining.reached(Phase::Draining) => {
+                connection.as_mut().graceful_shutdown();
+                finish_draining(connection, shutdown).await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, %peer, "A connection ended abnormally");
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, %peer, "A connection ended abnormally");
     }
 }
 

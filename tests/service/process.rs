@@ -67,6 +67,17 @@ impl Process {
         self.log.lock().unwrap().clone()
     }
 
+    /// Waits until the log has this text on so many lines. Panics after 10 s.
+    pub async fn logged(&self, text: &str, times: usize) {
+        let waiting = async {
+            while self.log().lines().filter(|line| line.contains(text)).count() < times {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let came = tokio::time::timeout(Duration::from_secs(10), waiting).await;
+        assert!(came.is_ok(), "{text}: {}", self.log());
+    }
+
     /// Waits for its end: how it ended and all it logged. Panics after 15 s.
     pub async fn end(mut self) -> (ExitStatus, String) {
         let ended = async {

@@ -1,7 +1,5 @@
 //! The signing keys of the real binary: what is refused at the start, and what SIGHUP and a changed file do.
 
-use std::time::Duration;
-
 use crate::process::{Process, run};
 use crate::support::service::REAL_KEY;
 use crate::support::temporary::TemporaryFile;
@@ -12,13 +10,13 @@ async fn f26_a_changed_file_or_sighup_reloads_and_what_is_wrong_is_in_the_log() 
     let path = file.path().display().to_string();
     let service = Process::start("http://127.0.0.1:9", &[("JWT_SECRET", ""), ("JWT_SECRETS_FILE", &path)]);
     service.signal("HUP");
-    logged(&service, "Signing keys reloaded: k1 signs, k1 verify", 1).await;
+    service.logged("Signing keys reloaded: k1 signs, k1 verify", 1).await;
     std::fs::write(file.path(), format!("{K1}\nk2:canary\n")).unwrap();
-    logged(&service, "the secret of k2 is shorter than 32 bytes", 1).await;
+    service.logged("the secret of k2 is shorter than 32 bytes", 1).await;
     std::fs::write(file.path(), format!("{K1}\n{K2}\n")).unwrap();
-    logged(&service, "Signing keys reloaded: k1 signs, k1,k2 verify", 1).await;
+    service.logged("Signing keys reloaded: k1 signs, k1,k2 verify", 1).await;
     service.signal("HUP");
-    logged(&service, "Signing keys reloaded: k1 signs, k1,k2 verify", 2).await;
+    service.logged("Signing keys reloaded: k1 signs, k1,k2 verify", 2).await;
     service.signal("TERM");
     let (status, log) = service.end().await;
     assert_eq!(status.code(), Some(0), "{log}");
@@ -34,17 +32,6 @@ fn two_sources_of_signing_keys_are_refused() {
     let (code, errors) = run(&["serve"], &settings);
     assert_eq!(code, Some(64), "{errors}");
     assert_eq!(errors, "valetkey: JWT_SECRETS: is set beside JWT_SECRET; keep one of them\n");
-}
-
-/// Waits until the log has this text on so many lines.
-async fn logged(service: &Process, text: &str, times: usize) {
-    let waiting = async {
-        while service.log().lines().filter(|line| line.contains(text)).count() < times {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let came = tokio::time::timeout(Duration::from_secs(10), waiting).await;
-    assert!(came.is_ok(), "{text}: {}", service.log());
 }
 
 const K1: &str = "k1:Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe";

@@ -59,8 +59,7 @@ impl TestService {
         let (usage, clock) = (Recorder::shared(), ManualClock::starting_now());
         let ports = Ports { clock: Arc::new(clock.clone()), usage: Arc::clone(&usage) as _ };
         let service = Service::build(config, ports).expect("the service starts");
-        let url = format!("http://{}", service.address());
-        let admin_url = format!("http://{}", service.admin_address());
+        let (url, admin_url) = (service.url(), service.admin_url());
         let keys = service.keys();
         let (trigger, shutdown) = shutdown::channel();
         let running = Some(service.start(&shutdown).expect("the workers start"));

@@ -1,14 +1,14 @@
-//! A client that sees every byte: one TCP connection to the service, written and read by hand.
+//! A client that sees every byte: one connection to the service, written and read by hand.
 
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// One connection.
-pub(crate) struct Wire {
-    socket: TcpStream,
+/// One connection; TCP, or TLS that somebody else has opened.
+pub(crate) struct Wire<S = TcpStream> {
+    socket: S,
     ahead: Vec<u8>,
 }
 
@@ -47,7 +47,7 @@ impl Wire {
     pub(crate) async fn try_connect(url: &str) -> std::io::Result<Self> {
         let socket = TcpStream::connect(url.strip_prefix("http://").expect("a plain address")).await?;
         socket.set_nodelay(true)?;
-        Ok(Self { socket, ahead: Vec::new() })
+        Ok(Self::over(socket))
     }
 
     /// Connects and asks.
@@ -57,18 +57,26 @@ impl Wire {
         wire.response().await
     }
 
+    /// Leaves with RST.
+    pub(crate) fn reset(self) {
+        self.socket.set_zero_linger().expect("the socket is open");
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    /// Speaks on what is open already.
+    pub(crate) fn over(socket: S) -> Self {
+        Self { socket, ahead: Vec::new() }
+    }
+
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).await.expect("the server reads");
     }
 
     /// As [`Wire::send`], where the server may have closed already.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
-        self.socket.write_all(bytes.as_ref()).await
-    }
-
-    /// Leaves with RST.
-    pub(crate) fn reset(self) {
-        self.socket.set_zero_linger().expect("the socket is open");
+        self.socket.write_all(bytes.as_ref()).await?;
+        self.socket.flush().await
     }
 
     /// The next whole response; panics when none comes within 10 s.

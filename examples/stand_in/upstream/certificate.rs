@@ -10,14 +10,19 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// What a TLS server and those who trust it need.
-pub(super) struct Certificate {
-    pub(super) root_pem: String,
+pub struct Certificate {
+    /// Who has signed it.
+    pub root_pem: String,
+    /// The server's own certificate.
+    pub pem: String,
+    /// And its private key.
+    pub key_pem: String,
     pub(super) server: Arc<ServerConfig>,
 }
 
 impl Certificate {
     /// New keys; the server is `localhost`, `127.0.0.1` and `::1`, and offers these ALPN names.
-    pub(super) fn generate(alpn: &[String]) -> Self {
+    pub fn generate(alpn: &[String]) -> Self {
         let (root, root_pem) = root();
         let key = KeyPair::generate().expect("the system has random numbers");
         let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
@@ -25,6 +30,7 @@ impl Certificate {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(&key, &root).expect("a fresh root signs");
+        let (pem, key_pem) = (certificate.pem(), key.serialize_pem());
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let mut server = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
@@ -33,7 +39,7 @@ impl Certificate {
             .with_single_cert(vec![certificate.der().clone()], key)
             .expect("the key belongs to the certificate");
         server.alpn_protocols = alpn.iter().map(|name| name.clone().into_bytes()).collect();
-        Self { root_pem, server: Arc::new(server) }
+        Self { root_pem, pem, key_pem, server: Arc::new(server) }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::service::metrics::Metrics;
 use crate::service::standing::Standing;
 use crate::service::store::{Database, UsageWriter};
 use crate::service::sync::Sync;
+use crate::service::tls::Tls;
 
 /// Shared by all routes.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub(in crate::service) struct Desk {
     pub issuer: Arc<Issuer>,
     /// The keys of tokens.
     pub keys: Arc<KeyRing>,
+    /// What clients are shown, if they are served TLS here.
+    pub tls: Option<Arc<Tls>>,
     /// Writes usage records.
     pub usage: Arc<UsageWriter>,
     /// What is counted.

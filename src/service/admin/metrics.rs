@@ -1,5 +1,7 @@
 //! `/metrics`: asks every part what it has counted.
 
+use std::time::SystemTime;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
@@ -16,6 +18,7 @@ pub(super) async fn page(State(desk): State<Desk>) -> Response {
     usage(&desk);
     limits(&desk);
     keys(&desk);
+    tls(&desk);
     breaker(&desk);
     ([(CONTENT_TYPE, MEDIA_TYPE)], desk.metrics.page()).into_response()
 }
@@ -56,6 +59,28 @@ fn keys(desk: &Desk) {
         set(&desk.metrics.keys, &[("kid", kid.kid.as_str()), ("what", "signed")], kid.signed);
     }
     set(&desk.metrics.keys, &[("kid", "unknown"), ("what", "refused")], figures.unknown);
+    set(&desk.metrics.reloads, &[("what", "signing_keys"), ("outcome", "done")], figures.reloaded);
+    set(&desk.metrics.reloads, &[("what", "signing_keys"), ("outcome", "refused")], figures.reload_failed);
+}
+
+fn tls(desk: &Desk) {
+    let Some(figures) = desk.tls.as_ref().map(|tls| tls.figures()) else { return };
+    let (handshakes, reloads) = (&desk.metrics.handshakes, &desk.metrics.reloads);
+    set(handshakes, &[("outcome", "done")], figures.done);
+    set(handshakes, &[("outcome", "failed")], figures.failed);
+    set(handshakes, &[("outcome", "timed_out")], figures.timed_out);
+    set(reloads, &[("what", "certificate"), ("outcome", "done")], figures.reloaded);
+    set(reloads, &[("what", "certificate"), ("outcome", "refused")], figures.reload_failed);
+    let left = seconds_until(figures.expires_at, desk.clock.now());
+    desk.metrics.certificate_expiry.get_or_create(&Vec::new()).set(left);
+}
+
+/// Less than nothing when it is over.
+fn seconds_until(end: SystemTime, now: SystemTime) -> i64 {
+    match end.duration_since(now) {
+        Ok(left) => gauge(left.as_secs()),
+        Err(over) => -gauge(over.duration().as_secs()),
+    }
 }
 
 fn breaker(desk: &Desk) {

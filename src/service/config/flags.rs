@@ -11,6 +11,15 @@ pub struct Flags {
     /// Address to listen on; beyond loopback `JWT_SECRET` and `BOOTSTRAP_MODE` are required
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     pub host: Option<String>,
+    /// PEM file with the certificate of this service and those that vouch for it; with `TLS_KEY_FILE` clients are served TLS
+    #[arg(long, env = "TLS_CERT_FILE")]
+    pub tls_cert_file: Option<String>,
+    /// PEM file with its private key, not encrypted; a change of either file, or SIGHUP, takes effect without a restart
+    #[arg(long, env = "TLS_KEY_FILE")]
+    pub tls_key_file: Option<String>,
+    /// Longest TLS handshake, in ms
+    #[arg(long, env = "TLS_HANDSHAKE_TIMEOUT", default_value = "10000")]
+    pub tls_handshake_timeout: Option<String>,
     /// The real key; better given as a variable than as a flag, which others on the machine can see
     #[arg(long, env = "ANTHROPIC_API_KEY", hide_env_values = true)]
     pub anthropic_api_key: Option<String>,

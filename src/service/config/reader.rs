@@ -2,6 +2,7 @@
 
 mod governance;
 mod signing;
+mod tls;
 
 use std::fmt::Display;
 use std::io::IsTerminal;

@@ -1,6 +1,7 @@
 use clap::Parser;
 
 use super::*;
+use crate::service::tls::samples::until;
 
 #[derive(Parser)]
 struct Command {
@@ -136,4 +137,36 @@ fn every_bad_signing_secret_is_reported_by_name_and_not_shown() {
         assert!(!problem.message.contains("canary"), "{problem}");
     }
     assert_eq!(wrong(&[KEY, "--jwt-secrets-file=/nowhere/keys"]), ["JWT_SECRETS_FILE"]);
+}
+
+#[test]
+fn tls_needs_a_certificate_and_its_key_and_neither_is_plain_http() {
+    let (folder, sample) = (tempfile::tempdir().unwrap(), until(2040));
+    let [certificate, key, other] = [("cert", &sample.certificate), ("key", &sample.key), ("other", &until(2041).key)]
+        .map(|(name, text)| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        });
+    let [with_certificate, with_key, with_other] = [("cert", &certificate), ("key", &key), ("key", &other)]
+        .map(|(name, path)| format!("--tls-{name}-file={path}"));
+    assert!(read(&[KEY]).unwrap().tls.is_none());
+    let tls = read(&[KEY, &with_certificate, &with_key]).unwrap().tls.unwrap();
+    assert_eq!(tls.handshake_timeout, Duration::from_secs(10));
+    let limited = read(&[KEY, &with_certificate, &with_key, "--tls-handshake-timeout=500"]).unwrap().tls.unwrap();
+    assert_eq!(limited.handshake_timeout, Duration::from_millis(500));
+    assert_eq!(wrong(&[KEY, &with_certificate]), ["TLS_KEY_FILE"]);
+    assert_eq!(wrong(&[KEY, &with_key]), ["TLS_CERT_FILE"]);
+    assert_eq!(wrong(&[KEY, "--tls-handshake-timeout=0"]), ["TLS_HANDSHAKE_TIMEOUT"]);
+    assert_eq!(
+        wrong(&[KEY, "--tls-cert-file=/nowhere/cert", "--tls-key-file=/nowhere/key"]),
+        ["TLS_CERT_FILE", "TLS_KEY_FILE"]
+    );
+    let problems = read(&[KEY, &with_certificate, &with_other]).unwrap_err();
+    let said: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [format!("TLS_KEY_FILE: {other}: the private key does not belong to the first certificate of the other file")]
+    );
+    assert_eq!(wrong(&[KEY, &format!("--tls-cert-file={key}"), &with_key]), ["TLS_CERT_FILE"]);
 }

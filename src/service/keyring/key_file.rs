@@ -1,13 +1,11 @@
 //! The file that `JWT_SECRETS_FILE` names, as it stands at one moment.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-
-use zeroize::Zeroizing;
 
 use super::{KeyList, KeyListFault};
 use crate::secret::Secret;
+use crate::service::reload::content;
 
 /// A file that was read and found good.
 #[derive(Debug, Clone)]
@@ -43,20 +41,6 @@ impl KeyFile {
     }
 }
 
-/// The text of the file, in memory that is wiped.
-pub(super) fn content(path: &Path) -> io::Result<Secret> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
-    File::open(path)?.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > LONGEST {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than 64 kB"));
-    }
-    let text =
-        std::str::from_utf8(&bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))?;
-    Ok(Secret::new(text))
-}
-
 fn joined(faults: &[KeyListFault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
-
-const LONGEST: usize = 64 << 10;

@@ -1,10 +1,12 @@
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::*;
 use crate::service::keyring::KeyFigures;
+use crate::service::reload::{SETTLE, follow};
 
 const A: &str = "Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe";
 const B: &str = "b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A";
@@ -31,9 +33,11 @@ impl Followed {
     fn follow(folder: tempfile::TempDir, path: PathBuf) -> Self {
         let file = KeyFile::read(&path).unwrap();
         let keys = Arc::new(KeyRing::new(&file.keys));
-        let mut reload = KeyReload::new(file, Arc::clone(&keys));
+        let mut followers = [follower(file, Arc::clone(&keys))];
         let (signal, mut signals) = unbounded_channel();
-        tokio::spawn(async move { reload.follow(async move || signals.recv().await.unwrap_or_default()).await });
+        tokio::spawn(async move {
+            follow(&mut followers, async move || signals.recv().await.unwrap_or_default()).await;
+        });
         Self { folder, path, keys, signal }
     }
 

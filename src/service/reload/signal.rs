@@ -1,8 +1,8 @@
-//! The signal that asks for the keys to be read again: SIGHUP, where there is one.
+//! The signal that asks for files to be read again: SIGHUP, where there is one.
 
 use std::io;
 
-/// Listens from the moment it is made; until then SIGHUP ends the process.
+/// Listens from the moment it is made.
 pub(super) struct ReloadSignal(imp::Signal);
 
 impl ReloadSignal {

@@ -1,0 +1,96 @@
+//! Files whose changes take effect while the service runs.
+//!
+//! They are read every second and at SIGHUP: a content is what counts, so it does not matter whether a file was written,
+//! replaced by another or is a link that points elsewhere now. A content is believed when a second look finds it
+//! unchanged, so a file that is being written is left alone until it is whole. Files that make sense only together are
+//! looked at together. What they cannot be used for is told once by whoever uses them, and changes nothing.
+
+mod content;
+mod follower;
+mod signal;
+
+use std::io;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::MissedTickBehavior;
+
+pub(super) use self::content::{Content, content};
+pub(super) use self::follower::Follower;
+use self::signal::ReloadSignal;
+
+/// The thread that follows the files.
+pub(super) struct Reloading {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+/// Follows the files of `followers` on a thread of its own, which may wait for a disk. From now on SIGHUP is a wish to
+/// have them read again, also when there are none.
+///
+/// # Errors
+/// When the system gives no thread or no signal handler.
+pub(super) fn start(mut followers: Vec<Follower>) -> io::Result<Reloading> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signal = {
+        let _inside = runtime.enter();
+        ReloadSignal::listen()?
+    };
+    let (stop, stopped) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("reload".into()).spawn(move || {
+        runtime.block_on(async move {
+            tokio::select! {
+                // The other end says nothing: it is dropped.
+                _ = stopped => {}
+                () = follow(&mut followers, async move || signal.next().await) => {}
+            }
+        });
+    })?;
+    Ok(Reloading { stop, thread })
+}
+
+impl Reloading {
+    /// Ends the thread and waits for its end.
+    pub(super) fn end(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
+            tracing::error!("The thread that follows files panicked");
+        }
+    }
+}
+
+/// Looks every second, and whenever `asked` says so.
+pub(super) async fn follow(followers: &mut [Follower], mut asked: impl AsyncFnMut()) {
+    let mut looks = tokio::time::interval(BETWEEN_LOOKS);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {}
+            () = asked() => {
+                if followers.is_empty() {
+                    tracing::info!("SIGHUP: no file is followed, so there is nothing to read again");
+                }
+                followers.iter_mut().for_each(Follower::ask);
+            }
+        }
+        let due: Vec<_> = followers.iter().map(Follower::due).collect();
+        if due.iter().all(Option::is_none) {
+            continue;
+        }
+        tokio::time::sleep(SETTLE).await;
+        for (follower, look) in followers.iter_mut().zip(due) {
+            if let Some(look) = look {
+                follower.settle(look);
+            }
+        }
+    }
+}
+
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// A writer that is not done within this time writes by hand.
+pub(super) const SETTLE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests;
