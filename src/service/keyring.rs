@@ -22,6 +22,7 @@ pub use self::key_list::{KeyList, KeyListFault, NamedSecret, Place};
 use self::key_set::KeySet;
 pub use self::kid::Kid;
 pub(super) use self::reload::{KeyReload, Reloading};
+pub(super) use self::reload_signal::ReloadSignal;
 use crate::secret::Secret;
 use crate::wire::Claims;
 

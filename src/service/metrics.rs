@@ -21,6 +21,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     tokens: Family<TokenLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
+    reloads: Family<ReloadLabels, Counter>,
     first_byte: Histogram,
     /// Usage records by what has become of them.
     pub usage_records: Polled,
@@ -58,6 +59,11 @@ struct RefusalLabels {
     code: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    outcome: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
@@ -65,6 +71,7 @@ impl Default for Metrics {
             requests: Family::default(),
             tokens: Family::default(),
             refusals: Family::default(),
+            reloads: Family::default(),
             // 5 ms to 80 s.
             first_byte: Histogram::new(exponential_buckets(0.005, 2.0, 15)),
             usage_records: Polled::default(),
@@ -86,6 +93,8 @@ impl Metrics {
         registry.register("requests", "Relayed requests that have ended", self.requests.clone());
         registry.register("tokens", "Tokens that the upstream counted", self.tokens.clone());
         registry.register("refusals", "Requests answered with an error of the service's own", self.refusals.clone());
+        let help = "Attempts to take over a changed configuration";
+        registry.register("config_reloads", help, self.reloads.clone());
         let help = "From a request's head to the head of its response";
         registry.register_with_unit("first_byte", help, Unit::Seconds, self.first_byte.clone());
         let help = "Since the revocations in use were known to be the truth";
@@ -102,6 +111,12 @@ impl Metrics {
     /// A request was answered with an error of the service's own.
     pub fn refused(&self, code: ErrorCode) {
         self.refusals.get_or_create(&RefusalLabels { code: code.as_str() }).inc();
+    }
+
+    /// A changed configuration was taken over, or refused because it was not good in every respect.
+    pub fn reloaded(&self, taken: bool) {
+        let outcome = if taken { "taken" } else { "refused" };
+        self.reloads.get_or_create(&ReloadLabels { outcome }).inc();
     }
 
     /// The page for `/metrics`.

@@ -2,6 +2,7 @@
 
 use std::thread::JoinHandle;
 
+use super::config::Following;
 use super::control::RunningControl;
 use super::keyring::Reloading;
 
@@ -9,6 +10,7 @@ use super::keyring::Reloading;
 pub struct Running {
     pub(super) workers: Vec<JoinHandle<()>>,
     pub(super) reloading: Option<Reloading>,
+    pub(super) following: Option<Following>,
     pub(super) control: RunningControl,
 }
 
@@ -22,6 +24,9 @@ impl Running {
         }
         if let Some(reloading) = self.reloading {
             reloading.end();
+        }
+        if let Some(following) = self.following {
+            following.end();
         }
         self.control.end();
     }

@@ -1,21 +1,21 @@
-//! The signal that asks for the keys to be read again: SIGHUP, where there is one.
+//! The signal that asks for files to be read again: SIGHUP, where there is one.
 
 use std::io;
 
 /// Listens from the moment it is made; until then SIGHUP ends the process.
-pub(super) struct ReloadSignal(imp::Signal);
+pub(in crate::service) struct ReloadSignal(imp::Signal);
 
 impl ReloadSignal {
     /// Begins to listen. Call it inside a runtime.
     ///
     /// # Errors
     /// When the system refuses a handler.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(in crate::service) fn listen() -> io::Result<Self> {
         imp::Signal::listen().map(Self)
     }
 
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) {
+    pub(in crate::service) async fn next(&mut self) {
         self.0.next().await;
     }
 }
