@@ -16,6 +16,7 @@ const CONCERNS = {
   'Where it listens': [
     'PORT', 'HOST', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'TLS_HANDSHAKE_TIMEOUT', 'PROXY_BASE_URL', 'TRUSTED_PROXIES', 'CORS_ORIGINS',
   ],
+  'The file': ['CONFIG_FILE'],
   'The upstream': [
     'ANTHROPIC_API_KEY', 'ANTHROPIC_BASE_URL', 'UPSTREAM_AUTH_HEADER', 'UPSTREAM_HTTP_VERSION', 'UPSTREAM_CA_FILE',
     'UPSTREAM_CONNECT_TIMEOUT', 'UPSTREAM_FIRST_BYTE_TIMEOUT', 'UPSTREAM_IDLE_TIMEOUT',
@@ -28,7 +29,7 @@ const CONCERNS = {
     'ALLOWED_MODELS', 'RATE_LIMIT_MAX', 'RATE_LIMIT_WINDOW', 'TOKENS_PER_MINUTE', 'CONCURRENT_REQUESTS', 'REDIS_URL',
   ],
   'What is kept, and how it is governed': [
-    'DATABASE_URL', 'ADMIN_TOKEN', 'ADMIN_HOST', 'ADMIN_PORT', 'REVOCATION_MAX_STALENESS',
+    'DATABASE_URL', 'ADMIN_TOKEN', 'ADMIN_HOST', 'ADMIN_PORT', 'REVOCATION_MAX_STALENESS', 'PRICES_FILE',
   ],
   'What the machine bears': ['WORKERS', 'MAX_CONNECTIONS', 'MAX_PAYLOAD_SIZE', 'REQUEST_TIMEOUT', 'DRAIN_TIMEOUT'],
   'Logs': ['LOG_LEVEL', 'LOG_FORMAT'],
@@ -36,9 +37,10 @@ const CONCERNS = {
 
 const HEAD = `# Settings of the service
 
-Made from \`valetkey serve --help\` by \`node scripts/settings.js\`; do not edit. Each setting is a variable and a flag, and the
-flag is stronger. An empty variable is an unset one. All that is wrong is reported at once, and then the service does not start.
-Secrets belong in variables: others on the machine can see the flags of a process.
+Made from \`valetkey serve --help\` by \`node scripts/settings.js\`; do not edit. Each setting is a variable, a flag, and in lower
+case a key of the [configuration file](OPERATIONS.md#the-configuration-file). Flags go over variables, variables over the file. An
+empty variable is an unset one. All that is wrong is reported at once, and then the service does not start. Secrets belong in
+variables or files: others on the machine can see the flags of a process.
 `;
 
 function main(args) {

@@ -1,5 +1,7 @@
 //! The command line of the service.
 
+mod command_line;
+
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,11 +9,13 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use valetkey::clock::SystemClock;
-use valetkey::service::config::{Config, ConfigProblem, Flags};
+use valetkey::service::config::{Config, Given};
 use valetkey::service::log::{self, LineQueue, UsageLines};
 use valetkey::service::stop_signals::StopSignals;
 use valetkey::service::{Ports, Running, Service, StartError};
 use valetkey::transport::shutdown::{self, Phase, ShutdownTrigger};
+
+use self::command_line::{check, doctor, refuse, say};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -27,22 +31,28 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Command {
     /// Run the service
-    Serve(Box<Flags>),
+    Serve(Box<Given>),
+    /// Say what is wrong with the settings and the files they name, without connecting anywhere
+    Check(Box<Given>),
+    /// Say what is wrong with this set-up: upstream, key, clock, Redis, database, disk, the running service
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        given: Box<Given>,
+    },
 }
 
 fn main() -> ExitCode {
-    let Command::Serve(flags) = CommandLine::parse().command;
-    match Config::read(&flags) {
-        Ok(config) => run(config),
-        Err(problems) => refuse(&problems),
+    match CommandLine::parse().command {
+        Command::Serve(given) => match Config::read(&given.0) {
+            Ok(config) => run(config),
+            Err(problems) => refuse(&problems),
+        },
+        Command::Check(given) => check(&given.0),
+        Command::Doctor { given, json } => doctor(&given.0, json),
     }
-}
-
-fn refuse(problems: &[ConfigProblem]) -> ExitCode {
-    for problem in problems {
-        say(problem);
-    }
-    ExitCode::from(EX_USAGE)
 }
 
 fn run(config: Config) -> ExitCode {
@@ -52,6 +62,9 @@ fn run(config: Config) -> ExitCode {
     };
     if let Err(error) = log::init(config.log, &lines) {
         return fail(&error);
+    }
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
     }
     let code = match serve(config, lines) {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,14 +78,8 @@ fn run(config: Config) -> ExitCode {
 }
 
 fn fail(error: &dyn std::error::Error) -> ExitCode {
-    say(error);
+    say(&error);
     ExitCode::FAILURE
-}
-
-/// Before there is a log, what is wrong goes to standard error as it is.
-fn say(error: &dyn std::error::Error) {
-    // If it cannot be written, the exit code is all there is to say.
-    let _ = writeln!(std::io::stderr(), "valetkey: {error}");
 }
 
 fn serve(config: Config, lines: LineQueue) -> Result<(), StartError> {
@@ -117,6 +124,3 @@ async fn until_ended(trigger: &ShutdownTrigger, running: Running, mut signals: S
     trigger.advance(Phase::Forced);
     let _ = ended.await;
 }
-
-/// The command was used incorrectly (BSD `sysexits`).
-const EX_USAGE: u8 = 64;

@@ -9,14 +9,17 @@ mod assembly;
 pub mod auth;
 pub mod breaker;
 pub mod budgets;
+pub mod check;
 pub mod config;
 mod control;
+pub mod doctor;
 mod endpoint;
 mod gates;
 mod issue;
 mod json;
 pub mod keyring;
 pub mod limits;
+mod live;
 pub mod log;
 pub mod metrics;
 mod model;
@@ -36,6 +39,7 @@ mod start_error;
 pub mod stop_signals;
 pub mod store;
 mod sync;
+mod text_file;
 pub mod tls;
 mod upstream;
 pub mod usage;
@@ -47,7 +51,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use self::admin::Desk;
-use self::config::Listen;
+use self::config::{ConfigReload, Listen};
 use self::control::Control;
 use self::endpoint::{Endpoint, Parts};
 use self::keyring::KeyRing;
@@ -77,6 +81,7 @@ pub struct Service {
     parts: Arc<Parts>,
     keys: Arc<KeyRing>,
     followers: Vec<Follower>,
+    config_reload: Option<ConfigReload>,
     control: Control,
     desk: Desk,
 }
@@ -127,6 +132,7 @@ impl Service {
             tls.tell_if_expired(self.desk.clock.now());
         }
         let reloading = reload::start(self.followers).map_err(StartError::Worker)?;
+        let following = self.config_reload.map(ConfigReload::start).transpose().map_err(StartError::Worker)?;
         let limits = ServeLimits::new(self.listen.max_connections, self.listen.request_timeout);
         let workers = (0..self.listen.workers)
             .map(|number| {
@@ -140,6 +146,6 @@ impl Service {
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
         let control = self.control.start(self.desk, shutdown.clone());
-        Ok(Running { workers, reloading, control })
+        Ok(Running { workers, reloading, following, control })
     }
 }

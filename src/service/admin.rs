@@ -101,5 +101,5 @@ async fn guarded(
 }
 
 async fn config(State(desk): State<Desk>) -> Json<serde_json::Value> {
-    Json(desk.settings.as_ref().clone())
+    Json(serde_json::Value::clone(&desk.settings.load()))
 }

@@ -4,18 +4,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use super::admin::{self, Desk};
 use super::auth::Auth;
 use super::breaker::{self, Breaker};
-use super::config::{Config, SigningSecret};
+use super::config::{Config, ConfigReload, SigningSecret};
 use super::control::Control;
 use super::endpoint::Parts;
 use super::gates::Gates;
 use super::issue::Issuer;
 use super::keyring::{self, KeyList, KeyRing};
+use super::live::Live;
 use super::metrics::Metrics;
 use super::pipeline::Pipeline;
-use super::prices::Prices;
 use super::protocol;
 use super::reload::Follower;
 use super::revocation::Revocations;
@@ -34,8 +36,9 @@ impl Service {
     /// # Errors
     /// [`StartError`]
     pub fn build(config: Config, ports: Ports) -> Result<Self, StartError> {
-        let settings = Arc::new(admin::settings(&config));
+        let settings = Arc::new(ArcSwap::from_pointee(admin::settings(&config)));
         let protocol = protocol::describe(&config);
+        let prices = Arc::new(ArcSwap::from_pointee(config.prices.table));
         let (keys, key_follower) = signing_keys(config.signing)?;
         let (tls, certificate_follower) = config.tls.map(|tls| tls::follow(tls, Arc::clone(&ports.clock))).unzip();
         let token_life = config.tokens.lifetime;
@@ -55,7 +58,7 @@ impl Service {
         let auth = Arc::new(Auth::new(Arc::clone(&keys), Arc::clone(&ports.clock), config.tokens.clone()));
         let pipeline = Pipeline::new(
             Arc::clone(&auth),
-            (Arc::clone(&gates), Arc::new(Prices::shipped())),
+            (Arc::clone(&gates), Arc::clone(&prices)),
             Arc::new(sinks),
             &config.listen,
             &config.upstream,
@@ -68,6 +71,14 @@ impl Service {
             config.enrolment,
             standing.clone(),
         ));
+        let live = Live {
+            rules: Arc::clone(&standing.rules),
+            issuer: Arc::clone(&issuer),
+            prices,
+            settings: Arc::clone(&settings),
+            metrics: Arc::clone(&metrics),
+        };
+        let config_reload = ConfigReload::new(config.sources, config.prices.file, live);
         let desk = Desk {
             database: opened.database.clone(),
             gates,
@@ -96,7 +107,7 @@ impl Service {
         let listener = bind(config.listen.address)
             .map_err(|source| StartError::Bind { address: config.listen.address, source })?;
         let followers = key_follower.into_iter().chain(certificate_follower).collect();
-        Ok(Self { listener, listen: config.listen, connector, parts, control, desk, keys, followers })
+        Ok(Self { listener, listen: config.listen, connector, parts, control, desk, keys, followers, config_reload })
     }
 }
 

@@ -1,7 +1,12 @@
-//! The service's configuration: read once, checked whole, reported together.
+//! The service's configuration: checked whole, reported together. It is read at the start, and again when a file of it
+//! changes.
 
+mod file;
 mod flags;
+mod given;
 mod reader;
+mod reload;
+mod sources;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64};
@@ -12,10 +17,15 @@ use http::HeaderValue;
 use ipnet::IpNet;
 
 pub use self::flags::Flags;
+pub use self::given::Given;
 use self::reader::Reader;
+pub(super) use self::reload::{ConfigReload, Following};
+pub(super) use self::sources::Sources;
 use super::auth::TokenPolicy;
 use super::issue::Terms;
 use super::keyring::{KeyFile, KeyList};
+use super::prices::Prices;
+use super::text_file::TextFile;
 use super::tls::CertificateFiles;
 use crate::secret::Secret;
 use crate::transport::connect::HttpVersion;
@@ -50,6 +60,10 @@ pub struct Config {
     pub admin: AdminConfig,
     /// `TRUSTED_PROXIES`: whose word about a client's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What tokens cost.
+    pub prices: PriceList,
+    /// Where all this comes from.
+    pub(super) sources: Sources,
 }
 
 /// Where and how the service listens.
@@ -193,6 +207,15 @@ pub struct AdminConfig {
     pub max_staleness: Duration,
 }
 
+/// What tokens cost.
+#[derive(Debug, Clone)]
+pub struct PriceList {
+    /// The built-in list, and over it what `PRICES_FILE` says.
+    pub table: Prices,
+    /// That file.
+    pub(super) file: Option<TextFile>,
+}
+
 /// What the service writes about itself, on standard error.
 #[derive(Debug, Clone, Copy)]
 pub struct LogConfig {
@@ -213,12 +236,14 @@ pub struct ConfigProblem {
 }
 
 impl Config {
-    /// Reads all settings.
+    /// Reads all settings: `flags`, and under them the file that they name.
     ///
     /// # Errors
     /// Every [`ConfigProblem`] there is, not only the first.
     pub fn read(flags: &Flags) -> Result<Self, Vec<ConfigProblem>> {
-        let mut reader = Reader::default();
+        let (sources, places, problems) = Sources::read(flags);
+        let flags = &sources.merged;
+        let mut reader = Reader::new(problems, places);
         let host = reader.host(flags);
         let config = Self {
             listen: reader.listen(flags, host),
@@ -234,8 +259,16 @@ impl Config {
             stores: reader.stores(flags),
             admin: reader.admin(flags),
             trusted_proxies: reader.trusted_proxies(flags),
+            prices: reader.prices(flags),
+            sources,
         };
         reader.finish(config)
+    }
+
+    /// What is not wrong and still should be said.
+    #[must_use]
+    pub fn warnings(&self) -> &[ConfigProblem] {
+        &self.sources.warnings
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
@@ -20,7 +21,7 @@ pub(super) struct Issuer {
     keys: Arc<KeyRing>,
     clock: Arc<dyn Clock>,
     policy: TokenPolicy,
-    terms: Terms,
+    terms: ArcSwap<Terms>,
     enrolment: Enrolment,
     standing: Standing,
 }
@@ -45,7 +46,12 @@ impl Issuer {
         enrolment: Enrolment,
         standing: Standing,
     ) -> Self {
-        Self { keys, clock, policy, terms, enrolment, standing }
+        Self { keys, clock, policy, terms: ArcSwap::from_pointee(terms), enrolment, standing }
+    }
+
+    /// From now on devices are told `terms`.
+    pub(super) fn set_terms(&self, terms: Terms) {
+        self.terms.store(Arc::new(terms));
     }
 
     /// Answers `POST /bootstrap`.
@@ -62,7 +68,7 @@ impl Issuer {
         })?;
         self.check_enrolment(request.enrolment.as_ref())?;
         let app_version = request.app_version.map(checked_version).transpose()?;
-        let models = self.terms.models.clone();
+        let models = self.terms.load().models.clone();
         let claims = Claims { app_version, models, ..self.claims_for(request.device_id) };
         self.answer_unless_revoked(claims)
     }
@@ -76,7 +82,7 @@ impl Issuer {
         let old = caller.claims();
         // The old token may be revoked by itself, the new one by whom it is for.
         self.standing.revocations.judge(old)?;
-        let models = self.terms.models.clone();
+        let models = self.terms.load().models.clone();
         let mut claims = Claims { app_version: old.app_version.clone(), models, ..self.claims_for(old.sub.clone()) };
         // One that was minted for ten minutes stays one for ten minutes.
         let life = old.exp.saturating_sub(old.iat).min(self.policy.lifetime.as_secs());
@@ -89,7 +95,7 @@ impl Issuer {
     /// # Errors
     /// [`ErrorCode::TokenRevoked`]
     pub(super) fn mint(&self, device: DeviceId, life: Duration) -> Result<(Claims, Secret), Problem> {
-        let models = self.terms.models.clone();
+        let models = self.terms.load().models.clone();
         let mut claims = Claims { models, ..self.claims_for(device) };
         claims.exp = claims.iat + life.as_secs();
         let claims = self.standing.enter(claims)?;
@@ -143,7 +149,7 @@ impl Issuer {
             expires_in: life.as_secs(),
             expires_at: claims.exp,
             refresh_in: refresh_in(life).as_secs(),
-            base_url: self.terms.base_url.clone(),
+            base_url: self.terms.load().base_url.clone(),
             device_id: claims.sub.clone(),
             models: claims.models.clone(),
         }

@@ -7,8 +7,11 @@ mod lines;
 mod usage_lines;
 
 use std::io;
+use std::sync::OnceLock;
 
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::{Registry, reload};
 
 pub use self::lines::{LineQueue, LineWriter};
 pub use self::usage_lines::UsageLines;
@@ -20,18 +23,32 @@ use super::config::LogConfig;
 /// # Errors
 /// When something else already collects events in this process.
 pub fn init(config: LogConfig, lines: &LineQueue) -> Result<(), tracing_subscriber::util::TryInitError> {
-    use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::prelude::*;
 
-    let others = config.level.min(LevelFilter::WARN);
-    let filter = Targets::new().with_target("valetkey", config.level).with_default(others);
+    let (filter, level) = reload::Layer::new(filter(config.level));
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(lines.clone());
     if config.json {
-        registry.with(layer.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init()
+        registry.with(layer.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init()?;
     } else {
-        registry.with(layer.with_target(false).with_ansi(io::IsTerminal::is_terminal(&io::stderr()))).try_init()
+        registry.with(layer.with_target(false).with_ansi(io::IsTerminal::is_terminal(&io::stderr()))).try_init()?;
     }
+    // A process collects its events once, so nobody was here before.
+    let _ = LEVEL.set(level);
+    Ok(())
+}
+
+/// Shows events from `level` on from now on, if [`init`] has begun to collect them.
+pub(super) fn set_level(level: LevelFilter) {
+    if let Some(handle) = LEVEL.get()
+        && let Err(error) = handle.reload(filter(level))
+    {
+        tracing::error!(%error, "The log's level cannot be changed");
+    }
+}
+
+fn filter(level: LevelFilter) -> Targets {
+    Targets::new().with_target("valetkey", level).with_default(level.min(LevelFilter::WARN))
 }
 
 impl<'a> MakeWriter<'a> for LineQueue {
@@ -64,3 +81,6 @@ impl Drop for Line<'_> {
         self.queue.push(&self.text);
     }
 }
+
+/// As there is one collector of events in a process, there is one level.
+static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();

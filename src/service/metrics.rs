@@ -21,6 +21,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     tokens: [Counter; 5],
     refusals: Family<RefusalLabels, Counter>,
+    config_reloads: Family<ReloadLabels, Counter>,
     first_byte: Histogram,
     /// Usage records by what has become of them.
     pub usage_records: Polled,
@@ -64,6 +65,11 @@ struct RefusalLabels {
     code: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    outcome: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
@@ -71,6 +77,7 @@ impl Default for Metrics {
             requests: Family::default(),
             tokens: Default::default(),
             refusals: Family::default(),
+            config_reloads: Family::default(),
             // 5 ms to 80 s.
             first_byte: Histogram::new(exponential_buckets(0.005, 2.0, 15)),
             usage_records: Polled::default(),
@@ -98,6 +105,8 @@ impl Metrics {
         self.tokens = TOKEN_KINDS.map(|kind| tokens.get_or_create(&TokenLabels { kind }).clone());
         registry.register("tokens", "Tokens that the upstream counted", tokens);
         registry.register("refusals", "Requests answered with an error of the service's own", self.refusals.clone());
+        let help = "Attempts to take over a changed configuration";
+        registry.register("config_reloads", help, self.config_reloads.clone());
         let help = "From a request's head to the head of its response";
         registry.register_with_unit("first_byte", help, Unit::Seconds, self.first_byte.clone());
         let help = "Since the revocations in use were known to be the truth";
@@ -118,6 +127,12 @@ impl Metrics {
     /// A request was answered with an error of the service's own.
     pub fn refused(&self, code: ErrorCode) {
         self.refusals.get_or_create(&RefusalLabels { code: code.as_str() }).inc();
+    }
+
+    /// A changed configuration was taken over, or refused because it was not good in every respect.
+    pub fn reloaded(&self, taken: bool) {
+        let outcome = if taken { "taken" } else { "refused" };
+        self.config_reloads.get_or_create(&ReloadLabels { outcome }).inc();
     }
 
     /// The page for `/metrics`.

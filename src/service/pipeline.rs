@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -39,7 +40,7 @@ use crate::wire::{ErrorBody, ErrorCode};
 pub(super) struct Pipeline {
     auth: Arc<Auth>,
     gates: Arc<Gates>,
-    prices: Arc<Prices>,
+    prices: Arc<ArcSwap<Prices>>,
     swap: KeySwap,
     usage: Arc<dyn UsageSink>,
     hold: HoldLimits,
@@ -83,7 +84,7 @@ impl Pipeline {
     #[must_use]
     pub(super) fn new(
         auth: Arc<Auth>,
-        (gates, prices): (Arc<Gates>, Arc<Prices>),
+        (gates, prices): (Arc<Gates>, Arc<ArcSwap<Prices>>),
         usage: Arc<dyn UsageSink>,
         listen: &Listen,
         upstream: &UpstreamConfig,
@@ -133,7 +134,7 @@ impl Pipeline {
         }
         let sink = Arc::clone(&self.usage);
         let recording = Recording::open(&arrival.id, &caller, arrival.route.name(), asked, sink, arrival.at);
-        let mut recording = recording.staking(stake).priced(Arc::clone(&self.prices));
+        let mut recording = recording.staking(stake).priced(self.prices.load_full());
         let request = self.swap.outbound(parts, body, &worker.upstream);
         match recall.unless(worker.upstream.send(request, self.first_byte)).await {
             Some(Ok(response)) => {

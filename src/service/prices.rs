@@ -1,7 +1,7 @@
 //! What tokens cost: a table of list prices by model, day and length of the prompt.
 //!
-//! The shipped table is `prices/list_prices.toml`; an operator may replace it. [`Prices::parse`] reports everything that
-//! is wrong with a table, so one that parses can be used. Usage and budgets ask for costs. A model that the table does
+//! The shipped table is `prices/list_prices.toml`; an operator's file goes over it. Everything that is wrong with a table is
+//! reported, so one that parses can be used. Usage and budgets ask for costs. A model that the table does
 //! not know is never free: it costs what the most expensive known one would, and says that this is an estimate.
 
 mod estimate;
@@ -75,7 +75,16 @@ impl Prices {
     /// # Errors
     /// Every [`PriceProblem`] there is, not only the first.
     pub fn parse(text: &str) -> Result<Self, Vec<PriceProblem>> {
-        file::read(text)
+        file::read(text, None)
+    }
+
+    /// This table with what `text` says over it. What it says of a model holds from the first day it names on, or for all
+    /// days if it names none; what it does not say is as it was.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn with_file(&self, text: &str) -> Result<Self, Vec<PriceProblem>> {
+        file::read(text, Some(self))
     }
 
     /// What `tokens` of `model` cost at the moment `at`, at standard speed and without extras.

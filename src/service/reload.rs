@@ -18,7 +18,7 @@ use tokio::time::MissedTickBehavior;
 
 pub(super) use self::content::{Content, content};
 pub(super) use self::follower::Follower;
-use self::signal::ReloadSignal;
+pub(super) use self::signal::ReloadSignal;
 
 /// The thread that follows the files.
 pub(super) struct Reloading {

@@ -52,14 +52,14 @@ impl LimitOverrides {
 /// The rules of all devices that have one.
 pub struct DeviceRules {
     current: ArcSwap<HashMap<DeviceId, Arc<DeviceRule>>>,
-    defaults: DeviceLimits,
+    defaults: ArcSwap<DeviceLimits>,
 }
 
 impl DeviceRules {
     /// No device has a rule yet; all have the limits `defaults`.
     #[must_use]
     pub fn new(defaults: DeviceLimits) -> Self {
-        Self { current: ArcSwap::default(), defaults }
+        Self { current: ArcSwap::default(), defaults: ArcSwap::from_pointee(defaults) }
     }
 
     /// The rule of `device`, if it has one.
@@ -72,7 +72,13 @@ impl DeviceRules {
     /// What a device with this rule, or with none, may do.
     #[must_use]
     pub fn limits(&self, rule: Option<&DeviceRule>) -> DeviceLimits {
-        rule.map_or(self.defaults, |rule| rule.limits.over(&self.defaults))
+        let defaults: DeviceLimits = **self.defaults.load();
+        rule.map_or(defaults, |rule| rule.limits.over(&defaults))
+    }
+
+    /// From now on all devices have the limits `defaults`, but for what a rule says.
+    pub fn set_defaults(&self, defaults: DeviceLimits) {
+        self.defaults.store(Arc::new(defaults));
     }
 
     /// Takes all rules over.
@@ -98,6 +104,11 @@ mod tests {
         let limits = LimitOverrides { requests: Some(0), concurrent: Some(2), ..LimitOverrides::default() };
         let rule = DeviceRule { limits, ..DeviceRule::default() };
         let expected = DeviceLimits { requests: None, concurrent: NonZeroU32::new(2), ..defaults };
+        assert_eq!(rules.limits(Some(&rule)), expected);
+        let fewer = DeviceLimits { tokens_per_minute: NonZeroU64::new(1), ..defaults };
+        rules.set_defaults(fewer);
+        assert_eq!(rules.limits(None), fewer);
+        let expected = DeviceLimits { tokens_per_minute: NonZeroU64::new(1), ..expected };
         assert_eq!(rules.limits(Some(&rule)), expected);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::thread::JoinHandle;
 
+use super::config::Following;
 use super::control::RunningControl;
 use super::reload::Reloading;
 
@@ -9,6 +10,7 @@ use super::reload::Reloading;
 pub struct Running {
     pub(super) workers: Vec<JoinHandle<()>>,
     pub(super) reloading: Reloading,
+    pub(super) following: Option<Following>,
     pub(super) control: RunningControl,
 }
 
@@ -21,6 +23,9 @@ impl Running {
             }
         }
         self.reloading.end();
+        if let Some(following) = self.following {
+            following.end();
+        }
         self.control.end();
     }
 }

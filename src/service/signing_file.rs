@@ -23,6 +23,27 @@ pub(super) fn load_or_create(path: &Path) -> Result<Secret, StartError> {
     result.map_err(|source| StartError::SigningFile { path: path.display().to_string(), source })
 }
 
+/// Whether [`load_or_create`] would find a good secret, or a folder for a new one.
+///
+/// # Errors
+/// [`StartError::SigningFile`]
+pub(super) fn look(path: &Path) -> Result<(), StartError> {
+    let result = match fs::read_to_string(path) {
+        Ok(text) => check(&text).map(drop),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::metadata(folder_of(path)).map(drop),
+        Err(error) => Err(error),
+    };
+    result.map_err(|source| StartError::SigningFile { path: path.display().to_string(), source })
+}
+
+/// The folder that a path is in, the working folder if it names none.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 fn check(text: &str) -> io::Result<Secret> {
     let text = text.trim();
     if text.len() < 43 {

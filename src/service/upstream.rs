@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Request, Version};
+use http::{Request, Response, Version};
 
 use super::config::{UpstreamAuth, UpstreamConfig};
 use crate::transport::connect::Connector;
@@ -13,7 +13,7 @@ use crate::transport::headers::strip_request;
 use crate::transport::hold::Held;
 use crate::transport::problem::Problem;
 use crate::transport::tls::{TlsSetupError, tls_config};
-use crate::transport::upstream::{Upstream, UpstreamError};
+use crate::transport::upstream::{Upstream, UpstreamBody, UpstreamError};
 use crate::wire::ErrorCode;
 
 /// Makes upstream requests out of clients' requests.
@@ -62,6 +62,24 @@ pub(super) fn connector(config: &UpstreamConfig) -> Result<Connector, TlsSetupEr
     Ok(Connector::new(origin, tls, config.version, config.connect_timeout).with_system_proxy())
 }
 
+/// Asks the upstream for one model with the real key: the cheapest request for which the key has to be good.
+///
+/// # Errors
+/// [`UpstreamError`]
+///
+/// # Panics
+/// Never: the request is a constant.
+pub(super) async fn ask(
+    config: &UpstreamConfig,
+    connector: Connector,
+) -> Result<Response<UpstreamBody>, UpstreamError> {
+    let upstream = Upstream::new(connector);
+    let request = Request::get("/v1/models?limit=1").header("anthropic-version", "2023-06-01").body(());
+    let (parts, ()) = request.expect("a constant request").into_parts();
+    let request = KeySwap::new(config).outbound(parts, Held::default(), &upstream);
+    upstream.send(request, config.first_byte_timeout.min(ASK_LIMIT)).await
+}
+
 /// What the client is told when there is no response. What exactly went wrong is for the log.
 #[must_use]
 pub(super) fn problem(error: &UpstreamError) -> Problem {
@@ -82,3 +100,6 @@ pub(super) fn problem(error: &UpstreamError) -> Problem {
 }
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a person who asks is kept waiting for the head of the answer.
+const ASK_LIMIT: Duration = Duration::from_secs(15);

@@ -96,6 +96,12 @@ impl Connector {
         &self.origin
     }
 
+    /// Whether a proxy is in between, which looks the origin's name up itself.
+    #[must_use]
+    pub fn is_proxied(&self) -> bool {
+        self.proxy.is_some()
+    }
+
     /// Opens one connection.
     ///
     /// # Errors

@@ -104,12 +104,19 @@ impl Drop for Process {
 
 /// Runs the binary to its end: its exit code and what it wrote on standard error.
 pub fn run(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String) {
+    let (code, _, errors) = run_whole(arguments, settings);
+    (code, errors)
+}
+
+/// The same with what it wrote on standard output, before the errors.
+pub fn run_whole(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let folder = TempDir::new().expect("a folder for its files");
     let mut command = Command::new(BINARY);
     command.args(arguments).current_dir(folder.path()).env_clear().env("ADMIN_PORT", "0");
     let output = command.envs(settings.iter().copied()).output();
     let output = output.expect("the binary starts");
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
 fn collect(mut pipe: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {

@@ -5,7 +5,7 @@ use std::fs;
 use sqlx::{AnyConnection, Connection, Executor, Row};
 use valetkey::secret::Secret;
 use valetkey::service::config::DatabaseUrl;
-use valetkey::service::store::{Database, StoreError};
+use valetkey::service::store::{Database, Inspection, StoreError, inspect};
 
 use crate::support::database::{TestDatabase, at, device, row};
 
@@ -111,6 +111,31 @@ async fn f39_a_migration_that_was_changed_is_refused() {
         connection.execute(changed).await.unwrap();
         let error = refused(&database).await;
         assert!(matches!(error, StoreError::Schema { version: 1, .. }), "{}: {error:?}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn a_look_finds_the_version_and_changes_nothing() {
+    for database in TestDatabase::each().await {
+        let first = inspect(&database.url).await.unwrap();
+        match database.url {
+            DatabaseUrl::Sqlite(_) => {
+                assert_eq!(first, Inspection::Missing);
+                assert!(!database.file().exists(), "nothing was made");
+            }
+            DatabaseUrl::Postgres(_) => assert_eq!(first, Inspection::Empty),
+        }
+        let store = database.open().await;
+        let found = inspect(&database.url).await.unwrap();
+        assert_eq!(found, Inspection::Tables { found: 1, wanted: 1 }, "{}, in use", database.name);
+        store.close().await;
+        let mut connection = database.connect().await;
+        connection.execute("UPDATE _sqlx_migrations SET success = FALSE").await.unwrap();
+        let error = inspect(&database.url).await.unwrap_err();
+        assert!(matches!(error, StoreError::Schema { version: 1, .. }), "{}: {error:?}", database.name);
+        connection.execute("UPDATE _sqlx_migrations SET success = TRUE, version = 77").await.unwrap();
+        let error = inspect(&database.url).await.unwrap_err();
+        assert!(matches!(error, StoreError::Newer { version: 77 }), "{}: {error:?}", database.name);
     }
 }
 

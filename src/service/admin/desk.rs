@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use crate::clock::Clock;
 use crate::service::auth::Auth;
 use crate::service::gates::Gates;
@@ -38,7 +40,7 @@ pub(in crate::service) struct Desk {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The settings in force, without secrets.
-    pub settings: Arc<serde_json::Value>,
+    pub settings: Arc<ArcSwap<serde_json::Value>>,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
     /// How long a token lives.

@@ -3,12 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::service::config::{Config, DatabaseUrl, SigningSecret};
+use crate::service::text_file::TextFile;
 
 /// Every setting that an operator asks about when something is not as expected.
 pub(in crate::service) fn settings(config: &Config) -> Value {
     let (listen, upstream, limits) = (&config.listen, &config.upstream, &config.limits);
     let is_set = |set: bool| if set { "set" } else { "not set" };
-    json!({
+    let path = |file: Option<&TextFile>| file.map(|file| file.path.display().to_string());
+    let mut settings = json!({
         "HOST": listen.address.ip(),
         "PORT": listen.address.port(),
         "WORKERS": listen.workers,
@@ -45,7 +47,11 @@ pub(in crate::service) fn settings(config: &Config) -> Value {
         "ADMIN_TOKEN": is_set(config.admin.token.is_some()),
         "REVOCATION_MAX_STALENESS": millis(config.admin.max_staleness),
         "TRUSTED_PROXIES": config.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    })
+        "LOG_LEVEL": config.log.level.to_string(),
+    });
+    settings["CONFIG_FILE"] = path(config.sources.file.as_ref()).into();
+    settings["PRICES_FILE"] = path(config.prices.file.as_ref()).into();
+    settings
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

@@ -1,10 +1,39 @@
-//! The settings as they are named outside: one environment variable and one flag each.
+//! The settings as they are named outside: one environment variable, one flag and one key of the configuration file each.
+//!
+//! A variable is its field in upper case, a key is the field as it is. What takes several values separated by commas has the
+//! value name LIST; in the file it may be an array.
+
+use std::fmt;
 
 use clap::Args;
 
+/// Makes the struct, and lets others go over its fields by name: what is done with every setting is written once.
+macro_rules! settings {
+    ($(#[$($outer:tt)*])* pub struct $name:ident { $($(#[$($inner:tt)*])* pub $field:ident: Option<String>,)* }) => {
+        $(#[$($outer)*])*
+        pub struct $name { $($(#[$($inner)*])* pub $field: Option<String>,)* }
+
+        impl $name {
+            /// Every setting's name and text, in order.
+            pub(super) fn each(&self) -> impl Iterator<Item = (&'static str, Option<&str>)> {
+                [$((stringify!($field), self.$field.as_deref())),*].into_iter()
+            }
+
+            /// The same, to be changed.
+            pub(super) fn each_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Option<String>)> {
+                [$((stringify!($field), &mut self.$field)),*].into_iter()
+            }
+        }
+    };
+}
+
+settings! {
 /// Settings as text. They are parsed by [`Config`](super::Config), which reports all that is wrong at once.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Clone, Default, Args)]
 pub struct Flags {
+    /// File with settings, TOML: keys are the variables' names in lower case, flags and variables go over it
+    #[arg(long = "config", env = "CONFIG_FILE")]
+    pub config_file: Option<String>,
     /// TCP port for clients; 0 lets the system choose
     #[arg(long, env = "PORT", default_value = "3001")]
     pub port: Option<String>,
@@ -48,7 +77,7 @@ pub struct Flags {
     #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<String>,
     /// Secrets that sign and verify, as kid:secret separated by commas: the first signs, all verify
-    #[arg(long, env = "JWT_SECRETS", hide_env_values = true)]
+    #[arg(long, env = "JWT_SECRETS", value_name = "LIST", hide_env_values = true)]
     pub jwt_secrets: Option<String>,
     /// File with such secrets, one a line; a change of it, or SIGHUP, takes effect without a restart
     #[arg(long, env = "JWT_SECRETS_FILE")]
@@ -66,10 +95,10 @@ pub struct Flags {
     #[arg(long, env = "BOOTSTRAP_MODE")]
     pub bootstrap_mode: Option<String>,
     /// Tokens that allow a device to enrol, separated by commas, at least 16 characters each
-    #[arg(long, env = "ENROLMENT_TOKENS", hide_env_values = true)]
+    #[arg(long, env = "ENROLMENT_TOKENS", value_name = "LIST", hide_env_values = true)]
     pub enrolment_tokens: Option<String>,
     /// Models that devices may ask for, separated by commas; claude-haiku-* stands for all that begin so; default all
-    #[arg(long, env = "ALLOWED_MODELS")]
+    #[arg(long, env = "ALLOWED_MODELS", value_name = "LIST")]
     pub allowed_models: Option<String>,
     /// Address of this service as clients reach it; default is where they asked for the token
     #[arg(long, env = "PROXY_BASE_URL")]
@@ -90,7 +119,7 @@ pub struct Flags {
     #[arg(long, env = "DRAIN_TIMEOUT", default_value = "30000")]
     pub drain_timeout: Option<String>,
     /// Web origins that may read answers, separated by commas; default none
-    #[arg(long, env = "CORS_ORIGINS")]
+    #[arg(long, env = "CORS_ORIGINS", value_name = "LIST")]
     pub cors_origins: Option<String>,
     /// off, error, warn, info, debug or trace
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
@@ -129,6 +158,17 @@ pub struct Flags {
     #[arg(long, env = "REVOCATION_MAX_STALENESS", default_value = "300000")]
     pub revocation_max_staleness: Option<String>,
     /// Proxies in front of the service whose X-Forwarded-For is believed: addresses or CIDRs, separated by commas
-    #[arg(long, env = "TRUSTED_PROXIES")]
+    #[arg(long, env = "TRUSTED_PROXIES", value_name = "LIST")]
     pub trusted_proxies: Option<String>,
+    /// File with prices that go over the built-in list, TOML; a change of it, or SIGHUP, takes effect without a restart
+    #[arg(long, env = "PRICES_FILE")]
+    pub prices_file: Option<String>,
+}
+}
+
+/// Names only: some of the texts are secrets.
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.each().filter(|(_, text)| text.is_some()).map(|(name, _)| name)).finish()
+    }
 }

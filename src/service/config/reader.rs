@@ -1,6 +1,7 @@
 //! Turns settings into values and collects what is wrong with them.
 
 mod governance;
+mod prices;
 mod signing;
 mod tls;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use tracing::level_filters::LevelFilter;
 
+use super::sources::Places;
 use super::{
     BootstrapMode, ConfigProblem, Enrolment, Flags, Listen, LogConfig, TokenPolicy, UpstreamAuth, UpstreamConfig,
     is_local,
@@ -25,12 +27,17 @@ use crate::transport::connect::HttpVersion;
 use crate::transport::origin::Origin;
 
 /// Reads settings; a bad one is noted and stands as its default until [`finish`](Self::finish).
-#[derive(Default)]
 pub(super) struct Reader {
     problems: Vec<ConfigProblem>,
+    places: Places,
 }
 
 impl Reader {
+    /// Some problems are known already; settings that are in `places` are told with their place.
+    pub(super) fn new(problems: Vec<ConfigProblem>, places: Places) -> Self {
+        Self { problems, places }
+    }
+
     /// The configuration, or all problems.
     pub(super) fn finish<T>(self, config: T) -> Result<T, Vec<ConfigProblem>> {
         if self.problems.is_empty() { Ok(config) } else { Err(self.problems) }
@@ -161,7 +168,8 @@ impl Reader {
         });
         let on_terminal = std::io::stderr().is_terminal();
         let formats = [("auto", !on_terminal), ("json", true), ("human", false)];
-        LogConfig { level, json: self.choice("LOG_FORMAT", flags.log_format.as_deref(), &formats).unwrap_or(true) }
+        let json = self.choice("LOG_FORMAT", flags.log_format.as_deref(), &formats).unwrap_or(!on_terminal);
+        LogConfig { level, json }
     }
 
     fn origin(&mut self, variable: &'static str, text: &str) -> Option<Origin> {
@@ -196,13 +204,16 @@ impl Reader {
         chosen
     }
 
-    fn wrong(&mut self, variable: &'static str, message: String) {
+    fn wrong(&mut self, variable: &'static str, mut message: String) {
+        if let Some(place) = self.places.of(variable) {
+            message = format!("{message} ({place})");
+        }
         self.problems.push(ConfigProblem { variable, message });
     }
 }
 
 /// An empty variable counts as not set.
-fn set(value: Option<&str>) -> Option<&str> {
+pub(super) fn set(value: Option<&str>) -> Option<&str> {
     value.map(str::trim).filter(|text| !text.is_empty())
 }
 

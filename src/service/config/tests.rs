@@ -6,7 +6,7 @@ use crate::service::tls::samples::until;
 #[derive(Parser)]
 struct Command {
     #[command(flatten)]
-    flags: Flags,
+    given: Given,
 }
 
 const KEY: &str = "--anthropic-api-key=sk-ant-canary";
@@ -14,7 +14,7 @@ const STRONG: &str = "--jwt-secret=Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe";
 
 fn read(arguments: &[&str]) -> Result<Config, Vec<ConfigProblem>> {
     let arguments = ["valetkey"].iter().chain(arguments);
-    Config::read(&Command::try_parse_from(arguments).unwrap().flags)
+    Config::read(&Command::try_parse_from(arguments).unwrap().given.0)
 }
 
 fn wrong(arguments: &[&str]) -> Vec<&'static str> {
@@ -169,4 +169,105 @@ fn tls_needs_a_certificate_and_its_key_and_neither_is_plain_http() {
         [format!("TLS_KEY_FILE: {other}: the private key does not belong to the first certificate of the other file")]
     );
     assert_eq!(wrong(&[KEY, &format!("--tls-cert-file={key}"), &with_key]), ["TLS_CERT_FILE"]);
+}
+
+/// A configuration file and the flag that names it.
+fn file(text: &str) -> (tempfile::NamedTempFile, String) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let flag = format!("--config={}", file.path().display());
+    (file, flag)
+}
+
+#[test]
+fn a_flag_goes_over_the_file_and_the_file_over_a_default() {
+    let (_file, flag) = file("port = 4000\nrate_limit_max = 5\nallowed_models = [\"claude-a\", \"claude-b-*\"]\n");
+    let config = read(&[KEY, &flag, "--port=5000"]).unwrap();
+    assert_eq!(config.listen.address.port(), 5000);
+    assert_eq!(config.limits.requests, NonZeroU32::new(5));
+    assert_eq!(config.terms.models, ["claude-a", "claude-b-*"]);
+    assert_eq!(config.listen.max_connections, 10_000);
+    // The default is as good as any other value that somebody gives.
+    assert_eq!(read(&[KEY, &flag, "--port=3001"]).unwrap().listen.address.port(), 3001);
+    // What is empty counts as not given.
+    assert_eq!(read(&[KEY, &flag, "--port="]).unwrap().listen.address.port(), 4000);
+}
+
+#[test]
+fn what_is_wrong_in_the_file_and_elsewhere_is_reported_at_once_with_its_place() {
+    let (file, flag) = file("speed = 1\nrate_limit_max = \"many\"\nport = 70000\nlog_level = []\n");
+    let problems = read(&[KEY, &flag, "--workers=0", "--port=80000"]).unwrap_err();
+    let path = file.path().display();
+    let expected = [
+        format!("CONFIG_FILE: {path}, line 1: speed: is no setting"),
+        format!("CONFIG_FILE: {path}, line 4: log_level: must be a text, a whole number, true or false, not array"),
+        "PORT: \"80000\" is not a whole number from 0 to 65535".to_owned(),
+        "WORKERS: \"0\" is not a whole number from 1 to 1024".to_owned(),
+        format!("RATE_LIMIT_MAX: \"many\" is not a whole number from 0 to 4294967295 ({path}, line 2)"),
+    ];
+    assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+    assert_eq!(wrong(&[KEY, "--config=/nowhere/at.all"]), ["CONFIG_FILE"]);
+    assert_eq!(wrong(&[KEY, "--prices-file=/nowhere/at.all"]), ["PRICES_FILE"]);
+}
+
+#[test]
+fn a_bad_price_is_reported_with_its_model_and_line() {
+    let (prices, _) = file("[[price]]\nmodels = [\"claude-opus-5\"]\ninput = \"five\"\n");
+    let flag = format!("--prices-file={}", prices.path().display());
+    let problems = read(&[KEY, &flag]).unwrap_err();
+    let path = prices.path().display();
+    let expected =
+        format!("PRICES_FILE: {path}: line 3, price[0].input of claude-opus-5: must be a number, not string");
+    assert!(problems.iter().any(|problem| problem.to_string() == expected), "{problems:?}");
+    assert!(problems.iter().all(|problem| problem.variable == "PRICES_FILE"), "{problems:?}");
+}
+
+#[test]
+fn a41_what_stands_in_the_file_is_not_shown() {
+    let (_file, flag) = file("jwt_secret = \"canary\"\nadmin_token = \"canary\"\nhost = \"0.0.0.0\"\n");
+    let problems = read(&[KEY, &flag, "--bootstrap-mode=closed"]).unwrap_err();
+    assert_eq!(problems.iter().map(|problem| problem.variable).collect::<Vec<_>>(), ["JWT_SECRET", "ADMIN_TOKEN"]);
+    assert!(!format!("{problems:?}").contains("canary"), "{problems:?}");
+    let config = read(&[KEY, &flag, "--host=127.0.0.1", "--admin-token=Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe"]).unwrap();
+    assert!(!format!("{config:?}").contains("canary"), "{config:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_with_secrets_that_everybody_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    for (text, mode, warned) in [
+        ("jwt_secret = \"Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe\"", 0o644, true),
+        ("jwt_secret = \"Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe\"", 0o640, false),
+        ("database_url = \"sqlite:valetkey.db\"\nport = 1", 0o644, false),
+    ] {
+        let (file, flag) = file(text);
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        let config = read(&[KEY, &flag]).unwrap();
+        assert_eq!(!config.warnings().is_empty(), warned, "{text} {mode:o}");
+        assert!(config.warnings().iter().all(|warning| warning.message.contains("jwt_secret")));
+    }
+}
+
+#[test]
+fn the_sample_is_good_and_so_is_each_line_that_is_commented_out() {
+    let sample = include_str!("../../../examples/valetkey.toml");
+    let (_file, flag) = file(sample);
+    read(&[KEY, &flag]).unwrap();
+    // Settings are commented out as `#key = value`, prose as `# words`.
+    let is_setting = |line: &str| line.starts_with(|first: char| first.is_ascii_lowercase());
+    let all: Vec<_> =
+        sample.lines().map(|line| line.strip_prefix('#').filter(|rest| is_setting(rest)).unwrap_or(line)).collect();
+    let parsed = super::file::FileSettings::parse(&all.join("\n"));
+    assert!(parsed.faults.is_empty(), "{:?}", parsed.faults);
+    assert!(parsed.settings.each().filter(|(_, text)| text.is_some()).count() > 30);
+}
+
+#[test]
+fn settings_that_differ_in_effect_are_named() {
+    let flags = |text: &str| super::file::FileSettings::parse(text).settings;
+    let differing = |one: &str, other: &str| super::sources::differing(&flags(one), &flags(other));
+    assert_eq!(differing("port = 3001\nhost = \"\"", ""), [""; 0]);
+    assert_eq!(differing("port = 1\nworkers = 2", "workers = 3\nport = 1"), ["WORKERS"]);
+    assert_eq!(differing("", "jwt_secret = \"x\"\nrate_limit_max = 1"), ["JWT_SECRET", "RATE_LIMIT_MAX"]);
 }

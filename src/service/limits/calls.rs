@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, RedisError, RedisResult, cmd};
+use redis::{Cmd, Pipeline, RedisError, RedisResult, Value, cmd};
 
 use super::device::{ASK_AGAIN, Demand, MINUTE};
 use super::fault::RedisFault;
@@ -116,7 +116,17 @@ fn millis(duration: Duration) -> u64 {
     micros(duration).div_ceil(1000)
 }
 
+/// Whether our functions are there.
+pub(super) async fn is_loaded(connection: &mut MultiplexedConnection) -> Result<bool, RedisFault> {
+    let mut call = cmd("FUNCTION");
+    call.arg("LIST").arg("LIBRARYNAME").arg(LIBRARY_NAME);
+    let found: RedisResult<Vec<Value>> = call.query_async(connection).await;
+    found.map(|found| !found.is_empty()).map_err(fault)
+}
+
 const LIBRARY: &str = include_str!("limits.lua");
+/// As the first line of the library says.
+const LIBRARY_NAME: &str = "valetkey_limits_1";
 const INSTANCES: &str = "valetkey:instances";
 
 /// Numbers in Lua are exact up to 2⁵³; this leaves room to add a time to them. It is 28 years.

@@ -34,9 +34,7 @@ pub(super) struct Shared {
 impl Shared {
     /// Connects. When Redis does not answer within a second, it starts degraded.
     pub(super) async fn start(url: &Secret, settings: InstanceSettings) -> Result<Self, LimiterError> {
-        let info = url.expose().into_connection_info().map_err(|_| LimiterError::Url)?;
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = Client::open(info).map_err(|_| LimiterError::Url)?;
+        let client = client(url)?;
         let link = Arc::new(Link::new(settings.instances));
         let (errands, received) = mpsc::unbounded_channel();
         let instance = random_name();
@@ -110,6 +108,13 @@ impl Default for InstanceSettings {
             decision: DECISION,
         }
     }
+}
+
+/// What connects to the server that `url` names. Nothing is connected yet.
+pub(super) fn client(url: &Secret) -> Result<Client, LimiterError> {
+    let info = url.expose().into_connection_info().map_err(|_| LimiterError::Url)?;
+    let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+    Client::open(info).map_err(|_| LimiterError::Url)
 }
 
 /// Names this instance among the others; a new one at every start.

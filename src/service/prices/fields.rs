@@ -8,12 +8,13 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::service::money::millionths;
+use crate::service::text_file::line_of;
 
 /// One thing that is wrong with a price file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", Place(self))]
 pub struct PriceProblem {
-    /// Where in the file, such as `price[2].input`; empty for what is no TOML.
+    /// Where in the file, such as `price[2].input of claude-opus-5`; empty for what is no TOML.
     pub path: String,
     /// The line, counted from 1.
     pub line: usize,
@@ -42,8 +43,7 @@ impl<'a> Problems<'a> {
     }
 
     pub(super) fn add(&mut self, at: &Range<usize>, path: String, message: impl Into<String>) {
-        let before = self.text.as_bytes().iter().take(at.start);
-        let line = before.filter(|byte| **byte == b'\n').count() + 1;
+        let line = line_of(self.text, at.start);
         self.found.push(PriceProblem { path, line, message: message.into() });
     }
 }
@@ -53,12 +53,20 @@ pub(super) struct Fields<'a> {
     table: &'a DeTable<'a>,
     span: Range<usize>,
     path: String,
+    /// What it is about, as it goes behind a path.
+    about: String,
     known: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
     pub(super) fn new(table: &'a DeTable<'a>, span: Range<usize>, path: String) -> Self {
-        Self { table, span, path, known: Vec::new() }
+        Self { table, span, path, about: String::new(), known: Vec::new() }
+    }
+
+    /// From now on problems name `model`.
+    pub(super) fn about(&mut self, model: Option<&str>) {
+        let named = model.filter(|model| !model.is_empty());
+        self.about = named.map_or_else(String::new, |model| format!(" of {}", model.escape_debug()));
     }
 
     pub(super) fn span(&self) -> &Range<usize> {
@@ -66,7 +74,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn path(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}{}", self.path, self.about) }
     }
 
     pub(super) fn get(&mut self, name: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
@@ -79,8 +87,18 @@ impl<'a> Fields<'a> {
         name: &'static str,
         problems: &mut Problems<'_>,
     ) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.require_unless(false, name, problems)
+    }
+
+    /// As [`require`](Self::require), if it must not be absent.
+    pub(super) fn require_unless(
+        &mut self,
+        may_be_absent: bool,
+        name: &'static str,
+        problems: &mut Problems<'_>,
+    ) -> Option<&'a Spanned<DeValue<'a>>> {
         let value = self.get(name);
-        if value.is_none() {
+        if value.is_none() && !may_be_absent {
             problems.add(&self.span, self.path(name), "is missing");
         }
         value
@@ -98,7 +116,8 @@ impl<'a> Fields<'a> {
         self.decimal_in(name, value, most, problems)
     }
 
-    fn decimal_in(
+    /// A decimal number that is here.
+    pub(super) fn decimal_in(
         &self,
         name: &str,
         value: &Spanned<DeValue<'_>>,

@@ -10,7 +10,8 @@ use super::fields::{Fields, PriceProblem, Problems};
 use super::rates::{Factor, Picos, Rates};
 use super::{Prices, Row};
 
-pub(super) fn read(text: &str) -> Result<Prices, Vec<PriceProblem>> {
+/// Reads a table; with `base`, one that goes over it and may leave out what is in there.
+pub(super) fn read(text: &str, base: Option<&Prices>) -> Result<Prices, Vec<PriceProblem>> {
     let mut problems = Problems::new(text);
     let (table, faults) = DeTable::parse_recoverable(text);
     for fault in faults {
@@ -19,7 +20,7 @@ pub(super) fn read(text: &str) -> Result<Prices, Vec<PriceProblem>> {
     if !problems.found.is_empty() {
         return Err(problems.found);
     }
-    let prices = whole(&table, &mut problems);
+    let prices = whole(&table, base, &mut problems);
     match prices {
         Some(prices) if problems.found.is_empty() => Ok(prices),
         _ => {
@@ -29,30 +30,47 @@ pub(super) fn read(text: &str) -> Result<Prices, Vec<PriceProblem>> {
     }
 }
 
-fn whole(table: &Spanned<DeTable<'_>>, problems: &mut Problems<'_>) -> Option<Prices> {
+fn whole(table: &Spanned<DeTable<'_>>, base: Option<&Prices>, problems: &mut Problems<'_>) -> Option<Prices> {
     let mut fields = Fields::new(table.get_ref(), 0..0, String::new());
-    let mut tokens = |name, problems: &mut Problems<'_>| {
-        let value = fields.require(name, problems)?;
-        fields.count(name, value, problems)
+    let mut tokens = |name, known: Option<u64>, problems: &mut Problems<'_>| {
+        let value = fields.require_unless(known.is_some(), name, problems);
+        value.map_or(known, |value| fields.count(name, value, problems))
     };
-    let largest_prompt = tokens("largest_prompt", problems);
-    let largest_output = tokens("largest_output", problems);
-    let batch = fields.decimal("batch", MOST_FACTOR, problems);
-    let web_search = fields.decimal("web_search", MOST_RATE, problems);
-    let models = models(&mut fields, problems);
+    let largest_prompt = tokens("largest_prompt", base.map(|base| base.largest_prompt), problems);
+    let largest_output = tokens("largest_output", base.map(|base| base.largest_output), problems);
+    let mut decimal = |name, most, problems: &mut Problems<'_>| {
+        let value = fields.require_unless(base.is_some(), name, problems);
+        value.map(|value| fields.decimal_in(name, value, most, problems))
+    };
+    let batch = decimal("batch", MOST_FACTOR, problems).map(|batch| batch.map(Factor));
+    let web_search = decimal("web_search", MOST_RATE, problems);
+    let web_search = web_search.map(|dollars| dollars.map(|dollars| Picos::from(dollars) * 1_000_000));
+    let models = models(&mut fields, base.is_some(), problems);
     fields.finish(problems);
     Some(Prices {
-        models,
-        batch: Factor(batch?),
-        web_search: Picos::from(web_search?) * 1_000_000,
+        models: over(base, models),
+        batch: batch.unwrap_or(base.map(|base| base.batch))?,
+        web_search: web_search.unwrap_or(base.map(|base| base.web_search))?,
         largest_prompt: largest_prompt?,
         largest_output: largest_output?,
     })
 }
 
-fn models(fields: &mut Fields<'_>, problems: &mut Problems<'_>) -> HashMap<Box<str>, Vec<Row>> {
-    let mut models: HashMap<Box<str>, Vec<Row>> = HashMap::new();
-    let Some(value) = fields.require("price", problems) else { return models };
+/// What `own` says of a model holds from its first day on, over what `base` says.
+fn over(base: Option<&Prices>, own: Models) -> Models {
+    let mut models = base.map_or_else(Models::new, |base| base.models.clone());
+    for (id, rows) in own {
+        let first_day = rows.iter().map(|row| row.from).min().unwrap_or(0);
+        let known = models.entry(id).or_default();
+        known.retain(|row| row.from < first_day);
+        known.extend(rows); // later than all that stayed, so the order holds
+    }
+    models
+}
+
+fn models(fields: &mut Fields<'_>, may_be_absent: bool, problems: &mut Problems<'_>) -> Models {
+    let mut models = Models::new();
+    let Some(value) = fields.require_unless(may_be_absent, "price", problems) else { return models };
     let Some(entries) = value.get_ref().as_array().filter(|entries| !entries.is_empty()) else {
         problems.add(&value.span(), "price".into(), "must be one or more tables, each headed [[price]]");
         return models;
@@ -66,6 +84,7 @@ fn models(fields: &mut Fields<'_>, problems: &mut Problems<'_>) -> HashMap<Box<s
         };
         let mut fields = Fields::new(table, entry.span(), path);
         let ids = ids(&mut fields, problems);
+        fields.about(ids.first().copied());
         let row = row(&mut fields, problems);
         let at = fields.span().clone();
         fields.finish(problems);
@@ -113,11 +132,7 @@ fn row(fields: &mut Fields<'_>, problems: &mut Problems<'_>) -> Option<Row> {
 }
 
 /// Sorts the rows, and complains of a tier that has no prices below it on its day.
-fn each_day_is_complete(
-    models: &mut HashMap<Box<str>, Vec<Row>>,
-    places: &[(&str, usize, u64, Range<usize>)],
-    problems: &mut Problems<'_>,
-) {
+fn each_day_is_complete(models: &mut Models, places: &[(&str, usize, u64, Range<usize>)], problems: &mut Problems<'_>) {
     for (id, number, from, at) in places {
         let rows = models.get(*id).into_iter().flatten();
         if !rows.into_iter().any(|row| row.from == *from && row.above == 0) {
@@ -129,6 +144,9 @@ fn each_day_is_complete(
         rows.sort_by_key(|row| (row.from, row.above));
     }
 }
+
+/// Each model's rows, by day and then by tier.
+type Models = HashMap<Box<str>, Vec<Row>>;
 
 /// Dollars for a million tokens, or for a search.
 const MOST_RATE: u32 = 1_000_000;

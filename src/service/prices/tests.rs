@@ -215,6 +215,52 @@ fn rows_must_be_unambiguous_and_complete() {
     );
 }
 
+#[test]
+fn what_a_file_says_of_a_model_holds_from_its_first_day_on_and_the_rest_is_as_it_was() {
+    let row = |from: &str| format!("[[price]]\nmodels = [\"claude-sonnet-5-5\", \"claude-ours\"]\n{from}\n{RATES}");
+    let list = Prices::shipped();
+    let read = Tokens { cache_read_tokens: 1_000_000, ..Tokens::default() };
+    let on = |prices: &Prices, model: &str, at| micros(prices.cost(model, at, &read));
+    // The list itself has a change on 2026-10-07.
+    let later = list.with_file(&row("from = 2026-11-01")).unwrap();
+    let november = today();
+    assert_eq!(on(&later, "claude-sonnet-5-5", november), 1_000_000);
+    assert_eq!(on(&later, "claude-sonnet-5-5", before_october_7()), 200_000);
+    assert_eq!(on(&later, "claude-sonnet-5-5", before_october_7() + Duration::from_secs(86_400)), 100_000);
+    let earlier = list.with_file(&row("from = 2026-10-01")).unwrap();
+    assert_eq!(on(&earlier, "claude-sonnet-5-5", november), 1_000_000, "a later change of the list does not count");
+    let always = list.with_file(&row("")).unwrap();
+    assert_eq!(on(&always, "claude-sonnet-5-5", before_october_7()), 1_000_000);
+    for prices in [&later, &earlier, &always] {
+        assert_eq!(on(prices, "claude-opus-5-5", november), on(&list, "claude-opus-5-5", november));
+        assert!(prices.knows("claude-ours"));
+        let batch =
+            prices.cost_under("claude-ours", november, &read, &Conditions { batch: true, ..Conditions::default() });
+        assert_eq!(micros(batch), 500_000, "the factor of the list");
+    }
+}
+
+#[test]
+fn a_file_over_the_list_may_change_single_numbers_and_must_not_be_wrong() {
+    let list = Prices::shipped();
+    let halved = list.with_file("batch = 0.25").unwrap();
+    let tokens = Tokens { input_tokens: 1_000_000, ..Tokens::default() };
+    let batch = Conditions { batch: true, ..Conditions::default() };
+    assert_eq!(micros(halved.cost_under("claude-opus-5-5", today(), &tokens, &batch)), 1_000_000);
+    let problems =
+        |text: &str| -> Vec<_> { list.with_file(text).unwrap_err().iter().map(ToString::to_string).collect() };
+    assert_eq!(problems("batch = -1"), ["line 1, batch: is no plain decimal number such as 12.50"]);
+    assert_eq!(problems("price = []"), ["line 1, price: must be one or more tables, each headed [[price]]"]);
+    let half = "[[price]]\nmodels = [\"claude-ours\"]\noutput = 1\ncache_write_5m = 1\ncache_write_1h = 1\ncache_read = \"1\"\n";
+    assert_eq!(
+        problems(half),
+        [
+            "line 1, price[0].input of claude-ours: is missing",
+            "line 6, price[0].cache_read of claude-ours: must be a number, not string",
+        ]
+    );
+}
+
 proptest! {
     #[test]
     fn no_cost_overflows_and_more_tokens_never_cost_less(

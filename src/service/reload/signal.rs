@@ -3,19 +3,19 @@
 use std::io;
 
 /// Listens from the moment it is made.
-pub(super) struct ReloadSignal(imp::Signal);
+pub(in crate::service) struct ReloadSignal(imp::Signal);
 
 impl ReloadSignal {
     /// Begins to listen. Call it inside a runtime.
     ///
     /// # Errors
     /// When the system refuses a handler.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(in crate::service) fn listen() -> io::Result<Self> {
         imp::Signal::listen().map(Self)
     }
 
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) {
+    pub(in crate::service) async fn next(&mut self) {
         self.0.next().await;
     }
 }

@@ -16,4 +16,8 @@ pub(super) fn greeting(patience: Duration) -> String {
 pub(super) const MIGRATION_LOCK: &str = "SET LOCAL lock_timeout = 60000; SET LOCAL statement_timeout = 0; \
      SELECT pg_advisory_xact_lock(8538072643071)";
 
+/// Whether a migration was ever begun.
+pub(super) const HAS_TABLES: &str = "SELECT COUNT(*) FROM pg_catalog.pg_tables \
+     WHERE tablename = '_sqlx_migrations' AND schemaname = ANY(current_schemas(false))";
+
 const STATEMENT_LIMIT: Duration = Duration::from_secs(25);

@@ -28,6 +28,11 @@ pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), StoreErr
     Ok(())
 }
 
+/// The version of the tables that this program works with.
+pub(super) fn version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).expect("there are few migrations")
+}
+
 /// The migrations of this version.
 #[derive(Debug)]
 struct Known;

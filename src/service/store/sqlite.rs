@@ -85,6 +85,9 @@ fn restrict(_: &mut OpenOptions) {
     // The file inherits its folder's access list.
 }
 
+/// Whether a migration was ever begun.
+pub(super) const HAS_TABLES: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+
 /// A check reads the whole file. A start should not take minutes.
 const CHECK_UP_TO: u64 = 256 << 20;
 const ATTEMPTS: u32 = 50;

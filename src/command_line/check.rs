@@ -1,0 +1,25 @@
+//! `valetkey check`: is the configuration good? Nothing is connected.
+
+use std::process::ExitCode;
+
+use valetkey::service::check;
+use valetkey::service::config::{Config, Flags};
+
+use super::{print, refuse, say};
+
+/// Prints the settings that would be in force, without secrets, or every problem.
+pub(crate) fn check(flags: &Flags) -> ExitCode {
+    let config = match Config::read(flags) {
+        Ok(config) => config,
+        Err(problems) => return refuse(&problems),
+    };
+    for warning in config.warnings() {
+        say(warning);
+    }
+    let problems = check::problems(&config);
+    if !problems.is_empty() {
+        return refuse(&problems);
+    }
+    print(&format!("{:#}", check::summary(&config)));
+    ExitCode::SUCCESS
+}

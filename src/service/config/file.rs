@@ -1,0 +1,140 @@
+//! From the text of a configuration file to settings, or to all that is wrong with it.
+//!
+//! Only the shape is judged here: which keys there are and what kind of value each has. What the values mean is judged
+//! where those of variables and flags are.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use clap::{Arg, Args, Command};
+use toml::Spanned;
+use toml::de::{DeInteger, DeTable, DeValue};
+
+use super::Flags;
+use crate::service::text_file::line_of;
+
+/// What a configuration file says.
+#[derive(Default)]
+pub(super) struct FileSettings {
+    /// Its settings.
+    pub settings: Flags,
+    /// The line each of them is in.
+    pub lines: HashMap<&'static str, usize>,
+    /// What is wrong with it: the line and the fault.
+    pub faults: Vec<(usize, String)>,
+}
+
+impl FileSettings {
+    /// Reads `text`. What can be read is taken even if something else cannot, so that all that is wrong with it is told
+    /// at once.
+    pub(super) fn parse(text: &str) -> Self {
+        let (table, faults) = DeTable::parse_recoverable(text);
+        let mut read = Self::default();
+        for fault in faults {
+            let at = fault.span().map_or(0, |span| span.start);
+            read.faults.push((line_of(text, at), fault.message().to_owned()));
+        }
+        read.take(table.get_ref(), text);
+        let mut unknown = Unknown { text, faults: &mut read.faults };
+        for (key, value) in table.get_ref() {
+            if !is_setting(key.get_ref()) {
+                unknown.refuse("", key, value);
+            }
+        }
+        read.faults.sort();
+        read
+    }
+
+    fn take(&mut self, table: &DeTable<'_>, text: &str) {
+        let lists = lists();
+        for (name, setting) in self.settings.each_mut().filter(|(name, _)| is_setting(name)) {
+            let Some(found) = table.get(name) else { continue };
+            let line = line_of(text, found.span().start);
+            match text_of(found.get_ref(), lists.contains(name)) {
+                Ok(value) => {
+                    *setting = Some(value);
+                    self.lines.insert(name, line);
+                }
+                Err(fault) => self.faults.push((line, format!("{name}: {fault}"))),
+            }
+        }
+    }
+}
+
+/// Says what is wrong with keys that are no settings.
+struct Unknown<'a> {
+    text: &'a str,
+    faults: &'a mut Vec<(usize, String)>,
+}
+
+impl Unknown<'_> {
+    fn refuse(&mut self, above: &str, key: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>) {
+        let name = key.get_ref();
+        // A quoted key may hold anything.
+        let path = format!("{above}{}", name.escape_debug());
+        if let Some(table) = value.get_ref().as_table().filter(|table| !table.is_empty()) {
+            let above = format!("{path}.");
+            for (key, value) in table {
+                self.refuse(&above, key, value);
+            }
+            return;
+        }
+        let plain = name.to_ascii_lowercase().replace('-', "_");
+        let fault = if name == CONFIG_FILE {
+            format!("{path}: a file cannot name another")
+        } else if !is_setting(&plain) {
+            format!("{path}: is no setting")
+        } else if above.is_empty() {
+            format!("{path}: is no setting; write {plain}")
+        } else {
+            format!("{path}: is no setting; {plain} stands at the top of the file, under no [heading]")
+        };
+        self.faults.push((line_of(self.text, key.span().start), fault));
+    }
+}
+
+/// Whether a file may say this.
+fn is_setting(key: &str) -> bool {
+    key != CONFIG_FILE && Flags::default().each().any(|(name, _)| name == key)
+}
+
+/// The settings that hold several values.
+fn lists() -> HashSet<String> {
+    let command = Flags::augment_args(Command::new(""));
+    let is_list = |argument: &&Arg| {
+        argument.get_value_names().is_some_and(|names| names.iter().any(|name| name.as_str() == "LIST"))
+    };
+    command.get_arguments().filter(is_list).map(|argument| argument.get_id().as_str().to_owned()).collect()
+}
+
+/// A value as the text that a variable would hold.
+fn text_of(value: &DeValue<'_>, is_list: bool) -> Result<String, String> {
+    match value {
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Boolean(choice) => Ok(choice.to_string()),
+        DeValue::Integer(number) => whole(number),
+        DeValue::Array(items) if is_list => joined(items),
+        other => {
+            let list = if is_list { " or a list of texts" } else { "" };
+            Err(format!("must be a text, a whole number, true or false{list}, not {}", other.type_str()))
+        }
+    }
+}
+
+fn whole(number: &DeInteger<'_>) -> Result<String, String> {
+    let digits = number.as_str().replace('_', "");
+    let number = i128::from_str_radix(&digits, number.radix());
+    number.map(|number| number.to_string()).map_err(|_| "is too large a number".to_owned())
+}
+
+fn joined(items: &[Spanned<DeValue<'_>>]) -> Result<String, String> {
+    let text =
+        |item: &Spanned<DeValue<'_>>| item.get_ref().as_str().filter(|text| !text.contains(',')).map(str::to_owned);
+    let texts: Option<Vec<_>> = items.iter().map(text).collect();
+    texts.map(|texts| texts.join(",")).ok_or_else(|| "must be a list of texts, each without a comma".to_owned())
+}
+
+const CONFIG_FILE: &str = "config_file";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+use std::ffi::OsStr;
+
+use super::*;
+
+fn faults(text: &str) -> Vec<String> {
+    FileSettings::parse(text).faults.iter().map(|(line, fault)| format!("{line}: {fault}")).collect()
+}
+
+#[test]
+fn values_become_what_a_variable_would_hold() {
+    let text = r#"
+port = 4_000
+host = "127.0.0.1"
+workers = 0x10
+log_format = true
+cors_origins = ["https://a.example", "https://b.example"]
+allowed_models = "claude-a, claude-b"
+enrolment_tokens = []
+"#;
+    let read = FileSettings::parse(text);
+    assert!(read.faults.is_empty(), "{:?}", read.faults);
+    let held: Vec<_> = read.settings.each().filter_map(|(name, text)| Some((name, text?))).collect();
+    assert_eq!(
+        held,
+        [
+            ("port", "4000"),
+            ("host", "127.0.0.1"),
+            ("enrolment_tokens", ""),
+            ("allowed_models", "claude-a, claude-b"),
+            ("workers", "16"),
+            ("cors_origins", "https://a.example,https://b.example"),
+            ("log_format", "true"),
+        ]
+    );
+    assert_eq!((read.lines["port"], read.lines["log_format"], read.lines.len()), (2, 5, 7));
+}
+
+#[test]
+fn all_that_has_no_place_in_a_file_is_told_with_its_path_and_line() {
+    let text = r#"rate_limit_max = 1.5
+port = [3001]
+cors_origins = ["https://a.example", 5]
+PORT = 1
+rate-limit-window = 5
+speed = "high"
+config_file = "other.toml"
+[upstream]
+workers = 2
+timeout.connect = 5
+"#;
+    assert_eq!(
+        faults(text),
+        [
+            "1: rate_limit_max: must be a text, a whole number, true or false, not float",
+            "2: port: must be a text, a whole number, true or false, not array",
+            "3: cors_origins: must be a list of texts, each without a comma",
+            "4: PORT: is no setting; write port",
+            "5: rate-limit-window: is no setting; write rate_limit_window",
+            "6: speed: is no setting",
+            "7: config_file: a file cannot name another",
+            "9: upstream.workers: is no setting; workers stands at the top of the file, under no [heading]",
+            "10: upstream.timeout.connect: is no setting",
+        ]
+    );
+}
+
+#[test]
+fn a41_what_is_no_toml_is_told_without_its_text() {
+    for text in ["jwt_secret = \"canary\nport = 1", "jwt_secret = canary", "canary", "jwt_secret = \"a\" canary"] {
+        let faults = faults(text);
+        assert!(!faults.is_empty(), "{text}");
+        let shown = faults.iter().filter(|fault| !fault.contains("canary: is no setting")).cloned().collect::<String>();
+        assert!(!shown.contains("canary"), "{faults:?}");
+    }
+}
+
+#[test]
+fn every_variable_is_its_key_in_upper_case() {
+    let command = Flags::augment_args(Command::new(""));
+    let flags = Flags::default();
+    let names: Vec<_> = flags.each().map(|(name, _)| name).collect();
+    let ids: Vec<_> = command.get_arguments().map(|argument| argument.get_id().as_str()).collect();
+    assert_eq!(ids, names);
+    for argument in command.get_arguments() {
+        let variable = argument.get_id().as_str().to_ascii_uppercase();
+        assert_eq!(argument.get_env(), Some(OsStr::new(&variable)));
+    }
+}

@@ -1,0 +1,33 @@
+//! What tokens cost.
+
+use std::path::Path;
+
+use super::{Reader, set};
+use crate::service::config::{Flags, PriceList};
+use crate::service::prices::Prices;
+use crate::service::text_file::TextFile;
+
+impl Reader {
+    pub(in crate::service::config) fn prices(&mut self, flags: &Flags) -> PriceList {
+        let shipped = PriceList { table: Prices::shipped(), file: None };
+        let Some(path) = set(flags.prices_file.as_deref()) else { return shipped };
+        let file = match TextFile::read(Path::new(path)) {
+            Ok(file) => file,
+            Err(error) => {
+                self.wrong(FILE, format!("{path} cannot be read: {error}"));
+                return shipped;
+            }
+        };
+        match shipped.table.with_file(file.content.expose()) {
+            Ok(table) => PriceList { table, file: Some(file) },
+            Err(faults) => {
+                for fault in faults {
+                    self.wrong(FILE, format!("{path}: {fault}"));
+                }
+                shipped
+            }
+        }
+    }
+}
+
+const FILE: &str = "PRICES_FILE";

@@ -1,0 +1,125 @@
+//! Where settings come from: flags and variables, and the configuration file under them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, Args, Command};
+
+use super::file::FileSettings;
+use super::reader::set;
+use super::{ConfigProblem, Flags};
+use crate::service::text_file::TextFile;
+
+/// Settings before they are parsed.
+#[derive(Debug, Clone)]
+pub(in crate::service) struct Sources {
+    /// What flags and variables say. A process cannot change it.
+    pub given: Flags,
+    /// The same, and under it what the file says.
+    pub merged: Flags,
+    /// The file.
+    pub file: Option<TextFile>,
+    /// What is not wrong and still should be said.
+    pub warnings: Vec<ConfigProblem>,
+}
+
+/// Which settings the file has decided, and where in it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Places {
+    file: String,
+    lines: HashMap<&'static str, usize>,
+}
+
+impl Sources {
+    /// Reads the file if one is named. What is wrong with it stands beside what could be read.
+    pub(super) fn read(given: &Flags) -> (Self, Places, Vec<ConfigProblem>) {
+        let mut sources = Self { given: given.clone(), merged: given.clone(), file: None, warnings: Vec::new() };
+        let Some(path) = set(given.config_file.as_deref()) else { return (sources, Places::default(), Vec::new()) };
+        let file = match TextFile::read(Path::new(path)) {
+            Ok(file) => file,
+            Err(error) => {
+                return (sources, Places::default(), vec![problem(format!("{path} cannot be read: {error}"))]);
+            }
+        };
+        let FileSettings { settings, mut lines, faults } = FileSettings::parse(file.content.expose());
+        for ((name, text), (_, below)) in sources.merged.each_mut().zip(settings.each()) {
+            if set(text.as_deref()).is_some() {
+                lines.remove(name);
+            } else if let Some(below) = below {
+                *text = Some(below.to_owned());
+            }
+        }
+        sources.warnings.extend(readable_secrets(&file.path, &settings));
+        sources.file = Some(file);
+        let problems = faults.iter().map(|(line, fault)| problem(format!("{path}, line {line}: {fault}"))).collect();
+        (sources, Places { file: path.to_owned(), lines }, problems)
+    }
+
+    /// The files that have a say, whether they can be read or not.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let files = [&self.merged.config_file, &self.merged.prices_file];
+        files.into_iter().filter_map(|path| set(path.as_deref())).map(PathBuf::from).collect()
+    }
+}
+
+impl Places {
+    /// Where the file says this, if it was the file that decided it.
+    pub(super) fn of(&self, variable: &str) -> Option<String> {
+        let line = self.lines.get(variable.to_ascii_lowercase().as_str())?;
+        Some(format!("{}, line {line}", self.file))
+    }
+}
+
+/// The variables whose settings differ in effect.
+pub(super) fn differing(one: &Flags, other: &Flags) -> Vec<String> {
+    let command = Flags::augment_args(Command::new(""));
+    let default = |name: &str| {
+        let argument = command.get_arguments().find(|argument| argument.get_id().as_str() == name);
+        argument.and_then(|argument| argument.get_default_values().first()).and_then(|text| text.to_str())
+    };
+    let pairs = one.each().zip(other.each());
+    let differ = pairs.filter(|((name, one), (_, other))| {
+        let default = default(name);
+        set(*one).or(default) != set(*other).or(default)
+    });
+    differ.map(|((name, _), _)| name.to_ascii_uppercase()).collect()
+}
+
+/// A file that everybody on the machine can read should hold no secret.
+fn readable_secrets(path: &Path, settings: &Flags) -> Option<ConfigProblem> {
+    let command = Flags::augment_args(Command::new(""));
+    let is_secret = |name: &str| {
+        command
+            .get_arguments()
+            .any(|argument: &Arg| argument.get_id().as_str() == name && argument.is_hide_env_values_set())
+    };
+    // The name of a database file is hidden like the URL of a server, and is no secret.
+    let secrets = settings
+        .each()
+        .filter(|(name, text)| is_secret(name) && set(*text).is_some_and(|text| !text.starts_with("sqlite:")));
+    let names: Vec<_> = secrets.map(|(name, _)| name).collect();
+    if names.is_empty() || !is_readable_by_all(path) {
+        return None;
+    }
+    let names = names.join(", ");
+    Some(problem(format!(
+        "{} can be read by everybody on this machine and holds {names}; chmod o-r it",
+        path.display()
+    )))
+}
+
+#[cfg(unix)]
+fn is_readable_by_all(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_readable_by_all(_: &Path) -> bool {
+    // Access lists say who can read; they are inherited from the folder.
+    false
+}
+
+fn problem(message: String) -> ConfigProblem {
+    ConfigProblem { variable: "CONFIG_FILE", message }
+}

@@ -1,0 +1,100 @@
+//! What was found about one thing.
+
+use std::error::Error;
+use std::fmt;
+
+use serde::Serialize;
+
+/// One line of what the doctor says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub check: &'static str,
+    /// How it is.
+    pub verdict: Verdict,
+    /// What was found.
+    pub found: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub advice: &'static str,
+}
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It works, and somebody should look.
+    Warning,
+    /// It does not work.
+    Problem,
+}
+
+impl Finding {
+    pub(super) fn ok(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Ok, found: found.into(), advice: "" }
+    }
+
+    pub(super) fn warning(check: &'static str, found: impl Into<String>, advice: &'static str) -> Self {
+        Self { check, verdict: Verdict::Warning, found: found.into(), advice }
+    }
+
+    pub(super) fn problem(check: &'static str, found: impl Into<String>, advice: &'static str) -> Self {
+        Self { check, verdict: Verdict::Problem, found: found.into(), advice }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match self.verdict {
+            Verdict::Ok => "ok",
+            Verdict::Warning => "warning",
+            Verdict::Problem => "problem",
+        };
+        write!(f, "{verdict:<8} {:<14} {}", self.check, self.found)?;
+        if self.advice.is_empty() { Ok(()) } else { write!(f, "; {}", self.advice) }
+    }
+}
+
+/// An error with all its causes, each said once.
+pub(super) fn whole(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot connect: {0}")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("tcp failed")]
+    struct Inner(#[source] io::Error);
+
+    #[test]
+    fn a_finding_is_one_line_that_ends_with_what_to_do() {
+        let finding = Finding::problem("key", "refused (401)", "set another");
+        assert_eq!(finding.to_string(), "problem  key            refused (401); set another");
+        assert_eq!(Finding::ok("dns", "found").to_string(), "ok       dns            found");
+    }
+
+    #[test]
+    fn causes_are_said_once() {
+        let error = Outer(Inner(io::Error::other("refused")));
+        assert_eq!(whole(&error), "cannot connect: tcp failed: refused");
+    }
+}

@@ -1,0 +1,63 @@
+//! Looks at a Redis without changing anything in it.
+
+use std::time::Duration;
+
+use redis::{AsyncConnectionConfig, InfoDict, RedisError, RedisResult, cmd};
+use tokio::time::Instant;
+
+use super::shared::client;
+use super::{LimiterError, RedisFault, calls};
+use crate::secret::Secret;
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// As it names itself; empty if it does not.
+    pub version: String,
+    /// Whether our functions are there. An instance that starts loads them.
+    pub is_loaded: bool,
+    /// How long it took for the answer to a ping.
+    pub ping: Duration,
+}
+
+/// Why nothing was found.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectionError {
+    /// The URL cannot be used.
+    #[error(transparent)]
+    Url(#[from] LimiterError),
+    /// Redis cannot be used.
+    #[error(transparent)]
+    Redis(#[from] RedisFault),
+}
+
+/// Whether `url` names a Redis. Nothing is connected.
+///
+/// # Errors
+/// [`LimiterError::Url`]
+pub fn check_url(url: &Secret) -> Result<(), LimiterError> {
+    client(url).map(drop)
+}
+
+/// Asks the Redis at `url` how it is. Each answer is waited for `patience` long.
+///
+/// # Errors
+/// [`InspectionError`]
+pub async fn inspect(url: &Secret, patience: Duration) -> Result<Inspection, InspectionError> {
+    let config =
+        AsyncConnectionConfig::new().set_connection_timeout(Some(patience)).set_response_timeout(Some(patience));
+    let connected = client(url)?.get_multiplexed_async_connection_with_config(&config).await;
+    let mut connection = connected.map_err(fault)?;
+    let asked = Instant::now();
+    cmd("PING").exec_async(&mut connection).await.map_err(fault)?;
+    let ping = asked.elapsed();
+    // Who is not allowed to ask for the version may be allowed all that matters.
+    let info: RedisResult<InfoDict> = cmd("INFO").arg("server").query_async(&mut connection).await;
+    let version = info.ok().and_then(|info| info.get::<String>("redis_version")).unwrap_or_default();
+    Ok(Inspection { version, is_loaded: calls::is_loaded(&mut connection).await?, ping })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is the last use of every error")]
+fn fault(error: RedisError) -> RedisFault {
+    RedisFault::from(&error)
+}

@@ -1,0 +1,59 @@
+//! What of the configuration can change while the service runs. Everything else takes a restart.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde_json::Value;
+
+use super::config::Config;
+use super::issue::Issuer;
+use super::metrics::Metrics;
+use super::prices::Prices;
+use super::rules::DeviceRules;
+use super::{admin, log};
+
+/// The parts that take a change.
+pub(super) struct Live {
+    /// Have the limits of all devices.
+    pub rules: Arc<DeviceRules>,
+    /// Has the models that tokens are for.
+    pub issuer: Arc<Issuer>,
+    /// What tokens cost.
+    pub prices: Arc<ArcSwap<Prices>>,
+    /// The settings in force, as administrators see them.
+    pub settings: Arc<ArcSwap<Value>>,
+    /// Counts changes.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Live {
+    /// Puts into force what can change. Requests that are open go on by what was in force when they began.
+    pub(super) fn take(&self, config: Config) {
+        let mut shown = Value::clone(&self.settings.load());
+        let mut new = admin::settings(&config);
+        for name in CHANGEABLE {
+            shown[name] = new[name].take();
+        }
+        self.settings.store(Arc::new(shown));
+        self.rules.set_defaults(config.limits);
+        self.issuer.set_terms(config.terms);
+        self.prices.store(Arc::new(config.prices.table));
+        log::set_level(config.log.level);
+    }
+}
+
+/// Whether a change of this variable takes effect without a restart.
+pub(super) fn is_changeable(variable: &str) -> bool {
+    CHANGEABLE.contains(&variable)
+}
+
+const CHANGEABLE: [&str; 8] = [
+    "ALLOWED_MODELS",
+    "CONCURRENT_REQUESTS",
+    "LOG_LEVEL",
+    "PRICES_FILE",
+    "PROXY_BASE_URL",
+    "RATE_LIMIT_MAX",
+    "RATE_LIMIT_WINDOW",
+    "TOKENS_PER_MINUTE",
+];

@@ -1,0 +1,111 @@
+//! `valetkey doctor`: what it says of set-ups that work and of some that do not.
+
+use serde_json::Value;
+
+use crate::process::{Process, run_whole};
+use crate::support::redis::Redis;
+use crate::support::service::REAL_KEY;
+use crate::support::temporary::TemporaryFile;
+use crate::support::upstream::{Options, Upstream};
+
+#[test]
+fn a_set_up_that_works_has_no_problem() {
+    let upstream = Upstream::start_with(Options { key: Some(REAL_KEY.into()), ..Options::default() });
+    let (code, report) = examined(&[("ANTHROPIC_BASE_URL", &upstream.url())]);
+    assert_eq!((code, &report["healthy"]), (Some(0), &true.into()), "{report:#}");
+    for check in ["configuration", "dns", "connection", "key", "clock", "redis", "database", "service"] {
+        assert_eq!(verdict(&report, check), "ok", "{check}: {report:#}");
+    }
+}
+
+#[test]
+fn a_key_that_is_refused_is_a_problem_and_the_key_is_not_shown() {
+    let upstream = Upstream::start_with(Options { key: Some("another".into()), ..Options::default() });
+    let (code, report) = examined(&[("ANTHROPIC_BASE_URL", &upstream.url())]);
+    assert_eq!(code, Some(1), "{report:#}");
+    assert_eq!((verdict(&report, "connection"), verdict(&report, "key")), ("ok", "problem"), "{report:#}");
+    assert!(finding(&report, "key")["advice"].as_str().unwrap().contains("ANTHROPIC_API_KEY"), "{report:#}");
+    assert!(!report.to_string().contains("canary"), "{report:#}");
+}
+
+#[test]
+fn a_dead_upstream_is_one_problem_and_what_needs_it_is_not_asked() {
+    let (code, report) = examined(&[("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")]);
+    assert_eq!((code, verdict(&report, "connection")), (Some(1), "problem"), "{report:#}");
+    assert_eq!(finding(&report, "key"), &Value::Null, "{report:#}");
+    assert!(finding(&report, "connection")["found"].as_str().unwrap().contains("http://127.0.0.1:9"), "{report:#}");
+    let (_, report) = examined(&[("ANTHROPIC_BASE_URL", "http://nowhere.invalid")]);
+    assert_eq!((verdict(&report, "dns"), finding(&report, "connection")), ("problem", &Value::Null), "{report:#}");
+}
+
+#[test]
+fn a_certificate_is_judged_and_an_unknown_one_comes_with_advice() {
+    let upstream = Upstream::start_tls(&["h2", "http/1.1"]);
+    let root = TemporaryFile::with(upstream.ca_pem().unwrap().as_bytes());
+    let (root, url) = (root.path().display().to_string(), upstream.url());
+    let (code, report) = examined(&[("ANTHROPIC_BASE_URL", &url), ("UPSTREAM_CA_FILE", &root)]);
+    assert_eq!((code, verdict(&report, "certificate")), (Some(0), "ok"), "{report:#}");
+    let other = Upstream::start_tls(&["h2"]);
+    let (code, report) = examined(&[("ANTHROPIC_BASE_URL", &other.url()), ("UPSTREAM_CA_FILE", &root)]);
+    assert_eq!((code, verdict(&report, "connection")), (Some(1), "problem"), "{report:#}");
+    assert!(finding(&report, "connection")["advice"].as_str().unwrap().contains("UPSTREAM_CA_FILE"), "{report:#}");
+}
+
+#[tokio::test]
+async fn a_service_that_runs_is_found_and_something_else_in_its_place_too() {
+    let upstream = Upstream::start();
+    let url = upstream.url();
+    let service = Process::start(&url, &[]);
+    let (code, report) = examined(&[("ANTHROPIC_BASE_URL", &url), ("PORT", port(&service.url))]);
+    assert_eq!(code, Some(0), "{report:#}");
+    assert_eq!((verdict(&report, "service"), verdict(&report, "readiness")), ("ok", "ok"), "{report:#}");
+    let (code, report) = examined(&[("ANTHROPIC_BASE_URL", &url), ("PORT", port(&url))]);
+    assert_eq!((code, verdict(&report, "service")), (Some(1), "problem"), "{report:#}");
+}
+
+#[test]
+fn redis_is_looked_at_and_left_as_it_was() {
+    let Some(mut redis) = Redis::start() else { return };
+    let upstream = Upstream::start();
+    let (upstream, url) = (upstream.url(), redis.url());
+    let settings = [("ANTHROPIC_BASE_URL", upstream.as_str()), ("REDIS_URL", url.expose())];
+    let (_, report) = examined(&settings);
+    assert_eq!(verdict(&report, "redis"), "warning", "its functions are not there: {report:#}");
+    let functions: Vec<redis::Value> = redis.command(&["FUNCTION", "LIST"]).unwrap();
+    assert!(functions.is_empty(), "nothing was loaded");
+    redis.kill();
+    let (code, report) = examined(&settings);
+    assert_eq!((code, verdict(&report, "redis")), (Some(1), "problem"), "{report:#}");
+}
+
+#[test]
+fn settings_that_are_wrong_are_findings_too_and_lines_are_for_people() {
+    let (code, report) = examined(&[("WORKERS", "0")]);
+    assert_eq!((code, verdict(&report, "configuration")), (Some(64), "problem"), "{report:#}");
+    let (code, lines, errors) =
+        run_whole(&["doctor"], &[("ANTHROPIC_API_KEY", REAL_KEY), ("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")]);
+    assert_eq!((code, errors.as_str()), (Some(1), ""), "{lines}");
+    let problem =
+        lines.lines().find(|line| line.starts_with("problem  connection")).unwrap_or_else(|| panic!("{lines}"));
+    assert!(problem.contains("; look at ANTHROPIC_BASE_URL"), "{problem}");
+}
+
+/// Runs the doctor on a set-up where nothing listens on a port that is known: its exit code and what it says.
+fn examined(settings: &[(&str, &str)]) -> (Option<i32>, Value) {
+    let all = [&[("PORT", "0"), ("ANTHROPIC_API_KEY", REAL_KEY)][..], settings].concat();
+    let (code, report, errors) = run_whole(&["doctor", "--json"], &all);
+    (code, serde_json::from_str(&report).unwrap_or_else(|_| panic!("{report}{errors}")))
+}
+
+fn finding<'a>(report: &'a Value, check: &str) -> &'a Value {
+    let findings = report["findings"].as_array().expect("a list");
+    findings.iter().find(|finding| finding["check"] == check).unwrap_or(&Value::Null)
+}
+
+fn verdict<'a>(report: &'a Value, check: &str) -> &'a str {
+    finding(report, check)["verdict"].as_str().unwrap_or_default()
+}
+
+fn port(url: &str) -> &str {
+    url.rsplit_once(':').unwrap().1
+}
