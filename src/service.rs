@@ -24,6 +24,7 @@ pub mod money;
 mod pipeline;
 pub mod prices;
 mod protocol;
+mod retention;
 pub mod revocation;
 mod router;
 pub mod rules;

@@ -87,7 +87,7 @@ impl Sync {
         let devices = self.database.devices();
         let revision = devices.revision().await?;
         if seen.devices != Some(revision) {
-            let ruled = devices.changed_since(SystemTime::UNIX_EPOCH).await?;
+            let ruled = devices.changed_since(SystemTime::UNIX_EPOCH, self.clock.now()).await?;
             replace_rules(&self.standing.rules, ruled);
             seen.devices = Some(revision);
         }

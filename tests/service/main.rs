@@ -10,6 +10,7 @@
 mod support;
 
 mod admin;
+mod admin_changes;
 mod admin_usage;
 mod binary;
 mod control;
@@ -31,6 +32,7 @@ mod process;
 mod relay;
 mod request_bodies;
 mod response_bodies;
+mod retention;
 mod revocation;
 mod rotation;
 mod rotation_binary;
