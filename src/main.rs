@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use valetkey::clock::SystemClock;
+use valetkey::service::admin_client;
 use valetkey::service::config::{Config, ConfigProblem, Flags};
 use valetkey::service::log::{self, LineQueue, UsageLines};
 use valetkey::service::stop_signals::StopSignals;
@@ -29,14 +30,30 @@ struct CommandLine {
 enum Command {
     /// Run the service
     Serve(Box<Flags>),
+    /// Govern a running service through its admin listener
+    #[command(after_help = admin_client::EXIT_CODES)]
+    Admin(Box<admin_client::Arguments>),
 }
 
 fn main() -> ExitCode {
-    let Command::Serve(flags) = CommandLine::parse().command;
-    match Config::read(&flags) {
-        Ok(config) => run(config),
-        Err(problems) => refuse(&problems),
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => return misused(&error),
+    };
+    match line.command {
+        Command::Serve(flags) => match Config::read(&flags) {
+            Ok(config) => run(config),
+            Err(problems) => refuse(&problems),
+        },
+        Command::Admin(arguments) => admin_client::run(*arguments),
     }
+}
+
+/// Says what is wrong with the command, or gives the help that was asked for.
+fn misused(error: &clap::Error) -> ExitCode {
+    // If it cannot be written, the exit code is all there is to say.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS }
 }
 
 fn refuse(problems: &[ConfigProblem]) -> ExitCode {

@@ -4,6 +4,7 @@
 //! from [`issue`], signed by [`keyring`].
 
 mod admin;
+pub mod admin_client;
 mod admitted;
 mod assembly;
 pub mod auth;

@@ -11,6 +11,7 @@ mod support;
 
 mod admin;
 mod admin_changes;
+mod admin_cli;
 mod admin_usage;
 mod binary;
 mod control;
