@@ -18,6 +18,13 @@ pub(crate) fn refuse(problems: &[ConfigProblem]) -> ExitCode {
     ExitCode::from(EX_USAGE)
 }
 
+/// Says what is wrong with the command, or gives the help that was asked for.
+pub(crate) fn misused(error: &clap::Error) -> ExitCode {
+    // If it cannot be written, the exit code is all there is to say.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS }
+}
+
 /// Where there is no log, what is wrong goes to standard error as it is.
 pub(crate) fn say(said: &dyn std::fmt::Display) {
     // If it cannot be written, the exit code is all there is to say.

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use valetkey::clock::SystemClock;
+use valetkey::service::admin_client;
 use valetkey::service::config::{Config, Given};
 use valetkey::service::log::{self, LineQueue, UsageLines};
 use valetkey::service::stop_signals::StopSignals;
 use valetkey::service::{Ports, Running, Service, StartError};
 use valetkey::transport::shutdown::{self, Phase, ShutdownTrigger};
 
-use self::command_line::{check, doctor, refuse, say};
+use self::command_line::{check, doctor, misused, refuse, say};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -42,16 +43,24 @@ enum Command {
         #[command(flatten)]
         given: Box<Given>,
     },
+    /// Govern a running service through its admin listener
+    #[command(after_help = admin_client::EXIT_CODES)]
+    Admin(Box<admin_client::Arguments>),
 }
 
 fn main() -> ExitCode {
-    match CommandLine::parse().command {
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => return misused(&error),
+    };
+    match line.command {
         Command::Serve(given) => match Config::read(&given.0) {
             Ok(config) => run(config),
             Err(problems) => refuse(&problems),
         },
         Command::Check(given) => check(&given.0),
         Command::Doctor { given, json } => doctor(&given.0, json),
+        Command::Admin(arguments) => admin_client::run(*arguments),
     }
 }
 

@@ -4,6 +4,7 @@
 //! from [`issue`], signed by [`keyring`].
 
 mod admin;
+pub mod admin_client;
 mod admitted;
 mod assembly;
 pub mod auth;
@@ -28,6 +29,7 @@ mod pipeline;
 pub mod prices;
 mod protocol;
 mod reload;
+mod retention;
 pub mod revocation;
 mod router;
 pub mod rules;

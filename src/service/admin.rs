@@ -1,6 +1,7 @@
 //! The admin listener: `/admin`, for who has the admin token, and `/metrics`. It is not the clients' listener, and by
 //! default only this machine reaches it.
 
+mod actor;
 mod audit;
 mod breaker;
 mod desk;
@@ -31,19 +32,25 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(super) use self::actor::{ACTOR_HEADER, may_be_called};
 pub(super) use self::desk::Desk;
+pub(super) use self::devices::{DeviceChange, LimitsView};
 use self::fault::Fault;
 use self::guard::Guard;
 use self::listener::AdminListener;
 pub(super) use self::listener::tls_at;
+pub(super) use self::revocations::RevocationRequest;
 pub(super) use self::settings::settings;
+pub(super) use self::tokens::MintRequest;
 use crate::secret::Secret;
 use crate::transport::shutdown::{Phase, Shutdown};
 
 #[derive(OpenApi)]
 #[openapi(info(
     title = "valetkey admin API",
-    description = "Governs the devices, tokens and usage of a valetkey service."
+    description = "Governs the devices, tokens and usage of a valetkey service. Every request needs `Authorization: Bearer`
+with the admin token. One that may change something may say in `x-admin-actor` who makes it, in up to 64 printable
+characters; the name is not checked, and is in the audit trail behind `admin/`."
 ))]
 struct Document;
 

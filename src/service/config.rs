@@ -185,6 +185,17 @@ pub struct Stores {
     pub database: DatabaseUrl,
     /// `REDIS_URL`; it may hold a password.
     pub redis: Option<Secret>,
+    /// For how long.
+    pub retention: RetentionConfig,
+}
+
+/// How long records are kept. `None` is for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetentionConfig {
+    /// `USAGE_RETENTION_DAYS`
+    pub usage: Option<Duration>,
+    /// `AUDIT_RETENTION_DAYS`
+    pub audit: Option<Duration>,
 }
 
 /// A database.

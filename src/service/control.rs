@@ -1,5 +1,5 @@
-//! The thread beside the workers: the database, the admin listener, and what keeps requests' copies up to date. A request
-//! never waits for it.
+//! The thread beside the workers: the database, the admin listener, what keeps requests' copies up to date, and what
+//! deletes old records. A request never waits for it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,6 +14,7 @@ use super::StartError;
 use super::admin::{self, Desk};
 use super::config::{AdminConfig, Stores};
 use super::limits::{InstanceSettings, Limiter};
+use super::retention::Retention;
 use super::standing::Standing;
 use super::store::{Database, UsageWriter, WriterSettings};
 use super::sync::Sync;
@@ -38,6 +39,8 @@ pub(super) struct Opened {
     pub database: Database,
     /// Keeps the copies up to date; they are when this exists.
     pub sync: Arc<Sync>,
+    /// Deletes what is too old.
+    pub retention: Arc<Retention>,
     /// Writes usage records.
     pub usage: Arc<UsageWriter>,
     /// Decides how much a device may do.
@@ -114,6 +117,7 @@ impl Plan {
         let database = Database::open(&self.stores.database).await?;
         let sync = Arc::new(Sync::new(database.clone(), self.standing.clone(), Arc::clone(&self.clock)));
         sync.catch_up().await?;
+        let retention = Retention::new(database.clone(), self.stores.retention, Arc::clone(&self.clock));
         let settings = WriterSettings::beside(&self.stores.database);
         let usage = Arc::new(UsageWriter::start(&database, settings, Arc::clone(&self.clock))?);
         let unbound = |source| StartError::Bind { address: self.admin.address, source };
@@ -123,7 +127,7 @@ impl Plan {
             Some(url) => Limiter::with_redis(url, InstanceSettings::default()).await?,
             None => Limiter::local(),
         };
-        Ok((Opened { address, database, sync, usage, limiter }, listener))
+        Ok((Opened { address, database, sync, retention: Arc::new(retention), usage, limiter }, listener))
     }
 }
 
@@ -132,6 +136,7 @@ async fn serve(opened: Opened, listener: TcpListener, token: Option<Secret>, beg
         tokio::spawn(admin::serve(listener, token, desk, shutdown));
         tokio::select! {
             () = opened.sync.run() => {}
+            () = opened.retention.run() => {}
             _ = end => {}
         }
     }

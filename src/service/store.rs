@@ -4,6 +4,7 @@
 //! decides about requests is a copy in memory that polls [`Revocations::revision`] and [`Devices::revision`].
 
 mod audit;
+mod change;
 mod column;
 mod devices;
 mod error;
@@ -21,12 +22,13 @@ mod statement;
 mod usage;
 mod writer;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
 
 pub use self::audit::{Audit, AuditEntry, NewAuditEntry, Outcome};
+pub use self::change::{Change, PatchedDevice};
 pub use self::devices::{Device, DeviceFilter, DevicePatch, DeviceState, Devices, Seen};
 pub use self::error::StoreError;
 pub use self::inspection::{Inspection, check_url, inspect};
@@ -91,6 +93,14 @@ impl Database {
     #[must_use]
     pub fn audit(&self) -> Audit {
         Audit::new(self.clone())
+    }
+
+    /// Begins a change by an administrator, which will leave `entry` in the audit trail.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn change(&self, entry: &NewAuditEntry, now: SystemTime) -> Result<Change, StoreError> {
+        Change::begin(self, entry, now).await
     }
 
     /// Asks the database whether it is there.

@@ -91,7 +91,7 @@ impl Sync {
         let devices = self.database.devices();
         let revision = devices.revision().await?;
         if seen.devices != Some(revision) {
-            let ruled = devices.changed_since(SystemTime::UNIX_EPOCH).await?;
+            let ruled = devices.changed_since(SystemTime::UNIX_EPOCH, self.clock.now()).await?;
             self.standing.replace_rules(ruled.into_iter().map(rule_of).collect());
             seen.devices = Some(revision);
         }

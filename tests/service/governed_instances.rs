@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use valetkey::service::config::{DatabaseUrl, Flags};
+use valetkey::service::config::Flags;
 use valetkey::service::store::{PageRequest, UsageFilter};
 use valetkey::service::usage::Ended;
 
@@ -120,7 +120,7 @@ async fn a45_instances_with_one_redis_admit_together_what_one_may() {
 #[tokio::test]
 async fn f19_a_process_that_is_told_to_end_has_every_request_on_record() {
     let (upstream, database) = (Upstream::start(), TestDatabase::sqlite());
-    let process = Process::start(&upstream.url(), &[("DATABASE_URL", &address(&database))]);
+    let process = Process::start(&upstream.url(), &[("DATABASE_URL", &database.setting())]);
     let issued = post(&format!("{}/bootstrap", process.url), &[], r#"{"device_id":"device-0001"}"#).await.json();
     let bearer = format!("Bearer sk-ant-proxy-{}", issued["token"].as_str().unwrap());
     let (url, headers) = (format!("{}/v1/messages", process.url), [("authorization", bearer.as_str())]);
@@ -158,15 +158,7 @@ async fn by_fallback(instances: &[TestService]) -> u64 {
 
 /// An instance of the service on `database`.
 fn on(database: &TestDatabase, upstream: &Upstream) -> TestService {
-    TestService::before_with(upstream, |flags: &mut Flags| flags.database_url = Some(address(database)))
-}
-
-/// `DATABASE_URL`
-fn address(database: &TestDatabase) -> String {
-    match &database.url {
-        DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
-        DatabaseUrl::Postgres(url) => url.expose().to_owned(),
-    }
+    TestService::before_with(upstream, |flags: &mut Flags| flags.database_url = Some(database.setting()))
 }
 
 const BODY: &str = r#"{"model":"claude-sonnet-5-5","stream":true,"messages":[]}"#;

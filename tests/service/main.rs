@@ -10,6 +10,8 @@
 mod support;
 
 mod admin;
+mod admin_changes;
+mod admin_cli;
 mod admin_usage;
 mod binary;
 mod check;
@@ -34,6 +36,7 @@ mod process;
 mod relay;
 mod request_bodies;
 mod response_bodies;
+mod retention;
 mod revocation;
 mod rotation;
 mod rotation_binary;

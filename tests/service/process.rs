@@ -1,6 +1,6 @@
 //! The real binary in a process of its own.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -102,21 +102,38 @@ impl Drop for Process {
     }
 }
 
+/// What a program that has ended leaves.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub errors: String,
+}
+
 /// Runs the binary to its end: its exit code and what it wrote on standard error.
 pub fn run(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String) {
-    let (code, _, errors) = run_whole(arguments, settings);
-    (code, errors)
+    let ended = run_with(arguments, settings, "");
+    (ended.code, ended.errors)
 }
 
 /// The same with what it wrote on standard output, before the errors.
 pub fn run_whole(arguments: &[&str], settings: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let ended = run_with(arguments, settings, "");
+    (ended.code, ended.out, ended.errors)
+}
+
+/// The same with something to read on its standard input.
+pub fn run_with(arguments: &[&str], settings: &[(&str, &str)], input: &str) -> Ended {
     let folder = TempDir::new().expect("a folder for its files");
     let mut command = Command::new(BINARY);
     command.args(arguments).current_dir(folder.path()).env_clear().env("ADMIN_PORT", "0");
-    let output = command.envs(settings.iter().copied()).output();
-    let output = output.expect("the binary starts");
+    command.envs(settings.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    // It may have ended before it read anything.
+    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("it ends");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
+    Ended { code: output.status.code(), out: text(&output.stdout), errors: text(&output.stderr) }
 }
 
 fn collect(mut pipe: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {

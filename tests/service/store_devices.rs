@@ -1,10 +1,13 @@
 //! What is kept of devices, on SQLite and on PostgreSQL.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 use valetkey::service::rules::LimitOverrides;
-use valetkey::service::store::{DeviceFilter, DevicePatch, DeviceState, Devices, PageRequest, Seen};
+use valetkey::service::store::{
+    Database, Device, DeviceFilter, DevicePatch, DeviceState, Devices, NewAuditEntry, NewRevocation, Outcome,
+    PageRequest, RevocationKind, Seen,
+};
 
 use crate::support::database::{TestDatabase, at, device};
 
@@ -15,12 +18,12 @@ async fn a_device_is_added_when_it_is_first_seen_and_keeps_its_first_and_last_ti
         devices.see(&[seen(1, 5000, Some("acme"), None)]).await.unwrap();
         devices.see(&[seen(1, 9000, None, Some("ann")), seen(2, 9000, None, None)]).await.unwrap();
         devices.see(&[seen(1, 2000, Some("old"), Some("old"))]).await.unwrap();
-        let first = devices.get(&device(1)).await.unwrap().unwrap();
-        assert_eq!((first.first_seen, first.last_seen), (at(2000), at(9000)), "{}", database.name);
+        let first = devices.get(&device(1), at(0)).await.unwrap().unwrap();
+        assert_eq!((first.first_seen, first.last_seen), (Some(at(2000)), Some(at(9000))), "{}", database.name);
         assert_eq!((first.org.as_deref(), first.user.as_deref()), (Some("acme"), Some("ann")), "{}", database.name);
         assert_eq!((first.models, first.limits, first.budget), (None, LimitOverrides::default(), None));
         assert_eq!((first.state, first.updated_at), (DeviceState::Active, None));
-        assert_eq!(devices.get(&device(3)).await.unwrap(), None);
+        assert_eq!(devices.get(&device(3), at(0)).await.unwrap(), None);
     }
 }
 
@@ -30,8 +33,8 @@ async fn the_same_device_many_times_in_one_batch_is_one_device() {
         let devices = database.open().await.devices();
         let batch: Vec<_> = (0..3000).map(|number| seen(number % 1200, 1000 + number as u64, None, None)).collect();
         devices.see(&batch).await.unwrap();
-        let first = devices.get(&device(0)).await.unwrap().unwrap();
-        assert_eq!((first.first_seen, first.last_seen), (at(1000), at(3400)), "{}", database.name);
+        let first = devices.get(&device(0), at(0)).await.unwrap().unwrap();
+        assert_eq!((first.first_seen, first.last_seen), (Some(at(1000)), Some(at(3400))), "{}", database.name);
         assert_eq!(ids(&devices, DeviceFilter::default()).await.len(), 1200, "{}", database.name);
     }
 }
@@ -39,7 +42,8 @@ async fn the_same_device_many_times_in_one_batch_is_one_device() {
 #[tokio::test]
 async fn an_administrator_changes_what_is_named_and_nothing_else() {
     for database in TestDatabase::each().await {
-        let devices = database.open().await.devices();
+        let store = database.open().await;
+        let devices = store.devices();
         devices.see(&[seen(1, 5000, None, None)]).await.unwrap();
         let models = vec!["one \"quoted\"".to_owned(), "zwei €".to_owned()];
         let patch = DevicePatch {
@@ -51,66 +55,160 @@ async fn an_administrator_changes_what_is_named_and_nothing_else() {
             state: Some(DeviceState::Revoked),
             ..DevicePatch::default()
         };
-        let patched = devices.patch(&device(1), &patch, at(6000)).await.unwrap().unwrap();
+        let first = patched(&store, 1, &patch, at(6000)).await;
         let limits = LimitOverrides {
             requests: Some(0),
             window: Some(Duration::from_millis(1500)),
             tokens_per_minute: Some(u64::MAX >> 1),
             concurrent: None,
         };
-        assert_eq!((patched.models.clone(), patched.limits), (Some(models), limits), "{}", database.name);
-        assert_eq!((patched.budget.clone(), patched.updated_at), (Some(json!({ "usd": 1.5 })), Some(at(6000))));
-        assert_eq!(devices.get(&device(1)).await.unwrap().as_ref(), Some(&patched), "{}", database.name);
+        assert_eq!((first.models.clone(), first.limits), (Some(models), limits), "{}", database.name);
+        assert_eq!((first.budget.clone(), first.updated_at), (Some(json!({ "usd": 1.5 })), Some(at(6000))));
+        assert_eq!(devices.get(&device(1), at(6000)).await.unwrap().as_ref(), Some(&first), "{}", database.name);
 
         let patch = DevicePatch { models: Some(None), concurrent: Some(Some(3)), ..DevicePatch::default() };
-        let again = devices.patch(&device(1), &patch, at(7000)).await.unwrap().unwrap();
+        let again = patched(&store, 1, &patch, at(7000)).await;
         assert_eq!((again.models, again.limits), (None, LimitOverrides { concurrent: Some(3), ..limits }));
-        assert_eq!((again.state, again.last_seen), (DeviceState::Revoked, at(5000)));
-        assert_eq!(devices.patch(&device(2), &patch, at(7000)).await.unwrap(), None);
+        assert_eq!((again.state, again.last_seen), (DeviceState::Revoked, Some(at(5000))));
+    }
+}
+
+#[tokio::test]
+async fn a_device_can_be_spoken_of_before_it_is_seen() {
+    for database in TestDatabase::each().await {
+        let store = database.open().await;
+        let devices = store.devices();
+        let mut change = store.change(&entry(), at(4000)).await.unwrap();
+        let patch = DevicePatch { concurrent: Some(Some(3)), ..DevicePatch::default() };
+        let spoken_of = change.patch_device(&device(1), &patch).await.unwrap();
+        assert_eq!((spoken_of.is_new, spoken_of.device.limits.concurrent), (true, Some(3)), "{}", database.name);
+        assert_eq!((spoken_of.device.first_seen, spoken_of.device.last_seen), (None, None), "{}", database.name);
+        assert!(!change.patch_device(&device(1), &patch).await.unwrap().is_new, "{}", database.name);
+        change.commit().await.unwrap();
+        assert_eq!(devices.changed_since(at(0), at(0)).await.unwrap().len(), 1, "{}", database.name);
+
+        devices.see(&[seen(1, 9000, Some("acme"), None)]).await.unwrap();
+        devices.see(&[seen(1, 5000, None, Some("ann"))]).await.unwrap();
+        let first = devices.get(&device(1), at(0)).await.unwrap().unwrap();
+        assert_eq!((first.first_seen, first.last_seen), (Some(at(5000)), Some(at(9000))), "{}", database.name);
+        assert_eq!((first.org.as_deref(), first.user.as_deref()), (Some("acme"), Some("ann")), "{}", database.name);
+        assert_eq!(first.limits.concurrent, Some(3), "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn a_device_is_revoked_as_long_as_its_revocation_lasts() {
+    for database in TestDatabase::each().await {
+        let store = database.open().await;
+        let (devices, revocations) = (store.devices(), store.revocations());
+        devices.see(&[seen(1, 1000, None, None), seen(2, 1000, None, None)]).await.unwrap();
+        let state = async |now: u64| devices.get(&device(1), at(now)).await.unwrap().unwrap().state;
+        let revocation = NewRevocation {
+            kind: RevocationKind::DeviceId,
+            value: device(1).to_string(),
+            reason: Some("stolen".to_owned()),
+            created_by: "root".to_owned(),
+            expires_at: Some(at(9000)),
+        };
+        let other = NewRevocation { kind: RevocationKind::User, value: device(2).to_string(), ..revocation.clone() };
+        revocations.insert(&other, at(2000)).await.unwrap();
+        let first = revocations.insert(&revocation, at(2000)).await.unwrap();
+        assert_eq!((state(8999).await, state(9000).await), (DeviceState::Revoked, DeviceState::Active));
+        for (wanted, now, found) in [
+            (DeviceState::Revoked, 8999, vec![device(1)]),
+            (DeviceState::Active, 8999, vec![device(2)]),
+            (DeviceState::Active, 9000, vec![device(1), device(2)]),
+        ] {
+            let filter = DeviceFilter { prefix: None, state: Some(wanted) };
+            let page = devices.list(&filter, &PageRequest::first(10), at(now)).await.unwrap();
+            let ids: Vec<_> = page.items.into_iter().map(|device| device.id).collect();
+            assert_eq!(ids, found, "{}", database.name);
+        }
+
+        let revoke = DevicePatch { state: Some(DeviceState::Revoked), ..DevicePatch::default() };
+        let revision = revocations.revision().await.unwrap();
+        assert_eq!(patched(&store, 1, &revoke, at(3000)).await.state, DeviceState::Revoked);
+        assert!(revocations.revision().await.unwrap() > revision, "{}", database.name);
+        assert_eq!(state(u64::MAX >> 10).await, DeviceState::Revoked, "{}: now for good", database.name);
+        let revision = revocations.revision().await.unwrap();
+        patched(&store, 1, &revoke, at(3500)).await;
+        assert_eq!(revocations.revision().await.unwrap(), revision, "{}: it was so", database.name);
+
+        assert!(revocations.delete(&first.id).await.unwrap(), "{}: it is the same one", database.name);
+        assert_eq!(state(4000).await, DeviceState::Active, "{}", database.name);
+        revocations.insert(&revocation, at(4000)).await.unwrap();
+        let restore = DevicePatch { state: Some(DeviceState::Active), ..DevicePatch::default() };
+        assert_eq!(patched(&store, 1, &restore, at(5000)).await.state, DeviceState::Active, "{}", database.name);
+        let left = revocations.live(at(5000)).await.unwrap().1;
+        assert_eq!(left.iter().map(|left| left.kind).collect::<Vec<_>>(), [RevocationKind::User], "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_device_is_shut_out_for_a_while_and_no_shorter_than_it_was() {
+    for database in TestDatabase::each().await {
+        let store = database.open().await;
+        store.devices().see(&[seen(1, 1000, None, None), seen(2, 1000, None, None)]).await.unwrap();
+        let revoke = DevicePatch { state: Some(DeviceState::Revoked), ..DevicePatch::default() };
+        patched(&store, 2, &revoke, at(2000)).await;
+        let mut change = store.change(&entry(), at(3000)).await.unwrap();
+        for number in [1, 2] {
+            assert!(change.delete_device(&device(number), at(9000)).await.unwrap(), "{}", database.name);
+            assert!(!change.delete_device(&device(number), at(9000)).await.unwrap(), "{}", database.name);
+        }
+        change.commit().await.unwrap();
+        assert_eq!(ids(&store.devices(), DeviceFilter::default()).await, [] as [&str; 0], "{}", database.name);
+        let live = store.revocations().live(at(3000)).await.unwrap().1;
+        let ends: Vec<_> = live.iter().map(|entry| (entry.value.clone(), entry.expires_at)).collect();
+        let expected = [(device(2).to_string(), None), (device(1).to_string(), Some(at(9000)))];
+        assert_eq!(ends, expected, "{}", database.name);
     }
 }
 
 #[tokio::test]
 async fn a_poll_sees_rules_and_not_traffic() {
     for database in TestDatabase::each().await {
-        let devices = database.open().await.devices();
+        let store = database.open().await;
+        let devices = store.devices();
         devices.see(&[seen(1, 5000, None, None), seen(2, 5000, None, None)]).await.unwrap();
         let before = devices.revision().await.unwrap();
         devices.see(&[seen(1, 8000, None, None)]).await.unwrap();
         assert_eq!(devices.revision().await.unwrap(), before, "{}", database.name);
-        assert_eq!(devices.changed_since(at(0)).await.unwrap(), []);
+        assert_eq!(devices.changed_since(at(0), at(0)).await.unwrap(), []);
 
-        let patch = DevicePatch { state: Some(DeviceState::Revoked), ..DevicePatch::default() };
-        devices.patch(&device(2), &patch, at(6000)).await.unwrap();
-        devices.patch(&device(1), &patch, at(7000)).await.unwrap();
-        let changed = devices.changed_since(at(6000)).await.unwrap();
+        let patch = DevicePatch { concurrent: Some(Some(3)), ..DevicePatch::default() };
+        patched(&store, 2, &patch, at(6000)).await;
+        patched(&store, 1, &patch, at(7000)).await;
+        let changed = devices.changed_since(at(6000), at(0)).await.unwrap();
         assert_eq!(changed.iter().map(|changed| changed.id.clone()).collect::<Vec<_>>(), [device(2), device(1)]);
-        assert_eq!(devices.changed_since(at(6001)).await.unwrap().len(), 1);
-        let patched = devices.revision().await.unwrap();
-        assert!(patched > before);
+        assert_eq!(devices.changed_since(at(6001), at(0)).await.unwrap().len(), 1);
+        let revision = devices.revision().await.unwrap();
+        assert!(revision > before);
 
-        assert!(devices.delete(&device(1)).await.unwrap());
-        assert!(!devices.delete(&device(1)).await.unwrap());
-        assert!(devices.revision().await.unwrap() > patched, "{}", database.name);
-        assert_eq!(devices.get(&device(1)).await.unwrap(), None);
+        let mut change = store.change(&entry(), at(8000)).await.unwrap();
+        assert!(change.delete_device(&device(1), at(9000)).await.unwrap());
+        change.commit().await.unwrap();
+        assert!(devices.revision().await.unwrap() > revision, "{}", database.name);
+        assert_eq!(devices.get(&device(1), at(0)).await.unwrap(), None);
     }
 }
 
 #[tokio::test]
 async fn a_list_is_given_page_by_page_and_narrowed() {
     for database in TestDatabase::each().await {
-        let devices = database.open().await.devices();
+        let store = database.open().await;
+        let devices = store.devices();
         let orgs = [Some("acme"), Some("Acme"), Some("a%me"), None];
         let batch: Vec<_> = (0..20).map(|number| seen(number, 1000, orgs[number % 4], Some("müller"))).collect();
         devices.see(&batch).await.unwrap();
         let patch = DevicePatch { state: Some(DeviceState::Revoked), ..DevicePatch::default() };
-        devices.patch(&device(7), &patch, at(2000)).await.unwrap();
+        patched(&store, 7, &patch, at(2000)).await;
 
         let mut page = PageRequest::first(7);
         let mut found = Vec::new();
         let mut pages = 0;
         loop {
-            let answer = devices.list(&DeviceFilter::default(), &page).await.unwrap();
+            let answer = devices.list(&DeviceFilter::default(), &page, at(2000)).await.unwrap();
             assert!(answer.items.len() <= 7);
             found.extend(answer.items.into_iter().map(|device| device.id));
             pages += 1;
@@ -139,12 +237,31 @@ async fn ids(devices: &Devices, filter: DeviceFilter) -> Vec<String> {
     let mut ids = Vec::new();
     let mut page = page;
     loop {
-        let answer = devices.list(&filter, &page).await.unwrap();
+        let answer = devices.list(&filter, &page, at(2000)).await.unwrap();
         ids.extend(answer.items.into_iter().map(|device| device.id.to_string()));
         match answer.next {
             Some(next) => page.cursor = Some(next),
             None => return ids,
         }
+    }
+}
+
+/// A device after a change by an administrator.
+async fn patched(store: &Database, number: usize, patch: &DevicePatch, now: SystemTime) -> Device {
+    let mut change = store.change(&entry(), now).await.unwrap();
+    let patched = change.patch_device(&device(number), patch).await.unwrap();
+    change.commit().await.unwrap();
+    patched.device
+}
+
+fn entry() -> NewAuditEntry {
+    NewAuditEntry {
+        actor: "root".to_owned(),
+        source: None,
+        action: "PATCH".to_owned(),
+        target: None,
+        detail: None,
+        outcome: Outcome::Done,
     }
 }
 

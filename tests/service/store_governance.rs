@@ -93,6 +93,35 @@ async fn an_audit_entry_comes_back_as_it_was_written() {
     }
 }
 
+#[tokio::test]
+async fn a_change_and_its_entry_are_there_together_or_not_at_all() {
+    for database in TestDatabase::each().await {
+        let store = database.open().await;
+        let page = PageRequest::first(10);
+        let counts = async || {
+            let revocations = store.revocations().list(&page).await.unwrap().items.len();
+            (revocations, store.audit().list(&page).await.unwrap().items.len())
+        };
+        let new = revocation(RevocationKind::User, "ann");
+        let mut dropped = store.change(&entry("dropped"), at(1000)).await.unwrap();
+        dropped.revoke(&new).await.unwrap();
+        drop(dropped);
+        assert_eq!(counts().await, (0, 0), "{}", database.name);
+
+        let mut made = store.change(&entry("made"), at(2000)).await.unwrap();
+        let revocation = made.revoke(&new).await.unwrap();
+        assert_eq!(counts().await, (0, 0), "{}: before it is made nobody sees it", database.name);
+        made.commit().await.unwrap();
+        assert_eq!(counts().await, (1, 1), "{}", database.name);
+
+        let mut undone = store.change(&entry("undone"), at(3000)).await.unwrap();
+        assert!(undone.let_in(&revocation.id).await.unwrap(), "{}", database.name);
+        assert!(!undone.let_in(&revocation.id).await.unwrap(), "{}", database.name);
+        undone.commit().await.unwrap();
+        assert_eq!(counts().await, (0, 2), "{}", database.name);
+    }
+}
+
 fn revocation(kind: RevocationKind, value: &str) -> NewRevocation {
     NewRevocation {
         kind,

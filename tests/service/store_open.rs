@@ -17,7 +17,7 @@ async fn what_was_written_is_there_after_a_restart() {
         store.close().await;
         let store = database.open().await;
         store.ping().await.unwrap();
-        assert!(store.devices().get(&device(1)).await.unwrap().is_some(), "{}", database.name);
+        assert!(store.devices().get(&device(1), at(1000)).await.unwrap().is_some(), "{}", database.name);
     }
 }
 

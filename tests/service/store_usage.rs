@@ -23,8 +23,8 @@ async fn a_row_comes_back_as_it_was_written() {
         store.usage().insert(&[empty.clone(), full.clone()]).await.unwrap();
         let page = store.usage().list(&UsageFilter::default(), &PageRequest::first(10)).await.unwrap();
         assert_eq!((page.items, page.next), (vec![full, empty], None), "{}", database.name);
-        let seen = store.devices().get(&device(1)).await.unwrap().unwrap();
-        assert_eq!((seen.last_seen, seen.org.as_deref()), (at(1_700_000_000_123), Some("acme")));
+        let seen = store.devices().get(&device(1), at(0)).await.unwrap().unwrap();
+        assert_eq!((seen.last_seen, seen.org.as_deref()), (Some(at(1_700_000_000_123)), Some("acme")));
     }
 }
 

@@ -67,6 +67,14 @@ impl TestDatabase {
         path.clone()
     }
 
+    /// As a service is told of it.
+    pub(crate) fn setting(&self) -> String {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+            DatabaseUrl::Postgres(address) => address.expose().to_owned(),
+        }
+    }
+
     /// A folder for what else the test needs.
     pub(crate) fn folder(&self) -> PathBuf {
         self.folder.path().join("spill")

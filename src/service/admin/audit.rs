@@ -16,6 +16,7 @@ pub(super) struct AuditView {
     id: String,
     /// Unix milliseconds.
     at: u64,
+    /// `admin`, and after a slash the name that the administrator gave in `x-admin-actor`. Nobody checks that name.
     actor: String,
     /// From where.
     source: Option<String>,

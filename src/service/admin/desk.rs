@@ -1,7 +1,7 @@
 //! What the routes of the admin API work with.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 
@@ -46,3 +46,14 @@ pub(in crate::service) struct Desk {
     /// How long a token lives.
     pub token_life: Duration,
 }
+
+impl Desk {
+    /// When no token that was issued until now can be used any more.
+    #[must_use]
+    pub(super) fn last_token_ends(&self) -> SystemTime {
+        self.clock.now() + self.token_life + AFTERGLOW
+    }
+}
+
+/// How much longer than a token's life its revocation is kept: clocks differ.
+const AFTERGLOW: Duration = Duration::from_secs(300);

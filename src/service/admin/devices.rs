@@ -1,17 +1,20 @@
 //! `/admin/devices`: who uses the service, and what each may do.
 
-use std::time::Duration;
+mod change;
 
-use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
 use http::StatusCode;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub(in crate::service) use self::change::{DeviceChange, LimitsView};
 use super::desk::Desk;
 use super::fault::{Fault, FaultBody};
+use super::trail::Attempt;
 use super::view::{Listed, PageQuery, millis};
-use crate::service::store::{Device, DeviceFilter, DevicePatch, DeviceState, NewRevocation, RevocationKind};
+use crate::service::store::{Device, DeviceFilter, DeviceState, PatchedDevice};
 use crate::wire::DeviceId;
 
 /// A device.
@@ -19,57 +22,19 @@ use crate::wire::DeviceId;
 pub(super) struct DeviceView {
     /// Its id.
     device_id: String,
-    /// Unix milliseconds.
-    first_seen: u64,
-    /// Unix milliseconds.
-    last_seen: u64,
+    /// Unix milliseconds; null before its first request.
+    first_seen: Option<u64>,
+    /// Unix milliseconds; null before its first request.
+    last_seen: Option<u64>,
     org: Option<String>,
     user: Option<String>,
     /// The models it may ask for; null is the service's default, empty means all.
     models: Option<Vec<String>>,
     limits: LimitsView,
     budget: Option<serde_json::Value>,
-    /// `active` or `revoked`.
+    /// `revoked` while there is a revocation of the device itself, else `active`. A revocation of its user, of its
+    /// organisation or the like does not show here.
     state: &'static str,
-}
-
-/// Limits; null is the service's default, 0 is no limit.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LimitsView {
-    /// Requests in any window.
-    requests: Option<u32>,
-    /// The window, in ms.
-    window_ms: Option<u64>,
-    /// Tokens in any minute.
-    tokens_per_minute: Option<u64>,
-    /// Requests at the same time.
-    concurrent: Option<u32>,
-}
-
-/// What to change. What is absent stays; null goes back to the default.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[expect(clippy::option_option, reason = "absent, null and a value are three things here")]
-pub(super) struct DeviceChange {
-    #[serde(default, deserialize_with = "said")]
-    #[schema(value_type = Option<String>)]
-    org: Option<Option<String>>,
-    #[serde(default, deserialize_with = "said")]
-    #[schema(value_type = Option<String>)]
-    user: Option<Option<String>>,
-    #[serde(default, deserialize_with = "said")]
-    #[schema(value_type = Option<Vec<String>>)]
-    models: Option<Option<Vec<String>>>,
-    /// Replaces all four; null takes all back.
-    #[serde(default, deserialize_with = "said")]
-    #[schema(value_type = Option<LimitsView>)]
-    limits: Option<Option<LimitsView>>,
-    #[serde(default, deserialize_with = "said")]
-    #[schema(value_type = Option<serde_json::Value>)]
-    budget: Option<Option<serde_json::Value>>,
-    /// `active` or `revoked`.
-    state: Option<String>,
 }
 
 /// Which devices to list.
@@ -91,7 +56,7 @@ pub(super) async fn list(
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Listed<DeviceView>>, Fault> {
     let filter = DeviceFilter { prefix: query.search, state: query.state.as_deref().map(state).transpose()? };
-    let page = desk.database.devices().list(&filter, &page.read()?).await?;
+    let page = desk.database.devices().list(&filter, &page.read()?, desk.clock.now()).await?;
     Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
 }
 
@@ -99,101 +64,58 @@ pub(super) async fn list(
 #[utoipa::path(get, path = "/admin/devices/{device_id}",
     responses((status = 200, body = DeviceView), (status = 404, body = FaultBody)))]
 pub(super) async fn get(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Json<DeviceView>, Fault> {
-    let device = desk.database.devices().get(&device_id(&id)?).await?;
+    let device = desk.database.devices().get(&device_id(&id)?, desk.clock.now()).await?;
     device.map(view).map(Json).ok_or(UNKNOWN)
 }
 
-/// Changes what a device may do, at once and on every instance within seconds.
+/// Changes what a device may do, at once and on every instance within seconds. A device that the service has not seen yet
+/// is added, and the change waits for it; then the answer is a 201. Its `state` is whether there is a revocation of the
+/// device, so this route and `/admin/revocations` always agree.
 #[utoipa::path(patch, path = "/admin/devices/{device_id}", request_body = DeviceChange,
-    responses((status = 200, body = DeviceView), (status = 400, body = FaultBody), (status = 404, body = FaultBody)))]
+    responses((status = 200, body = DeviceView), (status = 201, description = "The device is new", body = DeviceView),
+        (status = 400, body = FaultBody)))]
 pub(super) async fn change(
     State(desk): State<Desk>,
     Path(id): Path<String>,
-    body: Result<Json<DeviceChange>, axum::extract::rejection::JsonRejection>,
-) -> Result<Json<DeviceView>, Fault> {
+    Extension(attempt): Extension<Attempt>,
+    body: Result<Json<DeviceChange>, JsonRejection>,
+) -> Result<(StatusCode, Json<DeviceView>), Fault> {
     let id = device_id(&id)?;
     let Json(change) = body.map_err(|error| Fault::Invalid(error.body_text()))?;
-    let new_state = change.state.as_deref().map(state).transpose()?;
-    let patch = patch(change, new_state)?;
-    let devices = desk.database.devices();
-    let device = devices.patch(&id, &patch, desk.clock.now()).await?.ok_or(UNKNOWN)?;
-    if let Some(new_state) = new_state {
-        follow_state(&desk, &id, new_state).await?;
-    }
-    Ok(Json(view(device)))
+    let patch = change.read()?;
+    let mut change = attempt.begin(&desk).await?;
+    let PatchedDevice { device, is_new } = change.patch_device(&id, &patch).await?;
+    attempt.commit(change).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(view(device))))
 }
 
-/// Forgets a device and what was said of it; what it used stays on record. Its tokens stay good: revoke it to end them.
+/// Forgets a device and what was said of it, and ends its tokens and open streams; what it used stays on record. It is shut
+/// out, by a revocation, until no token that it has could be used any more; after that it may come back as a new device if
+/// `BOOTSTRAP_MODE` lets it. To let it in earlier delete the revocation; to shut it out for good revoke it instead. What it
+/// was still doing is written down a moment later and lists it again, as revoked.
 #[utoipa::path(delete, path = "/admin/devices/{device_id}",
     responses((status = 204), (status = 404, body = FaultBody)))]
-pub(super) async fn delete(State(desk): State<Desk>, Path(id): Path<String>) -> Result<StatusCode, Fault> {
+pub(super) async fn delete(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    Extension(attempt): Extension<Attempt>,
+) -> Result<StatusCode, Fault> {
     let id = device_id(&id)?;
-    if !desk.database.devices().delete(&id).await? {
+    let mut change = attempt.begin(&desk).await?;
+    if !change.delete_device(&id, desk.last_token_ends()).await? {
         return Err(UNKNOWN);
     }
+    attempt.commit(change).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// The state is in force as a revocation of the device, as any other.
-async fn follow_state(desk: &Desk, id: &DeviceId, state: DeviceState) -> Result<(), Fault> {
-    let revocations = desk.database.revocations();
-    if state == DeviceState::Revoked {
-        let new = NewRevocation {
-            kind: RevocationKind::DeviceId,
-            value: id.to_string(),
-            reason: Some("The device's state was set to revoked".into()),
-            created_by: "admin".into(),
-            expires_at: None,
-        };
-        revocations.insert(&new, desk.clock.now()).await?;
-        return Ok(());
-    }
-    let (_, live) = revocations.live(desk.clock.now()).await?;
-    for entry in live.iter().filter(|entry| entry.kind == RevocationKind::DeviceId && entry.value == id.as_str()) {
-        revocations.delete(&entry.id).await?;
-    }
-    Ok(())
-}
-
-fn patch(change: DeviceChange, state: Option<DeviceState>) -> Result<DevicePatch, Fault> {
-    let too_long = |texts: &[String]| texts.iter().map(String::len).sum::<usize>() > 1000;
-    if change.models.iter().flatten().any(|models| too_long(models)) {
-        return Err(Fault::Invalid(
-            "`models` is longer than 1000 characters; use patterns such as claude-haiku-*".into(),
-        ));
-    }
-    let names = [&change.org, &change.user];
-    if names.into_iter().flatten().flatten().any(|name| name.is_empty() || name.len() > 200) {
-        return Err(Fault::Invalid("`org` and `user` have 1 to 200 characters".into()));
-    }
-    let mut patch = DevicePatch {
-        org: change.org,
-        user: change.user,
-        models: change.models,
-        budget: change.budget,
-        state,
-        ..DevicePatch::default()
-    };
-    if let Some(limits) = change.limits {
-        let none = LimitsView { requests: None, window_ms: None, tokens_per_minute: None, concurrent: None };
-        let limits = limits.unwrap_or(none);
-        if limits.window_ms == Some(0) {
-            return Err(Fault::Invalid("`limits.window_ms` must be more than 0".into()));
-        }
-        patch.requests = Some(limits.requests);
-        patch.window = Some(limits.window_ms.map(Duration::from_millis));
-        patch.tokens_per_minute = Some(limits.tokens_per_minute);
-        patch.concurrent = Some(limits.concurrent);
-    }
-    Ok(patch)
 }
 
 fn view(device: Device) -> DeviceView {
     let window = device.limits.window.map(|window| u64::try_from(window.as_millis()).unwrap_or(u64::MAX));
     DeviceView {
         device_id: device.id.to_string(),
-        first_seen: millis(device.first_seen),
-        last_seen: millis(device.last_seen),
+        first_seen: device.first_seen.map(millis),
+        last_seen: device.last_seen.map(millis),
         org: device.org,
         user: device.user,
         models: device.models,
@@ -206,12 +128,6 @@ fn view(device: Device) -> DeviceView {
         budget: device.budget,
         state: device.state.as_str(),
     }
-}
-
-/// Tells a field that is null from one that is absent.
-#[expect(clippy::option_option, reason = "as above")]
-fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 fn state(text: &str) -> Result<DeviceState, Fault> {

@@ -1,37 +1,36 @@
 //! `/admin/revocations`: who is shut out.
 
-use std::time::Duration;
-
-use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::desk::Desk;
 use super::fault::{Fault, FaultBody};
+use super::trail::Attempt;
 use super::view::{Listed, PageQuery, millis};
 use crate::service::store::{NewRevocation, Revocation, RevocationKind};
 
 /// What to shut out: exactly one of the first six, and why.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct RevocationRequest {
+pub(in crate::service) struct RevocationRequest {
     /// One token.
-    jti: Option<String>,
-    /// A device: its tokens, and it gets no new one.
-    device_id: Option<String>,
+    pub jti: Option<String>,
+    /// A device: its tokens, and it gets no new one. Its `state` is `revoked` from then on.
+    pub device_id: Option<String>,
     /// All devices of a user.
-    user: Option<String>,
+    pub user: Option<String>,
     /// All devices of an organisation.
-    org: Option<String>,
+    pub org: Option<String>,
     /// All devices with this version of the app.
-    app_version: Option<String>,
+    pub app_version: Option<String>,
     /// All tokens issued before this Unix second; devices can get new ones.
-    issued_before: Option<u64>,
+    pub issued_before: Option<u64>,
     /// For other administrators.
-    reason: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// Something that is shut out.
@@ -46,6 +45,7 @@ pub(super) struct RevocationView {
     reason: Option<String>,
     /// Unix milliseconds.
     created_at: u64,
+    /// `admin`, and after a slash the name that the administrator gave.
     created_by: String,
     /// Unix milliseconds; null is never.
     expires_at: Option<u64>,
@@ -56,18 +56,20 @@ pub(super) struct RevocationView {
     responses((status = 201, body = RevocationView), (status = 400, body = FaultBody)))]
 pub(super) async fn add(
     State(desk): State<Desk>,
+    Extension(attempt): Extension<Attempt>,
     body: Result<Json<RevocationRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<RevocationView>), Fault> {
     let Json(request) = body.map_err(|error| Fault::Invalid(error.body_text()))?;
     let (kind, value, reason) = request.read()?;
-    let now = desk.clock.now();
     if request_is_from_the_future(kind, &value, desk.clock.unix_seconds()) {
         return Err(Fault::Invalid("`issued_before` is not a Unix second of the past".into()));
     }
     // A single token is forgotten when it could not be used any more anyway.
-    let expires_at = (kind == RevocationKind::Jti).then(|| now + desk.token_life + AFTERGLOW);
-    let new = NewRevocation { kind, value, reason, created_by: "admin".into(), expires_at };
-    let revocation = desk.database.revocations().insert(&new, now).await?;
+    let expires_at = (kind == RevocationKind::Jti).then(|| desk.last_token_ends());
+    let new = NewRevocation { kind, value, reason, created_by: attempt.actor().to_owned(), expires_at };
+    let mut change = attempt.begin(&desk).await?;
+    let revocation = change.revoke(&new).await?;
+    attempt.commit(change).await?;
     Ok((StatusCode::CREATED, Json(view(revocation))))
 }
 
@@ -85,10 +87,16 @@ pub(super) async fn list(
 /// Lets in again.
 #[utoipa::path(delete, path = "/admin/revocations/{id}",
     responses((status = 204), (status = 404, body = FaultBody)))]
-pub(super) async fn delete(State(desk): State<Desk>, Path(id): Path<String>) -> Result<StatusCode, Fault> {
-    if !desk.database.revocations().delete(&id).await? {
+pub(super) async fn delete(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    Extension(attempt): Extension<Attempt>,
+) -> Result<StatusCode, Fault> {
+    let mut change = attempt.begin(&desk).await?;
+    if !change.let_in(&id).await? {
         return Err(Fault::Unknown("revocation"));
     }
+    attempt.commit(change).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -134,6 +142,3 @@ fn view(revocation: Revocation) -> RevocationView {
 fn request_is_from_the_future(kind: RevocationKind, value: &str, now: u64) -> bool {
     kind == RevocationKind::IssuedBefore && value.parse::<u64>().is_ok_and(|second| second > now)
 }
-
-/// How much longer than a token's life its revocation is kept: clocks differ.
-const AFTERGLOW: Duration = Duration::from_secs(300);

@@ -41,6 +41,8 @@ pub(in crate::service) fn settings(config: &Config) -> Value {
             DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
             DatabaseUrl::Postgres(_) => "postgres://…".to_owned(),
         },
+        "USAGE_RETENTION_DAYS": days(config.stores.retention.usage),
+        "AUDIT_RETENTION_DAYS": days(config.stores.retention.audit),
         "REDIS_URL": is_set(config.stores.redis.is_some()),
         "ADMIN_HOST": config.admin.address.ip(),
         "ADMIN_PORT": config.admin.address.port(),
@@ -52,6 +54,10 @@ pub(in crate::service) fn settings(config: &Config) -> Value {
     settings["CONFIG_FILE"] = path(config.sources.file.as_ref()).into();
     settings["PRICES_FILE"] = path(config.prices.file.as_ref()).into();
     settings
+}
+
+fn days(age: Option<std::time::Duration>) -> u64 {
+    age.map_or(0, |age| age.as_secs() / (24 * 3600))
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

@@ -15,12 +15,12 @@ use crate::secret::Secret;
 use crate::wire::Claims;
 
 /// For whom to make a token.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MintRequest {
-    device_id: String,
+pub(in crate::service) struct MintRequest {
+    pub device_id: String,
     /// Its life in seconds; at most, and by default, that of all tokens.
-    ttl_seconds: Option<u64>,
+    pub ttl_seconds: Option<u64>,
 }
 
 /// A new token. It is shown once.

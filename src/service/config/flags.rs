@@ -130,6 +130,12 @@ pub struct Flags {
     /// Where devices, usage, revocations and the audit trail are kept: a SQLite file as sqlite:FILE, or PostgreSQL as a postgres URL
     #[arg(long, env = "DATABASE_URL", default_value = "sqlite:valetkey.db", hide_env_values = true)]
     pub database_url: Option<String>,
+    /// Days after which the record of a request is deleted; 0 keeps it for ever
+    #[arg(long, env = "USAGE_RETENTION_DAYS", default_value = "0")]
+    pub usage_retention_days: Option<String>,
+    /// Days after which an entry of the audit trail is deleted; 0 keeps it for ever
+    #[arg(long, env = "AUDIT_RETENTION_DAYS", default_value = "0")]
+    pub audit_retention_days: Option<String>,
     /// Requests of one device in any window; 0 means no limit
     #[arg(long, env = "RATE_LIMIT_MAX", default_value = "100")]
     pub rate_limit_max: Option<String>,

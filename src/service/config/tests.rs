@@ -29,6 +29,7 @@ fn a_key_is_all_that_loopback_needs() {
     assert_eq!(config.tokens.lifetime, Duration::from_secs(24 * 3600));
     assert!(matches!(config.signing, SigningSecret::KeptIn(path) if path.ends_with("valetkey.db.jwt-secret")));
     assert_eq!(config.enrolment.mode, BootstrapMode::Open);
+    assert_eq!(config.stores.retention, RetentionConfig { usage: None, audit: None }, "for ever");
 }
 
 #[test]
@@ -46,10 +47,13 @@ fn every_bad_setting_is_reported_at_once() {
         "--upstream-http-version=3",
         "--log-format=xml",
         "--database-url=mysql://x",
+        "--usage-retention-days=-1",
+        "--audit-retention-days=400d",
     ];
     let names = [
         "ANTHROPIC_API_KEY",
         "ANTHROPIC_BASE_URL",
+        "AUDIT_RETENTION_DAYS",
         "BOOTSTRAP_MODE",
         "CORS_ORIGINS",
         "DATABASE_URL",
@@ -60,6 +64,7 @@ fn every_bad_setting_is_reported_at_once() {
         "MAX_PAYLOAD_SIZE",
         "PORT",
         "UPSTREAM_HTTP_VERSION",
+        "USAGE_RETENTION_DAYS",
         "WORKERS",
     ];
     let mut found = wrong(&[&bad[..], &["--anthropic-api-key="]].concat());

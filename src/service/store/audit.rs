@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{Any, Row, Transaction};
 
 use super::error::StoreError;
 use super::page::{Page, PageRequest};
@@ -29,7 +29,7 @@ pub enum Outcome {
 /// What somebody did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewAuditEntry {
-    /// Who.
+    /// Who; of a name that nobody has checked, after a slash.
     pub actor: String,
     /// From where.
     pub source: Option<IpAddr>,
@@ -80,23 +80,23 @@ impl Audit {
     /// # Errors
     /// [`StoreError`]
     pub async fn insert(&self, entry: &NewAuditEntry, now: SystemTime) -> Result<String, StoreError> {
-        let id = identifier::next(now);
-        let mut statement =
-            Statement::new("INSERT INTO audit (id, at, actor, source_address, action, target, detail, outcome) VALUES");
-        statement.bind_row([
-            Value::from(id.as_str()),
-            millis::from_time(now).into(),
-            entry.actor.as_str().into(),
-            entry.source.map(|source| source.to_string()).into(),
-            entry.action.as_str().into(),
-            entry.target.as_deref().into(),
-            entry.detail.as_ref().map(ToString::to_string).into(),
-            entry.outcome.as_str().into(),
-        ]);
         let mut transaction = self.0.write().await?;
-        statement.execute(&mut *transaction).await?;
+        let id = insert(&mut transaction, entry, now).await?;
         transaction.commit().await?;
         Ok(id)
+    }
+
+    /// Deletes entries that were made before `time`, the oldest first and `most` at most; how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn delete_before(&self, time: SystemTime, most: u32) -> Result<u64, StoreError> {
+        let mut statement = Statement::new("DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ");
+        statement.bind(millis::from_time(time)).push(" ORDER BY id LIMIT ").bind(i64::from(most)).push(")");
+        let mut transaction = self.0.write().await?;
+        let deleted = statement.execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(deleted)
     }
 
     /// A page of entries, the newest first.
@@ -131,4 +131,27 @@ impl AuditEntry {
         };
         Ok(Self { id: row.try_get("id")?, at: millis::to_time(row.try_get("at")?), entry })
     }
+}
+
+/// Keeps an entry, within a transaction; its id.
+pub(super) async fn insert(
+    transaction: &mut Transaction<'static, Any>,
+    entry: &NewAuditEntry,
+    now: SystemTime,
+) -> Result<String, StoreError> {
+    let id = identifier::next(now);
+    let mut statement =
+        Statement::new("INSERT INTO audit (id, at, actor, source_address, action, target, detail, outcome) VALUES");
+    statement.bind_row([
+        Value::from(id.as_str()),
+        millis::from_time(now).into(),
+        entry.actor.as_str().into(),
+        entry.source.map(|source| source.to_string()).into(),
+        entry.action.as_str().into(),
+        entry.target.as_deref().into(),
+        entry.detail.as_ref().map(ToString::to_string).into(),
+        entry.outcome.as_str().into(),
+    ]);
+    statement.execute(&mut **transaction).await?;
+    Ok(id)
 }

@@ -1,6 +1,7 @@
-//! Table `devices`: when each was seen, and what an administrator allows it beyond the service's defaults.
+//! Table `devices`: when each was seen, and what an administrator allows it beyond the service's defaults. Whether it is
+//! revoked is read from the revocations.
 //!
-//! The writer of usage keeps `last_seen`; the admin listener changes the rest; what decides about requests polls
+//! The writer of usage keeps `last_seen`; a [`Change`](super::Change) changes the rest; what decides about requests polls
 //! [`Devices::revision`] and then asks [`Devices::changed_since`].
 
 mod row;
@@ -14,6 +15,7 @@ pub use self::row::{Device, DevicePatch, DeviceState};
 use super::error::StoreError;
 use super::page::{Page, PageRequest};
 use super::revision::Subject;
+use super::revocations::RevocationKind;
 use super::row_insert::RowInsert;
 use super::statement::{Statement, Value};
 use super::{Database, millis};
@@ -61,22 +63,25 @@ impl Devices {
         Ok(())
     }
 
-    /// One device.
+    /// One device as it is at `now`.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn get(&self, id: &DeviceId) -> Result<Option<Device>, StoreError> {
-        let mut statement = select();
-        statement.push(" WHERE id = ").bind(id.as_str());
-        statement.fetch_optional(&self.0.pool).await?.as_ref().map(Device::read).transpose()
+    pub async fn get(&self, id: &DeviceId, now: SystemTime) -> Result<Option<Device>, StoreError> {
+        one(id, now).fetch_optional(&self.0.pool).await?.as_ref().map(Device::read).transpose()
     }
 
-    /// A page of devices, by id.
+    /// A page of devices as they are at `now`, by id.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn list(&self, filter: &DeviceFilter, page: &PageRequest) -> Result<Page<Device>, StoreError> {
-        let mut statement = select();
+    pub async fn list(
+        &self,
+        filter: &DeviceFilter,
+        page: &PageRequest,
+        now: SystemTime,
+    ) -> Result<Page<Device>, StoreError> {
+        let mut statement = select(now);
         statement.push(" WHERE 1 = 1");
         if let Some(prefix) = filter.prefix.as_deref().filter(|prefix| !prefix.is_empty()) {
             let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
@@ -89,7 +94,8 @@ impl Devices {
             statement.push(")");
         }
         if let Some(state) = filter.state {
-            statement.push(" AND state = ").bind(state.as_str());
+            statement.push(if state == DeviceState::Revoked { " AND " } else { " AND NOT " });
+            is_revoked(&mut statement, now);
         }
         if let Some(cursor) = &page.cursor {
             statement.push(" AND id > ").bind(cursor.as_str());
@@ -100,51 +106,13 @@ impl Devices {
         Ok(page.page(devices, |device: &Device| device.id.to_string()))
     }
 
-    /// Changes what an administrator may change; the device as it is then, or none if there is no such device.
+    /// The devices whose rules an administrator changed at `since` or later, as they are at `now`, the earliest change
+    /// first. Since 1970: all that have rules. A device that was deleted is not among them.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn patch(
-        &self,
-        id: &DeviceId,
-        patch: &DevicePatch,
-        now: SystemTime,
-    ) -> Result<Option<Device>, StoreError> {
-        let mut transaction = self.0.write().await?;
-        let mut statement = Statement::new("UPDATE devices SET updated_at = ");
-        statement.bind(millis::from_time(now));
-        for (column, value) in patch.changes() {
-            statement.push(", ").push(column).push(" = ").bind(value);
-        }
-        statement.push(" WHERE id = ").bind(id.as_str()).push(" RETURNING ").push(row::COLUMNS);
-        let Some(changed) = statement.fetch_optional(&mut *transaction).await? else { return Ok(None) };
-        Subject::Devices.advance(&mut transaction).await?;
-        transaction.commit().await?;
-        Device::read(&changed).map(Some)
-    }
-
-    /// Forgets a device and its rules, not what it used. Whether there was one.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn delete(&self, id: &DeviceId) -> Result<bool, StoreError> {
-        let mut transaction = self.0.write().await?;
-        let mut statement = Statement::new("DELETE FROM devices WHERE id = ");
-        let deleted = statement.bind(id.as_str()).execute(&mut *transaction).await? > 0;
-        if deleted {
-            Subject::Devices.advance(&mut transaction).await?;
-        }
-        transaction.commit().await?;
-        Ok(deleted)
-    }
-
-    /// The devices whose rules an administrator changed at `since` or later, the earliest change first. Since 1970: all
-    /// that have rules. A device that was deleted is not among them.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn changed_since(&self, since: SystemTime) -> Result<Vec<Device>, StoreError> {
-        let mut statement = select();
+    pub async fn changed_since(&self, since: SystemTime, now: SystemTime) -> Result<Vec<Device>, StoreError> {
+        let mut statement = select(now);
         statement.push(" WHERE updated_at >= ").bind(millis::from_time(since)).push(" ORDER BY updated_at, id");
         statement.fetch_all(&self.0.pool).await?.iter().map(Device::read).collect()
     }
@@ -158,10 +126,69 @@ impl Devices {
     }
 }
 
-fn select() -> Statement<'static> {
-    let mut statement = Statement::new("SELECT ");
-    statement.push(row::COLUMNS).push(" FROM devices");
+/// One device as it is at `now`, within a transaction.
+pub(super) async fn get(
+    transaction: &mut Transaction<'static, Any>,
+    id: &DeviceId,
+    now: SystemTime,
+) -> Result<Option<Device>, StoreError> {
+    one(id, now).fetch_optional(&mut **transaction).await?.as_ref().map(Device::read).transpose()
+}
+
+/// Changes what an administrator may change, all but the state, within a transaction. A device that nobody has seen is
+/// added; whether it was.
+pub(super) async fn patch(
+    transaction: &mut Transaction<'static, Any>,
+    id: &DeviceId,
+    patch: &DevicePatch,
+    now: SystemTime,
+) -> Result<bool, StoreError> {
+    let mut statement = Statement::new("INSERT INTO devices (id, first_seen, last_seen) VALUES");
+    statement.bind_row([Value::from(id.as_str()), row::NEVER.into(), row::NEVER.into()]);
+    let added = statement.push(" ON CONFLICT (id) DO NOTHING").execute(&mut **transaction).await?;
+    let mut statement = Statement::new("UPDATE devices SET updated_at = ");
+    statement.bind(millis::from_time(now));
+    for (column, value) in patch.changes() {
+        statement.push(", ").push(column).push(" = ").bind(value);
+    }
+    statement.push(" WHERE id = ").bind(id.as_str()).execute(&mut **transaction).await?;
+    Subject::Devices.advance(transaction).await?;
+    Ok(added > 0)
+}
+
+/// Forgets a device and its rules, within a transaction. Whether there was one.
+pub(super) async fn delete(transaction: &mut Transaction<'static, Any>, id: &DeviceId) -> Result<bool, StoreError> {
+    let mut statement = Statement::new("DELETE FROM devices WHERE id = ");
+    let deleted = statement.bind(id.as_str()).execute(&mut **transaction).await? > 0;
+    if deleted {
+        Subject::Devices.advance(transaction).await?;
+    }
+    Ok(deleted)
+}
+
+fn one(id: &DeviceId, now: SystemTime) -> Statement<'_> {
+    let mut statement = select(now);
+    statement.push(" WHERE id = ").bind(id.as_str());
     statement
+}
+
+/// Devices as they are at `now`.
+fn select(now: SystemTime) -> Statement<'static> {
+    let mut statement = Statement::new("SELECT ");
+    statement.push(row::COLUMNS).push(", CASE WHEN ");
+    is_revoked(&mut statement, now);
+    let (revoked, active) = (DeviceState::Revoked.as_str(), DeviceState::Active.as_str());
+    for piece in [" THEN '", revoked, "' ELSE '", active, "' END AS state FROM devices"] {
+        statement.push(piece);
+    }
+    statement
+}
+
+/// The condition that a device is revoked at `now`. It has no state beside its revocation, so the two cannot differ.
+fn is_revoked(statement: &mut Statement, now: SystemTime) {
+    statement.push("EXISTS (SELECT 1 FROM revocations WHERE kind = ").bind(RevocationKind::DeviceId.as_str());
+    statement.push(" AND value = devices.id AND (expires_at IS NULL OR expires_at > ");
+    statement.bind(millis::from_time(now)).push("))");
 }
 
 /// Notes that these devices were seen, within a transaction.
@@ -203,12 +230,13 @@ fn each_once(seen: &[Seen]) -> BTreeMap<&DeviceId, Sight<'_>> {
     sights
 }
 
-/// Usage may come late, from a spill file: the later sight counts, whichever comes first. A token that names no
-/// organisation takes none away.
+/// Usage may come late, from a spill file: the later sight counts, whichever comes first; a device that was only spoken of
+/// was seen at 0. A token that names no organisation takes none away.
 const SEE: RowInsert = RowInsert {
     into: "INSERT INTO devices (id, first_seen, last_seen, org, user_name)",
     on_conflict: "ON CONFLICT (id) DO UPDATE SET
-    first_seen = CASE WHEN excluded.first_seen < devices.first_seen THEN excluded.first_seen ELSE devices.first_seen END,
+    first_seen = CASE WHEN devices.first_seen = 0 OR excluded.first_seen < devices.first_seen
+        THEN excluded.first_seen ELSE devices.first_seen END,
     last_seen = CASE WHEN excluded.last_seen > devices.last_seen THEN excluded.last_seen ELSE devices.last_seen END,
     org = CASE WHEN excluded.last_seen >= devices.last_seen THEN COALESCE(excluded.org, devices.org)
         ELSE COALESCE(devices.org, excluded.org) END,

@@ -1,12 +1,12 @@
 //! Table `revocations`: who is shut out.
 //!
-//! The admin listener adds and removes; every instance polls [`Revocations::revision`] and then asks
+//! The admin listener adds and removes, which is also what a device's state is read from; every instance polls [`Revocations::revision`] and then asks
 //! [`Revocations::live`], so that no request waits for the database.
 
 use std::time::SystemTime;
 
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{Any, Row, Transaction};
 
 use super::error::StoreError;
 use super::page::{Page, PageRequest};
@@ -104,23 +104,9 @@ impl Revocations {
     /// [`StoreError`]
     pub async fn insert(&self, new: &NewRevocation, now: SystemTime) -> Result<Revocation, StoreError> {
         let mut transaction = self.0.write().await?;
-        let mut statement = Statement::new(
-            "INSERT INTO revocations (id, kind, value, reason, created_at, created_by, expires_at) VALUES",
-        );
-        statement.bind_row([
-            Value::from(Some(identifier::next(now))),
-            new.kind.as_str().into(),
-            new.value.as_str().into(),
-            new.reason.as_deref().into(),
-            millis::from_time(now).into(),
-            new.created_by.as_str().into(),
-            new.expires_at.map(millis::from_time).into(),
-        ]);
-        let row = statement.push(MERGE).fetch_optional(&mut *transaction).await?;
-        Subject::Revocations.advance(&mut transaction).await?;
+        let revocation = insert(&mut transaction, new, now).await?;
         transaction.commit().await?;
-        let missing = || StoreError::Unreadable { what: "revocation", value: new.value.clone() };
-        Revocation::read(&row.ok_or_else(missing)?)
+        Ok(revocation)
     }
 
     /// Lets in again. Whether there was such a row.
@@ -129,11 +115,7 @@ impl Revocations {
     /// [`StoreError`]
     pub async fn delete(&self, id: &str) -> Result<bool, StoreError> {
         let mut transaction = self.0.write().await?;
-        let mut statement = Statement::new("DELETE FROM revocations WHERE id = ");
-        let deleted = statement.bind(id).execute(&mut *transaction).await? > 0;
-        if deleted {
-            Subject::Revocations.advance(&mut transaction).await?;
-        }
+        let deleted = delete(&mut transaction, id).await?;
         transaction.commit().await?;
         Ok(deleted)
     }
@@ -199,6 +181,72 @@ impl Revocation {
             expires_at: row.try_get::<Option<i64>, _>("expires_at")?.map(millis::to_time),
         })
     }
+}
+
+/// Shuts out, within a transaction, as [`Revocations::insert`] does.
+pub(super) async fn insert(
+    transaction: &mut Transaction<'static, Any>,
+    new: &NewRevocation,
+    now: SystemTime,
+) -> Result<Revocation, StoreError> {
+    let mut statement =
+        Statement::new("INSERT INTO revocations (id, kind, value, reason, created_at, created_by, expires_at) VALUES");
+    statement.bind_row([
+        Value::from(Some(identifier::next(now))),
+        new.kind.as_str().into(),
+        new.value.as_str().into(),
+        new.reason.as_deref().into(),
+        millis::from_time(now).into(),
+        new.created_by.as_str().into(),
+        new.expires_at.map(millis::from_time).into(),
+    ]);
+    let row = statement.push(MERGE).fetch_optional(&mut **transaction).await?;
+    Subject::Revocations.advance(transaction).await?;
+    let missing = || StoreError::Unreadable { what: "revocation", value: new.value.clone() };
+    Revocation::read(&row.ok_or_else(missing)?)
+}
+
+/// Shuts out unless that is so already and for as long; what was said of it then stays as it is.
+pub(super) async fn ensure(
+    transaction: &mut Transaction<'static, Any>,
+    new: &NewRevocation,
+    now: SystemTime,
+) -> Result<(), StoreError> {
+    let mut statement = Statement::new(SELECT);
+    statement.push(" WHERE kind = ").bind(new.kind.as_str()).push(" AND value = ").bind(new.value.as_str());
+    statement.push(" AND (expires_at IS NULL");
+    if let Some(end) = new.expires_at {
+        statement.push(" OR expires_at >= ").bind(millis::from_time(end));
+    }
+    if statement.push(")").fetch_optional(&mut **transaction).await?.is_none() {
+        insert(transaction, new, now).await?;
+    }
+    Ok(())
+}
+
+/// Lets in again, within a transaction. Whether there was such a row.
+pub(super) async fn delete(transaction: &mut Transaction<'static, Any>, id: &str) -> Result<bool, StoreError> {
+    let mut statement = Statement::new("DELETE FROM revocations WHERE id = ");
+    delete_by(transaction, statement.bind(id)).await
+}
+
+/// Lets what `value` names in again, within a transaction. Whether it was shut out.
+pub(super) async fn delete_of(
+    transaction: &mut Transaction<'static, Any>,
+    kind: RevocationKind,
+    value: &str,
+) -> Result<bool, StoreError> {
+    let mut statement = Statement::new("DELETE FROM revocations WHERE kind = ");
+    statement.bind(kind.as_str()).push(" AND value = ").bind(value);
+    delete_by(transaction, &statement).await
+}
+
+async fn delete_by(transaction: &mut Transaction<'static, Any>, statement: &Statement<'_>) -> Result<bool, StoreError> {
+    let deleted = statement.execute(&mut **transaction).await? > 0;
+    if deleted {
+        Subject::Revocations.advance(transaction).await?;
+    }
+    Ok(deleted)
 }
 
 const SELECT: &str = "SELECT id, kind, value, reason, created_at, created_by, expires_at FROM revocations";

@@ -1,6 +1,6 @@
 //! Table `usage_records`: one row for each relayed request, and sums of them.
 //!
-//! The writer of usage adds rows; the admin listener reads them.
+//! The writer of usage adds rows; the admin listener reads them; what is older than the settings say is deleted.
 
 mod row;
 mod totals;
@@ -56,6 +56,20 @@ impl UsageHistory {
         devices::see(&mut transaction, &seen).await?;
         transaction.commit().await?;
         Ok(())
+    }
+
+    /// Deletes requests that ended before `time`, the oldest first and `most` at most; how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn delete_before(&self, time: SystemTime, most: u32) -> Result<u64, StoreError> {
+        let mut statement = Statement::new("DELETE FROM usage_records WHERE request_id IN (");
+        statement.push("SELECT request_id FROM usage_records WHERE finished_at < ").bind(millis::from_time(time));
+        statement.push(" ORDER BY finished_at, request_id LIMIT ").bind(i64::from(most)).push(")");
+        let mut transaction = self.0.write().await?;
+        let deleted = statement.execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(deleted)
     }
 
     /// A page of requests, the newest first.

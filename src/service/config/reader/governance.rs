@@ -3,12 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
 use super::{DEFAULT_DATABASE, Reader, is_local, list, set, sqlite_file, weakness};
 use crate::secret::Secret;
-use crate::service::config::{AdminConfig, DatabaseUrl, DeviceLimits, Flags, Stores};
+use crate::service::config::{AdminConfig, DatabaseUrl, DeviceLimits, Flags, RetentionConfig, Stores};
 
 impl Reader {
     pub(in crate::service::config) fn limits(&mut self, flags: &Flags) -> DeviceLimits {
@@ -29,7 +30,14 @@ impl Reader {
         if redis.as_ref().is_some_and(|url| !has_scheme(url)) {
             self.wrong("REDIS_URL", "must begin with redis:// or rediss://".into());
         }
-        Stores { database: self.database(flags), redis }
+        Stores { database: self.database(flags), redis, retention: self.retention(flags) }
+    }
+
+    fn retention(&mut self, flags: &Flags) -> RetentionConfig {
+        let usage = self.number("USAGE_RETENTION_DAYS", flags.usage_retention_days.as_deref(), 0, 0, MOST_DAYS);
+        let audit = self.number("AUDIT_RETENTION_DAYS", flags.audit_retention_days.as_deref(), 0, 0, MOST_DAYS);
+        let days = |days: u32| (days > 0).then(|| Duration::from_secs(u64::from(days) * 24 * 3600));
+        RetentionConfig { usage: days(usage), audit: days(audit) }
     }
 
     fn database(&mut self, flags: &Flags) -> DatabaseUrl {
@@ -77,3 +85,6 @@ impl Reader {
         nets
     }
 }
+
+/// A century.
+const MOST_DAYS: u32 = 36_500;

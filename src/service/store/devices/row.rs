@@ -16,10 +16,10 @@ use crate::wire::DeviceId;
 pub struct Device {
     /// Its name.
     pub id: DeviceId,
-    /// When it first did something.
-    pub first_seen: SystemTime,
+    /// When it first did something; none when only an administrator has spoken of it.
+    pub first_seen: Option<SystemTime>,
     /// When it last did something; up to a second late.
-    pub last_seen: SystemTime,
+    pub last_seen: Option<SystemTime>,
     /// Its organisation: as an administrator said, else from its latest token that named one.
     pub org: Option<String>,
     /// Its user, likewise.
@@ -34,7 +34,7 @@ pub struct Device {
     pub limits: LimitOverrides,
     /// Its budget, as the administrator wrote it.
     pub budget: Option<serde_json::Value>,
-    /// Whether it may do anything.
+    /// Whether it may do anything, by the revocations. Its user or organisation may be revoked all the same.
     pub state: DeviceState,
     /// When an administrator last changed something of this.
     pub updated_at: Option<SystemTime>,
@@ -69,7 +69,7 @@ pub struct DevicePatch {
     pub concurrent: Option<Option<u32>>,
     /// [`Device::budget`]
     pub budget: Option<Option<serde_json::Value>>,
-    /// [`Device::state`]
+    /// [`Device::state`]: makes or removes the device's revocation.
     pub state: Option<DeviceState>,
 }
 
@@ -91,7 +91,7 @@ impl DeviceState {
 }
 
 impl DevicePatch {
-    /// Columns and their new values.
+    /// Columns and their new values. The state is in no column.
     pub(super) fn changes(&self) -> Vec<(&'static str, Value<'_>)> {
         let number = |number: &Option<u32>| number.map(i64::from).into();
         let models = |models: &Option<Vec<String>>| {
@@ -108,7 +108,6 @@ impl DevicePatch {
             }),
             self.concurrent.as_ref().map(|value| ("limit_concurrent", number(value))),
             self.budget.as_ref().map(|value| ("budget", value.as_ref().map(ToString::to_string).into())),
-            self.state.map(|state| ("state", state.as_str().into())),
         ]
         .into_iter()
         .flatten()
@@ -122,8 +121,8 @@ impl Device {
             (row.try_get("ruled_org")?, row.try_get("ruled_user")?);
         Ok(Self {
             id: column::parsed(row, "id", |id| DeviceId::parse(id).ok())?,
-            first_seen: millis::to_time(row.try_get("first_seen")?),
-            last_seen: millis::to_time(row.try_get("last_seen")?),
+            first_seen: seen(row, "first_seen")?,
+            last_seen: seen(row, "last_seen")?,
             org: Option::or(ruled_org.clone(), row.try_get("org")?),
             user: Option::or(ruled_user.clone(), row.try_get("user_name")?),
             ruled_org,
@@ -142,5 +141,15 @@ impl Device {
     }
 }
 
-pub(super) const COLUMNS: &str = "id, first_seen, last_seen, org, user_name, ruled_org, ruled_user, models, limit_requests, limit_window_ms, \
-    limit_tokens_per_minute, limit_concurrent, budget, state, updated_at";
+fn seen(row: &AnyRow, column: &str) -> Result<Option<SystemTime>, StoreError> {
+    let millis: i64 = row.try_get(column)?;
+    Ok((millis != NEVER).then(|| millis::to_time(millis)))
+}
+
+/// When a device was seen of which only an administrator has spoken.
+pub(super) const NEVER: i64 = 0;
+
+/// Without `state`, which the first version kept here. It is not read any more, and stays for instances of that version
+/// that run beside newer ones.
+pub(super) const COLUMNS: &str = "id, first_seen, last_seen, org, user_name, ruled_org, ruled_user, models, \
+    limit_requests, limit_window_ms, limit_tokens_per_minute, limit_concurrent, budget, updated_at";

@@ -1,0 +1,110 @@
+//! `valetkey admin`: the admin API for a person at a terminal, and for scripts.
+//!
+//! [`target`] says where the API is and with which token; [`connection`] calls it; the nouns of the API are a file each, and
+//! say what to ask and which [`table`] to make of the answer; [`screen`] writes it. The program runs for one command and
+//! keeps nothing.
+
+mod audit;
+mod breaker;
+mod cell;
+mod config;
+mod connection;
+mod device_changes;
+mod devices;
+mod failure;
+mod list;
+mod requests;
+mod revocations;
+mod screen;
+mod table;
+mod target;
+mod tokens;
+mod usage;
+mod usage_filter;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use self::connection::Connection;
+use self::failure::Failure;
+use self::screen::{Screen, note};
+use self::target::Target;
+
+/// What is to be done, and where.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// Print the API's JSON as it is; of a list, one page a line
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    noun: Noun,
+}
+
+#[derive(Debug, Subcommand)]
+enum Noun {
+    /// Who uses the service, and what each may do
+    #[command(subcommand)]
+    Devices(devices::Action),
+    /// Who is shut out
+    #[command(subcommand)]
+    Revocations(revocations::Action),
+    /// Make tokens, look into them, revoke them
+    #[command(subcommand)]
+    Tokens(tokens::Action),
+    /// Sums of what was used
+    Usage(usage::Sums),
+    /// What was used, request by request
+    #[command(subcommand)]
+    Requests(requests::Action),
+    /// Who changed what, the newest first
+    Audit(list::Length),
+    /// For which models the upstream is asked
+    Breaker,
+    /// The settings in force, without secrets
+    Config,
+    /// What is counted, as Prometheus reads it; needs no token
+    Metrics,
+}
+
+/// Does it; how the process is to end.
+#[must_use]
+pub fn run(arguments: Arguments) -> ExitCode {
+    let screen = Screen::new(arguments.json);
+    match done(arguments, &screen) {
+        // Who reads has enough.
+        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            note(&failure.to_string());
+            failure.exit_code()
+        }
+        Ok(()) => ExitCode::SUCCESS,
+    }
+}
+
+fn done(arguments: Arguments, screen: &Screen) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
+    let connection = Connection::new(&arguments.target)?;
+    runtime.block_on(arguments.noun.run(&connection, screen))
+}
+
+impl Noun {
+    async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+        match self {
+            Self::Devices(action) => action.run(connection, screen).await,
+            Self::Revocations(action) => action.run(connection, screen).await,
+            Self::Tokens(action) => action.run(connection, screen).await,
+            Self::Usage(sums) => sums.run(connection, screen).await,
+            Self::Requests(action) => action.run(connection, screen).await,
+            Self::Audit(length) => audit::show(&length, connection, screen).await,
+            Self::Breaker => breaker::show(connection, screen).await,
+            Self::Config => config::show(connection, screen).await,
+            Self::Metrics => screen.raw(&connection.metrics().await?.bytes),
+        }
+    }
+}
+
+/// For the help page.
+pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or failed, 64 used incorrectly, 69 cannot connect";

@@ -1,0 +1,27 @@
+//! `valetkey admin config`
+
+use serde_json::{Value, json};
+
+use super::cell::Shape;
+use super::connection::Connection;
+use super::failure::Failure;
+use super::screen::Screen;
+use super::table::Column;
+
+/// Shows the settings in force, by name.
+///
+/// # Errors
+/// [`Failure`]
+pub(super) async fn show(connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+    let answer = connection.get(&["admin", "config"], &[]).await?;
+    if screen.is_json() {
+        return screen.json(&answer);
+    }
+    let body = answer.json()?;
+    let settings = body.as_object().ok_or_else(|| answer.strange())?;
+    let rows: Vec<Value> = settings.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    screen.table(&COLUMNS, &rows)
+}
+
+const COLUMNS: [Column; 2] =
+    [Column::new("SETTING", &["/name"], Shape::Name), Column::new("VALUE", &["/value"], Shape::Text)];
