@@ -12,6 +12,7 @@ pub mod budgets;
 pub mod config;
 mod control;
 mod endpoint;
+pub mod error_reports;
 mod gates;
 mod issue;
 mod json;
@@ -21,6 +22,8 @@ pub mod log;
 pub mod metrics;
 mod model;
 pub mod money;
+pub mod otlp;
+pub mod panics;
 mod pipeline;
 pub mod prices;
 mod protocol;
@@ -28,6 +31,7 @@ pub mod revocation;
 mod router;
 pub mod rules;
 mod running;
+mod side_client;
 mod signing_file;
 mod stake;
 pub mod standing;
@@ -35,6 +39,7 @@ mod start_error;
 pub mod stop_signals;
 pub mod store;
 mod sync;
+pub mod trace_context;
 mod upstream;
 pub mod usage;
 mod weakness;
@@ -48,7 +53,9 @@ use self::admin::Desk;
 use self::config::Listen;
 use self::control::Control;
 use self::endpoint::{Endpoint, Parts};
+use self::error_reports::ErrorReports;
 use self::keyring::{KeyReload, KeyRing};
+use self::otlp::Otlp;
 use self::pipeline::Worker;
 pub use self::running::Running;
 pub use self::start_error::StartError;
@@ -64,6 +71,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Where usage records go.
     pub usage: Arc<dyn UsageSink>,
+    /// Where faults of the service's own are reported, if anywhere.
+    pub reports: Option<Arc<ErrorReports>>,
 }
 
 /// A service that is bound and not yet serving.
@@ -74,6 +83,7 @@ pub struct Service {
     parts: Arc<Parts>,
     keys: Arc<KeyRing>,
     reload: Option<KeyReload>,
+    otlp: Option<Arc<Otlp>>,
     control: Control,
     desk: Desk,
 }
@@ -100,6 +110,12 @@ impl Service {
         Arc::clone(&self.keys)
     }
 
+    /// What sends traces and metrics, if anything does.
+    #[must_use]
+    pub fn otlp(&self) -> Option<Arc<Otlp>> {
+        self.otlp.clone()
+    }
+
     /// Serves on its own threads until `shutdown` says otherwise. The handle ends when every worker has.
     ///
     /// # Errors
@@ -118,6 +134,6 @@ impl Service {
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
         let control = self.control.start(self.desk, shutdown.clone());
-        Ok(Running { workers, reloading, control })
+        Ok(Running { workers, reloading, control, otlp: self.otlp })
     }
 }

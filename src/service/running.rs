@@ -1,15 +1,19 @@
 //! The threads of the service, and its end.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::control::RunningControl;
 use super::keyring::Reloading;
+use super::otlp::Otlp;
 
 /// The threads of a running service.
 pub struct Running {
     pub(super) workers: Vec<JoinHandle<()>>,
     pub(super) reloading: Option<Reloading>,
     pub(super) control: RunningControl,
+    pub(super) otlp: Option<Arc<Otlp>>,
 }
 
 impl Running {
@@ -24,5 +28,14 @@ impl Running {
             reloading.end();
         }
         self.control.end();
+        if let Some(otlp) = self.otlp {
+            let left = otlp.close(EXPORT_LIMIT);
+            if left.waiting > 0 {
+                tracing::warn!(waiting = left.waiting, "Traces and metrics could not be sent in time");
+            }
+        }
     }
 }
+
+/// How long the end waits for the OpenTelemetry collector.
+const EXPORT_LIMIT: Duration = Duration::from_secs(5);

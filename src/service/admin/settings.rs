@@ -7,8 +7,7 @@ use crate::service::config::{Config, DatabaseUrl, SigningSecret};
 /// Every setting that an operator asks about when something is not as expected.
 pub(in crate::service) fn settings(config: &Config) -> Value {
     let (listen, upstream, limits) = (&config.listen, &config.upstream, &config.limits);
-    let is_set = |set: bool| if set { "set" } else { "not set" };
-    json!({
+    let mut settings = json!({
         "HOST": listen.address.ip(),
         "PORT": listen.address.port(),
         "WORKERS": listen.workers,
@@ -42,7 +41,25 @@ pub(in crate::service) fn settings(config: &Config) -> Value {
         "ADMIN_TOKEN": is_set(config.admin.token.is_some()),
         "REVOCATION_MAX_STALENESS": millis(config.admin.max_staleness),
         "TRUSTED_PROXIES": config.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    })
+    });
+    told_others(config, &mut settings);
+    settings
+}
+
+fn told_others(config: &Config, settings: &mut Value) {
+    if let Some(otlp) = &config.otlp {
+        settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp.endpoint.as_base_url().into();
+        settings["OTEL_SERVICE_NAME"] = otlp.service_name.as_str().into();
+        settings["OTEL_TRACES_SAMPLER_ARG"] = otlp.share.into();
+    }
+    settings["SENTRY_DSN"] = is_set(config.sentry.is_some()).into();
+    if let Some(sentry) = &config.sentry {
+        settings["SENTRY_ENVIRONMENT"] = sentry.environment.as_str().into();
+    }
+}
+
+fn is_set(set: bool) -> &'static str {
+    if set { "set" } else { "not set" }
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

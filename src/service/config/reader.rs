@@ -1,6 +1,7 @@
 //! Turns settings into values and collects what is wrong with them.
 
 mod governance;
+mod reporting;
 mod signing;
 
 use std::fmt::Display;
