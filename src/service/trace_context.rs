@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn without_a_readable_parent_a_trace_begins_here() {
         for parents in [
-            &[][..],
-            &[("traceparent", CLIENT), ("traceparent", CLIENT)],
+            &[("traceparent", CLIENT), ("traceparent", CLIENT)][..],
+            &[],
             &[("traceparent", "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01")],
             &[("traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01")],
             &[("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01")],
