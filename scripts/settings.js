@@ -34,6 +34,10 @@ const CONCERNS = {
   ],
   'What the machine bears': ['WORKERS', 'MAX_CONNECTIONS', 'MAX_PAYLOAD_SIZE', 'REQUEST_TIMEOUT', 'DRAIN_TIMEOUT'],
   'Logs': ['LOG_LEVEL', 'LOG_FORMAT'],
+  'Traces, metrics and reports': [
+    'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_SERVICE_NAME', 'OTEL_TRACES_SAMPLER_ARG', 'SENTRY_DSN',
+    'SENTRY_ENVIRONMENT',
+  ],
 };
 
 const HEAD = `# Settings of the service

@@ -11,9 +11,10 @@ use clap::{Parser, Subcommand};
 use valetkey::clock::SystemClock;
 use valetkey::service::admin_client;
 use valetkey::service::config::{Config, Given};
+use valetkey::service::error_reports::ErrorReports;
 use valetkey::service::log::{self, LineQueue, UsageLines};
 use valetkey::service::stop_signals::StopSignals;
-use valetkey::service::{Ports, Running, Service, StartError};
+use valetkey::service::{Ports, Running, Service, StartError, panics};
 use valetkey::transport::shutdown::{self, Phase, ShutdownTrigger};
 
 use self::command_line::{check, doctor, misused, refuse, say};
@@ -96,7 +97,10 @@ fn serve(config: Config, lines: LineQueue) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
     let signals = runtime.block_on(async { StopSignals::listen() }).map_err(StartError::Worker)?;
     let usage = Arc::new(UsageLines::new(lines, config.log.json));
-    let service = Service::build(config, Ports { clock: Arc::new(SystemClock), usage })?;
+    let reports = config.sentry.as_ref().map(ErrorReports::start).transpose()?.map(Arc::new);
+    panics::watch(reports.clone());
+    let ports = Ports { clock: Arc::new(SystemClock), usage, reports: reports.clone() };
+    let service = Service::build(config, ports)?;
     let (address, admin) = (service.address(), service.admin_address());
     let (url, admin_url) = (service.url(), service.admin_url());
     let (trigger, listener) = shutdown::channel();
@@ -105,6 +109,9 @@ fn serve(config: Config, lines: LineQueue) -> Result<(), StartError> {
     tracing::info!(address = %admin, "The admin listener is on {admin_url}");
     announce(&url);
     runtime.block_on(until_ended(&trigger, running, signals, drain));
+    if let Some(reports) = reports {
+        reports.close(REPORT_LIMIT);
+    }
     Ok(())
 }
 
@@ -133,3 +140,6 @@ async fn until_ended(trigger: &ShutdownTrigger, running: Running, mut signals: S
     trigger.advance(Phase::Forced);
     let _ = ended.await;
 }
+
+/// How long the end waits for Sentry.
+const REPORT_LIMIT: Duration = Duration::from_secs(2);

@@ -15,6 +15,7 @@ pub mod config;
 mod control;
 pub mod doctor;
 mod endpoint;
+pub mod error_reports;
 mod gates;
 mod issue;
 mod json;
@@ -25,6 +26,8 @@ pub mod log;
 pub mod metrics;
 mod model;
 pub mod money;
+pub mod otlp;
+pub mod panics;
 mod pipeline;
 pub mod prices;
 mod protocol;
@@ -34,6 +37,7 @@ pub mod revocation;
 mod router;
 pub mod rules;
 mod running;
+mod side_client;
 mod signing_file;
 mod stake;
 pub mod standing;
@@ -43,6 +47,7 @@ pub mod store;
 mod sync;
 mod text_file;
 pub mod tls;
+pub mod trace_context;
 mod upstream;
 pub mod usage;
 mod weakness;
@@ -56,7 +61,9 @@ use self::admin::Desk;
 use self::config::{ConfigReload, Listen};
 use self::control::Control;
 use self::endpoint::{Endpoint, Parts};
+use self::error_reports::ErrorReports;
 use self::keyring::KeyRing;
+use self::otlp::Otlp;
 use self::pipeline::Worker;
 use self::reload::Follower;
 pub use self::running::Running;
@@ -73,6 +80,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Where usage records go.
     pub usage: Arc<dyn UsageSink>,
+    /// Where faults of the service's own are reported, if anywhere.
+    pub reports: Option<Arc<ErrorReports>>,
 }
 
 /// A service that is bound and not yet serving.
@@ -84,6 +93,7 @@ pub struct Service {
     keys: Arc<KeyRing>,
     followers: Vec<Follower>,
     config_reload: Option<ConfigReload>,
+    otlp: Option<Arc<Otlp>>,
     control: Control,
     desk: Desk,
 }
@@ -125,6 +135,12 @@ impl Service {
         Arc::clone(&self.keys)
     }
 
+    /// What sends traces and metrics, if anything does.
+    #[must_use]
+    pub fn otlp(&self) -> Option<Arc<Otlp>> {
+        self.otlp.clone()
+    }
+
     /// Serves on its own threads until `shutdown` says otherwise. The handle ends when every worker has.
     ///
     /// # Errors
@@ -148,6 +164,6 @@ impl Service {
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
         let control = self.control.start(self.desk, shutdown.clone());
-        Ok(Running { workers, reloading, following, control })
+        Ok(Running { workers, reloading, following, control, otlp: self.otlp })
     }
 }

@@ -13,8 +13,13 @@ pub(crate) mod client;
 pub(crate) mod database;
 #[path = "support/http.rs"]
 pub(crate) mod http;
+#[path = "support/intake.rs"]
+pub(crate) mod intake;
 #[path = "support/legs.rs"]
 pub(crate) mod legs;
+#[cfg(feature = "service")]
+#[path = "support/otlp.rs"]
+pub(crate) mod otlp;
 #[cfg(all(unix, feature = "service"))]
 #[path = "support/postgres.rs"]
 pub(crate) mod postgres;

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use super::admin::{self, Desk};
 use super::auth::Auth;
 use super::breaker::{self, Breaker};
-use super::config::{Config, ConfigReload, SigningSecret};
+use super::config::{Config, ConfigReload, OtlpConfig, SigningSecret};
 use super::control::Control;
 use super::endpoint::Parts;
 use super::gates::Gates;
@@ -17,6 +17,7 @@ use super::issue::Issuer;
 use super::keyring::{self, KeyList, KeyRing};
 use super::live::Live;
 use super::metrics::Metrics;
+use super::otlp::{Otlp, OtlpSettings};
 use super::pipeline::Pipeline;
 use super::protocol;
 use super::reload::Follower;
@@ -25,10 +26,13 @@ use super::rules::DeviceRules;
 use super::signing_file;
 use super::standing::Standing;
 use super::tls;
+use super::trace_context::Tracer;
 use super::upstream;
-use super::usage::UsageSinks;
+use super::usage::{UsageSink, UsageSinks};
 use super::{Ports, Service, StartError};
+use crate::clock::Clock;
 use crate::transport::cors::Cors;
+use crate::transport::origin::Origin;
 
 impl Service {
     /// Builds the service and binds its port.
@@ -54,15 +58,21 @@ impl Service {
             breaker: Breaker::new(breaker::Settings::default()),
         });
         let metrics = Arc::new(Metrics::default());
-        let sinks = UsageSinks::new(vec![ports.usage, Arc::clone(&metrics) as _, Arc::clone(&opened.usage) as _]);
+        let mut sinks: Vec<Arc<dyn UsageSink>> =
+            vec![ports.usage, Arc::clone(&metrics) as _, Arc::clone(&opened.usage) as _];
+        let otlp = telemetry(config.otlp.as_ref(), &config.upstream.origin, &ports.clock)?;
+        if let Some(otlp) = &otlp {
+            sinks.push(Arc::clone(otlp) as _);
+        }
         let auth = Arc::new(Auth::new(Arc::clone(&keys), Arc::clone(&ports.clock), config.tokens.clone()));
         let pipeline = Pipeline::new(
             Arc::clone(&auth),
             (Arc::clone(&gates), Arc::clone(&prices)),
-            Arc::new(sinks),
+            Arc::new(UsageSinks::new(sinks)),
             &config.listen,
             &config.upstream,
-        );
+        )
+        .traced(config.otlp.map(|to| Tracer::new(to.share)));
         let issuer = Arc::new(Issuer::new(
             Arc::clone(&keys),
             Arc::clone(&ports.clock),
@@ -90,6 +100,7 @@ impl Service {
             auth: Arc::clone(&auth),
             issuer: Arc::clone(&issuer),
             metrics: Arc::clone(&metrics),
+            otlp: otlp.clone(),
             settings,
             clock: ports.clock,
             token_life,
@@ -99,6 +110,7 @@ impl Service {
             auth,
             issuer,
             metrics,
+            reports: ports.reports,
             cors: Cors::new(config.cors),
             protocol: protocol.to_string().into(),
             body_timeout: config.listen.request_timeout,
@@ -107,8 +119,29 @@ impl Service {
         let listener = bind(config.listen.address)
             .map_err(|source| StartError::Bind { address: config.listen.address, source })?;
         let followers = key_follower.into_iter().chain(certificate_follower).collect();
-        Ok(Self { listener, listen: config.listen, connector, parts, control, desk, keys, followers, config_reload })
+        Ok(Self {
+            listener,
+            listen: config.listen,
+            connector,
+            parts,
+            control,
+            desk,
+            keys,
+            followers,
+            config_reload,
+            otlp,
+        })
     }
+}
+
+/// What sends traces and metrics, if there is a collector.
+fn telemetry(
+    to: Option<&OtlpConfig>,
+    upstream: &Origin,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Arc<Otlp>>, StartError> {
+    let start = |to| Otlp::start(to, upstream, OtlpSettings::default(), Arc::clone(clock)).map(Arc::new);
+    Ok(to.map(start).transpose()?)
 }
 
 /// The ring of the configured keys, and what keeps it up to date if they are in a file that may change.

@@ -8,13 +8,15 @@ mod reader;
 mod reload;
 mod sources;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
+use sentry::types::Dsn;
 
 pub use self::flags::Flags;
 pub use self::given::Given;
@@ -64,6 +66,10 @@ pub struct Config {
     pub prices: PriceList,
     /// Where all this comes from.
     pub(super) sources: Sources,
+    /// Where traces and metrics go, if anywhere.
+    pub otlp: Option<OtlpConfig>,
+    /// Where faults of the service's own are reported, if anywhere.
+    pub sentry: Option<SentryConfig>,
 }
 
 /// Where and how the service listens.
@@ -236,6 +242,35 @@ pub struct LogConfig {
     pub json: bool,
 }
 
+/// The OpenTelemetry collector.
+#[derive(Debug, Clone)]
+pub struct OtlpConfig {
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: its base address.
+    pub endpoint: Origin,
+    /// `OTEL_EXPORTER_OTLP_HEADERS`: marked as sensitive, because they hold credentials.
+    pub headers: HeaderMap,
+    /// `OTEL_SERVICE_NAME`.
+    pub service_name: String,
+    /// `OTEL_TRACES_SAMPLER_ARG`: how many of the requests whose client has not decided are traced, from 0 to 1.
+    pub share: f64,
+}
+
+/// The Sentry project.
+#[derive(Clone)]
+pub struct SentryConfig {
+    /// `SENTRY_DSN`: its address and a key that allows to report.
+    pub dsn: Dsn,
+    /// `SENTRY_ENVIRONMENT`.
+    pub environment: String,
+}
+
+impl fmt::Debug for SentryConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dsn, environment } = self;
+        f.debug_struct("SentryConfig").field("host", &dsn.host()).field("environment", environment).finish()
+    }
+}
+
 /// One setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {message}")]
@@ -271,6 +306,8 @@ impl Config {
             admin: reader.admin(flags),
             trusted_proxies: reader.trusted_proxies(flags),
             prices: reader.prices(flags),
+            otlp: reader.otlp(flags),
+            sentry: reader.sentry(flags),
             sources,
         };
         reader.finish(config)

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::auth::Auth;
+use super::error_reports::ErrorReports;
 use super::issue::Issuer;
 use super::metrics::Metrics;
 use super::pipeline::{Arrival, Pipeline, Worker};
@@ -43,6 +44,8 @@ pub(super) struct Parts {
     pub issuer: Arc<Issuer>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Reports what is nobody else's fault.
+    pub reports: Option<Arc<ErrorReports>>,
     /// Relays `/v1`.
     pub pipeline: Pipeline,
     /// Which web origins may read.
@@ -122,6 +125,7 @@ impl Handler for Endpoint {
         }
         let target =
             check_target(request.method(), request.uri()).and_then(|()| route(request.method(), request.uri().path()));
+        let asked = target.as_ref().ok().copied();
         let line = Line { method: request.method().clone(), target: request.uri().clone(), peer, id, at };
         let outcome = match target {
             Ok(route) => self.answer(request, route, id, at).await.map(|response| (Some(route), response)),
@@ -131,6 +135,9 @@ impl Handler for Endpoint {
             Ok((route, response)) => line.answered(route, response),
             Err(problem) => {
                 self.parts.metrics.refused(problem.code);
+                if let Some(reports) = &self.parts.reports {
+                    reports.refused(problem.code, asked.map(Route::name), &id);
+                }
                 line.refused(problem)
             }
         };

@@ -25,6 +25,8 @@ pub struct Metrics {
     first_byte: Histogram,
     /// Usage records by what has become of them.
     pub usage_records: Polled,
+    /// What is sent to the OpenTelemetry collector, by what has become of it.
+    pub otlp: Polled,
     /// Decisions about single devices' limits.
     pub limits: Polled,
     /// Tokens by the key that signed them.
@@ -81,6 +83,7 @@ impl Default for Metrics {
             // 5 ms to 80 s.
             first_byte: Histogram::new(exponential_buckets(0.005, 2.0, 15)),
             usage_records: Polled::default(),
+            otlp: Polled::default(),
             limits: Polled::default(),
             keys: Polled::default(),
             reloads: Polled::default(),
@@ -113,6 +116,8 @@ impl Metrics {
         registry.register_with_unit("revocation_staleness", help, Unit::Seconds, self.revocation_staleness.clone());
         let help = "Usage records by what has become of them";
         registry.register("usage_records", help, self.usage_records.clone());
+        let help = "What is sent to the OpenTelemetry collector, by what has become of it";
+        registry.register("otlp", help, self.otlp.clone());
         registry.register("limit_decisions", "Decisions about devices' limits", self.limits.clone());
         registry.register("jwt_tokens", "Wrapper tokens by the key that signed them", self.keys.clone());
         registry.register("reloads", "Files read again while the service runs", self.reloads.clone());

@@ -21,6 +21,7 @@ use super::prices::Prices;
 use super::revocation::{OpenRequests, revoked};
 use super::router::RelayRoute;
 use super::stake::Stake;
+use super::trace_context::Tracer;
 use super::upstream::{KeySwap, problem};
 use super::usage::{Ended, Meter, Recording, UsageSink};
 use crate::transport::connect::Connector;
@@ -43,6 +44,7 @@ pub(super) struct Pipeline {
     prices: Arc<ArcSwap<Prices>>,
     swap: KeySwap,
     usage: Arc<dyn UsageSink>,
+    tracer: Option<Tracer>,
     hold: HoldLimits,
     first_byte: Duration,
     silence: Duration,
@@ -101,10 +103,18 @@ impl Pipeline {
             prices,
             swap: KeySwap::new(upstream),
             usage,
+            tracer: None,
             hold,
             first_byte: upstream.first_byte_timeout,
             silence: upstream.idle_timeout,
         }
+    }
+
+    /// Traces requests, if there is a `tracer`.
+    #[must_use]
+    pub(super) fn traced(mut self, tracer: Option<Tracer>) -> Self {
+        self.tracer = tracer;
+        self
     }
 
     /// Whether nobody is served, because nobody can tell who is revoked.
@@ -125,7 +135,7 @@ impl Pipeline {
         // Who was revoked between the door and this list would be missed by the recall.
         self.gates.standing.revocations.judge(signed.claims())?;
         self.gates.standing.revocations.judge(caller.claims())?;
-        let (parts, body) = arrival.request.into_parts();
+        let (mut parts, body) = arrival.request.into_parts();
         let asked = AskedModel::default();
         let inspector = inspector(arrival.route, &caller, &parts.headers, &asked)?;
         let body = recall.unless(Held::take(body, &self.hold, inspector)).await.ok_or_else(revoked)??;
@@ -134,7 +144,8 @@ impl Pipeline {
         }
         let sink = Arc::clone(&self.usage);
         let recording = Recording::open(&arrival.id, &caller, arrival.route.name(), asked, sink, arrival.at);
-        let mut recording = recording.staking(stake).priced(self.prices.load_full());
+        let trace = self.tracer.and_then(|tracer| tracer.trace(&mut parts.headers));
+        let mut recording = recording.staking(stake).priced(self.prices.load_full()).traced(trace);
         let request = self.swap.outbound(parts, body, &worker.upstream);
         match recall.unless(worker.upstream.send(request, self.first_byte)).await {
             Some(Ok(response)) => {

@@ -38,6 +38,22 @@ pub(super) enum RelayRoute {
     Model,
 }
 
+impl Route {
+    /// The route as reports name it.
+    #[must_use]
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Bootstrap => "POST /bootstrap",
+            Self::Refresh => "POST /refresh",
+            Self::Health => "GET /healthz",
+            Self::Ready => "GET /readyz",
+            Self::Protocol => "GET /protocol",
+            Self::Hello => "HEAD /",
+            Self::Relay(route) => route.name(),
+        }
+    }
+}
+
 impl RelayRoute {
     /// Whether it counts as a request of its device: counting tokens and listing models costs nobody anything.
     #[must_use]

@@ -1,9 +1,12 @@
 //! The threads of the service, and its end.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::config::Following;
 use super::control::RunningControl;
+use super::otlp::Otlp;
 use super::reload::Reloading;
 
 /// The threads of a running service.
@@ -12,6 +15,7 @@ pub struct Running {
     pub(super) reloading: Reloading,
     pub(super) following: Option<Following>,
     pub(super) control: RunningControl,
+    pub(super) otlp: Option<Arc<Otlp>>,
 }
 
 impl Running {
@@ -27,5 +31,14 @@ impl Running {
             following.end();
         }
         self.control.end();
+        if let Some(otlp) = self.otlp {
+            let left = otlp.close(EXPORT_LIMIT);
+            if left.waiting > 0 {
+                tracing::warn!(waiting = left.waiting, "Traces and metrics could not be sent in time");
+            }
+        }
     }
 }
+
+/// How long the end waits for the OpenTelemetry collector.
+const EXPORT_LIMIT: Duration = Duration::from_secs(5);

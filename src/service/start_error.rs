@@ -3,7 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 
+use super::error_reports::ReportsError;
 use super::limits::LimiterError;
+use super::otlp::OtlpError;
 use super::store::{StartWriterError, StoreError};
 use crate::transport::tls::TlsSetupError;
 
@@ -35,6 +37,12 @@ pub enum StartError {
     /// Usage records cannot be written.
     #[error(transparent)]
     UsageWriter(#[from] StartWriterError),
+    /// Traces and metrics cannot be sent.
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
+    /// Faults cannot be reported.
+    #[error(transparent)]
+    Reports(#[from] ReportsError),
     /// TLS towards the upstream cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsSetupError),

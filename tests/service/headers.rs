@@ -97,7 +97,7 @@ async fn a42_what_must_not_come_down_ends_here() {
 
 const BODY: &str = r#"{"model":"claude-sonnet-5-5","stream":true,"messages":[]}"#;
 
-const KEPT_UP: [(&str, &str); 18] = [
+const KEPT_UP: [(&str, &str); 20] = [
     ("anthropic-version", "2023-06-01"),
     ("anthropic-beta", "oauth-2025-04-20,interleaved-thinking-2025-05-14"),
     ("anthropic-beta", "of-the-future-2030-01-01"),
@@ -115,6 +115,8 @@ const KEPT_UP: [(&str, &str); 18] = [
     ("accept-encoding", "gzip, deflate, br, zstd"),
     ("content-type", "application/json"),
     ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ("tracestate", "vendor=1"),
+    ("tracestate", "other=2"),
     ("idempotency-key", "a-b-c"),
 ];
 

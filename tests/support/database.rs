@@ -155,6 +155,8 @@ pub(crate) fn record(id: &str, device: DeviceId) -> UsageRecord {
         no_usage: false,
         unparsed_events: 3,
         ended: Ended::UpstreamCut,
+        first_chunk: None,
+        trace: None,
     }
 }
 

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use valetkey::clock::ManualClock;
 use valetkey::service::config::{Config, Flags};
 use valetkey::service::keyring::KeyRing;
+use valetkey::service::otlp::Otlp;
 use valetkey::service::{Ports, Running, Service};
 use valetkey::transport::shutdown::{self, Phase, ShutdownTrigger};
 
@@ -24,6 +25,7 @@ pub(crate) struct TestService {
     pub usage: Arc<Recorder>,
     pub clock: ManualClock,
     pub keys: Arc<KeyRing>,
+    pub otlp: Option<Arc<Otlp>>,
     pub trigger: ShutdownTrigger,
     admin_url: String,
     running: Option<Running>,
@@ -41,6 +43,11 @@ impl TestService {
 
     /// Relays to `upstream`, with settings changed by `adjust`.
     pub(crate) fn start_with(upstream: &str, adjust: impl FnOnce(&mut Flags)) -> Self {
+        Self::start_in(upstream, adjust, |_| {})
+    }
+
+    /// The same in a world that is changed by `change`.
+    pub(crate) fn start_in(upstream: &str, adjust: impl FnOnce(&mut Flags), change: impl FnOnce(&mut Ports)) -> Self {
         let folder = TempDir::new().expect("a folder for its database");
         let mut flags = Flags {
             port: Some("0".into()),
@@ -57,13 +64,14 @@ impl TestService {
         adjust(&mut flags);
         let config = Config::read(&flags).expect("the test's settings are good");
         let (usage, clock) = (Recorder::shared(), ManualClock::starting_now());
-        let ports = Ports { clock: Arc::new(clock.clone()), usage: Arc::clone(&usage) as _ };
+        let mut ports = Ports { clock: Arc::new(clock.clone()), usage: Arc::clone(&usage) as _, reports: None };
+        change(&mut ports);
         let service = Service::build(config, ports).expect("the service starts");
         let (url, admin_url) = (service.url(), service.admin_url());
-        let keys = service.keys();
+        let (keys, otlp) = (service.keys(), service.otlp());
         let (trigger, shutdown) = shutdown::channel();
         let running = Some(service.start(&shutdown).expect("the workers start"));
-        Self { url, usage, clock, keys, trigger, admin_url, running, _folder: folder }
+        Self { url, usage, clock, keys, otlp, trigger, admin_url, running, _folder: folder }
     }
 
     /// Relays to this upstream, over TLS with its certificate trusted when it speaks TLS.

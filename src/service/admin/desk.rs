@@ -11,6 +11,7 @@ use crate::service::gates::Gates;
 use crate::service::issue::Issuer;
 use crate::service::keyring::KeyRing;
 use crate::service::metrics::Metrics;
+use crate::service::otlp::Otlp;
 use crate::service::standing::Standing;
 use crate::service::store::{Database, UsageWriter};
 use crate::service::sync::Sync;
@@ -39,6 +40,8 @@ pub(in crate::service) struct Desk {
     pub usage: Arc<UsageWriter>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Sends traces and metrics, if there is a collector.
+    pub otlp: Option<Arc<Otlp>>,
     /// The settings in force, without secrets.
     pub settings: Arc<ArcSwap<serde_json::Value>>,
     /// Wall-clock time.

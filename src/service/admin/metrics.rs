@@ -16,6 +16,7 @@ use crate::service::metrics::{MEDIA_TYPE, Polled};
 pub(super) async fn page(State(desk): State<Desk>) -> Response {
     revocations(&desk);
     usage(&desk);
+    otlp(&desk);
     limits(&desk);
     keys(&desk);
     tls(&desk);
@@ -37,6 +38,15 @@ fn usage(desk: &Desk) {
     set(records, &[("state", "written")], counters.written);
     set(records, &[("state", "spilled")], counters.spilled);
     set(records, &[("state", "lost")], counters.lost);
+}
+
+fn otlp(desk: &Desk) {
+    let Some(otlp) = &desk.otlp else { return };
+    let (counters, sent) = (otlp.counters(), &desk.metrics.otlp);
+    set(sent, &[("what", "records"), ("state", "waiting")], counters.waiting);
+    set(sent, &[("what", "records"), ("state", "dropped")], counters.dropped);
+    set(sent, &[("what", "spans"), ("state", "exported")], counters.exported);
+    set(sent, &[("what", "spans"), ("state", "lost")], counters.lost);
 }
 
 fn limits(desk: &Desk) {

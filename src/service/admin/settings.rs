@@ -8,7 +8,6 @@ use crate::service::text_file::TextFile;
 /// Every setting that an operator asks about when something is not as expected.
 pub(in crate::service) fn settings(config: &Config) -> Value {
     let (listen, upstream, limits) = (&config.listen, &config.upstream, &config.limits);
-    let is_set = |set: bool| if set { "set" } else { "not set" };
     let path = |file: Option<&TextFile>| file.map(|file| file.path.display().to_string());
     let mut settings = json!({
         "HOST": listen.address.ip(),
@@ -53,11 +52,28 @@ pub(in crate::service) fn settings(config: &Config) -> Value {
     });
     settings["CONFIG_FILE"] = path(config.sources.file.as_ref()).into();
     settings["PRICES_FILE"] = path(config.prices.file.as_ref()).into();
+    told_others(config, &mut settings);
     settings
 }
 
 fn days(age: Option<std::time::Duration>) -> u64 {
     age.map_or(0, |age| age.as_secs() / (24 * 3600))
+}
+
+fn told_others(config: &Config, settings: &mut Value) {
+    if let Some(otlp) = &config.otlp {
+        settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp.endpoint.as_base_url().into();
+        settings["OTEL_SERVICE_NAME"] = otlp.service_name.as_str().into();
+        settings["OTEL_TRACES_SAMPLER_ARG"] = otlp.share.into();
+    }
+    settings["SENTRY_DSN"] = is_set(config.sentry.is_some()).into();
+    if let Some(sentry) = &config.sentry {
+        settings["SENTRY_ENVIRONMENT"] = sentry.environment.as_str().into();
+    }
+}
+
+fn is_set(set: bool) -> &'static str {
+    if set { "set" } else { "not set" }
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

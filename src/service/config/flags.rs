@@ -169,6 +169,24 @@ pub struct Flags {
     /// File with prices that go over the built-in list, TOML; a change of it, or SIGHUP, takes effect without a restart
     #[arg(long, env = "PRICES_FILE")]
     pub prices_file: Option<String>,
+    /// Address of an OpenTelemetry collector for traces and metrics, which takes OTLP over HTTP, usually on port 4318; default none
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otel_exporter_otlp_endpoint: Option<String>,
+    /// Headers for the collector: name=value, separated by commas, with percent-encoded values
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_HEADERS", hide_env_values = true, value_name = "LIST")]
+    pub otel_exporter_otlp_headers: Option<String>,
+    /// Name of this service in traces and metrics
+    #[arg(long, env = "OTEL_SERVICE_NAME", default_value = "valetkey")]
+    pub otel_service_name: Option<String>,
+    /// Share of the requests that are traced where the client has not decided, from 0 to 1
+    #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value = "1")]
+    pub otel_traces_sampler_arg: Option<String>,
+    /// Sentry project for panics and for errors that are the fault of the service itself, as a DSN; default none
+    #[arg(long, env = "SENTRY_DSN", hide_env_values = true)]
+    pub sentry_dsn: Option<String>,
+    /// Name of this deployment in Sentry
+    #[arg(long, env = "SENTRY_ENVIRONMENT", default_value = "production")]
+    pub sentry_environment: Option<String>,
 }
 }
 

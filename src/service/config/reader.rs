@@ -2,6 +2,7 @@
 
 mod governance;
 mod prices;
+mod reporting;
 mod signing;
 mod tls;
 

@@ -49,6 +49,10 @@ fn every_bad_setting_is_reported_at_once() {
         "--database-url=mysql://x",
         "--usage-retention-days=-1",
         "--audit-retention-days=400d",
+        "--otel-exporter-otlp-endpoint=collector:4318",
+        "--otel-exporter-otlp-headers=authorization",
+        "--otel-traces-sampler-arg=1.5",
+        "--sentry-dsn=https://sentry.example/1",
     ];
     let names = [
         "ANTHROPIC_API_KEY",
@@ -62,7 +66,11 @@ fn every_bad_setting_is_reported_at_once() {
         "LOG_FORMAT",
         "LOG_LEVEL",
         "MAX_PAYLOAD_SIZE",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_TRACES_SAMPLER_ARG",
         "PORT",
+        "SENTRY_DSN",
         "UPSTREAM_HTTP_VERSION",
         "USAGE_RETENTION_DAYS",
         "WORKERS",
@@ -275,4 +283,41 @@ fn settings_that_differ_in_effect_are_named() {
     assert_eq!(differing("port = 3001\nhost = \"\"", ""), [""; 0]);
     assert_eq!(differing("port = 1\nworkers = 2", "workers = 3\nport = 1"), ["WORKERS"]);
     assert_eq!(differing("", "jwt_secret = \"x\"\nrate_limit_max = 1"), ["JWT_SECRET", "RATE_LIMIT_MAX"]);
+}
+
+#[test]
+fn a_collector_is_told_what_its_headers_say_and_nobody_else() {
+    let arguments = [
+        KEY,
+        "--otel-exporter-otlp-endpoint=http://collector.example:4318/otlp/",
+        "--otel-exporter-otlp-headers=Authorization=Basic%20canary,x-tenant = a%2Cb",
+        "--otel-traces-sampler-arg=0.25",
+    ];
+    let otlp = read(&arguments).unwrap().otlp.unwrap();
+    assert_eq!(otlp.endpoint.join("/v1/traces").as_str(), "http://collector.example:4318/otlp/v1/traces");
+    assert_eq!(otlp.headers["authorization"], "Basic canary");
+    assert_eq!(otlp.headers["x-tenant"], "a,b");
+    assert_eq!((otlp.service_name.as_str(), (otlp.share * 100.0).to_string().as_str()), ("valetkey", "25"));
+    assert!(!format!("{otlp:?}").contains("canary"));
+    assert!(
+        read(&[KEY, "--otel-traces-sampler-arg=jaeger"]).unwrap().otlp.is_none(),
+        "without a collector it is not read"
+    );
+}
+
+#[test]
+fn a41_what_is_wrong_with_a_collector_or_sentry_is_said_without_its_secrets() {
+    let arguments = [
+        KEY,
+        "--otel-exporter-otlp-endpoint=http://user:canary@collector.example",
+        "--otel-exporter-otlp-headers=canary,a=b,x y=canary,z=%ffcanary",
+        "--sentry-dsn=https://canary@sentry.example",
+    ];
+    let problems = read(&arguments).unwrap_err();
+    let named: Vec<_> = problems.iter().map(|problem| problem.variable).collect();
+    let headers = "OTEL_EXPORTER_OTLP_HEADERS";
+    assert_eq!(named, [headers, headers, headers, "OTEL_EXPORTER_OTLP_ENDPOINT", "SENTRY_DSN"]);
+    assert!(!format!("{problems:?}").contains("canary"), "{problems:?}");
+    let sentry = read(&[KEY, "--sentry-dsn=https://canary@sentry.example/1"]).unwrap().sentry;
+    assert!(!format!("{sentry:?}").contains("canary"), "{sentry:?}");
 }

@@ -101,6 +101,7 @@ impl Reader {
         match self {
             Self::Stream(scanner) => {
                 let seen = scanner.seen();
+                record.first_chunk = record.first_byte;
                 record.model_answered.clone_from(&seen.model);
                 record.tokens = seen.tokens;
                 record.unparsed_events = seen.unparsed;

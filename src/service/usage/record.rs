@@ -13,6 +13,7 @@ use crate::service::model::AskedModel;
 use crate::service::money::MicroDollars;
 use crate::service::prices::Prices;
 use crate::service::stake::Stake;
+use crate::service::trace_context::TraceContext;
 use crate::transport::request_id::RequestId;
 use crate::wire::DeviceId;
 
@@ -92,6 +93,12 @@ pub struct UsageRecord {
     pub unparsed_events: u32,
     /// How it ended.
     pub ended: Ended,
+    /// The same as `first_byte`, if the response is an event stream that was read.
+    #[serde(skip)]
+    pub first_chunk: Option<Duration>,
+    /// Its place in a trace, if it is traced.
+    #[serde(skip)]
+    pub trace: Option<Box<TraceContext>>,
 }
 
 /// How a relayed request ended.
@@ -164,6 +171,8 @@ impl Recording {
             no_usage: false,
             unparsed_events: 0,
             ended: Ended::Cancelled,
+            first_chunk: None,
+            trace: None,
         };
         Self { record: Some(Box::new(record)), asked, stake: None, prices: None, sink, started }
     }
@@ -179,6 +188,13 @@ impl Recording {
     #[must_use]
     pub fn priced(mut self, prices: Arc<Prices>) -> Self {
         self.prices = Some(prices);
+        self
+    }
+
+    /// Puts the record into a trace.
+    #[must_use]
+    pub fn traced(mut self, trace: Option<Box<TraceContext>>) -> Self {
+        self.fill(|record| record.trace = trace);
         self
     }
 

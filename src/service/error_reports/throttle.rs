@@ -1,0 +1,50 @@
+//! One report of the same thing in a minute; the next one says how often it happened.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What was reported lately. There are as many entries as there are error codes and places in the code.
+#[derive(Default)]
+pub(super) struct Throttle(Mutex<HashMap<Box<str>, Recent>>);
+
+#[derive(Default)]
+struct Recent {
+    reported: Option<Instant>,
+    withheld: u64,
+}
+
+impl Throttle {
+    /// How often `what` has happened since its last report, this time included, if a report is due.
+    pub(super) fn due(&self, what: &str, now: Instant) -> Option<u64> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = all.entry(what.into()).or_default();
+        if recent.reported.is_some_and(|last| now.duration_since(last) < PAUSE) {
+            recent.withheld += 1;
+            return None;
+        }
+        recent.reported = Some(now);
+        Some(std::mem::take(&mut recent.withheld) + 1)
+    }
+}
+
+const PAUSE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_report_says_how_often_it_happened() {
+        let (throttle, start) = (Throttle::default(), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(throttle.due("internal", after(0)), Some(1));
+        assert_eq!(throttle.due("internal", after(1)), None);
+        assert_eq!(throttle.due("internal", after(59)), None);
+        assert_eq!(throttle.due("not_ready", after(59)), Some(1), "another thing has its own minute");
+        assert_eq!(throttle.due("internal", after(60)), Some(3));
+        assert_eq!(throttle.due("internal", after(61)), None);
+    }
+}

@@ -1,0 +1,167 @@
+//! The thread behind the queue: makes spans and metrics of records, and sends them until the collector takes them or has
+//! failed too often.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use prost::Message as _;
+use tokio::time::Instant;
+
+use super::OtlpSettings;
+use super::collector::{Collector, LONGEST_PAUSE, Refusal, Signal};
+use super::measures::Measures;
+use super::queue::{BATCH, Finished, Queue};
+use super::source::Source;
+use super::span::span;
+use crate::clock::Clock;
+
+/// Takes from the queue until it is closed and empty.
+pub(super) struct Exporter {
+    queue: Arc<Queue>,
+    collector: Collector,
+    source: Source,
+    server: Vec<KeyValue>,
+    measures: Measures,
+    settings: OtlpSettings,
+    clock: Arc<dyn Clock>,
+    next_metrics: Instant,
+    /// The collector did not take anything the last time, and the log knows.
+    failing: bool,
+    /// Dropped records that the log knows of.
+    reported: u64,
+}
+
+impl Exporter {
+    pub(super) fn new(
+        queue: Arc<Queue>,
+        collector: Collector,
+        source: Source,
+        server: Vec<KeyValue>,
+        settings: OtlpSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let measures = Measures::new(server.clone(), clock.now());
+        let next_metrics = Instant::now() + settings.metrics_every;
+        Self { queue, collector, source, server, measures, settings, clock, next_metrics, failing: false, reported: 0 }
+    }
+
+    pub(super) async fn run(mut self) {
+        // Also when something here panics.
+        let _end = End(Arc::clone(&self.queue));
+        loop {
+            self.queue.due(self.next_metrics).await;
+            let is_last = self.queue.closed().is_some();
+            let batch = self.queue.take();
+            batch.iter().for_each(|finished| self.measures.add(&finished.record));
+            for part in batch.chunks(BATCH) {
+                self.send_spans(part).await;
+            }
+            drop(batch);
+            if is_last || Instant::now() >= self.next_metrics {
+                self.send_metrics().await;
+            }
+            self.report_drops();
+            if is_last {
+                break;
+            }
+        }
+    }
+
+    async fn send_spans(&mut self, part: &[Finished]) {
+        let spans: Vec<_> = part.iter().filter_map(|finished| span(finished, &self.server)).collect();
+        let count = spans.len() as u64;
+        let mut refused = 0;
+        if !spans.is_empty() {
+            let answer = self.deliver(Signal::Traces, self.source.traces(spans).into()).await;
+            refused = answer.map_or(count, |answer| refused_spans(&answer).min(count));
+        }
+        self.queue.release(part.len(), |counters| {
+            counters.exported += count - refused;
+            counters.lost += refused;
+        });
+    }
+
+    async fn send_metrics(&mut self) {
+        self.next_metrics = Instant::now() + self.settings.metrics_every;
+        let metrics = self.measures.metrics(self.clock.now());
+        if !metrics.is_empty() {
+            // What did not arrive is in the next ones too.
+            self.deliver(Signal::Metrics, self.source.metrics(metrics).into()).await;
+        }
+    }
+
+    /// Sends until the collector takes it, and then answers what it said. None when it refused, or failed too often.
+    async fn deliver(&mut self, signal: Signal, body: Bytes) -> Option<Bytes> {
+        let mut pause = self.settings.first_pause;
+        for attempt in 1.. {
+            // Once the end has begun there is one more attempt, within its limit.
+            let is_last = attempt >= self.settings.attempts || self.queue.closed().is_some();
+            match self.attempt(signal, body.clone()).await {
+                Ok(answer) => {
+                    self.recovered();
+                    return Some(answer);
+                }
+                Err(refusal) => {
+                    self.note(&refusal);
+                    let wait = refusal.worth_waiting(pause).filter(|_| !is_last)?;
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        _ = self.queue.closing() => {}
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+        None
+    }
+
+    async fn attempt(&self, signal: Signal, body: Bytes) -> Result<Bytes, Refusal> {
+        let too_late = async { tokio::time::sleep_until(self.queue.closing().await).await };
+        tokio::select! {
+            answer = self.collector.post(signal, body) => answer,
+            () = too_late => Err(Refusal::Late),
+        }
+    }
+
+    fn note(&mut self, refusal: &Refusal) {
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::warn!(
+                error = refusal as &dyn std::error::Error,
+                "The OpenTelemetry collector does not take traces and metrics"
+            );
+        }
+    }
+
+    fn recovered(&mut self) {
+        if std::mem::take(&mut self.failing) {
+            tracing::info!("The OpenTelemetry collector takes traces and metrics again");
+        }
+    }
+
+    fn report_drops(&mut self) {
+        let dropped = self.queue.counters().dropped;
+        if dropped > self.reported {
+            let records = dropped - self.reported;
+            tracing::warn!(records, "Dropped {records} requests from traces and metrics: too many waited");
+            self.reported = dropped;
+        }
+    }
+}
+
+/// Tells the queue that nobody takes from it any more.
+struct End(Arc<Queue>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// How many spans the collector did not want of those it was sent.
+fn refused_spans(answer: &Bytes) -> u64 {
+    // Whoever answers something else has said that all is well.
+    let answer = ExportTraceServiceResponse::decode(answer.clone()).unwrap_or_default();
+    answer.partial_success.map_or(0, |partial| u64::try_from(partial.rejected_spans).unwrap_or_default())
+}

@@ -1,0 +1,220 @@
+//! The trace that a request belongs to (W3C Trace Context): read from the client's headers, continued by a span of the
+//! service's own, and told to the upstream.
+//!
+//! Only a [`Tracer`] does any of it. Without one, and for a request that is not traced, the client's headers go up as
+//! they came.
+
+use std::num::{NonZeroU64, NonZeroU128};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// A traced request's place in its trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceContext {
+    /// The trace.
+    pub trace: NonZeroU128,
+    /// The client's span; none where the trace begins here.
+    pub parent: Option<NonZeroU64>,
+    /// The span of the request.
+    pub span: NonZeroU64,
+    /// `sampled`, and what else is known of the trace.
+    pub flags: u8,
+    /// What vendors have added to the trace, as the client sent it.
+    pub state: String,
+}
+
+impl TraceContext {
+    /// A new trace; none without randomness, or in the one case in 2⁶⁴ that makes no id.
+    fn begin() -> Option<Self> {
+        let trace = NonZeroU128::new((u128::from(random()?) << 64) | u128::from(random()?))?;
+        Some(Self { trace, parent: None, span: NonZeroU64::new(random()?)?, flags: SAMPLED, state: String::new() })
+    }
+
+    /// The client's span becomes the parent of a new one.
+    fn go_on(client: ClientContext) -> Option<Self> {
+        let ClientContext { trace, span, flags, state } = client;
+        Some(Self { trace, parent: Some(span), span: NonZeroU64::new(random()?)?, flags: flags & KNOWN_FLAGS, state })
+    }
+
+    /// The header that makes the receiver's span a child of this one.
+    fn traceparent(&self) -> HeaderValue {
+        let text = format!("00-{:032x}-{:016x}-{:02x}", self.trace, self.span, self.flags);
+        HeaderValue::try_from(text).expect("hexadecimal digits and dashes make a header value")
+    }
+}
+
+/// Decides which requests are traced.
+#[derive(Debug, Clone, Copy)]
+pub struct Tracer {
+    share: f64,
+}
+
+impl Tracer {
+    /// The client's decision holds; where it has made none, this share of the requests is traced, from 0 to 1.
+    #[must_use]
+    pub fn new(share: f64) -> Self {
+        Self { share }
+    }
+
+    /// The place of a request in its trace, if it is traced; then its `traceparent` names the new span instead of the
+    /// client's.
+    pub fn trace(&self, headers: &mut HeaderMap) -> Option<Box<TraceContext>> {
+        let context = match ClientContext::read(headers) {
+            Some(client) if client.flags & SAMPLED == 0 => return None,
+            Some(client) => TraceContext::go_on(client)?,
+            None => {
+                let context = TraceContext::begin().filter(|context| self.draws(context.trace))?;
+                // It adds to a trace that cannot be told.
+                headers.remove(TRACESTATE);
+                context
+            }
+        };
+        headers.insert(TRACEPARENT, context.traceparent());
+        Some(Box::new(context))
+    }
+
+    /// By the end of the id, which is random in every trace.
+    fn draws(self, trace: NonZeroU128) -> bool {
+        let [.., a, b, c, d] = trace.get().to_be_bytes();
+        f64::from(u32::from_be_bytes([a, b, c, d])) / 4_294_967_296.0 < self.share
+    }
+}
+
+/// What a client's headers say.
+struct ClientContext {
+    trace: NonZeroU128,
+    span: NonZeroU64,
+    flags: u8,
+    state: String,
+}
+
+impl ClientContext {
+    /// None without a `traceparent`, and with more than one or one that cannot be read: then the trace begins anew.
+    fn read(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(TRACEPARENT).iter();
+        let (Some(value), None) = (values.next(), values.next()) else { return None };
+        let (trace, span, flags) = parse(value.to_str().ok()?)?;
+        let states: Vec<_> = headers.get_all(TRACESTATE).iter().filter_map(|state| state.to_str().ok()).collect();
+        let state = states.join(",");
+        Some(Self { trace, span, flags, state: if state.len() <= MOST_STATE { state } else { String::new() } })
+    }
+}
+
+/// `00-<trace>-<span>-<flags>`. Later versions may go on behind another dash.
+fn parse(text: &str) -> Option<(NonZeroU128, NonZeroU64, u8)> {
+    let (head, rest) = text.split_at_checked(LENGTH)?;
+    let mut fields = head.split('-');
+    let version = hex(fields.next()?, 2)?;
+    let ends_well = rest.is_empty() || (version > 0 && rest.starts_with('-'));
+    if version == NO_VERSION || !ends_well {
+        return None;
+    }
+    let trace = NonZeroU128::new(hex(fields.next()?, 32)?)?;
+    let span = NonZeroU64::new(u64::try_from(hex(fields.next()?, 16)?).ok()?)?;
+    let flags = u8::try_from(hex(fields.next()?, 2)?).ok()?;
+    Some((trace, span, flags))
+}
+
+fn hex(digits: &str, length: usize) -> Option<u128> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let fits = digits.len() == length && digits.bytes().all(is_digit);
+    // What fits is a number.
+    fits.then(|| u128::from_str_radix(digits, 16).unwrap_or_default())
+}
+
+fn random() -> Option<u64> {
+    let mut bytes = [0; 8];
+    // Without randomness nothing is traced.
+    aws_lc_rs::rand::fill(&mut bytes).ok()?;
+    Some(u64::from_ne_bytes(bytes))
+}
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// Of a `traceparent` of version 00.
+const LENGTH: usize = 55;
+const NO_VERSION: u128 = 0xff;
+const SAMPLED: u8 = 0b01;
+/// `sampled` and `random`.
+const KNOWN_FLAGS: u8 = 0b11;
+/// What everybody has to pass on at least; more may be cut off.
+const MOST_STATE: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn a_clients_trace_goes_on_with_a_span_of_its_own() {
+        let mut headers = headers(&[("traceparent", CLIENT), ("tracestate", "a=1"), ("tracestate", "b=2")]);
+        let context = Tracer::new(0.0).trace(&mut headers).unwrap();
+        assert_eq!(context.trace.get(), 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
+        assert_eq!(context.parent.unwrap().get(), 0x00f0_67aa_0ba9_02b7);
+        assert_ne!(Some(context.span), context.parent);
+        assert_eq!(context.state, "a=1,b=2");
+        let sent = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{:016x}-01", context.span);
+        assert_eq!(headers["traceparent"], sent);
+        assert_eq!(headers.get_all("tracestate").iter().count(), 2, "it goes up as it came");
+    }
+
+    #[test]
+    fn a_client_that_does_not_sample_is_left_alone() {
+        let client = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        let mut headers = headers(&[("traceparent", client), ("tracestate", "a=1")]);
+        assert_eq!(Tracer::new(1.0).trace(&mut headers), None);
+        assert_eq!(headers["traceparent"], client);
+        assert_eq!(headers["tracestate"], "a=1");
+    }
+
+    #[test]
+    fn without_a_readable_parent_a_trace_begins_here() {
+        for parents in [
+            &[("traceparent", CLIENT), ("traceparent", CLIENT)][..],
+            &[],
+            &[("traceparent", "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01")],
+            &[("traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01")],
+            &[("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01")],
+            &[("traceparent", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")],
+            &[("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more")],
+            &[("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7")],
+            &[("traceparent", "00-+bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")],
+        ] {
+            let mut headers = headers(&[parents, &[("tracestate", "a=1")]].concat());
+            let context = Tracer::new(1.0).trace(&mut headers).unwrap();
+            assert_eq!((context.parent, context.state.as_str()), (None, ""), "{parents:?}");
+            assert_eq!(parse(headers["traceparent"].to_str().unwrap()), Some((context.trace, context.span, 1)));
+            assert_eq!(headers.get_all("traceparent").iter().count(), 1, "{parents:?}");
+            assert!(!headers.contains_key("tracestate"), "{parents:?}");
+        }
+    }
+
+    #[test]
+    fn a_later_version_is_read_as_far_as_it_is_known() {
+        let text = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff-what-the-future-brings";
+        let mut headers = headers(&[("traceparent", text)]);
+        let context = Tracer::new(0.0).trace(&mut headers).unwrap();
+        assert_eq!(context.flags, 0b11);
+        assert!(headers["traceparent"].to_str().unwrap().starts_with("00-4bf92f35"));
+    }
+
+    #[test]
+    fn the_share_is_kept_and_what_is_not_drawn_is_left_alone() {
+        let traced = |share| (0..1000).filter(|_| Tracer::new(share).trace(&mut HeaderMap::new()).is_some()).count();
+        assert_eq!((traced(0.0), traced(1.0)), (0, 1000));
+        assert!((150..350).contains(&traced(0.25)));
+        let mut headers = headers(&[("tracestate", "a=1")]);
+        assert_eq!(Tracer::new(0.0).trace(&mut headers), None);
+        assert_eq!(headers["tracestate"], "a=1");
+    }
+}
