@@ -54,6 +54,7 @@ fn run(config: Config) -> ExitCode {
     if let Err(error) = log::init(config.log, &lines) {
         return fail(&error);
     }
+    log::log_panics();
     let code = match serve(config, lines) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -7,6 +7,7 @@ mod admin;
 mod admitted;
 mod assembly;
 pub mod auth;
+mod bootstrap_guard;
 pub mod breaker;
 pub mod budgets;
 pub mod config;
@@ -106,7 +107,8 @@ impl Service {
     /// [`StartError::Worker`]
     pub fn start(self, shutdown: &Shutdown) -> Result<Running, StartError> {
         let reloading = self.reload.map(KeyReload::start).transpose().map_err(StartError::Worker)?;
-        let limits = ServeLimits::new(self.listen.max_connections, self.listen.request_timeout);
+        let limits = ServeLimits::new(self.listen.max_connections, self.listen.request_timeout)
+            .with_write_stall(self.listen.client_read_timeout);
         let workers = (0..self.listen.workers)
             .map(|number| {
                 let listener = self.listener.try_clone()?;

@@ -34,6 +34,17 @@ pub fn init(config: LogConfig, lines: &LineQueue) -> Result<(), tracing_subscrib
     }
 }
 
+/// Writes where something panicked to the log, in place of what Rust would write on standard error by itself. Words that
+/// were put together may hold what the log must not; those that stand in the program may be shown.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let words = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or_default();
+        let thread = std::thread::current();
+        tracing::error!(place, words, thread = thread.name(), "A panic at {place}");
+    }));
+}
+
 impl<'a> MakeWriter<'a> for LineQueue {
     type Writer = Line<'a>;
 

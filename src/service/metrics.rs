@@ -26,6 +26,8 @@ pub struct Metrics {
     pub usage_records: Polled,
     /// Decisions about single devices' limits.
     pub limits: Polled,
+    /// What the limits of `/bootstrap` have refused.
+    pub bootstrap: Polled,
     /// Tokens by the key that signed them.
     pub keys: Polled,
     /// Circuits to the upstream, by model: 1 for the state it is in.
@@ -69,6 +71,7 @@ impl Default for Metrics {
             first_byte: Histogram::new(exponential_buckets(0.005, 2.0, 15)),
             usage_records: Polled::default(),
             limits: Polled::default(),
+            bootstrap: Polled::default(),
             keys: Polled::default(),
             breaker: Polled::default(),
             revocation_staleness: Gauge::default(),
@@ -93,6 +96,8 @@ impl Metrics {
         let help = "Usage records by what has become of them";
         registry.register("usage_records", help, self.usage_records.clone());
         registry.register("limit_decisions", "Decisions about devices' limits", self.limits.clone());
+        let help = "What the limits of bootstrap refused, and the networks they remember";
+        registry.register("bootstrap", help, self.bootstrap.clone());
         registry.register("jwt_tokens", "Wrapper tokens by the key that signed them", self.keys.clone());
         registry.register("breaker", "Circuits to the upstream by model", self.breaker.clone());
         registry.register("revocations", "Entries in the revocations in use", self.revocations.clone());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -164,8 +164,8 @@ impl Pipeline {
         }
         recording.answered(parts.status.as_u16(), upstream_id);
         strip_upstream_response(&mut parts.headers);
+        self.swap.strip_key(&mut parts.headers);
         parts.headers.entry(REQUEST_ID_HEADER).or_insert_with(|| id.header());
-        parts.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         let is_stream = is_plain_event_stream(&parts.headers);
         let meter = Meter::new(recording, parts.status.as_u16(), &parts.headers, route.is_metered());
         let mut relay = Relay::new(body, self.silence, shutdown).recalled_by(recall).tapped(Box::new(meter));

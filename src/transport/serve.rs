@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use super::linger::Linger;
 use super::reply::Reply;
 use super::shutdown::{Phase, Shutdown};
+use super::write_stall::WriteStall;
 
 /// Answers requests.
 pub trait Handler: Clone + Send + 'static {
@@ -35,13 +36,22 @@ pub struct ServeLimits {
     pub connections: Arc<Semaphore>,
     /// From the first byte of a request's head, or from the end of the request before it, to the head's last byte.
     pub head_timeout: Duration,
+    /// How long a client may take nothing of its answer.
+    pub write_stall: Option<Duration>,
 }
 
 impl ServeLimits {
     /// The limits as they are shared by all workers.
     #[must_use]
     pub fn new(connections: usize, head_timeout: Duration) -> Self {
-        Self { connections: Arc::new(Semaphore::new(connections)), head_timeout }
+        Self { connections: Arc::new(Semaphore::new(connections)), head_timeout, write_stall: None }
+    }
+
+    /// Ends the connection of a client that takes nothing for so long.
+    #[must_use]
+    pub fn with_write_stall(mut self, limit: Duration) -> Self {
+        self.write_stall = Some(limit);
+        self
     }
 }
 
@@ -63,7 +73,7 @@ pub async fn serve<H: Handler>(listener: TcpListener, handler: H, limits: ServeL
                     stream,
                     peer,
                     handler.clone(),
-                    limits.head_timeout,
+                    (limits.head_timeout, limits.write_stall),
                     shutdown.clone(),
                     slot,
                 ));
@@ -101,7 +111,7 @@ async fn serve_connection<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
     handler: H,
-    head_timeout: Duration,
+    (head_timeout, write_stall): (Duration, Option<Duration>),
     shutdown: Shutdown,
     _slot: OwnedSemaphorePermit,
 ) {
@@ -109,7 +119,7 @@ async fn serve_connection<H: Handler>(
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
     let refused = Arc::new(AtomicBool::new(false));
-    let stream = Linger::new(stream, Arc::clone(&refused));
+    let stream = Linger::new(WriteStall::new(stream, write_stall), Arc::clone(&refused));
     let service = service_fn(move |request: Request<Incoming>| {
         let (handler, refused) = (handler.clone(), Arc::clone(&refused));
         async move {

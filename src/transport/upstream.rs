@@ -10,6 +10,7 @@ mod h1;
 mod h2;
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use self::h2::H2;
 use super::connect::{ConnectError, Connector};
 use super::hold::{Held, HoldError};
 use super::origin::Origin;
+use super::patience::within;
 
 /// A request that was never written, given back so that it can go over another connection.
 type Unsent = Request<Held>;
@@ -93,13 +95,14 @@ impl Upstream {
         let origin = self.origin();
         request.headers_mut().insert(HOST, origin.authority().clone());
         let fault = request.body().fault();
-        let sent = tokio::time::timeout(first_byte, self.send_on_any(request)).await;
+        let mut sending = pin!(self.send_on_any(request));
+        let sent = within(first_byte, sending.as_mut()).await;
         // A body at fault ends the exchange, and only the body knows why.
         match (sent, fault.and_then(|fault| fault.get().cloned())) {
-            (Ok(Ok(response)), _) => Ok(without_false_length(response)),
+            (Some(Ok(response)), _) => Ok(without_false_length(response)),
             (_, Some(fault)) => Err(UpstreamError::Body(fault)),
-            (Ok(Err(error)), None) => Err(error),
-            (Err(_), None) => Err(UpstreamError::FirstByte(first_byte)),
+            (Some(Err(error)), None) => Err(error),
+            (None, None) => Err(UpstreamError::FirstByte(first_byte)),
         }
     }
 

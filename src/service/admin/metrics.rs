@@ -15,6 +15,7 @@ pub(super) async fn page(State(desk): State<Desk>) -> Response {
     revocations(&desk);
     usage(&desk);
     limits(&desk);
+    bootstrap(&desk);
     keys(&desk);
     breaker(&desk);
     ([(CONTENT_TYPE, MEDIA_TYPE)], desk.metrics.page()).into_response()
@@ -45,6 +46,14 @@ fn limits(desk: &Desk) {
     set(limits, &[("decision", "denied_concurrent")], state.counters.denied_concurrent);
     set(limits, &[("decision", "by_fallback")], state.by_fallback);
     set(limits, &[("decision", "degraded_now")], u64::from(matches!(state.store, Store::Degraded { .. })));
+}
+
+fn bootstrap(desk: &Desk) {
+    let figures = desk.issuer.bootstrap_figures();
+    let bootstrap = &desk.metrics.bootstrap;
+    set(bootstrap, &[("what", "network_refused")], figures.refused_networks);
+    set(bootstrap, &[("what", "new_device_refused")], figures.refused_devices);
+    set(bootstrap, &[("what", "networks_remembered")], figures.networks as u64);
 }
 
 fn keys(desk: &Desk) {
