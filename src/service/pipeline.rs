@@ -158,13 +158,13 @@ impl Pipeline {
     ) -> Result<Response<Reply>, Problem> {
         let Exchange { route, id, mut recording, recall } = exchange;
         let (mut parts, body) = response.into_parts();
+        self.swap.strip_key(&mut parts.headers);
         let upstream_id = parts.headers.get(REQUEST_ID_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
         if matches!(parts.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             return Err(refused_key(parts.status, upstream_id, recording));
         }
         recording.answered(parts.status.as_u16(), upstream_id);
         strip_upstream_response(&mut parts.headers);
-        self.swap.strip_key(&mut parts.headers);
         parts.headers.entry(REQUEST_ID_HEADER).or_insert_with(|| id.header());
         let is_stream = is_plain_event_stream(&parts.headers);
         let meter = Meter::new(recording, parts.status.as_u16(), &parts.headers, route.is_metered());
