@@ -99,19 +99,6 @@ impl Process {
         (status, self.log())
     }
 
-    /// The address of its admin listener, which it logs. Panics after 10 s.
-    pub async fn admin_url(&self) -> String {
-        let logged = async {
-            loop {
-                if let Some((_, after)) = self.log().split_once("The admin listener is on ") {
-                    return after.split('"').next().expect("the end of the message").to_owned();
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), logged).await.expect("it says so within 10 s")
-    }
-
     /// How much memory it takes now, in bytes.
     #[cfg(target_os = "linux")]
     pub fn resident(&self) -> usize {
