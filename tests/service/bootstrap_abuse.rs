@@ -113,7 +113,7 @@ async fn a16_an_id_that_could_be_read_in_two_ways_is_none() {
         "d\u{e9}vice-0001",
         "de\u{301}vice-0001",
         "device\u{2010}0001",
-        "\u{ff44}evice-0001",
+        "device-000\u{ff11}",
         "device-\u{661}",
         "device:0001",
         "device*001",

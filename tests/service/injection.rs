@@ -54,7 +54,7 @@ async fn f60_a_line_end_inside_a_header_or_a_target_ends_the_request() {
         let came = String::from_utf8_lossy(&wire.rest().await.0).into_owned();
         assert!(came.starts_with("HTTP/1.1 400 "), "{line:?}: {came}");
     }
-    for target in ["/v1/messages\rx", "/v1/messages\0", "/v1/messages?a=\r", "/v1/messages\u{1b}[31m", "/v1/mes\tsages"]
+    for target in ["/v1/messages\rx", "/v1/messages\0", "/v1/messages?a=\r", "/v1/messages\u{1b}[31m", "/v1/mess\tages"]
     {
         let mut wire = Wire::connect(&service.url).await;
         wire.send(raw(target, &token, &["connection: close"], BODY)).await;

@@ -59,6 +59,7 @@ mod store_open;
 mod store_usage;
 mod store_writer;
 mod targets;
+mod tokens_claims;
 mod tokens_forged;
 mod upstream_faults;
 mod upstream_framing;
