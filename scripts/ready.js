@@ -11,6 +11,7 @@ const say = (line) => console.log(line);
 const STEPS = [
   ['formatting', 'cargo', ['fmt', '--check']],
   ['spelling', 'typos', []],
+  ['catalogue of faults', 'node', ['scripts/faults.js']],
   ['licences and sources', 'cargo', ['deny', 'check', 'licenses', 'bans', 'sources']],
   ...FEATURE_SETS.map((features) => [`lints with "${features}"`, 'cargo', clippy(features)]),
   ['documentation', 'cargo', ['doc', '--no-deps', '--lib', '--document-private-items', '--features', 'addon,service'], { RUSTDOCFLAGS: '-D warnings' }],

@@ -8,6 +8,7 @@ pub mod admin_client;
 mod admitted;
 mod assembly;
 pub mod auth;
+mod bootstrap_guard;
 pub mod breaker;
 pub mod budgets;
 pub mod check;
@@ -151,7 +152,8 @@ impl Service {
         }
         let reloading = reload::start(self.followers).map_err(StartError::Worker)?;
         let following = self.config_reload.map(ConfigReload::start).transpose().map_err(StartError::Worker)?;
-        let limits = ServeLimits::new(self.listen.max_connections, self.listen.request_timeout);
+        let limits = ServeLimits::new(self.listen.max_connections, self.listen.request_timeout)
+            .with_write_stall(self.listen.client_read_timeout);
         let workers = (0..self.listen.workers)
             .map(|number| {
                 let listener = self.listener.try_clone()?;

@@ -11,6 +11,8 @@ pub(crate) mod client;
 #[cfg(feature = "service")]
 #[path = "support/database.rs"]
 pub(crate) mod database;
+#[path = "support/forge.rs"]
+pub(crate) mod forge;
 #[path = "support/http.rs"]
 pub(crate) mod http;
 #[path = "support/intake.rs"]

@@ -98,11 +98,13 @@ async fn guarded(
     request: Request,
     next: Next,
 ) -> Response {
-    if let Err(refused) = guard.check(source.ip(), request.headers()) {
-        tracing::warn!(source = %source.ip(), path = request.uri().path(), ?refused, "Refused an admin request");
-        return Fault::Refused(refused).into_response();
-    }
-    let mut response = next.run(request).await;
+    let mut response = match guard.check(source.ip(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => {
+            tracing::warn!(source = %source.ip(), path = request.uri().path(), ?refused, "Refused an admin request");
+            Fault::Refused(refused).into_response()
+        }
+    };
     response.headers_mut().insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
     response
 }

@@ -152,7 +152,8 @@ impl Auth {
         let now = self.clock.unix_seconds();
         let ours = claims.iss == self.policy.issuer && claims.aud == self.policy.audience;
         let begun = claims.nbf.max(claims.iat) <= now.saturating_add(SKEW.as_secs());
-        if !ours || !begun {
+        // A time that no calendar of ours reaches was not written by us (A05).
+        if !ours || !begun || claims.exp > LATEST {
             return Err(invalid(TokenFault::Claims));
         }
         let longest = claims.iat.saturating_add(self.policy.lifetime.as_secs());
@@ -200,6 +201,9 @@ fn invalid(fault: TokenFault) -> Problem {
 
 /// How far the clocks of two instances may differ.
 const SKEW: Duration = Duration::from_secs(30);
+
+/// The end of the year 9999.
+const LATEST: u64 = 253_402_300_799;
 
 #[cfg(test)]
 mod tests;

@@ -85,6 +85,8 @@ pub struct Listen {
     pub max_payload: u64,
     /// `REQUEST_TIMEOUT`: the longest wait for a request's head, and for the next piece of its body.
     pub request_timeout: Duration,
+    /// `CLIENT_READ_TIMEOUT`: the longest wait for a client to take the next piece of its answer.
+    pub client_read_timeout: Duration,
     /// `DRAIN_TIMEOUT`: how long open requests may go on after a signal to stop.
     pub drain: Duration,
 }
@@ -146,6 +148,17 @@ pub struct Enrolment {
     pub mode: BootstrapMode,
     /// `ENROLMENT_TOKENS`.
     pub tokens: Vec<Secret>,
+    /// How many may ask.
+    pub limits: BootstrapLimits,
+}
+
+/// How much `POST /bootstrap` gives away in any hour. `None` means no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BootstrapLimits {
+    /// `BOOTSTRAP_RATE_MAX`: requests from one network, failed ones too.
+    pub per_network: Option<NonZeroU32>,
+    /// `BOOTSTRAP_NEW_DEVICES_PER_HOUR`: devices that this instance did not know, from all networks together.
+    pub new_devices: Option<NonZeroU32>,
 }
 
 /// How open `POST /bootstrap` is.

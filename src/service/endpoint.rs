@@ -1,7 +1,11 @@
 //! Answers requests: finds the route, lets the right part answer, and leaves one log line.
 
-use std::net::SocketAddr;
+use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,7 +23,7 @@ use super::pipeline::{Arrival, Pipeline, Worker};
 use super::router::{Route, route};
 use crate::secret::Secret;
 use crate::transport::cors::{self, Cors};
-use crate::transport::hold::{Budget, Held, HoldLimits};
+use crate::transport::hold::{Budget, Held, HoldError, HoldLimits};
 use crate::transport::path::check_target;
 use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
@@ -27,6 +31,7 @@ use crate::transport::request_id::RequestId;
 use crate::transport::serve::Handler;
 use crate::transport::shutdown::Phase;
 use crate::transport::upstream::Upstream;
+use crate::wire::ErrorCode;
 use crate::wire::names::REQUEST_ID_HEADER;
 
 /// The service as one worker sees it: shared parts and its own connections to the upstream.
@@ -73,6 +78,7 @@ impl Endpoint {
         &self,
         request: Request<Incoming>,
         route: Route,
+        peer: SocketAddr,
         id: RequestId,
         at: Instant,
     ) -> Result<Response<Reply>, Problem> {
@@ -82,6 +88,7 @@ impl Endpoint {
                 self.parts.pipeline.serve(arrival, &self.worker).await
             }
             Route::Bootstrap => {
+                self.parts.issuer.receive(source(peer))?;
                 let body = self.small_body(request.into_body()).await?;
                 Ok(json(StatusCode::OK, token_bytes(&self.parts.issuer.bootstrap(&body)?.to_json())))
             }
@@ -102,7 +109,8 @@ impl Endpoint {
         }
     }
 
-    /// The body of a control request, which is a few hundred bytes.
+    /// The body of a control request, which is a few hundred bytes. All of it has to come within the time that other bodies
+    /// have for their next piece: byte by byte, who is known to nobody could hold a connection for days.
     async fn small_body(&self, body: Incoming) -> Result<Bytes, Problem> {
         let limits = HoldLimits {
             keep: MAX_CONTROL_BODY,
@@ -110,7 +118,8 @@ impl Endpoint {
             silence: self.parts.body_timeout,
             budget: Budget::new(MAX_CONTROL_BODY),
         };
-        let held = Held::take(body, &limits, None).await?;
+        let held = tokio::time::timeout(limits.silence, Held::take(body, &limits, None)).await;
+        let held = held.unwrap_or(Err(HoldError::Stalled(limits.silence)))?;
         Ok(held.collect().await?.to_bytes())
     }
 }
@@ -128,7 +137,11 @@ impl Handler for Endpoint {
         let asked = target.as_ref().ok().copied();
         let line = Line { method: request.method().clone(), target: request.uri().clone(), peer, id, at };
         let outcome = match target {
-            Ok(route) => self.answer(request, route, id, at).await.map(|response| (Some(route), response)),
+            Ok(route) => {
+                let mut answering = pin!(self.answer(request, route, peer, id, at));
+                let answer = poll_fn(|cx| poll_caught(answering.as_mut(), cx)).await;
+                answer.map(|response| (Some(route), response))
+            }
             Err(problem) => Err(problem),
         };
         let mut response = match outcome {
@@ -187,6 +200,21 @@ impl Line {
     fn total_ms(&self) -> u64 {
         u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// Polls the answer to one request. What panics in it is that request's trouble: it is told so, as long as there is nothing
+/// else it was told, and nobody else notices. The log has the place ([`panics`](super::panics)).
+fn poll_caught<T>(
+    answering: Pin<&mut impl Future<Output = Result<T, Problem>>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<T, Problem>> {
+    let polled = catch_unwind(AssertUnwindSafe(|| answering.poll(cx)));
+    polled.unwrap_or_else(|_| Poll::Ready(Err(Problem::new(ErrorCode::Internal, "The service has failed here"))))
+}
+
+/// Whom a request comes from, for who counts by network: the other end of its connection.
+fn source(peer: SocketAddr) -> IpAddr {
+    peer.ip()
 }
 
 fn json(status: StatusCode, body: Bytes) -> Response<Reply> {

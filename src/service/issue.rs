@@ -1,5 +1,6 @@
 //! Issues wrapper tokens: the service's half of bootstrap and refresh.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::auth::{Caller, TokenPolicy};
+use super::bootstrap_guard::{BootstrapFigures, BootstrapGuard};
 use super::config::{BootstrapMode, Enrolment};
 use super::keyring::KeyRing;
 use super::standing::Standing;
@@ -23,6 +25,7 @@ pub(super) struct Issuer {
     policy: TokenPolicy,
     terms: ArcSwap<Terms>,
     enrolment: Enrolment,
+    guard: BootstrapGuard,
     standing: Standing,
 }
 
@@ -46,7 +49,8 @@ impl Issuer {
         enrolment: Enrolment,
         standing: Standing,
     ) -> Self {
-        Self { keys, clock, policy, terms: ArcSwap::from_pointee(terms), enrolment, standing }
+        let guard = BootstrapGuard::new(enrolment.limits);
+        Self { keys, clock, policy, terms: ArcSwap::from_pointee(terms), enrolment, guard, standing }
     }
 
     /// From now on devices are told `terms`.
@@ -54,15 +58,23 @@ impl Issuer {
         self.terms.store(Arc::new(terms));
     }
 
-    /// Answers `POST /bootstrap`.
+    /// Whether somebody at `source` may ask for a first token at all. Said before anything of the body is read: who may
+    /// not enrol learns nothing about it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BootstrapClosed`], [`ErrorCode::RateLimited`]
+    pub(super) fn receive(&self, source: IpAddr) -> Result<(), Problem> {
+        if self.enrolment.mode == BootstrapMode::Closed {
+            return Err(Problem::new(ErrorCode::BootstrapClosed, "This service does not enrol devices"));
+        }
+        self.guard.admit(source)
+    }
+
+    /// Answers `POST /bootstrap` of somebody who was [received](Self::receive).
     ///
     /// # Errors
     /// A [`Problem`] that says what is wrong with the body, or that the device may not enrol.
     pub(super) fn bootstrap(&self, body: &[u8]) -> Result<TokenResponse, Problem> {
-        // Who may not enrol learns nothing about the body.
-        if self.enrolment.mode == BootstrapMode::Closed {
-            return Err(Problem::new(ErrorCode::BootstrapClosed, "This service does not enrol devices"));
-        }
         let request: BootstrapRequest = serde_json::from_slice(body).map_err(|error| {
             Problem::new(ErrorCode::BodyInvalid, format!("The body is not a bootstrap request: {error}"))
         })?;
@@ -70,7 +82,9 @@ impl Issuer {
         let app_version = request.app_version.map(checked_version).transpose()?;
         let models = self.terms.load().models.clone();
         let claims = Claims { app_version, models, ..self.claims_for(request.device_id) };
-        self.answer_unless_revoked(claims)
+        let claims = self.standing.enter(claims)?;
+        self.guard.enrol(&claims.sub)?;
+        Ok(self.answer(&claims))
     }
 
     /// Answers `POST /refresh`: the same device, a new life as long as the old one, and the rights that it would get
@@ -87,7 +101,15 @@ impl Issuer {
         // One that was minted for ten minutes stays one for ten minutes.
         let life = old.exp.saturating_sub(old.iat).min(self.policy.lifetime.as_secs());
         claims.exp = claims.iat + life;
-        self.answer_unless_revoked(claims)
+        // What an administrator has said goes into the token; who is revoked gets none.
+        let claims = self.standing.enter(claims)?;
+        self.guard.know(&claims.sub);
+        Ok(self.answer(&claims))
+    }
+
+    /// What the limits of `/bootstrap` have counted.
+    pub(super) fn bootstrap_figures(&self) -> BootstrapFigures {
+        self.guard.figures()
     }
 
     /// Makes a token on an administrator's word, which lives for `life`.
@@ -101,11 +123,6 @@ impl Issuer {
         let claims = self.standing.enter(claims)?;
         let token = self.keys.sign(&claims);
         Ok((claims, token))
-    }
-
-    /// What an administrator has said goes into the token; who is revoked gets none.
-    fn answer_unless_revoked(&self, claims: Claims) -> Result<TokenResponse, Problem> {
-        Ok(self.answer(&self.standing.enter(claims)?))
     }
 
     fn check_enrolment(&self, presented: Option<&Secret>) -> Result<(), Problem> {

@@ -23,7 +23,7 @@ mod ledger;
 mod link;
 mod permit;
 mod shared;
-mod window;
+pub(super) mod window;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -29,6 +29,8 @@ pub struct Metrics {
     pub otlp: Polled,
     /// Decisions about single devices' limits.
     pub limits: Polled,
+    /// What the limits of `/bootstrap` have refused.
+    pub bootstrap: Polled,
     /// Tokens by the key that signed them.
     pub keys: Polled,
     /// What came of reading files again.
@@ -85,6 +87,7 @@ impl Default for Metrics {
             usage_records: Polled::default(),
             otlp: Polled::default(),
             limits: Polled::default(),
+            bootstrap: Polled::default(),
             keys: Polled::default(),
             reloads: Polled::default(),
             handshakes: Polled::default(),
@@ -119,6 +122,8 @@ impl Metrics {
         let help = "What is sent to the OpenTelemetry collector, by what has become of it";
         registry.register("otlp", help, self.otlp.clone());
         registry.register("limit_decisions", "Decisions about devices' limits", self.limits.clone());
+        let help = "What the limits of bootstrap refused, and the networks they remember";
+        registry.register("bootstrap", help, self.bootstrap.clone());
         registry.register("jwt_tokens", "Wrapper tokens by the key that signed them", self.keys.clone());
         registry.register("reloads", "Files read again while the service runs", self.reloads.clone());
         registry.register("tls_handshakes", "TLS handshakes by how they ended", self.handshakes.clone());

@@ -66,7 +66,7 @@ impl ModelInspector {
     fn judge(&mut self) -> Result<(), Refusal> {
         let model = match self.scanner.found(0) {
             Found::Nothing => return Ok(()),
-            Found::Value(raw) => from_slice::<String>(raw).ok(),
+            Found::Value(raw) => from_slice::<String>(raw).ok().filter(|model| model.len() <= LONGEST_NAME),
             Found::Repeated => return self.refuse("`model` appears more than once"),
             Found::TooLong => None,
         };
@@ -124,6 +124,9 @@ fn shown(model: &str) -> String {
     model.chars().take(100).filter(|char| !char.is_control()).collect()
 }
 
+/// No model is called longer. What is would stand in the log and in the database with each request (A48).
+const LONGEST_NAME: usize = 128;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +173,17 @@ mod tests {
             "",
         ] {
             assert_eq!(inspect(&rule, body).0, Err(ErrorCode::ModelAmbiguous), "{body}");
+        }
+    }
+
+    #[test]
+    fn a48_a_name_that_no_model_has_is_not_kept() {
+        for (length, known) in [(LONGEST_NAME, true), (LONGEST_NAME + 1, false)] {
+            let name = "m".repeat(length);
+            let body = format!(r#"{{"model":"{name}"}}"#);
+            assert_eq!(inspect(&ModelRule::Any, &body), (Ok(()), known.then(|| name.clone())));
+            let restricted = if known { Ok(()) } else { Err(ErrorCode::ModelAmbiguous) };
+            assert_eq!(inspect(&only(&["m*"]), &body).0, restricted);
         }
     }
 

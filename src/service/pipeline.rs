@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -170,6 +170,7 @@ impl Pipeline {
     ) -> Result<Response<Reply>, Problem> {
         let Exchange { route, id, mut recording, recall } = exchange;
         let (mut parts, body) = response.into_parts();
+        self.swap.strip_key(&mut parts.headers);
         let upstream_id = parts.headers.get(REQUEST_ID_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
         if matches!(parts.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             return Err(refused_key(parts.status, upstream_id, recording));
@@ -177,7 +178,6 @@ impl Pipeline {
         recording.answered(parts.status.as_u16(), upstream_id);
         strip_upstream_response(&mut parts.headers);
         parts.headers.entry(REQUEST_ID_HEADER).or_insert_with(|| id.header());
-        parts.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         let is_stream = is_plain_event_stream(&parts.headers);
         let meter = Meter::new(recording, parts.status.as_u16(), &parts.headers, route.is_metered());
         let mut relay = Relay::new(body, self.silence, shutdown).recalled_by(recall).tapped(Box::new(meter));

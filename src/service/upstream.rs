@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, Version};
+use memchr::memmem::Finder;
 
 use super::config::{UpstreamAuth, UpstreamConfig};
 use crate::transport::connect::Connector;
@@ -21,6 +22,8 @@ pub(super) struct KeySwap {
     header: HeaderName,
     /// Marked as sensitive, so that no `Debug` shows it.
     credential: HeaderValue,
+    /// Finds the key in what came back; none for a key so short that it could be anything.
+    key: Option<Finder<'static>>,
 }
 
 impl KeySwap {
@@ -37,7 +40,20 @@ impl KeySwap {
         };
         let mut credential = HeaderValue::try_from(text).expect("checked by the configuration");
         credential.set_sensitive(true);
-        Self { header, credential }
+        let key = (key.len() >= SHORTEST_KEY).then(|| Finder::new(key).into_owned());
+        Self { header, credential, key }
+    }
+
+    /// Removes every header of a response that holds the real key: some gateways and debugging servers send the headers of
+    /// a request back, under their own names or others.
+    pub(super) fn strip_key(&self, headers: &mut HeaderMap) {
+        let Some(key) = &self.key else { return };
+        let holds_key = |value: &HeaderValue| key.find(value.as_bytes()).is_some();
+        let found: Vec<_> =
+            headers.iter().filter(|(_, value)| holds_key(value)).map(|(name, _)| name.clone()).collect();
+        for name in found {
+            headers.remove(name);
+        }
     }
 
     /// The client's request with the real key in place of its own credentials.
@@ -103,3 +119,5 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a person who asks is kept waiting for the head of the answer.
 const ASK_LIMIT: Duration = Duration::from_secs(15);
+/// Keys of the API have more than a hundred characters.
+const SHORTEST_KEY: usize = 16;

@@ -130,16 +130,28 @@ impl Connector {
         let target = self.origin.connect_uri();
         let mut tcp = self.tcp.clone();
         let opened = match &self.proxy {
-            None => tcp.call(target).await.map_err(|error| ConnectError::Reach(error.into()))?,
+            None => tcp.call(target).await.map_err(|error| self.unreached(error.into()))?,
             Some(proxy) => {
                 let mut tunnel = Tunnel::new(proxy.uri().clone(), tcp);
                 if let Some(auth) = proxy.basic_auth() {
                     tunnel = tunnel.with_auth(auth.clone());
                 }
-                tunnel.call(target).await.map_err(|error| ConnectError::Reach(error.into()))?
+                tunnel.call(target).await.map_err(|error| self.unreached(error.into()))?
             }
         };
         Ok(opened.into_inner())
+    }
+
+    /// The connector has the same limit for a single address, and may be the first to say that it has passed.
+    fn unreached(&self, error: Box<dyn std::error::Error + Send + Sync>) -> ConnectError {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
+        while let Some(current) = cause {
+            if current.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+                return ConnectError::Timeout(self.limit);
+            }
+            cause = current.source();
+        }
+        ConnectError::Reach(error)
     }
 }
 

@@ -3,26 +3,38 @@
 //! Both directions are open lists: what is not known to end here is passed on unchanged, because clients and the API
 //! add headers faster than any allow-list follows.
 
-use http::header::{CONNECTION, HeaderMap, HeaderName};
+use http::header::{CACHE_CONTROL, CONNECTION, HeaderMap, HeaderName, HeaderValue};
 
 use crate::wire::names::{ERROR_HEADER, OWN_HEADER_PREFIX};
 
-/// Removes from a request what must not go up: hop-by-hop headers (RFC 9110 §7.6.1), every credential, forwarding
-/// headers, `expect`, `origin` and our own. The caller then sets the one credential of the next hop.
+/// Removes from a request what must not go up: hop-by-hop headers (RFC 9110 §7.6.1), every credential, whose account it
+/// is, forwarding headers, `expect`, `origin` and our own. The caller then sets the one credential of the next hop.
 pub fn strip_request(headers: &mut HeaderMap) {
     strip(headers, |name| is_hop_by_hop(name) || ends_going_up(name));
 }
 
 /// Removes from an upstream's response what must not come down: hop-by-hop headers, what would act on the client's
-/// other state, and what describes the operator's account.
+/// other state or on a cache in front of us, and what describes the operator's account.
 pub fn strip_upstream_response(headers: &mut HeaderMap) {
     strip(headers, |name| {
         is_hop_by_hop(name)
             || acts_on_browser(name)
+            || acts_on_proxy(name)
             || describes_operator(name)
             || is_echoed_credential(name)
             || name.starts_with(OWN_HEADER_PREFIX)
     });
+    forbid_keeping(headers);
+}
+
+/// Answers are made with a key that all devices share, for one of them: whatever the upstream says of caching, no cache in
+/// between may give them to another. What forbids that already stays as it is.
+fn forbid_keeping(headers: &mut HeaderMap) {
+    let forbids = |word: &str| ["no-store", "no-cache", "private"].iter().any(|no| word.eq_ignore_ascii_case(no));
+    let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    if !values.flat_map(|value| value.split(',')).any(|word| forbids(word.trim())) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
 }
 
 /// The same for the service's response at the loopback: the service has already removed what describes it, and its
@@ -74,7 +86,7 @@ fn is_hop_by_hop(name: &str) -> bool {
 
 fn ends_going_up(name: &str) -> bool {
     match name.as_bytes()[0] {
-        b'a' => name == "authorization",
+        b'a' => matches!(name, "authorization" | "anthropic-organization-id"),
         b'c' => name == "cookie",
         b'e' => name == "expect",
         b'f' => name == "forwarded",
@@ -93,6 +105,13 @@ fn acts_on_browser(name: &str) -> bool {
     matches!(name, "set-cookie" | "set-cookie2" | "alt-svc" | "clear-site-data") || name.starts_with("access-control-")
 }
 
+/// Caches and web servers obey these before `Cache-Control`, or fetch something of their own in place of the answer.
+fn acts_on_proxy(name: &str) -> bool {
+    matches!(name, "cdn-cache-control" | "x-sendfile" | "x-lighttpd-send-file" | "x-reproxy-url")
+        || name.starts_with("x-accel-")
+        || name.starts_with("surrogate-")
+}
+
 fn describes_operator(name: &str) -> bool {
     matches!(name, "anthropic-organization-id" | "via" | "server" | "proxy-authenticate")
         || name.starts_with("anthropic-ratelimit-")
@@ -106,8 +125,6 @@ fn is_echoed_credential(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -131,6 +148,7 @@ mod tests {
             ("x-api-key", "a"),
             ("cookie", "a=b"),
             ("proxy-authorization", "Basic a"),
+            ("anthropic-organization-id", "o"),
             ("forwarded", "for=1"),
             ("x-forwarded-for", "1"),
             ("x-real-ip", "1"),
@@ -179,7 +197,38 @@ mod tests {
             ("content-type", "text/event-stream"),
         ]);
         strip_upstream_response(&mut headers);
-        assert_eq!(names(&headers), ["content-type", "request-id", "retry-after"]);
+        assert_eq!(names(&headers), ["cache-control", "content-type", "request-id", "retry-after"]);
+    }
+
+    #[test]
+    fn a43_no_cache_in_between_may_keep_an_answer_whatever_the_upstream_says() {
+        for (said, expected) in [
+            (None, "no-store"),
+            (Some(""), "no-store"),
+            (Some("public, max-age=3600"), "no-store"),
+            (Some("s-maxage=60, stale-while-revalidate=60"), "no-store"),
+            (Some("max-age=60, private=\"x-a\""), "no-store"),
+            (Some("not-no-store"), "no-store"),
+            (Some("no-cache"), "no-cache"),
+            (Some("max-age=0, Private"), "max-age=0, Private"),
+            (Some("no-store, max-age=60"), "no-store, max-age=60"),
+        ] {
+            let mut headers = map(&[
+                ("cdn-cache-control", "max-age=60"),
+                ("surrogate-control", "max-age=60"),
+                ("surrogate-key", "all"),
+                ("x-accel-expires", "3600"),
+                ("x-accel-redirect", "/internal/of-somebody-else"),
+                ("x-sendfile", "/etc/passwd"),
+            ]);
+            if let Some(said) = said {
+                headers.append(CACHE_CONTROL, HeaderValue::from_static(said));
+            }
+            strip_upstream_response(&mut headers);
+            assert_eq!(names(&headers), ["cache-control"], "{said:?}");
+            let values: Vec<_> = headers.get_all(CACHE_CONTROL).iter().collect();
+            assert_eq!(values, [expected], "{said:?}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod budget;
 mod rest;
 
 use std::collections::VecDeque;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -20,6 +20,7 @@ pub use self::budget::Budget;
 use self::budget::Share;
 use self::rest::Rest;
 pub use self::rest::Upload;
+use super::patience::within;
 use crate::wire::ErrorCode;
 
 /// How much of a body is taken, and how long for.
@@ -232,7 +233,8 @@ const SMALL: usize = 4 * 1024;
 
 async fn next_piece(body: &mut Incoming, silence: Duration) -> Result<Option<Bytes>, HoldError> {
     loop {
-        let frame = tokio::time::timeout(silence, body.frame()).await.map_err(|_| HoldError::Stalled(silence))?;
+        let mut coming = pin!(body.frame());
+        let frame = within(silence, coming.as_mut()).await.ok_or(HoldError::Stalled(silence))?;
         match frame {
             None => return Ok(None),
             Some(Err(_)) => return Err(HoldError::Broken),

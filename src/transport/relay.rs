@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
 
 use super::recall::Recall;
 use super::shutdown::{Phase, Shutdown};
+use super::silence::Silence;
 use super::upstream::{Cut, UpstreamBody};
 
 /// Sees a response pass. It gets the bytes by reference: whatever it does, the client's bytes are the upstream's.
@@ -218,45 +218,5 @@ impl Drop for Relay {
             let ending = if self.body.is_end() { Ending::Complete } else { Ending::Cancelled };
             self.finish(ending);
         }
-    }
-}
-
-/// Measures the time since the last bytes. The timer is armed at the first wait and moved only when it fires, so that a
-/// busy stream costs no timer work and a response that is all there costs none at all.
-struct Silence {
-    limit: Duration,
-    armed: Option<Armed>,
-}
-
-struct Armed {
-    last: Instant,
-    timer: Pin<Box<Sleep>>,
-}
-
-impl Silence {
-    fn new(limit: Duration) -> Self {
-        Self { limit, armed: None }
-    }
-
-    fn broken(&mut self) {
-        if let Some(armed) = &mut self.armed {
-            armed.last = Instant::now();
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
-        let limit = self.limit;
-        let armed = self.armed.get_or_insert_with(|| {
-            let last = Instant::now();
-            Armed { last, timer: Box::pin(tokio::time::sleep_until(last + limit)) }
-        });
-        while armed.timer.as_mut().poll(cx).is_ready() {
-            let due = armed.last + limit;
-            if Instant::now() >= due {
-                return Poll::Ready(limit);
-            }
-            armed.timer.as_mut().reset(due);
-        }
-        Poll::Pending
     }
 }

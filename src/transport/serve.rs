@@ -24,6 +24,7 @@ pub use self::entrance::{Entrance, Plain};
 use super::linger::Linger;
 use super::reply::Reply;
 use super::shutdown::{Phase, Shutdown};
+use super::write_stall::WriteStall;
 
 /// Answers requests.
 pub trait Handler: Clone + Send + 'static {
@@ -38,13 +39,22 @@ pub struct ServeLimits {
     pub connections: Arc<Semaphore>,
     /// From the first byte of a request's head, or from the end of the request before it, to the head's last byte.
     pub head_timeout: Duration,
+    /// How long a client may take nothing of its answer.
+    pub write_stall: Option<Duration>,
 }
 
 impl ServeLimits {
     /// The limits as they are shared by all workers.
     #[must_use]
     pub fn new(connections: usize, head_timeout: Duration) -> Self {
-        Self { connections: Arc::new(Semaphore::new(connections)), head_timeout }
+        Self { connections: Arc::new(Semaphore::new(connections)), head_timeout, write_stall: None }
+    }
+
+    /// Ends the connection of a client that takes nothing for so long.
+    #[must_use]
+    pub fn with_write_stall(mut self, limit: Duration) -> Self {
+        self.write_stall = Some(limit);
+        self
     }
 }
 
@@ -57,7 +67,8 @@ pub async fn serve<E: Entrance, H: Handler>(
     limits: ServeLimits,
     mut shutdown: Shutdown,
 ) {
-    let server = Server { entrance, handler, head_timeout: limits.head_timeout, shutdown: shutdown.clone() };
+    let ServeLimits { head_timeout, write_stall, .. } = limits;
+    let server = Server { entrance, handler, head_timeout, write_stall, shutdown: shutdown.clone() };
     let mut connections = JoinSet::new();
     let mut draining = shutdown.clone();
     loop {
@@ -106,6 +117,7 @@ struct Server<E, H> {
     entrance: E,
     handler: H,
     head_timeout: Duration,
+    write_stall: Option<Duration>,
     shutdown: Shutdown,
 }
 
@@ -128,9 +140,9 @@ impl<E: Entrance, H: Handler> Server<E, H> {
     }
 
     async fn speak(self, stream: E::Stream, peer: SocketAddr, mut draining: Shutdown) {
-        let Self { handler, head_timeout, shutdown, .. } = self;
+        let Self { handler, head_timeout, write_stall, shutdown, .. } = self;
         let refused = Arc::new(AtomicBool::new(false));
-        let stream = Linger::new(stream, Arc::clone(&refused));
+        let stream = Linger::new(WriteStall::new(stream, write_stall), Arc::clone(&refused));
         let service = service_fn(move |request: Request<Incoming>| {
             let (handler, refused) = (handler.clone(), Arc::clone(&refused));
             async move {

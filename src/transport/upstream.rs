@@ -24,6 +24,7 @@ use self::h2::H2;
 use super::connect::{ConnectError, Connector};
 use super::hold::{Held, HoldError, Upload};
 use super::origin::Origin;
+use super::patience::within;
 
 /// A request that was never written, given back so that it can go over another connection.
 type Unsent = Request<Held>;
@@ -97,10 +98,10 @@ impl Upstream {
         let sent = answered_within(first_byte, upload.as_deref(), self.send_on_any(request)).await;
         // A body at fault ends the exchange, and only the body knows why.
         match (sent, upload.and_then(|upload| upload.fault())) {
-            (Ok(Ok(response)), _) => Ok(without_false_length(response)),
+            (Some(Ok(response)), _) => Ok(without_false_length(response)),
             (_, Some(fault)) => Err(UpstreamError::Body(fault)),
-            (Ok(Err(error)), None) => Err(error),
-            (Err(Elapsed), None) => Err(UpstreamError::FirstByte(first_byte)),
+            (Some(Err(error)), None) => Err(error),
+            (None, None) => Err(UpstreamError::FirstByte(first_byte)),
         }
     }
 
@@ -179,25 +180,18 @@ impl Upstream {
     }
 }
 
-/// Nothing happened for the whole limit.
-struct Elapsed;
-
 /// Gives up when neither a response comes nor the upload gets on for `limit`: an upstream cannot answer what it does not
 /// have yet.
-async fn answered_within<T>(
-    limit: Duration,
-    upload: Option<&Upload>,
-    work: impl Future<Output = T>,
-) -> Result<T, Elapsed> {
+async fn answered_within<T>(limit: Duration, upload: Option<&Upload>, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     let mut passed = Some(0);
     loop {
-        if let Ok(result) = tokio::time::timeout(limit, work.as_mut()).await {
-            return Ok(result);
+        if let Some(result) = within(limit, work.as_mut()).await {
+            return Some(result);
         }
         let now = upload.and_then(Upload::passed);
         if now.is_none() || now == passed {
-            return Err(Elapsed);
+            return None;
         }
         passed = now;
     }

@@ -64,6 +64,39 @@ async fn a09_a27_everything_else_is_a_401_that_reaches_nobody() {
 }
 
 #[tokio::test]
+async fn a27_a_credential_that_two_readers_could_read_differently_is_none() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let (token, other) = (service.token().await, service.token_for("device-0002").await);
+    for lines in [
+        format!("authorization: Bearer\r\n {token}\r\n"),
+        format!("authorization:\r\n\tBearer {token}\r\n"),
+        format!("authorization : Bearer {token}\r\n"),
+        format!("authorization: Bearer {token}\r\nauthorization: Bearer {token}\r\n"),
+        format!("authorization: Bearer {token}\r\nAUTHORIZATION: Bearer {other}\r\n"),
+        format!("authorization: Bearer {token}\r\nauthorization: Basic dTpw\r\n"),
+        format!("x-api-key: {token}\r\nX-Api-Key: {token}\r\n"),
+        format!("authorization: Bearer {token}\r\nx-api-key: {other}\r\n"),
+        format!("authorization: Basic {token}\r\nx-api-key: {token}\r\n"),
+        format!("authorization: Bearer {token}, Bearer {other}\r\n"),
+        format!("authorization: Bearer {token} {other}\r\n"),
+        format!("authorization: Bearer {token}\tx\r\n"),
+        format!("authorization: Bearer\t{token}\r\n"),
+        format!("authorization: Digest {token}\r\n"),
+        format!("x-api-key: Bearer {token}\r\n"),
+        format!("x_api_key: {token}\r\n"),
+    ] {
+        let mut wire = Wire::connect(&service.url).await;
+        let length = BODY.len();
+        let head = format!("POST /v1/messages HTTP/1.1\r\nhost: s\r\nconnection: close\r\n{lines}");
+        wire.send(format!("{head}content-length: {length}\r\n\r\n{BODY}")).await;
+        let came = String::from_utf8_lossy(&wire.rest().await.0).into_owned();
+        assert!(came.starts_with("HTTP/1.1 401 ") || came.starts_with("HTTP/1.1 400 "), "{lines:?}: {came}");
+    }
+    assert_eq!((upstream.connections(), service.usage.records().len()), (0, 0));
+}
+
+#[tokio::test]
 async fn an_expired_token_is_a_401_with_the_hint_to_refresh() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);

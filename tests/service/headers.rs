@@ -120,7 +120,8 @@ const KEPT_UP: [(&str, &str); 20] = [
     ("idempotency-key", "a-b-c"),
 ];
 
-const ENDED_UP: [(&str, &str); 17] = [
+const ENDED_UP: [(&str, &str); 18] = [
+    ("anthropic-organization-id", "of-the-caller"),
     ("x-api-key", "sk-ant-api03-of-the-caller"),
     ("cookie", "session=1"),
     ("proxy-authorization", "Basic YTpi"),
@@ -153,7 +154,11 @@ const KEPT_DOWN: [(&str, &str); 10] = [
     ("strict-transport-security", "max-age=31536000"),
 ];
 
-const ENDED_DOWN: [(&str, &str); 17] = [
+const ENDED_DOWN: [(&str, &str); 21] = [
+    ("x-accel-expires", "3600"),
+    ("x-accel-redirect", "/internal"),
+    ("surrogate-control", "max-age=3600"),
+    ("cdn-cache-control", "max-age=3600"),
     ("set-cookie", "a=b"),
     ("access-control-allow-origin", "*"),
     ("access-control-allow-credentials", "true"),

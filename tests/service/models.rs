@@ -152,6 +152,42 @@ async fn a30_a_compressed_body_needs_a_token_for_all_models() {
 }
 
 #[tokio::test]
+async fn a30_what_a_request_says_beside_its_body_does_not_choose_the_model() {
+    let upstream = Upstream::start();
+    let service = restricted(&upstream);
+    let bearer = format!("Bearer {}", service.token().await);
+    let (good, denied) = (r#"{"model":"claude-sonnet-5-5","messages":[]}"#, r#"{"model":"claude-opus-5-5"}"#);
+    let form = "--x\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nclaude-sonnet-5-5\r\n--x--\r\n";
+    for kind in ["application/json", "text/plain", "application/octet-stream", "multipart/form-data; boundary=x", "x"] {
+        for query in ["", "?model=claude-sonnet-5-5", "?model=claude-opus-5-5&model=claude-sonnet-5-5"] {
+            for (body, expected) in [
+                (good, ""),
+                (denied, "model_not_allowed"),
+                (r#"{"messages":[]}"#, "model_ambiguous"),
+                (form, "model_ambiguous"),
+            ] {
+                let before = upstream.requests().len();
+                let headers = [
+                    ("authorization", bearer.as_str()),
+                    ("content-type", kind),
+                    ("x-model", "claude-opus-5-5"),
+                    ("anthropic-model", "claude-opus-5-5"),
+                ];
+                let answer = post(&service.at(&format!("/v1/messages{query}")), &headers, body).await;
+                let went_up = upstream.requests().split_off(before);
+                if expected.is_empty() {
+                    assert_eq!((answer.status, went_up.len()), (200, 1), "{kind} {query} {body}");
+                    assert_eq!(went_up[0].target, format!("/v1/messages{query}"));
+                    assert_eq!(went_up[0].body, body.as_bytes());
+                } else {
+                    assert_eq!((answer.error_code().as_str(), went_up.len()), (expected, 0), "{kind} {query} {body}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_refreshed_token_keeps_the_models_of_its_first() {
     let upstream = Upstream::start();
     let service = restricted(&upstream);

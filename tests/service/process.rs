@@ -31,7 +31,16 @@ impl Process {
         Self::spawn(Command::new("sh").args(["-c", &script, BINARY]), upstream, settings)
     }
 
+    /// The same with nobody who reads what it logs. Its log stays empty.
+    pub fn start_unheard(upstream: &str, settings: &[(&str, &str)]) -> Self {
+        Self::spawn_heard(Command::new(BINARY).arg("serve"), upstream, settings, false)
+    }
+
     fn spawn(command: &mut Command, upstream: &str, settings: &[(&str, &str)]) -> Self {
+        Self::spawn_heard(command, upstream, settings, true)
+    }
+
+    fn spawn_heard(command: &mut Command, upstream: &str, settings: &[(&str, &str)], heard: bool) -> Self {
         let folder = TempDir::new().expect("a folder for its files");
         let command = command
             .current_dir(folder.path())
@@ -47,13 +56,19 @@ impl Process {
             .envs([("ANTHROPIC_BASE_URL", upstream), ("JWT_SECRET", "0123456789abcdef0123456789abcdef")])
             .envs(settings.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-        let (log, reader) = collect(child.stderr.take().expect("a pipe"));
+        let (log, reader) = if heard {
+            let (log, reader) = collect(child.stderr.take().expect("a pipe"));
+            (log, Some(reader))
+        } else {
+            // The pipe stays open in `child`.
+            (Arc::default(), None)
+        };
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("text");
         let listening: serde_json::Value =
             serde_json::from_str(&line).unwrap_or_else(|_| panic!("it says where it listens: {line:?}"));
         let url = listening["url"].as_str().expect("an address").to_owned();
-        Self { url, child, _folder: folder, log, reader: Some(reader) }
+        Self { url, child, _folder: folder, log, reader }
     }
 
     /// Sends a signal such as `TERM`.
@@ -89,8 +104,18 @@ impl Process {
             }
         };
         let status = tokio::time::timeout(Duration::from_secs(15), ended).await.expect("it ends within 15 s");
-        self.reader.take().expect("read once").join().expect("the reader ends with the pipe");
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the reader ends with the pipe");
+        }
         (status, self.log())
+    }
+
+    /// How much memory it takes now, in bytes.
+    #[cfg(target_os = "linux")]
+    pub fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
     }
 }
 

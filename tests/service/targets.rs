@@ -94,6 +94,72 @@ async fn a20_a_path_that_is_not_in_normal_form_is_refused() {
 }
 
 #[tokio::test]
+async fn a20_a_host_with_a_path_in_it_changes_nothing() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    for host in [
+        "service/v1/organizations",
+        "service/../admin",
+        "service?x=/admin",
+        "service#/admin",
+        "admin",
+        "user@service",
+        "service:99999",
+        "169.254.169.254",
+        "[::1]:3002",
+        "",
+    ] {
+        let request = post("/v1/messages", &token, &[], BODY).replace("host: service", &format!("host: {host}"));
+        let status = Wire::ask(&service.url, request).await.status();
+        assert!(matches!(status, 200 | 400), "{host}: {status}");
+        let unlisted = post("/v1/files", &token, &[], BODY).replace("host: service", &format!("host: {host}"));
+        let status = Wire::ask(&service.url, unlisted).await.status();
+        assert!(matches!(status, 404 | 400), "{host}: {status}");
+    }
+    let received = upstream.requests();
+    assert!(!received.is_empty());
+    for request in received {
+        assert_eq!(request.target, "/v1/messages");
+        assert_eq!(
+            request.header_values("host").collect::<Vec<_>>(),
+            [upstream.url().strip_prefix("http://").unwrap()]
+        );
+    }
+}
+
+#[tokio::test]
+async fn a20_the_path_that_is_judged_is_the_path_that_is_forwarded() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    for (target, forwarded) in [
+        ("/v1/messages", Some("/v1/messages")),
+        ("/v1/messages?beta=true", Some("/v1/messages?beta=true")),
+        ("/v1/messages?/../admin", Some("/v1/messages?/../admin")),
+        ("/v1/messages?a=%2e%2e%2f", Some("/v1/messages?a=%2e%2e%2f")),
+        ("/v1/messages?", Some("/v1/messages?")),
+        ("/v1/messages#/v1/files", Some("/v1/messages")),
+        ("/v1/messages.", None),
+        ("/v1/messages./", None),
+        ("/v1/messages%20", None),
+        ("/v1/messages%23", None),
+        ("/v1/messages%3fx", None),
+        ("/V1/messages", None),
+        ("/v1/MESSAGES", None),
+        ("/v1/messages/batches?x=/v1/messages", None),
+    ] {
+        let before = upstream.requests().len();
+        let status = Wire::ask(&service.url, post(target, &token, &[], BODY)).await.status();
+        let went_up: Vec<_> = upstream.requests().split_off(before).into_iter().map(|one| one.target).collect();
+        match forwarded {
+            Some(forwarded) => assert_eq!((status, went_up), (200, vec![forwarded.to_owned()]), "{target}"),
+            None => assert!(matches!(status, 400 | 404) && went_up.is_empty(), "{target}: {status} {went_up:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a21_no_request_chooses_the_upstream() {
     let upstream = Upstream::start();
     let elsewhere = Upstream::start();
@@ -112,9 +178,16 @@ async fn a21_no_request_chooses_the_upstream() {
         format!("forwarded: host={authority}"),
         format!("x-original-url: http://{authority}/"),
         format!("x-host: {authority}"),
+        format!("x-forwarded-server: {authority}"),
+        format!("x-rewrite-url: http://{authority}/"),
+        format!("x-upstream: http://{authority}"),
+        format!("anthropic-base-url: http://{authority}"),
+        format!("proxy: http://{authority}"),
     ];
     let lines: Vec<_> = lines.iter().map(String::as_str).collect();
-    let body = format!(r#"{{"model":"claude-sonnet-5-5","messages":[],"api_base":"http://{authority}"}}"#);
+    let body = format!(
+        r#"{{"model":"claude-sonnet-5-5","messages":[],"api_base":"http://{authority}","base_url":"http://{authority}"}}"#
+    );
     let request = post("/v1/messages", &token, &lines, &body).replace("host: service", &format!("host: {authority}"));
     assert_eq!(Wire::ask(&service.url, request).await.status(), 200);
     assert_eq!((elsewhere.connections(), upstream.requests().len()), (0, 1));

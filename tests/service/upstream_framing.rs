@@ -139,6 +139,41 @@ async fn a25_the_upstream_cannot_switch_protocols() {
 }
 
 #[tokio::test]
+async fn a42_a_header_of_the_upstream_cannot_hold_another() {
+    for line in [
+        "x-a: b\rset-cookie: a=b",
+        "x-a: b\r\n set-cookie: a=b",
+        "x-a: b\0set-cookie: a=b",
+        "x-a: b\x0bset-cookie: a=b",
+        "x-a\r: b",
+        "x a: b",
+        " x-a: b",
+    ] {
+        let upstream = Upstream::start();
+        let service = TestService::before(&upstream);
+        let token = service.token().await;
+        let answer = format!("HTTP/1.1 200 OK\r\n{line}\r\ncontent-length: 2\r\n\r\n{{}}");
+        upstream.answer_next(Answer::raw(answer.into_bytes()));
+        let mut wire = Wire::connect(&service.url).await;
+        wire.send(messages(&token, BODY)).await;
+        let response = wire.response().await;
+        assert_eq!(
+            (response.status(), response.header("x-valetkey-error")),
+            (502, Some("upstream_invalid")),
+            "{line:?}"
+        );
+        assert!(!response.head.contains("set-cookie"), "{line:?}: {}", response.head);
+    }
+    // An escaped line end is no line end.
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    upstream.answer_next(Answer::json(200, serde_json::json!({})).header("x-a", "b%0d%0aset-cookie: a=b"));
+    let answer = service.messages(&token, BODY).await;
+    assert_eq!((answer.header("x-a"), answer.header("set-cookie")), (Some("b%0d%0aset-cookie: a=b"), None));
+}
+
+#[tokio::test]
 async fn f17_a_request_that_may_have_arrived_is_never_sent_twice() {
     for leg in Leg::ALL {
         for fault in [Answer::raw(Vec::new()), Answer::message_stream("a").cut_after(0, Cut::Reset)] {

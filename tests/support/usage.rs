@@ -1,5 +1,6 @@
 //! Collects usage records.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,10 +12,12 @@ use valetkey::service::usage::{UsageRecord, UsageSink};
 pub(crate) struct Recorder {
     records: Mutex<Vec<UsageRecord>>,
     added: Notify,
+    panics: AtomicBool,
 }
 
 impl UsageSink for Recorder {
     fn record(&self, record: &Arc<UsageRecord>) {
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "a panic that a test asked for: {}", record.request_id);
         self.records.lock().unwrap().push(record.as_ref().clone());
         self.added.notify_waiters();
     }
@@ -23,6 +26,11 @@ impl UsageSink for Recorder {
 impl Recorder {
     pub(crate) fn shared() -> Arc<Self> {
         Arc::default()
+    }
+
+    /// Panics at the next record, in the middle of a request, as a fault in the service would.
+    pub(crate) fn panic_at_the_next(&self) {
+        self.panics.store(true, Ordering::SeqCst);
     }
 
     /// What has come so far.

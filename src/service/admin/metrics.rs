@@ -18,6 +18,7 @@ pub(super) async fn page(State(desk): State<Desk>) -> Response {
     usage(&desk);
     otlp(&desk);
     limits(&desk);
+    bootstrap(&desk);
     keys(&desk);
     tls(&desk);
     breaker(&desk);
@@ -58,6 +59,14 @@ fn limits(desk: &Desk) {
     set(limits, &[("decision", "denied_concurrent")], state.counters.denied_concurrent);
     set(limits, &[("decision", "by_fallback")], state.by_fallback);
     set(limits, &[("decision", "degraded_now")], u64::from(matches!(state.store, Store::Degraded { .. })));
+}
+
+fn bootstrap(desk: &Desk) {
+    let figures = desk.issuer.bootstrap_figures();
+    let bootstrap = &desk.metrics.bootstrap;
+    set(bootstrap, &[("what", "network_refused")], figures.refused_networks);
+    set(bootstrap, &[("what", "new_device_refused")], figures.refused_devices);
+    set(bootstrap, &[("what", "networks_remembered")], figures.networks as u64);
 }
 
 fn keys(desk: &Desk) {

@@ -117,10 +117,24 @@ fn a06_a_token_dies_in_its_second_and_not_before() {
 #[test]
 fn a06_a_token_that_claims_too_long_a_life_dies_with_the_others() {
     let gate = Gate::new();
-    let claims = Claims { exp: u64::MAX, ..gate.claims() };
+    let claims = Claims { exp: LATEST, ..gate.claims() };
     assert_eq!(gate.judge(&claims), Ok(()));
     gate.clock.advance(Duration::from_secs(600));
     assert_eq!(gate.judge(&claims), Err(ErrorCode::TokenExpired));
+}
+
+#[test]
+fn a05_a_time_beyond_every_calendar_is_no_time() {
+    let gate = Gate::new();
+    for time in [LATEST + 1, 1 << 53, 1 << 63, u64::MAX] {
+        for claims in [
+            Claims { exp: time, ..gate.claims() },
+            Claims { iat: time, ..gate.claims() },
+            Claims { nbf: time, ..gate.claims() },
+        ] {
+            assert_eq!(gate.judge(&claims), Err(ErrorCode::TokenInvalid), "{time}");
+        }
+    }
 }
 
 #[test]

@@ -97,6 +97,12 @@ pub struct Flags {
     /// Tokens that allow a device to enrol, separated by commas, at least 16 characters each
     #[arg(long, env = "ENROLMENT_TOKENS", value_name = "LIST", hide_env_values = true)]
     pub enrolment_tokens: Option<String>,
+    /// Requests for a first token from one address (of IPv6 one /48) in any hour, failed ones too; loopback has no limit; 0 means none
+    #[arg(long, env = "BOOTSTRAP_RATE_MAX", default_value = "60")]
+    pub bootstrap_rate_max: Option<String>,
+    /// New devices that get a token in any hour, wherever they are; each instance counts for itself; 0 means no limit
+    #[arg(long, env = "BOOTSTRAP_NEW_DEVICES_PER_HOUR", default_value = "0")]
+    pub bootstrap_new_devices_per_hour: Option<String>,
     /// Models that devices may ask for, separated by commas; claude-haiku-* stands for all that begin so; default all
     #[arg(long, env = "ALLOWED_MODELS", value_name = "LIST")]
     pub allowed_models: Option<String>,
@@ -112,6 +118,9 @@ pub struct Flags {
     /// Longest wait for a request's head, and for the next piece of its body, in ms
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "60000")]
     pub request_timeout: Option<String>,
+    /// Longest wait for a client to take the next piece of its answer, in ms
+    #[arg(long, env = "CLIENT_READ_TIMEOUT", default_value = "300000")]
+    pub client_read_timeout: Option<String>,
     /// Threads that serve requests; default one for each core
     #[arg(long, env = "WORKERS")]
     pub workers: Option<String>,

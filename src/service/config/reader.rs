@@ -67,6 +67,7 @@ impl Reader {
             max_connections: self.number("MAX_CONNECTIONS", flags.max_connections.as_deref(), 10_000, 1, 1 << 20),
             max_payload: self.number("MAX_PAYLOAD_SIZE", flags.max_payload_size.as_deref(), 32 << 20, 1, 1 << 30),
             request_timeout: self.millis("REQUEST_TIMEOUT", flags.request_timeout.as_deref(), 60_000),
+            client_read_timeout: self.millis("CLIENT_READ_TIMEOUT", flags.client_read_timeout.as_deref(), 300_000),
             drain: self.millis("DRAIN_TIMEOUT", flags.drain_timeout.as_deref(), 30_000),
         }
     }
@@ -146,7 +147,7 @@ impl Reader {
         if tokens.iter().any(|token| token.expose().len() < 16) {
             self.wrong("ENROLMENT_TOKENS", "holds a token with fewer than 16 characters".into());
         }
-        Enrolment { mode, tokens }
+        Enrolment { mode, tokens, limits: self.bootstrap_limits(flags) }
     }
 
     pub(super) fn cors(&mut self, flags: &Flags) -> Vec<HeaderValue> {

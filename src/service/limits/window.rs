@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Amounts over time. Times are nanoseconds since a moment of the caller's choice.
 #[derive(Default)]
-pub(super) struct Window {
+pub(in crate::service) struct Window {
     /// By slot number modulo [`KEPT`]; made at the first use.
     slots: Option<Box<[u32; KEPT]>>,
     /// Their sum.
@@ -20,14 +20,14 @@ pub(super) struct Window {
 
 /// The slot that something was added to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slot {
+pub(in crate::service) struct Slot {
     number: u64,
     width: u64,
 }
 
 impl Window {
     /// Forgets what has left the window of this length by `now`. A `now` before the last one counts as the last one.
-    pub(super) fn advance(&mut self, now: u64, length: Duration) {
+    pub(in crate::service) fn advance(&mut self, now: u64, length: Duration) {
         let length = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
         let width = length.div_ceil(SLOTS).max(1);
         if width != self.width {
@@ -49,7 +49,7 @@ impl Window {
     }
 
     /// Adds to the newest slot. One slot holds up to 2³² − 1.
-    pub(super) fn add(&mut self, amount: u64) -> Slot {
+    pub(in crate::service) fn add(&mut self, amount: u64) -> Slot {
         let slot = &mut self.slots.get_or_insert_with(|| Box::new([0; KEPT]))[index(self.latest)];
         let added = u32::try_from(amount).unwrap_or(u32::MAX).min(u32::MAX - *slot);
         *slot += added;
@@ -69,7 +69,7 @@ impl Window {
     }
 
     /// How long after `now` there will be less than `limit`; `None` when there is less already.
-    pub(super) fn wait(&self, now: u64, limit: u64) -> Option<Duration> {
+    pub(in crate::service) fn wait(&self, now: u64, limit: u64) -> Option<Duration> {
         let mut excess = (self.total + 1).checked_sub(limit).filter(|&excess| excess > 0)?;
         let slots = self.slots.as_ref()?;
         let oldest = self.latest.saturating_sub(SLOTS);
@@ -85,7 +85,7 @@ impl Window {
     }
 
     /// Whether everything has left the window by `now`.
-    pub(super) fn is_over(&self, now: u64) -> bool {
+    pub(in crate::service) fn is_over(&self, now: u64) -> bool {
         self.total == 0 || now / self.width.max(1) >= self.latest.saturating_add(KEPT as u64)
     }
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A count, or nothing when the value is null or no whole number. What a counter holds must never void the others.
+/// A count, or nothing when the value is null, no whole number, or more than any request can use. What a counter holds must
+/// never void the others, and no sum of counts may overflow: not here, and not in a database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Count(pub(super) Option<u64>);
 
@@ -24,7 +25,7 @@ impl<'de> Visitor<'de> for CountVisitor {
     }
 
     fn visit_u64<E>(self, count: u64) -> Result<Count, E> {
-        Ok(Count(Some(count)))
+        Ok(Count((count <= MOST).then_some(count)))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Count, E> {
@@ -55,5 +56,25 @@ impl<'de> Visitor<'de> for CountVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Count, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Count(None))
+    }
+}
+
+/// A million times what the largest model takes at once; eight million such requests fit into 63 bits.
+const MOST: u64 = 1 << 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a33_a_number_that_is_no_count_counts_nothing() {
+        let read = |text: &str| serde_json::from_str::<Count>(text).unwrap().0;
+        assert_eq!(read("7"), Some(7));
+        assert_eq!(read("1099511627776"), Some(MOST));
+        for text in
+            ["1099511627777", "18446744073709551615", "18446744073709551616", "-1", "1.5", "1e300", "null", "[1]", "{}"]
+        {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Decodes a copy of a compressed response for the meter. The client gets the compressed bytes.
 
 use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
+use compression_codecs::zstd::params::DParameter;
 use compression_codecs::{BrotliDecoder, DecodeV2, GzipDecoder, ZlibDecoder, ZstdDecoder};
 
 /// A streaming decoder for one `Content-Encoding` (RFC 9110 §8.4.1, RFC 8878 for zstd).
@@ -18,7 +19,7 @@ impl Decoder {
             b"gzip" | b"x-gzip" => Box::new(GzipDecoder::new()),
             b"deflate" => Box::new(ZlibDecoder::new()),
             b"br" => Box::new(BrotliDecoder::new()),
-            b"zstd" => Box::new(ZstdDecoder::new()),
+            b"zstd" => Box::new(ZstdDecoder::new_with_params(&[DParameter::window_log_max(ZSTD_WINDOW)])),
             _ => return None,
         }))
     }
@@ -49,6 +50,9 @@ impl Decoder {
 }
 
 const ROOM: usize = 4096;
+
+/// 8 MiB, which is all that HTTP allows (RFC 9659); the library would make room for 128.
+const ZSTD_WINDOW: u32 = 23;
 
 /// A bound on what one piece may blow up to, so that a bomb costs time in proportion to its size on the wire.
 const MAX_PLAIN: usize = 64 << 20;
@@ -91,6 +95,45 @@ mod tests {
         for encoding in [b"gzip".as_slice(), b"deflate", b"br", b"zstd"] {
             assert!(Decoder::for_encoding(encoding).is_some());
         }
+    }
+
+    #[test]
+    fn a33_a_bomb_is_given_up_at_a_bound() {
+        for (encoding, bomb) in [(b"zstd".as_slice(), zstd_bomb(22)), (b"gzip", gzip_bomb())] {
+            let mut decoder = Decoder::for_encoding(encoding).unwrap();
+            let mut plain = 0;
+            let end = decoder.decode(&bomb, |part| plain += part.len());
+            assert_eq!(end, Err(Undecodable));
+            assert!(plain <= MAX_PLAIN + ROOM && bomb.len() < MAX_PLAIN / 500, "{} made {plain}", bomb.len());
+        }
+    }
+
+    #[test]
+    fn a33_a_window_larger_than_http_allows_is_refused_before_it_is_allocated() {
+        let mut decoder = Decoder::for_encoding(b"zstd").unwrap();
+        let mut plain = 0;
+        assert_eq!(decoder.decode(&zstd_bomb(27), |part| plain += part.len()), Err(Undecodable));
+        assert_eq!(plain, 0);
+    }
+
+    /// 80 MiB of zeros, in a frame (RFC 8878) with a window of so many bits: its header, and 640 blocks of 128 KiB that each
+    /// repeat one byte.
+    fn zstd_bomb(window: u8) -> Vec<u8> {
+        let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, (window - 10) << 3];
+        for number in 0..640_u32 {
+            let header = (128 << 10 << 3) | (1 << 1) | u32::from(number == 639);
+            frame.extend_from_slice(&header.to_le_bytes()[..3]);
+            frame.push(0);
+        }
+        frame
+    }
+
+    fn gzip_bomb() -> Vec<u8> {
+        use std::io::Write;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        let zeros = vec![0; 1 << 20];
+        (0..80).for_each(|_| encoder.write_all(&zeros).unwrap());
+        encoder.finish().unwrap()
     }
 
     #[test]

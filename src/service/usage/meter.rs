@@ -26,12 +26,19 @@ enum Reader {
     /// An event stream.
     Stream(Box<SseScanner>),
     /// One JSON object.
-    Object(Box<ObjectScanner<2>>),
+    Object(Box<Object>),
     /// It has no usage in it, or none that can be read.
     Unreadable {
         /// Whether it should have some.
         expected: bool,
     },
+}
+
+/// A JSON object on its way.
+struct Object {
+    scanner: ObjectScanner<2>,
+    /// Bytes of it that passed.
+    bytes: usize,
 }
 
 impl Meter {
@@ -79,7 +86,7 @@ impl Tap for Meter {
     fn end(&mut self, ending: Ending) {
         let ended = self.ended(ending);
         let reader = &self.reader;
-        self.recording.fill(|record| reader.report(record));
+        self.recording.fill(|record| reader.report(record, ending));
         self.recording.finish(ended);
     }
 }
@@ -92,12 +99,15 @@ impl Reader {
                 scanner.feed(bytes);
                 true
             }
-            Self::Object(scanner) => scanner.feed(bytes).is_ok(),
+            Self::Object(object) => {
+                object.bytes += bytes.len();
+                object.scanner.feed(bytes).is_ok()
+            }
             Self::Unreadable { .. } => true,
         }
     }
 
-    fn report(&self, record: &mut UsageRecord) {
+    fn report(&self, record: &mut UsageRecord, ending: Ending) {
         match self {
             Self::Stream(scanner) => {
                 let seen = scanner.seen();
@@ -112,11 +122,17 @@ impl Reader {
                     record.tokens.output_tokens = record.tokens.output_tokens.max(estimate);
                 }
             }
-            Self::Object(scanner) => {
-                record.model_answered = parsed(scanner.found(MODEL));
-                match parsed::<Usage>(scanner.found(USAGE)) {
+            Self::Object(object) => {
+                record.model_answered = parsed(object.scanner.found(MODEL));
+                match parsed::<Usage>(object.scanner.found(USAGE)) {
                     Some(usage) => record.tokens.merge(&usage),
                     None => record.no_usage = true,
+                }
+                // Usage is the last thing that an answer says. Who leaves before it has what came before all the same.
+                if record.no_usage && ending != Ending::Complete {
+                    record.output_estimated = true;
+                    let content = object.bytes.saturating_sub(OBJECT_OVERHEAD);
+                    record.tokens.output_tokens = (content / BYTES_PER_TOKEN) as u64;
                 }
             }
             Self::Unreadable { expected } => record.no_usage = *expected,
@@ -128,7 +144,7 @@ fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, Reader) {
     let reader = match headers.get(CONTENT_TYPE).map_or(b"".as_slice(), |value| value.as_bytes()) {
         kind if kind.starts_with(b"text/event-stream") => Reader::Stream(Box::default()),
         kind if kind.starts_with(b"application/json") => {
-            Reader::Object(Box::new(ObjectScanner::new(["model", "usage"])))
+            Reader::Object(Box::new(Object { scanner: ObjectScanner::new(["model", "usage"]), bytes: 0 }))
         }
         _ => Reader::Unreadable { expected: true },
     };
@@ -153,3 +169,7 @@ const USAGE: usize = 1;
 
 /// Anthropic's own floor for text whose tokens nobody counted.
 const BYTES_PER_TOKEN: usize = 4;
+
+/// The bytes of an answer in front of its text.
+const OBJECT_OVERHEAD: usize =
+    br#"{"model":"","id":"","type":"message","role":"assistant","content":[{"type":"text","text":""#.len();

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Incoming, SizeHint};
-use tokio::time::Sleep;
 
 use super::{HoldError, HoldLimits, Inspector};
+use crate::transport::silence::Silence;
 
 /// What is still to come of a body.
 pub(super) struct Rest {
@@ -20,7 +20,7 @@ pub(super) struct Rest {
     inspector: Option<Box<dyn Inspector>>,
     silence: Duration,
     /// Runs while the client sends nothing.
-    stalls: Option<Pin<Box<Sleep>>>,
+    stalls: Option<Silence>,
     upload: Arc<Upload>,
 }
 
@@ -80,9 +80,9 @@ impl Rest {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HoldError>>> {
         loop {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-                let silence = self.silence;
-                let stalls = self.stalls.get_or_insert_with(|| Box::pin(tokio::time::sleep(silence)));
-                return stalls.as_mut().poll(cx).map(|()| Some(Err(HoldError::Stalled(silence))));
+                let limit = self.silence;
+                let silence = self.stalls.get_or_insert_with(|| Silence::new(limit));
+                return silence.poll(cx).map(|limit| Some(Err(HoldError::Stalled(limit))));
             };
             self.stalls = None;
             let Some(frame) = frame else {

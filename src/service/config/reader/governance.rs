@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::{DEFAULT_DATABASE, Reader, is_local, list, set, sqlite_file, weakness};
 use crate::secret::Secret;
-use crate::service::config::{AdminConfig, DatabaseUrl, DeviceLimits, Flags, RetentionConfig, Stores};
+use crate::service::config::{AdminConfig, BootstrapLimits, DatabaseUrl, DeviceLimits, Flags, RetentionConfig, Stores};
 
 impl Reader {
     pub(in crate::service::config) fn limits(&mut self, flags: &Flags) -> DeviceLimits {
@@ -22,6 +22,13 @@ impl Reader {
             tokens_per_minute: NonZeroU64::new(tokens),
             concurrent: NonZeroU32::new(concurrent),
         }
+    }
+
+    pub(super) fn bootstrap_limits(&mut self, flags: &Flags) -> BootstrapLimits {
+        let rate = self.number("BOOTSTRAP_RATE_MAX", flags.bootstrap_rate_max.as_deref(), 60, 0, u32::MAX);
+        let new = flags.bootstrap_new_devices_per_hour.as_deref();
+        let new = self.number("BOOTSTRAP_NEW_DEVICES_PER_HOUR", new, 0, 0, u32::MAX);
+        BootstrapLimits { per_network: NonZeroU32::new(rate), new_devices: NonZeroU32::new(new) }
     }
 
     pub(in crate::service::config) fn stores(&mut self, flags: &Flags) -> Stores {

@@ -1,0 +1,100 @@
+use std::num::NonZeroU32;
+
+use tokio::time::advance;
+
+use super::*;
+
+fn guard(per_network: u32, new_devices: u32) -> BootstrapGuard {
+    let limits =
+        BootstrapLimits { per_network: NonZeroU32::new(per_network), new_devices: NonZeroU32::new(new_devices) };
+    BootstrapGuard::new(limits)
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn device(number: usize) -> DeviceId {
+    DeviceId::parse(&format!("device-{number:05}")).unwrap()
+}
+
+/// How many of `tries` requests from `source` are let in.
+fn admitted(guard: &BootstrapGuard, source: &str, tries: usize) -> usize {
+    (0..tries).filter(|_| guard.admit(ip(source)).is_ok()).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a17_ten_thousand_requests_of_one_address_get_what_one_may() {
+    let guard = guard(60, 0);
+    assert_eq!(admitted(&guard, "192.0.2.1", 10_000), 60);
+    assert_eq!(admitted(&guard, "192.0.2.2", 10_000), 60, "its neighbour has an hour of its own");
+    assert_eq!(admitted(&guard, "::ffff:192.0.2.1", 10), 0, "another spelling is the same address");
+    assert_eq!(guard.figures(), BootstrapFigures { refused_networks: 19_890, refused_devices: 0, networks: 2 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a17_all_addresses_of_an_ipv6_network_are_one_source() {
+    let guard = guard(60, 0);
+    let rotating = (0..10_000_u32).filter(|number| {
+        let source = format!("2001:db8:1:{:x}::{:x}", number % 0xffff, number);
+        guard.admit(ip(&source)).is_ok()
+    });
+    assert_eq!(rotating.count(), 60);
+    assert_eq!(admitted(&guard, "2001:db8:2::1", 100), 60, "the next /48");
+    assert_eq!(guard.figures().networks, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_later_there_is_room_and_the_answer_says_when() {
+    let guard = guard(2, 0);
+    assert_eq!(admitted(&guard, "192.0.2.1", 3), 2);
+    let refused = guard.admit(ip("192.0.2.1")).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::RateLimited);
+    let wait = refused.retry_after.unwrap();
+    assert!(wait >= HOUR && wait <= HOUR + HOUR / 60, "{wait:?}");
+    advance(HOUR - Duration::from_secs(1)).await;
+    assert_eq!(admitted(&guard, "192.0.2.1", 1), 0);
+    advance(wait - HOUR + Duration::from_secs(1)).await;
+    assert_eq!(admitted(&guard, "192.0.2.1", 3), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn loopback_and_a_limit_of_zero_let_everybody_in() {
+    for source in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"] {
+        assert_eq!(admitted(&guard(1, 0), source, 100), 100, "{source}");
+    }
+    assert_eq!(admitted(&guard(0, 0), "192.0.2.1", 100), 100);
+    assert!((0..100).all(|number| guard(0, 0).enrol(&device(number)).is_ok()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a17_networks_that_are_remembered_are_bounded() {
+    let guard = guard(1, 0);
+    for number in 0..3 * u32::try_from(MOST_NETWORKS).unwrap() {
+        let source = IpAddr::from(std::net::Ipv4Addr::from(0xc000_0000 + number));
+        assert!(guard.admit(source).is_ok());
+        assert!(guard.figures().networks <= MOST_NETWORKS);
+    }
+    // Those of which nothing counts make room first.
+    advance(HOUR * 2).await;
+    for number in 0..2 * u32::try_from(MOST_NETWORKS).unwrap() {
+        assert!(guard.admit(IpAddr::from(std::net::Ipv4Addr::from(0xc800_0000 + number))).is_ok());
+    }
+    assert!(guard.figures().networks <= MOST_NETWORKS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a17_new_devices_have_a_budget_and_known_ones_need_none() {
+    let guard = guard(0, 10);
+    let enrolled: Vec<_> = (0..10_000).filter(|number| guard.enrol(&device(*number)).is_ok()).collect();
+    assert_eq!(enrolled, (0..10).collect::<Vec<_>>());
+    assert!(guard.enrol(&device(3)).is_ok(), "it was new once");
+    guard.know(&device(77));
+    assert!(guard.enrol(&device(77)).is_ok(), "its token was good");
+    let refused = guard.enrol(&device(78)).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::RateLimited);
+    assert!(refused.retry_after.is_some_and(|wait| wait >= HOUR));
+    assert_eq!(guard.figures().refused_devices, 9_991);
+    advance(HOUR + HOUR / 60).await;
+    assert!(guard.enrol(&device(78)).is_ok());
+}

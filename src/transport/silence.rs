@@ -1,0 +1,97 @@
+//! Notices that nothing has come for too long.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+use super::patience::ANOTHER_LOOK;
+
+/// Measures the time since the last bytes. The timer is armed at the first wait and moved only when it fires, so that a
+/// busy stream costs no timer work and a response that is all there costs none at all.
+pub(super) struct Silence {
+    limit: Duration,
+    armed: Option<Armed>,
+}
+
+struct Armed {
+    last: Instant,
+    timer: Pin<Box<Sleep>>,
+    /// The limit has passed, and one more look is taken.
+    looks_again: bool,
+}
+
+impl Silence {
+    /// Nothing may come for `limit`, from the first wait on.
+    #[must_use]
+    pub(super) fn new(limit: Duration) -> Self {
+        Self { limit, armed: None }
+    }
+
+    /// Something came.
+    pub(super) fn broken(&mut self) {
+        if let Some(armed) = &mut self.armed {
+            armed.last = Instant::now();
+            armed.looks_again = false;
+        }
+    }
+
+    /// Ready with the limit once it has passed. To be polled only after a look that found nothing.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
+        let limit = self.limit;
+        let armed = self.armed.get_or_insert_with(|| {
+            let last = Instant::now();
+            Armed { last, timer: Box::pin(tokio::time::sleep_until(last + limit)), looks_again: false }
+        });
+        loop {
+            ready!(armed.timer.as_mut().poll(cx));
+            let (due, now) = (armed.last + limit, Instant::now());
+            if now < due {
+                armed.timer.as_mut().reset(due);
+            } else if armed.looks_again {
+                return Poll::Ready(limit);
+            } else {
+                armed.looks_again = true;
+                armed.timer.as_mut().reset(now + ANOTHER_LOOK);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_after_its_limit_since_the_last_bytes() {
+        let mut silence = Silence::new(LIMIT);
+        let began = Instant::now();
+        assert!(poll_fn(|cx| Poll::Ready(silence.poll(cx))).await.is_pending());
+        advance(LIMIT - Duration::from_secs(1)).await;
+        silence.broken();
+        assert_eq!(poll_fn(|cx| silence.poll(cx)).await, LIMIT);
+        let waited = began.elapsed();
+        assert!(waited >= LIMIT * 2 - Duration::from_secs(1) && waited < LIMIT * 2, "{waited:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f25_bytes_that_are_found_at_the_second_look_break_it() {
+        let mut silence = Silence::new(LIMIT);
+        assert!(poll_fn(|cx| Poll::Ready(silence.poll(cx))).await.is_pending());
+        // The process stood still for longer than the limit.
+        advance(LIMIT * 3).await;
+        assert!(poll_fn(|cx| Poll::Ready(silence.poll(cx))).await.is_pending());
+        silence.broken();
+        advance(LIMIT - Duration::from_secs(1)).await;
+        assert!(poll_fn(|cx| Poll::Ready(silence.poll(cx))).await.is_pending());
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(poll_fn(|cx| silence.poll(cx)).await, LIMIT);
+    }
+}
