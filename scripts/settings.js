@@ -24,6 +24,7 @@ const CONCERNS = {
   ],
   'What a device may do': [
     'ALLOWED_MODELS', 'RATE_LIMIT_MAX', 'RATE_LIMIT_WINDOW', 'TOKENS_PER_MINUTE', 'CONCURRENT_REQUESTS', 'REDIS_URL',
+    'BATCHES_AND_FILES', 'MAX_BATCH_SIZE', 'MAX_FILE_SIZE',
   ],
   'What is kept, and how it is governed': [
     'DATABASE_URL', 'ADMIN_TOKEN', 'ADMIN_HOST', 'ADMIN_PORT', 'REVOCATION_MAX_STALENESS',

@@ -21,6 +21,7 @@ pub mod log;
 pub mod metrics;
 mod model;
 pub mod money;
+mod objects;
 mod pipeline;
 pub mod prices;
 mod protocol;
@@ -49,6 +50,7 @@ use self::config::Listen;
 use self::control::Control;
 use self::endpoint::{Endpoint, Parts};
 use self::keyring::{KeyReload, KeyRing};
+use self::objects::Biller;
 use self::pipeline::Worker;
 pub use self::running::Running;
 pub use self::start_error::StartError;
@@ -76,6 +78,8 @@ pub struct Service {
     reload: Option<KeyReload>,
     control: Control,
     desk: Desk,
+    /// None when batches are not offered.
+    biller: Option<Arc<Biller>>,
 }
 
 impl Service {
@@ -117,7 +121,7 @@ impl Service {
             })
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
-        let control = self.control.start(self.desk, shutdown.clone());
+        let control = self.control.start(self.desk, self.biller, shutdown.clone());
         Ok(Running { workers, reloading, control })
     }
 }

@@ -14,6 +14,7 @@ use super::gates::Gates;
 use super::issue::Issuer;
 use super::keyring::{KeyList, KeyReload, KeyRing};
 use super::metrics::Metrics;
+use super::objects::{Objects, Takers};
 use super::pipeline::Pipeline;
 use super::prices::Prices;
 use super::protocol;
@@ -33,7 +34,8 @@ impl Service {
     /// [`StartError`]
     pub fn build(config: Config, ports: Ports) -> Result<Self, StartError> {
         let settings = Arc::new(admin::settings(&config));
-        let protocol = protocol::describe(&config.listen, &config.tokens, &config.enrolment);
+        let offer = config.batches_and_files;
+        let protocol = protocol::describe(&config.listen, &config.tokens, &config.enrolment, &offer);
         let (keys, reload) = signing_keys(config.signing)?;
         let token_life = config.tokens.lifetime;
         let standing = Standing {
@@ -48,12 +50,22 @@ impl Service {
             breaker: Breaker::new(breaker::Settings::default()),
         });
         let metrics = Arc::new(Metrics::default());
+        let beside = UsageSinks::new(vec![Arc::clone(&ports.usage), Arc::clone(&metrics) as _]);
         let sinks = UsageSinks::new(vec![ports.usage, Arc::clone(&metrics) as _, Arc::clone(&opened.usage) as _]);
+        let takers = Takers { all: Arc::new(sinks), beside: Arc::new(beside) };
+        let (usage, prices) = (Arc::clone(&takers.all), Arc::new(Prices::shipped()));
+        let connector = upstream::connector(&config.upstream)?;
+        let objects = offer.offered.then(|| {
+            let way = (&config.upstream, connector.clone());
+            Objects::new(offer, opened.ledger.clone(), way, takers, Arc::clone(&prices), Arc::clone(&ports.clock))
+        });
+        let biller = objects.as_ref().map(Objects::biller);
         let auth = Arc::new(Auth::new(Arc::clone(&keys), Arc::clone(&ports.clock), config.tokens.clone()));
         let pipeline = Pipeline::new(
             Arc::clone(&auth),
-            (Arc::clone(&gates), Arc::new(Prices::shipped())),
-            Arc::new(sinks),
+            (Arc::clone(&gates), prices),
+            usage,
+            objects,
             &config.listen,
             &config.upstream,
         );
@@ -88,10 +100,9 @@ impl Service {
             protocol: protocol.to_string().into(),
             body_timeout: config.listen.request_timeout,
         });
-        let connector = upstream::connector(&config.upstream)?;
         let listener = bind(config.listen.address)
             .map_err(|source| StartError::Bind { address: config.listen.address, source })?;
-        Ok(Self { listener, listen: config.listen, connector, parts, control, desk, keys, reload })
+        Ok(Self { listener, listen: config.listen, connector, parts, control, desk, biller, keys, reload })
     }
 }
 

@@ -120,8 +120,9 @@ impl Handler for Endpoint {
         if let Some(preflight) = self.parts.cors.preflight(request.method(), request.headers()) {
             return preflight;
         }
-        let target =
-            check_target(request.method(), request.uri()).and_then(|()| route(request.method(), request.uri().path()));
+        let with_objects = self.parts.pipeline.offers_objects();
+        let target = check_target(request.method(), request.uri())
+            .and_then(|()| route(request.method(), request.uri().path(), with_objects));
         let line = Line { method: request.method().clone(), target: request.uri().clone(), peer, id, at };
         let outcome = match target {
             Ok(route) => self.answer(request, route, id, at).await.map(|response| (Some(route), response)),

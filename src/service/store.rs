@@ -1,7 +1,8 @@
-//! The database: devices, usage, revocations and the audit trail, in SQLite or PostgreSQL.
+//! The database: devices, usage, revocations, the audit trail and who owns what upstream, in SQLite or PostgreSQL.
 //!
-//! One SQL text serves both. Nothing on a request's way waits for it: usage goes through the [`UsageWriter`], and what
-//! decides about requests is a copy in memory that polls [`Revocations::revision`] and [`Devices::revision`].
+//! One SQL text serves both. Nothing on a request's way waits for it but batches, files and what names a file: usage
+//! goes through the [`UsageWriter`], and what decides about requests is a copy in memory that polls
+//! [`Revocations::revision`] and [`Devices::revision`].
 
 mod audit;
 mod column;
@@ -9,6 +10,7 @@ mod devices;
 mod error;
 mod identifier;
 mod millis;
+mod owned;
 mod page;
 mod postgres;
 mod revision;
@@ -27,6 +29,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
 pub use self::audit::{Audit, AuditEntry, NewAuditEntry, Outcome};
 pub use self::devices::{Device, DeviceFilter, DevicePatch, DeviceState, Devices, Seen};
 pub use self::error::StoreError;
+pub use self::owned::{ObjectKind, OwnedObject, OwnedObjects, OwnedPage, PageStart};
 pub use self::page::{Page, PageRequest};
 pub use self::revocations::{NewRevocation, Revocation, RevocationKind, Revocations};
 pub use self::usage::{Totals, TotalsBy, UsageFilter, UsageHistory, UsageRow};
@@ -82,6 +85,12 @@ impl Database {
     #[must_use]
     pub fn revocations(&self) -> Revocations {
         Revocations::new(self.clone())
+    }
+
+    /// What devices have upstream.
+    #[must_use]
+    pub fn owned_objects(&self) -> OwnedObjects {
+        OwnedObjects::new(self.clone())
     }
 
     /// Who did what as an administrator.

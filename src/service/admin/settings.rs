@@ -7,6 +7,7 @@ use crate::service::config::{Config, DatabaseUrl, SigningSecret};
 /// Every setting that an operator asks about when something is not as expected.
 pub(in crate::service) fn settings(config: &Config) -> Value {
     let (listen, upstream, limits) = (&config.listen, &config.upstream, &config.limits);
+    let stored = &config.batches_and_files;
     let is_set = |set: bool| if set { "set" } else { "not set" };
     json!({
         "HOST": listen.address.ip(),
@@ -32,6 +33,9 @@ pub(in crate::service) fn settings(config: &Config) -> Value {
         "RATE_LIMIT_WINDOW": millis(limits.window),
         "TOKENS_PER_MINUTE": limits.tokens_per_minute.map_or(0, std::num::NonZeroU64::get),
         "CONCURRENT_REQUESTS": limits.concurrent.map_or(0, std::num::NonZeroU32::get),
+        "BATCHES_AND_FILES": if stored.offered { "on" } else { "off" },
+        "MAX_BATCH_SIZE": stored.max_batch,
+        "MAX_FILE_SIZE": stored.max_file,
         "DATABASE_URL": match &config.stores.database {
             DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
             DatabaseUrl::Postgres(_) => "postgres://…".to_owned(),

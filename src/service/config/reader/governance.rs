@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::{DEFAULT_DATABASE, Reader, is_local, list, set, sqlite_file, weakness};
 use crate::secret::Secret;
-use crate::service::config::{AdminConfig, DatabaseUrl, DeviceLimits, Flags, Stores};
+use crate::service::config::{AdminConfig, BatchesAndFiles, DatabaseUrl, DeviceLimits, Flags, Stores};
 
 impl Reader {
     pub(in crate::service::config) fn limits(&mut self, flags: &Flags) -> DeviceLimits {
@@ -20,6 +20,17 @@ impl Reader {
             window: self.millis("RATE_LIMIT_WINDOW", flags.rate_limit_window.as_deref(), 60_000),
             tokens_per_minute: NonZeroU64::new(tokens),
             concurrent: NonZeroU32::new(concurrent),
+        }
+    }
+
+    pub(in crate::service::config) fn batches_and_files(&mut self, flags: &Flags) -> BatchesAndFiles {
+        let (batch, file) = (flags.max_batch_size.as_deref(), flags.max_file_size.as_deref());
+        let choices = [("on", true), ("off", false)];
+        let offered = self.choice("BATCHES_AND_FILES", flags.batches_and_files.as_deref(), &choices);
+        BatchesAndFiles {
+            offered: offered.unwrap_or(false),
+            max_batch: self.number("MAX_BATCH_SIZE", batch, 256 << 20, 1, 1 << 40),
+            max_file: self.number("MAX_FILE_SIZE", file, 500 << 20, 1, 1 << 40),
         }
     }
 
