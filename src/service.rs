@@ -27,6 +27,7 @@ pub mod log;
 pub mod metrics;
 mod model;
 pub mod money;
+mod objects;
 pub mod otlp;
 pub mod panics;
 mod pipeline;
@@ -64,6 +65,7 @@ use self::control::Control;
 use self::endpoint::{Endpoint, Parts};
 use self::error_reports::ErrorReports;
 use self::keyring::KeyRing;
+use self::objects::Biller;
 use self::otlp::Otlp;
 use self::pipeline::Worker;
 use self::reload::Follower;
@@ -97,6 +99,8 @@ pub struct Service {
     otlp: Option<Arc<Otlp>>,
     control: Control,
     desk: Desk,
+    /// None when batches are not offered.
+    biller: Option<Arc<Biller>>,
 }
 
 impl Service {
@@ -165,7 +169,7 @@ impl Service {
             })
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
-        let control = self.control.start(self.desk, shutdown.clone());
+        let control = self.control.start(self.desk, self.biller, shutdown.clone());
         Ok(Running { workers, reloading, following, control, otlp: self.otlp })
     }
 }

@@ -47,6 +47,12 @@ mod journal;
 mod listener;
 #[path = "upstream/message.rs"]
 mod message;
+#[path = "upstream/objects.rs"]
+mod objects;
+#[path = "upstream/objects_batch.rs"]
+mod objects_batch;
+#[path = "upstream/objects_file.rs"]
+mod objects_file;
 #[path = "upstream/open_answer.rs"]
 mod open_answer;
 #[path = "upstream/plan.rs"]

@@ -17,6 +17,7 @@ use super::issue::Issuer;
 use super::keyring::{self, KeyList, KeyRing};
 use super::live::Live;
 use super::metrics::Metrics;
+use super::objects::{Objects, Takers};
 use super::otlp::{Otlp, OtlpSettings};
 use super::pipeline::Pipeline;
 use super::protocol;
@@ -25,6 +26,7 @@ use super::revocation::Revocations;
 use super::rules::DeviceRules;
 use super::signing_file;
 use super::standing::Standing;
+use super::store::UsageWriter;
 use super::tls;
 use super::trace_context::Tracer;
 use super::upstream;
@@ -58,17 +60,22 @@ impl Service {
             breaker: Breaker::new(breaker::Settings::default()),
         });
         let metrics = Arc::new(Metrics::default());
-        let mut sinks: Vec<Arc<dyn UsageSink>> =
-            vec![ports.usage, Arc::clone(&metrics) as _, Arc::clone(&opened.usage) as _];
         let otlp = telemetry(config.otlp.as_ref(), &config.upstream.origin, &ports.clock)?;
-        if let Some(otlp) = &otlp {
-            sinks.push(Arc::clone(otlp) as _);
-        }
+        let takers = takers(ports.usage, &metrics, otlp.as_ref(), &opened.usage);
+        let usage = Arc::clone(&takers.all);
+        let connector = upstream::connector(&config.upstream)?;
+        let offer = config.batches_and_files;
+        let objects = offer.offered.then(|| {
+            let way = (&config.upstream, connector.clone());
+            Objects::new(offer, opened.ledger.clone(), way, takers, Arc::clone(&prices), Arc::clone(&ports.clock))
+        });
+        let biller = objects.as_ref().map(Objects::biller);
         let auth = Arc::new(Auth::new(Arc::clone(&keys), Arc::clone(&ports.clock), config.tokens.clone()));
         let pipeline = Pipeline::new(
             Arc::clone(&auth),
             (Arc::clone(&gates), Arc::clone(&prices)),
-            Arc::new(UsageSinks::new(sinks)),
+            usage,
+            objects,
             &config.listen,
             &config.upstream,
         )
@@ -115,7 +122,6 @@ impl Service {
             protocol: protocol.to_string().into(),
             body_timeout: config.listen.request_timeout,
         });
-        let connector = upstream::connector(&config.upstream)?;
         let listener = bind(config.listen.address)
             .map_err(|source| StartError::Bind { address: config.listen.address, source })?;
         let followers = key_follower.into_iter().chain(certificate_follower).collect();
@@ -130,8 +136,22 @@ impl Service {
             followers,
             config_reload,
             otlp,
+            biller,
         })
     }
+}
+
+/// Who takes usage records.
+fn takers(
+    log: Arc<dyn UsageSink>,
+    metrics: &Arc<Metrics>,
+    otlp: Option<&Arc<Otlp>>,
+    database: &Arc<UsageWriter>,
+) -> Takers {
+    let beside: Vec<Arc<dyn UsageSink>> =
+        [log, Arc::clone(metrics) as _].into_iter().chain(otlp.map(|otlp| Arc::clone(otlp) as _)).collect();
+    let all = beside.iter().cloned().chain([Arc::clone(database) as _]).collect();
+    Takers { all: Arc::new(UsageSinks::new(all)), beside: Arc::new(UsageSinks::new(beside)) }
 }
 
 /// What sends traces and metrics, if there is a collector.

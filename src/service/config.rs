@@ -56,6 +56,8 @@ pub struct Config {
     pub log: LogConfig,
     /// What a device may do unless an administrator says otherwise.
     pub limits: DeviceLimits,
+    /// Whether devices may keep something upstream.
+    pub batches_and_files: BatchesAndFiles,
     /// What is kept, and what instances share.
     pub stores: Stores,
     /// Who governs it.
@@ -197,6 +199,17 @@ pub struct DeviceLimits {
     pub concurrent: Option<NonZeroU32>,
 }
 
+/// What devices may keep upstream, under the one key that all of them share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchesAndFiles {
+    /// `BATCHES_AND_FILES`: whether they may at all.
+    pub offered: bool,
+    /// `MAX_BATCH_SIZE` in bytes.
+    pub max_batch: u64,
+    /// `MAX_FILE_SIZE` in bytes.
+    pub max_file: u64,
+}
+
 /// What is kept, and what instances share.
 #[derive(Debug, Clone)]
 pub struct Stores {
@@ -315,6 +328,7 @@ impl Config {
             cors: reader.cors(flags),
             log: reader.log(flags),
             limits: reader.limits(flags),
+            batches_and_files: reader.batches_and_files(flags),
             stores: reader.stores(flags),
             admin: reader.admin(flags),
             trusted_proxies: reader.trusted_proxies(flags),

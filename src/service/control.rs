@@ -1,5 +1,6 @@
-//! The thread beside the workers: the database, the admin listener, what keeps requests' copies up to date, and what
-//! deletes old records. A request never waits for it.
+//! The thread beside the workers: the database, the admin listener, what keeps requests' copies up to date, what deletes
+//! old records and what looks after batches. Only requests about batches and files, and those that name a file, wait for
+//! it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use super::StartError;
 use super::admin::{self, Desk};
 use super::config::{AdminConfig, Stores};
 use super::limits::{InstanceSettings, Limiter};
+use super::objects::{Biller, Ledger};
 use super::retention::Retention;
 use super::standing::Standing;
 use super::store::{Database, UsageWriter, WriterSettings};
@@ -37,6 +39,8 @@ pub(super) struct Opened {
     pub address: SocketAddr,
     /// What is kept.
     pub database: Database,
+    /// Who owns what upstream.
+    pub ledger: Ledger,
     /// Keeps the copies up to date; they are when this exists.
     pub sync: Arc<Sync>,
     /// Deletes what is too old.
@@ -57,6 +61,7 @@ pub(super) struct RunningControl {
 /// What the thread begins to serve with.
 struct Beginning {
     desk: Desk,
+    biller: Option<Arc<Biller>>,
     shutdown: Shutdown,
     end: oneshot::Receiver<()>,
 }
@@ -104,10 +109,10 @@ impl Control {
     }
 
     /// Begins to serve; the admin listener ends with `shutdown`.
-    pub(super) fn start(self, desk: Desk, shutdown: Shutdown) -> RunningControl {
+    pub(super) fn start(self, desk: Desk, biller: Option<Arc<Biller>>, shutdown: Shutdown) -> RunningControl {
         let (end, ended) = oneshot::channel();
         // A thread that has ended by itself is found when it is joined.
-        let _ = self.begin.send(Beginning { desk, shutdown, end: ended });
+        let _ = self.begin.send(Beginning { desk, biller, shutdown, end: ended });
         RunningControl { thread: self.thread, end, usage: self.opened.usage }
     }
 }
@@ -115,6 +120,7 @@ impl Control {
 impl Plan {
     async fn open(&self) -> Result<(Opened, TcpListener), StartError> {
         let database = Database::open(&self.stores.database).await?;
+        let ledger = Ledger::open(&database)?;
         let sync = Arc::new(Sync::new(database.clone(), self.standing.clone(), Arc::clone(&self.clock)));
         sync.catch_up().await?;
         let retention = Retention::new(database.clone(), self.stores.retention, Arc::clone(&self.clock));
@@ -127,21 +133,30 @@ impl Plan {
             Some(url) => Limiter::with_redis(url, InstanceSettings::default()).await?,
             None => Limiter::local(),
         };
-        Ok((Opened { address, database, sync, retention: Arc::new(retention), usage, limiter }, listener))
+        Ok((Opened { address, database, ledger, sync, retention: Arc::new(retention), usage, limiter }, listener))
     }
 }
 
 async fn serve(opened: Opened, listener: TcpListener, token: Option<Secret>, beginning: oneshot::Receiver<Beginning>) {
-    if let Ok(Beginning { desk, shutdown, end }) = beginning.await {
+    if let Ok(Beginning { desk, biller, shutdown, end }) = beginning.await {
         tokio::spawn(admin::serve(listener, token, desk, shutdown));
         tokio::select! {
             () = opened.sync.run() => {}
             () = opened.retention.run() => {}
+            () = look_after_batches(biller) => {}
             _ = end => {}
         }
     }
     opened.usage.close(WRITE_LIMIT);
+    opened.ledger.close().await;
     opened.database.close().await;
+}
+
+async fn look_after_batches(biller: Option<Arc<Biller>>) {
+    match biller {
+        Some(biller) => biller.run().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl RunningControl {

@@ -132,8 +132,9 @@ impl Handler for Endpoint {
         if let Some(preflight) = self.parts.cors.preflight(request.method(), request.headers()) {
             return preflight;
         }
-        let target =
-            check_target(request.method(), request.uri()).and_then(|()| route(request.method(), request.uri().path()));
+        let with_objects = self.parts.pipeline.offers_objects();
+        let target = check_target(request.method(), request.uri())
+            .and_then(|()| route(request.method(), request.uri().path(), with_objects));
         let asked = target.as_ref().ok().copied();
         let line = Line { method: request.method().clone(), target: request.uri().clone(), peer, id, at };
         let outcome = match target {

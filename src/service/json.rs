@@ -4,17 +4,20 @@
 //! the values asked for, so a 30 MB body costs no memory here. The scanner does not validate: what it cannot follow it
 //! reports as [`Malformed`], and the upstream judges the rest.
 
-use memchr::memchr2;
+mod named;
+mod requests;
+mod skim;
+
+pub(super) use self::named::NamedTexts;
+pub(super) use self::requests::RequestsScanner;
+use self::skim::Skim;
 
 /// Finds the values of some top-level keys in a JSON object that arrives in pieces.
 pub(super) struct ObjectScanner<const N: usize> {
     keys: [&'static str; N],
     found: [Found; N],
     state: State,
-    /// Open brackets below the top level.
-    depth: u32,
-    in_string: bool,
-    escaped: bool,
+    skim: Skim,
     /// The raw text of the key that is being read, or of the value that was asked for.
     text: Vec<u8>,
     /// The wanted key whose value is being read.
@@ -59,9 +62,7 @@ impl<const N: usize> ObjectScanner<N> {
             keys,
             found: [const { Found::Nothing }; N],
             state: State::BeforeObject,
-            depth: 0,
-            in_string: false,
-            escaped: false,
+            skim: Skim::default(),
             text: Vec::new(),
             wanted: None,
         }
@@ -132,41 +133,23 @@ impl<const N: usize> ObjectScanner<N> {
     }
 
     fn read_key(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
-        let (length, ended) = self.string_part(bytes);
-        if self.text.len() + length > MAX_KEY {
-            // No wanted key, even fully escaped, is that long; but it must end.
-            self.text.truncate(0);
-            self.text.resize(MAX_KEY, b'?');
-        } else {
-            self.text.extend_from_slice(&bytes[..length]);
-        }
+        let (length, ended) = self.skim.string_part(bytes);
+        skim::keep_key(&mut self.text, &bytes[..length]);
         if !ended {
             return Ok(length);
         }
-        self.wanted = self.wanted_key()?;
+        self.wanted = skim::spelled(&self.text, &self.keys)?;
         self.state = State::BeforeColon;
         Ok(length + 1)
     }
 
-    /// Which wanted key the raw text spells. `\u006dodel` spells `model`.
-    fn wanted_key(&self) -> Result<Option<usize>, Malformed> {
-        if !self.text.contains(&b'\\') {
-            return Ok(self.keys.iter().position(|key| key.as_bytes() == self.text));
-        }
-        let quoted = [b"\"", self.text.as_slice(), b"\""].concat();
-        let spelled: String = serde_json::from_slice(&quoted).map_err(|_| Malformed)?;
-        Ok(self.keys.iter().position(|key| **key == spelled))
-    }
-
     /// Skips or keeps a part of the value and answers how many bytes it used.
     fn read_value(&mut self, bytes: &[u8]) -> usize {
-        let (length, ended) = self.value_part(bytes);
+        let (length, ended) = self.skim.value_part(bytes);
         if let Some(index) = self.wanted {
-            // One byte more than fits tells that it is too long.
-            let room = (MAX_VALUE + 1).saturating_sub(self.text.len());
-            self.text.extend_from_slice(&bytes[..length.min(room)]);
+            skim::keep_value(&mut self.text, &bytes[..length]);
             if ended {
-                self.keep_value(index);
+                self.found[index].add(std::mem::take(&mut self.text));
             }
         }
         if ended {
@@ -174,76 +157,15 @@ impl<const N: usize> ObjectScanner<N> {
         }
         length
     }
-
-    fn keep_value(&mut self, index: usize) {
-        let text = std::mem::take(&mut self.text);
-        let value = if text.len() > MAX_VALUE { Found::TooLong } else { Found::Value(text) };
-        let before = &mut self.found[index];
-        *before = if *before == Found::Nothing { value } else { Found::Repeated };
-    }
-
-    /// How much of `bytes` belongs to the value, and whether the value ends there.
-    fn value_part(&mut self, bytes: &[u8]) -> (usize, bool) {
-        let mut at = 0;
-        while at < bytes.len() {
-            if self.in_string {
-                let (length, ended) = self.string_part(&bytes[at..]);
-                at += length;
-                if !ended {
-                    break;
-                }
-                at += 1;
-                self.in_string = false;
-                if self.depth == 0 {
-                    return (at, true);
-                }
-                continue;
-            }
-            match bytes[at] {
-                b'"' => self.in_string = true,
-                b'{' | b'[' => self.depth += 1,
-                // The comma or bracket of the top level ends a bare number or word.
-                b',' | b'}' | b']' if self.depth == 0 => return (at, true),
-                b'}' | b']' => {
-                    self.depth -= 1;
-                    if self.depth == 0 {
-                        return (at + 1, true);
-                    }
-                }
-                _ => {}
-            }
-            at += 1;
-        }
-        (bytes.len(), false)
-    }
-
-    /// How far a string goes, and whether its closing quote follows.
-    fn string_part(&mut self, bytes: &[u8]) -> (usize, bool) {
-        let mut at = 0;
-        if self.escaped && !bytes.is_empty() {
-            self.escaped = false;
-            at = 1;
-        }
-        while let Some(offset) = memchr2(b'"', b'\\', &bytes[at..]) {
-            at += offset;
-            if bytes[at] == b'"' {
-                return (at, true);
-            }
-            at += 2;
-            if at > bytes.len() {
-                self.escaped = true;
-                break;
-            }
-        }
-        (bytes.len(), false)
-    }
 }
 
-/// `message` in full escapes would be 42 bytes; no wanted key is longer.
-const MAX_KEY: usize = 64;
-
-/// A model's name and a usage object are short.
-const MAX_VALUE: usize = 16 * 1024;
+impl Found {
+    /// The key has come, with this value.
+    fn add(&mut self, raw: Vec<u8>) {
+        let value = if raw.len() > skim::MAX_VALUE { Self::TooLong } else { Self::Value(raw) };
+        *self = if *self == Self::Nothing { value } else { Self::Repeated };
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! Which model a request asks for, and whether its token may.
 
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
 use serde_json::from_slice;
 
@@ -91,19 +92,6 @@ impl ModelInspector {
             message: format!("The model cannot be told for certain: {reason}"),
         })
     }
-}
-
-impl Inspector for ModelInspector {
-    fn piece(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        if self.finished {
-            return Ok(());
-        }
-        let read = if self.is_strict() { self.scanner.feed(bytes) } else { self.scanner.feed_until_found(bytes) };
-        if read.is_err() {
-            return self.refuse("the body is not a JSON object");
-        }
-        self.judge()
-    }
 
     fn end(&mut self) -> Result<(), Refusal> {
         if self.finished {
@@ -119,8 +107,25 @@ impl Inspector for ModelInspector {
     }
 }
 
+impl Inspector for ModelInspector {
+    fn piece(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        if self.finished {
+            return Ok(());
+        }
+        let read = if self.is_strict() { self.scanner.feed(bytes) } else { self.scanner.feed_until_found(bytes) };
+        if read.is_err() {
+            return self.refuse("the body is not a JSON object");
+        }
+        self.judge()
+    }
+
+    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        Poll::Ready(self.end())
+    }
+}
+
 /// A name from a request, made harmless for a message.
-fn shown(model: &str) -> String {
+pub(super) fn shown(model: &str) -> String {
     model.chars().take(100).filter(|char| !char.is_control()).collect()
 }
 

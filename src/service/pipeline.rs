@@ -16,7 +16,8 @@ use super::auth::{Auth, Caller};
 use super::breaker::Outcome;
 use super::config::{Listen, UpstreamConfig};
 use super::gates::Gates;
-use super::model::{AskedModel, ModelInspector, ModelRule};
+use super::model::{AskedModel, ModelInspector};
+use super::objects::{FileInspector, Objects, ResultsReader, Visit};
 use super::prices::Prices;
 use super::revocation::{OpenRequests, revoked};
 use super::router::RelayRoute;
@@ -26,10 +27,10 @@ use super::upstream::{KeySwap, problem};
 use super::usage::{Ended, Meter, Recording, UsageSink};
 use crate::transport::connect::Connector;
 use crate::transport::headers::strip_upstream_response;
-use crate::transport::hold::{Budget, Held, HoldError, HoldLimits, Inspector};
+use crate::transport::hold::{Both, Budget, Held, HoldError, HoldLimits, Inspector};
 use crate::transport::problem::Problem;
 use crate::transport::recall::Recall;
-use crate::transport::relay::{Ending, Relay};
+use crate::transport::relay::{Ending, Relay, Tap};
 use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
 use crate::transport::shutdown::Shutdown;
@@ -45,7 +46,10 @@ pub(super) struct Pipeline {
     swap: KeySwap,
     usage: Arc<dyn UsageSink>,
     tracer: Option<Tracer>,
-    hold: HoldLimits,
+    /// None when batches and files are not offered.
+    objects: Option<Objects>,
+    /// How bodies are taken.
+    pub hold: HoldLimits,
     first_byte: Duration,
     silence: Duration,
 }
@@ -88,6 +92,7 @@ impl Pipeline {
         auth: Arc<Auth>,
         (gates, prices): (Arc<Gates>, Arc<ArcSwap<Prices>>),
         usage: Arc<dyn UsageSink>,
+        objects: Option<Objects>,
         listen: &Listen,
         upstream: &UpstreamConfig,
     ) -> Self {
@@ -104,6 +109,7 @@ impl Pipeline {
             swap: KeySwap::new(upstream),
             usage,
             tracer: None,
+            objects,
             hold,
             first_byte: upstream.first_byte_timeout,
             silence: upstream.idle_timeout,
@@ -123,6 +129,12 @@ impl Pipeline {
         self.gates.standing.revocations.is_too_stale()
     }
 
+    /// Whether batches and files are offered.
+    #[must_use]
+    pub(super) fn offers_objects(&self) -> bool {
+        self.objects.is_some()
+    }
+
     /// Serves one request with what `worker` has.
     ///
     /// # Errors
@@ -136,8 +148,14 @@ impl Pipeline {
         self.gates.standing.revocations.judge(signed.claims())?;
         self.gates.standing.revocations.judge(caller.claims())?;
         let (mut parts, body) = arrival.request.into_parts();
+        if let RelayRoute::Object(route) = arrival.route {
+            let objects = self.objects.as_ref().ok_or_else(not_offered)?;
+            let visit = Visit { route, parts, body, id: arrival.id, at: arrival.at, caller, stake, worker };
+            // Boxed, because it is rare and large, and would make the future of every request as large.
+            return Box::pin(objects.serve(visit, self)).await;
+        }
         let asked = AskedModel::default();
-        let inspector = inspector(arrival.route, &caller, &parts.headers, &asked)?;
+        let inspector = self.inspector(arrival.route, &caller, &parts.headers, &asked)?;
         let body = recall.unless(Held::take(body, &self.hold, inspector)).await.ok_or_else(revoked)??;
         if arrival.route.names_model() {
             stake = stake.passing(self.gates.pass(&caller, asked.get().map(AsRef::as_ref))?);
@@ -149,7 +167,7 @@ impl Pipeline {
         let request = self.swap.outbound(parts, body, &worker.upstream);
         match recall.unless(worker.upstream.send(request, self.first_byte)).await {
             Some(Ok(response)) => {
-                let exchange = Exchange { route: arrival.route, id: &arrival.id, recording, recall };
+                let exchange = Exchange { route: arrival.route, id: &arrival.id, recording, recall, results: None };
                 self.answer(response, exchange, worker.shutdown.clone())
             }
             // Nobody is there any more to be told.
@@ -162,13 +180,17 @@ impl Pipeline {
         }
     }
 
-    fn answer(
+    /// Relays an answer of the upstream.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with instead.
+    pub(super) fn answer(
         &self,
         response: Response<UpstreamBody>,
         exchange: Exchange<'_>,
         shutdown: Shutdown,
     ) -> Result<Response<Reply>, Problem> {
-        let Exchange { route, id, mut recording, recall } = exchange;
+        let Exchange { route, id, mut recording, recall, results } = exchange;
         let (mut parts, body) = response.into_parts();
         self.swap.strip_key(&mut parts.headers);
         let upstream_id = parts.headers.get(REQUEST_ID_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
@@ -180,55 +202,77 @@ impl Pipeline {
         parts.headers.entry(REQUEST_ID_HEADER).or_insert_with(|| id.header());
         let is_stream = is_plain_event_stream(&parts.headers);
         let meter = Meter::new(recording, parts.status.as_u16(), &parts.headers, route.is_metered());
-        let mut relay = Relay::new(body, self.silence, shutdown).recalled_by(recall).tapped(Box::new(meter));
+        let tap: Box<dyn Tap> = match results.filter(|_| parts.status == StatusCode::OK) {
+            Some(results) => Box::new(results.watching(meter, &parts.headers)),
+            None => Box::new(meter),
+        };
+        let mut relay = Relay::new(body, self.silence, shutdown).recalled_by(recall).tapped(tap);
         if is_stream {
             parts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
             relay = relay.with_last_words(last_words);
         }
         Ok(Response::from_parts(parts, Reply::Relayed(Box::new(relay))))
     }
+
+    /// Watches the model and the files that a request's body names, if the route has such a body.
+    fn inspector(
+        &self,
+        route: RelayRoute,
+        caller: &Caller,
+        headers: &HeaderMap,
+        asked: &AskedModel,
+    ) -> Result<Option<Box<dyn Inspector>>, Problem> {
+        if !route.names_model() {
+            return Ok(None);
+        }
+        readable(headers)?;
+        let models = ModelInspector::new(caller.models().clone(), Arc::clone(asked));
+        let files =
+            self.objects.as_ref().map_or_else(FileInspector::for_nobody, |objects| objects.files_of(caller.device()));
+        Ok(Some(Box::new(Both::new(models, files))))
+    }
 }
 
 /// A request on its way.
-struct Exchange<'a> {
-    route: RelayRoute,
-    id: &'a RequestId,
-    recording: Recording,
-    recall: Recall,
+pub(super) struct Exchange<'a> {
+    /// Where it went.
+    pub route: RelayRoute,
+    /// Its name.
+    pub id: &'a RequestId,
+    /// Its record.
+    pub recording: Recording,
+    /// Ends it.
+    pub recall: Recall,
+    /// Reads the results of a batch, if the answer has some that are not on record.
+    pub results: Option<ResultsReader>,
+}
+
+/// The router lets nobody through who asks for it; nothing must depend on that.
+fn not_offered() -> Problem {
+    Problem::new(ErrorCode::RouteUnknown, "Batches and files are not offered through this service")
 }
 
 /// Finishes the record of a request that has no response from the upstream.
-fn failed(mut recording: Recording, ended: Ended, problem: Problem) -> Problem {
+pub(super) fn failed(mut recording: Recording, ended: Ended, problem: Problem) -> Problem {
     recording.fill(|record| record.status = Some(problem.code.answer().0));
     recording.finish(ended);
     problem
 }
 
-/// Watches the model in the request's body, if the route has one.
-fn inspector(
-    route: RelayRoute,
-    caller: &Caller,
-    headers: &HeaderMap,
-    asked: &AskedModel,
-) -> Result<Option<Box<dyn Inspector>>, Problem> {
-    if !route.names_model() {
-        return Ok(None);
+/// Whether a body can be looked into. What a decoder of ours and the upstream's make of the same bytes may differ.
+///
+/// # Errors
+/// [`ErrorCode::EncodingUnsupported`]
+pub(super) fn readable(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.get_all(CONTENT_ENCODING).iter().all(|encoding| encoding == "identity") {
+        return Ok(());
     }
-    let plain = headers.get_all(CONTENT_ENCODING).iter().all(|encoding| encoding == "identity");
-    if !plain {
-        // What a decoder of ours and the upstream's make of the same bytes may differ.
-        return if *caller.models() == ModelRule::Any {
-            Ok(None)
-        } else {
-            let message = "This device may ask for certain models only, so its requests must not be compressed";
-            Err(Problem::new(ErrorCode::EncodingUnsupported, message))
-        };
-    }
-    Ok(Some(Box::new(ModelInspector::new(caller.models().clone(), Arc::clone(asked)))))
+    let message = "The body must not be compressed: the service has to see which model and which files it names";
+    Err(Problem::new(ErrorCode::EncodingUnsupported, message))
 }
 
 /// The upstream refused the service's own key. A 401 would make clients throw away a good token.
-fn refused_key(status: StatusCode, upstream_id: Option<String>, mut recording: Recording) -> Problem {
+pub(super) fn refused_key(status: StatusCode, upstream_id: Option<String>, mut recording: Recording) -> Problem {
     tracing::error!(
         status = status.as_u16(),
         upstream_request_id = upstream_id,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::config::Config;
-use super::router::RelayRoute;
+use super::router::{ObjectRoute, RelayRoute};
 use crate::wire::PROTOCOL_VERSION;
 use crate::wire::names::{
     BOOTSTRAP_PATH, ERROR_HEADER, HEALTH_PATH, READY_PATH, REFRESH_PATH, REQUEST_ID_HEADER, SHOULD_RETRY_HEADER,
@@ -13,6 +13,11 @@ use crate::wire::names::{
 /// The answer to `GET /protocol`.
 #[must_use]
 pub(super) fn describe(config: &Config) -> Value {
+    let objects = &config.batches_and_files;
+    let mut routes = RelayRoute::ALL.map(RelayRoute::name).to_vec();
+    if objects.offered {
+        routes.extend(ObjectRoute::ALL.map(ObjectRoute::name));
+    }
     json!({
         "name": "valetkey",
         "version": env!("CARGO_PKG_VERSION"),
@@ -26,8 +31,10 @@ pub(super) fn describe(config: &Config) -> Value {
             "lifetime_seconds": config.tokens.lifetime.as_secs(),
             "accepted_in": ["authorization", "x-api-key"],
         },
-        "routes": RelayRoute::ALL.map(RelayRoute::name),
+        "routes": routes,
         "max_payload_bytes": config.listen.max_payload,
+        "max_batch_bytes": objects.offered.then_some(objects.max_batch),
+        "max_file_bytes": objects.offered.then_some(objects.max_file),
         "headers": {
             "error": ERROR_HEADER,
             "token_expired": TOKEN_EXPIRED_HEADER,

@@ -1,7 +1,10 @@
 //! All routes on one page.
 
+mod objects;
+
 use http::Method;
 
+pub(super) use self::objects::{BATCHES, FILES, ObjectRoute};
 use crate::transport::problem::Problem;
 use crate::wire::ErrorCode;
 use crate::wire::names::{BOOTSTRAP_PATH, HEALTH_PATH, PROTOCOL_PATH, READY_PATH, REFRESH_PATH};
@@ -36,6 +39,8 @@ pub(super) enum RelayRoute {
     Models,
     /// `GET /v1/models/{id}`
     Model,
+    /// What a device has upstream.
+    Object(ObjectRoute),
 }
 
 impl Route {
@@ -58,7 +63,11 @@ impl RelayRoute {
     /// Whether it counts as a request of its device: counting tokens and listing models costs nobody anything.
     #[must_use]
     pub(super) fn is_charged(self) -> bool {
-        self == Self::Messages
+        match self {
+            Self::Messages => true,
+            Self::Object(route) => route.is_charged(),
+            Self::CountTokens | Self::Models | Self::Model => false,
+        }
     }
 
     /// The route as logs and `/protocol` name it.
@@ -69,6 +78,7 @@ impl RelayRoute {
             Self::CountTokens => "POST /v1/messages/count_tokens",
             Self::Models => "GET /v1/models",
             Self::Model => "GET /v1/models/{id}",
+            Self::Object(route) => route.name(),
         }
     }
 
@@ -84,16 +94,17 @@ impl RelayRoute {
         self == Self::Messages
     }
 
-    /// All of them.
+    /// All that are offered always.
     pub(super) const ALL: [Self; 4] = [Self::Messages, Self::CountTokens, Self::Models, Self::Model];
 }
 
-/// Finds the route of a request whose path is in normal form. Everything that is not listed is denied: one key serves
+/// Finds the route of a request whose path is in normal form. `with_objects` says whether batches and files are offered;
+/// if not, their paths are like any other that is not there. Everything that is not listed is denied: one key serves
 /// many devices, and most of the API acts on what belongs to the key.
 ///
 /// # Errors
 /// A [`Problem`] with 404 or 405.
-pub(super) fn route(method: &Method, path: &str) -> Result<Route, Problem> {
+pub(super) fn route(method: &Method, path: &str, with_objects: bool) -> Result<Route, Problem> {
     let (route, allowed): (Route, &[Method]) = match path {
         BOOTSTRAP_PATH => (Route::Bootstrap, &[Method::POST]),
         REFRESH_PATH => (Route::Refresh, &[Method::POST]),
@@ -105,13 +116,25 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, Problem> {
         "/v1/messages/count_tokens" => (Route::Relay(RelayRoute::CountTokens), &[Method::POST]),
         "/v1/models" => (Route::Relay(RelayRoute::Models), &[Method::GET]),
         _ if is_model(path) => (Route::Relay(RelayRoute::Model), &[Method::GET]),
+        _ if with_objects && !ObjectRoute::at(path).is_empty() => return object_route(method, path),
         _ => return Err(Problem::new(ErrorCode::RouteUnknown, "No such route, or not offered through this service")),
     };
     if allowed.contains(method) {
         return Ok(route);
     }
-    let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
-    Err(Problem::new(ErrorCode::MethodNotAllowed, format!("This route takes {}", names.join(" or "))))
+    Err(not_allowed(allowed.iter().map(Method::as_str)))
+}
+
+fn object_route(method: &Method, path: &str) -> Result<Route, Problem> {
+    let routes = ObjectRoute::at(path);
+    let route = routes.iter().find(|route| route.takes(method));
+    let route = route.ok_or_else(|| not_allowed(routes.iter().map(|route| route.method())))?;
+    Ok(Route::Relay(RelayRoute::Object(*route)))
+}
+
+fn not_allowed<'a>(methods: impl Iterator<Item = &'a str>) -> Problem {
+    let names: Vec<_> = methods.collect();
+    Problem::new(ErrorCode::MethodNotAllowed, format!("This route takes {}", names.join(" or ")))
 }
 
 fn is_model(path: &str) -> bool {
@@ -133,18 +156,54 @@ mod tests {
             "/admin",
             "/V1/messages",
         ] {
-            assert_eq!(route(&Method::POST, path).unwrap_err().code, ErrorCode::RouteUnknown, "{path}");
+            assert_eq!(route(&Method::POST, path, false).unwrap_err().code, ErrorCode::RouteUnknown, "{path}");
+        }
+    }
+
+    #[test]
+    fn a31_below_batches_and_files_only_what_is_listed_is_offered() {
+        for path in [
+            "/v1/messages/batches/msgbatch_1/result",
+            "/v1/messages/batches/msgbatch_1/results/1",
+            "/v1/messages/batchesmsgbatch_1",
+            "/v1/messages/batches/msgbatch_1/cancel/x",
+            "/v1/files/file_1/contents",
+            "/v1/files/file_1/content/x",
+            "/v1/filesystem",
+        ] {
+            assert_eq!(route(&Method::GET, path, true).unwrap_err().code, ErrorCode::RouteUnknown, "{path}");
+        }
+        for (method, path) in [
+            (Method::PUT, "/v1/files"),
+            (Method::POST, "/v1/files/file_1"),
+            (Method::DELETE, "/v1/files/file_1/content"),
+            (Method::GET, "/v1/messages/batches/msgbatch_1/cancel"),
+            (Method::HEAD, "/v1/messages/batches/msgbatch_1/results"),
+        ] {
+            assert_eq!(route(&method, path, true).unwrap_err().code, ErrorCode::MethodNotAllowed, "{method} {path}");
+            assert_eq!(route(&method, path, false).unwrap_err().code, ErrorCode::RouteUnknown, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn each_route_of_batches_and_files_is_found_by_its_name() {
+        for object in ObjectRoute::ALL {
+            let (method, path) = object.name().split_once(' ').unwrap();
+            let found = route(&method.parse().unwrap(), &path.replace("{id}", "a_1"), true).unwrap();
+            assert_eq!(found, Route::Relay(RelayRoute::Object(object)));
+            let expected = if path.contains("{id}") { "{id}" } else { "" };
+            assert_eq!(object.id_in(path), expected, "{path}");
         }
     }
 
     #[test]
     fn a_listed_route_takes_its_methods_only() {
-        assert_eq!(route(&Method::POST, "/v1/messages").unwrap(), Route::Relay(RelayRoute::Messages));
-        assert_eq!(route(&Method::HEAD, "/").unwrap(), Route::Hello);
+        assert_eq!(route(&Method::POST, "/v1/messages", true).unwrap(), Route::Relay(RelayRoute::Messages));
+        assert_eq!(route(&Method::HEAD, "/", true).unwrap(), Route::Hello);
         for (method, path) in
             [(Method::GET, "/v1/messages"), (Method::DELETE, "/v1/models/a"), (Method::GET, "/bootstrap")]
         {
-            assert_eq!(route(&method, path).unwrap_err().code, ErrorCode::MethodNotAllowed, "{method} {path}");
+            assert_eq!(route(&method, path, true).unwrap_err().code, ErrorCode::MethodNotAllowed, "{method} {path}");
         }
     }
 }

@@ -1,7 +1,8 @@
-//! The database: devices, usage, revocations and the audit trail, in SQLite or PostgreSQL.
+//! The database: devices, usage, revocations, the audit trail and who owns what upstream, in SQLite or PostgreSQL.
 //!
-//! One SQL text serves both. Nothing on a request's way waits for it: usage goes through the [`UsageWriter`], and what
-//! decides about requests is a copy in memory that polls [`Revocations::revision`] and [`Devices::revision`].
+//! One SQL text serves both. Nothing on a request's way waits for it but batches, files and what names a file: usage
+//! goes through the [`UsageWriter`], and what decides about requests is a copy in memory that polls
+//! [`Revocations::revision`] and [`Devices::revision`].
 
 mod audit;
 mod change;
@@ -11,6 +12,7 @@ mod error;
 mod identifier;
 mod inspection;
 mod millis;
+mod owned;
 mod page;
 mod postgres;
 mod revision;
@@ -32,6 +34,7 @@ pub use self::change::{Change, PatchedDevice};
 pub use self::devices::{Device, DeviceFilter, DevicePatch, DeviceState, Devices, Seen};
 pub use self::error::StoreError;
 pub use self::inspection::{Inspection, check_url, inspect};
+pub use self::owned::{ObjectKind, OwnedObject, OwnedObjects, OwnedPage, PageStart};
 pub use self::page::{Page, PageRequest};
 pub use self::revocations::{NewRevocation, Revocation, RevocationKind, Revocations};
 pub use self::usage::{Totals, TotalsBy, UsageFilter, UsageHistory, UsageRow};
@@ -87,6 +90,12 @@ impl Database {
     #[must_use]
     pub fn revocations(&self) -> Revocations {
         Revocations::new(self.clone())
+    }
+
+    /// What devices have upstream.
+    #[must_use]
+    pub fn owned_objects(&self) -> OwnedObjects {
+        OwnedObjects::new(self.clone())
     }
 
     /// Who did what as an administrator.

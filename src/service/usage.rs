@@ -3,13 +3,18 @@
 //! A [`Recording`] is opened when a request is about to go up and leaves exactly one [`UsageRecord`], however it ends:
 //! also when the future that serves it is dropped.
 
+mod batch_item;
 mod count;
 mod decode;
+mod lines;
 mod meter;
 mod record;
 mod sse;
 mod tokens;
 
+pub use batch_item::BatchItem;
+pub(super) use decode::Decoder;
+pub(super) use lines::Lines;
 pub use meter::Meter;
 pub use record::{Ended, Recording, UsageRecord, UsageSink, UsageSinks};
 pub use tokens::Tokens;

@@ -3,10 +3,12 @@
 //! Held bodies can be looked at before anything is sent, and sent again. Frames are kept as they arrived; nothing is
 //! copied.
 
+mod both;
 mod budget;
 mod rest;
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,6 +18,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
+pub use self::both::Both;
 pub use self::budget::Budget;
 use self::budget::Share;
 use self::rest::Rest;
@@ -44,11 +47,20 @@ pub trait Inspector: Send {
     /// [`Refusal`] as soon as the body is known to be unacceptable.
     fn piece(&mut self, bytes: &[u8]) -> Result<(), Refusal>;
 
-    /// The body is complete.
+    /// All that was held of the body, shown once, before any of it is sent. It is the `whole` body, or what is longer
+    /// follows piece by piece.
     ///
     /// # Errors
-    /// [`Refusal`] when what should be in it never came.
-    fn end(&mut self) -> Result<(), Refusal>;
+    /// As [`piece`](Self::piece).
+    fn held(&mut self, _pieces: &VecDeque<Bytes>, _whole: bool) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// The body is complete. Its last piece is not sent before this is ready. Not asked again after that.
+    ///
+    /// # Errors
+    /// [`Refusal`] when what should be in it never came, or what is in it turns out to be unacceptable.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>>;
 }
 
 /// Why an [`Inspector`] refuses a body, in the words the client gets.
@@ -103,28 +115,31 @@ impl Held {
         limits: &HoldLimits,
         mut inspector: Option<Box<dyn Inspector>>,
     ) -> Result<Self, HoldError> {
+        let mut pieces = Pieces::default();
         if body.is_end_stream() {
-            inspector.as_mut().map_or(Ok(()), |inspector| inspector.end())?;
+            pieces.approve(inspector).await?;
             return Ok(Self::default());
         }
         if body.size_hint().lower() > limits.max {
             return Err(HoldError::TooLarge(limits.max));
         }
-        let mut pieces = Pieces::default();
         let mut share = limits.budget.share();
         loop {
             let Some(piece) = next_piece(&mut body, limits.silence).await? else {
-                inspector.as_mut().map_or(Ok(()), |inspector| inspector.end())?;
+                pieces.approve(inspector).await?;
                 return Ok(Self { pieces, rest: None, share: Some(Arc::new(share)) });
             };
             pieces.push(&piece, limits.max, inspector.as_deref_mut())?;
             if body.is_end_stream() {
-                inspector.as_mut().map_or(Ok(()), |inspector| inspector.end())?;
+                pieces.approve(inspector).await?;
                 share.grow(piece.len());
                 return Ok(Self { pieces, rest: None, share: Some(Arc::new(share)) });
             }
             let within_budget = share.grow(piece.len());
             if !within_budget || pieces.length > limits.keep as u64 {
+                if let Some(inspector) = &mut inspector {
+                    inspector.held(&pieces.queue, false)?;
+                }
                 let rest = Rest::new(body, pieces.length, limits, inspector);
                 return Ok(Self { pieces, rest: Some(rest), share: Some(Arc::new(share)) });
             }
@@ -206,6 +221,13 @@ impl Pieces {
         }
         self.append(piece);
         Ok(())
+    }
+
+    /// The whole body is here; the inspector has the last word.
+    async fn approve(&self, inspector: Option<Box<dyn Inspector>>) -> Result<(), Refusal> {
+        let Some(mut inspector) = inspector else { return Ok(()) };
+        inspector.held(&self.queue, true)?;
+        poll_fn(|cx| inspector.poll_end(cx)).await
     }
 
     /// Small pieces are joined: a body that comes byte by byte must not cost a handle and a write for each.

@@ -63,7 +63,9 @@ impl Problem {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(REQUEST_ID_HEADER, request_id.header());
         headers.insert(SHOULD_RETRY_HEADER, HeaderValue::from_static(if retry { "true" } else { "false" }));
-        headers.insert(ERROR_HEADER, HeaderValue::from_static(self.code.as_str()));
+        if self.code.is_told() {
+            headers.insert(ERROR_HEADER, HeaderValue::from_static(self.code.as_str()));
+        }
         if self.code == ErrorCode::TokenExpired {
             headers.insert(TOKEN_EXPIRED_HEADER, HeaderValue::from_static("true"));
         }

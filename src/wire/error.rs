@@ -16,6 +16,9 @@ pub enum ErrorCode {
     PathInvalid,
     /// No such route, or not offered through this service.
     RouteUnknown,
+    /// No such batch or file, or it is another device's. Only a log tells this code: the answer is the API's own, so that
+    /// nobody learns which of the two it is.
+    ObjectUnknown,
     /// The route exists, the method does not.
     MethodNotAllowed,
     /// The body exceeds the limit.
@@ -114,7 +117,7 @@ impl ErrorCode {
             | Self::EnrolmentRequired
             | Self::EnrolmentInvalid => (401, Kind::AuthenticationError, false),
             Self::BootstrapClosed | Self::OriginForbidden => (403, Kind::PermissionError, false),
-            Self::RouteUnknown => (404, Kind::NotFoundError, false),
+            Self::RouteUnknown | Self::ObjectUnknown => (404, Kind::NotFoundError, false),
             Self::MethodNotAllowed => (405, Kind::InvalidRequestError, false),
             // 408 would be retried by every SDK, and a body that stalled once stalls again.
             Self::BodyTimeout => (400, Kind::InvalidRequestError, true),
@@ -131,6 +134,12 @@ impl ErrorCode {
         }
     }
 
+    /// Whether the answer says that it is valetkey's own.
+    #[must_use]
+    pub fn is_told(self) -> bool {
+        self != Self::ObjectUnknown
+    }
+
     /// The code as it is written in headers and bodies.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -139,6 +148,7 @@ impl ErrorCode {
             Self::BodyInvalid => "body_invalid",
             Self::PathInvalid => "path_invalid",
             Self::RouteUnknown => "route_unknown",
+            Self::ObjectUnknown => "object_unknown",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::PayloadTooLarge => "payload_too_large",
             Self::EncodingUnsupported => "encoding_unsupported",
@@ -224,7 +234,7 @@ impl ErrorBody {
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>, request_id: Option<String>) -> Self {
         let (_, kind, _) = code.answer();
-        let details = Some(ErrorDetails { error_code: code });
+        let details = code.is_told().then_some(ErrorDetails { error_code: code });
         Self { tag: ErrorTag::Error, error: ErrorDetail { kind, message: message.into(), details }, request_id }
     }
 }
@@ -244,11 +254,21 @@ mod tests {
             ErrorCode::BudgetSpent,
             ErrorCode::BudgetReserved,
             ErrorCode::BreakerOpen,
+            ErrorCode::ObjectUnknown,
         ];
         for code in codes {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
             assert_eq!(ErrorCode::parse(code.as_str()), code);
         }
+    }
+
+    #[test]
+    fn a32_the_error_for_what_belongs_to_others_has_nothing_of_ours() {
+        let body = ErrorBody::new(ErrorCode::ObjectUnknown, "Not found", Some("req_1".into()));
+        let expected = serde_json::json!({
+            "type": "error", "error": { "type": "not_found_error", "message": "Not found" }, "request_id": "req_1"
+        });
+        assert_eq!(serde_json::to_value(body).unwrap(), expected);
     }
 
     #[test]

@@ -21,14 +21,19 @@ pub(super) fn answer(call: &Call, body: &[u8]) -> Answer {
     }
 }
 
+/// The answer to one request of a batch as JSON, or what is wrong with the request.
+pub(super) fn batched_message(params: &[u8]) -> Result<String, String> {
+    let request = Request::parse(params)?;
+    Ok(request.message(&request.answer(), params.len()).json())
+}
+
 fn message(body: &[u8]) -> Answer {
     let request = match Request::parse(body) {
         Ok(request) => request,
         Err(problem) => return Answer::error(400, "invalid_request_error", &problem),
     };
-    let text = format!("I am valetkey's stand-in, not Claude. You said: {}", request.last_words);
-    let usage = Usage { input: tokens(body.len()), written_5m: 0, written_1h: 0, read: 0 };
-    let message = Message { id: "msg_stand_in", model: &request.model, text: &text, usage };
+    let text = request.answer();
+    let message = request.message(&text, body.len());
     if request.stream {
         Answer::stream(message.events())
     } else {
@@ -54,6 +59,16 @@ impl Request {
         let messages = body["messages"].as_array().ok_or("messages: Field required")?;
         let last_words = last_words(messages).chars().take(LAST_WORDS).collect();
         Ok(Self { model: model.to_owned(), stream: body["stream"] == true, last_words })
+    }
+
+    fn answer(&self) -> String {
+        format!("I am valetkey's stand-in, not Claude. You said: {}", self.last_words)
+    }
+
+    /// The message that says `text` to a request of so many bytes.
+    fn message<'a>(&'a self, text: &'a str, bytes: usize) -> Message<'a> {
+        let usage = Usage { input: tokens(bytes), written_5m: 0, written_1h: 0, read: 0 };
+        Message { id: "msg_stand_in", model: &self.model, text, usage }
     }
 }
 

@@ -8,6 +8,7 @@ use hyper::Method;
 use super::answer::Answer;
 use super::benchmark::Benchmark;
 use super::journal::Journal;
+use super::objects::Objects;
 use super::script::Script;
 use super::{api, control};
 
@@ -16,6 +17,7 @@ pub(super) struct Stage {
     pub(super) script: Script,
     pub(super) journal: Arc<Journal>,
     pub(super) benchmark: Benchmark,
+    objects: Objects,
     key: Option<String>,
     record: bool,
     numbers: AtomicUsize,
@@ -32,7 +34,8 @@ pub(super) struct Call {
 impl Stage {
     pub(super) fn new(key: Option<String>, record: bool) -> Self {
         let (script, journal, numbers) = (Script::default(), Arc::default(), AtomicUsize::default());
-        Self { script, journal, benchmark: Benchmark::prepare(), key, record, numbers }
+        let (benchmark, objects) = (Benchmark::prepare(), Objects::default());
+        Self { script, journal, benchmark, objects, key, record, numbers }
     }
 
     /// Whether exactly the expected key was sent, once.
@@ -64,7 +67,7 @@ impl Stage {
     pub(super) fn answer(&self, call: &Call, body: &[u8]) -> Answer {
         match call.path() {
             path if path.starts_with("/_stand_in/") => control::answer(self, call, body),
-            _ => api::answer(call, body),
+            _ => self.objects.answer(call, body).unwrap_or_else(|| api::answer(call, body)),
         }
     }
 

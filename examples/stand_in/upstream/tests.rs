@@ -4,6 +4,8 @@
 mod control;
 #[path = "tests/http2.rs"]
 mod http2;
+#[path = "tests/objects.rs"]
+mod objects;
 #[path = "tests/peer.rs"]
 mod peer;
 

@@ -1,15 +1,19 @@
 //! The settings in force, as `/admin/config` shows them: by the names they are set by, and no secret among them.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::service::config::{Config, DatabaseUrl, SigningSecret};
 use crate::service::text_file::TextFile;
 
 /// Every setting that an operator asks about when something is not as expected.
 pub(in crate::service) fn settings(config: &Config) -> Value {
-    let (listen, upstream, limits) = (&config.listen, &config.upstream, &config.limits);
-    let path = |file: Option<&TextFile>| file.map(|file| file.path.display().to_string());
-    let mut settings = json!({
+    let parts = [served(config), governed(config), told(config)];
+    parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect::<Map<_, _>>().into()
+}
+
+fn served(config: &Config) -> Value {
+    let (listen, upstream, tls) = (&config.listen, &config.upstream, config.tls.as_ref());
+    json!({
         "HOST": listen.address.ip(),
         "PORT": listen.address.port(),
         "WORKERS": listen.workers,
@@ -18,14 +22,25 @@ pub(in crate::service) fn settings(config: &Config) -> Value {
         "REQUEST_TIMEOUT": millis(listen.request_timeout),
         "CLIENT_READ_TIMEOUT": millis(listen.client_read_timeout),
         "DRAIN_TIMEOUT": millis(listen.drain),
-        "TLS_CERT_FILE": config.tls.as_ref().map(|tls| tls.files.paths[0].display().to_string()),
-        "TLS_KEY_FILE": config.tls.as_ref().map(|tls| tls.files.paths[1].display().to_string()),
-        "TLS_HANDSHAKE_TIMEOUT": config.tls.as_ref().map(|tls| millis(tls.handshake_timeout)),
+        "TLS_CERT_FILE": tls.map(|tls| tls.files.paths[0].display().to_string()),
+        "TLS_KEY_FILE": tls.map(|tls| tls.files.paths[1].display().to_string()),
+        "TLS_HANDSHAKE_TIMEOUT": tls.map(|tls| millis(tls.handshake_timeout)),
         "ANTHROPIC_BASE_URL": upstream.origin.as_base_url(),
         "ANTHROPIC_API_KEY": is_set(!upstream.key.expose().is_empty()),
         "UPSTREAM_CONNECT_TIMEOUT": millis(upstream.connect_timeout),
         "UPSTREAM_FIRST_BYTE_TIMEOUT": millis(upstream.first_byte_timeout),
         "UPSTREAM_IDLE_TIMEOUT": millis(upstream.idle_timeout),
+        "TRUSTED_PROXIES": config.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "PROXY_BASE_URL": config.terms.base_url,
+    })
+}
+
+fn governed(config: &Config) -> Value {
+    let (limits, stored) = (&config.limits, &config.batches_and_files);
+    let path = |file: Option<&TextFile>| file.map(|file| file.path.display().to_string());
+    json!({
+        "CONFIG_FILE": path(config.sources.file.as_ref()),
+        "PRICES_FILE": path(config.prices.file.as_ref()),
         "TOKEN_ISSUER": config.tokens.issuer,
         "TOKEN_TTL_SECONDS": config.tokens.lifetime.as_secs(),
         "JWT_SECRET": is_set(!matches!(config.signing, SigningSecret::KeptIn(_))),
@@ -34,11 +49,13 @@ pub(in crate::service) fn settings(config: &Config) -> Value {
         "BOOTSTRAP_RATE_MAX": config.enrolment.limits.per_network.map_or(0, std::num::NonZeroU32::get),
         "BOOTSTRAP_NEW_DEVICES_PER_HOUR": config.enrolment.limits.new_devices.map_or(0, std::num::NonZeroU32::get),
         "ALLOWED_MODELS": config.terms.models,
-        "PROXY_BASE_URL": config.terms.base_url,
         "RATE_LIMIT_MAX": limits.requests.map_or(0, std::num::NonZeroU32::get),
         "RATE_LIMIT_WINDOW": millis(limits.window),
         "TOKENS_PER_MINUTE": limits.tokens_per_minute.map_or(0, std::num::NonZeroU64::get),
         "CONCURRENT_REQUESTS": limits.concurrent.map_or(0, std::num::NonZeroU32::get),
+        "BATCHES_AND_FILES": if stored.offered { "on" } else { "off" },
+        "MAX_BATCH_SIZE": stored.max_batch,
+        "MAX_FILE_SIZE": stored.max_file,
         "DATABASE_URL": match &config.stores.database {
             DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
             DatabaseUrl::Postgres(_) => "postgres://…".to_owned(),
@@ -50,29 +67,27 @@ pub(in crate::service) fn settings(config: &Config) -> Value {
         "ADMIN_PORT": config.admin.address.port(),
         "ADMIN_TOKEN": is_set(config.admin.token.is_some()),
         "REVOCATION_MAX_STALENESS": millis(config.admin.max_staleness),
-        "TRUSTED_PROXIES": config.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+fn told(config: &Config) -> Value {
+    let mut settings = json!({
         "LOG_LEVEL": config.log.level.to_string(),
+        "SENTRY_DSN": is_set(config.sentry.is_some()),
     });
-    settings["CONFIG_FILE"] = path(config.sources.file.as_ref()).into();
-    settings["PRICES_FILE"] = path(config.prices.file.as_ref()).into();
-    told_others(config, &mut settings);
-    settings
-}
-
-fn days(age: Option<std::time::Duration>) -> u64 {
-    age.map_or(0, |age| age.as_secs() / (24 * 3600))
-}
-
-fn told_others(config: &Config, settings: &mut Value) {
     if let Some(otlp) = &config.otlp {
         settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp.endpoint.as_base_url().into();
         settings["OTEL_SERVICE_NAME"] = otlp.service_name.as_str().into();
         settings["OTEL_TRACES_SAMPLER_ARG"] = otlp.share.into();
     }
-    settings["SENTRY_DSN"] = is_set(config.sentry.is_some()).into();
     if let Some(sentry) = &config.sentry {
         settings["SENTRY_ENVIRONMENT"] = sentry.environment.as_str().into();
     }
+    settings
+}
+
+fn days(age: Option<std::time::Duration>) -> u64 {
+    age.map_or(0, |age| age.as_secs() / (24 * 3600))
 }
 
 fn is_set(set: bool) -> &'static str {

@@ -112,6 +112,15 @@ pub struct Flags {
     /// Largest request body, in bytes
     #[arg(long, env = "MAX_PAYLOAD_SIZE", default_value = "33554432")]
     pub max_payload_size: Option<String>,
+    /// Whether devices may use message batches and files, each its own ones: on or off
+    #[arg(long, env = "BATCHES_AND_FILES", default_value = "off")]
+    pub batches_and_files: Option<String>,
+    /// Largest message batch, in bytes
+    #[arg(long, env = "MAX_BATCH_SIZE", default_value = "268435456")]
+    pub max_batch_size: Option<String>,
+    /// Largest file, in bytes, with what its upload has around it
+    #[arg(long, env = "MAX_FILE_SIZE", default_value = "524288000")]
+    pub max_file_size: Option<String>,
     /// Connections at once
     #[arg(long, env = "MAX_CONNECTIONS", default_value = "10000")]
     pub max_connections: Option<String>,

@@ -30,6 +30,8 @@ fn a_key_is_all_that_loopback_needs() {
     assert!(matches!(config.signing, SigningSecret::KeptIn(path) if path.ends_with("valetkey.db.jwt-secret")));
     assert_eq!(config.enrolment.mode, BootstrapMode::Open);
     assert_eq!(config.stores.retention, RetentionConfig { usage: None, audit: None }, "for ever");
+    let stored = BatchesAndFiles { offered: false, max_batch: 268_435_456, max_file: 524_288_000 };
+    assert_eq!(config.batches_and_files, stored);
 }
 
 #[test]
@@ -42,6 +44,7 @@ fn every_bad_setting_is_reported_at_once() {
         "--log-level=loud",
         "--max-payload-size=2MB",
         "--cors-origins=app.example",
+        "--batches-and-files=yes",
         "--bootstrap-mode=maybe",
         "--workers=0",
         "--upstream-http-version=3",
@@ -58,6 +61,7 @@ fn every_bad_setting_is_reported_at_once() {
         "ANTHROPIC_API_KEY",
         "ANTHROPIC_BASE_URL",
         "AUDIT_RETENTION_DAYS",
+        "BATCHES_AND_FILES",
         "BOOTSTRAP_MODE",
         "CORS_ORIGINS",
         "DATABASE_URL",

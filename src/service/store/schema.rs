@@ -47,4 +47,7 @@ impl MigrationSource<'static> for Known {
 }
 
 /// In order. One that was released is never changed.
-const MIGRATIONS: [(&str, &str); 1] = [("initial", include_str!("migrations/0001_initial.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("initial", include_str!("migrations/0001_initial.sql")),
+    ("owned objects", include_str!("migrations/0002_owned_objects.sql")),
+];

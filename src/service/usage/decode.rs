@@ -5,16 +5,16 @@ use compression_codecs::zstd::params::DParameter;
 use compression_codecs::{BrotliDecoder, DecodeV2, GzipDecoder, ZlibDecoder, ZstdDecoder};
 
 /// A streaming decoder for one `Content-Encoding` (RFC 9110 §8.4.1, RFC 8878 for zstd).
-pub(super) struct Decoder(Box<dyn DecodeV2 + Send>);
+pub(in crate::service) struct Decoder(Box<dyn DecodeV2 + Send>);
 
 /// The bytes cannot be decoded, or there are more of them than a metered response can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Undecodable;
+pub(in crate::service) struct Undecodable;
 
 impl Decoder {
     /// The decoder for `encoding`; `None` for one that we do not know or that is a list.
     #[must_use]
-    pub(super) fn for_encoding(encoding: &[u8]) -> Option<Self> {
+    pub(in crate::service) fn for_encoding(encoding: &[u8]) -> Option<Self> {
         Some(Self(match encoding {
             b"gzip" | b"x-gzip" => Box::new(GzipDecoder::new()),
             b"deflate" => Box::new(ZlibDecoder::new()),
@@ -29,7 +29,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Undecodable`]; the decoder must not be used after that.
-    pub(super) fn decode(&mut self, bytes: &[u8], mut plain: impl FnMut(&[u8])) -> Result<(), Undecodable> {
+    pub(in crate::service) fn decode(&mut self, bytes: &[u8], mut plain: impl FnMut(&[u8])) -> Result<(), Undecodable> {
         let mut input = PartialBuffer::new(bytes);
         let mut room = [0; ROOM];
         let mut produced = 0;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Incoming, SizeHint};
 
-use super::{HoldError, HoldLimits, Inspector};
+use super::{HoldError, HoldLimits, Inspector, Refusal};
 use crate::transport::silence::Silence;
 
 /// What is still to come of a body.
@@ -22,6 +22,8 @@ pub(super) struct Rest {
     /// Runs while the client sends nothing.
     stalls: Option<Silence>,
     upload: Arc<Upload>,
+    /// The last piece, kept back until the inspector has had the last word; empty when there was nothing left to keep.
+    last: Option<Bytes>,
 }
 
 /// How far a streamed body is, for whoever has sent it.
@@ -50,7 +52,7 @@ impl Rest {
     /// The rest of `body`, of which `seen` bytes are held.
     pub(super) fn new(body: Incoming, seen: u64, limits: &HoldLimits, inspector: Option<Box<dyn Inspector>>) -> Self {
         let (max, silence) = (limits.max, limits.silence);
-        Self { body, seen, max, inspector, silence, stalls: None, upload: Arc::default() }
+        Self { body, seen, max, inspector, silence, stalls: None, upload: Arc::default(), last: None }
     }
 
     /// Where others see how far it is.
@@ -63,8 +65,11 @@ impl Rest {
         self.body.size_hint()
     }
 
-    /// The next bytes.
+    /// The next bytes. After an error there are none.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HoldError>>> {
+        if let Some(error) = self.upload.fault() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let piece = ready!(self.poll_piece(cx));
         match &piece {
             Some(Ok(piece)) => drop(self.upload.passed.fetch_add(piece.len() as u64, Ordering::Relaxed)),
@@ -78,21 +83,35 @@ impl Rest {
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HoldError>>> {
-        loop {
+        while self.last.is_none() {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
                 let limit = self.silence;
                 let silence = self.stalls.get_or_insert_with(|| Silence::new(limit));
                 return silence.poll(cx).map(|limit| Some(Err(HoldError::Stalled(limit))));
             };
             self.stalls = None;
-            let Some(frame) = frame else {
-                return Poll::Ready(self.inspect_end().err().map(Err));
+            let piece = match frame {
+                None => Bytes::new(),
+                Some(Err(_)) => return Poll::Ready(Some(Err(HoldError::Broken))),
+                Some(Ok(frame)) => {
+                    let Ok(piece) = frame.into_data() else { continue };
+                    if let Err(error) = self.check(&piece) {
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                    if !self.body.is_end_stream() {
+                        return Poll::Ready(Some(Ok(piece)));
+                    }
+                    piece
+                }
             };
-            let Ok(frame) = frame else { return Poll::Ready(Some(Err(HoldError::Broken))) };
-            if let Ok(piece) = frame.into_data() {
-                return Poll::Ready(Some(self.check(&piece).map(|()| piece)));
-            }
+            // With the last byte of an announced length the other side has all of it, so this is the time to say no.
+            self.last = Some(piece);
         }
+        if let Err(refusal) = ready!(self.poll_approval(cx)) {
+            return Poll::Ready(Some(Err(refusal.into())));
+        }
+        let last = self.last.take().filter(|last| !last.is_empty());
+        Poll::Ready(last.map(Ok))
     }
 
     fn check(&mut self, piece: &Bytes) -> Result<(), HoldError> {
@@ -100,12 +119,14 @@ impl Rest {
         if self.seen > self.max {
             return Err(HoldError::TooLarge(self.max));
         }
-        self.inspector.as_mut().map_or(Ok(()), |inspector| inspector.piece(piece))?;
-        // With the last byte of an announced length the other side has all of it, so this is the time to say no.
-        if self.body.is_end_stream() { self.inspect_end() } else { Ok(()) }
+        self.inspector.as_mut().map_or(Ok(()), |inspector| inspector.piece(piece)).map_err(HoldError::from)
     }
 
-    fn inspect_end(&mut self) -> Result<(), HoldError> {
-        self.inspector.take().map_or(Ok(()), |mut inspector| inspector.end()).map_err(Into::into)
+    /// Asks the inspector once; what it has approved goes on.
+    fn poll_approval(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        let Some(inspector) = &mut self.inspector else { return Poll::Ready(Ok(())) };
+        let verdict = ready!(inspector.poll_end(cx));
+        self.inspector = None;
+        Poll::Ready(verdict)
     }
 }

@@ -9,7 +9,9 @@ use ipnet::IpNet;
 
 use super::{DEFAULT_DATABASE, Reader, is_local, list, set, sqlite_file, weakness};
 use crate::secret::Secret;
-use crate::service::config::{AdminConfig, BootstrapLimits, DatabaseUrl, DeviceLimits, Flags, RetentionConfig, Stores};
+use crate::service::config::{
+    AdminConfig, BatchesAndFiles, BootstrapLimits, DatabaseUrl, DeviceLimits, Flags, RetentionConfig, Stores,
+};
 
 impl Reader {
     pub(in crate::service::config) fn limits(&mut self, flags: &Flags) -> DeviceLimits {
@@ -29,6 +31,17 @@ impl Reader {
         let new = flags.bootstrap_new_devices_per_hour.as_deref();
         let new = self.number("BOOTSTRAP_NEW_DEVICES_PER_HOUR", new, 0, 0, u32::MAX);
         BootstrapLimits { per_network: NonZeroU32::new(rate), new_devices: NonZeroU32::new(new) }
+    }
+
+    pub(in crate::service::config) fn batches_and_files(&mut self, flags: &Flags) -> BatchesAndFiles {
+        let (batch, file) = (flags.max_batch_size.as_deref(), flags.max_file_size.as_deref());
+        let choices = [("on", true), ("off", false)];
+        let offered = self.choice("BATCHES_AND_FILES", flags.batches_and_files.as_deref(), &choices);
+        BatchesAndFiles {
+            offered: offered.unwrap_or(false),
+            max_batch: self.number("MAX_BATCH_SIZE", batch, 256 << 20, 1, 1 << 40),
+            max_file: self.number("MAX_FILE_SIZE", file, 500 << 20, 1, 1 << 40),
+        }
     }
 
     pub(in crate::service::config) fn stores(&mut self, flags: &Flags) -> Stores {

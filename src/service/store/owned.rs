@@ -1,0 +1,220 @@
+//! Table `owned_objects`: which device has which batch or file upstream.
+//!
+//! All devices share one key, and to the upstream everything belongs to the key. So this table decides who sees what. The
+//! routes of batches and files ask it and wait for the answer; what looks after batches nobody fetches reads
+//! [`OwnedObjects::due`].
+
+mod row;
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+pub use self::row::{ObjectKind, OwnedObject};
+use super::error::StoreError;
+use super::statement::Statement;
+use super::{Database, millis};
+use crate::wire::DeviceId;
+
+/// What devices have upstream.
+#[derive(Clone)]
+pub struct OwnedObjects(Database);
+
+/// Where a page of a device's objects begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageStart {
+    /// With the newest.
+    Newest,
+    /// Behind this one, towards older ones.
+    After(String),
+    /// Behind this one, towards newer ones.
+    Before(String),
+}
+
+/// A part of what a device has, in the order of the page's direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedPage {
+    /// The objects.
+    pub objects: Vec<OwnedObject>,
+    /// Whether there are more in the same direction.
+    pub has_more: bool,
+}
+
+impl OwnedObjects {
+    pub(super) fn new(database: Database) -> Self {
+        Self(database)
+    }
+
+    /// Keeps that a device has something.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Refused`] when somebody has it already.
+    pub async fn insert(&self, object: &OwnedObject) -> Result<(), StoreError> {
+        let mut statement = Statement::new("INSERT INTO owned_objects (");
+        statement.push(row::COLUMNS).push(") VALUES");
+        statement.bind_row(object.values());
+        let mut transaction = self.0.write().await?;
+        statement.execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// The object of this kind and name, if this device has it.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn find(&self, device: &DeviceId, kind: ObjectKind, id: &str) -> Result<Option<OwnedObject>, StoreError> {
+        let mut statement = of(device, kind);
+        statement.push(" AND id = ").bind(id);
+        statement.fetch_optional(&self.0.pool).await?.as_ref().map(OwnedObject::read).transpose()
+    }
+
+    /// The first of `ids` that this device has no object of this kind for.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn first_foreign(
+        &self,
+        device: &DeviceId,
+        kind: ObjectKind,
+        ids: &[String],
+    ) -> Result<Option<String>, StoreError> {
+        for ids in ids.chunks(IDS) {
+            let mut statement = of(device, kind);
+            statement.push(" AND id IN (");
+            for (place, id) in ids.iter().enumerate() {
+                statement.push(if place > 0 { ", " } else { "" }).bind(id.as_str());
+            }
+            let rows = statement.push(")").fetch_all(&self.0.pool).await?;
+            let own = rows.iter().map(|row| OwnedObject::read(row).map(|object| object.id));
+            let own = own.collect::<Result<HashSet<_>, _>>()?;
+            if let Some(foreign) = ids.iter().find(|id| !own.contains(*id)) {
+                return Ok(Some(foreign.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A page of at most `limit` objects; none if the device has no object that the page could begin behind.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn page(
+        &self,
+        device: &DeviceId,
+        kind: ObjectKind,
+        start: &PageStart,
+        limit: u32,
+    ) -> Result<Option<OwnedPage>, StoreError> {
+        let (beside, order) = match start {
+            PageStart::Newest => (None, "DESC"),
+            PageStart::After(id) => (Some((id, " < (")), "DESC"),
+            PageStart::Before(id) => (Some((id, " > (")), "ASC"),
+        };
+        let mut statement = of(device, kind);
+        if let Some((id, side)) = beside {
+            let Some(beside) = self.find(device, kind, id).await? else { return Ok(None) };
+            statement.push(" AND (created_at, id)").push(side).bind(millis::from_time(beside.created_at));
+            statement.push(", ").bind(id.as_str()).push(")");
+        }
+        statement.push(" ORDER BY created_at ").push(order).push(", id ").push(order);
+        statement.push(" LIMIT ").bind(i64::from(limit) + 1);
+        let rows = statement.fetch_all(&self.0.pool).await?;
+        let mut objects = rows.iter().map(OwnedObject::read).collect::<Result<Vec<_>, _>>()?;
+        let has_more = objects.len() > limit as usize;
+        objects.truncate(limit as usize);
+        Ok(Some(OwnedPage { objects, has_more }))
+    }
+
+    /// Forgets an object.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn delete(&self, id: &str) -> Result<(), StoreError> {
+        let mut statement = Statement::new("DELETE FROM owned_objects WHERE id = ");
+        statement.bind(id);
+        self.change(&statement).await.map(|_| ())
+    }
+
+    /// The upstream does not know an object, or knows it again. It may forget one for a moment, so here it is forgotten
+    /// only when it has been missing for a day.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn note_missing(
+        &self,
+        object: &OwnedObject,
+        is_missing: bool,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        let since = match (object.missing_since, is_missing) {
+            (Some(since), true) if now.duration_since(since).is_ok_and(|missing| missing > MISSING) => {
+                return self.delete(&object.id).await;
+            }
+            (None, true) => Some(now),
+            (Some(_), false) => None,
+            (Some(_), true) | (None, false) => return Ok(()),
+        };
+        let mut statement = Statement::new("UPDATE owned_objects SET missing_since = ");
+        statement.bind(since.map(millis::from_time)).push(" WHERE id = ").bind(object.id.as_str());
+        self.change(&statement).await.map(|_| ())
+    }
+
+    /// The batch that has waited longest for somebody to look after it.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn due(&self, now: SystemTime) -> Result<Option<OwnedObject>, StoreError> {
+        let mut statement = select();
+        statement.push(" WHERE look_at <= ").bind(millis::from_time(now)).push(" ORDER BY look_at, id LIMIT 1");
+        statement.fetch_optional(&self.0.pool).await?.as_ref().map(OwnedObject::read).transpose()
+    }
+
+    /// Says when to look after a batch again, or with none that its usage is on record. Whether it was so: a batch that
+    /// somebody else has looked after since it was read stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn look_again(&self, batch: &OwnedObject, at: Option<SystemTime>) -> Result<bool, StoreError> {
+        let Some(read) = batch.look_at else { return Ok(false) };
+        let mut statement = Statement::new("UPDATE owned_objects SET look_at = ");
+        statement.bind(at.map(millis::from_time)).push(" WHERE id = ").bind(batch.id.as_str());
+        statement.push(" AND look_at = ").bind(millis::from_time(read));
+        Ok(self.change(&statement).await? > 0)
+    }
+
+    /// The usage of a batch is on record.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn settle(&self, id: &str) -> Result<(), StoreError> {
+        let mut statement = Statement::new("UPDATE owned_objects SET look_at = NULL WHERE id = ");
+        statement.bind(id);
+        self.change(&statement).await.map(|_| ())
+    }
+
+    /// How many rows it changed.
+    async fn change(&self, statement: &Statement<'_>) -> Result<u64, StoreError> {
+        let mut transaction = self.0.write().await?;
+        let changed = statement.execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(changed)
+    }
+}
+
+fn select() -> Statement<'static> {
+    let mut statement = Statement::new("SELECT ");
+    statement.push(row::COLUMNS).push(" FROM owned_objects");
+    statement
+}
+
+fn of(device: &DeviceId, kind: ObjectKind) -> Statement<'_> {
+    let mut statement = select();
+    statement.push(" WHERE device = ").bind(device.as_str()).push(" AND kind = ").bind(kind.as_str());
+    statement
+}
+
+/// Ids in one statement.
+const IDS: usize = 500;
+
+/// After so long the upstream has not just forgotten it for a moment.
+const MISSING: Duration = Duration::from_secs(24 * 3600);

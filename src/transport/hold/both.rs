@@ -1,0 +1,44 @@
+//! Two inspectors of one body.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use super::{Inspector, Refusal};
+
+/// Shows a body to both; either may refuse it. When both would, the first one's reason is told.
+pub struct Both<A, B> {
+    first: A,
+    second: B,
+    /// The first has had its last word.
+    first_agrees: bool,
+}
+
+impl<A, B> Both<A, B> {
+    /// Asks `first` first.
+    #[must_use]
+    pub fn new(first: A, second: B) -> Self {
+        Self { first, second, first_agrees: false }
+    }
+}
+
+impl<A: Inspector, B: Inspector> Inspector for Both<A, B> {
+    fn piece(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        self.first.piece(bytes)?;
+        self.second.piece(bytes)
+    }
+
+    fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), Refusal> {
+        self.first.held(pieces, whole)?;
+        self.second.held(pieces, whole)
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        if !self.first_agrees {
+            ready!(self.first.poll_end(cx))?;
+            self.first_agrees = true;
+        }
+        self.second.poll_end(cx)
+    }
+}

@@ -1,0 +1,156 @@
+//! Who owns what upstream, on SQLite and on PostgreSQL.
+
+use std::time::Duration;
+
+use valetkey::service::store::{ObjectKind, OwnedObject, PageStart, StoreError};
+
+use crate::support::database::{TestDatabase, at, device};
+
+#[tokio::test]
+async fn an_object_is_found_by_its_owner_alone() {
+    for database in TestDatabase::each().await {
+        let objects = database.open().await.owned_objects();
+        let batch = OwnedObject { look_at: Some(at(5000)), ..object("msgbatch_1", ObjectKind::Batch, 1, 1000) };
+        objects.insert(&batch).await.unwrap();
+        let found = objects.find(&device(1), ObjectKind::Batch, "msgbatch_1").await.unwrap();
+        assert_eq!(found, Some(batch), "{}", database.name);
+        for (owner, kind, id) in [
+            (2, ObjectKind::Batch, "msgbatch_1"),
+            (1, ObjectKind::File, "msgbatch_1"),
+            (1, ObjectKind::Batch, "msgbatch_"),
+            (1, ObjectKind::Batch, "MSGBATCH_1"),
+            (1, ObjectKind::Batch, "msgbatch%"),
+        ] {
+            assert_eq!(objects.find(&device(owner), kind, id).await.unwrap(), None, "{} {id}", database.name);
+        }
+        objects.delete("msgbatch_1").await.unwrap();
+        assert_eq!(objects.find(&device(1), ObjectKind::Batch, "msgbatch_1").await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a32_nobody_can_take_what_somebody_has() {
+    for database in TestDatabase::each().await {
+        let objects = database.open().await.owned_objects();
+        let first = object("file_1", ObjectKind::File, 1, 1000);
+        objects.insert(&first).await.unwrap();
+        let again = objects.insert(&object("file_1", ObjectKind::File, 2, 2000)).await.unwrap_err();
+        assert!(matches!(again, StoreError::Refused(_)), "{}: {again:?}", database.name);
+        assert_eq!(objects.find(&device(1), ObjectKind::File, "file_1").await.unwrap(), Some(first));
+    }
+}
+
+#[tokio::test]
+async fn a32_the_first_file_of_others_is_told_among_many() {
+    for database in TestDatabase::each().await {
+        let objects = database.open().await.owned_objects();
+        let mut names = Vec::new();
+        for number in 0..600 {
+            let file = object(&format!("file_{number}"), ObjectKind::File, 1, number);
+            objects.insert(&file).await.unwrap();
+            names.push(file.id);
+        }
+        objects.insert(&object("file_x", ObjectKind::File, 2, 1)).await.unwrap();
+        let first = async |names: &[String]| objects.first_foreign(&device(1), ObjectKind::File, names).await.unwrap();
+        assert_eq!(first(&[]).await, None, "{}", database.name);
+        assert_eq!(first(&names).await, None, "{}", database.name);
+        names.insert(550, "file_x".to_owned());
+        assert_eq!(first(&names).await.as_deref(), Some("file_x"), "{}", database.name);
+        names[3] = "file_unknown".to_owned();
+        assert_eq!(first(&names).await.as_deref(), Some("file_unknown"), "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn pages_go_both_ways_and_know_their_end() {
+    for database in TestDatabase::each().await {
+        let objects = database.open().await.owned_objects();
+        for number in 0..10_u64 {
+            // Two each at the same time.
+            let owner = if number == 5 { 2 } else { 1 };
+            let file = object(&format!("file_{number}"), ObjectKind::File, owner, 1000 + number / 2);
+            objects.insert(&file).await.unwrap();
+        }
+        objects.insert(&object("msgbatch_1", ObjectKind::Batch, 1, 1000)).await.unwrap();
+        let page = async |start: PageStart, limit| {
+            let page = objects.page(&device(1), ObjectKind::File, &start, limit).await.unwrap()?;
+            let numbers: Vec<_> = page.objects.iter().map(|object| object.id.replace("file_", "")).collect();
+            Some((numbers.concat(), page.has_more))
+        };
+        let (after, before) = (|id: &str| PageStart::After(id.into()), |id: &str| PageStart::Before(id.into()));
+        for (start, limit, expected) in [
+            (PageStart::Newest, 4, Some(("9876", true))),
+            (after("file_6"), 4, Some(("4321", true))),
+            (after("file_1"), 4, Some(("0", false))),
+            (after("file_0"), 4, Some(("", false))),
+            (before("file_4"), 2, Some(("67", true))),
+            (before("file_6"), 3, Some(("789", false))),
+            (before("file_9"), 3, Some(("", false))),
+            (PageStart::Newest, 9, Some(("987643210", false))),
+            (after("file_5"), 4, None),
+            (after("msgbatch_1"), 4, None),
+            (before("file_77"), 4, None),
+        ] {
+            let found = page(start.clone(), limit).await;
+            let found = found.as_ref().map(|(numbers, more)| (numbers.as_str(), *more));
+            assert_eq!(found, expected, "{} {start:?}", database.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_for_a_moment_stays_and_what_is_missing_for_a_day_goes() {
+    let day = Duration::from_secs(24 * 3600);
+    for database in TestDatabase::each().await {
+        let objects = database.open().await.owned_objects();
+        objects.insert(&object("file_1", ObjectKind::File, 1, 1000)).await.unwrap();
+        let found = async || objects.find(&device(1), ObjectKind::File, "file_1").await.unwrap();
+        objects.note_missing(&found().await.unwrap(), true, at(5000)).await.unwrap();
+        assert_eq!(found().await.unwrap().missing_since, Some(at(5000)), "{}", database.name);
+        objects.note_missing(&found().await.unwrap(), true, at(9000)).await.unwrap();
+        assert_eq!(found().await.unwrap().missing_since, Some(at(5000)), "{}", database.name);
+        objects.note_missing(&found().await.unwrap(), false, at(9000)).await.unwrap();
+        assert_eq!(found().await.unwrap().missing_since, None, "{}", database.name);
+        objects.note_missing(&found().await.unwrap(), true, at(10_000)).await.unwrap();
+        objects.note_missing(&found().await.unwrap(), true, at(10_000) + day).await.unwrap();
+        assert!(found().await.is_some(), "{}", database.name);
+        objects.note_missing(&found().await.unwrap(), true, at(10_001) + day).await.unwrap();
+        assert_eq!(found().await, None, "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn one_of_several_instances_looks_after_a_batch() {
+    for database in TestDatabase::each().await {
+        let (one, other) = (database.open().await.owned_objects(), database.open().await.owned_objects());
+        for (number, look_at) in [(1, Some(3000)), (2, Some(2000)), (3, None)] {
+            let batch = object(&format!("msgbatch_{number}"), ObjectKind::Batch, 1, 1000);
+            one.insert(&OwnedObject { look_at: look_at.map(at), ..batch }).await.unwrap();
+        }
+        assert_eq!(one.due(at(1999)).await.unwrap(), None, "{}", database.name);
+        let seen = [one.due(at(2500)).await.unwrap().unwrap(), other.due(at(2500)).await.unwrap().unwrap()];
+        assert_eq!((seen[0].id.as_str(), &seen[0]), ("msgbatch_2", &seen[1]), "{}", database.name);
+        assert!(other.look_again(&seen[1], Some(at(9000))).await.unwrap());
+        assert!(!one.look_again(&seen[0], Some(at(9500))).await.unwrap(), "{}", database.name);
+        assert_eq!(one.due(at(2500)).await.unwrap(), None, "{}", database.name);
+        assert_eq!(one.due(at(3000)).await.unwrap().map(|batch| batch.id).as_deref(), Some("msgbatch_1"));
+        one.settle("msgbatch_1").await.unwrap();
+        assert_eq!(one.due(at(8999)).await.unwrap(), None, "{}", database.name);
+        let moved = one.due(at(9000)).await.unwrap().unwrap();
+        assert!(one.look_again(&moved, None).await.unwrap());
+        assert_eq!(one.due(at(u64::from(u32::MAX))).await.unwrap(), None, "{}", database.name);
+    }
+}
+
+fn object(id: &str, kind: ObjectKind, owner: usize, created_at: u64) -> OwnedObject {
+    OwnedObject {
+        id: id.to_owned(),
+        kind,
+        device: device(owner),
+        org: Some("acme".to_owned()),
+        user: None,
+        created_at: at(created_at),
+        look_at: None,
+        missing_since: None,
+    }
+}
