@@ -28,6 +28,7 @@ const CONCERNS = {
   'What is kept, and how it is governed': [
     'DATABASE_URL', 'ADMIN_TOKEN', 'ADMIN_HOST', 'ADMIN_PORT', 'REVOCATION_MAX_STALENESS',
   ],
+  'Leak detection': ['LEAK_DETECTION', 'LEAK_KNOWN_NETWORKS'],
   'What the machine bears': ['WORKERS', 'MAX_CONNECTIONS', 'MAX_PAYLOAD_SIZE', 'REQUEST_TIMEOUT', 'DRAIN_TIMEOUT'],
   'Logs': ['LOG_LEVEL', 'LOG_FORMAT'],
 };

@@ -9,6 +9,7 @@ mod assembly;
 pub mod auth;
 pub mod breaker;
 pub mod budgets;
+mod client_address;
 pub mod config;
 mod control;
 mod endpoint;
@@ -16,6 +17,7 @@ mod gates;
 mod issue;
 mod json;
 pub mod keyring;
+mod leak;
 pub mod limits;
 pub mod log;
 pub mod metrics;
@@ -49,6 +51,7 @@ use self::config::Listen;
 use self::control::Control;
 use self::endpoint::{Endpoint, Parts};
 use self::keyring::{KeyReload, KeyRing};
+use self::leak::Responder;
 use self::pipeline::Worker;
 pub use self::running::Running;
 pub use self::start_error::StartError;
@@ -76,6 +79,7 @@ pub struct Service {
     reload: Option<KeyReload>,
     control: Control,
     desk: Desk,
+    responder: Responder,
 }
 
 impl Service {
@@ -117,7 +121,7 @@ impl Service {
             })
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
-        let control = self.control.start(self.desk, shutdown.clone());
+        let control = self.control.start(self.desk, self.responder, shutdown.clone());
         Ok(Running { workers, reloading, control })
     }
 }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use super::admin::{self, Desk};
 use super::auth::Auth;
 use super::breaker::{self, Breaker};
-use super::config::{Config, SigningSecret};
+use super::client_address::TrustedProxies;
+use super::config::{BootstrapMode, Config, SigningSecret};
 use super::control::Control;
 use super::endpoint::Parts;
 use super::gates::Gates;
 use super::issue::Issuer;
 use super::keyring::{KeyList, KeyReload, KeyRing};
+use super::leak::{Leaks, Responder};
 use super::metrics::Metrics;
 use super::pipeline::Pipeline;
 use super::prices::Prices;
@@ -42,8 +44,11 @@ impl Service {
         };
         let control = Control::open(&config.stores, &config.admin, standing.clone(), &ports.clock)?;
         let opened = &control.opened;
+        let (leaks, suspicions) = Leaks::start(&config.leaks, Arc::clone(&ports.clock), opened.limiter.exchange());
+        let can_enrol = config.enrolment.mode != BootstrapMode::Closed;
         let gates = Arc::new(Gates {
             standing: standing.clone(),
+            leaks: Arc::clone(&leaks),
             limiter: opened.limiter.clone(),
             breaker: Breaker::new(breaker::Settings::default()),
         });
@@ -79,11 +84,14 @@ impl Service {
             clock: ports.clock,
             token_life,
         };
+        let responder = Responder::new(Arc::clone(&leaks), suspicions, desk.clone(), can_enrol);
         let parts = Arc::new(Parts {
             pipeline,
             auth,
             issuer,
+            leaks,
             metrics,
+            proxies: TrustedProxies::new(config.trusted_proxies),
             cors: Cors::new(config.cors),
             protocol: protocol.to_string().into(),
             body_timeout: config.listen.request_timeout,
@@ -91,7 +99,7 @@ impl Service {
         let connector = upstream::connector(&config.upstream)?;
         let listener = bind(config.listen.address)
             .map_err(|source| StartError::Bind { address: config.listen.address, source })?;
-        Ok(Self { listener, listen: config.listen, connector, parts, control, desk, keys, reload })
+        Ok(Self { listener, listen: config.listen, connector, parts, control, desk, responder, keys, reload })
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::StartError;
 use super::admin::{self, Desk};
 use super::config::{AdminConfig, Stores};
+use super::leak::Responder;
 use super::limits::{InstanceSettings, Limiter};
 use super::standing::Standing;
 use super::store::{Database, UsageWriter, WriterSettings};
@@ -54,6 +55,7 @@ pub(super) struct RunningControl {
 /// What the thread begins to serve with.
 struct Beginning {
     desk: Desk,
+    responder: Responder,
     shutdown: Shutdown,
     end: oneshot::Receiver<()>,
 }
@@ -101,10 +103,10 @@ impl Control {
     }
 
     /// Begins to serve; the admin listener ends with `shutdown`.
-    pub(super) fn start(self, desk: Desk, shutdown: Shutdown) -> RunningControl {
+    pub(super) fn start(self, desk: Desk, responder: Responder, shutdown: Shutdown) -> RunningControl {
         let (end, ended) = oneshot::channel();
         // A thread that has ended by itself is found when it is joined.
-        let _ = self.begin.send(Beginning { desk, shutdown, end: ended });
+        let _ = self.begin.send(Beginning { desk, responder, shutdown, end: ended });
         RunningControl { thread: self.thread, end, usage: self.opened.usage }
     }
 }
@@ -128,10 +130,11 @@ impl Plan {
 }
 
 async fn serve(opened: Opened, listener: TcpListener, token: Option<Secret>, beginning: oneshot::Receiver<Beginning>) {
-    if let Ok(Beginning { desk, shutdown, end }) = beginning.await {
+    if let Ok(Beginning { desk, responder, shutdown, end }) = beginning.await {
         tokio::spawn(admin::serve(listener, token, desk, shutdown));
         tokio::select! {
             () = opened.sync.run() => {}
+            () = responder.run() => {}
             _ = end => {}
         }
     }

@@ -1,6 +1,6 @@
 //! Answers requests: finds the route, lets the right part answer, and leaves one log line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,9 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::auth::Auth;
+use super::client_address::{ClientAddress, TrustedProxies};
 use super::issue::Issuer;
+use super::leak::Leaks;
 use super::metrics::Metrics;
 use super::pipeline::{Arrival, Pipeline, Worker};
 use super::router::{Route, route};
@@ -41,10 +43,14 @@ pub(super) struct Parts {
     pub auth: Arc<Auth>,
     /// Makes tokens.
     pub issuer: Arc<Issuer>,
+    /// Where devices are seen.
+    pub leaks: Arc<Leaks>,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Relays `/v1`.
     pub pipeline: Pipeline,
+    /// Whose word about a client's address is believed.
+    pub proxies: TrustedProxies,
     /// Which web origins may read.
     pub cors: Cors,
     /// The answer of `/protocol`.
@@ -70,12 +76,12 @@ impl Endpoint {
         &self,
         request: Request<Incoming>,
         route: Route,
-        id: RequestId,
-        at: Instant,
+        client: IpAddr,
+        (id, at): (RequestId, Instant),
     ) -> Result<Response<Reply>, Problem> {
         match route {
             Route::Relay(route) => {
-                let arrival = Arrival { request, route, id, at };
+                let arrival = Arrival { request, client, route, id, at };
                 self.parts.pipeline.serve(arrival, &self.worker).await
             }
             Route::Bootstrap => {
@@ -83,8 +89,13 @@ impl Endpoint {
                 Ok(json(StatusCode::OK, token_bytes(&self.parts.issuer.bootstrap(&body)?.to_json())))
             }
             Route::Refresh => {
-                let caller = self.parts.auth.admit_refresh(request.headers())?;
-                Ok(json(StatusCode::OK, token_bytes(&self.parts.issuer.refresh(&caller)?.to_json())))
+                let parts = &self.parts;
+                let caller = parts.auth.admit_refresh(request.headers())?;
+                let token = parts.issuer.refresh(&caller)?;
+                if let Some(seen) = parts.leaks.look(&caller, client, request.headers()) {
+                    parts.leaks.sight(caller.device(), &seen);
+                }
+                Ok(json(StatusCode::OK, token_bytes(&token.to_json())))
             }
             Route::Health => Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY))),
             Route::Ready if self.worker.shutdown.phase() == Phase::Running => {
@@ -122,9 +133,10 @@ impl Handler for Endpoint {
         }
         let target =
             check_target(request.method(), request.uri()).and_then(|()| route(request.method(), request.uri().path()));
+        let peer = self.parts.proxies.client(peer, request.headers());
         let line = Line { method: request.method().clone(), target: request.uri().clone(), peer, id, at };
         let outcome = match target {
-            Ok(route) => self.answer(request, route, id, at).await.map(|response| (Some(route), response)),
+            Ok(route) => self.answer(request, route, peer.ip, (id, at)).await.map(|response| (Some(route), response)),
             Err(problem) => Err(problem),
         };
         let mut response = match outcome {
@@ -145,7 +157,7 @@ impl Handler for Endpoint {
 struct Line {
     method: Method,
     target: Uri,
-    peer: SocketAddr,
+    peer: ClientAddress,
     id: RequestId,
     at: Instant,
 }

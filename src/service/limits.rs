@@ -16,10 +16,12 @@ mod calls;
 mod courier;
 mod device;
 mod devices;
+mod exchange;
 mod fault;
 mod lease;
 mod ledger;
 mod link;
+mod notes;
 mod permit;
 mod shared;
 mod window;
@@ -30,6 +32,7 @@ use std::time::Duration;
 
 use self::device::{Demand, Device};
 use self::devices::Devices;
+pub use self::exchange::Exchange;
 pub use self::fault::RedisFault;
 use self::permit::Open;
 pub use self::permit::Permit;
@@ -171,6 +174,12 @@ impl Limiter {
         };
         self.devices.count(id, decision.as_ref().map(|_| ()));
         decision
+    }
+
+    /// The way to the instances that it decides together with, if it does.
+    #[must_use]
+    pub fn exchange(&self) -> Option<Exchange> {
+        self.shared.as_ref().map(|shared| shared.exchange().clone())
     }
 
     /// How it fares.

@@ -28,6 +28,10 @@ pub struct Metrics {
     pub limits: Polled,
     /// Tokens by the key that signed them.
     pub keys: Polled,
+    /// What became of suspicions that a device is in two places at once.
+    pub leaks: Polled,
+    /// Devices that are watched for that, and what other instances have told of them.
+    pub sightings: Polled,
     /// Circuits to the upstream, by model: 1 for the state it is in.
     pub breaker: Polled,
     /// Seconds since the revocations in use were known to be the truth.
@@ -70,6 +74,8 @@ impl Default for Metrics {
             usage_records: Polled::default(),
             limits: Polled::default(),
             keys: Polled::default(),
+            leaks: Polled::default(),
+            sightings: Polled::default(),
             breaker: Polled::default(),
             revocation_staleness: Gauge::default(),
             revocations: Gauge::default(),
@@ -94,6 +100,10 @@ impl Metrics {
         registry.register("usage_records", help, self.usage_records.clone());
         registry.register("limit_decisions", "Decisions about devices' limits", self.limits.clone());
         registry.register("jwt_tokens", "Wrapper tokens by the key that signed them", self.keys.clone());
+        let help = "Suspicions that a device is in use in two places at once, by what became of them";
+        registry.register("leak_suspicions", help, self.leaks.clone());
+        let help = "Devices that are watched for leaks, and sightings that other instances have told of";
+        registry.register("leak_sightings", help, self.sightings.clone());
         registry.register("breaker", "Circuits to the upstream by model", self.breaker.clone());
         registry.register("revocations", "Entries in the revocations in use", self.revocations.clone());
         registry.register("open_requests", "Requests that are open now", self.open_requests.clone());

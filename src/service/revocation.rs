@@ -16,7 +16,7 @@ use tokio::time::Instant;
 pub use self::open::{OpenRequest, OpenRequests};
 pub use self::set::{RevocationSet, Revoked};
 use crate::transport::problem::Problem;
-use crate::wire::{Claims, ErrorCode};
+use crate::wire::{Claims, DeviceId, ErrorCode};
 
 /// The current set and the requests that it applies to.
 pub struct Revocations {
@@ -47,9 +47,27 @@ impl Revocations {
     /// Judges a caller by the current set.
     ///
     /// # Errors
-    /// [`ErrorCode::TokenRevoked`]; [`ErrorCode::NotReady`] when the set is too old to judge by.
+    /// [`ErrorCode::TokenRevoked`]; [`ErrorCode::TokenExpired`] when the token was ended before its time;
+    /// [`ErrorCode::NotReady`] when the set is too old to judge by.
     pub fn judge(&self, claims: &Claims) -> Result<(), Problem> {
-        if self.current.load().covers(claims) {
+        let set = self.current.load();
+        self.judge_by(&set, claims)?;
+        if set.ends(claims) {
+            return Err(ended());
+        }
+        Ok(())
+    }
+
+    /// Judges the claims of a token about to be signed: the end of older ones does not concern it.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge), but never that the token is too old.
+    pub fn judge_new(&self, claims: &Claims) -> Result<(), Problem> {
+        self.judge_by(&self.current.load(), claims)
+    }
+
+    fn judge_by(&self, set: &RevocationSet, claims: &Claims) -> Result<(), Problem> {
+        if set.covers(claims) {
             return Err(revoked());
         }
         if self.is_too_stale() {
@@ -93,6 +111,12 @@ impl Revocations {
         self.staleness() > self.max_staleness
     }
 
+    /// The Unix second before which a device's tokens were ended, if they were.
+    #[must_use]
+    pub fn tokens_ended_before(&self, device: &DeviceId) -> Option<u64> {
+        self.current.load().tokens_ended_before(device)
+    }
+
     /// How many entries there are.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -118,6 +142,12 @@ impl Revocations {
 #[must_use]
 pub fn revoked() -> Problem {
     Problem::new(ErrorCode::TokenRevoked, "This device's access has been revoked")
+}
+
+/// The code is the one that makes a client ask for a new token and make its request again.
+fn ended() -> Problem {
+    let message = "This wrapper token was ended before its time; ask for a new one and try again";
+    Problem::new(ErrorCode::TokenExpired, message)
 }
 
 const STALE_RETRY: Duration = Duration::from_secs(15);

@@ -16,6 +16,7 @@ pub(super) async fn page(State(desk): State<Desk>) -> Response {
     usage(&desk);
     limits(&desk);
     keys(&desk);
+    leaks(&desk);
     breaker(&desk);
     ([(CONTENT_TYPE, MEDIA_TYPE)], desk.metrics.page()).into_response()
 }
@@ -56,6 +57,18 @@ fn keys(desk: &Desk) {
         set(&desk.metrics.keys, &[("kid", kid.kid.as_str()), ("what", "signed")], kid.signed);
     }
     set(&desk.metrics.keys, &[("kid", "unknown"), ("what", "refused")], figures.unknown);
+}
+
+fn leaks(desk: &Desk) {
+    let figures = desk.gates.leaks.figures();
+    let leaks = &desk.metrics.leaks;
+    set(leaks, &[("action", "observed")], figures.observed);
+    set(leaks, &[("action", "refreshed")], figures.refreshed);
+    set(leaks, &[("action", "revoked")], figures.revoked);
+    set(leaks, &[("action", "withheld")], figures.withheld);
+    set(leaks, &[("action", "failed")], figures.failed);
+    set(&desk.metrics.sightings, &[("what", "devices")], figures.devices);
+    set(&desk.metrics.sightings, &[("what", "heard")], figures.heard);
 }
 
 fn breaker(desk: &Desk) {

@@ -1,5 +1,6 @@
 //! The settings in force, as `/admin/config` shows them: by the names they are set by, and no secret among them.
 
+use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use crate::service::config::{Config, DatabaseUrl, SigningSecret};
@@ -41,8 +42,14 @@ pub(in crate::service) fn settings(config: &Config) -> Value {
         "ADMIN_PORT": config.admin.address.port(),
         "ADMIN_TOKEN": is_set(config.admin.token.is_some()),
         "REVOCATION_MAX_STALENESS": millis(config.admin.max_staleness),
-        "TRUSTED_PROXIES": config.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "TRUSTED_PROXIES": texts(&config.trusted_proxies),
+        "LEAK_DETECTION": config.leaks.mode.as_str(),
+        "LEAK_KNOWN_NETWORKS": texts(&config.leaks.known_networks),
     })
+}
+
+fn texts(networks: &[IpNet]) -> Vec<String> {
+    networks.iter().map(ToString::to_string).collect()
 }
 
 fn millis(duration: std::time::Duration) -> u64 {
