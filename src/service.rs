@@ -12,6 +12,7 @@ mod bootstrap_guard;
 pub mod breaker;
 pub mod budgets;
 pub mod check;
+mod client_address;
 pub mod config;
 mod control;
 pub mod doctor;
@@ -21,6 +22,7 @@ mod gates;
 mod issue;
 mod json;
 pub mod keyring;
+mod leak;
 pub mod limits;
 mod live;
 pub mod log;
@@ -65,6 +67,7 @@ use self::control::Control;
 use self::endpoint::{Endpoint, Parts};
 use self::error_reports::ErrorReports;
 use self::keyring::KeyRing;
+use self::leak::Responder;
 use self::objects::Biller;
 use self::otlp::Otlp;
 use self::pipeline::Worker;
@@ -101,6 +104,7 @@ pub struct Service {
     desk: Desk,
     /// None when batches are not offered.
     biller: Option<Arc<Biller>>,
+    responder: Responder,
 }
 
 impl Service {
@@ -169,7 +173,7 @@ impl Service {
             })
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
-        let control = self.control.start(self.desk, self.biller, shutdown.clone());
+        let control = self.control.start(self.desk, (self.biller, self.responder), shutdown.clone());
         Ok(Running { workers, reloading, following, control, otlp: self.otlp })
     }
 }

@@ -9,12 +9,14 @@ use arc_swap::ArcSwap;
 use super::admin::{self, Desk};
 use super::auth::Auth;
 use super::breaker::{self, Breaker};
-use super::config::{Config, ConfigReload, OtlpConfig, SigningSecret};
+use super::client_address::TrustedProxies;
+use super::config::{BootstrapMode, Config, ConfigReload, OtlpConfig, SigningSecret};
 use super::control::Control;
 use super::endpoint::Parts;
 use super::gates::Gates;
 use super::issue::Issuer;
 use super::keyring::{self, KeyList, KeyRing};
+use super::leak::{Leaks, Responder};
 use super::live::Live;
 use super::metrics::Metrics;
 use super::objects::{Objects, Takers};
@@ -54,8 +56,11 @@ impl Service {
         };
         let control = Control::open(&config.stores, &config.admin, standing.clone(), &ports.clock)?;
         let opened = &control.opened;
+        let (leaks, suspicions) = Leaks::start(&config.leaks, Arc::clone(&ports.clock), opened.limiter.exchange());
+        let can_enrol = config.enrolment.mode != BootstrapMode::Closed;
         let gates = Arc::new(Gates {
             standing: standing.clone(),
+            leaks: Arc::clone(&leaks),
             limiter: opened.limiter.clone(),
             breaker: Breaker::new(breaker::Settings::default()),
         });
@@ -112,12 +117,15 @@ impl Service {
             clock: ports.clock,
             token_life,
         };
+        let responder = Responder::new(Arc::clone(&leaks), suspicions, desk.clone(), can_enrol);
         let parts = Arc::new(Parts {
             pipeline,
             auth,
             issuer,
+            leaks,
             metrics,
             reports: ports.reports,
+            proxies: TrustedProxies::new(config.trusted_proxies),
             cors: Cors::new(config.cors),
             protocol: protocol.to_string().into(),
             body_timeout: config.listen.request_timeout,
@@ -137,6 +145,7 @@ impl Service {
             config_reload,
             otlp,
             biller,
+            responder,
         })
     }
 }

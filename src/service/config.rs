@@ -72,6 +72,8 @@ pub struct Config {
     pub otlp: Option<OtlpConfig>,
     /// Where faults of the service's own are reported, if anywhere.
     pub sentry: Option<SentryConfig>,
+    /// What is done about devices that are in two places at once.
+    pub leaks: LeakConfig,
 }
 
 /// Where and how the service listens.
@@ -259,6 +261,41 @@ pub struct PriceList {
     pub(super) file: Option<TextFile>,
 }
 
+/// What is done about devices that are used in two places at once.
+#[derive(Debug, Clone)]
+pub struct LeakConfig {
+    /// `LEAK_DETECTION`.
+    pub mode: LeakMode,
+    /// `LEAK_KNOWN_NETWORKS`: what comes from there is not looked at.
+    pub known_networks: Vec<IpNet>,
+}
+
+/// What follows when a device is used in two places at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeakMode {
+    /// Nobody looks.
+    Off,
+    /// A line in the log and a count.
+    Observe,
+    /// Its tokens are ended, and it asks for a new one.
+    Refresh,
+    /// The same; and if that does not help, it is revoked.
+    Revoke,
+}
+
+impl LeakMode {
+    /// As it is written in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Observe => "observe",
+            Self::Refresh => "refresh",
+            Self::Revoke => "revoke",
+        }
+    }
+}
+
 /// What the service writes about itself, on standard error.
 #[derive(Debug, Clone, Copy)]
 pub struct LogConfig {
@@ -331,7 +368,8 @@ impl Config {
             batches_and_files: reader.batches_and_files(flags),
             stores: reader.stores(flags),
             admin: reader.admin(flags),
-            trusted_proxies: reader.trusted_proxies(flags),
+            trusted_proxies: reader.networks("TRUSTED_PROXIES", flags.trusted_proxies.as_deref()),
+            leaks: reader.leaks(flags),
             prices: reader.prices(flags),
             otlp: reader.otlp(flags),
             sentry: reader.sentry(flags),

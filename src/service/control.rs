@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::StartError;
 use super::admin::{self, Desk};
 use super::config::{AdminConfig, Stores};
+use super::leak::Responder;
 use super::limits::{InstanceSettings, Limiter};
 use super::objects::{Biller, Ledger};
 use super::retention::Retention;
@@ -62,6 +63,7 @@ pub(super) struct RunningControl {
 struct Beginning {
     desk: Desk,
     biller: Option<Arc<Biller>>,
+    responder: Responder,
     shutdown: Shutdown,
     end: oneshot::Receiver<()>,
 }
@@ -109,10 +111,15 @@ impl Control {
     }
 
     /// Begins to serve; the admin listener ends with `shutdown`.
-    pub(super) fn start(self, desk: Desk, biller: Option<Arc<Biller>>, shutdown: Shutdown) -> RunningControl {
+    pub(super) fn start(
+        self,
+        desk: Desk,
+        (biller, responder): (Option<Arc<Biller>>, Responder),
+        shutdown: Shutdown,
+    ) -> RunningControl {
         let (end, ended) = oneshot::channel();
         // A thread that has ended by itself is found when it is joined.
-        let _ = self.begin.send(Beginning { desk, biller, shutdown, end: ended });
+        let _ = self.begin.send(Beginning { desk, biller, responder, shutdown, end: ended });
         RunningControl { thread: self.thread, end, usage: self.opened.usage }
     }
 }
@@ -138,12 +145,13 @@ impl Plan {
 }
 
 async fn serve(opened: Opened, listener: TcpListener, token: Option<Secret>, beginning: oneshot::Receiver<Beginning>) {
-    if let Ok(Beginning { desk, biller, shutdown, end }) = beginning.await {
+    if let Ok(Beginning { desk, biller, responder, shutdown, end }) = beginning.await {
         tokio::spawn(admin::serve(listener, token, desk, shutdown));
         tokio::select! {
             () = opened.sync.run() => {}
             () = opened.retention.run() => {}
             () = look_after_batches(biller) => {}
+            () = responder.run() => {}
             _ = end => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -16,8 +17,10 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::auth::Auth;
+use super::client_address::{ClientAddress, TrustedProxies};
 use super::error_reports::ErrorReports;
 use super::issue::Issuer;
+use super::leak::Leaks;
 use super::metrics::Metrics;
 use super::pipeline::{Arrival, Pipeline, Worker};
 use super::router::{Route, route};
@@ -47,12 +50,16 @@ pub(super) struct Parts {
     pub auth: Arc<Auth>,
     /// Makes tokens.
     pub issuer: Arc<Issuer>,
+    /// Where devices are seen.
+    pub leaks: Arc<Leaks>,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// Reports what is nobody else's fault.
     pub reports: Option<Arc<ErrorReports>>,
     /// Relays `/v1`.
     pub pipeline: Pipeline,
+    /// Whose word about a client's address is believed.
+    pub proxies: TrustedProxies,
     /// Which web origins may read.
     pub cors: Cors,
     /// The answer of `/protocol`.
@@ -78,23 +85,27 @@ impl Endpoint {
         &self,
         request: Request<Incoming>,
         route: Route,
-        peer: SocketAddr,
-        id: RequestId,
-        at: Instant,
+        client: IpAddr,
+        (id, at): (RequestId, Instant),
     ) -> Result<Response<Reply>, Problem> {
         match route {
             Route::Relay(route) => {
-                let arrival = Arrival { request, route, id, at };
+                let arrival = Arrival { request, client, route, id, at };
                 self.parts.pipeline.serve(arrival, &self.worker).await
             }
             Route::Bootstrap => {
-                self.parts.issuer.receive(source(peer))?;
+                self.parts.issuer.receive(client)?;
                 let body = self.small_body(request.into_body()).await?;
                 Ok(json(StatusCode::OK, token_bytes(&self.parts.issuer.bootstrap(&body)?.to_json())))
             }
             Route::Refresh => {
-                let caller = self.parts.auth.admit_refresh(request.headers())?;
-                Ok(json(StatusCode::OK, token_bytes(&self.parts.issuer.refresh(&caller)?.to_json())))
+                let parts = &self.parts;
+                let caller = parts.auth.admit_refresh(request.headers())?;
+                let token = parts.issuer.refresh(&caller)?;
+                if let Some(seen) = parts.leaks.look(&caller, client, request.headers()) {
+                    parts.leaks.sight(caller.device(), &seen);
+                }
+                Ok(json(StatusCode::OK, token_bytes(&token.to_json())))
             }
             Route::Health => Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY))),
             Route::Ready if self.worker.shutdown.phase() == Phase::Running => {
@@ -136,10 +147,11 @@ impl Handler for Endpoint {
         let target = check_target(request.method(), request.uri())
             .and_then(|()| route(request.method(), request.uri().path(), with_objects));
         let asked = target.as_ref().ok().copied();
+        let peer = self.parts.proxies.client(peer, request.headers());
         let line = Line { method: request.method().clone(), target: request.uri().clone(), peer, id, at };
         let outcome = match target {
             Ok(route) => {
-                let mut answering = pin!(self.answer(request, route, peer, id, at));
+                let mut answering = pin!(self.answer(request, route, peer.ip, (id, at)));
                 let answer = poll_fn(|cx| poll_caught(answering.as_mut(), cx)).await;
                 answer.map(|response| (Some(route), response))
             }
@@ -166,7 +178,7 @@ impl Handler for Endpoint {
 struct Line {
     method: Method,
     target: Uri,
-    peer: SocketAddr,
+    peer: ClientAddress,
     id: RequestId,
     at: Instant,
 }
@@ -211,11 +223,6 @@ fn poll_caught<T>(
 ) -> Poll<Result<T, Problem>> {
     let polled = catch_unwind(AssertUnwindSafe(|| answering.poll(cx)));
     polled.unwrap_or_else(|_| Poll::Ready(Err(Problem::new(ErrorCode::Internal, "The service has failed here"))))
-}
-
-/// Whom a request comes from, for who counts by network: the other end of its connection.
-fn source(peer: SocketAddr) -> IpAddr {
-    peer.ip()
 }
 
 fn json(status: StatusCode, body: Bytes) -> Response<Reply> {

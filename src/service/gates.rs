@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::auth::Caller;
 use super::breaker::{Breaker, Passage};
+use super::leak::{Leaks, Sighting};
 use super::limits::{Denied, Limit, Limiter, Permit};
 use super::router::RelayRoute;
 use super::standing::Standing;
@@ -17,6 +18,8 @@ use crate::wire::ErrorCode;
 pub(super) struct Gates {
     /// How callers stand.
     pub standing: Standing,
+    /// Where their devices are seen.
+    pub leaks: Arc<Leaks>,
     /// How much each may do.
     pub limiter: Limiter,
     /// Whether the upstream is worth asking.
@@ -24,12 +27,20 @@ pub(super) struct Gates {
 }
 
 impl Gates {
-    /// Lets a caller in, as it stands now, with the right to one request.
+    /// Lets a caller in, as it stands now, with the right to one request. Where it was `seen` counts, if somebody looked.
     ///
     /// # Errors
     /// The [`Problem`] to answer with; then nothing is charged.
-    pub(super) async fn enter(&self, caller: Arc<Caller>, route: RelayRoute) -> Result<(Arc<Caller>, Permit), Problem> {
+    pub(super) async fn enter(
+        &self,
+        caller: Arc<Caller>,
+        route: RelayRoute,
+        seen: Option<Sighting>,
+    ) -> Result<(Arc<Caller>, Permit), Problem> {
         let (caller, limits) = self.standing.admit(caller)?;
+        if let Some(seen) = &seen {
+            self.leaks.sight(caller.device(), seen);
+        }
         let permit = self.limiter.admit(caller.device(), &limits, route.is_charged()).await.map_err(denied)?;
         Ok((caller, permit))
     }

@@ -16,11 +16,13 @@ mod calls;
 mod courier;
 mod device;
 mod devices;
+mod exchange;
 mod fault;
 mod inspection;
 mod lease;
 mod ledger;
 mod link;
+mod notes;
 mod permit;
 mod shared;
 pub(super) mod window;
@@ -31,6 +33,7 @@ use std::time::Duration;
 
 use self::device::{Demand, Device};
 use self::devices::Devices;
+pub use self::exchange::Exchange;
 pub use self::fault::RedisFault;
 pub use self::inspection::{Inspection, InspectionError, check_url, inspect};
 use self::permit::Open;
@@ -173,6 +176,12 @@ impl Limiter {
         };
         self.devices.count(id, decision.as_ref().map(|_| ()));
         decision
+    }
+
+    /// The way to the instances that it decides together with, if it does.
+    #[must_use]
+    pub fn exchange(&self) -> Option<Exchange> {
+        self.shared.as_ref().map(|shared| shared.exchange().clone())
     }
 
     /// How it fares.

@@ -39,6 +39,10 @@ pub struct Metrics {
     pub handshakes: Polled,
     /// Seconds until the certificate in use expires; no sample without one.
     pub certificate_expiry: Polled,
+    /// What became of suspicions that a device is in two places at once.
+    pub leaks: Polled,
+    /// Devices that are watched for that, and what other instances have told of them.
+    pub sightings: Polled,
     /// Circuits to the upstream, by model: 1 for the state it is in.
     pub breaker: Polled,
     /// Seconds since the revocations in use were known to be the truth.
@@ -92,6 +96,8 @@ impl Default for Metrics {
             reloads: Polled::default(),
             handshakes: Polled::default(),
             certificate_expiry: Polled::default(),
+            leaks: Polled::default(),
+            sightings: Polled::default(),
             breaker: Polled::default(),
             revocation_staleness: Gauge::default(),
             revocations: Gauge::default(),
@@ -129,6 +135,10 @@ impl Metrics {
         registry.register("tls_handshakes", "TLS handshakes by how they ended", self.handshakes.clone());
         let help = "Until the certificate in use expires";
         registry.register_with_unit("tls_certificate_expires_in", help, Unit::Seconds, self.certificate_expiry.clone());
+        let help = "Suspicions that a device is in use in two places at once, by what became of them";
+        registry.register("leak_suspicions", help, self.leaks.clone());
+        let help = "Devices that are watched for leaks, and sightings that other instances have told of";
+        registry.register("leak_sightings", help, self.sightings.clone());
         registry.register("breaker", "Circuits to the upstream by model", self.breaker.clone());
         registry.register("revocations", "Entries in the revocations in use", self.revocations.clone());
         registry.register("open_requests", "Requests that are open now", self.open_requests.clone());

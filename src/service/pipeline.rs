@@ -1,6 +1,7 @@
 //! A `/v1` request from its head to its relayed answer, in this order: credential, size, body and model, key swap,
 //! upstream, relay with the meter on it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,8 @@ impl Worker {
 pub(super) struct Arrival {
     /// Its head and its body, of which nothing is read yet.
     pub request: Request<Incoming>,
+    /// Where it comes from.
+    pub client: IpAddr,
     /// Where it goes.
     pub route: RelayRoute,
     /// Its name.
@@ -141,7 +144,8 @@ impl Pipeline {
     /// The [`Problem`] to answer with. Once the request is on its way up, a usage record is left in every case.
     pub(super) async fn serve(&self, arrival: Arrival, worker: &Worker) -> Result<Response<Reply>, Problem> {
         let signed = self.auth.admit(arrival.request.headers(), &worker.admitted)?;
-        let (caller, permit) = self.gates.enter(Arc::clone(&signed), arrival.route).await?;
+        let seen = self.gates.leaks.look(&signed, arrival.client, arrival.request.headers());
+        let (caller, permit) = self.gates.enter(Arc::clone(&signed), arrival.route, seen).await?;
         let mut stake = Stake::new(worker.open.open(Arc::clone(&signed), Arc::clone(&caller)), permit);
         let recall = stake.recall();
         // Who was revoked between the door and this list would be missed by the recall.

@@ -17,7 +17,7 @@ pub use self::open::{OpenRequest, OpenRequests};
 pub use self::set::{Reach, RevocationSet, Revoked};
 use super::auth::Caller;
 use crate::transport::problem::Problem;
-use crate::wire::{Claims, ErrorCode};
+use crate::wire::{Claims, DeviceId, ErrorCode};
 
 /// The current set and the requests that it applies to.
 pub struct Revocations {
@@ -48,16 +48,27 @@ impl Revocations {
     /// Judges a caller by the current set.
     ///
     /// # Errors
-    /// [`ErrorCode::TokenRevoked`], or [`ErrorCode::TokenOutdated`] when another token of the same device would be good;
+    /// [`ErrorCode::TokenRevoked`]; [`ErrorCode::TokenOutdated`] when another token of the same device would be good;
     /// [`ErrorCode::NotReady`] when the set is too old to judge by.
     pub fn judge(&self, claims: &Claims) -> Result<(), Problem> {
-        match self.current.load().covers(claims) {
+        let set = self.current.load();
+        self.judge_by(&set, claims)?;
+        if set.ends(claims) { Err(outdated()) } else { Ok(()) }
+    }
+
+    /// Judges the claims of a token about to be signed: the end of older ones does not concern it.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge).
+    pub fn judge_new(&self, claims: &Claims) -> Result<(), Problem> {
+        self.judge_by(&self.current.load(), claims)
+    }
+
+    fn judge_by(&self, set: &RevocationSet, claims: &Claims) -> Result<(), Problem> {
+        match set.covers(claims) {
             None => {}
             Some(Reach::Holder) => return Err(revoked()),
-            Some(Reach::Token) => {
-                let message = "The wrapper token no longer counts; get a new one from /bootstrap";
-                return Err(Problem::new(ErrorCode::TokenOutdated, message));
-            }
+            Some(Reach::Token) => return Err(outdated()),
         }
         if self.is_too_stale() {
             let message = "The service cannot learn at the moment who is revoked; try again later";
@@ -116,6 +127,12 @@ impl Revocations {
         self.staleness() > self.max_staleness
     }
 
+    /// The Unix second before which a device's tokens were ended, if they were.
+    #[must_use]
+    pub fn tokens_ended_before(&self, device: &DeviceId) -> Option<u64> {
+        self.current.load().tokens_ended_before(device)
+    }
+
     /// How many entries there are.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -141,6 +158,12 @@ impl Revocations {
 #[must_use]
 pub fn revoked() -> Problem {
     Problem::new(ErrorCode::TokenRevoked, "This device's access has been revoked")
+}
+
+/// The code is one that makes a client ask for a new token and make its request again.
+fn outdated() -> Problem {
+    let message = "The wrapper token was ended before its time; get a new one from /bootstrap";
+    Problem::new(ErrorCode::TokenOutdated, message)
 }
 
 const STALE_RETRY: Duration = Duration::from_secs(15);

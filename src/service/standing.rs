@@ -49,14 +49,14 @@ impl Standing {
     /// The claims of a token about to be signed, with what a rule says of its device.
     ///
     /// # Errors
-    /// As [`Revocations::judge`]: who is revoked gets no token.
+    /// As [`Revocations::judge_new`]: who is revoked gets no token.
     pub fn enter(&self, mut claims: Claims) -> Result<Claims, Problem> {
         if let Some(rule) = self.rules.of(&claims.sub) {
             claims.org = rule.org.clone().or(claims.org);
             claims.user = rule.user.clone().or(claims.user);
             claims.models = rule.models.clone().unwrap_or(claims.models);
         }
-        self.revocations.judge(&claims)?;
+        self.revocations.judge_new(&claims)?;
         Ok(claims)
     }
 }

@@ -119,6 +119,14 @@ fn revoked(entry: Revocation) -> Option<Revoked> {
             };
             Revoked::IssuedBefore(second)
         }
+        RevocationKind::DeviceTokens => {
+            let parts = entry.value.split_once('@');
+            let Some((device, second)) = parts.and_then(|(device, second)| Some((device, second.parse().ok()?))) else {
+                tracing::error!(id = entry.id, "A revocation names no device and time and has no effect");
+                return None;
+            };
+            Revoked::DeviceTokens(device.to_owned(), second)
+        }
     })
 }
 

@@ -31,7 +31,7 @@ pub enum ErrorCode {
     TokenMissing,
     /// The token was not issued by this service, or was altered.
     TokenInvalid,
-    /// The token was good and is too old.
+    /// The token was good and is too old, or was ended before its time. A new one helps.
     TokenExpired,
     /// The token itself no longer counts; its device can have another by `/bootstrap`.
     TokenOutdated,

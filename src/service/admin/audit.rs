@@ -20,9 +20,9 @@ pub(super) struct AuditView {
     actor: String,
     /// From where.
     source: Option<String>,
-    /// The method.
+    /// The method; `device.end_tokens` and `device.revoke` are what leak detection does.
     action: String,
-    /// The path.
+    /// The path, or the device.
     target: Option<String>,
     /// The body, without tokens.
     detail: Option<serde_json::Value>,

@@ -21,6 +21,7 @@ pub(super) async fn page(State(desk): State<Desk>) -> Response {
     bootstrap(&desk);
     keys(&desk);
     tls(&desk);
+    leaks(&desk);
     breaker(&desk);
     ([(CONTENT_TYPE, MEDIA_TYPE)], desk.metrics.page()).into_response()
 }
@@ -100,6 +101,18 @@ fn seconds_until(end: SystemTime, now: SystemTime) -> i64 {
         Ok(left) => gauge(left.as_secs()),
         Err(over) => -gauge(over.duration().as_secs()),
     }
+}
+
+fn leaks(desk: &Desk) {
+    let figures = desk.gates.leaks.figures();
+    let leaks = &desk.metrics.leaks;
+    set(leaks, &[("action", "observed")], figures.observed);
+    set(leaks, &[("action", "refreshed")], figures.refreshed);
+    set(leaks, &[("action", "revoked")], figures.revoked);
+    set(leaks, &[("action", "withheld")], figures.withheld);
+    set(leaks, &[("action", "failed")], figures.failed);
+    set(&desk.metrics.sightings, &[("what", "devices")], figures.devices);
+    set(&desk.metrics.sightings, &[("what", "heard")], figures.heard);
 }
 
 fn breaker(desk: &Desk) {

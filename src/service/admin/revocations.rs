@@ -38,7 +38,7 @@ pub(in crate::service) struct RevocationRequest {
 pub(super) struct RevocationView {
     /// Names this revocation.
     id: String,
-    /// `jti`, `device_id`, `user`, `org`, `app_version` or `issued_before`.
+    /// `jti`, `device_id`, `user`, `org`, `app_version` or `issued_before`; or `device_tokens`, which leak detection makes.
     kind: &'static str,
     /// Which one.
     value: String,

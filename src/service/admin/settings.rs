@@ -1,5 +1,6 @@
 //! The settings in force, as `/admin/config` shows them: by the names they are set by, and no secret among them.
 
+use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
 use crate::service::config::{Config, DatabaseUrl, SigningSecret};
@@ -30,7 +31,7 @@ fn served(config: &Config) -> Value {
         "UPSTREAM_CONNECT_TIMEOUT": millis(upstream.connect_timeout),
         "UPSTREAM_FIRST_BYTE_TIMEOUT": millis(upstream.first_byte_timeout),
         "UPSTREAM_IDLE_TIMEOUT": millis(upstream.idle_timeout),
-        "TRUSTED_PROXIES": config.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "TRUSTED_PROXIES": texts(&config.trusted_proxies),
         "PROXY_BASE_URL": config.terms.base_url,
     })
 }
@@ -67,6 +68,8 @@ fn governed(config: &Config) -> Value {
         "ADMIN_PORT": config.admin.address.port(),
         "ADMIN_TOKEN": is_set(config.admin.token.is_some()),
         "REVOCATION_MAX_STALENESS": millis(config.admin.max_staleness),
+        "LEAK_DETECTION": config.leaks.mode.as_str(),
+        "LEAK_KNOWN_NETWORKS": texts(&config.leaks.known_networks),
     })
 }
 
@@ -84,6 +87,10 @@ fn told(config: &Config) -> Value {
         settings["SENTRY_ENVIRONMENT"] = sentry.environment.as_str().into();
     }
     settings
+}
+
+fn texts(networks: &[IpNet]) -> Vec<String> {
+    networks.iter().map(ToString::to_string).collect()
 }
 
 fn days(age: Option<std::time::Duration>) -> u64 {

@@ -184,6 +184,12 @@ pub struct Flags {
     /// Proxies in front of the service whose X-Forwarded-For is believed: addresses or CIDRs, separated by commas
     #[arg(long, env = "TRUSTED_PROXIES", value_name = "LIST")]
     pub trusted_proxies: Option<String>,
+    /// When a device is used in two places at once: off, observe, refresh or revoke
+    #[arg(long, env = "LEAK_DETECTION", default_value = "observe")]
+    pub leak_detection: Option<String>,
+    /// Networks that prove nothing about a device's place, such as exits of a company's VPN: addresses or CIDRs, separated by commas
+    #[arg(long, env = "LEAK_KNOWN_NETWORKS", value_name = "LIST")]
+    pub leak_known_networks: Option<String>,
     /// File with prices that go over the built-in list, TOML; a change of it, or SIGHUP, takes effect without a restart
     #[arg(long, env = "PRICES_FILE")]
     pub prices_file: Option<String>,

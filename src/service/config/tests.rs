@@ -109,6 +109,19 @@ fn enrolment_needs_tokens_of_some_length() {
 }
 
 #[test]
+fn what_leak_detection_may_do_depends_on_who_may_enrol() {
+    let leaks = read(&[KEY]).unwrap().leaks;
+    assert_eq!((leaks.mode, leaks.known_networks.len()), (LeakMode::Observe, 0));
+    let networks = "--leak-known-networks=192.0.2.1, 2001:db8::/32";
+    let leaks = read(&[KEY, "--leak-detection=refresh", networks]).unwrap().leaks;
+    assert_eq!((leaks.mode, leaks.known_networks.len()), (LeakMode::Refresh, 2));
+    assert_eq!(wrong(&[KEY, "--leak-detection=refresh", "--bootstrap-mode=closed"]), ["LEAK_DETECTION"]);
+    assert!(read(&[KEY, "--leak-detection=revoke", "--bootstrap-mode=closed"]).is_ok());
+    let bad = [KEY, "--leak-detection=maybe", "--leak-known-networks=home", "--trusted-proxies=10.0.0.0/33"];
+    assert_eq!(wrong(&bad), ["TRUSTED_PROXIES", "LEAK_DETECTION", "LEAK_KNOWN_NETWORKS"]);
+}
+
+#[test]
 fn a41_no_secret_is_shown_by_debug_or_by_a_problem() {
     let config = read(&[KEY, "--jwt-secret=canary", "--enrolment-tokens=canary-canary-canary"]).unwrap();
     assert!(!format!("{config:?}").contains("canary"));

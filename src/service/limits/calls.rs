@@ -8,9 +8,11 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value, cmd};
 
-use super::device::{ASK_AGAIN, Demand, MINUTE};
+use super::device::{ASK_AGAIN, Demand, MINUTE, name_of};
 use super::fault::RedisFault;
+use super::notes::Entry;
 use super::{Denied, Limit};
+use crate::wire::DeviceId;
 
 /// Asks whether a request is admitted: one round trip.
 pub(super) async fn admit(
@@ -81,6 +83,26 @@ pub(super) fn release(device: &str, lease: &str) -> Cmd {
     let mut call = cmd("ZREM");
     call.arg(leases(device)).arg(lease);
     call
+}
+
+/// Tells others about devices and asks what they have told; for each device an answer of its own.
+pub(super) async fn exchange(
+    connection: &mut MultiplexedConnection,
+    calls: &Pipeline,
+) -> Result<Vec<RedisResult<Vec<Entry>>>, RedisFault> {
+    calls.query_async(connection).await.map_err(fault)
+}
+
+/// Deletes notes that are none.
+pub(super) fn discard_notes(device: &DeviceId) -> Cmd {
+    let mut call = cmd("UNLINK");
+    call.arg(notes(device));
+    call
+}
+
+/// Where notes about a device are.
+pub(super) fn notes(device: &DeviceId) -> String {
+    key(&name_of(device), "notes")
 }
 
 /// Deletes what a device has, because some of it was not written by us.

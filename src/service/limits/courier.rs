@@ -19,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::InstanceSettings;
 use super::calls;
+use super::exchange::Ear;
 use super::fault::RedisFault;
 use super::lease::Errand;
 use super::ledger::Ledger;
@@ -38,6 +39,8 @@ pub(super) struct Rounds {
     pub instance: Arc<str>,
     pub settings: InstanceSettings,
     pub ledger: Ledger,
+    /// Who hears what other instances tell.
+    pub ear: Ear,
     /// How many instances there were at the last few beats.
     pub seen: VecDeque<u32>,
 }
@@ -103,6 +106,7 @@ impl Rounds {
     async fn serve(&mut self, mut connection: MultiplexedConnection) -> RedisFault {
         let mut beats = ticks(self.settings.heartbeat);
         let mut renewals = ticks(self.settings.lease / 3);
+        let mut talks = ticks(TALK);
         let mut done = self.examine(&mut connection).await;
         if done.is_ok() {
             self.link.tried.send_replace(true);
@@ -116,6 +120,7 @@ impl Rounds {
                 () = link.trouble.notified() => self.examine(&mut connection).await,
                 _ = beats.tick() => self.beat(&mut connection).await,
                 _ = renewals.tick() => self.send(&mut connection, self.ledger.renewals(self.settings.lease)).await,
+                _ = talks.tick() => self.talk(&mut connection).await,
                 Some(errand) = self.errands.recv() => {
                     self.note(errand);
                     let calls = self.ledger.take();
@@ -159,6 +164,21 @@ impl Rounds {
         }
         let most = self.seen.iter().copied().max().and_then(NonZeroU32::new);
         self.link.set_instances(most.map_or(self.settings.instances, |most| most.max(self.settings.instances)));
+        Ok(())
+    }
+
+    /// Tells other instances what there is to tell, and hears what they have told.
+    async fn talk(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisFault> {
+        for _ in 0..MOST_CALLS {
+            let Some(round) = self.ledger.notes.take() else { break };
+            let calls = self.ledger.notes.call(&round, &self.instance);
+            let answers = answered(calls::exchange(connection, &calls)).await?;
+            let mut discards = Pipeline::new();
+            for device in self.ledger.notes.hear(round, answers, &self.instance, &self.ear) {
+                discards.add_command(calls::discard_notes(&device)).ignore();
+            }
+            self.send(connection, (!discards.is_empty()).then_some(discards)).await?;
+        }
         Ok(())
     }
 
@@ -221,6 +241,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Looks at a slow Redis before the connection is made anew.
 const EXAMINATIONS: u32 = 100;
+
+/// Between two times that instances tell each other what they have seen.
+const TALK: Duration = Duration::from_millis(500);
+
+/// For that, in a row: what holds the courier up delays heartbeats.
+const MOST_CALLS: usize = 32;
 
 const BEATS_REMEMBERED: usize = 4;
 const GOODBYE: Duration = Duration::from_millis(250);

@@ -133,11 +133,7 @@ impl Device {
 
     /// The name under which others may know it: short, and nothing can be learned from it.
     pub(super) fn name(&self, id: &DeviceId) -> &Arc<str> {
-        self.name.get_or_init(|| {
-            let hash = digest(&SHA256, id.as_str().as_bytes());
-            let half = hash.as_ref().first_chunk().expect("a digest has 32 bytes");
-            format!("{:032x}", u128::from_be_bytes(*half)).into()
-        })
+        self.name.get_or_init(|| name_of(id).into())
     }
 
     /// Monotonic nanoseconds.
@@ -148,6 +144,13 @@ impl Device {
     fn lately(&self) -> MutexGuard<'_, Lately> {
         self.lately.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// As [`Device::name`], of a device that need not be known.
+pub(super) fn name_of(id: &DeviceId) -> String {
+    let hash = digest(&SHA256, id.as_str().as_bytes());
+    let half = hash.as_ref().first_chunk().expect("a digest has 32 bytes");
+    format!("{:032x}", u128::from_be_bytes(*half))
 }
 
 /// Keeps the limit that makes the request wait longest: before that it would not be admitted.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::wire::DeviceId;
+
 /// What the courier is told. There is as much of it as there are requests since its last look, and it looks at least
 /// once a second.
 pub(super) enum Errand {
@@ -18,6 +20,8 @@ pub(super) enum Errand {
     Charge(Arc<str>, u64),
     /// What Redis holds for a device makes no sense.
     Discard(Arc<str>),
+    /// Other instances are to hear something about a device.
+    Tell(DeviceId, String),
 }
 
 /// Ends when dropped.

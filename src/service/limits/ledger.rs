@@ -8,6 +8,7 @@ use redis::Pipeline;
 
 use super::calls;
 use super::lease::Errand;
+use super::notes::Notes;
 
 /// Errands, put together by device.
 #[derive(Default)]
@@ -16,6 +17,8 @@ pub(super) struct Ledger {
     released: Vec<(Arc<str>, Arc<str>)>,
     charges: HashMap<Arc<str>, u64>,
     discarded: HashSet<Arc<str>>,
+    /// What other instances are to hear.
+    pub notes: Notes,
 }
 
 impl Ledger {
@@ -33,6 +36,7 @@ impl Ledger {
             Errand::Discard(device) => {
                 self.discarded.insert(device);
             }
+            Errand::Tell(device, note) => self.notes.note(device, note),
         }
     }
 
@@ -65,6 +69,7 @@ impl Ledger {
     pub(super) fn forget_charges(&mut self) {
         self.charges.clear();
         self.discarded.clear();
+        self.notes.forget();
     }
 
     fn release(&mut self, device: Arc<str>, lease: Arc<str>) {

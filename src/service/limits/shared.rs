@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::courier::{Courier, Rounds};
 use super::device::Demand;
+use super::exchange::{Ear, Exchange};
 use super::fault::RedisFault;
 use super::lease::{Errand, Lease};
 use super::ledger::Ledger;
@@ -24,6 +25,7 @@ use crate::secret::Secret;
 pub(super) struct Shared {
     link: Arc<Link>,
     errands: mpsc::UnboundedSender<Errand>,
+    exchange: Exchange,
     instance: Arc<str>,
     leases: AtomicU64,
     life: Duration,
@@ -37,7 +39,7 @@ impl Shared {
         let client = client(url)?;
         let link = Arc::new(Link::new(settings.instances));
         let (errands, received) = mpsc::unbounded_channel();
-        let instance = random_name();
+        let (instance, ear) = (random_name(), Ear::default());
         let (life, decision) = (settings.lease, settings.decision);
         let rounds = Rounds {
             client,
@@ -46,13 +48,15 @@ impl Shared {
             instance: Arc::clone(&instance),
             settings,
             ledger: Ledger::default(),
+            ear: Ear::clone(&ear),
             seen: VecDeque::new(),
         };
         let mut tried = link.tried.subscribe();
         let courier = Courier::start(rounds).map_err(LimiterError::Thread)?;
         // Whatever became of it: the state tells.
         let _ = timeout(FIRST_ATTEMPT, tried.wait_for(|tried| *tried)).await;
-        Ok(Self { link, errands, instance, leases: AtomicU64::new(0), life, decision, _courier: courier })
+        let exchange = Exchange::new(errands.clone(), ear);
+        Ok(Self { link, errands, exchange, instance, leases: AtomicU64::new(0), life, decision, _courier: courier })
     }
 
     /// The state of the connection.
@@ -63,6 +67,11 @@ impl Shared {
     /// Where errands go.
     pub(super) fn errands(&self) -> &mpsc::UnboundedSender<Errand> {
         &self.errands
+    }
+
+    /// The way to other instances.
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.exchange
     }
 
     /// A new lease, which Redis does not know yet.

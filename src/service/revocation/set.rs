@@ -1,8 +1,8 @@
 //! A set of revocations, as requests are judged by it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use crate::wire::Claims;
+use crate::wire::{Claims, DeviceId};
 
 /// One thing that is revoked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,6 +19,8 @@ pub enum Revoked {
     AppVersion(String),
     /// All tokens issued before this Unix second; devices can get new ones.
     IssuedBefore(u64),
+    /// A device's tokens issued before this Unix second. It is not told that it is revoked, but that they are too old.
+    DeviceTokens(String, u64),
 }
 
 /// How far a revocation reaches.
@@ -39,6 +41,7 @@ pub struct RevocationSet {
     orgs: HashSet<String>,
     app_versions: HashSet<String>,
     issued_before: u64,
+    tokens_ended_before: HashMap<String, u64>,
     count: usize,
 }
 
@@ -57,6 +60,21 @@ impl RevocationSet {
             || named(&self.app_versions, claims.app_version.as_deref());
         let token = claims.iat < self.issued_before || named(&self.jtis, Some(&claims.jti));
         if holder { Some(Reach::Holder) } else { token.then_some(Reach::Token) }
+    }
+
+    /// Whether a token with these claims was ended before its time.
+    #[must_use]
+    pub fn ends(&self, claims: &Claims) -> bool {
+        self.tokens_ended_before(&claims.sub).is_some_and(|second| claims.iat < second)
+    }
+
+    /// The Unix second before which tokens of this device must have been issued to be ended, if any are.
+    #[must_use]
+    pub fn tokens_ended_before(&self, device: &DeviceId) -> Option<u64> {
+        if self.tokens_ended_before.is_empty() {
+            return None;
+        }
+        self.tokens_ended_before.get(device.as_str()).copied()
     }
 
     /// How many entries it was made from.
@@ -78,6 +96,10 @@ impl FromIterator<Revoked> for RevocationSet {
                 Revoked::Org(org) => drop(set.orgs.insert(org)),
                 Revoked::AppVersion(version) => drop(set.app_versions.insert(version)),
                 Revoked::IssuedBefore(second) => set.issued_before = set.issued_before.max(second),
+                Revoked::DeviceTokens(device, second) => {
+                    let before = set.tokens_ended_before.entry(device).or_default();
+                    *before = second.max(*before);
+                }
             }
         }
         set

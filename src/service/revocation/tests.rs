@@ -46,6 +46,26 @@ fn each_kind_covers_what_it_names_and_nothing_else() {
     assert_eq!(RevocationSet::default().covers(&claims()), None);
 }
 
+#[test]
+fn ended_tokens_of_a_device_are_too_old_and_its_next_one_is_not() {
+    let revocations = revocations();
+    let ended = |device: &str, second| Revoked::DeviceTokens(device.into(), second);
+    for (entries, expected) in [
+        (vec![ended("device-0001", 1001)], Some(ErrorCode::TokenOutdated)),
+        (vec![ended("device-0001", 1001), ended("device-0001", 900)], Some(ErrorCode::TokenOutdated)),
+        (vec![ended("device-0001", 1000)], None),
+        (vec![ended("device-0002", 1001)], None),
+        (vec![ended("device-0001", 1001), Revoked::User("user-1".into())], Some(ErrorCode::TokenRevoked)),
+    ] {
+        let set = RevocationSet::from_iter(entries.clone());
+        let covers = set.covers(&claims()).is_some();
+        revocations.replace(set);
+        assert_eq!(revocations.judge(&claims()).err().map(|problem| problem.code), expected, "{entries:?}");
+        assert_eq!(revocations.judge_new(&claims()).is_err(), covers, "{entries:?}");
+        assert_eq!(covers, expected == Some(ErrorCode::TokenRevoked), "an open request goes on: {entries:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_set_that_nobody_confirms_ends_all_service_after_its_limit() {
     let revocations = revocations();

@@ -33,6 +33,8 @@ pub enum RevocationKind {
     AppVersion,
     /// All tokens issued before a time.
     IssuedBefore,
+    /// The tokens of a device issued before a time, as `<device>@<Unix second>`.
+    DeviceTokens,
 }
 
 /// What to shut out.
@@ -71,7 +73,8 @@ pub struct Revocation {
 
 impl RevocationKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [Self::Jti, Self::DeviceId, Self::User, Self::Org, Self::AppVersion, Self::IssuedBefore];
+    pub const ALL: [Self; 7] =
+        [Self::Jti, Self::DeviceId, Self::User, Self::Org, Self::AppVersion, Self::IssuedBefore, Self::DeviceTokens];
 
     /// As the database and the admin routes write it.
     #[must_use]
@@ -83,6 +86,7 @@ impl RevocationKind {
             Self::Org => "org",
             Self::AppVersion => "app_version",
             Self::IssuedBefore => "issued_before",
+            Self::DeviceTokens => "device_tokens",
         }
     }
 

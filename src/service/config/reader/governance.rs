@@ -10,7 +10,8 @@ use ipnet::IpNet;
 use super::{DEFAULT_DATABASE, Reader, is_local, list, set, sqlite_file, weakness};
 use crate::secret::Secret;
 use crate::service::config::{
-    AdminConfig, BatchesAndFiles, BootstrapLimits, DatabaseUrl, DeviceLimits, Flags, RetentionConfig, Stores,
+    AdminConfig, BatchesAndFiles, BootstrapLimits, BootstrapMode, DatabaseUrl, DeviceLimits, Flags, LeakConfig,
+    LeakMode, RetentionConfig, Stores,
 };
 
 impl Reader {
@@ -94,15 +95,29 @@ impl Reader {
         }
     }
 
-    pub(in crate::service::config) fn trusted_proxies(&mut self, flags: &Flags) -> Vec<IpNet> {
-        let mut nets = Vec::new();
-        for text in list(flags.trusted_proxies.as_deref()) {
+    pub(in crate::service::config) fn leaks(&mut self, flags: &Flags) -> LeakConfig {
+        let modes = [LeakMode::Off, LeakMode::Observe, LeakMode::Refresh, LeakMode::Revoke];
+        let modes = modes.map(|mode| (mode.as_str(), mode));
+        let mode = self.choice("LEAK_DETECTION", flags.leak_detection.as_deref(), &modes).unwrap_or(LeakMode::Observe);
+        let is_closed = set(flags.bootstrap_mode.as_deref()) == Some(BootstrapMode::Closed.as_str());
+        if mode == LeakMode::Refresh && is_closed {
+            let message = "refresh makes devices ask /bootstrap for a new token, and BOOTSTRAP_MODE=closed gives none; \
+                           use observe or revoke";
+            self.wrong("LEAK_DETECTION", message.into());
+        }
+        let known_networks = self.networks("LEAK_KNOWN_NETWORKS", flags.leak_known_networks.as_deref());
+        LeakConfig { mode, known_networks }
+    }
+
+    pub(in crate::service::config) fn networks(&mut self, variable: &'static str, value: Option<&str>) -> Vec<IpNet> {
+        let mut networks = Vec::new();
+        for text in list(value) {
             match text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
-                Ok(net) => nets.push(net),
-                Err(_) => self.wrong("TRUSTED_PROXIES", format!("{text:?} is neither an address nor a CIDR")),
+                Ok(network) => networks.push(network),
+                Err(_) => self.wrong(variable, format!("{text:?} is neither an address nor a CIDR")),
             }
         }
-        nets
+        networks
     }
 }
 

@@ -1,0 +1,185 @@
+//! Notes on their way to other instances, and where reading theirs has got to.
+//!
+//! Each device has a stream in Redis, which holds the last few notes and expires. A device is asked about only when there is
+//! something to tell of it, so what this costs grows with the devices in use and not with those that are known.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use redis::{Pipeline, RedisResult};
+use tokio::time::Instant;
+
+use super::calls;
+use super::exchange::Ear;
+use super::fault::RedisFault;
+use crate::wire::DeviceId;
+
+/// What the courier has yet to tell, and what it has read.
+#[derive(Default)]
+pub(super) struct Notes {
+    waiting: HashMap<DeviceId, Vec<String>>,
+    read: HashMap<DeviceId, Read>,
+}
+
+/// Up to where a device's stream was read.
+struct Read {
+    id: String,
+    at: Instant,
+}
+
+/// Notes about a few devices, for one call.
+pub(super) struct Round(Vec<(DeviceId, Vec<String>)>);
+
+/// A stream's entry: its id, and what is in it by turns of name and value.
+pub(super) type Entry = (String, Vec<String>);
+
+impl Notes {
+    /// Takes a note along. Those that are too many are not told.
+    pub(super) fn note(&mut self, device: DeviceId, note: String) {
+        if self.waiting.len() >= MOST_WAITING && !self.waiting.contains_key(&device) {
+            return;
+        }
+        let notes = self.waiting.entry(device).or_default();
+        if notes.len() < KEPT {
+            notes.push(note);
+        }
+    }
+
+    /// Nobody can be told now, and later it is old.
+    pub(super) fn forget(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// The next few devices; none when nothing is waiting.
+    pub(super) fn take(&mut self) -> Option<Round> {
+        let devices: Vec<_> = self.waiting.keys().take(IN_ONE_CALL).cloned().collect();
+        let told = |device: DeviceId| self.waiting.remove(&device).map(|notes| (device, notes));
+        let round: Vec<_> = devices.into_iter().filter_map(told).collect();
+        (!round.is_empty()).then_some(Round(round))
+    }
+
+    /// The call that tells all of a round and asks what others have told.
+    pub(super) fn call(&self, round: &Round, instance: &str) -> Pipeline {
+        let mut calls = Pipeline::new();
+        calls.ignore_errors();
+        for (device, notes) in &round.0 {
+            let key = calls::notes(device);
+            for note in notes {
+                let added = calls.cmd("XADD").arg(key.as_str()).arg("MAXLEN").arg(KEPT).arg("*");
+                added.arg("from").arg(instance).arg("note").arg(note.as_str()).ignore();
+            }
+            calls.cmd("PEXPIRE").arg(key.as_str()).arg(LIFE.as_secs() * 1000).ignore();
+            let after = self.read.get(device).map_or_else(|| "-".to_owned(), |read| format!("({}", read.id));
+            calls.cmd("XRANGE").arg(key.as_str()).arg(after).arg("+").arg("COUNT").arg(KEPT);
+        }
+        calls
+    }
+
+    /// Passes on what others have told. Answers the devices of which something else was in Redis.
+    pub(super) fn hear(
+        &mut self,
+        round: Round,
+        answers: Vec<RedisResult<Vec<Entry>>>,
+        instance: &str,
+        ear: &Ear,
+    ) -> Vec<DeviceId> {
+        let now = Instant::now();
+        self.read.retain(|_, read| now - read.at < LIFE * 2);
+        let mut foreign = Vec::new();
+        for ((device, _), answer) in round.0.into_iter().zip(answers) {
+            match answer {
+                Ok(entries) => {
+                    let last = entries.last().map(|(id, _)| id.clone());
+                    pass_on(&device, &entries, instance, ear);
+                    if let Some(id) = last {
+                        self.read.insert(device, Read { id, at: now });
+                    }
+                }
+                Err(error) if RedisFault::from(&error) == RedisFault::WrongType => foreign.push(device),
+                Err(_) => {} // what is wrong with Redis is found out by who depends on it
+            }
+        }
+        foreign
+    }
+}
+
+fn pass_on(device: &DeviceId, entries: &[Entry], instance: &str, ear: &Ear) {
+    let Some(ear) = ear.get() else { return };
+    for (_, fields) in entries {
+        if let [_, from, _, note] = fields.as_slice()
+            && from != instance
+        {
+            ear(device, note);
+        }
+    }
+}
+
+/// Notes of one device that are kept.
+const KEPT: usize = 64;
+
+/// How long notes are kept after the last one of their device.
+const LIFE: Duration = Duration::from_secs(300);
+
+/// Devices in one call. More would make requests that wait for a decision of Redis wait longer.
+const IN_ONE_CALL: usize = 64;
+
+/// Devices that wait to be told of.
+const MOST_WAITING: usize = 8192;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+
+    fn device(number: usize) -> DeviceId {
+        DeviceId::parse(&format!("device-{number:04}")).unwrap()
+    }
+
+    fn entry(id: &str, from: &str, note: &str) -> Entry {
+        (id.into(), Vec::from(["from", from, "note", note].map(str::to_owned)))
+    }
+
+    fn text(calls: &Pipeline) -> String {
+        String::from_utf8_lossy(&calls.get_packed_pipeline()).into_owned()
+    }
+
+    #[tokio::test]
+    async fn notes_of_others_are_heard_once_and_in_their_order() {
+        let mut notes = Notes::default();
+        let heard = std::sync::Arc::new(Mutex::new(Vec::new()));
+        let ear = Ear::default();
+        let hearing = std::sync::Arc::clone(&heard);
+        let hears = move |device: &DeviceId, note: &str| {
+            hearing.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{device} {note}"));
+        };
+        assert!(ear.set(Box::new(hears)).is_ok());
+        notes.note(device(1), "here".into());
+        let round = notes.take().unwrap();
+        assert!(notes.take().is_none());
+        assert!(text(&notes.call(&round, "me")).contains("XRANGE"));
+        let entries = vec![entry("1-0", "you", "one"), entry("2-0", "me", "here"), entry("2-1", "you", "two")];
+        assert!(notes.hear(round, vec![Ok(entries)], "me", &ear).is_empty());
+        assert_eq!(*heard.lock().unwrap(), ["device-0001 one", "device-0001 two"]);
+        notes.note(device(1), "again".into());
+        let round = notes.take().unwrap();
+        assert!(text(&notes.call(&round, "me")).contains("(2-1"), "only what is newer");
+        assert!(notes.hear(round, vec![Ok(Vec::new())], "me", &ear).is_empty());
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_told_in_parts() {
+        let mut notes = Notes::default();
+        for number in 0..MOST_WAITING + 10 {
+            for _ in 0..KEPT + 1 {
+                notes.note(device(number), "note".into());
+            }
+        }
+        let mut devices = 0;
+        while let Some(round) = notes.take() {
+            assert!(round.0.len() <= IN_ONE_CALL && round.0.iter().all(|(_, notes)| notes.len() == KEPT));
+            devices += round.0.len();
+        }
+        assert_eq!(devices, MOST_WAITING);
+    }
+}
