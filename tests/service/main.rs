@@ -26,6 +26,7 @@ mod limits_faults;
 mod limits_history;
 mod limits_redis;
 mod many;
+mod metrics;
 mod models;
 mod process;
 mod relay;

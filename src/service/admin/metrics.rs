@@ -56,6 +56,10 @@ fn keys(desk: &Desk) {
         set(&desk.metrics.keys, &[("kid", kid.kid.as_str()), ("what", "signed")], kid.signed);
     }
     set(&desk.metrics.keys, &[("kid", "unknown"), ("what", "refused")], figures.unknown);
+    let reloads = &desk.metrics.key_reloads;
+    set(reloads, &[("outcome", "done")], figures.reloaded);
+    set(reloads, &[("outcome", "refused")], figures.reload_failed);
+    set(reloads, &[("outcome", "refused_now")], u64::from(figures.refused_now));
 }
 
 fn breaker(desk: &Desk) {
