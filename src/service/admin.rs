@@ -1,6 +1,7 @@
 //! The admin listener: `/admin`, for who has the admin token, and `/metrics`. It is not the clients' listener, and by
 //! default only this machine reaches it.
 
+mod ask;
 mod audit;
 mod breaker;
 mod desk;
@@ -25,7 +26,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::header::CACHE_CONTROL;
 use tokio::net::TcpListener;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -37,11 +39,26 @@ use crate::secret::Secret;
 use crate::transport::shutdown::{Phase, Shutdown};
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "valetkey admin API",
-    description = "Governs the devices, tokens and usage of a valetkey service."
-))]
+#[openapi(
+    info(
+        title = "valetkey admin API",
+        description = "Governs the devices, tokens and usage of a valetkey service."
+    ),
+    components(schemas(fault::FaultBody)),
+    modifiers(&AdminToken),
+    security(("admin_token" = []))
+)]
 struct Document;
+
+/// How a caller shows that it may.
+struct AdminToken;
+
+impl Modify for AdminToken {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme("admin_token", bearer);
+    }
+}
 
 /// Serves until `shutdown` begins. Without a token `/admin` is off.
 pub(super) async fn serve(listener: TcpListener, token: Option<Secret>, desk: Desk, mut shutdown: Shutdown) {

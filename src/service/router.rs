@@ -1,6 +1,7 @@
 //! All routes on one page.
 
 use http::Method;
+use http::header::{ALLOW, HeaderValue};
 
 use crate::transport::problem::Problem;
 use crate::wire::ErrorCode;
@@ -95,7 +96,10 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Route, Problem> {
         return Ok(route);
     }
     let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
-    Err(Problem::new(ErrorCode::MethodNotAllowed, format!("This route takes {}", names.join(" or "))))
+    let mut problem = Problem::new(ErrorCode::MethodNotAllowed, format!("This route takes {}", names.join(" or ")));
+    // RFC 9110 §15.5.6 wants it.
+    problem.headers.push((ALLOW, HeaderValue::from_str(&names.join(", ")).expect("methods are plain ASCII")));
+    Err(problem)
 }
 
 fn is_model(path: &str) -> bool {
@@ -130,5 +134,7 @@ mod tests {
         {
             assert_eq!(route(&method, path).unwrap_err().code, ErrorCode::MethodNotAllowed, "{method} {path}");
         }
+        let refused = route(&Method::POST, "/healthz").unwrap_err();
+        assert_eq!(refused.headers, [(ALLOW, HeaderValue::from_static("GET, HEAD"))]);
     }
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::ask::{Asked, Named};
 use super::desk::Desk;
-use super::fault::{Fault, FaultBody};
+use super::fault::Fault;
 use super::view::{Listed, PageQuery, millis};
 use crate::service::store::{Device, DeviceFilter, DevicePatch, DeviceState, NewRevocation, RevocationKind};
 use crate::wire::DeviceId;
@@ -38,12 +39,16 @@ pub(super) struct DeviceView {
 #[serde(deny_unknown_fields)]
 pub(super) struct LimitsView {
     /// Requests in any window.
+    #[schema(value_type = Option<u64>, maximum = 4_294_967_295_u64)]
     requests: Option<u32>,
-    /// The window, in ms.
+    /// The window, in ms; at most 31 days.
+    #[schema(minimum = 1, maximum = 2_678_400_000_u64)]
     window_ms: Option<u64>,
     /// Tokens in any minute.
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
     tokens_per_minute: Option<u64>,
     /// Requests at the same time.
+    #[schema(value_type = Option<u64>, maximum = 4_294_967_295_u64)]
     concurrent: Option<u32>,
 }
 
@@ -53,10 +58,10 @@ pub(super) struct LimitsView {
 #[expect(clippy::option_option, reason = "absent, null and a value are three things here")]
 pub(super) struct DeviceChange {
     #[serde(default, deserialize_with = "said")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     org: Option<Option<String>>,
     #[serde(default, deserialize_with = "said")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     user: Option<Option<String>>,
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<Vec<String>>)]
@@ -69,7 +74,17 @@ pub(super) struct DeviceChange {
     #[schema(value_type = Option<serde_json::Value>)]
     budget: Option<Option<serde_json::Value>>,
     /// `active` or `revoked`.
+    #[schema(pattern = "^(active|revoked)$")]
     state: Option<String>,
+}
+
+/// Which device.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct DevicePath {
+    /// Its id.
+    #[param(min_length = 8, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]$")]
+    device_id: String,
 }
 
 /// Which devices to list.
@@ -79,16 +94,17 @@ pub(super) struct DeviceQuery {
     /// The beginning of an id, an organisation or a user.
     search: Option<String>,
     /// `active` or `revoked`.
+    #[param(pattern = "^(active|revoked)$")]
     state: Option<String>,
 }
 
 /// Lists devices, by id.
-#[utoipa::path(get, path = "/admin/devices", params(DeviceQuery, PageQuery),
-    responses((status = 200, body = Listed<DeviceView>), (status = 400, body = FaultBody)))]
+#[utoipa::path(get, path = "/admin/devices", operation_id = "list_devices", params(DeviceQuery, PageQuery),
+    responses((status = 200, description = "A page of devices", body = Listed<DeviceView>), Fault))]
 pub(super) async fn list(
     State(desk): State<Desk>,
-    Query(query): Query<DeviceQuery>,
-    Query(page): Query<PageQuery>,
+    Asked(query): Asked<DeviceQuery>,
+    Asked(page): Asked<PageQuery>,
 ) -> Result<Json<Listed<DeviceView>>, Fault> {
     let filter = DeviceFilter { prefix: query.search, state: query.state.as_deref().map(state).transpose()? };
     let page = desk.database.devices().list(&filter, &page.read()?).await?;
@@ -96,22 +112,23 @@ pub(super) async fn list(
 }
 
 /// One device.
-#[utoipa::path(get, path = "/admin/devices/{device_id}",
-    responses((status = 200, body = DeviceView), (status = 404, body = FaultBody)))]
-pub(super) async fn get(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Json<DeviceView>, Fault> {
-    let device = desk.database.devices().get(&device_id(&id)?).await?;
+#[utoipa::path(get, path = "/admin/devices/{device_id}", operation_id = "get_device", params(DevicePath),
+    responses((status = 200, description = "The device", body = DeviceView), Fault))]
+pub(super) async fn get(State(desk): State<Desk>, Named(path): Named<DevicePath>) -> Result<Json<DeviceView>, Fault> {
+    let device = desk.database.devices().get(&device_id(&path.device_id)?).await?;
     device.map(view).map(Json).ok_or(UNKNOWN)
 }
 
 /// Changes what a device may do, at once and on every instance within seconds.
-#[utoipa::path(patch, path = "/admin/devices/{device_id}", request_body = DeviceChange,
-    responses((status = 200, body = DeviceView), (status = 400, body = FaultBody), (status = 404, body = FaultBody)))]
+#[utoipa::path(patch, path = "/admin/devices/{device_id}", operation_id = "change_device", params(DevicePath),
+    request_body = DeviceChange,
+    responses((status = 200, description = "The device as it is now", body = DeviceView), Fault))]
 pub(super) async fn change(
     State(desk): State<Desk>,
-    Path(id): Path<String>,
+    Named(path): Named<DevicePath>,
     body: Result<Json<DeviceChange>, axum::extract::rejection::JsonRejection>,
 ) -> Result<Json<DeviceView>, Fault> {
-    let id = device_id(&id)?;
+    let id = device_id(&path.device_id)?;
     let Json(change) = body.map_err(|error| Fault::Invalid(error.body_text()))?;
     let new_state = change.state.as_deref().map(state).transpose()?;
     let patch = patch(change, new_state)?;
@@ -124,10 +141,10 @@ pub(super) async fn change(
 }
 
 /// Forgets a device and what was said of it; what it used stays on record. Its tokens stay good: revoke it to end them.
-#[utoipa::path(delete, path = "/admin/devices/{device_id}",
-    responses((status = 204), (status = 404, body = FaultBody)))]
-pub(super) async fn delete(State(desk): State<Desk>, Path(id): Path<String>) -> Result<StatusCode, Fault> {
-    let id = device_id(&id)?;
+#[utoipa::path(delete, path = "/admin/devices/{device_id}", operation_id = "delete_device", params(DevicePath),
+    responses((status = 204, description = "It is forgotten"), Fault))]
+pub(super) async fn delete(State(desk): State<Desk>, Named(path): Named<DevicePath>) -> Result<StatusCode, Fault> {
+    let id = device_id(&path.device_id)?;
     if !desk.database.devices().delete(&id).await? {
         return Err(UNKNOWN);
     }
@@ -156,14 +173,14 @@ async fn follow_state(desk: &Desk, id: &DeviceId, state: DeviceState) -> Result<
 }
 
 fn patch(change: DeviceChange, state: Option<DeviceState>) -> Result<DevicePatch, Fault> {
-    let too_long = |texts: &[String]| texts.iter().map(String::len).sum::<usize>() > 1000;
+    let too_long = |texts: &[String]| texts.iter().map(|text| text.chars().count()).sum::<usize>() > 1000;
     if change.models.iter().flatten().any(|models| too_long(models)) {
         return Err(Fault::Invalid(
             "`models` is longer than 1000 characters; use patterns such as claude-haiku-*".into(),
         ));
     }
     let names = [&change.org, &change.user];
-    if names.into_iter().flatten().flatten().any(|name| name.is_empty() || name.len() > 200) {
+    if names.into_iter().flatten().flatten().any(|name| name.is_empty() || name.chars().count() > 200) {
         return Err(Fault::Invalid("`org` and `user` have 1 to 200 characters".into()));
     }
     let mut patch = DevicePatch {
@@ -177,8 +194,11 @@ fn patch(change: DeviceChange, state: Option<DeviceState>) -> Result<DevicePatch
     if let Some(limits) = change.limits {
         let none = LimitsView { requests: None, window_ms: None, tokens_per_minute: None, concurrent: None };
         let limits = limits.unwrap_or(none);
-        if limits.window_ms == Some(0) {
-            return Err(Fault::Invalid("`limits.window_ms` must be more than 0".into()));
+        if limits.window_ms.is_some_and(|window| window == 0 || window > MOST_WINDOW) {
+            return Err(Fault::Invalid(format!("`limits.window_ms` is not a number from 1 to {MOST_WINDOW}")));
+        }
+        if limits.tokens_per_minute.is_some_and(|tokens| tokens > MOST_TOKENS) {
+            return Err(Fault::Invalid(format!("`limits.tokens_per_minute` is more than {MOST_TOKENS}")));
         }
         patch.requests = Some(limits.requests);
         patch.window = Some(limits.window_ms.map(Duration::from_millis));
@@ -224,3 +244,9 @@ pub(super) fn device_id(text: &str) -> Result<DeviceId, Fault> {
 }
 
 const UNKNOWN: Fault = Fault::Unknown("device");
+
+/// 31 days.
+const MOST_WINDOW: u64 = 2_678_400_000;
+
+/// What Redis and JSON's readers still count exactly.
+const MOST_TOKENS: u64 = (1 << 53) - 1;
