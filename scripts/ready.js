@@ -12,6 +12,7 @@ const STEPS = [
   ['formatting', 'cargo', ['fmt', '--check']],
   ['spelling', 'typos', []],
   ['catalogue of faults', 'node', ['scripts/faults.js']],
+  ['deployment files', 'node', ['scripts/deploy.js']],
   ['licences and sources', 'cargo', ['deny', 'check', 'licenses', 'bans', 'sources']],
   ...FEATURE_SETS.map((features) => [`lints with "${features}"`, 'cargo', clippy(features)]),
   ['documentation', 'cargo', ['doc', '--no-deps', '--lib', '--document-private-items', '--features', 'addon,service'], { RUSTDOCFLAGS: '-D warnings' }],
@@ -19,6 +20,7 @@ const STEPS = [
   ['reference of settings', 'node', ['scripts/settings.js', '--check']], // of the binary that the tests have built
   ['release addon', 'npm', ['run', 'build']],
   ['release addon: size and start', 'node', ['__test__/release.js']],
+  ['OpenAPI documents', 'npm', ['run', 'test:schema']], // of the binaries that the tests have built
   ['real clients', 'npm', ['run', 'test:clients']],
   ['real Electron', 'npm', ['run', 'test:electron']],
   ['generated files are up to date', 'git', ['diff', '--exit-code']],

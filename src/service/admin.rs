@@ -2,6 +2,7 @@
 //! default only this machine reaches it.
 
 mod actor;
+mod ask;
 mod audit;
 mod breaker;
 mod desk;
@@ -28,7 +29,8 @@ use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use http::header::CACHE_CONTROL;
 use tokio::net::TcpListener;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -46,13 +48,28 @@ use crate::secret::Secret;
 use crate::transport::shutdown::{Phase, Shutdown};
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "valetkey admin API",
-    description = "Governs the devices, tokens and usage of a valetkey service. Every request needs `Authorization: Bearer`
-with the admin token. One that may change something may say in `x-admin-actor` who makes it, in up to 64 printable
+#[openapi(
+    info(
+        title = "valetkey admin API",
+        description = "Governs the devices, tokens and usage of a valetkey service. Every request needs `Authorization: \
+Bearer` with the admin token. One that may change something may say in `x-admin-actor` who makes it, in up to 64 printable \
 characters; the name is not checked, and is in the audit trail behind `admin/`."
-))]
+    ),
+    components(schemas(fault::FaultBody)),
+    modifiers(&AdminToken),
+    security(("admin_token" = []))
+)]
 struct Document;
+
+/// How a caller shows that it may.
+struct AdminToken;
+
+impl Modify for AdminToken {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme("admin_token", bearer);
+    }
+}
 
 /// Serves until `shutdown` begins: plain HTTP on loopback, and beyond it TLS if clients are served TLS. Without a token
 /// `/admin` is off.

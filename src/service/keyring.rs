@@ -11,7 +11,7 @@ mod kid;
 mod reload;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -30,6 +30,7 @@ pub struct KeyRing {
     unknown: AtomicU64,
     reloaded: AtomicU64,
     reload_failed: AtomicU64,
+    refused_now: AtomicBool,
 }
 
 /// A genuine token.
@@ -70,6 +71,7 @@ impl KeyRing {
             unknown: AtomicU64::new(0),
             reloaded: AtomicU64::new(0),
             reload_failed: AtomicU64::new(0),
+            refused_now: AtomicBool::new(false),
         }
     }
 
@@ -101,11 +103,13 @@ impl KeyRing {
         let next = KeySet::new(list, Some(&self.current.load()));
         self.current.store(Arc::new(next));
         self.reloaded.fetch_add(1, Ordering::Relaxed);
+        self.refused_now.store(false, Ordering::Relaxed);
     }
 
     /// Counts a reload that was refused.
     fn count_failed_reload(&self) {
         self.reload_failed.fetch_add(1, Ordering::Relaxed);
+        self.refused_now.store(true, Ordering::Relaxed);
     }
 
     /// The keys in use and what was counted.
@@ -117,6 +121,7 @@ impl KeyRing {
             unknown: self.unknown.load(Ordering::Relaxed),
             reloaded: self.reloaded.load(Ordering::Relaxed),
             reload_failed: self.reload_failed.load(Ordering::Relaxed),
+            refused_now: self.refused_now.load(Ordering::Relaxed),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Labels have a fixed set of values: no name that a client chooses becomes one.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -10,6 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::usage::{UsageRecord, UsageSink};
@@ -104,6 +106,7 @@ impl Default for Metrics {
             open_requests: Gauge::default(),
         };
         metrics.register();
+        metrics.register_process();
         metrics
     }
 }
@@ -142,6 +145,16 @@ impl Metrics {
         registry.register("breaker", "Circuits to the upstream by model", self.breaker.clone());
         registry.register("revocations", "Entries in the revocations in use", self.revocations.clone());
         registry.register("open_requests", "Requests that are open now", self.open_requests.clone());
+    }
+
+    /// Which process this is: how an operator sees restarts and mixed versions.
+    fn register_process(&mut self) {
+        let started: Gauge = Gauge::default();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        started.set(i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+        self.registry.register_with_unit("start_time", "When the process began, in Unix time", Unit::Seconds, started);
+        let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        self.registry.register("build", "What is running", version);
     }
 
     /// A request was answered with an error of the service's own.

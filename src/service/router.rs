@@ -3,6 +3,7 @@
 mod objects;
 
 use http::Method;
+use http::header::{ALLOW, HeaderValue};
 
 pub(super) use self::objects::{BATCHES, FILES, ObjectRoute};
 use crate::transport::problem::Problem;
@@ -134,7 +135,10 @@ fn object_route(method: &Method, path: &str) -> Result<Route, Problem> {
 
 fn not_allowed<'a>(methods: impl Iterator<Item = &'a str>) -> Problem {
     let names: Vec<_> = methods.collect();
-    Problem::new(ErrorCode::MethodNotAllowed, format!("This route takes {}", names.join(" or ")))
+    let mut problem = Problem::new(ErrorCode::MethodNotAllowed, format!("This route takes {}", names.join(" or ")));
+    // RFC 9110 §15.5.6 wants it.
+    problem.headers.push((ALLOW, HeaderValue::from_str(&names.join(", ")).expect("methods are plain ASCII")));
+    problem
 }
 
 fn is_model(path: &str) -> bool {
@@ -205,5 +209,7 @@ mod tests {
         {
             assert_eq!(route(&method, path, true).unwrap_err().code, ErrorCode::MethodNotAllowed, "{method} {path}");
         }
+        let refused = route(&Method::POST, "/healthz", false).unwrap_err();
+        assert_eq!(refused.headers, [(ALLOW, HeaderValue::from_static("GET, HEAD"))]);
     }
 }

@@ -84,6 +84,8 @@ async fn what_makes_no_sense_is_refused_by_name_and_changes_nothing() {
         ("PATCH", "/admin/devices/device-0001", json!({ "state": "gone" }), "`state`"),
         ("PATCH", "/admin/devices/device-0001", json!({ "limits": { "windows": 1 } }), "windows"),
         ("PATCH", "/admin/devices/device-0001", json!({ "limits": { "window_ms": 0 } }), "window_ms"),
+        ("PATCH", "/admin/devices/device-0001", json!({ "limits": { "window_ms": u64::MAX } }), "window_ms"),
+        ("PATCH", "/admin/devices/device-0001", json!({ "limits": { "tokens_per_minute": u64::MAX } }), "tokens_per"),
         ("PATCH", "/admin/devices/device-0001", json!({ "org": "" }), "`org`"),
         ("POST", "/admin/revocations", json!({}), "Exactly one"),
         ("POST", "/admin/revocations", json!({ "jti": "a", "org": "b" }), "Exactly one"),
@@ -99,6 +101,32 @@ async fn what_makes_no_sense_is_refused_by_name_and_changes_nothing() {
     }
     assert_eq!(service.admin("POST", "/admin/devices", None).await.status, 405);
     assert_eq!(service.admin("GET", "/admin/revocations", None).await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_in_a_path_or_a_query_is_refused_in_the_same_shape() {
+    let (_upstream, service) = pair();
+    for path in [
+        "/admin/devices?limit=many",
+        "/admin/devices?limit=1001",
+        "/admin/devices/%ff",
+        "/admin/audit?limit=1&limit=2",
+        "/admin/requests?cursor=nonsense",
+        "/admin/usage?from=yesterday",
+    ] {
+        let answer = service.admin("GET", path, None).await;
+        assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (400, Some("invalid")), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn names_are_measured_in_characters() {
+    let (_upstream, service) = pair();
+    used(&service).await;
+    for (length, status) in [(200, 200), (201, 400)] {
+        let change = json!({ "org": "é".repeat(length) });
+        assert_eq!(service.admin("PATCH", "/admin/devices/device-0001", Some(change)).await.status, status);
+    }
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ mod limits_faults;
 mod limits_history;
 mod limits_redis;
 mod many;
+mod metrics;
 mod models;
 mod otlp;
 mod otlp_faults;

@@ -1,12 +1,13 @@
 //! `/admin/audit`: who did what.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::ask::Asked;
 use super::desk::Desk;
-use super::fault::{Fault, FaultBody};
+use super::fault::Fault;
 use super::view::{Listed, PageQuery, millis};
 use crate::service::store::AuditEntry;
 
@@ -31,11 +32,11 @@ pub(super) struct AuditView {
 }
 
 /// The audit trail, the newest first.
-#[utoipa::path(get, path = "/admin/audit", params(PageQuery),
-    responses((status = 200, body = Listed<AuditView>), (status = 400, body = FaultBody)))]
+#[utoipa::path(get, path = "/admin/audit", operation_id = "list_audit", params(PageQuery),
+    responses((status = 200, description = "A page of the trail", body = Listed<AuditView>), Fault))]
 pub(super) async fn list(
     State(desk): State<Desk>,
-    Query(page): Query<PageQuery>,
+    Asked(page): Asked<PageQuery>,
 ) -> Result<Json<Listed<AuditView>>, Fault> {
     let page = desk.database.audit().list(&page.read()?).await?;
     Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::desk::Desk;
+use super::fault::Fault;
 
 /// All circuits.
 #[derive(Serialize, ToSchema)]
@@ -17,7 +18,8 @@ pub(super) struct BreakerView {
 }
 
 /// For which models the upstream is asked, and how it has done.
-#[utoipa::path(get, path = "/admin/breaker", responses((status = 200, body = BreakerView)))]
+#[utoipa::path(get, path = "/admin/breaker", operation_id = "list_circuits",
+    responses((status = 200, description = "All circuits", body = BreakerView), Fault))]
 pub(super) async fn list(State(desk): State<Desk>) -> Json<BreakerView> {
     Json(BreakerView { circuits: desk.gates.breaker.snapshot(Instant::now()) })
 }

@@ -2,16 +2,17 @@
 
 mod change;
 
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 pub(in crate::service) use self::change::{DeviceChange, LimitsView};
+use super::ask::{Asked, Named};
 use super::desk::Desk;
-use super::fault::{Fault, FaultBody};
+use super::fault::Fault;
 use super::trail::Attempt;
 use super::view::{Listed, PageQuery, millis};
 use crate::service::store::{Device, DeviceFilter, DeviceState, PatchedDevice};
@@ -37,6 +38,15 @@ pub(super) struct DeviceView {
     state: &'static str,
 }
 
+/// Which device.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct DevicePath {
+    /// Its id.
+    #[param(min_length = 8, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]$")]
+    device_id: String,
+}
+
 /// Which devices to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -44,16 +54,17 @@ pub(super) struct DeviceQuery {
     /// The beginning of an id, an organisation or a user.
     search: Option<String>,
     /// `active` or `revoked`.
+    #[param(pattern = "^(active|revoked)$")]
     state: Option<String>,
 }
 
 /// Lists devices, by id.
-#[utoipa::path(get, path = "/admin/devices", params(DeviceQuery, PageQuery),
-    responses((status = 200, body = Listed<DeviceView>), (status = 400, body = FaultBody)))]
+#[utoipa::path(get, path = "/admin/devices", operation_id = "list_devices", params(DeviceQuery, PageQuery),
+    responses((status = 200, description = "A page of devices", body = Listed<DeviceView>), Fault))]
 pub(super) async fn list(
     State(desk): State<Desk>,
-    Query(query): Query<DeviceQuery>,
-    Query(page): Query<PageQuery>,
+    Asked(query): Asked<DeviceQuery>,
+    Asked(page): Asked<PageQuery>,
 ) -> Result<Json<Listed<DeviceView>>, Fault> {
     let filter = DeviceFilter { prefix: query.search, state: query.state.as_deref().map(state).transpose()? };
     let page = desk.database.devices().list(&filter, &page.read()?, desk.clock.now()).await?;
@@ -61,26 +72,27 @@ pub(super) async fn list(
 }
 
 /// One device.
-#[utoipa::path(get, path = "/admin/devices/{device_id}",
-    responses((status = 200, body = DeviceView), (status = 404, body = FaultBody)))]
-pub(super) async fn get(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Json<DeviceView>, Fault> {
-    let device = desk.database.devices().get(&device_id(&id)?, desk.clock.now()).await?;
+#[utoipa::path(get, path = "/admin/devices/{device_id}", operation_id = "get_device", params(DevicePath),
+    responses((status = 200, description = "The device", body = DeviceView), Fault))]
+pub(super) async fn get(State(desk): State<Desk>, Named(path): Named<DevicePath>) -> Result<Json<DeviceView>, Fault> {
+    let device = desk.database.devices().get(&device_id(&path.device_id)?, desk.clock.now()).await?;
     device.map(view).map(Json).ok_or(UNKNOWN)
 }
 
 /// Changes what a device may do, at once and on every instance within seconds. A device that the service has not seen yet
 /// is added, and the change waits for it; then the answer is a 201. Its `state` is whether there is a revocation of the
 /// device, so this route and `/admin/revocations` always agree.
-#[utoipa::path(patch, path = "/admin/devices/{device_id}", request_body = DeviceChange,
-    responses((status = 200, body = DeviceView), (status = 201, description = "The device is new", body = DeviceView),
-        (status = 400, body = FaultBody)))]
+#[utoipa::path(patch, path = "/admin/devices/{device_id}", operation_id = "change_device", params(DevicePath),
+    request_body = DeviceChange,
+    responses((status = 200, description = "The device as it is now", body = DeviceView),
+        (status = 201, description = "The device is new", body = DeviceView), Fault))]
 pub(super) async fn change(
     State(desk): State<Desk>,
-    Path(id): Path<String>,
+    Named(path): Named<DevicePath>,
     Extension(attempt): Extension<Attempt>,
     body: Result<Json<DeviceChange>, JsonRejection>,
 ) -> Result<(StatusCode, Json<DeviceView>), Fault> {
-    let id = device_id(&id)?;
+    let id = device_id(&path.device_id)?;
     let Json(change) = body.map_err(|error| Fault::Invalid(error.body_text()))?;
     let patch = change.read()?;
     let mut change = attempt.begin(&desk).await?;
@@ -94,14 +106,14 @@ pub(super) async fn change(
 /// out, by a revocation, until no token that it has could be used any more; after that it may come back as a new device if
 /// `BOOTSTRAP_MODE` lets it. To let it in earlier delete the revocation; to shut it out for good revoke it instead. What it
 /// was still doing is written down a moment later and lists it again, as revoked.
-#[utoipa::path(delete, path = "/admin/devices/{device_id}",
-    responses((status = 204), (status = 404, body = FaultBody)))]
+#[utoipa::path(delete, path = "/admin/devices/{device_id}", operation_id = "delete_device", params(DevicePath),
+    responses((status = 204, description = "It is forgotten"), Fault))]
 pub(super) async fn delete(
     State(desk): State<Desk>,
-    Path(id): Path<String>,
+    Named(path): Named<DevicePath>,
     Extension(attempt): Extension<Attempt>,
 ) -> Result<StatusCode, Fault> {
-    let id = device_id(&id)?;
+    let id = device_id(&path.device_id)?;
     let mut change = attempt.begin(&desk).await?;
     if !change.delete_device(&id, desk.last_token_ends()).await? {
         return Err(UNKNOWN);

@@ -1,5 +1,6 @@
 //! What the admin API answers when it does not do what it was asked.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -7,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
 
 use super::guard::Refused;
 use crate::service::store::StoreError;
@@ -49,7 +51,10 @@ struct FaultDetail {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        match error {
+            StoreError::Cursor => Self::Invalid("`cursor` is not the `next` of an earlier page".into()),
+            error => Self::Store(error),
+        }
     }
 }
 
@@ -95,3 +100,25 @@ impl IntoResponse for Fault {
         response
     }
 }
+
+/// What every route may answer.
+impl IntoResponses for Fault {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let body = || Content::new(Some(Ref::from_schema_name("FaultBody")));
+        let response = |(status, description): (&str, &str)| {
+            let response = ResponseBuilder::new().description(description).content("application/json", body());
+            (status.to_owned(), response.into())
+        };
+        ANSWERS.into_iter().map(response).collect()
+    }
+}
+
+const ANSWERS: [(&str, &str); 7] = [
+    ("400", "The request makes no sense; `message` says what is wrong"),
+    ("401", "The admin token is missing or wrong"),
+    ("404", "There is no such thing, or the admin API is off"),
+    ("409", "It cannot be, as things stand"),
+    ("413", "The body is too long"),
+    ("429", "Too many wrong admin tokens from this address"),
+    ("503", "The database did not answer"),
+];

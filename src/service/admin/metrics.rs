@@ -81,6 +81,8 @@ fn keys(desk: &Desk) {
     set(&desk.metrics.keys, &[("kid", "unknown"), ("what", "refused")], figures.unknown);
     set(&desk.metrics.reloads, &[("what", "signing_keys"), ("outcome", "done")], figures.reloaded);
     set(&desk.metrics.reloads, &[("what", "signing_keys"), ("outcome", "refused")], figures.reload_failed);
+    let refused_now = u64::from(figures.refused_now);
+    set(&desk.metrics.reloads, &[("what", "signing_keys"), ("outcome", "refused_now")], refused_now);
 }
 
 fn tls(desk: &Desk) {

@@ -1,14 +1,15 @@
 //! `/admin/revocations`: who is shut out.
 
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
+use super::ask::{Asked, Named};
 use super::desk::Desk;
-use super::fault::{Fault, FaultBody};
+use super::fault::Fault;
 use super::trail::Attempt;
 use super::view::{Listed, PageQuery, millis};
 use crate::service::store::{NewRevocation, Revocation, RevocationKind};
@@ -18,19 +19,33 @@ use crate::service::store::{NewRevocation, Revocation, RevocationKind};
 #[serde(deny_unknown_fields, default)]
 pub(in crate::service) struct RevocationRequest {
     /// One token.
+    #[schema(min_length = 1, max_length = 200)]
     pub jti: Option<String>,
     /// A device: its tokens, and it gets no new one. Its `state` is `revoked` from then on.
+    #[schema(min_length = 8, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]$")]
     pub device_id: Option<String>,
     /// All devices of a user.
+    #[schema(min_length = 1, max_length = 200)]
     pub user: Option<String>,
     /// All devices of an organisation.
+    #[schema(min_length = 1, max_length = 200)]
     pub org: Option<String>,
     /// All devices with this version of the app.
+    #[schema(min_length = 1, max_length = 200)]
     pub app_version: Option<String>,
-    /// All tokens issued before this Unix second; devices can get new ones.
+    /// All tokens issued before this Unix second, which must have come; devices can get new ones.
     pub issued_before: Option<u64>,
     /// For other administrators.
+    #[schema(max_length = 1000)]
     pub reason: Option<String>,
+}
+
+/// Which revocation.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct RevocationPath {
+    /// Its id.
+    id: String,
 }
 
 /// Something that is shut out.
@@ -52,8 +67,8 @@ pub(super) struct RevocationView {
 }
 
 /// Shuts somebody out: here at once, on other instances about a second later, open streams included.
-#[utoipa::path(post, path = "/admin/revocations", request_body = RevocationRequest,
-    responses((status = 201, body = RevocationView), (status = 400, body = FaultBody)))]
+#[utoipa::path(post, path = "/admin/revocations", operation_id = "add_revocation", request_body = RevocationRequest,
+    responses((status = 201, description = "It is in force", body = RevocationView), Fault))]
 pub(super) async fn add(
     State(desk): State<Desk>,
     Extension(attempt): Extension<Attempt>,
@@ -74,26 +89,26 @@ pub(super) async fn add(
 }
 
 /// Lists who is shut out, the newest first.
-#[utoipa::path(get, path = "/admin/revocations", params(PageQuery),
-    responses((status = 200, body = Listed<RevocationView>), (status = 400, body = FaultBody)))]
+#[utoipa::path(get, path = "/admin/revocations", operation_id = "list_revocations", params(PageQuery),
+    responses((status = 200, description = "A page of revocations", body = Listed<RevocationView>), Fault))]
 pub(super) async fn list(
     State(desk): State<Desk>,
-    Query(page): Query<PageQuery>,
+    Asked(page): Asked<PageQuery>,
 ) -> Result<Json<Listed<RevocationView>>, Fault> {
     let page = desk.database.revocations().list(&page.read()?).await?;
     Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
 }
 
 /// Lets in again.
-#[utoipa::path(delete, path = "/admin/revocations/{id}",
-    responses((status = 204), (status = 404, body = FaultBody)))]
+#[utoipa::path(delete, path = "/admin/revocations/{id}", operation_id = "delete_revocation", params(RevocationPath),
+    responses((status = 204, description = "It is gone"), Fault))]
 pub(super) async fn delete(
     State(desk): State<Desk>,
-    Path(id): Path<String>,
+    Named(path): Named<RevocationPath>,
     Extension(attempt): Extension<Attempt>,
 ) -> Result<StatusCode, Fault> {
     let mut change = attempt.begin(&desk).await?;
-    if !change.let_in(&id).await? {
+    if !change.let_in(&path.id).await? {
         return Err(Fault::Unknown("revocation"));
     }
     attempt.commit(change).await?;
@@ -116,8 +131,10 @@ impl RevocationRequest {
         let (Some((kind, value)), None) = (named.next(), named.next()) else {
             return Err(Fault::Invalid(format!("Exactly one of {choices} must be given")));
         };
-        if value.is_empty() || value.len() > 200 || self.reason.as_ref().is_some_and(|reason| reason.len() > 1000) {
-            return Err(Fault::Invalid("A value has 1 to 200 bytes and a reason at most 1000".into()));
+        let is_long = |text: &str, most: usize| text.chars().count() > most;
+        if value.is_empty() || is_long(&value, 200) || self.reason.as_ref().is_some_and(|reason| is_long(reason, 1000))
+        {
+            return Err(Fault::Invalid("A value has 1 to 200 characters and a reason at most 1000".into()));
         }
         if kind == RevocationKind::DeviceId {
             super::devices::device_id(&value)?;

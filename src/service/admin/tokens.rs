@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::desk::Desk;
-use super::fault::{Fault, FaultBody};
+use super::fault::Fault;
 use crate::secret::Secret;
 use crate::wire::Claims;
 
@@ -18,8 +18,10 @@ use crate::wire::Claims;
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::service) struct MintRequest {
+    #[schema(min_length = 8, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]$")]
     pub device_id: String,
     /// Its life in seconds; at most, and by default, that of all tokens.
+    #[schema(minimum = 1)]
     pub ttl_seconds: Option<u64>,
 }
 
@@ -57,8 +59,8 @@ pub(super) struct InspectedToken {
 }
 
 /// Makes a token for a device, by the same rules as the device would get one.
-#[utoipa::path(post, path = "/admin/tokens", request_body = MintRequest,
-    responses((status = 201, body = MintedToken), (status = 400, body = FaultBody), (status = 409, body = FaultBody)))]
+#[utoipa::path(post, path = "/admin/tokens", operation_id = "mint_token", request_body = MintRequest,
+    responses((status = 201, description = "The token, shown once", body = MintedToken), Fault))]
 pub(super) async fn mint(
     State(desk): State<Desk>,
     body: Result<Json<MintRequest>, JsonRejection>,
@@ -81,8 +83,8 @@ pub(super) async fn mint(
 }
 
 /// Looks into a token.
-#[utoipa::path(post, path = "/admin/tokens/inspect", request_body = InspectRequest,
-    responses((status = 200, body = InspectedToken), (status = 400, body = FaultBody)))]
+#[utoipa::path(post, path = "/admin/tokens/inspect", operation_id = "inspect_token", request_body = InspectRequest,
+    responses((status = 200, description = "What it is worth", body = InspectedToken), Fault))]
 pub(super) async fn inspect(
     State(desk): State<Desk>,
     body: Result<Json<InspectRequest>, JsonRejection>,

@@ -3,14 +3,15 @@
 use std::fmt::Write;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::ask::Asked;
 use super::desk::Desk;
-use super::fault::{Fault, FaultBody};
+use super::fault::Fault;
 use super::view::{Listed, PageQuery, millis, moment};
 use crate::service::store::{Totals, TotalsBy, UsageFilter, UsageRow};
 
@@ -19,9 +20,12 @@ use crate::service::store::{Totals, TotalsBy, UsageFilter, UsageRow};
 #[into_params(parameter_in = Query)]
 pub(super) struct UsageQuery {
     /// From this time on: Unix milliseconds, or a day (UTC).
+    #[param(pattern = "^([0-9]{1,15}|[0-9]{4}-[0-9]{2}-[0-9]{2})$")]
     from: Option<String>,
     /// Before this time: Unix milliseconds, or a day (UTC).
+    #[param(pattern = "^([0-9]{1,15}|[0-9]{4}-[0-9]{2}-[0-9]{2})$")]
     to: Option<String>,
+    #[param(min_length = 8, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]$")]
     device_id: Option<String>,
     user: Option<String>,
     org: Option<String>,
@@ -34,8 +38,10 @@ pub(super) struct UsageQuery {
 #[into_params(parameter_in = Query)]
 pub(super) struct SumQuery {
     /// `device` (the default), `user`, `org`, `model` or `day` (UTC).
+    #[param(pattern = "^(device|user|org|model|day)$")]
     group_by: Option<String>,
     /// `json` (the default) or `csv`.
+    #[param(pattern = "^(json|csv)$")]
     format: Option<String>,
 }
 
@@ -92,13 +98,13 @@ pub(super) struct RequestView {
 }
 
 /// Sums of what was used.
-#[utoipa::path(get, path = "/admin/usage", params(UsageQuery, SumQuery),
-    responses((status = 200, content((UsageView = "application/json"), (String = "text/csv"))),
-        (status = 400, body = FaultBody)))]
+#[utoipa::path(get, path = "/admin/usage", operation_id = "sum_usage", params(UsageQuery, SumQuery),
+    responses((status = 200, description = "Sums", content((UsageView = "application/json"), (String = "text/csv"))),
+        Fault))]
 pub(super) async fn sums(
     State(desk): State<Desk>,
-    Query(query): Query<UsageQuery>,
-    Query(sum): Query<SumQuery>,
+    Asked(query): Asked<UsageQuery>,
+    Asked(sum): Asked<SumQuery>,
 ) -> Result<Response, Fault> {
     let by = match sum.group_by.as_deref().unwrap_or("device") {
         "device" => TotalsBy::Device,
@@ -123,12 +129,12 @@ pub(super) async fn sums(
 }
 
 /// Single requests, the newest first.
-#[utoipa::path(get, path = "/admin/requests", params(UsageQuery, PageQuery),
-    responses((status = 200, body = Listed<RequestView>), (status = 400, body = FaultBody)))]
+#[utoipa::path(get, path = "/admin/requests", operation_id = "list_requests", params(UsageQuery, PageQuery),
+    responses((status = 200, description = "A page of requests", body = Listed<RequestView>), Fault))]
 pub(super) async fn requests(
     State(desk): State<Desk>,
-    Query(query): Query<UsageQuery>,
-    Query(page): Query<PageQuery>,
+    Asked(query): Asked<UsageQuery>,
+    Asked(page): Asked<PageQuery>,
 ) -> Result<Json<Listed<RequestView>>, Fault> {
     let page = desk.database.usage().list(&query.read()?, &page.read()?).await?;
     Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))

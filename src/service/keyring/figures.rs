@@ -57,6 +57,8 @@ pub struct KeyFigures {
     pub reloaded: u64,
     /// Reloads that were refused; the keys in use stayed.
     pub reload_failed: u64,
+    /// Whether the last reload was one of those: the file is still not good.
+    pub refused_now: bool,
 }
 
 /// The counts of one key.

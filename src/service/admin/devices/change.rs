@@ -15,10 +15,10 @@ use crate::service::store::DevicePatch;
 #[expect(clippy::option_option, reason = "absent, null and a value are three things here")]
 pub(in crate::service) struct DeviceChange {
     #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     pub org: Option<Option<String>>,
     #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     pub user: Option<Option<String>>,
     #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<String>>)]
@@ -32,6 +32,7 @@ pub(in crate::service) struct DeviceChange {
     pub budget: Option<Option<serde_json::Value>>,
     /// `revoked` makes a revocation of the device, `active` removes it, whichever way it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^(active|revoked)$")]
     pub state: Option<String>,
 }
 
@@ -40,12 +41,16 @@ pub(in crate::service) struct DeviceChange {
 #[serde(deny_unknown_fields)]
 pub(in crate::service) struct LimitsView {
     /// Requests in any window.
+    #[schema(value_type = Option<u64>, maximum = 4_294_967_295_u64)]
     pub requests: Option<u32>,
-    /// The window, in ms.
+    /// The window, in ms; at most 31 days.
+    #[schema(minimum = 1, maximum = 2_678_400_000_u64)]
     pub window_ms: Option<u64>,
     /// Tokens in any minute.
+    #[schema(maximum = 9_007_199_254_740_991_u64)]
     pub tokens_per_minute: Option<u64>,
     /// Requests at the same time.
+    #[schema(value_type = Option<u64>, maximum = 4_294_967_295_u64)]
     pub concurrent: Option<u32>,
 }
 
@@ -55,14 +60,14 @@ impl DeviceChange {
     /// # Errors
     /// [`Fault::Invalid`] names what makes no sense.
     pub(super) fn read(self) -> Result<DevicePatch, Fault> {
-        let too_long = |texts: &[String]| texts.iter().map(String::len).sum::<usize>() > 1000;
+        let too_long = |texts: &[String]| texts.iter().map(|text| text.chars().count()).sum::<usize>() > 1000;
         if self.models.iter().flatten().any(|models| too_long(models)) {
             return Err(Fault::Invalid(
                 "`models` is longer than 1000 characters; use patterns such as claude-haiku-*".into(),
             ));
         }
         let names = [&self.org, &self.user];
-        if names.into_iter().flatten().flatten().any(|name| name.is_empty() || name.len() > 200) {
+        if names.into_iter().flatten().flatten().any(|name| name.is_empty() || name.chars().count() > 200) {
             return Err(Fault::Invalid("`org` and `user` have 1 to 200 characters".into()));
         }
         let mut patch = DevicePatch {
@@ -75,8 +80,11 @@ impl DeviceChange {
         };
         if let Some(limits) = self.limits {
             let limits = limits.unwrap_or_default();
-            if limits.window_ms == Some(0) {
-                return Err(Fault::Invalid("`limits.window_ms` must be more than 0".into()));
+            if limits.window_ms.is_some_and(|window| window == 0 || window > MOST_WINDOW) {
+                return Err(Fault::Invalid(format!("`limits.window_ms` is not a number from 1 to {MOST_WINDOW}")));
+            }
+            if limits.tokens_per_minute.is_some_and(|tokens| tokens > MOST_TOKENS) {
+                return Err(Fault::Invalid(format!("`limits.tokens_per_minute` is more than {MOST_TOKENS}")));
             }
             patch.requests = Some(limits.requests);
             patch.window = Some(limits.window_ms.map(Duration::from_millis));
@@ -92,3 +100,9 @@ impl DeviceChange {
 fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
+
+/// 31 days.
+const MOST_WINDOW: u64 = 2_678_400_000;
+
+/// What Redis and JSON's readers still count exactly.
+const MOST_TOKENS: u64 = (1 << 53) - 1;

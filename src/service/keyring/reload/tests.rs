@@ -114,13 +114,14 @@ async fn f26_a_bad_file_changes_nothing_is_counted_once_and_a_good_one_is_taken_
     for (number, (name, make)) in (1..).zip(bad) {
         make(&followed.path);
         let figures = followed.later().await;
-        assert_eq!((figures.reloaded, figures.reload_failed), (0, number), "{name}");
+        assert_eq!((figures.reloaded, figures.reload_failed, figures.refused_now), (0, number, true), "{name}");
         assert_eq!(figures, followed.later().await, "{name}");
         assert_eq!(followed.kids_later().await, ["k1"], "{name}");
     }
     fs::remove_dir(&followed.path).unwrap();
     followed.write(&format!("k2:{B}\n"));
     assert_eq!(followed.kids_later().await, ["k2"]);
+    assert!(!followed.keys.figures().refused_now, "the file is good again");
 }
 
 #[tokio::test(start_paused = true)]

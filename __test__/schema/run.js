@@ -1,0 +1,125 @@
+'use strict';
+// `npm run test:schema`: schemathesis, at a pinned version, asks both listeners of the service what their OpenAPI
+// documents allow and what they do not, and judges every answer: no 5xx, nothing undocumented, nothing invalid accepted.
+//
+// Needs the service (`cargo build --features service`) and the stand-in (`cargo build --example stand_in`). If
+// schemathesis cannot be installed, all is skipped; in CI that is a failure. `npm run test:schema -- admin` asks one API.
+
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { run } = require('../clients/children');
+const { pythonPackages } = require('../clients/pinned');
+const { Report } = require('../clients/report');
+const { startStandIn } = require('../clients/stand-in');
+const { startGovernedService } = require('./service');
+
+const REAL_KEY = 'sk-ant-api03-the-real-key-of-the-schema-suite';
+const DEVICES = ['schema-device-1', 'schema-device-2', 'schema-device-3'];
+const PUBLIC_DOCUMENT = path.join(__dirname, '../../docs/openapi-public.json');
+
+// The same in every run, so that a failure can be looked at again; another seed looks elsewhere. All takes a minute.
+const SEED = process.env.VALETKEY_SCHEMA_SEED || '20261126';
+const EXAMPLES = '200';
+const TIMEOUT_MS = 240_000;
+
+/** Where each API is, and what describes it. */
+const APIS = [
+  {
+    name: 'public',
+    url: (service) => service.url,
+    document: async () => fs.readFileSync(PUBLIC_DOCUMENT, 'utf8'),
+  },
+  {
+    name: 'admin',
+    url: (service) => service.adminUrl,
+    document: async (service) => (await service.admin('/admin/openapi.json')).text(),
+  },
+];
+
+async function main(wanted) {
+  const report = new Report();
+  const chosen = APIS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+  const python = await installed(report);
+  if (python) await askAll(chosen, python, report);
+  process.exit(report.end() && chosen.length > 0 ? 0 : 1);
+}
+
+async function installed(report) {
+  try {
+    return await pythonPackages(__dirname);
+  } catch (error) {
+    if (process.env.CI === 'true') report.notOk('schemathesis: installed', error);
+    else report.skip('schemathesis', `cannot be installed: ${error.message}`);
+    return undefined;
+  }
+}
+
+async function askAll(apis, python, report) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'valetkey-schema-'));
+  const closers = [() => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 3 })];
+  try {
+    const standIn = await startStandIn(REAL_KEY);
+    closers.push(() => standIn.close());
+    const service = await startGovernedService({ upstreamUrl: standIn.url, key: REAL_KEY, folder });
+    closers.push(service.close);
+    const token = await service.enrol(DEVICES);
+    for (const api of apis) await ask(api, { python, folder, service, token }, report);
+    await judgeService(service, report);
+  } catch (error) {
+    report.notOk('the parts start and stop', error);
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}
+
+/** One line for each operation of the API, and one for sequences of them. */
+async function ask(api, { python, folder, service, token }, report) {
+  const document = path.join(folder, `${api.name}.json`);
+  const results = path.join(folder, `${api.name}.xml`);
+  fs.writeFileSync(document, await api.document(service));
+  const args = ['--no-color', '--config-file', path.join(__dirname, 'schemathesis.toml'), 'run', document];
+  args.push('--url', api.url(service), '--seed', SEED, '--max-examples', EXAMPLES, '--continue-on-failure');
+  args.push('--report', 'junit', '--report-junit-path', results);
+  const env = { PATH: process.env.PATH, SystemRoot: process.env.SystemRoot, HOME: folder, PYTHONUTF8: '1' };
+  // For schemathesis.toml. No token is an argument, which others on the machine can see.
+  Object.assign(env, { VALETKEY_TOKEN: token, VALETKEY_ADMIN_TOKEN: service.adminToken });
+  Object.assign(env, { VALETKEY_SCHEMA_FOLDER: __dirname, PYTHONDONTWRITEBYTECODE: '1' });
+  const command = path.join(path.dirname(python), 'schemathesis');
+  const { code, stdout, stderr } = await run(command, args, { cwd: folder, env, timeoutMs: TIMEOUT_MS });
+  const cases = fs.existsSync(results) ? casesIn(fs.readFileSync(results, 'utf8')) : [];
+  for (const { name, fault } of cases) {
+    if (fault) report.notOk(`${api.name}: ${name}`, fault);
+    else report.ok(`${api.name}: ${name}`);
+  }
+  const isTold = code === 0 || cases.some(({ fault }) => fault);
+  if (!isTold || cases.length === 0) report.notOk(`${api.name}: schemathesis ran`, `${stdout}\n${stderr}`);
+}
+
+/** The cases of a JUnit report: `fault` is what is wrong. */
+function casesIn(xml) {
+  const cases = xml.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>([^]*?)<\/testcase>)/g);
+  return Array.from(cases, ([, name, body = '']) => {
+    const faults = Array.from(body.matchAll(/<(?:failure|error)\b[^>]*>([^]*?)<\/(?:failure|error)>/g), ([, text]) => text);
+    return { name: unescaped(name), fault: faults.map(unescaped).join('\n').trim() };
+  });
+}
+
+function unescaped(text) {
+  const named = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
+  return text.replace(/&(lt|gt|quot|apos|amp);/g, (_, name) => named[name]);
+}
+
+/** Whatever was asked, it must not have harmed the service. */
+async function judgeService(service, report) {
+  const health = await fetch(`${service.url}/healthz`);
+  const log = service.takeLog();
+  if (health.status !== 200) report.notOk('the service is alive', `it answers ${health.status}`, log);
+  else if (/panicked/.test(log)) report.notOk('the service is alive', 'a thread panicked', log);
+  else report.ok('the service is alive');
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
