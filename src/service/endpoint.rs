@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
-use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;

@@ -20,7 +20,7 @@ async fn what_is_there_is_shown_in_tables() {
         ("usage --by user", USAGE_BY_USER),
         ("requests list", REQUESTS),
         ("audit", AUDIT),
-        ("breaker", "MODEL  STATE  REQUESTS  FAILURES  OPENINGS  RETRY MS\n"),
+        ("breaker", "MODEL  STATE   REQUESTS  FAILURES  OPENINGS  RETRY MS\nother  closed         0         0         0         0\n"),
     ] {
         let ended = admin(&service, command);
         assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{command}");
@@ -143,7 +143,7 @@ async fn tokens_and_revocations_are_governed_by_commands() {
     assert_eq!(admin(&service, &format!("tokens inspect {}", file.path().display())).out, good.out);
     let revoked = admin(&service, &format!("tokens revoke {}", minted["jti"].as_str().unwrap()));
     assert_eq!(revoked.code, Some(0), "{revoked:?}");
-    assert!(inspect().out.starts_with("GOOD         no\nFAULT        token_revoked\n"));
+    assert!(inspect().out.starts_with("GOOD         no\nFAULT        token_outdated\n"));
 
     let added = admin(&service, "revocations add --app-version 1.2.3 --reason bad --json").out;
     let id = serde_json::from_str::<Value>(&added).unwrap()["id"].as_str().unwrap().to_owned();

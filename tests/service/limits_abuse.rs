@@ -119,7 +119,7 @@ async fn a46_an_expired_or_revoked_token_costs_its_device_nothing() {
     assert_eq!(service.admin("POST", "/admin/revocations", Some(revocation)).await.status, 201);
     let revoked = format!("sk-ant-proxy-{}", minted["token"].as_str().unwrap());
     for _ in 0..10 {
-        assert_eq!(service.messages(&revoked, BODY).await.error_code(), "token_revoked");
+        assert_eq!(service.messages(&revoked, BODY).await.error_code(), "token_outdated");
     }
     let new = service.token().await;
     assert_eq!(service.messages(&new, BODY).await.status, 200);

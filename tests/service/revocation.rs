@@ -70,9 +70,9 @@ async fn one_token_is_revoked_by_its_name_and_its_device_gets_another() {
     let token = format!("sk-ant-proxy-{}", minted["token"].as_str().unwrap());
     assert_eq!(service.messages(&token, BODY).await.status, 200);
     revoke(&service, json!({ "jti": minted["jti"] })).await;
-    assert_eq!(service.messages(&token, BODY).await.error_code(), "token_revoked");
+    assert_eq!(service.messages(&token, BODY).await.error_code(), "token_outdated");
     let inspected = service.admin("POST", "/admin/tokens/inspect", Some(json!({ "token": token }))).await.json();
-    assert_eq!((&inspected["is_good"], &inspected["fault"]), (&json!(false), &json!("token_revoked")));
+    assert_eq!((&inspected["is_good"], &inspected["fault"]), (&json!(false), &json!("token_outdated")));
     assert_eq!(service.messages(&service.token().await, BODY).await.status, 200);
 }
 
@@ -99,7 +99,10 @@ async fn an_organisation_an_app_version_and_old_tokens_can_be_revoked() {
     service.clock.advance(std::time::Duration::from_secs(5));
     let now = service.unix_seconds();
     revoke(&service, json!({ "issued_before": now })).await;
-    assert_eq!(service.messages(&token, BODY).await.error_code(), "token_revoked");
+    assert_eq!(service.messages(&token, BODY).await.error_code(), "token_outdated");
+    let bearer = format!("Bearer {token}");
+    let refreshed = post(&service.at("/refresh"), &[("authorization", &bearer)], "").await;
+    assert_eq!(refreshed.error_code(), "token_outdated", "so that its app asks /bootstrap");
     assert_eq!(service.messages(&service.token().await, BODY).await.status, 200, "new ones are good");
 }
 

@@ -151,7 +151,7 @@ async fn f59_heads_beyond_every_measure_are_refused() {
         let came = String::from_utf8_lossy(&came);
         assert!(came.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {came}");
     }
-    let some: Vec<_> = (0..100).map(|number| format!("x-{number}: {}", "y".repeat(1000))).collect();
+    let some: Vec<_> = (0..90).map(|number| format!("x-{number}: {}", "y".repeat(1000))).collect();
     let some = post("/v1/messages", &token, &some.iter().map(String::as_str).collect::<Vec<_>>(), BODY);
     assert_eq!(Wire::ask(&service.url, some).await.status(), 200);
     assert_eq!(upstream.requests().len(), 1);
