@@ -20,7 +20,10 @@ async fn what_is_there_is_shown_in_tables() {
         ("usage --by user", USAGE_BY_USER),
         ("requests list", REQUESTS),
         ("audit", AUDIT),
-        ("breaker", "MODEL  STATE   REQUESTS  FAILURES  OPENINGS  RETRY MS\nother  closed         0         0         0         0\n"),
+        (
+            "breaker",
+            "MODEL  STATE   REQUESTS  FAILURES  OPENINGS  RETRY MS\nother  closed         0         0         0         0\n",
+        ),
     ] {
         let ended = admin(&service, command);
         assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{command}");

@@ -127,7 +127,11 @@ async fn a_look_finds_the_version_and_changes_nothing() {
         }
         let store = database.open().await;
         let found = inspect(&database.url).await.unwrap();
-        assert!(matches!(found, Inspection::Tables { found, wanted } if found == wanted), "{}: {found:?}", database.name);
+        assert!(
+            matches!(found, Inspection::Tables { found, wanted } if found == wanted),
+            "{}: {found:?}",
+            database.name
+        );
         store.close().await;
         let mut connection = database.connect().await;
         connection.execute("UPDATE _sqlx_migrations SET success = FALSE").await.unwrap();
