@@ -121,6 +121,9 @@ impl Metrics {
         registry.register("tokens", "Tokens that the upstream counted", tokens);
         registry.register("refusals", "Requests answered with an error of the service's own", self.refusals.clone());
         let help = "Attempts to take over a changed configuration";
+        for outcome in ["taken", "refused"] {
+            self.config_reloads.get_or_create(&ReloadLabels { outcome });
+        }
         registry.register("config_reloads", help, self.config_reloads.clone());
         let help = "From a request's head to the head of its response";
         registry.register_with_unit("first_byte", help, Unit::Seconds, self.first_byte.clone());
