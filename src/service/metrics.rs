@@ -122,7 +122,7 @@ impl Metrics {
         registry.register("refusals", "Requests answered with an error of the service's own", self.refusals.clone());
         let help = "Attempts to take over a changed configuration";
         for outcome in ["taken", "refused"] {
-            self.config_reloads.get_or_create(&ReloadLabels { outcome });
+            drop(self.config_reloads.get_or_create(&ReloadLabels { outcome }));
         }
         registry.register("config_reloads", help, self.config_reloads.clone());
         let help = "From a request's head to the head of its response";
