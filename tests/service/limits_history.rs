@@ -59,7 +59,7 @@ impl Crowd {
     /// A stretch of two windows in which Redis made every decision: a machine that is busy for a moment keeps it from single
     /// ones, and what is decided without it is not what is judged here.
     async fn decided_by_redis_alone(&self) -> (Instant, Instant) {
-        for _ in 0..12 {
+        for _ in 0..60 {
             let (began, before) = (Instant::now(), self.by_fallback());
             windows(2).await;
             if self.by_fallback() == before {
