@@ -2,6 +2,7 @@
 //! upstream, relay with the meter on it.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,7 +161,7 @@ impl Pipeline {
         }
         let asked = AskedModel::default();
         let inspector = self.inspector(arrival.route, &caller, &parts.headers, &asked)?;
-        let body = recall.unless(Held::take(body, &self.hold, inspector)).await.ok_or_else(revoked)??;
+        let body = recall.unless(pin!(Held::take(body, &self.hold, inspector))).await.ok_or_else(revoked)??;
         if arrival.route.names_model() {
             stake = stake.passing(self.gates.pass(&caller, asked.get().map(AsRef::as_ref))?);
         }
@@ -169,7 +170,7 @@ impl Pipeline {
         let trace = self.tracer.and_then(|tracer| tracer.trace(&mut parts.headers));
         let mut recording = recording.staking(stake).priced(self.prices.load_full()).traced(trace);
         let request = self.swap.outbound(parts, body, &worker.upstream);
-        match recall.unless(worker.upstream.send(request, self.first_byte)).await {
+        match recall.unless(pin!(worker.upstream.send(request, self.first_byte))).await {
             Some(Ok(response)) => {
                 let exchange = Exchange { route: arrival.route, id: &arrival.id, recording, recall, results: None };
                 self.answer(response, exchange, worker.shutdown.clone())

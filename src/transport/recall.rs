@@ -1,5 +1,6 @@
 //! Ends one exchange from outside, from any thread.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -39,9 +40,9 @@ impl Recall {
         if self.is_recalled() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Runs `work` until it is done or the flag is raised. With the flag raised, nothing of it runs.
-    pub async fn unless<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = std::pin::pin!(work);
+    /// Runs `work` until it is done or the flag is raised. With the flag raised, nothing of it runs. It is pinned by the caller:
+    /// taken by value it would be in this future twice, and so on in every one around it.
+    pub async fn unless<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         std::future::poll_fn(|cx| {
             if self.is_recalled() {
                 return Poll::Ready(None);
@@ -57,14 +58,16 @@ impl Recall {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[tokio::test]
     async fn a_recall_ends_what_waits_and_not_what_is_done() {
         let recall = Recall::default();
-        assert_eq!(recall.unless(async { 1 }).await, Some(1));
+        assert_eq!(recall.unless(pin!(async { 1 })).await, Some(1));
         let other = recall.clone();
-        let waiting = tokio::spawn(async move { other.unless(std::future::pending::<()>()).await });
+        let waiting = tokio::spawn(async move { other.unless(pin!(std::future::pending::<()>())).await });
         tokio::task::yield_now().await;
         std::thread::spawn(move || recall.recall()).join().unwrap();
         assert_eq!(waiting.await.unwrap(), None);

@@ -10,7 +10,7 @@ mod h1;
 mod h2;
 
 use std::collections::VecDeque;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ impl Upstream {
         let origin = self.origin();
         request.headers_mut().insert(HOST, origin.authority().clone());
         let upload = request.body().upload();
-        let sent = answered_within(first_byte, upload.as_deref(), self.send_on_any(request)).await;
+        let sent = answered_within(first_byte, upload.as_deref(), pin!(self.send_on_any(request))).await;
         // A body at fault ends the exchange, and only the body knows why.
         match (sent, upload.and_then(|upload| upload.fault())) {
             (Some(Ok(response)), _) => Ok(without_false_length(response)),
@@ -182,8 +182,11 @@ impl Upstream {
 
 /// Gives up when neither a response comes nor the upload gets on for `limit`: an upstream cannot answer what it does not
 /// have yet.
-async fn answered_within<T>(limit: Duration, upload: Option<&Upload>, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
+async fn answered_within<T>(
+    limit: Duration,
+    upload: Option<&Upload>,
+    mut work: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
     let mut passed = Some(0);
     loop {
         if let Some(result) = within(limit, work.as_mut()).await {

@@ -1,5 +1,6 @@
 //! Makes a batch or a file, and keeps whose it is before anybody learns its name.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -41,7 +42,7 @@ impl Objects {
             ObjectKind::File => (self.offer.max_file, Box::new(Recalled(recall.clone())) as Box<dyn Inspector>),
         };
         let limits = HoldLimits { max, ..pipeline.hold.clone() };
-        let body = recall.unless(Held::take(body, &limits, Some(inspector))).await.ok_or_else(revoked)??;
+        let body = recall.unless(pin!(Held::take(body, &limits, Some(inspector)))).await.ok_or_else(revoked)??;
         let recording = self.recording(route, &id, &caller, stake, at);
         let creation = Creation {
             kind: route.kind(),

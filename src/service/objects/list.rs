@@ -8,6 +8,8 @@
 
 mod query;
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -74,7 +76,7 @@ impl Objects {
         let mut recording = self.recording(route, &id, &caller, stake, at);
         let (parts, query, upstream) = (&parts, &query, &worker.upstream);
         let listing = Listing { objects: self, kind, device, parts, query, upstream };
-        match recall.unless(listing.fill(first)).await {
+        match recall.unless(pin!(listing.fill(first))).await {
             Some(Ok(found)) => {
                 recording.answered(StatusCode::OK.as_u16(), None);
                 recording.finish(Ended::Complete);

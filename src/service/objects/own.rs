@@ -1,5 +1,6 @@
 //! Acts on one object that a device has: looks at it, cancels it, deletes it, reads what is in it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,13 +30,13 @@ impl Objects {
         let object = self.owned(&caller, route, parts.uri.path()).await?;
         let recall = stake.recall();
         let limits = HoldLimits { max: MAX_BODY, ..pipeline.hold.clone() };
-        let body = recall.unless(Held::take(body, &limits, None)).await.ok_or_else(revoked)??;
+        let body = recall.unless(pin!(Held::take(body, &limits, None))).await.ok_or_else(revoked)??;
         if route == ObjectRoute::DeleteBatch {
             self.bill_first(&object).await?;
         }
         let recording = self.recording(route, &id, &caller, stake, at);
         if matches!(route, ObjectRoute::BatchResults | ObjectRoute::FileContent) {
-            let response = match recall.unless(self.calls.open(&worker.upstream, parts, body)).await {
+            let response = match recall.unless(pin!(self.calls.open(&worker.upstream, parts, body))).await {
                 Some(Ok(response)) => response,
                 Some(Err(problem)) => return Err(failed(recording, Ended::Error, problem)),
                 None => return Err(failed(recording, Ended::Revoked, revoked())),
@@ -44,7 +45,7 @@ impl Objects {
             let exchange = Exchange { route: RelayRoute::Object(route), id: &id, recording, recall, results };
             return pipeline.answer(response, exchange, worker.shutdown.clone());
         }
-        let mut whole = match recall.unless(Box::pin(self.calls.whole(&worker.upstream, parts, body))).await {
+        let mut whole = match recall.unless(Box::pin(self.calls.whole(&worker.upstream, parts, body)).as_mut()).await {
             Some(Ok(whole)) => whole,
             Some(Err(problem)) => return Err(failed(recording, Ended::Error, problem)),
             None => return Err(failed(recording, Ended::Revoked, revoked())),
