@@ -9,6 +9,8 @@ use arc_swap::ArcSwap;
 use super::admin::{self, Desk};
 use super::auth::Auth;
 use super::breaker::{self, Breaker};
+use super::budget_gate::BudgetGate;
+use super::budgets::Budgets;
 use super::client_address::TrustedProxies;
 use super::config::{BootstrapMode, Config, ConfigReload, OtlpConfig, SigningSecret};
 use super::control::Control;
@@ -54,17 +56,21 @@ impl Service {
             rules: Arc::new(DeviceRules::new(config.limits)),
             revocations: Arc::new(Revocations::new(config.admin.max_staleness)),
         };
-        let control = Control::open(&config.stores, &config.admin, standing.clone(), &ports.clock)?;
+        let budgets = Budgets::new(config.budgets);
+        let judges = (standing.clone(), budgets.clone());
+        let control = Control::open(&config.stores, &config.admin, judges, &ports.clock)?;
         let opened = &control.opened;
         let (leaks, suspicions) = Leaks::start(&config.leaks, Arc::clone(&ports.clock), opened.limiter.exchange());
         let can_enrol = config.enrolment.mode != BootstrapMode::Closed;
+        let metrics = Arc::new(Metrics::default());
+        let (prices_now, clock) = (Arc::clone(&prices), Arc::clone(&ports.clock));
         let gates = Arc::new(Gates {
             standing: standing.clone(),
             leaks: Arc::clone(&leaks),
             limiter: opened.limiter.clone(),
+            budgets: BudgetGate::new(budgets.clone(), prices_now, Arc::clone(&metrics), clock),
             breaker: Breaker::new(breaker::Settings::default()),
         });
-        let metrics = Arc::new(Metrics::default());
         let otlp = telemetry(config.otlp.as_ref(), &config.upstream.origin, &ports.clock)?;
         let takers = takers(ports.usage, &metrics, otlp.as_ref(), &opened.usage);
         let usage = Arc::clone(&takers.all);
@@ -95,6 +101,7 @@ impl Service {
         ));
         let live = Live {
             rules: Arc::clone(&standing.rules),
+            budgets: budgets.clone(),
             issuer: Arc::clone(&issuer),
             prices,
             settings: Arc::clone(&settings),
@@ -103,6 +110,7 @@ impl Service {
         let config_reload = ConfigReload::new(config.sources, config.prices.file, live);
         let desk = Desk {
             database: opened.database.clone(),
+            budgets,
             gates,
             keys: Arc::clone(&keys),
             tls,
