@@ -13,6 +13,8 @@ pub(crate) mod client;
 pub(crate) mod database;
 #[path = "support/forge.rs"]
 pub(crate) mod forge;
+#[path = "support/forwarder.rs"]
+pub(crate) mod forwarder;
 #[path = "support/http.rs"]
 pub(crate) mod http;
 #[path = "support/intake.rs"]

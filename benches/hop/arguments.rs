@@ -37,8 +37,9 @@ impl Arguments {
             let count = rounds.parse().ok().filter(|count| *count > 0);
             parsed.scale.rounds = count.ok_or_else(|| Failure::Usage("--rounds needs a number above 0".into()))?;
         }
-        let known =
-            |part: &String| [MEMORY, LATENCY].into_iter().chain(Case::ALL.map(Case::key)).any(|key| key == part);
+        let known = |part: &String| {
+            [MEMORY, LATENCY, GOVERNANCE].into_iter().chain(Case::ALL.map(Case::key)).any(|key| key == part)
+        };
         match parsed.only.iter().find(|part| !known(part)) {
             Some(part) => Err(Failure::Usage(format!("there is no part {part}"))),
             None => Ok(parsed),
@@ -60,6 +61,11 @@ impl Arguments {
         self.has(LATENCY)
     }
 
+    /// Whether it is measured what governing costs.
+    pub fn governance(&self) -> bool {
+        self.has(GOVERNANCE)
+    }
+
     fn has(&self, part: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == part)
     }
@@ -72,3 +78,4 @@ fn program(path: &str) -> Result<PathBuf, Failure> {
 
 const MEMORY: &str = "memory";
 const LATENCY: &str = "latency";
+const GOVERNANCE: &str = "governance";

@@ -1,13 +1,17 @@
 //! All programs of a run: the upstream, and who stands before it.
 
 mod app;
+mod governance;
 mod nginx;
+mod port;
+mod redis;
 mod service;
 mod stand_in;
 
 use std::path::Path;
 
 use self::app::App;
+pub use self::governance::{BY_REDIS, GOVERNED, Governance, UNGOVERNED};
 use self::nginx::Nginx;
 pub use self::nginx::version as nginx_version;
 use self::service::Service;
@@ -36,8 +40,8 @@ pub struct Contestants {
     _app: Option<App>,
     _services: [Service; 2],
     _nginx: Nginx,
-    _stand_in: StandIn,
-    _folder: tempfile::TempDir,
+    stand_in: StandIn,
+    folder: tempfile::TempDir,
 }
 
 impl Contestants {
@@ -64,9 +68,14 @@ impl Contestants {
             _app: app,
             _services: [service, restricted],
             _nginx: nginx,
-            _stand_in: stand_in,
-            _folder: folder,
+            stand_in,
+            folder,
         })
+    }
+
+    /// Starts the services of which it is told what governing costs. They must end before all these here do.
+    pub async fn governance(&self, binary: &Path) -> Result<Governance, Failure> {
+        Governance::start(binary, self.stand_in.address, self.folder.path()).await
     }
 
     /// Everybody, in the order of the report.

@@ -65,5 +65,5 @@ impl Failure {
     }
 }
 
-const USAGE: &str =
-    "usage: hop [--quick] [--rounds N] [--only small|large|burst|spaced|memory|latency[,…]] [--valetkey FILE]";
+const USAGE: &str = "usage: hop [--quick] [--rounds N] [--valetkey FILE] \
+    [--only small|large|burst|spaced|memory|latency|governance[,…]]";

@@ -16,6 +16,8 @@ pub struct Findings {
     pub singles: Vec<Singles>,
     /// Kilobytes occupied.
     pub memory: Vec<Occupied>,
+    /// How many of a hundred decisions Redis did not make in time.
+    pub by_fallback: Option<f64>,
 }
 
 /// What somebody occupies, in kilobytes.
@@ -162,11 +164,13 @@ impl Findings {
         Some(Comparison { ratio, ..Comparison::new(title, "µs", nginx.median(cpu), ours.median(cpu)) })
     }
 
-    fn series(&self, case: Case, target: &str) -> Option<&Series> {
+    /// The rounds of somebody.
+    pub fn series(&self, case: Case, target: &str) -> Option<&Series> {
         self.series.iter().find(|series| series.case == case.key() && series.target == target)
     }
 
-    fn singles(&self, case: Case, target: &str) -> Option<&Singles> {
+    /// The single requests to somebody.
+    pub fn singles(&self, case: Case, target: &str) -> Option<&Singles> {
         self.singles.iter().find(|singles| singles.case == case.key() && singles.target == target)
     }
 

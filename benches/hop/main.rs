@@ -1,7 +1,8 @@
 //! nginx and valetkey side by side, before the same upstream and under the same load.
 //!
 //! [`contestants`] starts all programs; [`rounds`] loads them in turn, [`latency`] asks one thing at a time and
-//! [`streams`] looks at memory; [`findings`] compares and [`report`] prints. `docs/BENCHMARK.md` has the method.
+//! [`streams`] looks at memory; [`findings`] and [`governed`] compare and [`report`] prints. `docs/BENCHMARK.md` has the
+//! method.
 #![expect(clippy::print_stderr, reason = "it is a program for a terminal")]
 #![expect(unreachable_pub, reason = "in a program `pub` tells what other modules use")]
 
@@ -14,6 +15,7 @@ mod crew;
 mod exchange;
 mod failure;
 mod findings;
+mod governed;
 mod latency;
 mod numbers;
 mod process;
@@ -37,7 +39,9 @@ use crate::contestants::Contestants;
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::findings::{Findings, Occupied};
+use crate::governed::Governed;
 use crate::numbers::kilobytes;
+use crate::scale::Scale;
 use crate::target::Target;
 
 fn main() -> ExitCode {
@@ -65,7 +69,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let table = report::table(&findings, &arguments.scale);
     let printed = writeln!(std::io::stdout(), "{table}\nAll measurements: {}", file.display());
     printed.map_err(Failure::system("cannot print"))?;
-    let missed = findings.cpu().iter().filter(|row| row.is_missed()).count();
+    let missed = findings.cpu().iter().filter(|row| row.is_missed()).count()
+        + Governed::rows(&findings).iter().filter(|row| row.is_missed()).count();
     if missed == 0 || !arguments.scale.enforces_bars {
         return Ok(ExitCode::SUCCESS);
     }
@@ -78,11 +83,7 @@ async fn measure(arguments: &Arguments) -> Result<Findings, Failure> {
     let binary = arguments.valetkey.as_deref().unwrap_or(built_beside);
     let contestants = Contestants::start(binary, &built_beside.with_file_name("examples")).await?;
     let targets = contestants.targets();
-    for target in &targets {
-        for part in &target.parts {
-            eprintln!("{}: {} is {:?}", target.name, part.name, part.pids);
-        }
-    }
+    introduce(&targets);
     if contestants.chain.is_none() {
         eprintln!("The whole chain is left out: the addon is not built (`npm run build`)");
     }
@@ -103,7 +104,39 @@ async fn measure(arguments: &Arguments) -> Result<Findings, Failure> {
             findings.singles.extend(latency::run(&exchange, &single, scale.singles).await?);
         }
     }
+    if arguments.governance() {
+        governance(&contestants, binary, scale, &mut findings).await?;
+    }
     Ok(findings)
+}
+
+/// For whoever wants to look at one of them.
+fn introduce(targets: &[&Target]) {
+    for target in targets {
+        for part in &target.parts {
+            eprintln!("{}: {} is {:?}", target.name, part.name, part.pids);
+        }
+    }
+}
+
+/// Services of its own, which are started for it and end with it.
+async fn governance(
+    contestants: &Contestants,
+    binary: &Path,
+    scale: &Scale,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
+    let governance = contestants.governance(binary).await?;
+    let targets = governance.targets();
+    introduce(&targets);
+    if governance.redis.is_none() {
+        eprintln!("Limits in Redis are left out: redis-server is not installed");
+    }
+    let exchange = Arc::new(Exchange::learn(Case::Small, &contestants.direct).await?);
+    findings.series.extend(rounds::run(&exchange, &targets, &scale.calmer()).await?);
+    findings.singles.extend(latency::run(&exchange, &targets, scale.singles).await?);
+    findings.by_fallback = governance.by_fallback().await?;
+    Ok(())
 }
 
 /// Comes before all load.

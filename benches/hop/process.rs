@@ -76,9 +76,14 @@ impl Process {
         list.split_whitespace().filter_map(|child| child.parse().ok()).collect()
     }
 
+    /// What it has written on standard error so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// A failure to start, with the end of the log.
     pub fn failed(&self, reason: impl Into<String>) -> Failure {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let log = self.log();
         let start = log.len().saturating_sub(LOG_SHOWN);
         let shown = log.get(start..).unwrap_or(&log);
         Failure::Start { name: self.name, reason: reason.into(), log: shown.to_owned() }

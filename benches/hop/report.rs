@@ -10,6 +10,7 @@ use crate::case::Case;
 use crate::contestants::nginx_version;
 use crate::failure::Failure;
 use crate::findings::{Chain, Comparison, Findings};
+use crate::governed::Governed;
 use crate::scale::Scale;
 
 /// The table.
@@ -29,6 +30,7 @@ pub fn write_json(file: &Path, findings: &Findings, scale: &Scale) -> Result<(),
         "cpu": findings.cpu(),
         "added_latency": findings.added(),
         "memory": findings.occupied(),
+        "governance": Governed::rows(findings),
         "restricted": findings.restricted(),
         "throughput": findings.throughput(),
         "chain": findings.chain(),
@@ -61,6 +63,7 @@ fn write_table(text: &mut String, findings: &Findings, scale: &Scale) -> fmt::Re
     section(text, "CPU time", &findings.cpu())?;
     section(text, "Added to the time of a direct request", &findings.added())?;
     section(text, "Memory", &findings.occupied())?;
+    governance(text, &Governed::rows(findings))?;
     section(text, "For information: CPU time with restricted models", &findings.restricted())?;
     section(text, "For information: throughput of this machine", &findings.throughput())?;
     chain(text, findings)
@@ -79,6 +82,21 @@ fn section(text: &mut String, title: &str, comparisons: &[Comparison]) -> fmt::R
             Some(bar) => writeln!(text, "{bar:>7.2}  {}", if row.is_missed() { "missed" } else { "met" })?,
             None => writeln!(text)?,
         }
+    }
+    Ok(())
+}
+
+fn governance(text: &mut String, rows: &[Governed]) -> fmt::Result {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let title = "Governance: CPU time and latency";
+    writeln!(text, "\n{title:<TITLE$}{:>NUMBER$}{:>NUMBER$}{:>NUMBER$}{:>7}", "without", "with", "figure", "bar")?;
+    for row in rows {
+        let (without, with) = (number(row.without, row.unit), number(row.with, row.unit));
+        let figure = number(row.figure, row.figure_unit);
+        write!(text, "  {:<width$}{without:>NUMBER$}{with:>NUMBER$}{figure:>NUMBER$}", row.title, width = TITLE - 2)?;
+        writeln!(text, "{:>7.2}  {}", row.bar, if row.is_missed() { "missed" } else { "met" })?;
     }
     Ok(())
 }

@@ -131,12 +131,15 @@ impl Metrics {
         registry.register("refusals", "Requests answered with an error of the service's own", self.refusals.clone());
         for subject in SubjectKind::ALL {
             for shortage in Shortage::ALL {
-                self.budget_refusals.get_or_create(&BudgetLabels::of(subject, shortage)).inc_by(0);
+                drop(self.budget_refusals.get_or_create(&BudgetLabels::of(subject, shortage)));
             }
         }
         let help = "Requests that a budget refused: its money was spent, or what is left was reserved by others";
         registry.register("budget_refusals", help, self.budget_refusals.clone());
         let help = "Attempts to take over a changed configuration";
+        for outcome in ["taken", "refused"] {
+            drop(self.config_reloads.get_or_create(&ReloadLabels { outcome }));
+        }
         registry.register("config_reloads", help, self.config_reloads.clone());
         let help = "From a request's head to the head of its response";
         registry.register_with_unit("first_byte", help, Unit::Seconds, self.first_byte.clone());

@@ -131,7 +131,7 @@ impl Objects {
         match visit.route {
             ObjectRoute::CreateBatch | ObjectRoute::CreateFile => self.create(visit, pipeline).await,
             ObjectRoute::ListBatches | ObjectRoute::ListFiles => self.list(visit).await,
-            _ => self.act(visit, pipeline).await,
+            _ => Box::pin(self.act(visit, pipeline)).await,
         }
     }
 

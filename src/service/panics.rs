@@ -44,7 +44,6 @@ pub fn watch(reports: Option<Arc<ErrorReports>>) {
 }
 
 /// Tells one panic.
-#[must_use]
 pub fn hook(reports: Option<Arc<ErrorReports>>) -> impl Fn(&PanicHookInfo<'_>) + Send + Sync + 'static {
     move |info| {
         let panic = Panic::of(info);

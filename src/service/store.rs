@@ -144,6 +144,9 @@ impl Database {
                 let greeting = greeting.clone();
                 Box::pin(async move { connection.execute(greeting.as_str()).await.map(|_| ()) })
             })
+            // A full disk makes SQLite end a transaction by itself, and the driver then takes the connection for one that is
+            // still in it, for ever. Only after an error is one given back like that.
+            .after_release(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .connect_lazy(&address)
             .map_err(StoreError::Address)?;
         Ok(Self { pool, url: url.clone() })

@@ -58,7 +58,7 @@ impl Tracer {
 
     /// The place of a request in its trace, if it is traced; then its `traceparent` names the new span instead of the
     /// client's.
-    pub fn trace(&self, headers: &mut HeaderMap) -> Option<Box<TraceContext>> {
+    pub fn trace(self, headers: &mut HeaderMap) -> Option<Box<TraceContext>> {
         let context = match ClientContext::read(headers) {
             Some(client) if client.flags & SAMPLED == 0 => return None,
             Some(client) => TraceContext::go_on(client)?,

@@ -72,7 +72,7 @@ async fn made_to_refresh_a_device_goes_on_and_a_copied_token_does_not() {
     for place in [HOME, CAFE] {
         let refused = ask(&service, &token, place).await;
         assert_eq!((refused.status, refused.error_code().as_str()), (401, "token_outdated"));
-        assert_eq!(refused.header("x-proxy-token-expired"), Some("true"), "the client asks for a new one");
+        assert_eq!(refused.header("x-valetkey-error"), Some("token_outdated"), "the client asks for a new one");
         let bearer = format!("Bearer {token}");
         let headers = [("authorization", bearer.as_str()), ("x-forwarded-for", place)];
         assert_eq!(post(&service.at("/refresh"), &headers, "").await.error_code(), "token_outdated", "{place}");

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::governed_limits::metrics;
+use crate::secured::Secured;
 use crate::support::service::TestService;
 use crate::support::upstream::Upstream;
 
@@ -14,7 +15,10 @@ async fn the_families_of_metrics_are_those_of_the_golden_file() {
     assert_eq!(service.messages(&service.token().await, BODY).await.status, 200);
     assert_eq!(service.messages("sk-ant-proxy-nonsense", BODY).await.status, 401);
     service.until(async || metrics(&service).await.contains("\nvaletkey_tokens_total{")).await;
-    let found = families(&metrics(&service).await);
+    // Some only where they are turned on.
+    let secured = Secured::start_with(|flags| flags.otel_exporter_otlp_endpoint = Some("http://127.0.0.1:9".into()));
+    let pages = [metrics(&service).await, metrics(&secured.service).await];
+    let found: Vec<_> = pages.iter().flat_map(|page| families(page)).collect::<BTreeSet<_>>().into_iter().collect();
     let golden: Vec<_> = GOLDEN.lines().collect();
     let hint =
         "a name that changes breaks alerts: say so in CHANGELOG.md, then put this into tests/fixtures/metrics.txt";

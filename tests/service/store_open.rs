@@ -87,7 +87,7 @@ async fn f39_half_a_migration_is_refused() {
         let mut connection = database.connect().await;
         connection.execute("UPDATE _sqlx_migrations SET success = FALSE").await.unwrap();
         let error = refused(&database).await;
-        assert!(matches!(error, StoreError::Schema { version: 1, .. }), "{}: {error:?}", database.name);
+        assert!(matches!(error, StoreError::Schema { .. }), "{}: {error:?}", database.name);
         assert!(error.to_string().contains("restore a backup"), "{error}");
 
         connection.execute("DELETE FROM _sqlx_migrations").await.unwrap();
@@ -127,13 +127,20 @@ async fn a_look_finds_the_version_and_changes_nothing() {
         }
         let store = database.open().await;
         let found = inspect(&database.url).await.unwrap();
-        assert!(matches!(found, Inspection::Tables { found, wanted } if found == wanted), "{}: {found:?}", database.name);
+        assert!(
+            matches!(found, Inspection::Tables { found, wanted } if found == wanted),
+            "{}: {found:?}",
+            database.name
+        );
         store.close().await;
         let mut connection = database.connect().await;
         connection.execute("UPDATE _sqlx_migrations SET success = FALSE").await.unwrap();
         let error = inspect(&database.url).await.unwrap_err();
-        assert!(matches!(error, StoreError::Schema { version: 1, .. }), "{}: {error:?}", database.name);
-        connection.execute("UPDATE _sqlx_migrations SET success = TRUE, version = 77").await.unwrap();
+        assert!(matches!(error, StoreError::Schema { .. }), "{}: {error:?}", database.name);
+        connection.execute("UPDATE _sqlx_migrations SET success = TRUE").await.unwrap();
+        let last = "(SELECT version FROM _sqlx_migrations ORDER BY version DESC LIMIT 1)";
+        let newer = format!("UPDATE _sqlx_migrations SET version = 77 WHERE version = {last}");
+        connection.execute(newer.as_str()).await.unwrap();
         let error = inspect(&database.url).await.unwrap_err();
         assert!(matches!(error, StoreError::Newer { version: 77 }), "{}: {error:?}", database.name);
     }

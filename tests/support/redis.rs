@@ -81,6 +81,13 @@ impl Redis {
         }
     }
 
+    /// Sends a signal: `STOP` lets it stand still until `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let child = self.child.as_ref().expect("it runs");
+        let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+        assert!(sent.expect("kill is there").success());
+    }
+
     /// Its address for the service.
     pub(crate) fn url(&self) -> Secret {
         Secret::new(format!("redis://127.0.0.1:{}", self.port))

@@ -1,10 +1,11 @@
 //! nginx as a proxy that swaps the key, set up to be as fast as it can be.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::REAL_KEY;
+use super::port::free_address;
 use crate::failure::Failure;
 use crate::process::Process;
 use crate::target::{Part, Target};
@@ -74,12 +75,6 @@ fn find() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
     folders.map(|folder| folder.join("nginx")).find(|program| program.is_file())
-}
-
-/// nginx cannot tell which port the system gave it, so it is told one that was free a moment ago.
-fn free_address() -> Result<SocketAddr, Failure> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-    listener.map_err(Failure::system("no free port"))
 }
 
 fn configuration(home: &Path, [json, unbuffered, stream]: [SocketAddr; 3], upstream: SocketAddr) -> String {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use super::REAL_KEY;
@@ -17,7 +18,10 @@ pub struct Service {
     /// Where it listens.
     pub address: SocketAddr,
     name: &'static str,
+    /// The origin of its admin listener.
+    admin: String,
     process: Process,
+    client: Client,
 }
 
 impl Service {
@@ -42,14 +46,18 @@ impl Service {
         command.env("RATE_LIMIT_MAX", "1000000000").envs(variables.iter().copied());
         let mut process = Process::start(name, command, folder)?;
         let address = address_in(&mut process)?;
-        Ok(Self { address, name, process })
+        let admin = process.wait_until(|process| admin_in(&process.log()))?;
+        // It speaks to this machine only.
+        let client = Client::builder().no_proxy().tls_certs_only([]).build();
+        let client = client.map_err(|error| process.failed(error.to_string()))?;
+        Ok(Self { address, name, admin, process, client })
     }
 
     /// As the load sees it, after some devices have got their tokens.
     pub async fn target(&self) -> Result<Target, Failure> {
         let mut credentials = Vec::new();
         for number in 0..DEVICES {
-            let token = self.bootstrap(&format!("benchmark-device-{number:04}")).await?;
+            let token = self.bootstrap(&device(number)).await?;
             credentials.push(format!("authorization: Bearer sk-ant-proxy-{token}"));
         }
         let (json, stream, parts) = (self.address, self.address, vec![self.part()]);
@@ -66,15 +74,42 @@ impl Service {
         Memory::of(&[self.process.pid()]).map_err(Failure::system("cannot read the service's memory"))
     }
 
+    /// Tells it something through its admin API; it needs [`ADMIN_TOKEN`].
+    pub async fn govern(&self, method: Method, path: &str, body: &Value) -> Result<(), Failure> {
+        let request = self.client.request(method, format!("{}{path}", self.admin)).bearer_auth(ADMIN_TOKEN).json(body);
+        let answer = request.send().await.map_err(|error| self.process.failed(error.to_string()))?;
+        let status = answer.status();
+        if status.is_success() { Ok(()) } else { Err(self.process.failed(format!("{status} is the answer of {path}"))) }
+    }
+
+    /// What its metrics say under this name, labels included.
+    pub async fn counted(&self, name: &str) -> Result<f64, Failure> {
+        let page = async { self.client.get(format!("{}/metrics", self.admin)).send().await?.text().await };
+        let page: String = page.await.map_err(|error: reqwest::Error| self.process.failed(error.to_string()))?;
+        let value = page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        value.ok_or_else(|| self.process.failed(format!("it has no metric {name}")))
+    }
+
     async fn bootstrap(&self, device: &str) -> Result<String, Failure> {
-        let request = reqwest::Client::builder().no_proxy().build().map(|client| {
-            client.post(format!("http://{}/bootstrap", self.address)).json(&json!({ "device_id": device })).send()
-        });
-        let answer = async { request?.await?.json::<Value>().await };
-        let answer = answer.await.map_err(|error| self.process.failed(error.to_string()))?;
+        let request = self.client.post(format!("http://{}/bootstrap", self.address));
+        let answer = async { request.json(&json!({ "device_id": device })).send().await?.json::<Value>().await };
+        let answer = answer.await.map_err(|error: reqwest::Error| self.process.failed(error.to_string()))?;
         let token = answer["token"].as_str().ok_or_else(|| self.process.failed(format!("no token: {answer}")))?;
         Ok(token.to_owned())
     }
+}
+
+/// The name of the load's device number `number`.
+pub fn device(number: usize) -> String {
+    format!("benchmark-device-{number:04}")
+}
+
+/// The service says only in its log where its admin listener is.
+fn admin_in(log: &str) -> Option<String> {
+    log.lines().find_map(|line| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        Some(line["message"].as_str()?.strip_prefix("The admin listener is on ")?.to_owned())
+    })
 }
 
 /// The address in the first line of a program that prints `{"url":"http://127.0.0.1:PORT"}`.
@@ -84,7 +119,10 @@ pub fn address_in(process: &mut Process) -> Result<SocketAddr, Failure> {
     address.ok_or_else(|| process.failed(format!("no address in {line}")))
 }
 
+/// Opens the admin API of a service that is told of it.
+pub const ADMIN_TOKEN: &str = "5c0f7d3a91e64b2788d1ce0359fa46b27ad08e13f5694c2b";
+
 /// Each device has a token of its own.
-const DEVICES: usize = 32;
+pub const DEVICES: usize = 32;
 
 const JWT_SECRET: &str = "e1b0c44298fc1c149afbf4c8996fb92427ae41e4649b934c";

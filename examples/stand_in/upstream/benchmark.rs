@@ -1,4 +1,4 @@
-//! The three answers of the benchmark, made once: a request costs a search for its model and a write.
+//! The answers of the benchmark and of other loads, made once: a request costs a search for its model and a write.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::stage::Call;
 /// The prepared answers, by the last part of the model's name.
 pub(super) struct Benchmark {
     prefix: Finder<'static>,
-    models: [(&'static [u8], Prepared); 3],
+    models: [(&'static [u8], Prepared); 4],
 }
 
 /// An answer of ready bytes, except for the number in its `request-id`.
@@ -31,6 +31,8 @@ impl Benchmark {
             (&b"small\""[..], Prepared::new(small())),
             (&b"burst\""[..], Prepared::new(events("stand-in-burst").in_one_write())),
             (&b"spaced\""[..], Prepared::new(events("stand-in-spaced").spaced(Duration::from_millis(10)))),
+            // 16 s: open until somebody ends it.
+            (&b"slow\""[..], Prepared::new(events("stand-in-slow").spaced(Duration::from_millis(300)))),
         ];
         Self { prefix, models }
     }

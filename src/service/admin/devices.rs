@@ -95,10 +95,10 @@ pub(super) async fn change(
     body: Result<Json<DeviceChange>, JsonRejection>,
 ) -> Result<(StatusCode, Json<DeviceView>), Fault> {
     let id = device_id(&path.device_id)?;
-    let Json(change) = body.map_err(|error| Fault::Invalid(error.body_text()))?;
-    let patch = change.read()?;
+    let Json(said) = body.map_err(|error| Fault::Invalid(error.body_text()))?;
+    let said = said.read()?;
     let mut change = attempt.begin(&desk).await?;
-    let PatchedDevice { device, is_new } = change.patch_device(&id, &patch).await?;
+    let PatchedDevice { device, is_new } = change.patch_device(&id, &said).await?;
     attempt.commit(change).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(view(device))))

@@ -52,9 +52,9 @@ async fn an_hour_later_there_is_room_and_the_answer_says_when() {
     assert_eq!(refused.code, ErrorCode::RateLimited);
     let wait = refused.retry_after.unwrap();
     assert!(wait >= HOUR && wait <= HOUR + HOUR / 60, "{wait:?}");
-    advance(HOUR - Duration::from_secs(1)).await;
+    advance(Duration::from_secs(3599)).await;
     assert_eq!(admitted(&guard, "192.0.2.1", 1), 0);
-    advance(wait - HOUR + Duration::from_secs(1)).await;
+    advance(wait.saturating_sub(HOUR) + Duration::from_secs(1)).await;
     assert_eq!(admitted(&guard, "192.0.2.1", 3), 2);
 }
 

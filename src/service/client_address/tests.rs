@@ -73,7 +73,7 @@ fn a29_what_cannot_be_read_ends_the_search_at_the_last_good_hop() {
 
 #[test]
 fn a29_an_endless_list_of_proxies_is_not_followed_to_its_end() {
-    let list = format!("192.0.2.1, {}", ["10.0.0.2"; 5000].join(", "));
+    let list = format!("192.0.2.1, {}", vec!["10.0.0.2"; 5000].join(", "));
     let mut headers = HeaderMap::new();
     headers.append(XFF, list.parse().unwrap());
     let found = proxies(&["10.0.0.0/8"]).client("10.0.0.1:5000".parse().unwrap(), &headers);

@@ -53,7 +53,7 @@ impl Responder {
         while let Some(suspicion) = self.suspicions.recv().await {
             self.respond(&suspicion).await;
         }
-        pending().await
+        pending::<()>().await;
     }
 
     /// Does what is to be done; when the database does not take it, again for half a minute.

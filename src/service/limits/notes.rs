@@ -149,11 +149,11 @@ mod tests {
         let mut notes = Notes::default();
         let heard = std::sync::Arc::new(Mutex::new(Vec::new()));
         let ear = Ear::default();
-        let hearing = std::sync::Arc::clone(&heard);
-        let hears = move |device: &DeviceId, note: &str| {
-            hearing.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{device} {note}"));
+        let page = std::sync::Arc::clone(&heard);
+        let take_down = move |device: &DeviceId, note: &str| {
+            page.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{device} {note}"));
         };
-        assert!(ear.set(Box::new(hears)).is_ok());
+        assert!(ear.set(Box::new(take_down)).is_ok());
         notes.note(device(1), "here".into());
         let round = notes.take().unwrap();
         assert!(notes.take().is_none());
@@ -171,7 +171,7 @@ mod tests {
     fn what_waits_is_bounded_and_told_in_parts() {
         let mut notes = Notes::default();
         for number in 0..MOST_WAITING + 10 {
-            for _ in 0..KEPT + 1 {
+            for _ in 0..=KEPT {
                 notes.note(device(number), "note".into());
             }
         }

@@ -181,7 +181,9 @@ impl Biller {
         let row = |record: &UsageRecord| UsageRow::of(record.clone(), now, record.cost.map(MicroDollars::get));
         let rows: Vec<_> = records.iter().map(row).collect();
         self.ledger.database().usage().insert(&rows).await?;
-        records.into_iter().for_each(|record| self.told.record(&Arc::new(record)));
+        for record in records {
+            self.told.record(&Arc::new(record));
+        }
         Ok(())
     }
 }

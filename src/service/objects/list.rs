@@ -126,7 +126,8 @@ impl Listing<'_> {
             let (place, object, whole) = one.map_err(panicked)?;
             let whole = whole?;
             let is_missing = whole.status() == StatusCode::NOT_FOUND;
-            if !is_missing && !(whole.status().is_success() && whole.object_id().is_some()) {
+            let is_object = whole.status().is_success() && whole.object_id().is_some();
+            if !is_missing && !is_object {
                 return Err(Interrupted::Answer(whole));
             }
             if !is_missing {

@@ -44,7 +44,7 @@ impl Objects {
             let exchange = Exchange { route: RelayRoute::Object(route), id: &id, recording, recall, results };
             return pipeline.answer(response, exchange, worker.shutdown.clone());
         }
-        let mut whole = match recall.unless(self.calls.whole(&worker.upstream, parts, body)).await {
+        let mut whole = match recall.unless(Box::pin(self.calls.whole(&worker.upstream, parts, body))).await {
             Some(Ok(whole)) => whole,
             Some(Err(problem)) => return Err(failed(recording, Ended::Error, problem)),
             None => return Err(failed(recording, Ended::Revoked, revoked())),

@@ -54,7 +54,9 @@ impl Exporter {
             self.queue.due(self.next_metrics).await;
             let is_last = self.queue.closed().is_some();
             let batch = self.queue.take();
-            batch.iter().for_each(|finished| self.measures.add(&finished.record));
+            for finished in &batch {
+                self.measures.add(&finished.record);
+            }
             for part in batch.chunks(BATCH) {
                 self.send_spans(part).await;
             }

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use tokio::time::Instant;
 
 use self::keeper::Keeper;
@@ -64,12 +65,13 @@ pub enum StartWriterError {
 }
 
 impl WriterSettings {
-    /// A folder beside the database file, or in the working folder when the database is a server.
+    /// A folder beside the database file, or in the working folder when the database is a server; then it is named after
+    /// that server and database, because what one did not take is nothing for another.
     #[must_use]
     pub fn beside(database: &DatabaseUrl) -> Self {
         let mut folder = match database {
             DatabaseUrl::Sqlite(path) => path.clone().into_os_string(),
-            DatabaseUrl::Postgres(_) => OsString::from("valetkey"),
+            DatabaseUrl::Postgres(url) => OsString::from(format!("valetkey-{}", name_of(url.expose()))),
         };
         folder.push(".usage-spill");
         Self { spill: folder.into(), most_waiting: MOST_WAITING }
@@ -143,5 +145,32 @@ impl Drop for UsageWriter {
     }
 }
 
+/// The server and the database in a few digits. Who connects, and how, may change.
+fn name_of(url: &str) -> String {
+    let place = url::Url::parse(url).map_or_else(
+        |_| url.to_owned(),
+        |url| format!("{}:{}{}", url.host_str().unwrap_or_default(), url.port().unwrap_or(5432), url.path()),
+    );
+    digest(&SHA256, place.as_bytes()).as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// About 50 MB.
 const MOST_WAITING: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    #[test]
+    fn each_database_has_a_folder_of_its_own_whoever_connects() {
+        let folder = |url: &str| WriterSettings::beside(&DatabaseUrl::Postgres(Secret::new(url))).spill;
+        let usual = folder("postgres://valetkey:secret@db.example/valetkey");
+        assert_eq!(usual, folder("postgres://other:changed@db.example:5432/valetkey?sslmode=verify-full"));
+        for other in
+            ["postgres://db.example/other", "postgres://db2.example/valetkey", "postgres://db.example:5433/valetkey"]
+        {
+            assert_ne!(usual, folder(other), "{other}");
+        }
+    }
+}

@@ -14,9 +14,9 @@ use crate::service::reload::{Content, Follower};
 pub(in crate::service) fn follow(config: TlsConfig, clock: Arc<dyn Clock>) -> (Arc<Tls>, Follower) {
     let CertificateFiles { paths, contents, certificate } = config.files;
     let tls = Arc::new(Tls::new(certificate, config.handshake_timeout));
-    let (followed, shown) = (Arc::clone(&tls), paths.clone());
+    let (served, shown) = (Arc::clone(&tls), paths.clone());
     let follower = Follower::new(paths, contents, move |contents: &[Content; 2]| {
-        reload(&followed, contents, clock.now(), &shown);
+        reload(&served, contents, clock.now(), &shown);
     });
     (tls, follower)
 }

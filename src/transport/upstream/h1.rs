@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::SizeHint;
 use tokio::io::{AsyncRead, ReadBuf};
@@ -112,7 +113,10 @@ impl H1 {
             return Err(UpstreamError::Invalid(Cut::Syntax("it switches protocols, which nobody asked for")));
         }
         self.framing = head::framing(response, to_head_request).map_err(UpstreamError::of)?;
-        self.keeps_alive = head::keeps_alive(response);
+        // A body that is announced where none can be may follow all the same, and would be taken for the next answer.
+        let is_odd = self.framing.is_end() && response.headers().contains_key(CONTENT_LENGTH) && !to_head_request;
+        let is_odd = is_odd && matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        self.keeps_alive = head::keeps_alive(response) && !is_odd;
         Ok(())
     }
 

@@ -1,0 +1,145 @@
+//! Services that differ in nothing but how much they govern, so that what governing costs can be told.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::redis::Redis;
+use super::service::{ADMIN_TOKEN, DEVICES, Service, device};
+use crate::failure::Failure;
+use crate::target::Target;
+
+/// The running services. They end, and then the Redis, when this is dropped.
+pub struct Governance {
+    /// Everything that can be off is off.
+    pub ungoverned: Target,
+    /// Every limit counts and never says no, and administrators have said much.
+    pub governed: Target,
+    /// The same with the limits in Redis; absent when none is installed.
+    pub redis: Option<Target>,
+    by_redis: Option<Service>,
+    _services: [Service; 2],
+    _redis: Option<Redis>,
+}
+
+impl Governance {
+    /// Starts all of them before `upstream`: the service in `binary`.
+    pub async fn start(binary: &Path, upstream: SocketAddr, folder: &Path) -> Result<Self, Failure> {
+        let help = help_of(binary)?;
+        let (nothing, everything) = (offered(&help, &NOTHING), offered(&help, &EVERYTHING));
+        let ungoverned = Service::start(UNGOVERNED, binary, upstream, &nothing, folder)?;
+        let governed = Service::start(GOVERNED, binary, upstream, &everything, folder)?;
+        load(&governed).await?;
+        let redis = Redis::start(folder)?;
+        let by_redis = match &redis {
+            Some(redis) => {
+                let url = redis.url();
+                let settings = [&everything[..], &[("REDIS_URL", url.as_str())]].concat();
+                let service = Service::start(BY_REDIS, binary, upstream, &settings, folder)?;
+                load(&service).await?;
+                Some(service)
+            }
+            None => None,
+        };
+        let target = match (&by_redis, &redis) {
+            (Some(service), Some(redis)) => {
+                let mut target = service.target().await?;
+                // Behind the service: what Redis itself uses is told apart.
+                target.parts.push(redis.part());
+                Some(target)
+            }
+            _ => None,
+        };
+        Ok(Self {
+            ungoverned: ungoverned.target().await?,
+            governed: governed.target().await?,
+            redis: target,
+            by_redis,
+            _services: [ungoverned, governed],
+            _redis: redis,
+        })
+    }
+
+    /// All of them, in the order of the report.
+    pub fn targets(&self) -> Vec<&Target> {
+        [&self.ungoverned, &self.governed].into_iter().chain(&self.redis).collect()
+    }
+
+    /// How many of a hundred decisions Redis did not make in time, so that the service made them alone.
+    pub async fn by_fallback(&self) -> Result<Option<f64>, Failure> {
+        let Some(service) = &self.by_redis else { return Ok(None) };
+        let decisions =
+            async |which: &str| service.counted(&format!("valetkey_limit_decisions{{decision=\"{which}\"}}")).await;
+        Ok(Some(100.0 * decisions("by_fallback").await? / decisions("admitted").await?))
+    }
+}
+
+/// What administrators have said in the life of a service. The devices of the load have rules too, and their tokens were
+/// issued since, so every request is judged by a rule and by the revocations.
+async fn load(service: &Service) -> Result<(), Failure> {
+    let limits = json!({ "requests": 900_000_000, "tokens_per_minute": 900_000_000_000_u64, "concurrent": 90_000 });
+    for number in 0..DEVICES + OTHER_DEVICES {
+        let (org, user) = (format!("org-{}", number % 20), format!("user-{number}"));
+        let rule = json!({ "org": org, "user": user, "limits": limits });
+        service.govern(Method::PATCH, &format!("/admin/devices/{}", device(number)), &rule).await?;
+    }
+    for number in 0..REVOCATIONS {
+        service.govern(Method::POST, "/admin/revocations", &revocation(number)).await?;
+    }
+    Ok(())
+}
+
+/// One of the kinds that name something, in turns.
+fn revocation(number: usize) -> Value {
+    let name = format!("somebody-else-{number:04}");
+    match number % 4 {
+        0 => json!({ "device_id": name }),
+        1 => json!({ "user": name }),
+        2 => json!({ "app_version": name }),
+        _ => json!({ "jti": name }),
+    }
+}
+
+fn help_of(binary: &Path) -> Result<String, Failure> {
+    let output = Command::new(binary).args(["serve", "--help"]).env_clear().output();
+    let output = output.map_err(Failure::system(binary.display()))?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Those of `settings` that the service knows: another build may have fewer.
+fn offered<'a>(help: &str, settings: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let is_part = |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_';
+    let knows = |name: &str| help.split(|letter: char| !is_part(letter)).any(|word| word == name);
+    settings.iter().copied().filter(|(name, _)| knows(name)).collect()
+}
+
+/// The name in reports of the service that governs nothing.
+pub const UNGOVERNED: &str = "valetkey-ungoverned";
+/// Of the one that governs by itself.
+pub const GOVERNED: &str = "valetkey-governed";
+/// Of the one that governs by Redis.
+pub const BY_REDIS: &str = "valetkey-redis";
+
+const NOTHING: [(&str, &str); 4] =
+    [("RATE_LIMIT_MAX", "0"), ("TOKENS_PER_MINUTE", "0"), ("CONCURRENT_REQUESTS", "0"), ("LEAK_DETECTION", "off")];
+
+/// Limits that the load does not reach.
+const EVERYTHING: [(&str, &str); 8] = [
+    ("ADMIN_TOKEN", ADMIN_TOKEN),
+    ("JWT_SECRET", ""), // the list takes its place
+    (
+        "JWT_SECRETS",
+        "k2:94c1de70f86b4a2fa3350d1c7be892f64e0a51bd37f8c26d,k1:e1b0c44298fc1c149afbf4c8996fb92427ae41e4649b934c",
+    ),
+    ("RATE_LIMIT_MAX", "1000000000"),
+    ("TOKENS_PER_MINUTE", "1000000000000"),
+    ("CONCURRENT_REQUESTS", "100000"),
+    ("LEAK_DETECTION", "observe"),
+    ("DEVICE_BUDGET", "1000000/month"),
+];
+
+const OTHER_DEVICES: usize = 300;
+const REVOCATIONS: usize = 400;

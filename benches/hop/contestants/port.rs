@@ -1,0 +1,11 @@
+//! Ports for programs that cannot tell which one the system gave them.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use crate::failure::Failure;
+
+/// An address that was free a moment ago.
+pub fn free_address() -> Result<SocketAddr, Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    listener.map_err(Failure::system("no free port"))
+}
