@@ -27,6 +27,7 @@ const CONCERNS = {
   ],
   'What a device may do': [
     'ALLOWED_MODELS', 'RATE_LIMIT_MAX', 'RATE_LIMIT_WINDOW', 'TOKENS_PER_MINUTE', 'CONCURRENT_REQUESTS', 'REDIS_URL',
+    'DEVICE_BUDGET', 'USER_BUDGET', 'ORG_BUDGET',
     'BATCHES_AND_FILES', 'MAX_BATCH_SIZE', 'MAX_FILE_SIZE',
   ],
   'What is kept, and how it is governed': [

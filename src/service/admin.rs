@@ -5,6 +5,7 @@ mod actor;
 mod ask;
 mod audit;
 mod breaker;
+mod budgets;
 mod desk;
 mod devices;
 mod fault;
@@ -51,9 +52,9 @@ use crate::transport::shutdown::{Phase, Shutdown};
 #[openapi(
     info(
         title = "valetkey admin API",
-        description = "Governs the devices, tokens and usage of a valetkey service. Every request needs `Authorization: \
-Bearer` with the admin token. One that may change something may say in `x-admin-actor` who makes it, in up to 64 printable \
-characters; the name is not checked, and is in the audit trail behind `admin/`."
+        description = "Governs the devices, tokens, budgets and usage of a valetkey service. Every request needs \
+`Authorization: Bearer` with the admin token. One that may change something may say in `x-admin-actor` who makes it, in up to \
+64 printable characters; the name is not checked, and is in the audit trail behind `admin/`."
     ),
     components(schemas(fault::FaultBody)),
     modifiers(&AdminToken),
@@ -91,6 +92,8 @@ fn router(token: Option<Secret>, desk: Desk) -> Router {
         .routes(routes!(devices::get, devices::change, devices::delete))
         .routes(routes!(revocations::list, revocations::add))
         .routes(routes!(revocations::delete))
+        .routes(routes!(budgets::list))
+        .routes(routes!(budgets::get, budgets::set, budgets::remove))
         .routes(routes!(tokens::mint))
         .routes(routes!(tokens::inspect))
         .routes(routes!(usage::sums))

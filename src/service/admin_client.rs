@@ -6,6 +6,7 @@
 
 mod audit;
 mod breaker;
+mod budgets;
 mod cell;
 mod config;
 mod connection;
@@ -51,6 +52,9 @@ enum Noun {
     /// Who is shut out
     #[command(subcommand)]
     Revocations(revocations::Action),
+    /// What may be spent, and what was
+    #[command(subcommand)]
+    Budgets(budgets::Action),
     /// Make tokens, look into them, revoke them
     #[command(subcommand)]
     Tokens(tokens::Action),
@@ -95,6 +99,7 @@ impl Noun {
         match self {
             Self::Devices(action) => action.run(connection, screen).await,
             Self::Revocations(action) => action.run(connection, screen).await,
+            Self::Budgets(action) => action.run(connection, screen).await,
             Self::Tokens(action) => action.run(connection, screen).await,
             Self::Usage(sums) => sums.run(connection, screen).await,
             Self::Requests(action) => action.run(connection, screen).await,

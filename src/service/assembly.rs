@@ -9,6 +9,8 @@ use arc_swap::ArcSwap;
 use super::admin::{self, Desk};
 use super::auth::Auth;
 use super::breaker::{self, Breaker};
+use super::budget_gate::BudgetGate;
+use super::budgets::Budgets;
 use super::client_address::TrustedProxies;
 use super::config::{BootstrapMode, Config, ConfigReload, OtlpConfig, SigningSecret};
 use super::control::Control;
@@ -17,6 +19,7 @@ use super::gates::Gates;
 use super::issue::Issuer;
 use super::keyring::{self, KeyList, KeyRing};
 use super::leak::{Leaks, Responder};
+use super::limits::Limiter;
 use super::live::Live;
 use super::metrics::Metrics;
 use super::objects::{Objects, Takers};
@@ -54,17 +57,15 @@ impl Service {
             rules: Arc::new(DeviceRules::new(config.limits)),
             revocations: Arc::new(Revocations::new(config.admin.max_staleness)),
         };
-        let control = Control::open(&config.stores, &config.admin, standing.clone(), &ports.clock)?;
+        let budgets = Budgets::new(config.budgets);
+        let control = Control::open(&config.stores, &config.admin, (standing.clone(), budgets.clone()), &ports.clock)?;
         let opened = &control.opened;
         let (leaks, suspicions) = Leaks::start(&config.leaks, Arc::clone(&ports.clock), opened.limiter.exchange());
         let can_enrol = config.enrolment.mode != BootstrapMode::Closed;
-        let gates = Arc::new(Gates {
-            standing: standing.clone(),
-            leaks: Arc::clone(&leaks),
-            limiter: opened.limiter.clone(),
-            breaker: Breaker::new(breaker::Settings::default()),
-        });
         let metrics = Arc::new(Metrics::default());
+        let gate =
+            BudgetGate::new(budgets.clone(), Arc::clone(&prices), Arc::clone(&metrics), Arc::clone(&ports.clock));
+        let gates = gates(&standing, &leaks, &opened.limiter, gate);
         let otlp = telemetry(config.otlp.as_ref(), &config.upstream.origin, &ports.clock)?;
         let takers = takers(ports.usage, &metrics, otlp.as_ref(), &opened.usage);
         let usage = Arc::clone(&takers.all);
@@ -95,6 +96,7 @@ impl Service {
         ));
         let live = Live {
             rules: Arc::clone(&standing.rules),
+            budgets: budgets.clone(),
             issuer: Arc::clone(&issuer),
             prices,
             settings: Arc::clone(&settings),
@@ -103,6 +105,7 @@ impl Service {
         let config_reload = ConfigReload::new(config.sources, config.prices.file, live);
         let desk = Desk {
             database: opened.database.clone(),
+            budgets,
             gates,
             keys: Arc::clone(&keys),
             tls,
@@ -130,24 +133,32 @@ impl Service {
             protocol: protocol.to_string().into(),
             body_timeout: config.listen.request_timeout,
         });
-        let listener = bind(config.listen.address)
-            .map_err(|source| StartError::Bind { address: config.listen.address, source })?;
-        let followers = key_follower.into_iter().chain(certificate_follower).collect();
         Ok(Self {
-            listener,
+            listener: bind(config.listen.address)?,
             listen: config.listen,
             connector,
             parts,
             control,
             desk,
             keys,
-            followers,
+            followers: key_follower.into_iter().chain(certificate_follower).collect(),
             config_reload,
             otlp,
             biller,
             responder,
         })
     }
+}
+
+/// What requests have to pass.
+fn gates(standing: &Standing, leaks: &Arc<Leaks>, limiter: &Limiter, budgets: BudgetGate) -> Arc<Gates> {
+    Arc::new(Gates {
+        standing: standing.clone(),
+        leaks: Arc::clone(leaks),
+        limiter: limiter.clone(),
+        budgets,
+        breaker: Breaker::new(breaker::Settings::default()),
+    })
 }
 
 /// Who takes usage records.
@@ -188,14 +199,17 @@ fn signing_keys(signing: SigningSecret) -> Result<(Arc<KeyRing>, Option<Follower
     })
 }
 
-fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
-    #[cfg(unix)] // elsewhere the option lets a stranger take the port over
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+fn bind(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
+    let bound = || -> io::Result<std::net::TcpListener> {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+        #[cfg(unix)] // elsewhere the option lets a stranger take the port over
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    bound().map_err(|source| StartError::Bind { address, source })
 }
 
 const BACKLOG: i32 = 1024;

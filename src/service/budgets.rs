@@ -5,29 +5,41 @@
 //! [`Reservation`] that is dropped unsettled gives everything back. Requests that cost nothing (counting tokens, listing
 //! models) take [`Reservation::of_nothing`] and are never refused.
 //!
-//! The books are in memory, behind one lock that is held for a few map look-ups and never across an await. Who starts
-//! the service [loads](Budgets::load) what was spent before. Wall-clock time is passed in.
+//! The books are in memory, behind one lock that is held for a few map look-ups and never across an await; who has which
+//! limits is read without it. Where nobody has any, a request costs one look at a flag. What was spent before the start and
+//! by other instances is [loaded](Budgets::load). Wall-clock time is passed in.
 
+pub(in crate::service) mod amount;
 mod books;
+mod limits;
 mod refusal;
 mod reservation;
 mod spent;
 mod subject;
+mod table;
 mod window;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+pub use self::amount::AmountFault;
 use self::books::Books;
 pub use self::books::Standing;
+pub use self::limits::{DefaultLimits, LimitFault, Limits};
 pub use self::reservation::Reservation;
 pub use self::spent::{Shortage, Spent};
 pub use self::subject::{Subject, SubjectKind};
+use self::table::LimitTable;
 pub use self::window::{Period, Window};
+use super::auth::Caller;
 use super::money::MicroDollars;
 
 /// All budgets of the service. Clones share them.
@@ -37,58 +49,72 @@ pub struct Budgets(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     books: Mutex<Books>,
+    table: ArcSwap<LimitTable>,
     /// Whether there is any limit at all; without one, no request takes the lock.
     limited: AtomicBool,
-}
-
-/// What may be spent in each period; `None` is no limit, and zero lets nothing through.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// In a day.
-    pub day: Option<MicroDollars>,
-    /// In a week that begins on Monday.
-    pub week: Option<MicroDollars>,
-    /// In a calendar month.
-    pub month: Option<MicroDollars>,
-}
-
-/// The limits of everybody for whom nothing else is said.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct DefaultLimits {
-    /// Of each device.
-    pub device: Limits,
-    /// Of each user, over all devices.
-    pub user: Limits,
-    /// Of each organisation, over all users.
-    pub org: Limits,
+    changed: Notify,
 }
 
 impl Budgets {
     /// Nobody has spent anything yet.
     #[must_use]
     pub fn new(defaults: DefaultLimits) -> Self {
-        let books = Books::new(defaults);
-        let limited = AtomicBool::new(books.has_limits());
-        Self(Arc::new(Shared { books: Mutex::new(books), limited }))
+        let table = LimitTable::new(defaults);
+        Self(Arc::new(Shared {
+            books: Mutex::default(),
+            limited: AtomicBool::new(table.has_limits()),
+            table: ArcSwap::from_pointee(table),
+            changed: Notify::new(),
+        }))
     }
 
     /// Sets limits of one subject, in place of the default ones; `None` puts those back.
-    ///
-    /// Only who has a limit is kept account of. Where there was none before, [`load`](Self::load) what was spent.
     pub fn limit(&self, subject: &Subject, limits: Option<Limits>) {
-        let mut books = self.books();
-        books.limit(subject, limits);
-        self.0.limited.store(books.has_limits(), Ordering::Relaxed);
+        self.change(|table| table.set(subject, limits));
     }
 
     /// Replaces the default limits.
     pub fn limit_by_default(&self, defaults: DefaultLimits) {
-        let mut books = self.books();
-        books.limit_by_default(defaults);
-        self.0.limited.store(books.has_limits(), Ordering::Relaxed);
+        self.change(|table| table.set_defaults(defaults));
     }
 
-    /// Enters what a subject has spent in a window, in place of what was known. A window that is past is ignored.
+    /// Replaces the limits of all subjects that have some of their own.
+    pub fn replace_limits(&self, own: HashMap<Subject, Limits>) {
+        self.change(|table| table.replace(own));
+    }
+
+    /// Whether there is any limit.
+    #[must_use]
+    pub fn are_set(&self) -> bool {
+        self.0.limited.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is any limit for this period.
+    #[must_use]
+    pub fn are_set_for(&self, period: Period) -> bool {
+        self.0.table.load().counts(period)
+    }
+
+    /// Whether a request of `caller` has any limit to obey. Nothing is locked and nothing allocated.
+    #[must_use]
+    pub fn apply_to(&self, caller: &Caller) -> bool {
+        self.are_set() && self.0.table.load().applies_to(caller.device(), caller.user(), caller.org())
+    }
+
+    /// The limits in force for a subject, and whether they are its own.
+    #[must_use]
+    pub fn limits(&self, subject: &Subject) -> (Limits, bool) {
+        let table = self.0.table.load();
+        (table.of(subject), table.own(subject).is_some())
+    }
+
+    /// Waits until limits have changed since the last time.
+    pub async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
+    /// Enters what a subject has spent in a window, as far as it is more than what is known: settled here is sooner known
+    /// than read somewhere. A window that is past is ignored.
     pub fn load(&self, subject: &Subject, window: Window, spent: MicroDollars) {
         self.books().load(subject, window, spent);
     }
@@ -103,24 +129,43 @@ impl Budgets {
     /// # Errors
     /// [`Spent`], for the budget that is the last to be there again.
     pub fn reserve(&self, subjects: &[Subject], estimate: MicroDollars, now: SystemTime) -> Result<Reservation, Spent> {
-        if !self.0.limited.load(Ordering::Relaxed) {
+        if !self.are_set() {
             return Ok(Reservation::of_nothing());
         }
-        let estimate = estimate.max(LEAST);
-        let holds = self.books().reserve(subjects, estimate, now)?;
+        let (estimate, table) = (estimate.max(LEAST), self.0.table.load());
+        let holds = self.books().reserve(&table, subjects, estimate, now)?;
         Ok(Reservation::new(Arc::clone(&self.0), holds, estimate))
     }
 
     /// How a subject stands with each of its limits; empty when it has none.
     #[must_use]
     pub fn standing(&self, subject: &Subject, now: SystemTime) -> Vec<Standing> {
-        self.books().standing(subject, now)
+        self.standing_with(subject, self.limits(subject).0, now)
+    }
+
+    /// How a subject stands with these limits.
+    #[must_use]
+    pub fn standing_with(&self, subject: &Subject, limits: Limits, now: SystemTime) -> Vec<Standing> {
+        self.books().standing(subject, limits, now)
     }
 
     /// Forgets who has spent nothing in any present window and has nothing reserved, so that the books do not grow for
     /// ever. Call it now and then.
     pub fn forget_past(&self, now: SystemTime) {
         self.books().forget_past(now);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut LimitTable)) {
+        // One change at a time.
+        let _books = self.books();
+        let old = self.0.table.load_full();
+        let mut table = LimitTable::clone(&old);
+        change(&mut table);
+        if table != *old {
+            self.0.limited.store(table.has_limits(), Ordering::Relaxed);
+            self.0.table.store(Arc::new(table));
+            self.0.changed.notify_one();
+        }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -131,32 +176,6 @@ impl Budgets {
 impl Shared {
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Limits {
-    /// The limit of one period.
-    #[must_use]
-    pub fn of(&self, period: Period) -> Option<MicroDollars> {
-        match period {
-            Period::Day => self.day,
-            Period::Week => self.week,
-            Period::Month => self.month,
-        }
-    }
-
-    fn is_none(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-impl DefaultLimits {
-    fn of(&self, kind: SubjectKind) -> Limits {
-        match kind {
-            SubjectKind::Device => self.device,
-            SubjectKind::User => self.user,
-            SubjectKind::Org => self.org,
-        }
     }
 }
 

@@ -24,6 +24,7 @@ use self::reader::Reader;
 pub(super) use self::reload::{ConfigReload, Following};
 pub(super) use self::sources::Sources;
 use super::auth::TokenPolicy;
+use super::budgets::DefaultLimits;
 use super::issue::Terms;
 use super::keyring::{KeyFile, KeyList};
 use super::prices::Prices;
@@ -56,6 +57,8 @@ pub struct Config {
     pub log: LogConfig,
     /// What a device may do unless an administrator says otherwise.
     pub limits: DeviceLimits,
+    /// What may be spent unless an administrator says otherwise.
+    pub budgets: DefaultLimits,
     /// Whether devices may keep something upstream.
     pub batches_and_files: BatchesAndFiles,
     /// What is kept, and what instances share.
@@ -365,6 +368,7 @@ impl Config {
             cors: reader.cors(flags),
             log: reader.log(flags),
             limits: reader.limits(flags),
+            budgets: reader.budgets(flags),
             batches_and_files: reader.batches_and_files(flags),
             stores: reader.stores(flags),
             admin: reader.admin(flags),

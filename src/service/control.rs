@@ -1,6 +1,6 @@
-//! The thread beside the workers: the database, the admin listener, what keeps requests' copies up to date, what deletes
-//! old records and what looks after batches. Only requests about batches and files, and those that name a file, wait for
-//! it.
+//! The thread beside the workers: the database, the admin listener, what keeps requests' copies up to date, what tells
+//! budgets what was spent, what deletes old records and what looks after batches. Only requests about batches and files,
+//! and those that name a file, wait for it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,11 +13,13 @@ use tokio::sync::oneshot;
 
 use super::StartError;
 use super::admin::{self, Desk};
+use super::budgets::Budgets;
 use super::config::{AdminConfig, Stores};
 use super::leak::Responder;
 use super::limits::{InstanceSettings, Limiter};
 use super::objects::{Biller, Ledger};
 use super::retention::Retention;
+use super::spending::Spending;
 use super::standing::Standing;
 use super::store::{Database, UsageWriter, WriterSettings};
 use super::sync::Sync;
@@ -44,6 +46,8 @@ pub(super) struct Opened {
     pub ledger: Ledger,
     /// Keeps the copies up to date; they are when this exists.
     pub sync: Arc<Sync>,
+    /// Tells budgets what was spent; they know when this exists.
+    pub spending: Arc<Spending>,
     /// Deletes what is too old.
     pub retention: Arc<Retention>,
     /// Writes usage records.
@@ -73,6 +77,7 @@ struct Plan {
     stores: Stores,
     admin: AdminConfig,
     standing: Standing,
+    budgets: Budgets,
     clock: Arc<dyn Clock>,
 }
 
@@ -84,11 +89,11 @@ impl Control {
     pub(super) fn open(
         stores: &Stores,
         admin: &AdminConfig,
-        standing: Standing,
+        (standing, budgets): (Standing, Budgets),
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
-        let plan = Plan { stores: stores.clone(), admin: admin.clone(), standing, clock: Arc::clone(clock) };
+        let plan = Plan { stores: stores.clone(), admin: admin.clone(), standing, budgets, clock: Arc::clone(clock) };
         let (report, reported) = mpsc::channel();
         let (begin, beginning) = oneshot::channel();
         let run = move || {
@@ -128,8 +133,11 @@ impl Plan {
     async fn open(&self) -> Result<(Opened, TcpListener), StartError> {
         let database = Database::open(&self.stores.database).await?;
         let ledger = Ledger::open(&database)?;
-        let sync = Arc::new(Sync::new(database.clone(), self.standing.clone(), Arc::clone(&self.clock)));
+        let (standing, budgets, clock) = (self.standing.clone(), self.budgets.clone(), Arc::clone(&self.clock));
+        let sync = Arc::new(Sync::new(database.clone(), standing, budgets.clone(), Arc::clone(&clock)));
         sync.catch_up().await?;
+        let spending = Arc::new(Spending::new(database.clone(), budgets, clock));
+        spending.catch_up().await?;
         let retention = Retention::new(database.clone(), self.stores.retention, Arc::clone(&self.clock));
         let settings = WriterSettings::beside(&self.stores.database);
         let usage = Arc::new(UsageWriter::start(&database, settings, Arc::clone(&self.clock))?);
@@ -140,7 +148,8 @@ impl Plan {
             Some(url) => Limiter::with_redis(url, InstanceSettings::default()).await?,
             None => Limiter::local(),
         };
-        Ok((Opened { address, database, ledger, sync, retention: Arc::new(retention), usage, limiter }, listener))
+        let retention = Arc::new(retention);
+        Ok((Opened { address, database, ledger, sync, spending, retention, usage, limiter }, listener))
     }
 }
 
@@ -149,6 +158,7 @@ async fn serve(opened: Opened, listener: TcpListener, token: Option<Secret>, beg
         tokio::spawn(admin::serve(listener, token, desk, shutdown));
         tokio::select! {
             () = opened.sync.run() => {}
+            () = opened.spending.run() => {}
             () = opened.retention.run() => {}
             () = look_after_batches(biller) => {}
             () = responder.run() => {}

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::auth::Caller;
 use super::breaker::{Breaker, Passage};
+use super::budget_gate::BudgetGate;
 use super::leak::{Leaks, Sighting};
 use super::limits::{Denied, Limit, Limiter, Permit};
 use super::router::RelayRoute;
@@ -22,6 +23,8 @@ pub(super) struct Gates {
     pub leaks: Arc<Leaks>,
     /// How much each may do.
     pub limiter: Limiter,
+    /// How much may be spent.
+    pub budgets: BudgetGate,
     /// Whether the upstream is worth asking.
     pub breaker: Breaker,
 }

@@ -211,7 +211,7 @@ async fn together(shared: &Shared, device: &Arc<Device>, id: &DeviceId, demand: 
         let open = Open::admit(device, demand)?;
         lease = demand.concurrent().map(|_| shared.lease(name));
         match shared.ask(name, demand, lease.as_ref()).await {
-            Ok(Ok(())) => return Ok(Permit::local(open, demand).shared(shared.errands(), name, lease)),
+            Ok(Ok(place)) => return Ok(Permit::local(open, demand).shared(shared.errands(), name, lease).at(place)),
             Ok(Err(denied)) => {
                 open.take_back();
                 if let Some(lease) = lease {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use serde_json::Value;
 
+use super::budgets::Budgets;
 use super::config::Config;
 use super::issue::Issuer;
 use super::metrics::Metrics;
@@ -16,6 +17,8 @@ use super::{admin, log};
 pub(super) struct Live {
     /// Have the limits of all devices.
     pub rules: Arc<DeviceRules>,
+    /// Has what may be spent.
+    pub budgets: Budgets,
     /// Has the models that tokens are for.
     pub issuer: Arc<Issuer>,
     /// What tokens cost.
@@ -36,6 +39,7 @@ impl Live {
         }
         self.settings.store(Arc::new(shown));
         self.rules.set_defaults(config.limits);
+        self.budgets.limit_by_default(config.budgets);
         self.issuer.set_terms(config.terms);
         self.prices.store(Arc::new(config.prices.table));
         log::set_level(config.log.level);
@@ -47,13 +51,16 @@ pub(super) fn is_changeable(variable: &str) -> bool {
     CHANGEABLE.contains(&variable)
 }
 
-const CHANGEABLE: [&str; 8] = [
+const CHANGEABLE: [&str; 11] = [
     "ALLOWED_MODELS",
     "CONCURRENT_REQUESTS",
+    "DEVICE_BUDGET",
     "LOG_LEVEL",
+    "ORG_BUDGET",
     "PRICES_FILE",
     "PROXY_BASE_URL",
     "RATE_LIMIT_MAX",
     "RATE_LIMIT_WINDOW",
     "TOKENS_PER_MINUTE",
+    "USER_BUDGET",
 ];

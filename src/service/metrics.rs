@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::budgets::{Shortage, SubjectKind};
 use super::usage::{UsageRecord, UsageSink};
 use crate::wire::ErrorCode;
 
@@ -23,6 +24,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     tokens: [Counter; 5],
     refusals: Family<RefusalLabels, Counter>,
+    budget_refusals: Family<BudgetLabels, Counter>,
     config_reloads: Family<ReloadLabels, Counter>,
     first_byte: Histogram,
     /// Usage records by what has become of them.
@@ -76,6 +78,12 @@ struct RefusalLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BudgetLabels {
+    subject: &'static str,
+    shortage: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReloadLabels {
     outcome: &'static str,
 }
@@ -87,6 +95,7 @@ impl Default for Metrics {
             requests: Family::default(),
             tokens: Default::default(),
             refusals: Family::default(),
+            budget_refusals: Family::default(),
             config_reloads: Family::default(),
             // 5 ms to 80 s.
             first_byte: Histogram::new(exponential_buckets(0.005, 2.0, 15)),
@@ -120,6 +129,13 @@ impl Metrics {
         self.tokens = TOKEN_KINDS.map(|kind| tokens.get_or_create(&TokenLabels { kind }).clone());
         registry.register("tokens", "Tokens that the upstream counted", tokens);
         registry.register("refusals", "Requests answered with an error of the service's own", self.refusals.clone());
+        for subject in SubjectKind::ALL {
+            for shortage in Shortage::ALL {
+                drop(self.budget_refusals.get_or_create(&BudgetLabels::of(subject, shortage)));
+            }
+        }
+        let help = "Requests that a budget refused: its money was spent, or what is left was reserved by others";
+        registry.register("budget_refusals", help, self.budget_refusals.clone());
         let help = "Attempts to take over a changed configuration";
         for outcome in ["taken", "refused"] {
             drop(self.config_reloads.get_or_create(&ReloadLabels { outcome }));
@@ -165,6 +181,11 @@ impl Metrics {
         self.refusals.get_or_create(&RefusalLabels { code: code.as_str() }).inc();
     }
 
+    /// A budget has refused a request.
+    pub fn budget_refused(&self, subject: SubjectKind, shortage: Shortage) {
+        self.budget_refusals.get_or_create(&BudgetLabels::of(subject, shortage)).inc();
+    }
+
     /// A changed configuration was taken over, or refused because it was not good in every respect.
     pub fn reloaded(&self, taken: bool) {
         let outcome = if taken { "taken" } else { "refused" };
@@ -178,6 +199,12 @@ impl Metrics {
         // Writing to a String cannot fail.
         let _ = encode(&mut page, &self.registry);
         page
+    }
+}
+
+impl BudgetLabels {
+    fn of(subject: SubjectKind, shortage: Shortage) -> Self {
+        Self { subject: subject.name(), shortage: shortage.name() }
     }
 }
 

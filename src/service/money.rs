@@ -43,6 +43,23 @@ impl MicroDollars {
         self.0
     }
 
+    /// Dollars with no more places than are needed, as [`parse_dollars`](Self::parse_dollars) reads them: `12.5`.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        let (whole, places) = (self.0 / MILLION, format!("{:06}", self.0 % MILLION));
+        match places.trim_end_matches('0') {
+            "" => whole.to_string(),
+            places => format!("{whole}.{places}"),
+        }
+    }
+
+    /// Dollars where they are only shown.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "exact up to nine thousand million dollars")]
+    pub fn in_dollars(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
     /// What is left after `other`; nothing when that is more.
     #[must_use]
     pub const fn less(self, other: Self) -> Self {
@@ -79,15 +96,16 @@ mod tests {
 
     #[test]
     fn dollars_are_read_and_shown_exactly() {
-        for (text, millionths, shown) in [
-            ("0", 0, "$0.000000"),
-            ("5", 5_000_000, "$5.000000"),
-            ("12.50", 12_500_000, "$12.500000"),
-            ("0.000001", 1, "$0.000001"),
-            ("1_000.1", 1_000_100_000, "$1000.100000"),
+        for (text, millionths, shown, short) in [
+            ("0", 0, "$0.000000", "0"),
+            ("5", 5_000_000, "$5.000000", "5"),
+            ("12.50", 12_500_000, "$12.500000", "12.5"),
+            ("0.000001", 1, "$0.000001", "0.000001"),
+            ("1_000.1", 1_000_100_000, "$1000.100000", "1000.1"),
         ] {
             let amount = MicroDollars::parse_dollars(text).unwrap();
             assert_eq!((amount.get(), amount.to_string().as_str()), (millionths, shown), "{text}");
+            assert_eq!((amount.to_text().as_str(), amount.in_dollars().to_string().as_str()), (short, short), "{text}");
         }
     }
 

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::admitted::Admitted;
 use super::auth::{Auth, Caller};
 use super::breaker::Outcome;
+use super::budget_gate::{AskInspector, BudgetGate, SharedAsk};
 use super::config::{Listen, UpstreamConfig};
 use super::gates::Gates;
 use super::model::{AskedModel, ModelInspector};
@@ -133,6 +134,12 @@ impl Pipeline {
         self.gates.standing.revocations.is_too_stale()
     }
 
+    /// How much may be spent.
+    #[must_use]
+    pub(super) fn budgets(&self) -> &BudgetGate {
+        &self.gates.budgets
+    }
+
     /// Whether batches and files are offered.
     #[must_use]
     pub(super) fn offers_objects(&self) -> bool {
@@ -160,8 +167,12 @@ impl Pipeline {
             return Box::pin(objects.serve(visit, self)).await;
         }
         let asked = AskedModel::default();
-        let inspector = self.inspector(arrival.route, &caller, &parts.headers, &asked)?;
+        let ask = self.gates.budgets.watch(&caller, arrival.route);
+        let inspector = self.inspector(arrival.route, &caller, &parts.headers, (&asked, ask.as_ref()))?;
         let body = recall.unless(pin!(Held::take(body, &self.hold, inspector))).await.ok_or_else(revoked)??;
+        if let Some(ask) = ask {
+            stake = self.gates.budgets.secure(stake, &caller, asked.get().map(AsRef::as_ref), &ask)?;
+        }
         if arrival.route.names_model() {
             stake = stake.passing(self.gates.pass(&caller, asked.get().map(AsRef::as_ref))?);
         }
@@ -219,13 +230,14 @@ impl Pipeline {
         Ok(Response::from_parts(parts, Reply::Relayed(Box::new(relay))))
     }
 
-    /// Watches the model and the files that a request's body names, if the route has such a body.
+    /// Watches the model and the files that a request's body names, if the route has such a body, and what it asks for that
+    /// costs something, if somebody wants to know.
     fn inspector(
         &self,
         route: RelayRoute,
         caller: &Caller,
         headers: &HeaderMap,
-        asked: &AskedModel,
+        (asked, ask): (&AskedModel, Option<&SharedAsk>),
     ) -> Result<Option<Box<dyn Inspector>>, Problem> {
         if !route.names_model() {
             return Ok(None);
@@ -234,7 +246,12 @@ impl Pipeline {
         let models = ModelInspector::new(caller.models().clone(), Arc::clone(asked));
         let files =
             self.objects.as_ref().map_or_else(FileInspector::for_nobody, |objects| objects.files_of(caller.device()));
-        Ok(Some(Box::new(Both::new(models, files))))
+        let both = Both::new(models, files);
+        let all: Box<dyn Inspector> = match ask {
+            Some(ask) => Box::new(Both::new(both, AskInspector::new(Arc::clone(ask)))),
+            None => Box::new(both),
+        };
+        Ok(Some(all))
     }
 }
 

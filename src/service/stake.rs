@@ -4,16 +4,20 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::breaker::{Outcome, Passage};
+use super::budgets::Reservation;
 use super::limits::Permit;
 use super::revocation::OpenRequest;
 use super::usage::{Ended, UsageRecord};
 use crate::transport::recall::Recall;
 
-/// Held from admission to the usage record. Dropped unsettled, its place among the open requests is given back and no
-/// tokens are charged; as a request it still counts, so that nobody sends what is refused without a limit.
+/// Held from admission to the usage record. Dropped unsettled, its place among the open requests and the money that was put
+/// aside are given back and no tokens are charged; as a request it still counts, so that nobody sends what is refused
+/// without a limit.
 pub struct Stake {
     open: OpenRequest,
     permit: Permit,
+    /// None for a request that no budget has to pay for.
+    reservation: Option<Reservation>,
     /// None for a request that has no model.
     passage: Option<Passage>,
     /// How the upstream did, where the record does not tell.
@@ -24,7 +28,14 @@ impl Stake {
     /// A request that is open and permitted.
     #[must_use]
     pub fn new(open: OpenRequest, permit: Permit) -> Self {
-        Self { open, permit, passage: None, outcome: None }
+        Self { open, permit, reservation: None, passage: None, outcome: None }
+    }
+
+    /// Money was put aside for it.
+    #[must_use]
+    pub fn reserving(mut self, reservation: Reservation) -> Self {
+        self.reservation = Some(reservation);
+        self
     }
 
     /// It may also go to the upstream.
@@ -52,11 +63,20 @@ impl Stake {
         self.outcome = Some(outcome);
     }
 
+    /// Gives everything back, as if it had never been admitted.
+    pub fn take_back(self) {
+        self.permit.take_back();
+    }
+
     /// Gives everything back, and accounts for what `record` says was used.
     pub fn settle(self, record: &UsageRecord) {
         let tokens = &record.tokens;
         let written = tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
         self.permit.charge_tokens(tokens.input_tokens + written + tokens.output_tokens);
+        if let Some(reservation) = self.reservation {
+            // What has no price has used nothing, as far as anybody knows.
+            reservation.settle(record.cost.unwrap_or_default());
+        }
         if let Some(passage) = self.passage {
             passage.ended(self.outcome.unwrap_or_else(|| outcome(record)), Instant::now());
         }

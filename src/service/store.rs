@@ -1,10 +1,11 @@
-//! The database: devices, usage, revocations, the audit trail and who owns what upstream, in SQLite or PostgreSQL.
+//! The database: devices, usage, revocations, budgets, the audit trail and who owns what upstream, in SQLite or PostgreSQL.
 //!
 //! One SQL text serves both. Nothing on a request's way waits for it but batches, files and what names a file: usage
 //! goes through the [`UsageWriter`], and what decides about requests is a copy in memory that polls
-//! [`Revocations::revision`] and [`Devices::revision`].
+//! [`Revocations::revision`], [`Devices::revision`] and [`StoredBudgets::revision`].
 
 mod audit;
+mod budgets;
 mod change;
 mod column;
 mod devices;
@@ -30,6 +31,7 @@ use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
 
 pub use self::audit::{Audit, AuditEntry, NewAuditEntry, Outcome};
+pub use self::budgets::{Budget, StoredBudgets};
 pub use self::change::{Change, PatchedDevice};
 pub use self::devices::{Device, DeviceFilter, DevicePatch, DeviceState, Devices, Seen};
 pub use self::error::StoreError;
@@ -37,7 +39,7 @@ pub use self::inspection::{Inspection, check_url, inspect};
 pub use self::owned::{ObjectKind, OwnedObject, OwnedObjects, OwnedPage, PageStart};
 pub use self::page::{Page, PageRequest};
 pub use self::revocations::{NewRevocation, Revocation, RevocationKind, Revocations};
-pub use self::usage::{Totals, TotalsBy, UsageFilter, UsageHistory, UsageRow};
+pub use self::usage::{Costs, Totals, TotalsBy, UsageFilter, UsageHistory, UsageRow};
 pub use self::writer::{StartWriterError, UsageCounters, UsageWriter, WriterSettings};
 use super::config::DatabaseUrl;
 
@@ -90,6 +92,12 @@ impl Database {
     #[must_use]
     pub fn revocations(&self) -> Revocations {
         Revocations::new(self.clone())
+    }
+
+    /// What single users and organisations may spend.
+    #[must_use]
+    pub fn budgets(&self) -> StoredBudgets {
+        StoredBudgets::new(self.clone())
     }
 
     /// What devices have upstream.

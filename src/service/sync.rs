@@ -3,12 +3,14 @@
 //! A number that grows with each change is asked for every second; only when it has grown is anything read. So a
 //! revocation that another instance was told of takes effect here about a second later, and Redis has no part in it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
+use super::budgets::{Budgets, Limits, Subject};
 use super::revocation::{RevocationSet, Revoked};
 use super::rules::DeviceRule;
 use super::standing::Standing;
@@ -20,6 +22,7 @@ use crate::wire::DeviceId;
 pub(super) struct Sync {
     database: Database,
     standing: Standing,
+    budgets: Budgets,
     clock: Arc<dyn Clock>,
     /// What was read last. One at a time reads.
     seen: Mutex<Seen>,
@@ -29,15 +32,18 @@ pub(super) struct Sync {
 struct Seen {
     revocations: Option<i64>,
     devices: Option<i64>,
+    budgets: Option<i64>,
+    /// What single devices may spend, and what single users and organisations may.
+    limits: [HashMap<Subject, Limits>; 2],
     /// When the first of the revocations that were read ends by itself.
     next_end: Option<SystemTime>,
 }
 
 impl Sync {
-    /// Copies from `database` to `standing`.
+    /// Copies from `database` to `standing` and `budgets`.
     #[must_use]
-    pub(super) fn new(database: Database, standing: Standing, clock: Arc<dyn Clock>) -> Self {
-        Self { database, standing, clock, seen: Mutex::default() }
+    pub(super) fn new(database: Database, standing: Standing, budgets: Budgets, clock: Arc<dyn Clock>) -> Self {
+        Self { database, standing, budgets, clock, seen: Mutex::default() }
     }
 
     /// Reads what has changed. After a change by this instance it is called at once.
@@ -48,7 +54,8 @@ impl Sync {
         let reading = async {
             let mut seen = self.seen.lock().await;
             self.catch_up_with_revocations(&mut seen).await?;
-            self.catch_up_with_rules(&mut seen).await
+            self.catch_up_with_rules(&mut seen).await?;
+            self.catch_up_with_budgets(&mut seen).await
         };
         // A reply that the network swallowed never comes; the next attempt takes another connection.
         tokio::time::timeout(LIMIT, reading).await.unwrap_or(Err(StoreError::Unreachable(sqlx::Error::PoolTimedOut)))
@@ -92,11 +99,34 @@ impl Sync {
         let revision = devices.revision().await?;
         if seen.devices != Some(revision) {
             let ruled = devices.changed_since(SystemTime::UNIX_EPOCH, self.clock.now()).await?;
+            seen.limits[0] = ruled.iter().filter_map(budget_of).collect();
+            self.budgets.replace_limits(seen.all_limits());
             self.standing.replace_rules(ruled.into_iter().map(rule_of).collect());
             seen.devices = Some(revision);
         }
         Ok(())
     }
+
+    async fn catch_up_with_budgets(&self, seen: &mut Seen) -> Result<(), StoreError> {
+        let budgets = self.database.budgets();
+        if seen.budgets != Some(budgets.revision().await?) {
+            let (revision, all) = budgets.all().await?;
+            seen.limits[1] = all.into_iter().map(|budget| (budget.subject, budget.limits)).collect();
+            self.budgets.replace_limits(seen.all_limits());
+            seen.budgets = Some(revision);
+        }
+        Ok(())
+    }
+}
+
+impl Seen {
+    fn all_limits(&self) -> HashMap<Subject, Limits> {
+        self.limits.iter().flatten().map(|(subject, limits)| (subject.clone(), *limits)).collect()
+    }
+}
+
+fn budget_of(device: &Device) -> Option<(Subject, Limits)> {
+    device.budget.map(|limits| (Subject::Device(device.id.clone()), limits))
 }
 
 fn rule_of(device: Device) -> (DeviceId, Arc<DeviceRule>) {

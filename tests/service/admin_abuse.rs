@@ -179,12 +179,14 @@ fn pair() -> (Upstream, TestService) {
 
 const DEVICE: &str = "/admin/devices/device-0001";
 
-const ROUTES: [&str; 12] = [
+const ROUTES: [&str; 14] = [
     "/admin",
     "/admin/devices",
     DEVICE,
     "/admin/revocations",
     "/admin/revocations/x",
+    "/admin/budgets",
+    "/admin/budgets/user/x",
     "/admin/tokens",
     "/admin/tokens/inspect",
     "/admin/usage",

@@ -134,6 +134,43 @@ async fn a_device_is_governed_by_commands() {
 }
 
 #[tokio::test]
+async fn budgets_are_governed_by_commands() {
+    let service = TestService::start("http://127.0.0.1:9");
+    let set = admin(&service, "budgets set user ada --day 5 --month 50.25");
+    assert_eq!(set.code, Some(0), "{set:?}");
+    assert!(set.errors.contains("nothing was said of this one before"), "{set:?}");
+    let beginning =
+        "KIND            user\nNAME            ada\nBY DEFAULT      no\nDAY             5.000000\nDAY SPENT       ";
+    assert!(set.out.starts_with(beginning) && set.out.contains("\nMONTH           50.250000\n"), "{}", set.out);
+    let set = admin(&service, "budgets set user ada --week 7");
+    assert_eq!((set.code, set.errors.as_str()), (Some(0), ""), "{set:?}");
+    assert_eq!(admin(&service, "budgets list").out, BUDGETS, "it replaced all that was said before");
+    assert_eq!(admin(&service, "budgets set org acme --unlimited").code, Some(0));
+    let show = admin(&service, "budgets show device device-0001").out;
+    assert!(show.starts_with("KIND            device\nNAME            device-0001\nBY DEFAULT      yes\n"), "{show}");
+    assert_eq!(admin(&service, "budgets remove user ada").out, "Removed; the service's default is in force\n");
+    let again = admin(&service, "budgets remove user ada");
+    assert_eq!((again.code, again.errors.as_str()), (Some(1), "valetkey: not_found: There is no such budget\n"));
+
+    let budget = async || service.admin("GET", "/admin/devices/device-0001", None).await.json()["budget"].clone();
+    assert_eq!(admin(&service, "devices set device-0001 --budget-day 5 --budget-month 0.5").code, Some(0));
+    assert_eq!(budget().await, json!({ "day_usd": 5.0, "week_usd": null, "month_usd": 0.5 }));
+    assert_eq!(admin(&service, "devices set device-0001 --no-budget").code, Some(0));
+    assert_eq!(budget().await, json!({ "day_usd": null, "week_usd": null, "month_usd": null }));
+    assert_eq!(admin(&service, "devices set device-0001 --unset budget").code, Some(0));
+    assert_eq!(budget().await, Value::Null);
+    for misused in [
+        "budgets set user ada",
+        "budgets set user ada --day 5 --unlimited",
+        "budgets set user ada --day 0.0000001",
+        "budgets set device device-0001 --day 5",
+        "devices set device-0001 --no-budget --budget-day 1",
+    ] {
+        assert_eq!(admin(&service, misused).code, Some(64), "{misused}");
+    }
+}
+
+#[tokio::test]
 async fn tokens_and_revocations_are_governed_by_commands() {
     let service = TestService::start("http://127.0.0.1:9");
     let minted = admin(&service, "tokens mint device-0001 --ttl-seconds 600 --json").out;
@@ -302,6 +339,11 @@ TOKENS PER MINUTE  -
 CONCURRENT         -
 BUDGET             -
 "#;
+
+const BUDGETS: &str = "\
+KIND  NAME  DAY  SPENT      WEEK     SPENT  MONTH  SPENT
+user  ada     -      -  7.000000  0.000000      -      -
+";
 
 const USAGE: &str = r#"DEVICE       REQUESTS  INPUT  OUTPUT  CACHE WRITE  CACHE READ       USD
 device-0001         2      2      40         8600      100000  0.000014

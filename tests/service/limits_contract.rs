@@ -132,6 +132,25 @@ async fn a48_open_requests_are_counted_until_they_end_in_whatever_way() {
     .await;
 }
 
+#[tokio::test]
+async fn what_is_taken_back_counts_as_if_it_had_never_been() {
+    on_both(async |limiter| {
+        let (id, limits) = (device("device-1"), limits(3, 60_000));
+        let _first = limiter.admit(&id, &limits, true).await.unwrap();
+        for _ in 0..20 {
+            comes_free(&limiter, &id, &limits).await.take_back();
+        }
+        let _second = comes_free(&limiter, &id, &limits).await;
+        let _third = comes_free(&limiter, &id, &limits).await;
+        assert_eq!(limiter.admit(&id, &limits, true).await.err().unwrap().limit, Limit::Requests);
+        let open = concurrent(1);
+        comes_free(&limiter, &device("device-2"), &open).await.take_back();
+        let _only = comes_free(&limiter, &device("device-2"), &open).await;
+        assert!(limiter.admit(&device("device-2"), &open, true).await.is_err());
+    })
+    .await;
+}
+
 /// A place that is given back in the background.
 async fn comes_free(limiter: &Limiter, id: &DeviceId, limits: &DeviceLimits) -> valetkey::service::limits::Permit {
     let limit = Instant::now() + Duration::from_secs(5);

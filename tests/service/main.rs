@@ -31,6 +31,8 @@ mod doctor;
 mod files;
 mod first_byte;
 mod governed_breaker;
+mod governed_budgets;
+mod governed_budgets_shared;
 mod governed_faults;
 mod governed_instances;
 mod governed_limits;
@@ -67,6 +69,7 @@ mod shutdown;
 mod sizes;
 mod slow_clients;
 mod smuggling;
+mod store_budgets;
 mod store_devices;
 #[cfg(unix)]
 mod store_disk_full;

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::json;
+use valetkey::service::budgets::Limits;
+use valetkey::service::money::MicroDollars;
 use valetkey::service::rules::LimitOverrides;
 use valetkey::service::store::{
     Database, Device, DeviceFilter, DevicePatch, DeviceState, Devices, NewAuditEntry, NewRevocation, Outcome,
@@ -46,12 +47,13 @@ async fn an_administrator_changes_what_is_named_and_nothing_else() {
         let devices = store.devices();
         devices.see(&[seen(1, 5000, None, None)]).await.unwrap();
         let models = vec!["one \"quoted\"".to_owned(), "zwei €".to_owned()];
+        let budget = Limits { day: Some(MicroDollars::new(1_500_001)), ..Limits::default() };
         let patch = DevicePatch {
             models: Some(Some(models.clone())),
             requests: Some(Some(0)),
             window: Some(Some(Duration::from_millis(1500))),
             tokens_per_minute: Some(Some(u64::MAX >> 1)),
-            budget: Some(Some(json!({ "usd": 1.5 }))),
+            budget: Some(Some(budget)),
             state: Some(DeviceState::Revoked),
             ..DevicePatch::default()
         };
@@ -63,7 +65,7 @@ async fn an_administrator_changes_what_is_named_and_nothing_else() {
             concurrent: None,
         };
         assert_eq!((first.models.clone(), first.limits), (Some(models), limits), "{}", database.name);
-        assert_eq!((first.budget.clone(), first.updated_at), (Some(json!({ "usd": 1.5 })), Some(at(6000))));
+        assert_eq!((first.budget, first.updated_at), (Some(budget), Some(at(6000))));
         assert_eq!(devices.get(&device(1), at(6000)).await.unwrap().as_ref(), Some(&first), "{}", database.name);
 
         let patch = DevicePatch { models: Some(None), concurrent: Some(Some(3)), ..DevicePatch::default() };

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
 use crate::service::auth::Auth;
+use crate::service::budgets::Budgets;
 use crate::service::gates::Gates;
 use crate::service::issue::Issuer;
 use crate::service::keyring::KeyRing;
@@ -26,6 +27,8 @@ pub(in crate::service) struct Desk {
     pub sync: Arc<Sync>,
     /// What requests are judged by.
     pub standing: Standing,
+    /// What may be spent and was.
+    pub budgets: Budgets,
     /// What requests pass.
     pub gates: Arc<Gates>,
     /// Reads tokens.

@@ -15,6 +15,7 @@ use super::desk::Desk;
 use super::fault::Fault;
 use super::trail::Attempt;
 use super::view::{Listed, PageQuery, millis};
+use crate::service::budgets::Limits;
 use crate::service::store::{Device, DeviceFilter, DeviceState, PatchedDevice};
 use crate::wire::DeviceId;
 
@@ -32,7 +33,8 @@ pub(super) struct DeviceView {
     /// The models it may ask for; null is the service's default, empty means all.
     models: Option<Vec<String>>,
     limits: LimitsView,
-    budget: Option<serde_json::Value>,
+    /// What it may spend; null is the service's default. How it stands is in `/admin/budgets`.
+    budget: Option<Limits>,
     /// `revoked` while there is a revocation of the device itself, else `active`. A revocation of its user, of its
     /// organisation or the like does not show here.
     state: &'static str,

@@ -8,7 +8,7 @@ use crate::service::text_file::TextFile;
 
 /// Every setting that an operator asks about when something is not as expected.
 pub(in crate::service) fn settings(config: &Config) -> Value {
-    let parts = [served(config), governed(config), told(config)];
+    let parts = [served(config), governed(config), budgeted(config), told(config)];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect::<Map<_, _>>().into()
 }
 
@@ -70,6 +70,15 @@ fn governed(config: &Config) -> Value {
         "REVOCATION_MAX_STALENESS": millis(config.admin.max_staleness),
         "LEAK_DETECTION": config.leaks.mode.as_str(),
         "LEAK_KNOWN_NETWORKS": texts(&config.leaks.known_networks),
+    })
+}
+
+fn budgeted(config: &Config) -> Value {
+    let budgets = &config.budgets;
+    json!({
+        "DEVICE_BUDGET": budgets.device.words(),
+        "USER_BUDGET": budgets.user.words(),
+        "ORG_BUDGET": budgets.org.words(),
     })
 }
 

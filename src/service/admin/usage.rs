@@ -13,6 +13,7 @@ use super::ask::Asked;
 use super::desk::Desk;
 use super::fault::Fault;
 use super::view::{Listed, PageQuery, millis, moment};
+use crate::service::money::MicroDollars;
 use crate::service::store::{Totals, TotalsBy, UsageFilter, UsageRow};
 
 /// Which requests count.
@@ -224,8 +225,6 @@ fn view(row: UsageRow) -> RequestView {
     }
 }
 
-/// Money is counted in millionths; here it is only shown.
-#[expect(clippy::cast_precision_loss, reason = "exact up to nine thousand million dollars")]
 fn dollars(microusd: u64) -> f64 {
-    microusd as f64 / 1e6
+    MicroDollars::new(microusd).in_dollars()
 }

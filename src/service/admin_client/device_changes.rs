@@ -6,6 +6,8 @@ use serde_json::Value;
 use super::connection::Connection;
 use super::failure::Failure;
 use crate::service::admin::{DeviceChange, LimitsView};
+use crate::service::budgets::{Limits, amount};
+use crate::service::money::MicroDollars;
 use crate::wire::DeviceId;
 
 /// What to change. What is not named stays.
@@ -38,9 +40,18 @@ pub(super) struct DeviceChanges {
     /// Requests at the same time
     #[arg(long)]
     concurrent: Option<u32>,
-    /// Its budget, as JSON
-    #[arg(long, value_name = "JSON", value_parser = json)]
-    budget: Option<Value>,
+    /// Dollars it may spend in a day (UTC); of day, week and month, what is not named is no limit
+    #[arg(long, value_name = "DOLLARS", value_parser = amount::read)]
+    budget_day: Option<MicroDollars>,
+    /// Dollars it may spend in a week, which begins on Monday
+    #[arg(long, value_name = "DOLLARS", value_parser = amount::read)]
+    budget_week: Option<MicroDollars>,
+    /// Dollars it may spend in a month
+    #[arg(long, value_name = "DOLLARS", value_parser = amount::read)]
+    budget_month: Option<MicroDollars>,
+    /// It may spend what it likes
+    #[arg(long, conflicts_with_all = ["budget_day", "budget_week", "budget_month"])]
+    no_budget: bool,
     /// What is to be as the service has it by default, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAMES")]
     unset: Vec<Field>,
@@ -69,7 +80,7 @@ impl DeviceChanges {
             org: self.changed(self.org.clone(), Field::Org),
             user: self.changed(self.user.clone(), Field::User),
             models: self.changed(models, Field::Models),
-            budget: self.changed(self.budget.clone(), Field::Budget),
+            budget: self.changed(self.budget(), Field::Budget),
             ..DeviceChange::default()
         };
         if self.names_limits() {
@@ -80,6 +91,11 @@ impl DeviceChanges {
             return Err(Failure::Misused("there is nothing to change; see --help".into()));
         }
         Ok(change)
+    }
+
+    fn budget(&self) -> Option<Limits> {
+        let limits = Limits { day: self.budget_day, week: self.budget_week, month: self.budget_month };
+        (self.no_budget || !limits.is_none()).then_some(limits)
     }
 
     #[expect(clippy::option_option, reason = "staying, going back and a value are three things")]
@@ -127,8 +143,4 @@ impl DeviceChanges {
             concurrent: limit(self.concurrent, current.concurrent, self.unsets(Field::Concurrent)),
         }
     }
-}
-
-fn json(text: &str) -> Result<Value, serde_json::Error> {
-    serde_json::from_str(text)
 }

@@ -1,17 +1,16 @@
 //! The accounts themselves; what is done to them here is done under the lock of [`Budgets`](super::Budgets).
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::{DefaultLimits, Limits, Period, Shortage, Spent, Subject, Window};
+use super::table::LimitTable;
+use super::{Limits, Period, Shortage, Spent, Subject, Window};
 use crate::service::money::MicroDollars;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Books {
-    defaults: DefaultLimits,
-    own_limits: HashMap<Subject, Limits>,
     accounts: HashMap<Subject, Account>,
 }
 
@@ -48,45 +47,26 @@ pub struct Standing {
 }
 
 impl Books {
-    pub(super) fn new(defaults: DefaultLimits) -> Self {
-        Self { defaults, own_limits: HashMap::new(), accounts: HashMap::new() }
-    }
-
-    pub(super) fn has_limits(&self) -> bool {
-        self.defaults != DefaultLimits::default() || self.own_limits.values().any(|limits| !limits.is_none())
-    }
-
-    pub(super) fn limit(&mut self, subject: &Subject, limits: Option<Limits>) {
-        match limits {
-            Some(limits) => self.own_limits.insert(subject.clone(), limits),
-            None => self.own_limits.remove(subject),
-        };
-    }
-
-    pub(super) fn limit_by_default(&mut self, defaults: DefaultLimits) {
-        self.defaults = defaults;
-    }
-
     pub(super) fn load(&mut self, subject: &Subject, window: Window, spent: MicroDollars) {
-        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(window.start);
-        let account = self.accounts.entry(subject.clone()).or_insert_with(|| Account::blank(start));
+        let account = self.accounts.entry(subject.clone()).or_insert_with(|| Account::blank(window.begin()));
         let page = account.page(window.period);
         page.turn(window);
         if page.window == window {
-            page.spent = spent;
+            page.spent = page.spent.max(spent);
         }
     }
 
     /// Checks all, then enters all: a request that is refused leaves no trace.
     pub(super) fn reserve(
         &mut self,
+        table: &LimitTable,
         subjects: &[Subject],
         estimate: MicroDollars,
         now: SystemTime,
     ) -> Result<Vec<Hold>, Spent> {
         let mut refusal: Option<Spent> = None;
         for subject in subjects {
-            let limits = self.limits(subject);
+            let limits = table.of(subject);
             let Some(account) = self.accounts.get_mut(subject) else {
                 refusal = worse(refusal, Account::blank(now).shortages(subject, limits, estimate, now));
                 continue;
@@ -97,8 +77,8 @@ impl Books {
         if let Some(spent) = refusal {
             return Err(spent);
         }
-        let limited = subjects.iter().filter(|subject| !self.limits(subject).is_none()).cloned().collect::<Vec<_>>();
-        Ok(limited.into_iter().map(|subject| self.hold(subject, estimate, now)).collect())
+        let limited = subjects.iter().filter(|subject| !table.of(subject).is_none());
+        Ok(limited.map(|subject| self.hold(subject.clone(), estimate, now)).collect())
     }
 
     fn hold(&mut self, subject: Subject, estimate: MicroDollars, now: SystemTime) -> Hold {
@@ -121,8 +101,7 @@ impl Books {
         }
     }
 
-    pub(super) fn standing(&mut self, subject: &Subject, now: SystemTime) -> Vec<Standing> {
-        let limits = self.limits(subject);
+    pub(super) fn standing(&self, subject: &Subject, limits: Limits, now: SystemTime) -> Vec<Standing> {
         let mut account = self.accounts.get(subject).copied().unwrap_or_else(|| Account::blank(now));
         account.turn(now);
         let standing = |Page { window, spent, reserved }: Page| {
@@ -142,10 +121,6 @@ impl Books {
     #[cfg(test)]
     pub(super) fn accounts(&self) -> usize {
         self.accounts.len()
-    }
-
-    fn limits(&self, subject: &Subject) -> Limits {
-        self.own_limits.get(subject).copied().unwrap_or_else(|| self.defaults.of(subject.kind()))
     }
 }
 

@@ -31,3 +31,17 @@ pub enum Shortage {
     /// Room beside the requests that are running: they have reserved what is left, and most of it will come back.
     Room,
 }
+
+impl Shortage {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Money, Self::Room];
+
+    /// As metrics write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Money => "money",
+            Self::Room => "room",
+        }
+    }
+}

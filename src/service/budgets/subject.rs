@@ -40,6 +40,25 @@ impl Subject {
         [device, user, org].into_iter().flatten().collect()
     }
 
+    /// The one that a kind and a name mean; none if it is no name of a device.
+    #[must_use]
+    pub fn named(kind: SubjectKind, name: &str) -> Option<Self> {
+        Some(match kind {
+            SubjectKind::Device => Self::Device(DeviceId::parse(name).ok()?),
+            SubjectKind::User => Self::User(name.into()),
+            SubjectKind::Org => Self::Org(name.into()),
+        })
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Device(id) => id.as_str(),
+            Self::User(name) | Self::Org(name) => name,
+        }
+    }
+
     /// What sort it is.
     #[must_use]
     pub fn kind(&self) -> SubjectKind {
@@ -52,6 +71,25 @@ impl Subject {
 }
 
 impl SubjectKind {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Device, Self::User, Self::Org];
+
+    /// As the database, the admin API and metrics write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::User => "user",
+            Self::Org => "org",
+        }
+    }
+
+    /// Reads what [`name`](Self::name) writes.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// As a person calls it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -171,6 +171,38 @@ fn what_was_spent_before_the_start_counts() {
 }
 
 #[test]
+fn what_is_read_late_takes_nothing_back_and_what_others_spent_is_added_to_what_is_known() {
+    let budgets = ten_a_day();
+    let today = Period::Day.window(noon());
+    budgets.reserve(&[device()], usd(3), noon()).unwrap().settle(usd(3));
+    let running = budgets.reserve(&[device()], usd(1), noon()).unwrap();
+    for (read, known) in [(0, 3), (2, 3), (7, 7), (5, 7)] {
+        budgets.load(&device(), today, usd(read));
+        assert_eq!(books(&budgets, &device(), noon()), (usd(known), usd(1)));
+    }
+    running.settle(usd(2));
+    assert_eq!(books(&budgets, &device(), noon()).0, usd(9));
+}
+
+#[tokio::test]
+async fn limits_are_replaced_at_once_and_what_was_spent_stays_known() {
+    let budgets = ten_a_day();
+    let user = Subject::User("ada".into());
+    budgets.replace_limits(HashMap::from([(device(), Limits::default()), (user.clone(), daily(usd(2)))]));
+    budgets.changed().await;
+    assert_eq!((budgets.limits(&device()), budgets.limits(&user)), ((Limits::default(), true), (daily(usd(2)), true)));
+    budgets.load(&device(), Period::Day.window(noon()), usd(10));
+    budgets.reserve(&[device(), user.clone()], usd(2), noon()).unwrap().settle(usd(2));
+    assert_eq!(budgets.reserve(&[device(), user.clone()], usd(1), noon()).unwrap_err().subject, SubjectKind::User);
+    budgets.replace_limits(HashMap::new());
+    assert_eq!(budgets.limits(&user), (Limits::default(), false));
+    assert_eq!(budgets.reserve(&[device(), user], usd(1), noon()).unwrap_err().subject, SubjectKind::Device);
+    assert!(budgets.are_set() && budgets.are_set_for(Period::Day) && !budgets.are_set_for(Period::Week));
+    budgets.limit_by_default(DefaultLimits::default());
+    assert!(!budgets.are_set());
+}
+
+#[test]
 fn the_books_forget_who_spends_no_more() {
     let budgets = ten_a_day();
     budgets.reserve(&[device()], usd(1), noon()).unwrap().settle(usd(1));

@@ -32,6 +32,16 @@ impl Period {
     /// All there are, the shortest first.
     pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
 
+    /// As settings and the admin API write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
+
     /// The window that `now` is in. Before 1970 and after 9999 it is the first and the last that the calendar has.
     #[must_use]
     pub fn window(self, now: SystemTime) -> Window {
@@ -60,11 +70,22 @@ impl Period {
 }
 
 impl Window {
+    /// When it begins.
+    #[must_use]
+    pub fn begin(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.start)
+    }
+
+    /// When it is over.
+    #[must_use]
+    pub fn over(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(self.end)
+    }
+
     /// How long it lasts from `now` on, in whole seconds rounded up, and never nothing.
     #[must_use]
     pub fn rest(&self, now: SystemTime) -> Duration {
-        let end = SystemTime::UNIX_EPOCH + Duration::from_secs(self.end);
-        let rest = end.duration_since(now).unwrap_or_default();
+        let rest = self.over().duration_since(now).unwrap_or_default();
         Duration::from_secs((rest.as_secs() + u64::from(rest.subsec_nanos() > 0)).max(1))
     }
 }

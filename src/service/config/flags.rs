@@ -166,6 +166,15 @@ pub struct Flags {
     /// Requests of one device at the same time; 0 means no limit
     #[arg(long, env = "CONCURRENT_REQUESTS", default_value = "0")]
     pub concurrent_requests: Option<String>,
+    /// Dollars that each device may spend, by day, week and month (UTC), separated by commas: 5/day,20/week,50.50/month; default no limit
+    #[arg(long, env = "DEVICE_BUDGET", value_name = "LIST")]
+    pub device_budget: Option<String>,
+    /// Dollars that each user may spend over all devices, likewise; for single users, devices and organisations see `valetkey admin budgets`
+    #[arg(long, env = "USER_BUDGET", value_name = "LIST")]
+    pub user_budget: Option<String>,
+    /// Dollars that each organisation may spend over all users, likewise
+    #[arg(long, env = "ORG_BUDGET", value_name = "LIST")]
+    pub org_budget: Option<String>,
     /// Redis that several instances share, as redis and rediss URLs name it; without it each instance counts for itself
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,

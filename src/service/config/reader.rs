@@ -1,5 +1,6 @@
 //! Turns settings into values and collects what is wrong with them.
 
+mod budgets;
 mod governance;
 mod prices;
 mod reporting;

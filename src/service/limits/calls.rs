@@ -10,34 +10,42 @@ use redis::{Cmd, Pipeline, RedisError, RedisResult, Value, cmd};
 
 use super::device::{ASK_AGAIN, Demand, MINUTE, name_of};
 use super::fault::RedisFault;
+use super::lease::Place;
 use super::notes::Entry;
 use super::{Denied, Limit};
 use crate::wire::DeviceId;
 
-/// Asks whether a request is admitted: one round trip.
+/// Asks whether a request is admitted, and in which slot it counts: one round trip.
 pub(super) async fn admit(
     connection: &mut MultiplexedConnection,
     device: &str,
     demand: &Demand<'_>,
     lease: &str,
     life: Duration,
-) -> Result<Result<(), Denied>, RedisFault> {
+) -> Result<Result<u64, Denied>, RedisFault> {
     let mut call = cmd("FCALL");
-    call.arg("valetkey_admit_1").arg(3).arg(key(device, "requests")).arg(key(device, "tokens")).arg(leases(device));
+    call.arg("valetkey_admit_2").arg(3).arg(key(device, "requests")).arg(key(device, "tokens")).arg(leases(device));
     call.arg(demand.requests().unwrap_or(0)).arg(micros(demand.limits.window));
     call.arg(demand.tokens().unwrap_or(0)).arg(micros(MINUTE));
     call.arg(demand.concurrent().unwrap_or(0)).arg(micros(ASK_AGAIN));
     call.arg(lease).arg(millis(life));
-    let answer: RedisResult<(u8, u64)> = call.query_async(connection).await;
-    let (by, wait) = answer.map_err(fault)?;
+    let answer: RedisResult<(u8, u64, u64)> = call.query_async(connection).await;
+    let (by, wait, slot) = answer.map_err(fault)?;
     let limit = match by {
-        0 => return Ok(Ok(())),
+        0 => return Ok(Ok(slot)),
         1 => Limit::Requests,
         2 => Limit::TokensPerMinute,
         3 => Limit::Concurrent,
         _ => return Err(RedisFault::Unknown),
     };
     Ok(Err(Denied { limit, retry_after: Duration::from_micros(wait) }))
+}
+
+/// Takes a request back, as if it had never been admitted.
+pub(super) fn take_back(device: &str, place: Place) -> Cmd {
+    let mut call = cmd("FCALL");
+    call.arg("valetkey_take_back_2").arg(1).arg(key(device, "requests")).arg(micros(place.window)).arg(place.slot);
+    call
 }
 
 /// Says that this instance lives; how many do.
@@ -47,7 +55,7 @@ pub(super) async fn beat(
     life: Duration,
 ) -> Result<u32, RedisFault> {
     let mut call = cmd("FCALL");
-    call.arg("valetkey_beat_1").arg(1).arg(INSTANCES).arg(instance).arg(millis(life));
+    call.arg("valetkey_beat_2").arg(1).arg(INSTANCES).arg(instance).arg(millis(life));
     call.query_async(connection).await.map_err(fault)
 }
 
@@ -64,14 +72,14 @@ pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<(), R
 /// Charges tokens to a device.
 pub(super) fn charge(device: &str, tokens: u64) -> Cmd {
     let mut call = cmd("FCALL");
-    call.arg("valetkey_charge_1").arg(1).arg(key(device, "tokens")).arg(micros(MINUTE)).arg(tokens.min(MOST_TOKENS));
+    call.arg("valetkey_charge_2").arg(1).arg(key(device, "tokens")).arg(micros(MINUTE)).arg(tokens.min(MOST_TOKENS));
     call
 }
 
 /// Makes leases live on, those that Redis has lost too.
 pub(super) fn renew<'a>(device: &str, life: Duration, held: impl IntoIterator<Item = &'a Arc<str>>) -> Cmd {
     let mut call = cmd("FCALL");
-    call.arg("valetkey_renew_1").arg(1).arg(leases(device)).arg(millis(life));
+    call.arg("valetkey_renew_2").arg(1).arg(leases(device)).arg(millis(life));
     for lease in held {
         call.arg(lease.as_ref());
     }
@@ -148,7 +156,7 @@ pub(super) async fn is_loaded(connection: &mut MultiplexedConnection) -> Result<
 
 const LIBRARY: &str = include_str!("limits.lua");
 /// As the first line of the library says.
-const LIBRARY_NAME: &str = "valetkey_limits_1";
+const LIBRARY_NAME: &str = "valetkey_limits_2";
 const INSTANCES: &str = "valetkey:instances";
 
 /// Numbers in Lua are exact up to 2⁵³; this leaves room to add a time to them. It is 28 years.

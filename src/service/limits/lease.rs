@@ -4,6 +4,7 @@
 //! the courier ends it; neither costs the request a wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -18,10 +19,21 @@ pub(super) enum Errand {
     Release(Arc<str>, Arc<str>),
     /// A device has used tokens.
     Charge(Arc<str>, u64),
+    /// A request of a device was none after all.
+    TakeBack(Arc<str>, Place),
     /// What Redis holds for a device makes no sense.
     Discard(Arc<str>),
     /// Other instances are to hear something about a device.
     Tell(DeviceId, String),
+}
+
+/// Where Redis counts a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The length of the window.
+    pub window: Duration,
+    /// Which part of it.
+    pub slot: u64,
 }
 
 /// Ends when dropped.

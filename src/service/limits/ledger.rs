@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::Pipeline;
 
 use super::calls;
-use super::lease::Errand;
+use super::lease::{Errand, Place};
 use super::notes::Notes;
 
 /// Errands, put together by device.
@@ -16,6 +16,7 @@ pub(super) struct Ledger {
     held: HashMap<Arc<str>, HashSet<Arc<str>>>,
     released: Vec<(Arc<str>, Arc<str>)>,
     charges: HashMap<Arc<str>, u64>,
+    taken_back: Vec<(Arc<str>, Place)>,
     discarded: HashSet<Arc<str>>,
     /// What other instances are to hear.
     pub notes: Notes,
@@ -32,6 +33,11 @@ impl Ledger {
             Errand::Charge(device, tokens) => {
                 let charged = self.charges.entry(device).or_default();
                 *charged = charged.saturating_add(tokens);
+            }
+            Errand::TakeBack(device, place) => {
+                if self.taken_back.len() < MOST_OWED {
+                    self.taken_back.push((device, place));
+                }
             }
             Errand::Discard(device) => {
                 self.discarded.insert(device);
@@ -51,6 +57,9 @@ impl Ledger {
         }
         for (device, tokens) in self.charges.drain() {
             pipeline.add_command(calls::charge(&device, tokens)).ignore();
+        }
+        for (device, place) in self.taken_back.drain(..) {
+            pipeline.add_command(calls::take_back(&device, place)).ignore();
         }
         (!pipeline.is_empty()).then_some(pipeline)
     }
@@ -85,5 +94,5 @@ impl Ledger {
     }
 }
 
-/// Ended leases that wait for Redis to come back; those beyond expire.
+/// Ended leases, and requests that were none, that wait for Redis to come back; those beyond expire.
 const MOST_OWED: usize = 1 << 16;

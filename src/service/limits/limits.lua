@@ -1,4 +1,4 @@
-#!lua name=valetkey_limits_1
+#!lua name=valetkey_limits_2
 
 -- The limits of devices, decided by one call and by this server's clock alone.
 --
@@ -77,7 +77,8 @@ end
 
 -- KEYS: requests, tokens, leases. ARGV: requests, window (us), tokens, token window (us), open requests, the wait to
 -- name when too many are open (us), lease, its life (ms). A limit of 0 is none.
--- Returns which limit denies (0: none, 1: requests, 2: tokens, 3: open requests) and for how long.
+-- Returns which limit denies (0: none, 1: requests, 2: tokens, 3: open requests), for how long, and in which slot of the
+-- requests this one counts.
 local function admit(keys, args)
   local now = now_us()
   local by, longest = 0, 0
@@ -100,13 +101,24 @@ local function admit(keys, args)
     redis.call('ZREMRANGEBYSCORE', keys[3], '-inf', text(now))
     if redis.call('ZCARD', keys[3]) >= most then deny(3, tonumber(args[6])) end
   end
-  if by > 0 then return { by, math.ceil(longest) } end
+  if by > 0 then return { by, math.ceil(longest), 0 } end
   if window then add(window, 1) end
   if most > 0 then
     redis.call('ZADD', keys[3], text(now + tonumber(args[8]) * 1000), args[7])
     redis.call('PEXPIRE', keys[3], args[8])
   end
-  return { 0, 0 }
+  return { 0, 0, window and window.present or 0 }
+end
+
+-- KEYS: requests. ARGV: window (us), slot. Takes one back that counts there, unless the slot is forgotten, or its requests
+-- were moved to another.
+local function take_back(keys, args)
+  local width = math.ceil(tonumber(args[1]) / SLOTS)
+  if tonumber(redis.call('HGET', keys[1], 'width') or 0) == width then
+    local count = tonumber(redis.call('HGET', keys[1], args[2]) or 0)
+    if count > 0 then redis.call('HINCRBY', keys[1], args[2], -1) end
+  end
+  return redis.status_reply('OK')
 end
 
 -- KEYS: tokens. ARGV: token window (us), amount.
@@ -134,7 +146,8 @@ local function beat(keys, args)
   return redis.call('ZCARD', keys[1])
 end
 
-redis.register_function('valetkey_admit_1', admit)
-redis.register_function('valetkey_charge_1', charge)
-redis.register_function('valetkey_renew_1', renew)
-redis.register_function('valetkey_beat_1', beat)
+redis.register_function('valetkey_admit_2', admit)
+redis.register_function('valetkey_take_back_2', take_back)
+redis.register_function('valetkey_charge_2', charge)
+redis.register_function('valetkey_renew_2', renew)
+redis.register_function('valetkey_beat_2', beat)

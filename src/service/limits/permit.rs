@@ -6,14 +6,16 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::Denied;
 use super::device::{Demand, Device, Taken};
-use super::lease::{Errand, Lease};
+use super::lease::{Errand, Lease, Place};
 
 /// Hold it as long as the request is open: dropping it makes room for the next.
 #[must_use = "the request counts as ended when this is dropped"]
 pub struct Permit {
     open: Option<Open>,
-    /// Where others hear of tokens, and as whose.
-    charges: Option<(UnboundedSender<Errand>, Arc<str>)>,
+    /// Where others hear of it, and as whose.
+    told: Option<(UnboundedSender<Errand>, Arc<str>)>,
+    /// Where others count it.
+    place: Option<Place>,
     _lease: Option<Lease>,
     is_metered: bool,
 }
@@ -29,20 +31,31 @@ impl Permit {
     pub fn charge_tokens(&self, tokens: u64) {
         let Some(open) = self.open.as_ref().filter(|_| self.is_metered && tokens > 0) else { return };
         open.device.charge(tokens);
-        if let Some((errands, name)) = &self.charges {
+        if let Some((errands, name)) = &self.told {
             // When the courier has ended, so has the limiter.
             let _ = errands.send(Errand::Charge(Arc::clone(name), tokens));
         }
     }
 
+    /// As if the request had never been admitted. Others hear of it a moment later.
+    pub fn take_back(self) {
+        if let (Some((errands, name)), Some(place)) = (&self.told, self.place) {
+            let _ = errands.send(Errand::TakeBack(Arc::clone(name), place));
+        }
+        if let Some(open) = self.open {
+            open.take_back();
+        }
+    }
+
     /// For a request that nothing limits.
     pub(super) fn unlimited() -> Self {
-        Self { open: None, charges: None, _lease: None, is_metered: false }
+        Self { open: None, told: None, place: None, _lease: None, is_metered: false }
     }
 
     /// For a request that only this process knows of.
     pub(super) fn local(open: Open, demand: &Demand<'_>) -> Self {
-        Self { open: Some(open), charges: None, _lease: None, is_metered: demand.tokens().is_some() }
+        let is_metered = demand.tokens().is_some();
+        Self { open: Some(open), told: None, place: None, _lease: None, is_metered }
     }
 
     /// The same, and others hear of it.
@@ -50,8 +63,12 @@ impl Permit {
         if let Some(lease) = &lease {
             lease.hold();
         }
-        let charges = self.is_metered.then(|| (errands.clone(), Arc::clone(name)));
-        Self { charges, _lease: lease, ..self }
+        Self { told: Some((errands.clone(), Arc::clone(name))), _lease: lease, ..self }
+    }
+
+    /// The same, and others count it there.
+    pub(super) fn at(self, place: Option<Place>) -> Self {
+        Self { place, ..self }
     }
 }
 

@@ -15,7 +15,7 @@ use super::courier::{Courier, Rounds};
 use super::device::Demand;
 use super::exchange::{Ear, Exchange};
 use super::fault::RedisFault;
-use super::lease::{Errand, Lease};
+use super::lease::{Errand, Lease, Place};
 use super::ledger::Ledger;
 use super::link::Link;
 use super::{Denied, InstanceSettings, LimiterError, calls};
@@ -81,13 +81,14 @@ impl Shared {
         Lease::new(Arc::clone(device), name, self.errands.clone())
     }
 
-    /// Asks Redis. A decision that comes too late is not used; what it took stays taken until it leaves the window.
+    /// Asks Redis; the answer says where it counts the request. A decision that comes too late is not used; what it took
+    /// stays taken until it leaves the window.
     pub(super) async fn ask(
         &self,
         device: &Arc<str>,
         demand: &Demand<'_>,
         lease: Option<&Lease>,
-    ) -> Result<Result<(), Denied>, RedisFault> {
+    ) -> Result<Result<Option<Place>, Denied>, RedisFault> {
         let decision = self.call(device, demand, lease.map_or("", Lease::name)).await;
         match decision {
             Ok(_) => self.link.succeeded(),
@@ -97,10 +98,11 @@ impl Shared {
             // When the courier has ended, so has the limiter.
             let _ = self.errands.send(Errand::Discard(Arc::clone(device)));
         }
-        decision
+        let place = |slot| demand.requests().map(|_| Place { window: demand.limits.window, slot });
+        decision.map(|decision| decision.map(place))
     }
 
-    async fn call(&self, device: &str, demand: &Demand<'_>, lease: &str) -> Result<Result<(), Denied>, RedisFault> {
+    async fn call(&self, device: &str, demand: &Demand<'_>, lease: &str) -> Result<Result<u64, Denied>, RedisFault> {
         let mut connection = self.link.connection()?;
         let _waiter = self.link.wait()?;
         let decision = calls::admit(&mut connection, device, demand, lease, self.life);

@@ -34,6 +34,10 @@ impl Objects {
     /// The [`Problem`] to answer with; then nothing was made, or what was made is taken back.
     pub(super) async fn create(&self, visit: Visit<'_>, pipeline: &Pipeline) -> Result<Response<Reply>, Problem> {
         let Visit { route, parts, body, id, at, caller, stake, worker } = visit;
+        let stake = match route.kind() {
+            ObjectKind::Batch => pipeline.budgets().admit_batch(stake, &caller)?,
+            ObjectKind::File => stake,
+        };
         // What could not be kept is better not made.
         self.ledger.is_there().await?;
         let recall = stake.recall();

@@ -10,7 +10,7 @@ use super::{Conditions, Cost, Prices};
 use crate::service::usage::Tokens;
 
 /// A request as far as it is known before it runs.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ask {
     /// The length of its body in bytes; unknown when the body is compressed or its end is not here yet.
     pub body: Option<u64>,

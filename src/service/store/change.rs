@@ -7,15 +7,17 @@ use sqlx::{Any, Transaction};
 
 use super::Database;
 use super::audit::{self, NewAuditEntry};
+use super::budgets;
 use super::devices::{self, Device, DevicePatch, DeviceState};
 use super::error::StoreError;
 use super::revocations::{self, NewRevocation, Revocation, RevocationKind};
+use crate::service::budgets::{Limits, Subject};
 use crate::wire::DeviceId;
 
 /// A change that has begun. It is made by [`commit`](Self::commit); dropped without that, nothing has happened.
 ///
-/// Who takes part in several revisions takes them in this order: devices, revocations. So two changes cannot wait for
-/// each other.
+/// Who takes part in several revisions takes them in this order: devices, revocations, budgets. So two changes cannot wait
+/// for each other.
 pub struct Change {
     transaction: Transaction<'static, Any>,
     actor: String,
@@ -84,6 +86,23 @@ impl Change {
     /// [`StoreError`]
     pub async fn let_in(&mut self, revocation: &str) -> Result<bool, StoreError> {
         revocations::delete(&mut self.transaction, revocation).await
+    }
+
+    /// Says what a user or an organisation may spend, in place of what was said before; what a device may spend is changed
+    /// with the device. Whether nothing was said.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn set_budget(&mut self, subject: &Subject, limits: &Limits) -> Result<bool, StoreError> {
+        budgets::set(&mut self.transaction, subject, limits, self.now).await
+    }
+
+    /// Puts the service's default back. Whether something else was said.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn remove_budget(&mut self, subject: &Subject) -> Result<bool, StoreError> {
+        budgets::remove(&mut self.transaction, subject).await
     }
 
     /// Makes the change.

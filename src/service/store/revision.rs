@@ -10,6 +10,7 @@ use super::statement::Statement;
 pub(super) enum Subject {
     Devices,
     Revocations,
+    Budgets,
 }
 
 impl Subject {
@@ -17,6 +18,7 @@ impl Subject {
         match self {
             Self::Devices => "devices",
             Self::Revocations => "revocations",
+            Self::Budgets => "budgets",
         }
     }
 

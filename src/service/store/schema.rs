@@ -47,7 +47,8 @@ impl MigrationSource<'static> for Known {
 }
 
 /// In order. One that was released is never changed.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("initial", include_str!("migrations/0001_initial.sql")),
     ("owned objects", include_str!("migrations/0002_owned_objects.sql")),
+    ("budgets", include_str!("migrations/0003_budgets.sql")),
 ];

@@ -2,6 +2,7 @@
 //!
 //! The writer of usage adds rows; the admin listener reads them; what is older than the settings say is deleted.
 
+mod costs;
 mod row;
 mod totals;
 
@@ -9,6 +10,7 @@ use std::time::SystemTime;
 
 use sqlx::{Any, Transaction};
 
+pub use self::costs::Costs;
 pub use self::row::UsageRow;
 pub use self::totals::{Totals, TotalsBy};
 use super::devices::{self, Seen};
@@ -104,6 +106,17 @@ impl UsageHistory {
         // The two databases have different alphabets.
         totals.sort_by(|one, other| one.key.cmp(&other.key));
         Ok(totals)
+    }
+
+    /// What was spent by requests that ended at `from` or later and before `to`. The index by time finds them.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn costs(&self, from: SystemTime, to: SystemTime) -> Result<Vec<Costs>, StoreError> {
+        let mut statement = Statement::new(costs::SELECT);
+        statement.bind(millis::from_time(from)).push(" AND finished_at < ").bind(millis::from_time(to));
+        let rows = statement.push(costs::GROUPED).fetch_all(&self.0.pool).await?;
+        rows.iter().map(Costs::read).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::state;
 use crate::service::admin::fault::Fault;
+use crate::service::budgets::Limits;
 use crate::service::store::DevicePatch;
 
 /// What to change. What is absent stays; null goes back to the default.
@@ -27,9 +28,10 @@ pub(in crate::service) struct DeviceChange {
     #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<LimitsView>)]
     pub limits: Option<Option<LimitsView>>,
+    /// What it may spend, replaced as a whole: what is absent or null in it is no limit.
     #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<serde_json::Value>)]
-    pub budget: Option<Option<serde_json::Value>>,
+    #[schema(value_type = Option<Limits>)]
+    pub budget: Option<Option<Limits>>,
     /// `revoked` makes a revocation of the device, `active` removes it, whichever way it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^(active|revoked)$")]

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use super::*;
 use crate::clock::SystemClock;
 use crate::service::admin;
+use crate::service::budgets::{Budgets, Subject};
 use crate::service::issue::Issuer;
 use crate::service::keyring::{KeyList, KeyRing};
 use crate::service::metrics::Metrics;
@@ -43,6 +44,7 @@ impl Followed {
         let live = live(&config);
         let copy = Live {
             rules: Arc::clone(&live.rules),
+            budgets: live.budgets.clone(),
             issuer: Arc::clone(&live.issuer),
             prices: Arc::clone(&live.prices),
             settings: Arc::clone(&live.settings),
@@ -104,6 +106,7 @@ fn live(config: &Config) -> Live {
     );
     Live {
         rules,
+        budgets: Budgets::new(config.budgets),
         issuer: Arc::new(issuer),
         prices: Arc::new(ArcSwap::from_pointee(config.prices.table.clone())),
         settings: Arc::new(ArcSwap::from_pointee(admin::settings(config))),
@@ -150,6 +153,21 @@ async fn what_takes_a_restart_is_neither_in_force_nor_shown_as_if_it_were() {
     let shown = followed.live.settings.load();
     assert_eq!((&shown["WORKERS"], &shown["TOKENS_PER_MINUTE"]), (&1.into(), &9.into()));
     assert_eq!(followed.reloads(), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn budgets_follow_the_file_and_what_was_said_of_single_ones_stays() {
+    let followed = Followed::start("device_budget = \"5/day\"\n", Flags::default());
+    let (device, user) = (Subject::Device(DeviceId::parse("device-0001").unwrap()), Subject::User("ada".into()));
+    let words = |subject: &Subject| followed.live.budgets.limits(subject).0.words();
+    assert_eq!((words(&device), words(&user)), (vec!["5/day".to_owned()], vec![]));
+    followed.live.budgets.limit(&user, Some(followed.live.budgets.limits(&device).0));
+    followed.write("valetkey.toml", "device_budget = [\"20/week\", \"6.50/day\"]\nuser_budget = \"1/day\"\n").await;
+    assert_eq!((words(&device), words(&user)), (vec!["6.5/day".into(), "20/week".into()], vec!["5/day".into()]));
+    let shown = followed.live.settings.load();
+    assert_eq!((&shown["DEVICE_BUDGET"][1], &shown["USER_BUDGET"][0]), (&"20/week".into(), &"1/day".into()));
+    followed.write("valetkey.toml", "").await;
+    assert!(words(&device).is_empty(), "no limit");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::service::budgets::Limits;
 use crate::service::rules::LimitOverrides;
 use crate::service::store::error::StoreError;
 use crate::service::store::statement::Value;
@@ -32,8 +33,8 @@ pub struct Device {
     pub models: Option<Vec<String>>,
     /// What it may do, where that differs from the service's default.
     pub limits: LimitOverrides,
-    /// Its budget, as the administrator wrote it.
-    pub budget: Option<serde_json::Value>,
+    /// What it may spend; none is the service's default.
+    pub budget: Option<Limits>,
     /// Whether it may do anything, by the revocations. Its user or organisation may be revoked all the same.
     pub state: DeviceState,
     /// When an administrator last changed something of this.
@@ -68,7 +69,7 @@ pub struct DevicePatch {
     /// [`LimitOverrides::concurrent`]
     pub concurrent: Option<Option<u32>>,
     /// [`Device::budget`]
-    pub budget: Option<Option<serde_json::Value>>,
+    pub budget: Option<Option<Limits>>,
     /// [`Device::state`]: makes or removes the device's revocation.
     pub state: Option<DeviceState>,
 }
@@ -94,6 +95,9 @@ impl DevicePatch {
     /// Columns and their new values. The state is in no column.
     pub(super) fn changes(&self) -> Vec<(&'static str, Value<'_>)> {
         let number = |number: &Option<u32>| number.map(i64::from).into();
+        let budget = |limits: &Option<Limits>| {
+            Value::from(limits.map(|limits| serde_json::to_string(&limits).expect("limits are plain JSON")))
+        };
         let models = |models: &Option<Vec<String>>| {
             Value::from(models.as_ref().map(|models| serde_json::Value::from(models.clone()).to_string()))
         };
@@ -107,7 +111,7 @@ impl DevicePatch {
                 ("limit_tokens_per_minute", value.map(|count| i64::try_from(count).unwrap_or(i64::MAX)).into())
             }),
             self.concurrent.as_ref().map(|value| ("limit_concurrent", number(value))),
-            self.budget.as_ref().map(|value| ("budget", value.as_ref().map(ToString::to_string).into())),
+            self.budget.as_ref().map(|value| ("budget", budget(value))),
         ]
         .into_iter()
         .flatten()
@@ -134,11 +138,17 @@ impl Device {
                 tokens_per_minute: column::maybe_number(row, "limit_tokens_per_minute")?,
                 concurrent: column::maybe_number(row, "limit_concurrent")?,
             },
-            budget: column::maybe_json(row, "budget")?,
+            budget: budget(row)?,
             state: column::parsed(row, "state", DeviceState::parse)?,
             updated_at: row.try_get::<Option<i64>, _>("updated_at")?.map(millis::to_time),
         })
     }
+}
+
+/// What an earlier version kept here was without form and never in force, so what cannot be read is as if it were not there.
+fn budget(row: &AnyRow) -> Result<Option<Limits>, StoreError> {
+    let text: Option<String> = row.try_get("budget")?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 fn seen(row: &AnyRow, column: &str) -> Result<Option<SystemTime>, StoreError> {
