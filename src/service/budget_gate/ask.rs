@@ -76,6 +76,8 @@ const GEO: usize = 2;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn ask(body: &str, whole: bool) -> Ask {
