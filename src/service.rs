@@ -30,6 +30,7 @@ pub mod log;
 pub mod metrics;
 mod model;
 pub mod money;
+mod object_of;
 mod objects;
 pub mod otlp;
 pub mod panics;

@@ -66,6 +66,8 @@ pub struct Relay {
     shutdown: Shutdown,
     recall: Option<Recall>,
     last_words: Option<LastWords>,
+    /// Whether bytes have passed.
+    begun: bool,
     /// The last bytes that passed, which tell whether an event is over.
     tail: [u8; 4],
     /// How the upstream's connection broke, until the client is told.
@@ -85,6 +87,7 @@ impl Relay {
             shutdown,
             recall: None,
             last_words: None,
+            begun: false,
             tail: *b"\n\n\n\n",
             cut: None,
             done: false,
@@ -121,6 +124,7 @@ impl Relay {
 
     fn pass(&mut self, bytes: Bytes) -> Frame<Bytes> {
         self.silence.broken();
+        self.begun = true;
         self.keep_tail(&bytes);
         if let Some(tap) = &mut self.tap {
             tap.data(&bytes);
@@ -132,10 +136,11 @@ impl Relay {
         Frame::data(bytes)
     }
 
-    /// Whether a raised recall can take effect before more bytes pass.
+    /// Whether a raised recall can take effect before more bytes pass. A plain answer that is here already, which most are
+    /// with their first bytes, is not broken: its client would have neither the answer nor a reason.
     fn is_recalled_here(&self) -> bool {
-        let between_events = self.last_words.is_none() || self.is_at_boundary();
-        between_events && self.recall.as_ref().is_some_and(Recall::is_recalled)
+        let here = if self.last_words.is_some() { self.is_at_boundary() } else { self.begun };
+        here && self.recall.as_ref().is_some_and(Recall::is_recalled)
     }
 
     fn keep_tail(&mut self, bytes: &[u8]) {

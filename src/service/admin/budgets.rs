@@ -1,13 +1,12 @@
 //! `/admin/budgets`: what single users and organisations may spend, and how everybody with a limit stands.
 
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::{Extension, Json};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::ask::{Asked, Named};
+use super::ask::{Asked, Named, Said};
 use super::desk::Desk;
 use super::fault::Fault;
 use super::trail::Attempt;
@@ -98,10 +97,9 @@ pub(super) async fn set(
     State(desk): State<Desk>,
     Named(path): Named<GroupPath>,
     Extension(attempt): Extension<Attempt>,
-    body: Result<Json<Limits>, JsonRejection>,
+    Said(limits): Said<Limits>,
 ) -> Result<(StatusCode, Json<BudgetView>), Fault> {
     let subject = group(&path)?;
-    let Json(limits) = body.map_err(|error| Fault::Invalid(error.body_text()))?;
     let mut change = attempt.begin(&desk).await?;
     let is_new = change.set_budget(&subject, &limits).await?;
     attempt.commit(change).await?;

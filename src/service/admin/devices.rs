@@ -3,14 +3,13 @@
 mod change;
 
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::{Extension, Json};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 pub(in crate::service) use self::change::{DeviceChange, LimitsView};
-use super::ask::{Asked, Named};
+use super::ask::{Asked, Named, Said};
 use super::desk::Desk;
 use super::fault::Fault;
 use super::trail::Attempt;
@@ -92,10 +91,9 @@ pub(super) async fn change(
     State(desk): State<Desk>,
     Named(path): Named<DevicePath>,
     Extension(attempt): Extension<Attempt>,
-    body: Result<Json<DeviceChange>, JsonRejection>,
+    Said(said): Said<DeviceChange>,
 ) -> Result<(StatusCode, Json<DeviceView>), Fault> {
     let id = device_id(&path.device_id)?;
-    let Json(said) = body.map_err(|error| Fault::Invalid(error.body_text()))?;
     let said = said.read()?;
     let mut change = attempt.begin(&desk).await?;
     let PatchedDevice { device, is_new } = change.patch_device(&id, &said).await?;

@@ -1,13 +1,12 @@
 //! `/admin/revocations`: who is shut out.
 
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::{Extension, Json};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::ask::{Asked, Named};
+use super::ask::{Asked, Named, Said};
 use super::desk::Desk;
 use super::fault::Fault;
 use super::trail::Attempt;
@@ -72,9 +71,8 @@ pub(super) struct RevocationView {
 pub(super) async fn add(
     State(desk): State<Desk>,
     Extension(attempt): Extension<Attempt>,
-    body: Result<Json<RevocationRequest>, JsonRejection>,
+    Said(request): Said<RevocationRequest>,
 ) -> Result<(StatusCode, Json<RevocationView>), Fault> {
-    let Json(request) = body.map_err(|error| Fault::Invalid(error.body_text()))?;
     let (kind, value, reason) = request.read()?;
     if request_is_from_the_future(kind, &value, desk.clock.unix_seconds()) {
         return Err(Fault::Invalid("`issued_before` is not a Unix second of the past".into()));

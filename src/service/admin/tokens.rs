@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::ask::Said;
 use super::desk::Desk;
 use super::fault::Fault;
 use crate::secret::Secret;
@@ -63,9 +63,8 @@ pub(super) struct InspectedToken {
     responses((status = 201, description = "The token, shown once", body = MintedToken), Fault))]
 pub(super) async fn mint(
     State(desk): State<Desk>,
-    body: Result<Json<MintRequest>, JsonRejection>,
+    Said(request): Said<MintRequest>,
 ) -> Result<(StatusCode, Json<MintedToken>), Fault> {
-    let Json(request) = body.map_err(|error| Fault::Invalid(error.body_text()))?;
     let device = super::devices::device_id(&request.device_id)?;
     let life = request.ttl_seconds.map_or(desk.token_life, Duration::from_secs);
     if life.is_zero() || life > desk.token_life {
@@ -87,9 +86,8 @@ pub(super) async fn mint(
     responses((status = 200, description = "What it is worth", body = InspectedToken), Fault))]
 pub(super) async fn inspect(
     State(desk): State<Desk>,
-    body: Result<Json<InspectRequest>, JsonRejection>,
+    Said(request): Said<InspectRequest>,
 ) -> Result<Json<InspectedToken>, Fault> {
-    let Json(request) = body.map_err(|error| Fault::Invalid(error.body_text()))?;
     let (claims, verdict) = desk.auth.inspect(request.token.expose());
     let verdict = match &claims {
         Some(claims) => verdict.and_then(|()| desk.standing.revocations.judge(claims)),

@@ -33,11 +33,12 @@ pub(super) fn serialize<S: Serializer>(amount: &Option<MicroDollars>, serializer
     amount.map(MicroDollars::in_dollars).serialize(serializer)
 }
 
-/// A number is read by its shortest text, which for numbers up to the largest limit is the one that was written.
+/// A number is read by its shortest text, which for numbers up to the largest limit is the one that was written; `Display`
+/// of `f64` is used because it never turns to exponents, as JSON's own writer does below 0.00001.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MicroDollars>, D::Error> {
     let text = match Value::deserialize(deserializer)? {
         Value::Null => return Ok(None),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), |number| number.to_string()),
         Value::String(text) => text,
         _ => return Err(D::Error::custom("is neither dollars, as a number or a text, nor null")),
     };

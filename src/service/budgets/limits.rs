@@ -167,7 +167,7 @@ mod tests {
             (json!({ "usd": 5 }), "unknown field `usd`"),
             (json!({ "day_usd": -1 }), r#""-1" is no plain decimal number"#),
             (json!({ "day_usd": "5 dollars" }), r#""5 dollars" is no plain decimal number"#),
-            (json!({ "day_usd": 0.000_000_1 }), "is no plain decimal number"),
+            (json!({ "day_usd": 0.000_000_1 }), r#""0.0000001" has more than six decimal places"#),
             (json!({ "day_usd": 1.234_567_8 }), "has more than six decimal places"),
             (json!({ "day_usd": 1_000_000_001 }), "is more than 1000000000 dollars"),
             (json!({ "day_usd": true }), "is neither dollars, as a number or a text, nor null"),

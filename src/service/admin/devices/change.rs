@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::state;
 use crate::service::admin::fault::Fault;
 use crate::service::budgets::Limits;
+use crate::service::object_of::ObjectOf;
 use crate::service::store::DevicePatch;
 
 /// What to change. What is absent stays; null goes back to the default.
@@ -25,11 +26,11 @@ pub(in crate::service) struct DeviceChange {
     #[schema(value_type = Option<Vec<String>>)]
     pub models: Option<Option<Vec<String>>>,
     /// Replaces all four; null takes all back.
-    #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "said_object", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<LimitsView>)]
     pub limits: Option<Option<LimitsView>>,
     /// What it may spend, replaced as a whole: what is absent or null in it is no limit.
-    #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "said_object", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Limits>)]
     pub budget: Option<Option<Limits>>,
     /// `revoked` makes a revocation of the device, `active` removes it, whichever way it was made.
@@ -101,6 +102,12 @@ impl DeviceChange {
 #[expect(clippy::option_option, reason = "as above")]
 fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
+}
+
+/// The same of an object.
+#[expect(clippy::option_option, reason = "as above")]
+fn said_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Ok(Some(Option::deserialize(deserializer)?.map(|ObjectOf(object)| object)))
 }
 
 /// 31 days.

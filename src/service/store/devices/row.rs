@@ -6,6 +6,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::service::budgets::Limits;
+use crate::service::object_of::ObjectOf;
 use crate::service::rules::LimitOverrides;
 use crate::service::store::error::StoreError;
 use crate::service::store::statement::Value;
@@ -148,7 +149,8 @@ impl Device {
 /// What an earlier version kept here was without form and never in force, so what cannot be read is as if it were not there.
 fn budget(row: &AnyRow) -> Result<Option<Limits>, StoreError> {
     let text: Option<String> = row.try_get("budget")?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    let read = |text: String| serde_json::from_str::<ObjectOf<Limits>>(&text).ok();
+    Ok(text.and_then(read).map(|ObjectOf(limits)| limits))
 }
 
 fn seen(row: &AnyRow, column: &str) -> Result<Option<SystemTime>, StoreError> {
