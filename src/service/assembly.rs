@@ -121,23 +121,22 @@ impl Service {
             token_life,
         };
         let responder = Responder::new(Arc::clone(&leaks), suspicions, desk.clone(), can_enrol);
-        let parts = Arc::new(Parts {
-            pipeline,
-            auth,
-            issuer,
-            leaks,
-            metrics,
-            reports: ports.reports,
-            proxies: TrustedProxies::new(config.trusted_proxies),
-            cors: Cors::new(config.cors),
-            protocol: protocol.to_string().into(),
-            body_timeout: config.listen.request_timeout,
-        });
         Ok(Self {
+            parts: Arc::new(Parts {
+                pipeline,
+                auth,
+                issuer,
+                leaks,
+                metrics,
+                reports: ports.reports,
+                proxies: TrustedProxies::new(config.trusted_proxies),
+                cors: Cors::new(config.cors),
+                protocol: protocol.to_string().into(),
+                body_timeout: config.listen.request_timeout,
+            }),
             listener: bind(config.listen.address)?,
             listen: config.listen,
             connector,
-            parts,
             control,
             desk,
             keys,

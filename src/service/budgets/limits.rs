@@ -111,6 +111,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "limits are kept so")]
     fn usd(text: &str) -> Option<MicroDollars> {
         Some(MicroDollars::parse_dollars(text).unwrap())
     }

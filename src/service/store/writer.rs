@@ -151,7 +151,8 @@ fn name_of(url: &str) -> String {
         |_| url.to_owned(),
         |url| format!("{}:{}{}", url.host_str().unwrap_or_default(), url.port().unwrap_or(5432), url.path()),
     );
-    digest(&SHA256, place.as_bytes()).as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    let hash = digest(&SHA256, place.as_bytes());
+    hash.as_ref().first_chunk().map_or_else(String::new, |first| format!("{:08x}", u32::from_be_bytes(*first)))
 }
 
 /// About 50 MB.
