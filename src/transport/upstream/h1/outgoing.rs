@@ -43,7 +43,7 @@ enum Framing {
 pub(super) enum Unwritten {
     /// The connection does not take it.
     Io(io::Error),
-    /// Its body breaks off; [`Held::fault`] says why.
+    /// Its body breaks off; what is left of it says why.
     Body,
 }
 
