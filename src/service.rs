@@ -161,8 +161,12 @@ impl Service {
         if let Some(tls) = &self.desk.tls {
             tls.tell_if_expired(self.desk.clock.now());
         }
-        let reloading = reload::start(self.followers).map_err(StartError::Worker)?;
-        let following = self.config_reload.map(ConfigReload::start).transpose().map_err(StartError::Worker)?;
+        let config = self.config_reload.map(ConfigReload::start).transpose().map_err(StartError::Worker)?;
+        let followers = self.followers;
+        // If nothing is followed this still listens for SIGHUP, which would end the process.
+        let files = (config.is_none() || !followers.is_empty()).then(|| reload::start(followers));
+        let files = files.transpose().map_err(StartError::Worker)?;
+        let reloading = config.into_iter().chain(files).collect();
         let limits = ServeLimits::new(self.listen.max_connections, self.listen.request_timeout)
             .with_write_stall(self.listen.client_read_timeout);
         let workers = (0..self.listen.workers)
@@ -177,6 +181,6 @@ impl Service {
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
         let control = self.control.start(self.desk, (self.biller, self.responder), shutdown.clone());
-        Ok(Running { workers, reloading, following, control, otlp: self.otlp })
+        Ok(Running { workers, reloading, control, otlp: self.otlp })
     }
 }

@@ -21,7 +21,7 @@ use sentry::types::Dsn;
 pub use self::flags::Flags;
 pub use self::given::Given;
 use self::reader::Reader;
-pub(super) use self::reload::{ConfigReload, Following};
+pub(super) use self::reload::ConfigReload;
 pub(super) use self::sources::Sources;
 use super::auth::TokenPolicy;
 use super::budgets::DefaultLimits;

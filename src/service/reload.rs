@@ -8,56 +8,26 @@
 mod content;
 mod follower;
 mod signal;
+mod thread;
 
 use std::io;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
 pub(super) use self::content::{Content, content};
 pub(super) use self::follower::Follower;
 pub(super) use self::signal::ReloadSignal;
+pub(super) use self::thread::Reloading;
 
-/// The thread that follows the files.
-pub(super) struct Reloading {
-    stop: oneshot::Sender<()>,
-    thread: JoinHandle<()>,
-}
-
-/// Follows the files of `followers` on a thread of its own, which may wait for a disk. From now on SIGHUP is a wish to
-/// have them read again, also when there are none.
+/// Follows the files of `followers`; there may be none.
 ///
 /// # Errors
 /// When the system gives no thread or no signal handler.
 pub(super) fn start(mut followers: Vec<Follower>) -> io::Result<Reloading> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut signal = {
-        let _inside = runtime.enter();
-        ReloadSignal::listen()?
-    };
-    let (stop, stopped) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("reload".into()).spawn(move || {
-        runtime.block_on(async move {
-            tokio::select! {
-                // The other end says nothing: it is dropped.
-                _ = stopped => {}
-                () = follow(&mut followers, async move || signal.next().await) => {}
-            }
-        });
-    })?;
-    Ok(Reloading { stop, thread })
-}
-
-impl Reloading {
-    /// Ends the thread and waits for its end.
-    pub(super) fn end(self) {
-        drop(self.stop);
-        if self.thread.join().is_err() {
-            tracing::error!("The thread that follows files panicked");
-        }
-    }
+    Reloading::start("reload", async move |mut signal: ReloadSignal| {
+        follow(&mut followers, async move || signal.next().await).await;
+    })
 }
 
 /// Looks every second, and whenever `asked` says so.
@@ -87,7 +57,7 @@ pub(super) async fn follow(followers: &mut [Follower], mut asked: impl AsyncFnMu
     }
 }
 
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+pub(super) const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// A writer that is not done within this time writes by hand.
 pub(super) const SETTLE: Duration = Duration::from_millis(200);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::config::Following;
 use super::control::RunningControl;
 use super::otlp::Otlp;
 use super::reload::Reloading;
@@ -12,8 +11,7 @@ use super::reload::Reloading;
 /// The threads of a running service.
 pub struct Running {
     pub(super) workers: Vec<JoinHandle<()>>,
-    pub(super) reloading: Reloading,
-    pub(super) following: Option<Following>,
+    pub(super) reloading: Vec<Reloading>,
     pub(super) control: RunningControl,
     pub(super) otlp: Option<Arc<Otlp>>,
 }
@@ -26,10 +24,7 @@ impl Running {
                 tracing::error!("A worker panicked");
             }
         }
-        self.reloading.end();
-        if let Some(following) = self.following {
-            following.end();
-        }
+        self.reloading.into_iter().for_each(Reloading::end);
         self.control.end();
         if let Some(otlp) = self.otlp {
             let left = otlp.close(EXPORT_LIMIT);

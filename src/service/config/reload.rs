@@ -6,17 +6,14 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
 use super::sources::differing;
 use super::{Config, ConfigProblem, Flags, Sources};
 use crate::secret::Secret;
 use crate::service::live::{Live, is_changeable};
-use crate::service::reload::ReloadSignal;
+use crate::service::reload::{BETWEEN_LOOKS, ReloadSignal, Reloading, SETTLE};
 use crate::service::text_file::{TextFile, content};
 
 /// The files, and the parts of the service that follow them.
@@ -30,12 +27,6 @@ pub(in crate::service) struct ConfigReload {
     /// What was there when the files were last read, good or bad.
     seen: Vec<Look>,
     live: Live,
-}
-
-/// The thread that does it.
-pub(in crate::service) struct Following {
-    stop: oneshot::Sender<()>,
-    thread: JoinHandle<()>,
 }
 
 /// What a look at one file finds.
@@ -52,27 +43,14 @@ impl ConfigReload {
         (!seen.is_empty()).then_some(Self { given, in_force, prices, seen, live })
     }
 
-    /// Follows the files on a thread of its own, which may wait for a disk.
+    /// Follows the files.
     ///
     /// # Errors
     /// When the system gives no thread or no signal handler.
-    pub(in crate::service) fn start(mut self) -> io::Result<Following> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut signal = {
-            let _inside = runtime.enter();
-            ReloadSignal::listen()?
-        };
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new().name("config-reload".into()).spawn(move || {
-            runtime.block_on(async move {
-                tokio::select! {
-                    // The other end says nothing: it is dropped.
-                    _ = stopped => {}
-                    () = self.follow(async move || signal.next().await) => {}
-                }
-            });
-        })?;
-        Ok(Following { stop, thread })
+    pub(in crate::service) fn start(mut self) -> io::Result<Reloading> {
+        Reloading::start("config-reload", async move |mut signal: ReloadSignal| {
+            self.follow(async move || signal.next().await).await;
+        })
     }
 
     /// Looks every second, and whenever `asked` says so.
@@ -146,16 +124,6 @@ impl ConfigReload {
     }
 }
 
-impl Following {
-    /// Ends the thread and waits for its end.
-    pub(in crate::service) fn end(self) {
-        drop(self.stop);
-        if self.thread.join().is_err() {
-            tracing::error!("The thread that reloads the configuration panicked");
-        }
-    }
-}
-
 impl Look {
     fn at(path: PathBuf) -> Self {
         Self { found: content(&path), path }
@@ -194,11 +162,6 @@ fn same_text(one: Option<&TextFile>, other: Option<&TextFile>) -> bool {
 }
 
 const PRICES: &str = "PRICES_FILE";
-
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
-
-/// A writer that is not done within this time writes by hand.
-const SETTLE: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests;
