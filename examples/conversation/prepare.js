@@ -7,22 +7,22 @@ const path = require('path');
 const { ROOT, runCommand } = require('../../scripts/command.js');
 const { addonFile, exe, modified, packagesAreStale, placeAddon } = require('../../scripts/addon.js');
 
-const RELEASE = path.join(ROOT, 'target', 'release');
-const STAMP = path.join(RELEASE, '.conversation-built');
-const BUILD = ['build', '--release', '--features', 'addon,service', '--lib', '--bin', 'valetkey', '--example', 'stand_in'];
+const BUILT = path.join(ROOT, 'target', 'trial');
+const STAMP = path.join(BUILT, '.conversation-built');
+const BUILD = ['build', '--profile', 'trial', '--features', 'addon,service', '--lib', '--bin', 'valetkey', '--example', 'stand_in'];
 
 async function prepare(screen) {
   if (packagesAreStale()) await run(screen, 'Installing npm packages', 'npm', ['ci', '--no-audit', '--no-fund']);
   if (isStale()) {
     await run(screen, 'Building addon and service (some minutes the first time)', 'cargo', BUILD);
-    placeAddon(RELEASE);
+    placeAddon(BUILT);
     fs.writeFileSync(STAMP, '');
   }
 }
 
 /** Whether a source is newer than the last build. Asking cargo would take longer than looking. */
 function isStale() {
-  const built = [path.join(RELEASE, exe('valetkey')), path.join(RELEASE, 'examples', exe('stand_in')), addonFile()];
+  const built = [path.join(BUILT, exe('valetkey')), path.join(BUILT, 'examples', exe('stand_in')), addonFile()];
   const sources = ['Cargo.toml', 'Cargo.lock', 'build.rs', ...filesIn('src'), ...filesIn('examples/stand_in')];
   return built.some((file) => modified(file) === 0) || sources.some((file) => modified(path.join(ROOT, file)) > modified(STAMP));
 }
@@ -39,4 +39,4 @@ function filesIn(folder) {
   });
 }
 
-module.exports = { prepare, RELEASE };
+module.exports = { prepare, BUILT };

@@ -6,7 +6,7 @@ const path = require('path');
 const readline = require('readline');
 const { spawn } = require('child_process');
 const { randomBytes } = require('crypto');
-const { RELEASE } = require('./prepare.js');
+const { BUILT } = require('./prepare.js');
 const { ROOT } = require('../../scripts/command.js');
 const { exe } = require('../../scripts/addon.js');
 
@@ -16,7 +16,7 @@ const USAGE_MS = 5000;
 
 async function startStandIn() {
   const key = `sk-ant-stand-in-${randomBytes(8).toString('hex')}`;
-  const server = await start(path.join(RELEASE, 'examples', exe('stand_in')), ['--key', key], {});
+  const server = await start(path.join(BUILT, 'examples', exe('stand_in')), ['--key', key], {});
   return Object.assign(server, { key });
 }
 
@@ -24,7 +24,7 @@ async function startStandIn() {
 async function startService(upstream) {
   const waiting = [];
   const records = [];
-  const server = await start(path.join(RELEASE, exe('valetkey')), ['serve'], {
+  const server = await start(path.join(BUILT, exe('valetkey')), ['serve'], {
     PORT: '0',
     ADMIN_PORT: '0',
     ANTHROPIC_API_KEY: upstream.key,
