@@ -222,15 +222,7 @@ impl UsageSink for Metrics {
         if let Some(first_byte) = record.first_byte {
             self.first_byte.observe(first_byte.as_secs_f64());
         }
-        let tokens = &record.tokens;
-        let counts = [
-            tokens.input_tokens,
-            tokens.output_tokens,
-            tokens.cache_write_5m_tokens,
-            tokens.cache_write_1h_tokens,
-            tokens.cache_read_tokens,
-        ];
-        for (counter, count) in self.tokens.iter().zip(counts) {
+        for (counter, count) in self.tokens.iter().zip(record.tokens.by_price()) {
             counter.inc_by(count);
         }
     }

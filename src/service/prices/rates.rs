@@ -32,14 +32,7 @@ impl Rates {
     pub(super) const NAMES: [&'static str; 5] = ["input", "output", "cache_write_5m", "cache_write_1h", "cache_read"];
 
     pub(super) fn of(&self, tokens: &Tokens) -> Picos {
-        let counts = [
-            tokens.input_tokens,
-            tokens.output_tokens,
-            tokens.cache_write_5m_tokens,
-            tokens.cache_write_1h_tokens,
-            tokens.cache_read_tokens,
-        ];
-        let picos = counts.into_iter().zip(self.0).map(|(count, rate)| u128::from(count) * u128::from(rate));
+        let picos = tokens.by_price().into_iter().zip(self.0).map(|(count, rate)| u128::from(count) * u128::from(rate));
         picos.fold(0, u128::saturating_add)
     }
 }

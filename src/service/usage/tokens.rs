@@ -48,6 +48,18 @@ impl Usage {
 }
 
 impl Tokens {
+    /// One count for each kind that has a price of its own: input, output, cache writes for five minutes and for an hour,
+    /// cache reads.
+    pub(in crate::service) fn by_price(&self) -> [u64; 5] {
+        [
+            self.input_tokens,
+            self.output_tokens,
+            self.cache_write_5m_tokens,
+            self.cache_write_1h_tokens,
+            self.cache_read_tokens,
+        ]
+    }
+
     /// Takes over what `usage` says; a field that is absent, null or no count keeps its earlier value.
     ///
     /// Only the first event of a stream splits cache writes by lifetime. When a later total exceeds the split, the rest
