@@ -114,7 +114,7 @@ impl Auth {
             return Ok(caller);
         }
         let caller = Arc::new(self.verify(token)?);
-        admitted.remember(token, &caller);
+        admitted.remember(token, Arc::clone(&caller));
         Ok(caller)
     }
 

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use humantime::{Rfc3339Timestamp, format_rfc3339_micros};
 
 use super::LineQueue;
 use crate::service::usage::{UsageRecord, UsageSink};
@@ -27,9 +27,8 @@ impl UsageLines {
 
 impl UsageSink for UsageLines {
     fn record(&self, record: &Arc<UsageRecord>) {
-        let mut timestamp = String::with_capacity(32);
-        // Writing to a String cannot fail.
-        let _ = SystemTime.format_time(&mut Writer::new(&mut timestamp));
+        // As `tracing` writes it, which takes longer.
+        let timestamp = format_rfc3339_micros(SystemTime::now());
         let mut line = if self.json { json_line(&timestamp, record) } else { human_line(&timestamp, record).into() };
         line.push(b'\n');
         self.queue.push(&line);
@@ -37,7 +36,7 @@ impl UsageSink for UsageLines {
 }
 
 /// The names are those that `tracing` uses. The record's own fields follow in the same object.
-fn json_line(timestamp: &str, record: &UsageRecord) -> Vec<u8> {
+fn json_line(timestamp: &Rfc3339Timestamp, record: &UsageRecord) -> Vec<u8> {
     let mut line = Vec::with_capacity(USUAL_LINE);
     // Writing to a Vec cannot fail, and a record is plain JSON.
     let _ = write!(
@@ -50,7 +49,7 @@ fn json_line(timestamp: &str, record: &UsageRecord) -> Vec<u8> {
     line
 }
 
-fn human_line(timestamp: &str, record: &UsageRecord) -> String {
+fn human_line(timestamp: &Rfc3339Timestamp, record: &UsageRecord) -> String {
     let tokens = &record.tokens;
     let model = record.model_answered.as_deref().or(record.model_asked.as_deref()).unwrap_or("-");
     let status = record.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
