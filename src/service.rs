@@ -20,6 +20,7 @@ pub mod doctor;
 mod endpoint;
 pub mod error_reports;
 mod gates;
+mod gathering;
 mod issue;
 mod json;
 pub mod keyring;

@@ -23,7 +23,7 @@ use std::time::Duration;
 use self::collector::Collector;
 use self::exporter::Exporter;
 pub use self::queue::OtlpCounters;
-use self::queue::{Finished, Queue};
+use self::queue::{Finished, Queue, queue};
 use crate::clock::Clock;
 use crate::service::config::OtlpConfig;
 use crate::service::usage::{UsageRecord, UsageSink};
@@ -86,7 +86,7 @@ impl Otlp {
         settings: OtlpSettings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OtlpError> {
-        let queue = Arc::new(Queue::new(settings.most_waiting, settings.gather));
+        let queue = Arc::new(queue(settings.most_waiting, settings.gather));
         let collector = Collector::new(config).map_err(OtlpError::Client)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(OtlpError::Thread)?;
         let source = source::Source::new(&config.service_name);
@@ -104,7 +104,7 @@ impl Otlp {
     /// What has become of the records so far.
     #[must_use]
     pub fn counters(&self) -> OtlpCounters {
-        self.queue.counters()
+        self.queue.count(|counters, in_memory| OtlpCounters { waiting: in_memory as u64, ..*counters })
     }
 
     /// Sends what is queued and ends the thread. Waits for `limit` at most.
@@ -120,7 +120,8 @@ impl Otlp {
 
 impl UsageSink for Otlp {
     fn record(&self, record: &Arc<UsageRecord>) {
-        self.queue.push(Finished { record: Arc::clone(record), at: self.clock.now() });
+        let finished = Finished { record: Arc::clone(record), at: self.clock.now() };
+        self.queue.push(finished, |counters| counters.dropped += 1);
     }
 }
 

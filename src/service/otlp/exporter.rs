@@ -51,9 +51,9 @@ impl Exporter {
         // Also when something here panics.
         let _end = End(Arc::clone(&self.queue));
         loop {
-            self.queue.due(self.next_metrics).await;
+            self.queue.due(Some(self.next_metrics)).await;
             let is_last = self.queue.closed().is_some();
-            let batch = self.queue.take();
+            let batch = Vec::from(self.queue.take(usize::MAX));
             for finished in &batch {
                 self.measures.add(&finished.record);
             }
@@ -79,7 +79,7 @@ impl Exporter {
             let answer = self.deliver(Signal::Traces, self.source.traces(spans).into()).await;
             refused = answer.map_or(count, |answer| refused_spans(&answer).min(count));
         }
-        self.queue.release(part.len(), |counters| {
+        self.queue.release(part.len(), |counters, _| {
             counters.exported += count - refused;
             counters.lost += refused;
         });
@@ -143,7 +143,7 @@ impl Exporter {
     }
 
     fn report_drops(&mut self) {
-        let dropped = self.queue.counters().dropped;
+        let dropped = self.queue.count(|counters, _| counters.dropped);
         if dropped > self.reported {
             let records = dropped - self.reported;
             tracing::warn!(records, "Dropped {records} requests from traces and metrics: too many waited");
@@ -157,7 +157,7 @@ struct End(Arc<Queue>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.end();
+        self.0.end(|counters, left| counters.dropped += left as u64);
     }
 }
 

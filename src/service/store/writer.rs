@@ -123,7 +123,7 @@ impl UsageWriter {
     /// Writes what is queued, or spills it when the database does not take it, and ends the thread. Waits for `limit` at
     /// most; what the counters still call waiting then is only in memory.
     pub fn close(&self, limit: Duration) -> UsageCounters {
-        if self.queue.close(limit) {
+        if self.queue.entries.close(limit) {
             let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
             // It has nothing left to do, so this does not wait. Its panic was logged.
             thread.map(JoinHandle::join);
@@ -141,7 +141,7 @@ impl UsageSink for UsageWriter {
 /// Without [`close`](UsageWriter::close) everything goes to the disk, soon.
 impl Drop for UsageWriter {
     fn drop(&mut self) {
-        self.queue.close(Duration::ZERO);
+        self.queue.entries.close(Duration::ZERO);
     }
 }
 

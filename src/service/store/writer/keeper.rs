@@ -57,14 +57,14 @@ impl Keeper {
         // Also when something here panics.
         let _end = End(Arc::clone(&self.queue));
         loop {
-            self.queue.due(self.next_attempt()).await;
-            let closed = self.queue.closed();
+            self.queue.entries.due(self.next_attempt()).await;
+            let closed = self.queue.entries.closed();
             if closed.is_some_and(|limit| Instant::now() >= limit) {
                 self.set_down();
                 break;
             }
             self.turn().await;
-            let empty = self.left.is_empty() && self.queue.len() == 0;
+            let empty = self.left.is_empty() && self.queue.entries.len() == 0;
             if closed.is_some() && empty && (self.spill.is_empty() || self.trouble.is_some()) {
                 break;
             }
@@ -94,7 +94,7 @@ impl Keeper {
             // They come faster than the database takes them.
             self.spill_queue();
         }
-        if self.trouble.is_none() || (self.may_try() && self.queue.closed().is_none()) {
+        if self.trouble.is_none() || (self.may_try() && self.queue.entries.closed().is_none()) {
             self.take_back().await;
         }
     }
@@ -129,7 +129,7 @@ impl Keeper {
                 origin = Origin::Disk;
             }
             self.spill_queue();
-            let late = self.queue.closed().is_some_and(|limit| Instant::now() >= limit);
+            let late = self.queue.entries.closed().is_some_and(|limit| Instant::now() >= limit);
             if (late && origin == Origin::Disk) || started.elapsed() > WRITE_LIMIT {
                 break Err(Unwritten::Silence);
             }
@@ -209,7 +209,9 @@ impl Keeper {
     }
 
     fn may_try(&self) -> bool {
-        self.trouble.as_ref().is_none_or(|trouble| Instant::now() >= trouble.retry || self.queue.closed().is_some())
+        self.trouble
+            .as_ref()
+            .is_none_or(|trouble| Instant::now() >= trouble.retry || self.queue.entries.closed().is_some())
     }
 
     /// When to do something even if nothing new comes.
