@@ -41,7 +41,7 @@ pub(super) use self::devices::{DeviceChange, LimitsView};
 use self::fault::Fault;
 use self::guard::Guard;
 use self::listener::AdminListener;
-pub(super) use self::listener::tls_at;
+pub(super) use self::listener::{speaks_tls_at, tls_at};
 pub(super) use self::revocations::RevocationRequest;
 pub(super) use self::settings::settings;
 pub(super) use self::tokens::MintRequest;

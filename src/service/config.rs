@@ -4,9 +4,11 @@
 mod file;
 mod flags;
 mod given;
+mod model_pattern;
 mod reader;
 mod reload;
 mod sources;
+mod warnings;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +22,7 @@ use sentry::types::Dsn;
 
 pub use self::flags::Flags;
 pub use self::given::Given;
+pub(super) use self::model_pattern::{PatternFault, check_pattern};
 use self::reader::Reader;
 pub(super) use self::reload::ConfigReload;
 pub(super) use self::sources::Sources;
@@ -357,7 +360,7 @@ impl Config {
         let flags = &sources.merged;
         let mut reader = Reader::new(problems, places);
         let host = reader.host(flags);
-        let config = Self {
+        let mut config = Self {
             listen: reader.listen(flags, host),
             tls: reader.tls(flags),
             upstream: reader.upstream(flags),
@@ -379,6 +382,9 @@ impl Config {
             sentry: reader.sentry(flags),
             sources,
         };
+        reader.two_listeners(config.listen.address, config.admin.address);
+        let warnings = warnings::of(&config);
+        config.sources.warnings.extend(warnings);
         reader.finish(config)
     }
 

@@ -116,10 +116,65 @@ async fn what_makes_no_sense_in_a_path_or_a_query_is_refused_in_the_same_shape()
         "/admin/devices/%ff",
         "/admin/audit?limit=1&limit=2",
         "/admin/requests?cursor=nonsense",
+        "/admin/devices?cursor=NONSENSE",
+        "/admin/audit?cursor=nonsense",
+        "/admin/revocations?cursor=nonsense",
         "/admin/usage?from=yesterday",
     ] {
         let answer = service.admin("GET", path, None).await;
         assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (400, Some("invalid")), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_that_the_route_does_not_know_is_refused_by_its_name() {
+    let (_upstream, service) = pair();
+    for (path, name) in [
+        ("/admin/requests?device=device-0001", "device"),
+        ("/admin/usage?limit=1", "limit"),
+        ("/admin/devices?limit=1&serach=a", "serach"),
+        ("/admin/audit?actor=ada", "actor"),
+        ("/admin/revocations?kind=jti", "kind"),
+        ("/admin/budgets?kind=org", "kind"),
+    ] {
+        let answer = service.admin("GET", path, None).await;
+        assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (400, Some("invalid")), "{path}");
+        assert!(answer.text().contains(&format!("`{name}`")), "{path}: {}", answer.text());
+    }
+    let all = "/admin/requests?from=2026-01-01&to=2026-01-02&device_id=device-0001&user=a&org=b&model=c&limit=1";
+    assert_eq!(service.admin("GET", all, None).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_list_of_models_takes_no_pattern_that_would_match_nothing() {
+    let (_upstream, service) = pair();
+    for model in ["", "claude-*-5", "*haiku", "claude haiku"] {
+        let answer = service.admin("PATCH", "/admin/devices/device-0001", Some(json!({ "models": [model] }))).await;
+        assert_eq!(answer.status, 400, "{model}");
+        assert!(answer.text().contains("`models`"), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn what_the_list_of_revocations_shows_can_be_said_again() {
+    let (_upstream, service) = pair();
+    for (kind, value) in [("device_tokens", "device-0001@1700000000"), ("device_id", "device-0002"), ("jti", "a-jti")] {
+        let body = json!({ kind: value, "reason": "copied", "expires_at": 4_102_444_800_000_u64 });
+        let answer = service.admin("POST", "/admin/revocations", Some(body)).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        let made = answer.json();
+        assert_eq!((&made["kind"], &made["value"]), (&json!(kind), &json!(value)));
+        assert_eq!(made["expires_at"], json!(4_102_444_800_000_u64), "{made}");
+    }
+    for (body, named) in [
+        (json!({ "device_tokens": "device-0001" }), "`device_tokens`"),
+        (json!({ "device_tokens": "device-0001@soon" }), "`device_tokens`"),
+        (json!({ "device_tokens": "device-0001@99999999999" }), "`device_tokens`"),
+        (json!({ "user": "ada", "expires_at": 1 }), "`expires_at`"),
+    ] {
+        let answer = service.admin("POST", "/admin/revocations", Some(body.clone())).await;
+        assert_eq!(answer.status, 400, "{body}");
+        assert!(answer.text().contains(named), "{body}: {}", answer.text());
     }
 }
 

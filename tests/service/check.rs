@@ -66,5 +66,25 @@ fn files_that_a_start_would_stumble_over_are_named() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_folder_that_this_user_may_not_write_in_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let closed = std::fs::Permissions::from_mode(0o500);
+    std::fs::set_permissions(folder.path(), closed).expect("it is ours");
+    if std::fs::write(folder.path().join("probe"), "").is_ok() {
+        return; // root may write everywhere
+    }
+    let url = format!("sqlite:{}", folder.path().join("x.db").display());
+    let settings = [("ANTHROPIC_API_KEY", REAL_KEY), ("ANTHROPIC_BASE_URL", DEAD), ("DATABASE_URL", url.as_str())];
+    let (code, errors) = run(&["check"], &settings);
+    assert_eq!(code, Some(64), "{errors}");
+    for variable in ["DATABASE_URL", "JWT_SECRET"] {
+        let beginning = format!("valetkey: {variable}: cannot make {}", folder.path().display());
+        assert!(errors.lines().any(|line| line.starts_with(&beginning)), "{beginning}: {errors}");
+    }
+}
+
 /// Nobody listens there, and nobody is asked.
 const DEAD: &str = "http://127.0.0.1:9";

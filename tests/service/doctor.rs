@@ -6,7 +6,7 @@ use crate::process::{Process, run_whole};
 use crate::support::redis::Redis;
 use crate::support::service::REAL_KEY;
 use crate::support::temporary::TemporaryFile;
-use crate::support::upstream::{Options, Upstream};
+use crate::support::upstream::{Certificate, Options, Upstream};
 
 #[test]
 fn a_set_up_that_works_has_no_problem() {
@@ -61,6 +61,34 @@ async fn a_service_that_runs_is_found_and_something_else_in_its_place_too() {
     assert_eq!((verdict(&report, "service"), verdict(&report, "readiness")), ("ok", "ok"), "{report:#}");
     let (code, report) = examined(&[("ANTHROPIC_BASE_URL", &url), ("PORT", port(&url))]);
     assert_eq!((code, verdict(&report, "service")), (Some(1), "problem"), "{report:#}");
+}
+
+#[tokio::test]
+async fn a_service_that_speaks_tls_is_asked_so_and_one_that_does_not_is_named() {
+    let upstream = Upstream::start();
+    let url = upstream.url();
+    let certificate = Certificate::generate(&[]);
+    let files = [&certificate.pem, &certificate.key_pem].map(|text| TemporaryFile::with(text.as_bytes()));
+    let [certificate, key] = files.each_ref().map(|file| file.path().display().to_string());
+    let tls = [("TLS_CERT_FILE", certificate.as_str()), ("TLS_KEY_FILE", key.as_str())];
+    let service = Process::start(&url, &tls);
+    let settings = [("ANTHROPIC_BASE_URL", url.as_str()), ("PORT", port(&service.url))];
+    let (code, report) = examined(&[&settings[..], &tls].concat());
+    assert_eq!(code, Some(0), "{report:#}");
+    assert_eq!((verdict(&report, "service"), verdict(&report, "readiness")), ("ok", "ok"), "{report:#}");
+    let plain = Process::start(&url, &[]);
+    let settings = [("ANTHROPIC_BASE_URL", url.as_str()), ("PORT", port(&plain.url))];
+    let (code, report) = examined(&[&settings[..], &tls].concat());
+    assert_eq!((code, verdict(&report, "service")), (Some(1), "problem"), "{report:#}");
+    assert!(finding(&report, "service")["found"].as_str().unwrap().contains("speaks no TLS"), "{report:#}");
+}
+
+#[test]
+fn a_database_that_cannot_be_made_is_not_called_good() {
+    let (code, report) =
+        examined(&[("DATABASE_URL", "sqlite:/nowhere/x.db"), ("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")]);
+    assert_eq!((code, verdict(&report, "database")), (Some(1), "problem"), "{report:#}");
+    assert!(finding(&report, "database")["found"].as_str().unwrap().contains("/nowhere"), "{report:#}");
 }
 
 #[test]

@@ -14,6 +14,16 @@ use crate::support::upstream::{Answer, Gate, Upstream};
 use crate::support::wire::{Wire, messages};
 
 #[tokio::test]
+async fn a_redis_that_is_away_at_the_start_is_told_once_and_without_its_password() {
+    let service = Process::start("http://127.0.0.1:9", &[("REDIS_URL", "redis://:canary@127.0.0.1:9")]);
+    service.logged("Limits are decided without Redis", 1).await;
+    service.signal("TERM");
+    let (_, log) = service.end().await;
+    let told = log.lines().filter(|line| line.contains("Limits are decided without Redis")).count();
+    assert_eq!((told, log.contains("canary")), (1, false), "{log}");
+}
+
+#[tokio::test]
 async fn f18_a_process_that_is_killed_cuts_its_streams_and_the_next_one_starts_with_all_that_had_ended() {
     let (upstream, folder) = (Upstream::start(), TempDir::new().unwrap());
     let file = folder.path().join("valetkey.db");

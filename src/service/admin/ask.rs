@@ -3,14 +3,20 @@
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use http::Uri;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use url::form_urlencoded;
+use utoipa::IntoParams;
 
 use super::fault::Fault;
 use crate::service::object_of::ObjectOf;
 
-/// The query.
+/// The query. A parameter that the route does not know is refused: a filter with a wrong name would let everything pass.
 pub(super) struct Asked<T>(pub T);
+
+/// The query of a route whose parameters are those of two.
+pub(super) struct AskedBoth<T, U>(pub T, pub U);
 
 /// What the path names.
 pub(super) struct Named<T>(pub T);
@@ -18,12 +24,26 @@ pub(super) struct Named<T>(pub T);
 /// The body, an object.
 pub(super) struct Said<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+impl<S: Send + Sync, T: DeserializeOwned + IntoParams> FromRequestParts<S> for Asked<T> {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
-        let asked = Query::<T>::try_from_uri(&parts.uri);
-        asked.map(|Query(asked)| Self(asked)).map_err(|error| Fault::Invalid(error.body_text()))
+        refuse_unknown(&parts.uri, &names::<T>())?;
+        query(&parts.uri).map(Self)
+    }
+}
+
+impl<S, T, U> FromRequestParts<S> for AskedBoth<T, U>
+where
+    S: Send + Sync,
+    T: DeserializeOwned + IntoParams,
+    U: DeserializeOwned + IntoParams,
+{
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        refuse_unknown(&parts.uri, &[names::<T>(), names::<U>()].concat())?;
+        Ok(Self(query(&parts.uri)?, query(&parts.uri)?))
     }
 }
 
@@ -44,3 +64,23 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Said<T> {
         said.map(|Json(ObjectOf(said))| Self(said)).map_err(|error| Fault::Invalid(error.body_text()))
     }
 }
+
+fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Fault> {
+    Query::try_from_uri(uri).map(|Query(asked)| asked).map_err(|error| Fault::Invalid(error.body_text()))
+}
+
+/// The parameters of `T`, as the document of the API has them.
+fn names<T: IntoParams>() -> Vec<String> {
+    T::into_params(|| None).into_iter().map(|parameter| parameter.name).collect()
+}
+
+/// serde could do it only if one struct had all parameters of a route.
+fn refuse_unknown(uri: &Uri, known: &[String]) -> Result<(), Fault> {
+    let query = uri.query().unwrap_or_default();
+    let mut names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
+    let Some(name) = names.find(|name| known.iter().all(|known| known != name)) else { return Ok(()) };
+    let shown: String = name.chars().filter(|char| !char.is_control()).take(LONGEST_SHOWN).collect();
+    Err(Fault::Invalid(format!("There is no parameter `{shown}` here, but {}", known.join(", "))))
+}
+
+const LONGEST_SHOWN: usize = 50;

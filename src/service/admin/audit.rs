@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::ask::Asked;
 use super::desk::Desk;
 use super::fault::Fault;
-use super::view::{Listed, PageQuery, millis};
+use super::view::{Listed, PageQuery, is_row_id, millis};
 use crate::service::store::AuditEntry;
 
 /// What somebody did.
@@ -38,7 +38,7 @@ pub(super) async fn list(
     State(desk): State<Desk>,
     Asked(page): Asked<PageQuery>,
 ) -> Result<Json<Listed<AuditView>>, Fault> {
-    let page = desk.database.audit().list(&page.read()?).await?;
+    let page = desk.database.audit().list(&page.read_if(is_row_id)?).await?;
     Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 pub(in crate::service) use self::change::{DeviceChange, LimitsView};
-use super::ask::{Asked, Named, Said};
+use super::ask::{AskedBoth, Named, Said};
 use super::desk::Desk;
 use super::fault::Fault;
 use super::trail::Attempt;
@@ -64,11 +64,11 @@ pub(super) struct DeviceQuery {
     responses((status = 200, description = "A page of devices", body = Listed<DeviceView>), Fault))]
 pub(super) async fn list(
     State(desk): State<Desk>,
-    Asked(query): Asked<DeviceQuery>,
-    Asked(page): Asked<PageQuery>,
+    AskedBoth(query, page): AskedBoth<DeviceQuery, PageQuery>,
 ) -> Result<Json<Listed<DeviceView>>, Fault> {
     let filter = DeviceFilter { prefix: query.search, state: query.state.as_deref().map(state).transpose()? };
-    let page = desk.database.devices().list(&filter, &page.read()?, desk.clock.now()).await?;
+    let page = page.read_if(|cursor| DeviceId::parse(cursor).is_ok())?;
+    let page = desk.database.devices().list(&filter, &page, desk.clock.now()).await?;
     Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
 }
 

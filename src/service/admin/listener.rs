@@ -24,7 +24,12 @@ pub(super) struct AdminListener {
 /// What the admin listener at `address` shows of the TLS that clients are served: beyond loopback all of it, because the
 /// admin token must not cross a network in the clear; on loopback nothing, because no certificate names 127.0.0.1.
 pub(in crate::service) fn tls_at(address: SocketAddr, tls: Option<&Arc<Tls>>) -> Option<Arc<Tls>> {
-    tls.filter(|_| !address.ip().is_loopback()).cloned()
+    tls.filter(|_| speaks_tls_at(address)).cloned()
+}
+
+/// Whether the admin listener at `address` speaks TLS when clients are served TLS.
+pub(in crate::service) fn speaks_tls_at(address: SocketAddr) -> bool {
+    !address.ip().is_loopback()
 }
 
 impl AdminListener {

@@ -1,5 +1,7 @@
 //! `/admin/revocations`: who is shut out.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
@@ -10,10 +12,10 @@ use super::ask::{Asked, Named, Said};
 use super::desk::Desk;
 use super::fault::Fault;
 use super::trail::Attempt;
-use super::view::{Listed, PageQuery, millis};
+use super::view::{LATEST_MILLIS, Listed, PageQuery, is_row_id, millis};
 use crate::service::store::{NewRevocation, Revocation, RevocationKind};
 
-/// What to shut out: exactly one of the first six, and why.
+/// What to shut out: exactly one of the first seven, why, and for how long. What the list shows can be said again.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::service) struct RevocationRequest {
@@ -34,9 +36,25 @@ pub(in crate::service) struct RevocationRequest {
     pub app_version: Option<String>,
     /// All tokens issued before this Unix second, which must have come; devices can get new ones.
     pub issued_before: Option<u64>,
+    /// A device's tokens issued before a Unix second, which must have come, as `<device>@<second>`; it can get a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200, pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]@[0-9]{1,15}$")]
+    pub device_tokens: Option<String>,
     /// For other administrators.
     #[schema(max_length = 1000)]
     pub reason: Option<String>,
+    /// When it ends, in Unix milliseconds to come; null is never, or of `jti` and `device_tokens`, when the tokens could not
+    /// be used any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+}
+
+/// What a request says.
+struct Read {
+    kind: RevocationKind,
+    value: String,
+    reason: Option<String>,
+    expires_at: Option<SystemTime>,
 }
 
 /// Which revocation.
@@ -52,7 +70,7 @@ pub(super) struct RevocationPath {
 pub(super) struct RevocationView {
     /// Names this revocation.
     id: String,
-    /// `jti`, `device_id`, `user`, `org`, `app_version` or `issued_before`; or `device_tokens`, which leak detection makes.
+    /// `jti`, `device_id`, `user`, `org`, `app_version`, `issued_before` or `device_tokens`, which leak detection makes.
     kind: &'static str,
     /// Which one.
     value: String,
@@ -73,12 +91,13 @@ pub(super) async fn add(
     Extension(attempt): Extension<Attempt>,
     Said(request): Said<RevocationRequest>,
 ) -> Result<(StatusCode, Json<RevocationView>), Fault> {
-    let (kind, value, reason) = request.read()?;
+    let Read { kind, value, reason, expires_at } = request.read(desk.clock.now())?;
     if request_is_from_the_future(kind, &value, desk.clock.unix_seconds()) {
-        return Err(Fault::Invalid("`issued_before` is not a Unix second of the past".into()));
+        return Err(Fault::Invalid(format!("`{}` is not a Unix second of the past", kind.as_str())));
     }
-    // A single token is forgotten when it could not be used any more anyway.
-    let expires_at = (kind == RevocationKind::Jti).then(|| desk.last_token_ends());
+    // Tokens that are named are forgotten when they could not be used any more anyway.
+    let is_passing = matches!(kind, RevocationKind::Jti | RevocationKind::DeviceTokens);
+    let expires_at = expires_at.or_else(|| is_passing.then(|| desk.last_token_ends()));
     let new = NewRevocation { kind, value, reason, created_by: attempt.actor().to_owned(), expires_at };
     let mut change = attempt.begin(&desk).await?;
     let revocation = change.revoke(&new).await?;
@@ -93,7 +112,7 @@ pub(super) async fn list(
     State(desk): State<Desk>,
     Asked(page): Asked<PageQuery>,
 ) -> Result<Json<Listed<RevocationView>>, Fault> {
-    let page = desk.database.revocations().list(&page.read()?).await?;
+    let page = desk.database.revocations().list(&page.read_if(is_row_id)?).await?;
     Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
 }
 
@@ -114,7 +133,7 @@ pub(super) async fn delete(
 }
 
 impl RevocationRequest {
-    fn read(self) -> Result<(RevocationKind, String, Option<String>), Fault> {
+    fn read(self, now: SystemTime) -> Result<Read, Fault> {
         let second = self.issued_before.map(|second| second.to_string());
         let named = [
             (RevocationKind::Jti, self.jti),
@@ -123,9 +142,10 @@ impl RevocationRequest {
             (RevocationKind::Org, self.org),
             (RevocationKind::AppVersion, self.app_version),
             (RevocationKind::IssuedBefore, second),
+            (RevocationKind::DeviceTokens, self.device_tokens),
         ];
         let mut named = named.into_iter().filter_map(|(kind, value)| Some((kind, value?)));
-        let choices = "`jti`, `device_id`, `user`, `org`, `app_version` and `issued_before`";
+        let choices = "`jti`, `device_id`, `user`, `org`, `app_version`, `issued_before` and `device_tokens`";
         let (Some((kind, value)), None) = (named.next(), named.next()) else {
             return Err(Fault::Invalid(format!("Exactly one of {choices} must be given")));
         };
@@ -134,11 +154,29 @@ impl RevocationRequest {
         {
             return Err(Fault::Invalid("A value has 1 to 200 characters and a reason at most 1000".into()));
         }
-        if kind == RevocationKind::DeviceId {
-            super::devices::device_id(&value)?;
+        match kind {
+            RevocationKind::DeviceId => drop(super::devices::device_id(&value)?),
+            RevocationKind::DeviceTokens => check_device_tokens(&value)?,
+            _ => {}
         }
-        Ok((kind, value, self.reason))
+        let expires_at = self.expires_at.map(|end| to_come(end, now)).transpose()?;
+        Ok(Read { kind, value, reason: self.reason, expires_at })
     }
+}
+
+/// Whether this is a device and a second, and written in the one way that the list has.
+fn check_device_tokens(value: &str) -> Result<(), Fault> {
+    let shape = || Fault::Invalid("`device_tokens` is not a device and a Unix second, as <device>@<second>".into());
+    let (device, second) = value.split_once('@').ok_or_else(shape)?;
+    super::devices::device_id(device)?;
+    second.parse::<u64>().ok().filter(|number| number.to_string() == second).map(drop).ok_or_else(shape)
+}
+
+/// The moment at which a revocation ends.
+fn to_come(end: u64, now: SystemTime) -> Result<SystemTime, Fault> {
+    let end = Some(end).filter(|end| *end < LATEST_MILLIS).map(|end| UNIX_EPOCH + Duration::from_millis(end));
+    let fault = || Fault::Invalid("`expires_at` is not a Unix millisecond to come".into());
+    end.filter(|end| *end > now).ok_or_else(fault)
 }
 
 fn view(revocation: Revocation) -> RevocationView {
@@ -155,5 +193,10 @@ fn view(revocation: Revocation) -> RevocationView {
 
 /// Such a one would cover every token that is issued until then.
 fn request_is_from_the_future(kind: RevocationKind, value: &str, now: u64) -> bool {
-    kind == RevocationKind::IssuedBefore && value.parse::<u64>().is_ok_and(|second| second > now)
+    let second = match kind {
+        RevocationKind::IssuedBefore => value,
+        RevocationKind::DeviceTokens => value.split_once('@').map_or("", |(_, second)| second),
+        _ => return false,
+    };
+    second.parse::<u64>().is_ok_and(|second| second > now)
 }

@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::ask::Asked;
+use super::ask::AskedBoth;
 use super::desk::Desk;
 use super::fault::Fault;
 use super::view::{Listed, PageQuery, millis, moment};
@@ -104,8 +104,7 @@ pub(super) struct RequestView {
         Fault))]
 pub(super) async fn sums(
     State(desk): State<Desk>,
-    Asked(query): Asked<UsageQuery>,
-    Asked(sum): Asked<SumQuery>,
+    AskedBoth(query, sum): AskedBoth<UsageQuery, SumQuery>,
 ) -> Result<Response, Fault> {
     let by = match sum.group_by.as_deref().unwrap_or("device") {
         "device" => TotalsBy::Device,
@@ -134,8 +133,7 @@ pub(super) async fn sums(
     responses((status = 200, description = "A page of requests", body = Listed<RequestView>), Fault))]
 pub(super) async fn requests(
     State(desk): State<Desk>,
-    Asked(query): Asked<UsageQuery>,
-    Asked(page): Asked<PageQuery>,
+    AskedBoth(query, page): AskedBoth<UsageQuery, PageQuery>,
 ) -> Result<Json<Listed<RequestView>>, Fault> {
     let page = desk.database.usage().list(&query.read()?, &page.read()?).await?;
     Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
@@ -188,7 +186,7 @@ fn csv(rows: &[UsageSum]) -> String {
     );
     for row in rows {
         let key = row.key.as_deref().unwrap_or_default().replace('"', "\"\"");
-        let guard = if key.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+        let guard = if is_formula(&key) { "'" } else { "" };
         let UsageSum { requests, input_tokens, output_tokens, cost_usd, .. } = row;
         let (written, read) = (row.cache_creation_input_tokens, row.cache_read_input_tokens);
         // Writing to a String cannot fail.
@@ -198,6 +196,13 @@ fn csv(rows: &[UsageSum]) -> String {
         );
     }
     text
+}
+
+/// Whether a spreadsheet may take this for a formula: some skip white space before it, and some read the wide signs of East
+/// Asian keyboards like the usual ones.
+fn is_formula(key: &str) -> bool {
+    let signs = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+    key.starts_with(['\t', '\r']) || key.trim_start().starts_with(signs)
 }
 
 fn view(row: UsageRow) -> RequestView {
@@ -227,4 +232,19 @@ fn view(row: UsageRow) -> RequestView {
 
 fn dollars(microusd: u64) -> f64 {
     MicroDollars::new(microusd).in_dollars()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_may_take_for_a_formula_is_marked() {
+        for formula in ["=1", "+1", "-1", "@a", "\t=1", " =1", "\n+1", "\u{a0}-1", "\u{ff1d}1", " \u{ff20}a", "\ra"] {
+            assert!(is_formula(formula), "{formula:?}");
+        }
+        for text in ["", " ", "ada", "a=1", " ada", "claude-5"] {
+            assert!(!is_formula(text), "{text:?}");
+        }
+    }
 }

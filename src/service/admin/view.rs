@@ -4,9 +4,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use super::fault::Fault;
-use crate::service::store::PageRequest;
+use crate::service::store::{PageRequest, StoreError};
 
 /// Which part of a list to give.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -28,6 +29,17 @@ impl PageQuery {
         }
         Ok(PageRequest { cursor: self.cursor, limit })
     }
+
+    /// The same of a list whose cursors are known by their shape.
+    pub(super) fn read_if(self, is_cursor: impl FnOnce(&str) -> bool) -> Result<PageRequest, Fault> {
+        let page = self.read()?;
+        if page.cursor.as_deref().is_none_or(is_cursor) { Ok(page) } else { Err(StoreError::Cursor.into()) }
+    }
+}
+
+/// Whether this is the id of a row, which lists in the order of making have for a cursor.
+pub(super) fn is_row_id(cursor: &str) -> bool {
+    Uuid::try_parse(cursor).is_ok()
 }
 
 /// A part of a list.
@@ -48,12 +60,13 @@ pub(super) fn millis(at: SystemTime) -> u64 {
 pub(super) fn moment(name: &str, text: &str) -> Result<SystemTime, Fault> {
     let fault = || Fault::Invalid(format!("`{name}` is neither Unix milliseconds nor a day such as 2026-01-31"));
     if let Ok(millis) = text.parse::<u64>() {
-        // Beyond this no calendar of ours goes.
-        let latest = 253_402_300_800_000;
-        return if millis < latest { Ok(UNIX_EPOCH + Duration::from_millis(millis)) } else { Err(fault()) };
+        return if millis < LATEST_MILLIS { Ok(UNIX_EPOCH + Duration::from_millis(millis)) } else { Err(fault()) };
     }
     let at_midnight = format!("{text}T00:00:00Z");
     humantime::parse_rfc3339(&at_midnight).map_err(|_| fault())
 }
+
+/// The year 10000 in Unix milliseconds. No calendar of ours goes so far.
+pub(super) const LATEST_MILLIS: u64 = 253_402_300_800_000;
 
 const DEFAULT_PAGE: u32 = 100;

@@ -7,6 +7,7 @@ use super::connection::Connection;
 use super::failure::Failure;
 use crate::service::admin::{DeviceChange, LimitsView};
 use crate::service::budgets::{Limits, amount};
+use crate::service::config::{PatternFault, check_pattern};
 use crate::service::money::MicroDollars;
 use crate::wire::DeviceId;
 
@@ -23,7 +24,7 @@ pub(super) struct DeviceChanges {
     #[arg(long)]
     user: Option<String>,
     /// The models it may ask for, separated by commas; claude-haiku-* stands for all that begin so
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = model)]
     models: Option<Vec<String>>,
     /// It may ask for all models
     #[arg(long, conflicts_with = "models")]
@@ -143,4 +144,9 @@ impl DeviceChanges {
             concurrent: limit(self.concurrent, current.concurrent, self.unsets(Field::Concurrent)),
         }
     }
+}
+
+/// A model, or a beginning and `*`.
+fn model(text: &str) -> Result<String, PatternFault> {
+    check_pattern(text).map(|()| text.to_owned())
 }

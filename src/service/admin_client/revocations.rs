@@ -99,6 +99,7 @@ impl From<New> for RevocationRequest {
             app_version: whom.app_version,
             issued_before: whom.issued_before,
             reason,
+            ..Self::default()
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod budgets;
 mod governance;
+mod listeners;
 mod prices;
 mod reporting;
 mod signing;
@@ -20,7 +21,7 @@ use tracing::level_filters::LevelFilter;
 use super::sources::Places;
 use super::{
     BootstrapMode, ConfigProblem, Enrolment, Flags, Listen, LogConfig, TokenPolicy, UpstreamAuth, UpstreamConfig,
-    is_local,
+    check_pattern, is_local,
 };
 use crate::secret::Secret;
 use crate::service::issue::Terms;
@@ -124,12 +125,24 @@ impl Reader {
         if base_url.as_ref().is_some_and(|url| !url.is_tls() && !url.is_loopback() && !is_local(host)) {
             self.wrong("PROXY_BASE_URL", "must be https: tokens would cross the network in the clear".into());
         }
-        let models = list(flags.allowed_models.as_deref());
+        let models = self.models(flags);
         // Each token carries the list, and a token has to stay far below the usual limit of a header.
         if models.iter().map(String::len).sum::<usize>() > 1000 {
             self.wrong("ALLOWED_MODELS", "is longer than 1000 characters; use patterns such as claude-haiku-*".into());
         }
         Terms { base_url: base_url.map(|url| url.as_base_url().to_owned()), models }
+    }
+
+    /// An empty entry is refused and not passed over: a list of nothing else would allow all models.
+    fn models(&mut self, flags: &Flags) -> Vec<String> {
+        let Some(text) = set(flags.allowed_models.as_deref()) else { return Vec::new() };
+        let models: Vec<_> = text.split(',').map(|model| model.trim().to_owned()).collect();
+        for model in &models {
+            if let Err(fault) = check_pattern(model) {
+                self.wrong("ALLOWED_MODELS", format!("{model:?} {fault}"));
+            }
+        }
+        models
     }
 
     pub(super) fn enrolment(&mut self, flags: &Flags, host: IpAddr) -> Enrolment {
@@ -155,9 +168,11 @@ impl Reader {
         let mut origins = Vec::new();
         for text in list(flags.cors_origins.as_deref()) {
             let parsed = url::Url::parse(&text).ok().filter(|url| url.origin().ascii_serialization() == text);
-            match (parsed, HeaderValue::from_str(&text)) {
-                (Some(_), Ok(value)) => origins.push(value),
-                _ => self.wrong("CORS_ORIGINS", format!("{text:?} is not an origin such as https://app.example")),
+            if let (Some(_), Ok(value)) = (parsed, HeaderValue::from_str(&text)) {
+                origins.push(value);
+            } else {
+                let shown = shown(&text);
+                self.wrong("CORS_ORIGINS", format!("{shown} is not an origin such as https://app.example"));
             }
         }
         origins
@@ -176,7 +191,7 @@ impl Reader {
     }
 
     fn origin(&mut self, variable: &'static str, text: &str) -> Option<Origin> {
-        Origin::parse(text).map_err(|error| self.wrong(variable, format!("{text:?} {error}"))).ok()
+        Origin::parse(text).map_err(|error| self.wrong(variable, format!("{} {error}", shown(text)))).ok()
     }
 
     fn millis(&mut self, variable: &'static str, value: Option<&str>, default: u64) -> Duration {
@@ -223,6 +238,11 @@ pub(super) fn set(value: Option<&str>) -> Option<&str> {
 fn list(value: Option<&str>) -> Vec<String> {
     let text = set(value).unwrap_or_default();
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+/// An address as a message may have it: what stands before an @ may be a password.
+fn shown(address: &str) -> String {
+    if address.contains('@') { "an address with an @, not shown here,".to_owned() } else { format!("{address:?}") }
 }
 
 /// The file in `sqlite:<file>`, `sqlite://<file>` and either with options behind it.

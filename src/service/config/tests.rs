@@ -344,3 +344,55 @@ fn a41_what_is_wrong_with_a_collector_or_sentry_is_said_without_its_secrets() {
     let sentry = read(&[KEY, "--sentry-dsn=https://canary@sentry.example/1"]).unwrap().sentry;
     assert!(!format!("{sentry:?}").contains("canary"), "{sentry:?}");
 }
+
+#[test]
+fn what_cannot_work_is_refused() {
+    let cases: [(&[&str], &str); 5] = [
+        (&["--port=4000", "--admin-port=4000"], "ADMIN_PORT"),
+        (&["--database-url=sqlite::memory:"], "DATABASE_URL"),
+        (&["--database-url=sqlite:x.db?mode=ro"], "DATABASE_URL"),
+        (&["--allowed-models=,"], "ALLOWED_MODELS"),
+        (&["--allowed-models=claude-*-5"], "ALLOWED_MODELS"),
+    ];
+    for (flags, variable) in cases {
+        let found = wrong(&[&[KEY], flags].concat());
+        assert!(!found.is_empty() && found.iter().all(|name| *name == variable), "{flags:?}: {found:?}");
+    }
+    assert!(read(&[KEY, "--port=0", "--admin-port=0"]).is_ok());
+    assert!(read(&[KEY, "--port=4000", "--admin-port=4000", "--admin-host=::1"]).is_ok());
+}
+
+#[test]
+fn a41_an_address_with_a_password_is_not_shown() {
+    let arguments = [
+        KEY,
+        "--anthropic-base-url=https://user:canary@a.example",
+        "--proxy-base-url=https://user:canary@b.example",
+        "--cors-origins=https://user:canary@c.example",
+    ];
+    let problems = read(&arguments).unwrap_err();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(!format!("{problems:?}").contains("canary"), "{problems:?}");
+}
+
+#[test]
+fn credentials_in_the_clear_and_records_that_go_too_early_are_warnings() {
+    let beyond = [KEY, STRONG, "--host=0.0.0.0", "--bootstrap-mode=closed"];
+    let admin = ["--admin-host=0.0.0.0", "--admin-token=b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A"];
+    let cases: [(Vec<&str>, &[&str]); 9] = [
+        (vec![KEY], &[]),
+        (beyond.to_vec(), &["HOST"]),
+        ([&beyond[..], &["--proxy-base-url=https://a.example"]].concat(), &[]),
+        ([&[KEY], &admin[..]].concat(), &["ADMIN_HOST"]),
+        (vec![KEY, "--anthropic-base-url=http://gateway.example"], &["ANTHROPIC_BASE_URL"]),
+        (vec![KEY, "--anthropic-base-url=http://127.0.0.1:9"], &[]),
+        (vec![KEY, "--usage-retention-days=30", "--org-budget=5/day,9/month"], &["USAGE_RETENTION_DAYS"]),
+        (vec![KEY, "--usage-retention-days=7", "--user-budget=5/week"], &[]),
+        (vec![KEY, "--usage-retention-days=1"], &[]),
+    ];
+    for (flags, variables) in cases {
+        let config = read(&flags).unwrap();
+        let found: Vec<_> = config.warnings().iter().map(|warning| warning.variable).collect();
+        assert_eq!(found, variables, "{flags:?}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::Finding;
 use super::finding::whole;
+use crate::service::check;
 use crate::service::config::DatabaseUrl;
 use crate::service::store::{self, Inspection, StoreError};
 
@@ -11,6 +12,10 @@ pub(super) async fn examine(url: &DatabaseUrl) -> Finding {
         DatabaseUrl::Sqlite(path) => path.display().to_string(),
         DatabaseUrl::Postgres(_) => "PostgreSQL".to_owned(),
     };
+    // A look at the file as it is says nothing of what a start would do to it.
+    if let (DatabaseUrl::Sqlite(_), Err(fault)) = (url, check::database(url)) {
+        return Finding::problem(CHECK, fault, "make the folder, and let the service's user write there");
+    }
     match store::inspect(url).await {
         Ok(Inspection::Missing) => Finding::ok(CHECK, format!("{what} is not there yet; the first start makes it")),
         Ok(Inspection::Empty) => Finding::ok(CHECK, format!("{what} has no tables yet; the first start makes them")),

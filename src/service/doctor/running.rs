@@ -1,5 +1,7 @@
 //! Whether the service itself runs here, and how it is.
 
+use std::error::Error;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use serde_json::Value;
 
 use super::Finding;
 use super::finding::whole;
+use crate::service::admin;
 use crate::service::config::Config;
 use crate::wire::names::{HEALTH_PATH, READY_PATH};
 
@@ -17,20 +20,28 @@ pub(super) async fn examine(config: &Config, patience: Duration) -> Vec<Finding>
     if address.port() == 0 {
         return vec![Finding::ok(CHECK, "PORT is 0: where the service runs is not known")];
     }
-    let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).tls_certs_only([]);
-    let client = match client.timeout(patience).build() {
+    let client = match client(patience) {
         Ok(client) => client,
         Err(error) => return vec![Finding::warning(CHECK, whole(&error), "")],
     };
-    let here = Here { client, url: url(address) };
+    let here = Here { client, url: url(address, config.tls.is_some()) };
     let mut findings = vec![here.health().await];
     if findings[0].verdict == super::Verdict::Ok {
         findings.push(here.readiness().await);
         if config.admin.address.port() != 0 {
-            findings.push(Here { url: url(config.admin.address), ..here }.admin().await);
+            let address = config.admin.address;
+            let is_tls = config.tls.is_some() && admin::speaks_tls_at(address);
+            findings.push(Here { url: url(address, is_tls), ..here }.admin().await);
         }
     }
     findings
+}
+
+/// What asks. It takes any certificate: none names the address of a listener, such as 127.0.0.1, and who answers is a
+/// process of this machine, which is shown no secret. Whether clients can trust the certificate is not asked here.
+fn client(patience: Duration) -> reqwest::Result<Client> {
+    let builder = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(patience);
+    builder.tls_certs_only([]).tls_danger_accept_invalid_certs(true).build()
 }
 
 /// A listener of the service.
@@ -44,6 +55,10 @@ impl Here {
         let url = &self.url;
         let (status, body) = match self.get(HEALTH_PATH).await {
             Ok(answer) => answer,
+            Err(error) if speaks_no_tls(&error) => {
+                let found = format!("what runs at {url} speaks no TLS, and TLS_CERT_FILE is set: {}", whole(&error));
+                return Finding::problem(CHECK, found, "restart it; or choose another PORT");
+            }
             Err(error) if error.is_connect() => {
                 return Finding::warning(CHECK, format!("nothing runs at {url}"), "start it with valetkey serve");
             }
@@ -92,13 +107,23 @@ impl Here {
 }
 
 /// Where a listener is reached from this machine.
-fn url(address: SocketAddr) -> String {
+fn url(address: SocketAddr, is_tls: bool) -> String {
     let host = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    format!("http://{}", SocketAddr::new(host, address.port()))
+    let scheme = if is_tls { "https" } else { "http" };
+    format!("{scheme}://{}", SocketAddr::new(host, address.port()))
+}
+
+/// Whether somebody answered, and not as a handshake goes. An I/O error does not name what it holds as its source.
+fn speaks_no_tls(error: &(dyn Error + 'static)) -> bool {
+    let cause = match error.downcast_ref::<io::Error>() {
+        Some(error) => error.get_ref().map(|error| error as &(dyn Error + 'static)),
+        None => error.source(),
+    };
+    error.is::<rustls::Error>() || cause.is_some_and(speaks_no_tls)
 }
 
 const CHECK: &str = "service";

@@ -27,6 +27,8 @@ pub(super) struct Link {
 
 /// Whether Redis is asked.
 enum State {
+    /// Nobody has tried to connect yet.
+    New,
     Healthy(MultiplexedConnection),
     Degraded(RedisFault),
 }
@@ -38,7 +40,7 @@ impl Link {
     /// Degraded, until the courier has connected.
     pub(super) fn new(instances: NonZeroU32) -> Self {
         Self {
-            state: Mutex::new(State::Degraded(RedisFault::Unreachable)),
+            state: Mutex::new(State::New),
             misses: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
             instances: AtomicU32::new(instances.get()),
@@ -53,6 +55,7 @@ impl Link {
     pub(super) fn connection(&self) -> Result<MultiplexedConnection, RedisFault> {
         match &*self.state() {
             State::Healthy(connection) => Ok(connection.clone()),
+            State::New => Err(RedisFault::Unreachable),
             State::Degraded(fault) => Err(*fault),
         }
     }
@@ -90,12 +93,12 @@ impl Link {
     pub(super) fn restore(&self, connection: &MultiplexedConnection) {
         self.misses.store(0, Ordering::Relaxed);
         let was = std::mem::replace(&mut *self.state(), State::Healthy(connection.clone()));
-        if matches!(was, State::Degraded(_)) {
+        if !matches!(was, State::Healthy(_)) {
             tracing::info!(instances = self.instances().get(), "Redis decides limits");
         }
     }
 
-    /// Requests are not to ask Redis; whether they were until now.
+    /// Requests are not to ask Redis; whether they were until now. It is told once, until something else is wrong.
     pub(super) fn degrade(&self, fault: RedisFault) -> bool {
         let was = std::mem::replace(&mut *self.state(), State::Degraded(fault));
         let is_news = !matches!(was, State::Degraded(same) if same == fault);
@@ -120,6 +123,7 @@ impl Link {
     pub(super) fn fault(&self) -> Option<RedisFault> {
         match &*self.state() {
             State::Healthy(_) => None,
+            State::New => Some(RedisFault::Unreachable),
             State::Degraded(fault) => Some(*fault),
         }
     }

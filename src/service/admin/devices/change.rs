@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::state;
 use crate::service::admin::fault::Fault;
 use crate::service::budgets::Limits;
+use crate::service::config::check_pattern;
 use crate::service::object_of::ObjectOf;
 use crate::service::store::DevicePatch;
 
@@ -23,6 +24,7 @@ pub(in crate::service) struct DeviceChange {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
     pub user: Option<Option<String>>,
     #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    /// Ids, or beginnings of ids with a `*` behind them.
     #[schema(value_type = Option<Vec<String>>)]
     pub models: Option<Option<Vec<String>>>,
     /// Replaces all four; null takes all back.
@@ -68,6 +70,9 @@ impl DeviceChange {
             return Err(Fault::Invalid(
                 "`models` is longer than 1000 characters; use patterns such as claude-haiku-*".into(),
             ));
+        }
+        for model in self.models.iter().flatten().flatten() {
+            check_pattern(model).map_err(|fault| Fault::Invalid(format!("`models`: {model:?} {fault}")))?;
         }
         let names = [&self.org, &self.user];
         if names.into_iter().flatten().flatten().any(|name| name.is_empty() || name.chars().count() > 200) {

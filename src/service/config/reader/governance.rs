@@ -66,12 +66,15 @@ impl Reader {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             return DatabaseUrl::Postgres(Secret::new(url));
         }
-        let file = sqlite_file(url).unwrap_or_else(|| {
-            // The URL may hold a password, so it is not shown.
-            self.wrong("DATABASE_URL", "is neither sqlite:<file> nor postgres://…".into());
-            "valetkey.db"
-        });
-        DatabaseUrl::Sqlite(PathBuf::from(file))
+        // The URL may hold a password, so it is not shown.
+        let fault = match sqlite_file(url) {
+            None => "is neither sqlite:<file> nor postgres://…",
+            Some(_) if url.contains('?') => "has something behind a ?; of SQLite only the file can be said",
+            Some(":memory:") => "is in memory, where each connection would have a database of its own; name a file",
+            Some(file) => return DatabaseUrl::Sqlite(PathBuf::from(file)),
+        };
+        self.wrong("DATABASE_URL", fault.into());
+        DatabaseUrl::Sqlite(PathBuf::from("valetkey.db"))
     }
 
     pub(in crate::service::config) fn admin(&mut self, flags: &Flags) -> AdminConfig {

@@ -1,0 +1,67 @@
+//! What is not wrong and still should be said: credentials that cross a network in the clear, and records that are deleted
+//! too early.
+
+use super::{Config, ConfigProblem, DefaultLimits, is_local};
+use crate::service::budgets::Period;
+
+/// All that should be said of `config`.
+pub(super) fn of(config: &Config) -> Vec<ConfigProblem> {
+    [clients(config), administrators(config), upstream(config), retention(config)].into_iter().flatten().collect()
+}
+
+/// With an https `PROXY_BASE_URL` somebody in front is known to end TLS.
+fn clients(config: &Config) -> Option<ConfigProblem> {
+    let in_front = config.terms.base_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+    let is_clear = !is_local(config.listen.address.ip()) && config.tls.is_none() && !in_front;
+    is_clear.then(|| {
+        let message = "other machines can connect, and this service speaks no TLS: that is fine behind a proxy that ends \
+                       TLS (then set PROXY_BASE_URL); else tokens and prompts cross the network in the clear, so set \
+                       TLS_CERT_FILE and TLS_KEY_FILE";
+        warning("HOST", message)
+    })
+}
+
+fn administrators(config: &Config) -> Option<ConfigProblem> {
+    (!is_local(config.admin.address.ip()) && config.tls.is_none()).then(|| {
+        let message = "other machines can connect, and this service speaks no TLS: the admin token crosses the network \
+                       in the clear unless a proxy in front ends TLS; set TLS_CERT_FILE and TLS_KEY_FILE, or use a tunnel";
+        warning("ADMIN_HOST", message)
+    })
+}
+
+fn upstream(config: &Config) -> Option<ConfigProblem> {
+    let origin = &config.upstream.origin;
+    (!origin.is_tls() && !origin.is_loopback()).then(|| {
+        warning(
+            "ANTHROPIC_BASE_URL",
+            "is plain http: the real key and prompts cross the network in the clear; use https",
+        )
+    })
+}
+
+/// What a start reads anew must still be there.
+fn retention(config: &Config) -> Option<ConfigProblem> {
+    let kept = config.stores.retention.usage?.as_secs() / DAY;
+    let needed = longest(&config.budgets)?;
+    (kept < needed).then(|| {
+        let message = format!(
+            "{kept} is less than the {needed} days that a budget looks back: after a restart it has forgotten what was \
+             deleted"
+        );
+        warning("USAGE_RETENTION_DAYS", message)
+    })
+}
+
+/// The days of the longest period that has a limit by default. What an administrator allows single ones is not known here.
+fn longest(budgets: &DefaultLimits) -> Option<u64> {
+    let all = [budgets.device, budgets.user, budgets.org];
+    let has = |period: Period| all.iter().any(|limits| limits.of(period).is_some());
+    let periods = [(Period::Month, 31), (Period::Week, 7), (Period::Day, 1)];
+    periods.into_iter().find(|(period, _)| has(*period)).map(|(_, days)| days)
+}
+
+fn warning(variable: &'static str, message: impl Into<String>) -> ConfigProblem {
+    ConfigProblem { variable, message: message.into() }
+}
+
+const DAY: u64 = 24 * 3600;
