@@ -17,6 +17,7 @@ pub mod problem;
 pub mod recall;
 pub mod relay;
 pub mod reply;
+pub mod request_head;
 pub mod request_id;
 pub mod serve;
 pub mod shutdown;

@@ -29,6 +29,7 @@ use crate::transport::hold::{Budget, Held, HoldError, HoldLimits};
 use crate::transport::path::check_target;
 use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
+use crate::transport::request_head::check_head;
 use crate::transport::request_id::RequestId;
 use crate::transport::serve::Handler;
 use crate::transport::shutdown::Phase;
@@ -144,6 +145,7 @@ impl Handler for Endpoint {
         }
         let with_objects = self.parts.pipeline.offers_objects();
         let target = check_target(request.method(), request.uri())
+            .and_then(|()| check_head(request.version(), request.headers()))
             .and_then(|()| route(request.method(), request.uri().path(), with_objects));
         let asked = target.as_ref().ok().copied();
         let peer = self.parts.proxies.client(peer, request.headers());

@@ -12,6 +12,7 @@ use super::auth::{Caller, TokenPolicy};
 use super::bootstrap_guard::{BootstrapFigures, BootstrapGuard};
 use super::config::{BootstrapMode, Enrolment};
 use super::keyring::KeyRing;
+use super::object_of::ObjectOf;
 use super::standing::Standing;
 use crate::clock::Clock;
 use crate::secret::Secret;
@@ -75,7 +76,7 @@ impl Issuer {
     /// # Errors
     /// A [`Problem`] that says what is wrong with the body, or that the device may not enrol.
     pub(super) fn bootstrap(&self, body: &[u8]) -> Result<TokenResponse, Problem> {
-        let request: BootstrapRequest = serde_json::from_slice(body).map_err(|error| {
+        let ObjectOf::<BootstrapRequest>(request) = serde_json::from_slice(body).map_err(|error| {
             Problem::new(ErrorCode::BodyInvalid, format!("The body is not a bootstrap request: {error}"))
         })?;
         self.check_enrolment(request.enrolment.as_ref())?;

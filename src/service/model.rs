@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use serde_json::from_slice;
 
-use super::json::{Found, ObjectScanner};
+use super::json::{Found, ModelsScanner, ObjectScanner};
 use crate::transport::hold::{Inspector, Refusal};
 use crate::wire::ErrorCode;
 
@@ -42,22 +42,44 @@ impl ModelRule {
 /// The model asked for, filled in while the body is read.
 pub(super) type AskedModel = Arc<OnceLock<Box<str>>>;
 
-/// Reads `model` from a request's body as it passes, and enforces the rule on exactly the bytes that are forwarded.
+/// Reads the models that a request's body names as it passes, and enforces the rule on exactly the bytes that are
+/// forwarded.
 ///
-/// A token that may ask for any model is only metered: the scan ends with the first `model`. For a restricted token the
-/// whole body is scanned, because a second `model` further down could be the one that counts upstream.
+/// A token that may ask for any model is only metered: the scan ends with the first `model`. Otherwise, or when a budget
+/// has to pay, the whole body is scanned, because a second `model` further down could be the one that counts upstream.
 pub(super) struct ModelInspector {
-    scanner: ObjectScanner<1>,
+    scan: Scan,
     rule: ModelRule,
     asked: AskedModel,
     finished: bool,
+}
+
+enum Scan {
+    /// Up to the first `model`.
+    First(ObjectScanner<1>),
+    /// Everything.
+    Whole(ModelsScanner),
 }
 
 impl ModelInspector {
     /// Puts what it finds into `asked`.
     #[must_use]
     pub(super) fn new(rule: ModelRule, asked: AskedModel) -> Self {
-        Self { scanner: ObjectScanner::new(["model"]), rule, asked, finished: false }
+        let scan = if rule == ModelRule::Any {
+            Scan::First(ObjectScanner::new(["model"]))
+        } else {
+            Scan::Whole(ModelsScanner::new())
+        };
+        Self { scan, rule, asked, finished: false }
+    }
+
+    /// Lets nobody name two models, of which the upstream would take the dearer one: there is a price to be known.
+    #[must_use]
+    pub(super) fn priced(mut self, is_priced: bool) -> Self {
+        if is_priced {
+            self.scan = Scan::Whole(ModelsScanner::new());
+        }
+        self
     }
 
     fn is_strict(&self) -> bool {
@@ -65,58 +87,91 @@ impl ModelInspector {
     }
 
     fn judge(&mut self) -> Result<(), Refusal> {
-        let model = match self.scanner.found(0) {
+        let found = match &self.scan {
+            Scan::First(scanner) => scanner.found(0),
+            Scan::Whole(scanner) => scanner.model(),
+        };
+        let model = match found {
             Found::Nothing => return Ok(()),
-            Found::Value(raw) => from_slice::<String>(raw).ok().filter(|model| model.len() <= LONGEST_NAME),
-            Found::Repeated => return self.refuse("`model` appears more than once"),
-            Found::TooLong => None,
+            Found::Repeated if matches!(self.scan, Scan::Whole(_)) => {
+                return Err(ambiguous("`model` appears more than once"));
+            }
+            found => named(found),
         };
         let Some(model) = model else { return self.refuse("`model` is not a short text") };
-        if !self.rule.allows(&model) {
-            let message = format!("model: {} is not available to this device", shown(&model));
-            return Err(Refusal { code: ErrorCode::ModelNotAllowed, message });
-        }
+        self.allow(&model)?;
         self.asked.get_or_init(|| model.into());
-        self.finished = !self.is_strict();
+        self.finished = matches!(self.scan, Scan::First(_));
         Ok(())
+    }
+
+    /// Tools and fallbacks that are models themselves.
+    fn judge_others(&self, others: &[Found]) -> Result<(), Refusal> {
+        if !self.is_strict() {
+            return Ok(());
+        }
+        others.iter().try_for_each(|found| match named(found) {
+            Some(model) => self.allow(&model),
+            None => Err(ambiguous("the `model` of a tool or a fallback is not one short text")),
+        })
+    }
+
+    fn allow(&self, model: &str) -> Result<(), Refusal> {
+        if self.rule.allows(model) {
+            return Ok(());
+        }
+        let message = format!("model: {} is not available to this device", shown(model));
+        Err(Refusal { code: ErrorCode::ModelNotAllowed, message })
     }
 
     /// Refuses for a restricted token; for any other the upstream may judge.
     fn refuse(&mut self, reason: &str) -> Result<(), Refusal> {
         self.finished = !self.is_strict();
-        if self.finished {
-            return Ok(());
+        if self.finished { Ok(()) } else { Err(ambiguous(reason)) }
+    }
+
+    fn read(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let mut others = Vec::new();
+        let read = match &mut self.scan {
+            Scan::First(scanner) => scanner.feed_until_found(bytes),
+            Scan::Whole(scanner) => scanner.feed(bytes, &mut others),
+        };
+        if read.is_err() {
+            return self.refuse("the body is not a JSON object");
         }
-        Err(Refusal {
-            code: ErrorCode::ModelAmbiguous,
-            message: format!("The model cannot be told for certain: {reason}"),
-        })
+        self.judge_others(&others)?;
+        self.judge()
     }
 
     fn end(&mut self) -> Result<(), Refusal> {
+        let Scan::Whole(scanner) = &self.scan else { return Ok(()) };
         if self.finished {
             return Ok(());
         }
-        if !self.scanner.is_complete() {
+        if !scanner.is_complete() {
             return self.refuse("the body is not a complete JSON object");
         }
-        if *self.scanner.found(0) == Found::Nothing {
+        if *scanner.model() == Found::Nothing {
             return self.refuse("the body has no `model`");
         }
         Ok(())
     }
 }
 
+/// The model that a value names, if it is a short text.
+fn named(found: &Found) -> Option<String> {
+    let Found::Value(raw) = found else { return None };
+    from_slice::<String>(raw).ok().filter(|model| model.len() <= LONGEST_NAME)
+}
+
+fn ambiguous(reason: &str) -> Refusal {
+    let message = format!("The model cannot be told for certain: {reason}");
+    Refusal { code: ErrorCode::ModelAmbiguous, message }
+}
+
 impl Inspector for ModelInspector {
     fn piece(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        if self.finished {
-            return Ok(());
-        }
-        let read = if self.is_strict() { self.scanner.feed(bytes) } else { self.scanner.feed_until_found(bytes) };
-        if read.is_err() {
-            return self.refuse("the body is not a JSON object");
-        }
-        self.judge()
+        if self.finished { Ok(()) } else { self.read(bytes) }
     }
 
     fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
@@ -189,6 +244,36 @@ mod tests {
             assert_eq!(inspect(&ModelRule::Any, &body), (Ok(()), known.then(|| name.clone())));
             let restricted = if known { Ok(()) } else { Err(ErrorCode::ModelAmbiguous) };
             assert_eq!(inspect(&only(&["m*"]), &body).0, restricted);
+        }
+    }
+
+    #[test]
+    fn a30_a_tool_or_a_fallback_is_no_way_around_the_list() {
+        let rule = only(&["a", "b-*"]);
+        for (rest, verdict) in [
+            (r#""tools":[{"type":"advisor","model":"b-1"}],"fallbacks":[{"model":"a"}]"#, Ok(())),
+            (r#""tools":[{"name":"t","input_schema":{"properties":{"model":{"type":"string"}}}}]"#, Ok(())),
+            (r#""tools":[{"type":"advisor","model":"c"}]"#, Err(ErrorCode::ModelNotAllowed)),
+            (r#""fallbacks":[{"model":"c"}]"#, Err(ErrorCode::ModelNotAllowed)),
+            (r#""fallbacks":"default""#, Err(ErrorCode::ModelNotAllowed)),
+            (r#""tools":[{"model":"a","model":"c"}]"#, Err(ErrorCode::ModelAmbiguous)),
+        ] {
+            assert_eq!(inspect(&rule, &format!(r#"{{"model":"a",{rest}}}"#)).0, verdict, "{rest}");
+            assert_eq!(inspect(&ModelRule::Any, &format!(r#"{{"model":"a",{rest}}}"#)).0, Ok(()), "{rest}");
+        }
+    }
+
+    #[test]
+    fn a30_what_a_budget_pays_for_has_one_model() {
+        let inspect = |body: &str| {
+            let mut inspector = ModelInspector::new(ModelRule::Any, AskedModel::default()).priced(true);
+            inspector.piece(body.as_bytes()).and_then(|()| inspector.end()).map_err(|refusal| refusal.code)
+        };
+        for body in [r#"{"model":"a","max_tokens":1,"model":"b"}"#, r#"{"model":"a","\u006dodel":"b"}"#] {
+            assert_eq!(inspect(body), Err(ErrorCode::ModelAmbiguous), "{body}");
+        }
+        for body in [r#"{"model":"a","fallbacks":[{"model":"b"}]}"#, "nonsense", "{}", r#"{"model":7}"#] {
+            assert_eq!(inspect(body), Ok(()), "{body}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -29,7 +29,7 @@ use super::trace_context::Tracer;
 use super::upstream::{KeySwap, problem};
 use super::usage::{Ended, Meter, Recording, UsageSink};
 use crate::transport::connect::Connector;
-use crate::transport::headers::strip_upstream_response;
+use crate::transport::headers::{is_media_type, strip_upstream_response};
 use crate::transport::hold::{Both, Budget, Held, HoldError, HoldLimits, Inspector};
 use crate::transport::problem::Problem;
 use crate::transport::recall::Recall;
@@ -174,12 +174,20 @@ impl Pipeline {
             stake = self.gates.budgets.secure(stake, &caller, asked.get().map(AsRef::as_ref), &ask)?;
         }
         if arrival.route.names_model() {
-            stake = stake.passing(self.gates.pass(&caller, asked.get().map(AsRef::as_ref))?);
+            stake = match self.gates.pass(&caller, asked.get().map(AsRef::as_ref)) {
+                Ok(passage) => stake.passing(passage),
+                Err(problem) => {
+                    // It was told to come back, and cost nobody anything.
+                    stake.take_back();
+                    return Err(problem);
+                }
+            };
         }
         let sink = Arc::clone(&self.usage);
         let recording = Recording::open(&arrival.id, &caller, arrival.route.name(), asked, sink, arrival.at);
         let trace = self.tracer.and_then(|tracer| tracer.trace(&mut parts.headers));
         let mut recording = recording.staking(stake).priced(self.prices.load_full()).traced(trace);
+        let upload = body.upload();
         let request = self.swap.outbound(parts, body, &worker.upstream);
         match recall.unless(pin!(worker.upstream.send(request, self.first_byte))).await {
             Some(Ok(response)) => {
@@ -191,7 +199,13 @@ impl Pipeline {
                 recording.finish(Ended::Cancelled);
                 Err(HoldError::Broken.into())
             }
-            Some(Err(error)) => Err(failed(recording, Ended::Error, problem(&error))),
+            Some(Err(error)) => {
+                if upload.is_some_and(|upload| upload.passed().is_some()) {
+                    // An upstream that does not wait for the rest of a request is none that fails.
+                    recording.upstream_did(Outcome::Cancelled);
+                }
+                Err(failed(recording, Ended::Error, problem(&error)))
+            }
             None => Err(failed(recording, Ended::Revoked, revoked())),
         }
     }
@@ -208,7 +222,7 @@ impl Pipeline {
     ) -> Result<Response<Reply>, Problem> {
         let Exchange { route, id, mut recording, recall, results } = exchange;
         let (mut parts, body) = response.into_parts();
-        self.swap.strip_key(&mut parts.headers);
+        self.swap.strip_key(&mut parts);
         let upstream_id = parts.headers.get(REQUEST_ID_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
         if matches!(parts.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             return Err(refused_key(parts.status, upstream_id, recording));
@@ -225,7 +239,9 @@ impl Pipeline {
         let mut relay = Relay::new(body, self.silence, shutdown).recalled_by(recall).tapped(tap);
         if is_stream {
             parts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-            relay = relay.with_last_words(last_words);
+            if !parts.headers.contains_key(CONTENT_LENGTH) {
+                relay = relay.with_last_words(last_words);
+            }
         }
         Ok(Response::from_parts(parts, Reply::Relayed(Box::new(relay))))
     }
@@ -243,7 +259,7 @@ impl Pipeline {
             return Ok(None);
         }
         readable(headers)?;
-        let models = ModelInspector::new(caller.models().clone(), Arc::clone(asked));
+        let models = ModelInspector::new(caller.models().clone(), Arc::clone(asked)).priced(ask.is_some());
         let files =
             self.objects.as_ref().map_or_else(FileInspector::for_nobody, |objects| objects.files_of(caller.device()));
         let both = Both::new(models, files);
@@ -309,8 +325,7 @@ pub(super) fn refused_key(status: StatusCode, upstream_id: Option<String>, mut r
 }
 
 fn is_plain_event_stream(headers: &HeaderMap) -> bool {
-    let is_stream = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    is_stream && !headers.contains_key(CONTENT_ENCODING)
+    is_media_type(headers, "text/event-stream") && !headers.contains_key(CONTENT_ENCODING)
 }
 
 /// The last event of a stream that the service had to end.

@@ -23,7 +23,7 @@ pub use self::fields::PriceProblem;
 pub use self::rates::Conditions;
 use self::rates::{Factor, Picos, Rates};
 use super::money::MicroDollars;
-use super::usage::Tokens;
+use super::usage::{Share, Tokens};
 
 /// A table of prices.
 #[derive(Debug, Clone)]
@@ -102,6 +102,25 @@ impl Prices {
         }
         let costs = self.models.values().map(|rows| self.cost_by(rows, at, tokens, conditions).amount);
         Cost { amount: costs.max().unwrap_or_default(), estimated: true }
+    }
+
+    /// What `tokens` cost at the moment `at` under `conditions`: each share in them by its own model, the rest by `model`.
+    #[must_use]
+    pub fn cost_of_all(
+        &self,
+        model: &str,
+        at: SystemTime,
+        (tokens, shares): (&Tokens, &[Share]),
+        conditions: &Conditions,
+    ) -> Cost {
+        let own = shares.iter().fold(*tokens, |own, share| own.less(&share.tokens));
+        let parts = shares.iter().map(|share| (share.model.as_deref().unwrap_or(model), &share.tokens));
+        // Searches are of the answer and of no share.
+        let plain = Conditions { web_searches: 0, ..*conditions };
+        parts.fold(self.cost_under(model, at, &own, conditions), |sum, (model, tokens)| {
+            let cost = self.cost_under(model, at, tokens, &plain);
+            Cost { amount: sum.amount + cost.amount, estimated: sum.estimated || cost.estimated }
+        })
     }
 
     /// Whether the table knows `model`.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{Request, Response, Version, response};
+use hyper::ext::ReasonPhrase;
 use memchr::memmem::Finder;
 
 use super::config::{UpstreamAuth, UpstreamConfig};
@@ -44,15 +45,18 @@ impl KeySwap {
         Self { header, credential, key }
     }
 
-    /// Removes every header of a response that holds the real key: some gateways and debugging servers send the headers of
-    /// a request back, under their own names or others.
-    pub(super) fn strip_key(&self, headers: &mut HeaderMap) {
+    /// Removes everything from the head of a response that holds the real key: some gateways and debugging servers send
+    /// the headers of a request back, under their own names or others.
+    pub(super) fn strip_key(&self, head: &mut response::Parts) {
         let Some(key) = &self.key else { return };
-        let holds_key = |value: &HeaderValue| key.find(value.as_bytes()).is_some();
-        let found: Vec<_> =
-            headers.iter().filter(|(_, value)| holds_key(value)).map(|(name, _)| name.clone()).collect();
+        let holds_key = |text: &[u8]| key.find(text).is_some();
+        let with_key = head.headers.iter().filter(|(_, value)| holds_key(value.as_bytes()));
+        let found: Vec<_> = with_key.map(|(name, _)| name.clone()).collect();
         for name in found {
-            headers.remove(name);
+            head.headers.remove(name);
+        }
+        if head.extensions.get::<ReasonPhrase>().is_some_and(|reason| holds_key(reason.as_bytes())) {
+            head.extensions.remove::<ReasonPhrase>();
         }
     }
 

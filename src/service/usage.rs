@@ -6,6 +6,8 @@
 mod batch_item;
 mod count;
 mod decode;
+mod iterations;
+mod lenient;
 mod lines;
 mod meter;
 mod record;
@@ -14,6 +16,7 @@ mod tokens;
 
 pub use batch_item::BatchItem;
 pub(super) use decode::Decoder;
+pub use iterations::Share;
 pub(super) use lines::Lines;
 pub use meter::Meter;
 pub use record::{Ended, Recording, UsageRecord, UsageSink, UsageSinks};

@@ -3,7 +3,7 @@
 //! Both directions are open lists: what is not known to end here is passed on unchanged, because clients and the API
 //! add headers faster than any allow-list follows.
 
-use http::header::{CACHE_CONTROL, CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::wire::names::{ERROR_HEADER, OWN_HEADER_PREFIX};
 
@@ -25,6 +25,13 @@ pub fn strip_upstream_response(headers: &mut HeaderMap) {
             || name.starts_with(OWN_HEADER_PREFIX)
     });
     forbid_keeping(headers);
+}
+
+/// Whether a body is of the media type `kind`, whatever its parameters (RFC 9110 §8.3.1).
+#[must_use]
+pub fn is_media_type(headers: &HeaderMap, kind: &str) -> bool {
+    let said = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    said.and_then(|said| said.get(..kind.len())).is_some_and(|said| said.eq_ignore_ascii_case(kind.as_bytes()))
 }
 
 /// Answers are made with a key that all devices share, for one of them: whatever the upstream says of caching, no cache in

@@ -55,12 +55,19 @@ async fn a33_depth_in_an_answer_costs_the_number_it_stands_in_and_nothing_else()
         let whole = format!(r#"{{"model":"m","content":{deep},"usage":{{"input_tokens":3,"output_tokens":5}}}}"#);
         let record = metered(Answer::whole(200, "application/json", whole.into_bytes())).await;
         assert_eq!((record.tokens.input_tokens, record.tokens.output_tokens), (3, 5));
+        // In a usage of more than 256 kB nothing is read.
+        let is_read = deep.len() < 256 * 1024;
         let inside = format!(r#"{{"model":"m","usage":{{"input_tokens":3,"server_tool_use":{deep}}}}}"#);
         let record = metered(Answer::whole(200, "application/json", inside.into_bytes())).await;
-        assert_eq!((record.ended, record.no_usage), (Ended::Complete, true));
-        let event = format!("event: message_delta\ndata: {{\"usage\":{{\"output_tokens\":{deep}}}}}\n\n");
+        assert_eq!((record.ended, record.no_usage), (Ended::Complete, !is_read));
+        assert_eq!(record.tokens.input_tokens, if is_read { 3 } else { 0 });
+        let event =
+            format!("event: message_delta\ndata: {{\"usage\":{{\"input_tokens\":7,\"output_tokens\":{deep}}}}}\n\n");
         let record = metered(Answer::stream(vec![event])).await;
-        assert_eq!((record.ended, record.unparsed_events), (Ended::Complete, 1));
+        // Longer than the meter reads, the second one is no event for it.
+        let is_read = deep.len() < 512 * 1024;
+        assert_eq!((record.ended, record.unparsed_events), (Ended::Complete, u32::from(!is_read)));
+        assert_eq!(record.tokens.input_tokens, if is_read { 7 } else { 0 });
     }
 }
 

@@ -1,11 +1,13 @@
 //! An upstream that keeps failing for a model is not asked for it, by the real service.
 
 use serde_json::{Value, json};
+use valetkey::service::config::Flags;
 
 use crate::governed_limits::metrics;
 use crate::support::http::get;
 use crate::support::service::TestService;
 use crate::support::upstream::{Answer, Cut, Upstream};
+use crate::support::wire::{Wire, messages};
 
 #[tokio::test]
 async fn f01_a_model_whose_upstream_fails_is_refused_at_once_and_others_are_served() {
@@ -45,6 +47,39 @@ async fn a47_one_device_cannot_shut_a_model_for_all() {
     }
     assert_eq!(circuit(&service, MODEL).await["state"], "closed");
     assert_eq!(circuit(&service, MODEL).await["failures"], 3 * ENOUGH, "they were seen");
+}
+
+#[tokio::test]
+async fn f01_a_request_that_is_refused_at_once_does_not_count() {
+    let (upstream, service, tokens) = acquainted_with(|flags| flags.rate_limit_max = Some("6".into())).await;
+    upstream.answer_always(Answer::error(500, "api_error", "broken"));
+    for number in 0..ENOUGH {
+        assert_eq!(ask(&service, &tokens[number % tokens.len()], MODEL).await, 500);
+    }
+    for _ in 0..10 {
+        assert_eq!(service.messages(&tokens[0], body(MODEL)).await.error_code(), "breaker_open");
+    }
+    upstream.answer_always(Answer::message_stream_of(OTHER, "hello"));
+    assert_eq!(ask(&service, &tokens[0], OTHER).await, 200);
+}
+
+#[tokio::test]
+async fn a47_an_upstream_that_does_not_wait_for_an_upload_that_stalls_is_none_that_fails() {
+    let (upstream, service, tokens) = acquainted().await;
+    let records = service.usage.records().len();
+    for number in 0..2 * ENOUGH {
+        upstream.answer_next(Answer::raw(Vec::new()).before_body());
+        let mut wire = Wire::connect(&service.url).await;
+        let token = &tokens[number % tokens.len()];
+        let whole = format!(r#"{{"model":"{MODEL}","max_tokens":1,"x":"{}"}}"#, "a".repeat(3_000_000));
+        let request = messages(token, &whole);
+        wire.send(&request[..request.len() / 2]).await;
+        assert_eq!(wire.response().await.status(), 502);
+        service.usage.wait_for(records + number + 1).await;
+    }
+    assert_eq!(circuit(&service, MODEL).await["failures"], 0);
+    upstream.answer_always(Answer::message_stream_of(MODEL, "hello"));
+    assert_eq!(ask(&service, &tokens[0], MODEL).await, 200);
 }
 
 #[tokio::test]
@@ -90,8 +125,12 @@ fn failures() -> [Answer; 3] {
 /// A service that has served two models well, so that each has its own circuit, and tokens of more devices than fall
 /// into one share.
 async fn acquainted() -> (Upstream, TestService, Vec<String>) {
+    acquainted_with(|_| {}).await
+}
+
+async fn acquainted_with(adjust: impl FnOnce(&mut Flags)) -> (Upstream, TestService, Vec<String>) {
     let upstream = Upstream::start();
-    let service = TestService::before(&upstream);
+    let service = TestService::before_with(&upstream, adjust);
     let mut tokens = Vec::new();
     for number in 0..10 {
         tokens.push(service.token_for(&format!("device-{number:04}")).await);

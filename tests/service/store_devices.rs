@@ -21,7 +21,7 @@ async fn a_device_is_added_when_it_is_first_seen_and_keeps_its_first_and_last_ti
         devices.see(&[seen(1, 2000, Some("old"), Some("old"))]).await.unwrap();
         let first = devices.get(&device(1), at(0)).await.unwrap().unwrap();
         assert_eq!((first.first_seen, first.last_seen), (Some(at(2000)), Some(at(9000))), "{}", database.name);
-        assert_eq!((first.org.as_deref(), first.user.as_deref()), (Some("acme"), Some("ann")), "{}", database.name);
+        assert_eq!((first.org, first.user.as_deref()), (None, Some("ann")), "{}", database.name);
         assert_eq!((first.models, first.limits, first.budget), (None, LimitOverrides::default(), None));
         assert_eq!((first.state, first.updated_at), (DeviceState::Active, None));
         assert_eq!(devices.get(&device(3), at(0)).await.unwrap(), None);
@@ -93,8 +93,11 @@ async fn a_device_can_be_spoken_of_before_it_is_seen() {
         devices.see(&[seen(1, 5000, None, Some("ann"))]).await.unwrap();
         let first = devices.get(&device(1), at(0)).await.unwrap().unwrap();
         assert_eq!((first.first_seen, first.last_seen), (Some(at(5000)), Some(at(9000))), "{}", database.name);
-        assert_eq!((first.org.as_deref(), first.user.as_deref()), (Some("acme"), Some("ann")), "{}", database.name);
+        assert_eq!((first.org.as_deref(), first.user), (Some("acme"), None), "the later one counts: {}", database.name);
         assert_eq!(first.limits.concurrent, Some(3), "{}", database.name);
+        devices.see(&[seen(1, 10_000, Some("acme"), None), seen(1, 11_000, None, None)]).await.unwrap();
+        let first = devices.get(&device(1), at(0)).await.unwrap().unwrap();
+        assert_eq!((first.org, first.user), (None, None), "it belongs to nobody any more: {}", database.name);
     }
 }
 

@@ -48,6 +48,37 @@ async fn a_status_line_with_no_reason_or_an_odd_one_is_relayed() {
 }
 
 #[tokio::test]
+async fn f15_a_body_behind_an_answer_that_has_none_is_nobodys() {
+    for coding in ["content-length: 5", "transfer-encoding: chunked"] {
+        for status in ["204 No Content", "304 Not Modified"] {
+            let upstream = Upstream::start();
+            let service = TestService::before(&upstream);
+            let token = service.token().await;
+            let (head, gate) = (format!("HTTP/1.1 {status}\r\n{coding}\r\n\r\n"), Gate::new());
+            let whole = format!("{head}5\r\nhello\r\n0\r\n\r\n");
+            upstream.answer_next(kept_open(whole).in_pieces(head.len()).hold_after(1, gate.clone()));
+            assert!(matches!(service.messages(&token, BODY).await.status, 204 | 304), "{status}, {coding}");
+            gate.open();
+            assert!(service.messages(&token, BODY).await.text().contains("stand-in"), "{status}, {coding}");
+            assert_eq!(upstream.connections(), 2, "{status}, {coding}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_length_that_is_said_twice_is_passed_on_once() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    for lengths in ["content-length: 2, 2", "content-length: 2\r\ncontent-length: 2"] {
+        upstream.answer_next(kept_open(format!("HTTP/1.1 200 OK\r\n{lengths}\r\n\r\n{{}}")));
+        let response = Wire::ask(&service.url, messages(&token, BODY)).await;
+        let said: Vec<_> = response.head.lines().filter(|line| line.starts_with("content-length")).collect();
+        assert_eq!((said, response.body.as_slice()), (vec!["content-length: 2"], b"{}".as_slice()), "{lengths}");
+    }
+}
+
+#[tokio::test]
 async fn a_chunk_without_a_size_ends_the_answer_and_its_connection() {
     for line in ["\r\n\r\n", ";x\r\n\r\n", "zz\r\n"] {
         let upstream = Upstream::start();

@@ -1,6 +1,9 @@
 //! Each relayed request leaves exactly one record, and it says what was used.
 
+use std::time::SystemTime;
+
 use serde_json::json;
+use valetkey::service::prices::{Conditions, Prices};
 use valetkey::service::usage::{Ended, Tokens, UsageRecord};
 
 use crate::support::http::client;
@@ -43,6 +46,53 @@ async fn a_whole_answer_is_metered() {
     let record = metered(Answer::json(200, body).in_pieces(1000)).await;
     assert_eq!((record.tokens.input_tokens, record.tokens.output_tokens), (3, 5));
     assert_eq!((record.tokens.cache_write_5m_tokens, record.output_estimated), (2, false));
+}
+
+#[tokio::test]
+async fn what_other_models_used_is_counted_and_has_their_price() {
+    let iterations = json!([
+        { "type": "compaction", "input_tokens": 100_000, "output_tokens": 0 },
+        { "type": "message", "input_tokens": 10, "output_tokens": 20 },
+        { "type": "advisor_message", "model": "claude-opus-5-5", "input_tokens": 1_000_000, "output_tokens": 0 }
+    ]);
+    let usage = json!({ "input_tokens": 10, "output_tokens": 20, "iterations": iterations, "cache_creation": "odd",
+        "server_tool_use": { "web_search_requests": 3 } });
+    let whole = json!({ "model": "claude-haiku-5-5", "usage": usage });
+    let start = json!({ "message": { "model": "claude-haiku-5-5", "usage": { "input_tokens": 10 } } });
+    let events = [("message_start", start), ("message_delta", json!({ "usage": usage }))];
+    let events = events.map(|(name, data)| format!("event: {name}\ndata: {data}\n\n"));
+    let prices = Prices::shipped();
+    let cost = |model: &str, input: u64, output: u64, web_searches: u64| {
+        let tokens = Tokens { input_tokens: input, output_tokens: output, ..Tokens::default() };
+        let conditions = Conditions { web_searches, ..Conditions::default() };
+        prices.cost_under(model, SystemTime::now(), &tokens, &conditions).amount
+    };
+    let own = cost("claude-haiku-5-5", 10, 20, 3);
+    let expected = own + cost("claude-haiku-5-5", 100_000, 0, 0) + cost("claude-opus-5-5", 1_000_000, 0, 0);
+    for answer in [Answer::json(200, whole), Answer::stream(events.into())] {
+        let record = metered(answer).await;
+        assert_eq!((record.tokens.input_tokens, record.tokens.output_tokens), (1_100_010, 20));
+        assert_eq!(record.cost, Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_usage_of_a_hundred_kilobytes_is_read() {
+    let entry = json!({ "type": "message", "input_tokens": 1, "output_tokens": 2, "of_the_future": "x".repeat(1000) });
+    let usage = json!({ "input_tokens": 100, "output_tokens": 200, "iterations": vec![entry; 100] });
+    let event = format!("event: message_delta\ndata: {}\n\n", json!({ "usage": usage }));
+    for answer in [Answer::json(200, json!({ "model": "m", "usage": usage })), Answer::stream(vec![event])] {
+        let record = metered(answer).await;
+        assert_eq!((record.tokens.input_tokens, record.tokens.output_tokens), (100, 200));
+    }
+}
+
+#[tokio::test]
+async fn names_of_types_and_codings_mean_the_same_in_capitals() {
+    let capital = Answer::message_stream("one two").header("content-type", "Text/Event-Stream; charset=UTF-8");
+    assert_eq!(metered(capital).await.tokens.input_tokens, 25);
+    let capital = Answer::message_stream("one two").gzip().header("content-encoding", "GZIP");
+    assert_eq!(metered(capital).await.tokens.input_tokens, 25);
 }
 
 #[tokio::test]

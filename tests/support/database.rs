@@ -9,6 +9,7 @@ use sqlx::{AnyConnection, Connection, Executor};
 use tempfile::TempDir;
 use valetkey::secret::Secret;
 use valetkey::service::config::DatabaseUrl;
+use valetkey::service::prices::Conditions;
 use valetkey::service::store::{Database, UsageRow};
 use valetkey::service::usage::{Ended, Tokens, UsageRecord};
 use valetkey::wire::DeviceId;
@@ -152,6 +153,8 @@ pub(crate) fn record(id: &str, device: DeviceId) -> UsageRecord {
         cost: None,
         cost_estimated: false,
         output_estimated: true,
+        shares: Vec::new(),
+        conditions: Conditions::default(),
         no_usage: false,
         unparsed_events: 3,
         ended: Ended::UpstreamCut,

@@ -105,5 +105,5 @@ pub(super) fn unquoted(text: &[u8]) -> Result<String, Malformed> {
 /// `messages` in full escapes would be 48 bytes; no wanted key is longer.
 const MAX_KEY: usize = 64;
 
-/// A model's name, a file's id and a usage object are short.
-pub(super) const MAX_VALUE: usize = 16 * 1024;
+/// A model's name and a file's id are short, and so is a usage object, but for one that tells of hundreds of iterations.
+pub(super) const MAX_VALUE: usize = 256 * 1024;

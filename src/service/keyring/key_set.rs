@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{KeyList, KeyTally, NamedSecret, TokenFault, Verified};
 use crate::secret::Secret;
+use crate::service::object_of::ObjectOf;
 use crate::wire::{Claims, TOKEN_TYP};
 
 /// One or more keys: the first signs, all verify.
@@ -76,7 +77,7 @@ impl KeySet {
             return Err(TokenFault::Signature);
         }
         let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenFault::Shape)?;
-        let claims = serde_json::from_slice(&payload).map_err(|_| TokenFault::Claims)?;
+        let ObjectOf(claims) = serde_json::from_slice(&payload).map_err(|_| TokenFault::Claims)?;
         Ok(Verified { claims, key: Arc::clone(&key.tally) })
     }
 
@@ -87,7 +88,7 @@ impl KeySet {
             return Ok(key);
         }
         let decoded = BASE64_URL_SAFE_NO_PAD.decode(header).map_err(|_| TokenFault::Shape)?;
-        let read: Header = serde_json::from_slice(&decoded).map_err(|_| TokenFault::Header)?;
+        let ObjectOf::<Header>(read) = serde_json::from_slice(&decoded).map_err(|_| TokenFault::Header)?;
         if read.alg != "HS256" || read.typ != TOKEN_TYP {
             return Err(TokenFault::Header);
         }

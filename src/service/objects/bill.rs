@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::service::prices::{Conditions, Prices};
+use crate::service::prices::Prices;
 use crate::service::store::OwnedObject;
 use crate::service::usage::{BatchItem, Ended, Lines, Tokens, UsageRecord};
 
@@ -53,10 +53,10 @@ fn take(line: &[u8], batch: &OwnedObject, prices: &Prices, record: &mut impl FnM
 
 /// The name is the same whoever reads the results, and however often, so that the database keeps one.
 fn record_of(item: BatchItem, batch: &OwnedObject, prices: &Prices) -> UsageRecord {
-    let BatchItem { custom_id, ended, model, tokens, no_usage } = item;
-    let conditions = Conditions { batch: true, ..Conditions::default() };
+    let BatchItem { custom_id, ended, model, tokens, shares, conditions, no_usage } = item;
+    let name = model.as_deref().unwrap_or_default();
     let cost = (tokens != Tokens::default())
-        .then(|| prices.cost_under(model.as_deref().unwrap_or_default(), SystemTime::now(), &tokens, &conditions));
+        .then(|| prices.cost_of_all(name, SystemTime::now(), (&tokens, &shares), &conditions));
     UsageRecord {
         trace: None,
         first_chunk: None,
@@ -72,6 +72,8 @@ fn record_of(item: BatchItem, batch: &OwnedObject, prices: &Prices) -> UsageReco
         first_byte: None,
         total: Duration::ZERO,
         tokens,
+        shares,
+        conditions,
         cost: cost.map(|cost| cost.amount),
         cost_estimated: cost.is_some_and(|cost| cost.estimated),
         output_estimated: false,

@@ -32,9 +32,9 @@ pub struct Seen {
     pub device: DeviceId,
     /// When.
     pub at: SystemTime,
-    /// Its organisation, when its token names one.
+    /// Its organisation, if it has one.
     pub org: Option<String>,
-    /// Its user, when its token names one.
+    /// Its user, if it has one.
     pub user: Option<String>,
 }
 
@@ -224,22 +224,20 @@ fn each_once(seen: &[Seen]) -> BTreeMap<&DeviceId, Sight<'_>> {
         let sight = sights.entry(device).or_insert(new);
         sight.first = sight.first.min(*at);
         if *at >= sight.last {
-            *sight = Sight { last: *at, org: org.or(sight.org), user: user.or(sight.user), ..*sight };
+            *sight = Sight { last: *at, org, user, ..*sight };
         }
     }
     sights
 }
 
 /// Usage may come late, from a spill file: the later sight counts, whichever comes first; a device that was only spoken of
-/// was seen at 0. A token that names no organisation takes none away.
+/// was seen at 0. Who it belongs to is what its last request was booked to, which may be nobody.
 const SEE: RowInsert = RowInsert {
     into: "INSERT INTO devices (id, first_seen, last_seen, org, user_name)",
     on_conflict: "ON CONFLICT (id) DO UPDATE SET
     first_seen = CASE WHEN devices.first_seen = 0 OR excluded.first_seen < devices.first_seen
         THEN excluded.first_seen ELSE devices.first_seen END,
     last_seen = CASE WHEN excluded.last_seen > devices.last_seen THEN excluded.last_seen ELSE devices.last_seen END,
-    org = CASE WHEN excluded.last_seen >= devices.last_seen THEN COALESCE(excluded.org, devices.org)
-        ELSE COALESCE(devices.org, excluded.org) END,
-    user_name = CASE WHEN excluded.last_seen >= devices.last_seen THEN COALESCE(excluded.user_name, devices.user_name)
-        ELSE COALESCE(devices.user_name, excluded.user_name) END",
+    org = CASE WHEN excluded.last_seen >= devices.last_seen THEN excluded.org ELSE devices.org END,
+    user_name = CASE WHEN excluded.last_seen >= devices.last_seen THEN excluded.user_name ELSE devices.user_name END",
 };

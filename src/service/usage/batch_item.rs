@@ -2,8 +2,10 @@
 
 use serde::Deserialize;
 
+use super::iterations::shared;
 use super::tokens::Usage;
-use super::{Ended, Tokens};
+use super::{Ended, Share, Tokens};
+use crate::service::prices::Conditions;
 
 /// What one request of a batch came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,10 @@ pub struct BatchItem {
     pub model: Option<String>,
     /// What it used; nothing unless it was answered.
     pub tokens: Tokens,
+    /// What in that another model used, or another price is due for.
+    pub shares: Vec<Share>,
+    /// How it was served, as far as that changes the price.
+    pub conditions: Conditions,
     /// Whether it was answered and does not say what it used.
     pub no_usage: bool,
 }
@@ -32,11 +38,14 @@ impl BatchItem {
         };
         let answered = ended == Ended::Complete;
         let Message { model, usage } = result.message.unwrap_or_default();
-        let mut tokens = Tokens::default();
+        let (mut tokens, mut shares) = (Tokens::default(), Vec::new());
+        let mut conditions = Conditions { batch: true, ..Conditions::default() };
         if let Some(usage) = &usage {
             tokens.merge(usage);
+            usage.describe(&mut conditions);
+            (tokens, shares) = shared(tokens, usage.iterations());
         }
-        Some(Self { custom_id, ended, model, tokens, no_usage: answered && usage.is_none() })
+        Some(Self { custom_id, ended, model, tokens, shares, conditions, no_usage: answered && usage.is_none() })
     }
 }
 

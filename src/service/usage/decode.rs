@@ -15,7 +15,7 @@ impl Decoder {
     /// The decoder for `encoding`; `None` for one that we do not know or that is a list.
     #[must_use]
     pub(in crate::service) fn for_encoding(encoding: &[u8]) -> Option<Self> {
-        Some(Self(match encoding {
+        Some(Self(match encoding.to_ascii_lowercase().as_slice() {
             b"gzip" | b"x-gzip" => Box::new(GzipDecoder::new()),
             b"deflate" => Box::new(ZlibDecoder::new()),
             b"br" => Box::new(BrotliDecoder::new()),
@@ -92,7 +92,7 @@ mod tests {
         for encoding in [b"identity".as_slice(), b"compress", b"gzip, br", b"GZIP2", b""] {
             assert!(Decoder::for_encoding(encoding).is_none());
         }
-        for encoding in [b"gzip".as_slice(), b"deflate", b"br", b"zstd"] {
+        for encoding in [b"gzip".as_slice(), b"GZIP", b"x-gzip", b"deflate", b"br", b"zstd"] {
             assert!(Decoder::for_encoding(encoding).is_some());
         }
     }

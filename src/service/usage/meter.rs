@@ -1,14 +1,16 @@
 //! The tap on a relayed response: reads what it used and finishes the record.
 
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_ENCODING;
 use serde::de::DeserializeOwned;
 
 use super::decode::Decoder;
+use super::iterations::shared;
 use super::record::{Ended, Recording, UsageRecord};
 use super::sse::SseScanner;
 use super::tokens::Usage;
 use crate::service::json::{Found, ObjectScanner};
+use crate::transport::headers::is_media_type;
 use crate::transport::relay::{Ending, Tap};
 
 /// Meters one response.
@@ -113,7 +115,8 @@ impl Reader {
                 let seen = scanner.seen();
                 record.first_chunk = record.first_byte;
                 record.model_answered.clone_from(&seen.model);
-                record.tokens = seen.tokens;
+                (record.tokens, record.shares) = shared(seen.tokens, &seen.iterations);
+                record.conditions = seen.conditions;
                 record.unparsed_events = seen.unparsed;
                 record.no_usage = !seen.has_usage;
                 if !seen.has_final_count {
@@ -125,7 +128,11 @@ impl Reader {
             Self::Object(object) => {
                 record.model_answered = parsed(object.scanner.found(MODEL));
                 match parsed::<Usage>(object.scanner.found(USAGE)) {
-                    Some(usage) => record.tokens.merge(&usage),
+                    Some(usage) => {
+                        record.tokens.merge(&usage);
+                        usage.describe(&mut record.conditions);
+                        (record.tokens, record.shares) = shared(record.tokens, usage.iterations());
+                    }
                     None => record.no_usage = true,
                 }
                 // Usage is the last thing that an answer says. Who leaves before it has what came before all the same.
@@ -141,12 +148,12 @@ impl Reader {
 }
 
 fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, Reader) {
-    let reader = match headers.get(CONTENT_TYPE).map_or(b"".as_slice(), |value| value.as_bytes()) {
-        kind if kind.starts_with(b"text/event-stream") => Reader::Stream(Box::default()),
-        kind if kind.starts_with(b"application/json") => {
-            Reader::Object(Box::new(Object { scanner: ObjectScanner::new(["model", "usage"]), bytes: 0 }))
-        }
-        _ => Reader::Unreadable { expected: true },
+    let reader = if is_media_type(headers, "text/event-stream") {
+        Reader::Stream(Box::default())
+    } else if is_media_type(headers, "application/json") {
+        Reader::Object(Box::new(Object { scanner: ObjectScanner::new(["model", "usage"]), bytes: 0 }))
+    } else {
+        Reader::Unreadable { expected: true }
     };
     match headers.get(CONTENT_ENCODING).map(http::HeaderValue::as_bytes) {
         None | Some(b"identity" | b"") => (None, reader),

@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::time::Instant;
 
-use super::Tokens;
+use super::{Share, Tokens};
 use crate::service::auth::Caller;
 use crate::service::breaker::Outcome;
 use crate::service::model::AskedModel;
 use crate::service::money::MicroDollars;
-use crate::service::prices::Prices;
+use crate::service::prices::{Conditions, Prices};
 use crate::service::stake::Stake;
 use crate::service::trace_context::TraceContext;
 use crate::transport::request_id::RequestId;
@@ -76,6 +76,12 @@ pub struct UsageRecord {
     /// What it used.
     #[serde(flatten)]
     pub tokens: Tokens,
+    /// What in that another model used, or another price is due for.
+    #[serde(skip)]
+    pub shares: Vec<Share>,
+    /// How it was served, as far as that changes the price.
+    #[serde(skip)]
+    pub conditions: Conditions,
     /// What it cost, in millionths of a US dollar.
     #[serde(rename = "cost_microusd", skip_serializing_if = "Option::is_none")]
     pub cost: Option<MicroDollars>,
@@ -165,6 +171,8 @@ impl Recording {
             first_byte: None,
             total: Duration::ZERO,
             tokens: Tokens::default(),
+            shares: Vec::new(),
+            conditions: Conditions::default(),
             cost: None,
             cost_estimated: false,
             output_estimated: false,
@@ -252,7 +260,8 @@ impl Drop for Recording {
 fn price(record: &mut UsageRecord, prices: &Prices) {
     if record.tokens != Tokens::default() {
         let model = record.model_answered.as_deref().or(record.model_asked.as_deref()).unwrap_or_default();
-        let cost = prices.cost(model, SystemTime::now(), &record.tokens);
+        let used = (&record.tokens, record.shares.as_slice());
+        let cost = prices.cost_of_all(model, SystemTime::now(), used, &record.conditions);
         record.cost = Some(cost.amount);
         record.cost_estimated = cost.estimated;
     }

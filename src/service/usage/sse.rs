@@ -7,7 +7,10 @@ use memchr::memchr2;
 use serde::Deserialize;
 
 use super::Tokens;
+use super::iterations::Iteration;
+use super::lenient::Text;
 use super::tokens::Usage;
+use crate::service::prices::Conditions;
 
 /// What a message stream has said so far.
 #[derive(Debug, Default)]
@@ -31,6 +34,10 @@ pub(super) struct Seen {
     pub model: Option<String>,
     /// Usage, merged from all events that carry it.
     pub tokens: Tokens,
+    /// How the request was served.
+    pub conditions: Conditions,
+    /// What else worked on the answer, as the last event that tells of it has it.
+    pub iterations: Vec<Iteration>,
     /// Whether the final count of output tokens came.
     pub has_final_count: bool,
     /// Whether any usage came.
@@ -142,7 +149,7 @@ impl SseScanner {
         match event {
             Event::MessageStart => match serde_json::from_slice(data) {
                 Ok(MessageStart { message }) => {
-                    self.seen.model = message.model;
+                    self.seen.model = message.model.0.map(Into::into);
                     self.merge(message.usage.as_ref())
                 }
                 Err(_) => false,
@@ -165,6 +172,10 @@ impl SseScanner {
     fn merge(&mut self, usage: Option<&Usage>) -> bool {
         let Some(usage) = usage else { return false };
         self.seen.tokens.merge(usage);
+        usage.describe(&mut self.seen.conditions);
+        if !usage.iterations().is_empty() {
+            self.seen.iterations = usage.iterations().to_vec();
+        }
         self.seen.has_usage = true;
         true
     }
@@ -178,7 +189,8 @@ struct MessageStart {
 
 #[derive(Deserialize)]
 struct Message {
-    model: Option<String>,
+    #[serde(default)]
+    model: Text,
     usage: Option<Usage>,
 }
 
@@ -210,8 +222,8 @@ fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     Some(value.strip_prefix(b" ").unwrap_or(value))
 }
 
-/// A `message_start` has about 500 bytes.
-const MAX_LINE: usize = 64 * 1024;
+/// A `message_start` has about 500 bytes, and each iteration of an answer about 200.
+const MAX_LINE: usize = 512 * 1024;
 
 /// Enough for `event: content_block_delta`.
 const MAX_UNPARSED_LINE: usize = 64;

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::count::Count;
+use super::iterations::{Iteration, Iterations};
+use super::lenient::{Object, Text};
+use crate::service::prices::Conditions;
 
 /// What the upstream counted. Every counter is the last value that was sent for it: usage in a stream is cumulative
 /// (Anthropic API, streaming messages).
@@ -29,21 +32,56 @@ pub(super) struct Usage {
     output_tokens: Count,
     cache_read_input_tokens: Count,
     cache_creation_input_tokens: Count,
-    cache_creation: Option<CacheCreation>,
+    cache_creation: Object<CacheCreation>,
+    iterations: Iterations,
+    speed: Text,
+    inference_geo: Text,
+    server_tool_use: Object<ServerTools>,
+}
+
+/// Tools that the upstream has used.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ServerTools {
+    web_search_requests: Count,
 }
 
 /// Cache writes by lifetime.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-struct CacheCreation {
+pub(super) struct CacheCreation {
     ephemeral_5m_input_tokens: Count,
     ephemeral_1h_input_tokens: Count,
+}
+
+/// The counts of one object, whichever it is.
+pub(super) struct Counts<'a> {
+    pub(super) input: Count,
+    pub(super) output: Count,
+    pub(super) cache_read: Count,
+    pub(super) cache_write: Count,
+    pub(super) split: Option<&'a CacheCreation>,
 }
 
 impl Usage {
     /// Whether it states output tokens, which the last event of a stream does.
     pub(super) fn has_output(&self) -> bool {
         self.output_tokens.0.is_some()
+    }
+
+    /// Adds to `conditions` what it says of how the request was served. The first event of a stream says it, but for the
+    /// searches, of which the last one has all.
+    pub(super) fn describe(&self, conditions: &mut Conditions) {
+        conditions.fast |= self.speed.0.as_deref() == Some("fast");
+        conditions.us |= self.inference_geo.0.as_deref() == Some("us");
+        if let Some(ServerTools { web_search_requests: Count(Some(searches)) }) = self.server_tool_use.0 {
+            conditions.web_searches = searches;
+        }
+    }
+
+    /// What else worked on the answer.
+    pub(super) fn iterations(&self) -> &[Iteration] {
+        &self.iterations.0
     }
 }
 
@@ -65,17 +103,55 @@ impl Tokens {
     /// Only the first event of a stream splits cache writes by lifetime. When a later total exceeds the split, the rest
     /// counts as five minutes, the cheaper lifetime and the API's default.
     pub(super) fn merge(&mut self, usage: &Usage) {
+        self.merge_counts(&Counts {
+            input: usage.input_tokens,
+            output: usage.output_tokens,
+            cache_read: usage.cache_read_input_tokens,
+            cache_write: usage.cache_creation_input_tokens,
+            split: usage.cache_creation.0.as_ref(),
+        });
+    }
+
+    /// The same for the counts of one object.
+    pub(super) fn merge_counts(&mut self, counts: &Counts<'_>) {
         let overwrite = |field: &mut u64, Count(value): Count| *field = value.unwrap_or(*field);
-        overwrite(&mut self.input_tokens, usage.input_tokens);
-        overwrite(&mut self.output_tokens, usage.output_tokens);
-        overwrite(&mut self.cache_read_tokens, usage.cache_read_input_tokens);
-        if let Some(split) = &usage.cache_creation {
+        overwrite(&mut self.input_tokens, counts.input);
+        overwrite(&mut self.output_tokens, counts.output);
+        overwrite(&mut self.cache_read_tokens, counts.cache_read);
+        if let Some(split) = counts.split {
             overwrite(&mut self.cache_write_5m_tokens, split.ephemeral_5m_input_tokens);
             overwrite(&mut self.cache_write_1h_tokens, split.ephemeral_1h_input_tokens);
         }
-        if let Count(Some(total)) = usage.cache_creation_input_tokens {
+        if let Count(Some(total)) = counts.cache_write {
             let rest = total.saturating_sub(self.cache_write_1h_tokens);
             self.cache_write_5m_tokens = self.cache_write_5m_tokens.max(rest);
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub(in crate::service) fn plus(&self, other: &Self) -> Self {
+        self.with(other, u64::saturating_add)
+    }
+
+    /// What is left without `other`.
+    #[must_use]
+    pub(in crate::service) fn less(&self, other: &Self) -> Self {
+        self.with(other, u64::saturating_sub)
+    }
+
+    /// Whether no count is more than the same in `other`.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        self.less(other) == Self::default()
+    }
+
+    fn with(&self, other: &Self, count: fn(u64, u64) -> u64) -> Self {
+        Self {
+            input_tokens: count(self.input_tokens, other.input_tokens),
+            output_tokens: count(self.output_tokens, other.output_tokens),
+            cache_write_5m_tokens: count(self.cache_write_5m_tokens, other.cache_write_5m_tokens),
+            cache_write_1h_tokens: count(self.cache_write_1h_tokens, other.cache_write_1h_tokens),
+            cache_read_tokens: count(self.cache_read_tokens, other.cache_read_tokens),
         }
     }
 }
@@ -101,7 +177,7 @@ mod tests {
             }),
         );
         merge(&mut tokens, json!({"output_tokens": 12, "input_tokens": null, "cache_creation_input_tokens": 10}));
-        merge(&mut tokens, json!({"output_tokens": 40, "cache_read_input_tokens": "x"}));
+        merge(&mut tokens, json!({"output_tokens": 40, "cache_read_input_tokens": "x", "cache_creation": "x"}));
         let expected = Tokens {
             input_tokens: 25,
             output_tokens: 40,

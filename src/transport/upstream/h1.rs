@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::SizeHint;
 use tokio::io::{AsyncRead, ReadBuf};
@@ -114,8 +114,9 @@ impl H1 {
         }
         self.framing = head::framing(response, to_head_request).map_err(UpstreamError::of)?;
         // A body that is announced where none can be may follow all the same, and would be taken for the next answer.
-        let is_odd = self.framing.is_end() && response.headers().contains_key(CONTENT_LENGTH) && !to_head_request;
-        let is_odd = is_odd && matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let announced = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| response.headers().contains_key(name));
+        let has_none = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let is_odd = announced && has_none && !to_head_request;
         self.keeps_alive = head::keeps_alive(response) && !is_odd;
         Ok(())
     }

@@ -2,7 +2,10 @@
 
 mod body;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::header::HOST;
@@ -22,6 +25,8 @@ pub(super) struct H2 {
     sender: SendRequest<Held>,
     /// As many handles as there are streams, and one for each `H2`.
     streams: Arc<()>,
+    /// How many streams the upstream allows at once, as far as it has said.
+    allowed: Arc<AtomicUsize>,
 }
 
 /// Keeps a stream counted while it lives.
@@ -40,12 +45,20 @@ impl H2 {
             .handshake(stream.into_hyper())
             .await
             .map_err(broken)?;
+        let allowed = Arc::new(AtomicUsize::new(MAX_STREAMS));
+        let noted = Arc::clone(&allowed);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let mut connection = pin!(connection);
+            let driven = poll_fn(|cx| {
+                let polled = connection.as_mut().poll(cx);
+                noted.store(connection.current_max_send_streams(), Ordering::Relaxed);
+                polled
+            });
+            if let Err(error) = driven.await {
                 tracing::debug!(%error, "an HTTP/2 connection to the upstream ended");
             }
         });
-        Ok(Self { sender, streams: Arc::default() })
+        Ok(Self { sender, streams: Arc::default(), allowed })
     }
 
     /// Whether new requests can go over it.
@@ -55,7 +68,7 @@ impl H2 {
 
     /// Whether one more stream can be opened now. Beyond the upstream's limit a request would wait for another's end.
     pub(super) fn has_room(&self) -> bool {
-        Arc::strong_count(&self.streams) <= MAX_STREAMS
+        Arc::strong_count(&self.streams) <= self.allowed.load(Ordering::Relaxed).min(MAX_STREAMS)
     }
 
     /// Makes a request.
@@ -84,7 +97,9 @@ fn broken(error: hyper::Error) -> UpstreamError {
 /// Servers are asked to allow at least this many (RFC 9113 §6.5.2).
 const MAX_STREAMS: usize = 100;
 
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
+/// What the upstream may send of one answer before its client has taken anything: 5 MB a second over 50 ms.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// Room for all streams: clients that take nothing of theirs leave the others what is theirs.
+const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);

@@ -49,6 +49,7 @@ pub(super) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, Cut> {
     if let Some(reason) = reason.and_then(|reason| ReasonPhrase::try_from(reason).ok()) {
         response.extensions_mut().insert(reason);
     }
+    say_length_once(response.headers_mut());
     bytes.advance(length);
     Ok(Some(response))
 }
@@ -99,6 +100,15 @@ fn length(headers: &HeaderMap) -> Result<Option<u64>, Cut> {
         }
     }
     Ok(length)
+}
+
+/// A length that was said more than once, and the same each time, is passed on once (RFC 9110 §8.6).
+fn say_length_once(headers: &mut HeaderMap) {
+    let mut values = headers.get_all(CONTENT_LENGTH).iter();
+    let repeated = values.next().is_some_and(|first| first.as_bytes().contains(&b',')) || values.next().is_some();
+    if repeated && let Ok(Some(length)) = length(headers) {
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
 }
 
 fn is_chunked(headers: &HeaderMap) -> bool {

@@ -91,6 +91,8 @@ impl H2Body {
         loop {
             return match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Pending => Poll::Pending,
+                // Also after a reset without an error (RFC 9113 §8.1), with which hyper ends a body without a word.
+                Poll::Ready(None) if !self.incoming.is_end_stream() => Poll::Ready(Some(Err(Cut::Closed))),
                 Poll::Ready(None) => Poll::Ready(None),
                 Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.cut(error)))),
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {

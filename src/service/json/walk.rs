@@ -1,0 +1,93 @@
+//! The way through a JSON object that arrives in pieces: its top-level keys, and what stands under those that are wanted.
+
+use super::Malformed;
+use super::skim::{self, Skim};
+
+/// Where in the object the next byte is.
+pub(super) struct Walk<const N: usize> {
+    keys: [&'static str; N],
+    state: State,
+    skim: Skim,
+    /// The raw text of the key that is being read.
+    key: Vec<u8>,
+    /// The wanted key whose value is being read.
+    wanted: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    BeforeObject,
+    BeforeKey { first: bool },
+    InKey,
+    BeforeColon,
+    BeforeValue,
+    InValue,
+    AfterValue,
+    AfterObject,
+}
+
+impl<const N: usize> Walk<N> {
+    /// Before the object; `keys` are wanted.
+    pub(super) fn new(keys: [&'static str; N]) -> Self {
+        Self { keys, state: State::BeforeObject, skim: Skim::default(), key: Vec::new(), wanted: None }
+    }
+
+    /// Whether the object is closed.
+    pub(super) fn is_over(&self) -> bool {
+        self.state == State::AfterObject
+    }
+
+    /// One step into `bytes`, of which there is one at least; how many it went. Each part of a wanted value goes to `value`,
+    /// with the number of its key, and whether it is the last one.
+    ///
+    /// # Errors
+    /// [`Malformed`]; then no further step is possible.
+    pub(super) fn step(&mut self, bytes: &[u8], mut value: impl FnMut(usize, &[u8], bool)) -> Result<usize, Malformed> {
+        match (self.state, bytes[0]) {
+            (State::InKey, _) => self.read_key(bytes),
+            (State::InValue, _) => {
+                let (length, ended) = self.skim.value_part(bytes);
+                if let Some(index) = self.wanted {
+                    value(index, &bytes[..length], ended);
+                }
+                if ended {
+                    self.state = State::AfterValue;
+                }
+                Ok(length)
+            }
+            (_, b' ' | b'\t' | b'\n' | b'\r') => Ok(1),
+            (_, byte) => self.read_structure(byte),
+        }
+    }
+
+    /// One byte between keys and values. Answers how many bytes it used: none, when the byte belongs to the value.
+    fn read_structure(&mut self, byte: u8) -> Result<usize, Malformed> {
+        self.state = match (self.state, byte) {
+            (State::BeforeObject, b'{') => State::BeforeKey { first: true },
+            (State::BeforeKey { .. }, b'"') => {
+                self.key.clear();
+                State::InKey
+            }
+            (State::BeforeKey { first: true } | State::AfterValue, b'}') => State::AfterObject,
+            (State::BeforeColon, b':') => State::BeforeValue,
+            (State::BeforeValue, byte) if !matches!(byte, b',' | b'}' | b']' | b':') => {
+                self.state = State::InValue;
+                return Ok(0);
+            }
+            (State::AfterValue, b',') => State::BeforeKey { first: false },
+            _ => return Err(Malformed),
+        };
+        Ok(1)
+    }
+
+    fn read_key(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        let (length, ended) = self.skim.string_part(bytes);
+        skim::keep_key(&mut self.key, &bytes[..length]);
+        if !ended {
+            return Ok(length);
+        }
+        self.wanted = skim::spelled(&self.key, &self.keys)?;
+        self.state = State::BeforeColon;
+        Ok(length + 1)
+    }
+}

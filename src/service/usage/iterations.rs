@@ -1,0 +1,113 @@
+//! What else worked on an answer: `usage.iterations` (Anthropic API, betas of the advisor tool, of fallbacks and of
+//! compaction).
+//!
+//! The entries of kind `message` are the answer itself, which the top level of the usage counts. The others are not in
+//! it, or have another price: each may name a model of its own.
+
+use serde::Deserialize;
+
+use super::Tokens;
+use super::count::Count;
+use super::lenient::{Object, Objects, Text};
+use super::tokens::{CacheCreation, Counts};
+
+/// What a model has used for an answer beside the one that gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// Its name; none is the model that gave the answer.
+    pub model: Option<Box<str>>,
+    /// What it used.
+    pub tokens: Tokens,
+}
+
+/// The list as it was sent.
+pub(super) type Iterations = Objects<Iteration>;
+
+/// One entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct Iteration {
+    #[serde(rename = "type")]
+    kind: Text,
+    model: Text,
+    input_tokens: Count,
+    output_tokens: Count,
+    cache_read_input_tokens: Count,
+    cache_creation_input_tokens: Count,
+    cache_creation: Object<CacheCreation>,
+}
+
+impl Iteration {
+    fn is_answer(&self) -> bool {
+        self.kind.0.as_deref().is_none_or(|kind| kind == "message")
+    }
+
+    fn tokens(&self) -> Tokens {
+        let mut tokens = Tokens::default();
+        tokens.merge_counts(&Counts {
+            input: self.input_tokens,
+            output: self.output_tokens,
+            cache_read: self.cache_read_input_tokens,
+            cache_write: self.cache_creation_input_tokens,
+            split: self.cache_creation.0.as_ref(),
+        });
+        tokens
+    }
+}
+
+/// All that an answer used, `top` being the top level of its usage, and the shares in it that are priced apart.
+pub(super) fn shared(top: Tokens, iterations: &[Iteration]) -> (Tokens, Vec<Share>) {
+    let (answer, others): (Vec<_>, Vec<_>) = iterations.iter().partition(|entry| entry.is_answer());
+    let sum = |entries: &[&Iteration]| entries.iter().fold(Tokens::default(), |sum, entry| sum.plus(&entry.tokens()));
+    let apart = sum(&others);
+    // Nothing says whether the top level has all in it; when the entries add up to it, it has.
+    let has_all = !answer.is_empty() && sum(&answer).plus(&apart).is_within(&top);
+    let shares = others.iter().map(|entry| Share { model: entry.model.0.clone(), tokens: entry.tokens() });
+    (if has_all { top } else { top.plus(&apart) }, shares.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(list: serde_json::Value) -> Vec<Iteration> {
+        let Objects(list) = serde_json::from_value(list).unwrap();
+        list
+    }
+
+    fn tokens(input: u64, output: u64) -> Tokens {
+        Tokens { input_tokens: input, output_tokens: output, ..Tokens::default() }
+    }
+
+    #[test]
+    fn what_the_top_level_does_not_count_comes_to_it() {
+        let list = read(json!([
+            {"type": "compaction", "input_tokens": 180_000, "output_tokens": 3500},
+            {"type": "message", "input_tokens": 23, "output_tokens": 1000},
+            {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 500, "output_tokens": 50}
+        ]));
+        let (all, shares) = shared(tokens(23, 1000), &list);
+        assert_eq!(all, tokens(180_523, 4550));
+        let advisor = Share { model: Some("claude-opus-5".into()), tokens: tokens(500, 50) };
+        assert_eq!(shares, [Share { model: None, tokens: tokens(180_000, 3500) }, advisor]);
+    }
+
+    #[test]
+    fn what_the_top_level_counts_already_is_not_counted_twice() {
+        let list = read(json!([
+            {"type": "message", "input_tokens": 23, "output_tokens": 1000},
+            {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 500, "output_tokens": 50}
+        ]));
+        let (all, shares) = shared(tokens(523, 1050), &list);
+        assert_eq!((all, shares[0].tokens), (tokens(523, 1050), tokens(500, 50)));
+    }
+
+    #[test]
+    fn an_answer_alone_is_what_the_top_level_says() {
+        for list in [json!([]), json!(null), json!("x"), json!([7, null, {"type": "message", "input_tokens": 5}])] {
+            assert_eq!(shared(tokens(5, 6), &read(list)), (tokens(5, 6), Vec::new()));
+        }
+    }
+}
