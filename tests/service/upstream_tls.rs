@@ -3,7 +3,8 @@
 use hyper::Version;
 
 use crate::support::service::TestService;
-use crate::support::upstream::Upstream;
+use crate::support::upstream::{Answer, Upstream};
+use crate::support::wire::{Wire, messages};
 
 #[tokio::test]
 async fn a_certificate_that_nobody_trusts_is_a_502_and_nothing_is_sent() {
@@ -51,6 +52,25 @@ async fn the_version_is_negotiated_or_as_configured() {
         assert!(upstream.requests().iter().all(|received| received.version == version), "{setting} {alpn:?}");
         assert_eq!(upstream.connections(), 1, "{setting} {alpn:?}");
     }
+}
+
+#[tokio::test]
+async fn f55_clients_that_take_nothing_of_their_answers_leave_others_theirs_on_the_same_connection() {
+    let upstream = Upstream::start_tls(&["h2"]);
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    let mut idle = Vec::new();
+    for _ in 0..24 {
+        upstream.answer_next(Answer::whole(200, "application/json", vec![b' '; 8 << 20]));
+        let mut wire = Wire::connect(&service.url).await;
+        wire.send(messages(&token, BODY)).await;
+        wire.head().await;
+        idle.push(wire);
+    }
+    for _ in 0..3 {
+        assert!(service.messages(&token, BODY).await.text().contains("message_stop"));
+    }
+    assert_eq!(upstream.connections(), 1);
 }
 
 #[tokio::test]

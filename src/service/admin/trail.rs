@@ -99,6 +99,9 @@ impl Attempt {
         if !self.is_kept.load(Ordering::Relaxed) {
             let entry = NewAuditEntry { outcome, ..self.entry.as_ref().clone() };
             let kept = desk.database.audit().insert(&entry, desk.clock.now()).await;
+            if let Err(error) = &kept {
+                lost(&entry, error);
+            }
             return match kept {
                 // What cannot be shown to have been done must not pass for done: no token leaves without an entry.
                 Err(error) if outcome == Outcome::Done => Fault::Store(error).into_response(),
@@ -110,6 +113,14 @@ impl Attempt {
             Err(error) => Fault::Store(error).into_response(),
         }
     }
+}
+
+/// Says in the log what the trail does not have.
+fn lost(entry: &NewAuditEntry, error: &StoreError) {
+    let source = entry.source.map(tracing::field::display);
+    let (actor, target) = (&entry.actor, entry.target.as_deref());
+    let error: &dyn std::error::Error = error;
+    tracing::error!(error, actor, source, action = entry.action, target, "An entry of the audit trail is lost");
 }
 
 /// The body if it is JSON. No route takes a secret but the inspection of a token, which is left out.
