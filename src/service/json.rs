@@ -1,7 +1,7 @@
 //! Reads single values out of a large JSON object while it streams by.
 //!
-//! Only the top level is understood; everything below it is skipped at the speed of a byte search. Nothing is kept but
-//! the values asked for, so a 30 MB body costs no memory here. The scanner does not validate: what it cannot follow it
+//! Only as many levels are understood as are asked for; everything below is skipped at the speed of a byte search. Nothing
+//! is kept but the values asked for, so a 30 MB body costs no memory here. The scanner does not validate: what it cannot follow it
 //! reports as [`Malformed`], and the upstream judges the rest.
 
 mod list;

@@ -200,7 +200,8 @@ impl Pipeline {
                 Err(HoldError::Broken.into())
             }
             Some(Err(error)) => {
-                if upload.is_some_and(|upload| upload.passed().is_some()) {
+                let is_unfinished = upload.is_some_and(|upload| upload.passed().is_some());
+                if is_unfinished && matches!(error, UpstreamError::Dropped(_)) {
                     // An upstream that does not wait for the rest of a request is none that fails.
                     recording.upstream_did(Outcome::Cancelled);
                 }

@@ -53,7 +53,7 @@ type FactorOf = fn(&Row) -> Option<Factor>;
 /// What something costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Cost {
-    /// The amount, rounded up to the whole micro-dollar, once for each request.
+    /// The amount, rounded up to the whole micro-dollar, once for each model that a request used.
     pub amount: MicroDollars,
     /// Whether something was not in the table (the model, its prices on that day, or a factor) and the most expensive
     /// there is was taken instead.
@@ -115,10 +115,10 @@ impl Prices {
     ) -> Cost {
         let own = shares.iter().fold(*tokens, |own, share| own.less(&share.tokens));
         let parts = shares.iter().map(|share| (share.model.as_deref().unwrap_or(model), &share.tokens));
-        // Searches are of the answer and of no share.
-        let plain = Conditions { web_searches: 0, ..*conditions };
-        parts.fold(self.cost_under(model, at, &own, conditions), |sum, (model, tokens)| {
-            let cost = self.cost_under(model, at, tokens, &plain);
+        parts.fold(self.cost_under(model, at, &own, conditions), |sum, (whose, tokens)| {
+            // Searches are of the answer and of no share, and the speed was asked of the model that answers.
+            let conditions = Conditions { web_searches: 0, fast: conditions.fast && whose == model, ..*conditions };
+            let cost = self.cost_under(whose, at, tokens, &conditions);
             Cost { amount: sum.amount + cost.amount, estimated: sum.estimated || cost.estimated }
         })
     }

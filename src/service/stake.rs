@@ -12,7 +12,7 @@ use crate::transport::recall::Recall;
 
 /// Held from admission to the usage record. Dropped unsettled, its place among the open requests and the money that was put
 /// aside are given back and no tokens are charged; as a request it still counts, so that nobody sends what is refused
-/// without a limit.
+/// without a limit. What a budget or the breaker refuses does not: it is [taken back](Self::take_back).
 pub struct Stake {
     open: OpenRequest,
     permit: Permit,

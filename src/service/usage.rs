@@ -14,7 +14,7 @@ mod record;
 mod sse;
 mod tokens;
 
-pub use batch_item::BatchItem;
+pub use batch_item::{BATCH_ROUTE, BatchItem};
 pub(super) use decode::Decoder;
 pub use iterations::Share;
 pub(super) use lines::Lines;

@@ -30,8 +30,8 @@ pub fn strip_upstream_response(headers: &mut HeaderMap) {
 /// Whether a body is of the media type `kind`, whatever its parameters (RFC 9110 §8.3.1).
 #[must_use]
 pub fn is_media_type(headers: &HeaderMap, kind: &str) -> bool {
-    let said = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    said.and_then(|said| said.get(..kind.len())).is_some_and(|said| said.eq_ignore_ascii_case(kind.as_bytes()))
+    let said = headers.get(CONTENT_TYPE).and_then(|said| said.as_bytes().split(|byte| *byte == b';').next());
+    said.is_some_and(|said| said.trim_ascii().eq_ignore_ascii_case(kind.as_bytes()))
 }
 
 /// Answers are made with a key that all devices share, for one of them: whatever the upstream says of caching, no cache in

@@ -1,7 +1,7 @@
 //! Whether the head of a request leaves no doubt about whom it is for and where its body ends.
 
 use http::header::{HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, Version};
+use http::{HeaderMap, HeaderValue, Version};
 
 use super::problem::Problem;
 use crate::wire::ErrorCode;
@@ -17,7 +17,8 @@ pub fn check_head(version: Version, headers: &HeaderMap) -> Result<(), Problem> 
         return Err(Problem::new(ErrorCode::RequestInvalid, "The request must name one host in `Host`"));
     }
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    if codings.any(|coding| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked")) {
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    if codings.next().is_some_and(|coding| !is_chunked(coding)) || codings.next().is_some() {
         return Err(Problem::new(ErrorCode::RequestInvalid, "The body may have no transfer coding but `chunked`"));
     }
     Ok(())
@@ -25,7 +26,6 @@ pub fn check_head(version: Version, headers: &HeaderMap) -> Result<(), Problem> 
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use http::header::HeaderName;
 
     use super::*;
@@ -53,5 +53,7 @@ mod tests {
         for coding in ["gzip, chunked", "chunked, chunked", "identity", "gzip", ""] {
             assert!(!check(Version::HTTP_11, &[(HOST, "a"), (TRANSFER_ENCODING, coding)]), "{coding}");
         }
+        let twice = [(HOST, "a"), (TRANSFER_ENCODING, "chunked"), (TRANSFER_ENCODING, "chunked")];
+        assert!(!check(Version::HTTP_11, &twice));
     }
 }

@@ -132,7 +132,7 @@ async fn a_parameter_that_the_route_does_not_know_is_refused_by_its_name() {
     for (path, name) in [
         ("/admin/requests?device=device-0001", "device"),
         ("/admin/usage?limit=1", "limit"),
-        ("/admin/devices?limit=1&serach=a", "serach"),
+        ("/admin/devices?limit=1&find=a", "find"),
         ("/admin/audit?actor=ada", "actor"),
         ("/admin/revocations?kind=jti", "kind"),
         ("/admin/budgets?kind=org", "kind"),

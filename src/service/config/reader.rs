@@ -245,7 +245,7 @@ fn shown(address: &str) -> String {
     if address.contains('@') { "an address with an @, not shown here,".to_owned() } else { format!("{address:?}") }
 }
 
-/// The file in `sqlite:<file>`, `sqlite://<file>` and either with options behind it.
+/// The file in `sqlite:<file>` and `sqlite://<file>`. What stands behind a `?` is refused elsewhere.
 fn sqlite_file(url: &str) -> Option<&str> {
     let path = url.strip_prefix("sqlite:")?;
     path.strip_prefix("//").unwrap_or(path).split('?').next().filter(|path| !path.is_empty())

@@ -123,7 +123,7 @@ fn speaks_no_tls(error: &(dyn Error + 'static)) -> bool {
         Some(error) => error.get_ref().map(|error| error as &(dyn Error + 'static)),
         None => error.source(),
     };
-    error.is::<rustls::Error>() || cause.is_some_and(speaks_no_tls)
+    matches!(error.downcast_ref(), Some(rustls::Error::InvalidMessage(_))) || cause.is_some_and(speaks_no_tls)
 }
 
 const CHECK: &str = "service";

@@ -1,101 +1,109 @@
 //! Finds one key in each object of a list that arrives in pieces.
 
 use super::skim::{self, Skim};
-use super::{Found, ObjectScanner};
+use super::{Found, Malformed, ObjectScanner};
 
-/// A list of objects. A text in the list, or in its place, stands for what an object would say under the key.
+/// A list of objects. An object in its place is read like one in it, and a text in either place stands for what an object
+/// would say under the key.
 pub(super) struct ObjectList {
     key: &'static str,
+    place: Place,
     state: State,
     skim: Skim,
     /// The raw text of the element, as far as it is a text.
     text: Vec<u8>,
 }
 
+/// Where the next element is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In place of the list, as far as is known.
+    Alone,
+    InList,
+}
+
 enum State {
-    Before,
     Between,
     InObject(Box<ObjectScanner<1>>),
-    InText {
-        in_list: bool,
-    },
+    InText,
     /// In something that says nothing.
     InOther,
-    /// Nothing more is looked for.
     Over,
 }
 
 impl ObjectList {
     /// Looks for `key`.
     pub(super) fn new(key: &'static str) -> Self {
-        Self { key, state: State::Before, skim: Skim::default(), text: Vec::new() }
+        Self { key, place: Place::Alone, state: State::Between, skim: Skim::default(), text: Vec::new() }
     }
 
     /// Reads the next bytes of the list, and adds what each element says that ends in them.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], found: &mut Vec<Found>) {
+    ///
+    /// # Errors
+    /// [`Malformed`] when an element cannot be told from the next, or read; the list must not be fed after that.
+    pub(super) fn feed(&mut self, mut bytes: &[u8], found: &mut Vec<Found>) -> Result<(), Malformed> {
         while let Some(&byte) = bytes.first() {
             let used = match &mut self.state {
-                State::Before | State::Between => self.begin(byte),
-                State::InObject(_) => self.read_object(bytes, found),
-                State::InText { .. } => self.read_text(bytes, found),
-                State::InOther => {
-                    let (length, ended) = self.skim.value_part(bytes);
-                    if ended {
-                        self.state = State::Between;
+                State::Between => self.begin(byte)?,
+                State::InObject(object) => {
+                    let used = object.feed_to_end(bytes)?;
+                    if object.is_complete() {
+                        found.extend(Some(object.found(0).clone()).filter(|model| *model != Found::Nothing));
+                        self.end_element();
                     }
-                    length
+                    used
                 }
-                State::Over => return,
+                State::InText | State::InOther => self.read_plain(bytes, found),
+                State::Over => return Ok(()),
             };
             bytes = &bytes[used..];
         }
+        Ok(())
     }
 
     /// One byte before or between elements; none is used when it belongs to an element.
-    fn begin(&mut self, byte: u8) -> usize {
-        let in_list = matches!(self.state, State::Between);
-        self.state = match byte {
-            b' ' | b'\t' | b'\n' | b'\r' => return 1,
-            b',' if in_list => return 1,
-            b'[' if !in_list => State::Between,
-            b']' => State::Over,
-            b'"' => {
-                self.text.clear();
-                State::InText { in_list }
+    fn begin(&mut self, byte: u8) -> Result<usize, Malformed> {
+        match (byte, self.place) {
+            (b' ' | b'\t' | b'\n' | b'\r', _) | (b',', Place::InList) => {}
+            (b'[', Place::Alone) => self.place = Place::InList,
+            (b']', Place::InList) => self.state = State::Over,
+            // Nothing begins so, and what passes values over would stand still before it.
+            (b',' | b']' | b'}' | b':', _) => return Err(Malformed),
+            (b'{', _) => {
+                self.state = State::InObject(Box::new(ObjectScanner::new([self.key])));
+                return Ok(0);
             }
-            _ if !in_list => State::Over,
-            b'{' => State::InObject(Box::new(ObjectScanner::new([self.key]))),
-            _ => State::InOther,
-        };
-        usize::from(matches!(self.state, State::Between | State::Over))
-    }
-
-    fn read_object(&mut self, bytes: &[u8], found: &mut Vec<Found>) -> usize {
-        let State::InObject(object) = &mut self.state else { return bytes.len() };
-        // What cannot be read here, no other can read; it is passed on to be told so.
-        let Ok(used) = object.feed_to_end(bytes) else {
-            self.state = State::Over;
-            return bytes.len();
-        };
-        if object.is_complete() {
-            if *object.found(0) != Found::Nothing {
-                found.push(object.found(0).clone());
+            (b'"', _) => {
+                self.state = State::InText;
+                return Ok(0);
             }
-            self.state = State::Between;
+            _ => {
+                self.state = State::InOther;
+                return Ok(0);
+            }
         }
-        used
+        Ok(1)
     }
 
-    fn read_text(&mut self, bytes: &[u8], found: &mut Vec<Found>) -> usize {
+    /// A part of an element that is no object.
+    fn read_plain(&mut self, bytes: &[u8], found: &mut Vec<Found>) -> usize {
         let (length, ended) = self.skim.value_part(bytes);
-        skim::keep_value(&mut self.text, &bytes[..length]);
+        let is_text = matches!(self.state, State::InText);
+        if is_text {
+            skim::keep_value(&mut self.text, &bytes[..length]);
+        }
         if ended {
-            let mut text = Found::Nothing;
-            text.add(std::mem::take(&mut self.text));
-            found.push(text);
-            let in_list = matches!(self.state, State::InText { in_list: true });
-            self.state = if in_list { State::Between } else { State::Over };
+            if is_text {
+                let mut text = Found::Nothing;
+                text.add(std::mem::take(&mut self.text));
+                found.push(text);
+            }
+            self.end_element();
         }
         length
+    }
+
+    fn end_element(&mut self) {
+        self.state = if self.place == Place::InList { State::Between } else { State::Over };
     }
 }

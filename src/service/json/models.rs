@@ -41,7 +41,7 @@ impl ModelsScanner {
     /// [`Malformed`]; the scanner must not be fed after that.
     pub(in crate::service) fn feed(&mut self, bytes: &[u8], others: &mut Vec<Found>) -> Result<(), Malformed> {
         let Self { walk, model, text, list } = self;
-        let mut at = 0;
+        let (mut at, mut read) = (0, Ok(()));
         while at < bytes.len() {
             at += walk.step(&bytes[at..], |key, part, ended| {
                 if key == 0 {
@@ -51,11 +51,12 @@ impl ModelsScanner {
                     }
                     return;
                 }
-                list.feed(part, others);
+                read = list.feed(part, others);
                 if ended {
                     *list = ObjectList::new(MODEL);
                 }
             })?;
+            read?;
         }
         Ok(())
     }
@@ -88,6 +89,43 @@ mod tests {
             let found = scan(text, piece);
             assert_eq!(found, Ok((Found::Value(br#""main""#.to_vec()), expected.clone())), "pieces of {piece}");
         }
+    }
+
+    #[test]
+    fn a30_a_list_that_cannot_be_read_is_malformed_however_it_is_cut() {
+        for text in [
+            r#"{"model":"a","tools":[}"#,
+            r#"{"model":"a","tools":[1}"#,
+            r#"{"model":"a","tools":[{}}"#,
+            r#"{"model":"a","tools":["x"}"#,
+            r#"{"model":"a","tools":[:]}"#,
+            r#"{"model":"a","tools":[{"\ud800":0,"model":"b"}]}"#,
+        ] {
+            for piece in 1..text.len() {
+                assert_eq!(scan(text, piece), Err(Malformed), "{text} in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn a33_no_bytes_keep_it_reading_for_ever() {
+        let parts = ["[", "]", "{", "}", ",", ":", "1", "\"", "\\", " ", "\"model\"", "null"];
+        for one in parts {
+            for two in parts {
+                for three in parts {
+                    let text = format!("{{\"tools\":{one}{two}{three}");
+                    let whole = scan(&text, text.len());
+                    let cut = scan(&text, 1);
+                    assert_eq!(whole.is_ok(), cut.is_ok(), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a30_one_object_in_place_of_a_list_is_read_too() {
+        let (_, others) = scan(r#"{"model":"a","fallbacks":{"model":"b"},"tools":7}"#, 3).unwrap();
+        assert_eq!(others, [r#""b""#]);
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub(super) fn unquoted(text: &[u8]) -> Result<String, Malformed> {
     serde_json::from_slice(&quoted).map_err(|_| Malformed)
 }
 
-/// `messages` in full escapes would be 48 bytes; no wanted key is longer.
+/// `fallbacks` in full escapes has 54 bytes; no wanted key is longer.
 const MAX_KEY: usize = 64;
 
 /// A model's name and a file's id are short, and so is a usage object, but for one that tells of hundreds of iterations.

@@ -37,7 +37,7 @@ enum State {
 pub(super) struct Waiter<'a>(&'a Link);
 
 impl Link {
-    /// Degraded, until the courier has connected.
+    /// Until the courier has connected, decisions are made here.
     pub(super) fn new(instances: NonZeroU32) -> Self {
         Self {
             state: Mutex::new(State::New),

@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::service::prices::Prices;
 use crate::service::store::OwnedObject;
-use crate::service::usage::{BatchItem, Ended, Lines, Tokens, UsageRecord};
+use crate::service::usage::{BATCH_ROUTE, BatchItem, Ended, Lines, Tokens, UsageRecord};
 
 /// The results of one batch as they come.
 pub(super) struct Bill {
@@ -65,7 +65,7 @@ fn record_of(item: BatchItem, batch: &OwnedObject, prices: &Prices) -> UsageReco
         device: batch.device.clone(),
         org: batch.org.clone(),
         user: batch.user.clone(),
-        route: ROUTE,
+        route: BATCH_ROUTE,
         model_asked: None,
         model_answered: model,
         status: (ended == Ended::Complete).then_some(200),
@@ -88,9 +88,6 @@ fn short_hash(custom_id: &str) -> u128 {
     let hash = digest(&SHA256, custom_id.as_bytes());
     hash.as_ref().iter().take(16).fold(0, |number, byte| (number << 8) | u128::from(*byte))
 }
-
-/// What usage says in place of a route: the requests of a batch are not made here.
-const ROUTE: &str = "message batch";
 
 #[cfg(test)]
 mod tests {

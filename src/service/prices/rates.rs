@@ -1,4 +1,4 @@
-//! Arithmetic of prices: exact to the millionth of a micro-dollar, rounded up once at the end.
+//! Arithmetic of prices: exact to the millionth of a micro-dollar, rounded up once at the end of each sum.
 
 use crate::service::money::MicroDollars;
 use crate::service::usage::Tokens;

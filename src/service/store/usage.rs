@@ -19,6 +19,7 @@ use super::page::{Page, PageRequest};
 use super::row_insert::RowInsert;
 use super::statement::Statement;
 use super::{Database, millis};
+use crate::service::usage::BATCH_ROUTE;
 use crate::wire::DeviceId;
 
 /// Every relayed request.
@@ -54,7 +55,8 @@ impl UsageHistory {
     pub async fn insert(&self, rows: &[UsageRow]) -> Result<(), StoreError> {
         let mut transaction = self.0.write().await?;
         insert(&mut transaction, rows).await?;
-        let seen: Vec<_> = rows.iter().map(seen).collect();
+        // What a batch used says nothing of where its device is now, or whose.
+        let seen: Vec<_> = rows.iter().filter(|row| row.route != BATCH_ROUTE).map(seen).collect();
         devices::see(&mut transaction, &seen).await?;
         transaction.commit().await?;
         Ok(())

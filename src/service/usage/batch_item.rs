@@ -26,6 +26,9 @@ pub struct BatchItem {
     pub no_usage: bool,
 }
 
+/// What usage says in place of a route: the requests of a batch are not made here.
+pub const BATCH_ROUTE: &str = "message batch";
+
 impl BatchItem {
     /// Reads a line; none when it is not what it should be.
     #[must_use]
@@ -43,7 +46,7 @@ impl BatchItem {
         if let Some(usage) = &usage {
             tokens.merge(usage);
             usage.describe(&mut conditions);
-            (tokens, shares) = shared(tokens, usage.iterations());
+            (tokens, shares) = shared(model.as_deref(), tokens, usage.iterations());
         }
         Some(Self { custom_id, ended, model, tokens, shares, conditions, no_usage: answered && usage.is_none() })
     }

@@ -59,7 +59,7 @@ impl<'de> Visitor<'de> for CountVisitor {
     }
 }
 
-/// A million times what the largest model takes at once; eight million such requests fit into 63 bits.
+/// A million times what the largest model takes at once; eight million such counts fit into 63 bits.
 const MOST: u64 = 1 << 40;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What else worked on an answer: `usage.iterations` (Anthropic API, betas of the advisor tool, of fallbacks and of
 //! compaction).
 //!
-//! The entries of kind `message` are the answer itself, which the top level of the usage counts. The others are not in
-//! it, or have another price: each may name a model of its own.
+//! The entries of the model that answered are the answer itself, which the top level of the usage counts. The others are
+//! not in it, or have another price: each may name a model of its own.
 
 use serde::Deserialize;
 
@@ -38,8 +38,10 @@ pub(super) struct Iteration {
 }
 
 impl Iteration {
-    fn is_answer(&self) -> bool {
-        self.kind.0.as_deref().is_none_or(|kind| kind == "message")
+    /// Whether it is a part of what `model` answered.
+    fn is_answer(&self, model: Option<&str>) -> bool {
+        let is_kind = matches!(self.kind.0.as_deref(), None | Some("message" | "fallback_message"));
+        is_kind && (self.model.0.is_none() || self.model.0.as_deref() == model)
     }
 
     fn tokens(&self) -> Tokens {
@@ -55,9 +57,9 @@ impl Iteration {
     }
 }
 
-/// All that an answer used, `top` being the top level of its usage, and the shares in it that are priced apart.
-pub(super) fn shared(top: Tokens, iterations: &[Iteration]) -> (Tokens, Vec<Share>) {
-    let (answer, others): (Vec<_>, Vec<_>) = iterations.iter().partition(|entry| entry.is_answer());
+/// All that an answer of `model` used, `top` being the top level of its usage, and the shares in it that are priced apart.
+pub(super) fn shared(model: Option<&str>, top: Tokens, iterations: &[Iteration]) -> (Tokens, Vec<Share>) {
+    let (answer, others): (Vec<_>, Vec<_>) = iterations.iter().partition(|entry| entry.is_answer(model));
     let sum = |entries: &[&Iteration]| entries.iter().fold(Tokens::default(), |sum, entry| sum.plus(&entry.tokens()));
     let apart = sum(&others);
     // Nothing says whether the top level has all in it; when the entries add up to it, it has.
@@ -88,7 +90,7 @@ mod tests {
             {"type": "message", "input_tokens": 23, "output_tokens": 1000},
             {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 500, "output_tokens": 50}
         ]));
-        let (all, shares) = shared(tokens(23, 1000), &list);
+        let (all, shares) = shared(Some("m"), tokens(23, 1000), &list);
         assert_eq!(all, tokens(180_523, 4550));
         let advisor = Share { model: Some("claude-opus-5".into()), tokens: tokens(500, 50) };
         assert_eq!(shares, [Share { model: None, tokens: tokens(180_000, 3500) }, advisor]);
@@ -100,14 +102,25 @@ mod tests {
             {"type": "message", "input_tokens": 23, "output_tokens": 1000},
             {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 500, "output_tokens": 50}
         ]));
-        let (all, shares) = shared(tokens(523, 1050), &list);
+        let (all, shares) = shared(Some("m"), tokens(523, 1050), &list);
         assert_eq!((all, shares[0].tokens), (tokens(523, 1050), tokens(500, 50)));
+    }
+
+    #[test]
+    fn a_fallback_that_answered_is_the_answer_and_who_failed_before_is_not() {
+        let list = read(json!([
+            {"type": "message", "model": "first", "input_tokens": 1000, "output_tokens": 0},
+            {"type": "fallback_message", "model": "m", "input_tokens": 1000, "output_tokens": 200}
+        ]));
+        let (all, shares) = shared(Some("m"), tokens(1000, 200), &list);
+        assert_eq!(all, tokens(2000, 200));
+        assert_eq!(shares, [Share { model: Some("first".into()), tokens: tokens(1000, 0) }]);
     }
 
     #[test]
     fn an_answer_alone_is_what_the_top_level_says() {
         for list in [json!([]), json!(null), json!("x"), json!([7, null, {"type": "message", "input_tokens": 5}])] {
-            assert_eq!(shared(tokens(5, 6), &read(list)), (tokens(5, 6), Vec::new()));
+            assert_eq!(shared(Some("m"), tokens(5, 6), &read(list)), (tokens(5, 6), Vec::new()));
         }
     }
 }

@@ -115,7 +115,7 @@ impl Reader {
                 let seen = scanner.seen();
                 record.first_chunk = record.first_byte;
                 record.model_answered.clone_from(&seen.model);
-                (record.tokens, record.shares) = shared(seen.tokens, &seen.iterations);
+                (record.tokens, record.shares) = shared(seen.model.as_deref(), seen.tokens, &seen.iterations);
                 record.conditions = seen.conditions;
                 record.unparsed_events = seen.unparsed;
                 record.no_usage = !seen.has_usage;
@@ -131,7 +131,8 @@ impl Reader {
                     Some(usage) => {
                         record.tokens.merge(&usage);
                         usage.describe(&mut record.conditions);
-                        (record.tokens, record.shares) = shared(record.tokens, usage.iterations());
+                        let model = record.model_answered.as_deref();
+                        (record.tokens, record.shares) = shared(model, record.tokens, usage.iterations());
                     }
                     None => record.no_usage = true,
                 }

@@ -140,9 +140,13 @@ impl Tokens {
         self.with(other, u64::saturating_sub)
     }
 
-    /// Whether no count is more than the same in `other`.
+    /// Whether no count is more than the same in `other`. Only the top level of a usage splits cache writes by lifetime.
     pub(super) fn is_within(&self, other: &Self) -> bool {
-        self.less(other) == Self::default()
+        let written = |tokens: &Self| tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
+        self.input_tokens <= other.input_tokens
+            && self.output_tokens <= other.output_tokens
+            && self.cache_read_tokens <= other.cache_read_tokens
+            && written(self) <= written(other)
     }
 
     fn with(&self, other: &Self, count: fn(u64, u64) -> u64) -> Self {

@@ -25,7 +25,7 @@ pub(super) struct H2 {
     sender: SendRequest<Held>,
     /// As many handles as there are streams, and one for each `H2`.
     streams: Arc<()>,
-    /// How many streams the upstream allows at once, as far as it has said.
+    /// How many streams the upstream allowed at once when the connection was last used.
     allowed: Arc<AtomicUsize>,
 }
 
