@@ -57,7 +57,9 @@ pub(super) struct ModelInspector {
 enum Scan {
     /// Up to the first `model`.
     First(ObjectScanner<1>),
-    /// Everything.
+    /// To the end, for a second `model`.
+    Once(ObjectScanner<1>),
+    /// To the end, for all models.
     Whole(ModelsScanner),
 }
 
@@ -76,9 +78,10 @@ impl ModelInspector {
     /// Lets nobody name two models, of which the upstream would take the dearer one: there is a price to be known.
     #[must_use]
     pub(super) fn priced(mut self, is_priced: bool) -> Self {
-        if is_priced {
-            self.scan = Scan::Whole(ModelsScanner::new());
-        }
+        self.scan = match self.scan {
+            Scan::First(scanner) if is_priced => Scan::Once(scanner),
+            scan => scan,
+        };
         self
     }
 
@@ -88,12 +91,12 @@ impl ModelInspector {
 
     fn judge(&mut self) -> Result<(), Refusal> {
         let found = match &self.scan {
-            Scan::First(scanner) => scanner.found(0),
+            Scan::First(scanner) | Scan::Once(scanner) => scanner.found(0),
             Scan::Whole(scanner) => scanner.model(),
         };
         let model = match found {
             Found::Nothing => return Ok(()),
-            Found::Repeated if matches!(self.scan, Scan::Whole(_)) => {
+            Found::Repeated if !matches!(self.scan, Scan::First(_)) => {
                 return Err(ambiguous("`model` appears more than once"));
             }
             found => named(found),
@@ -107,9 +110,6 @@ impl ModelInspector {
 
     /// Tools and fallbacks that are models themselves.
     fn judge_others(&self, others: &[Found]) -> Result<(), Refusal> {
-        if !self.is_strict() {
-            return Ok(());
-        }
         others.iter().try_for_each(|found| match named(found) {
             Some(model) => self.allow(&model),
             None => Err(ambiguous("the `model` of a tool or a fallback is not one short text")),
@@ -134,6 +134,7 @@ impl ModelInspector {
         let mut others = Vec::new();
         let read = match &mut self.scan {
             Scan::First(scanner) => scanner.feed_until_found(bytes),
+            Scan::Once(scanner) => scanner.feed(bytes),
             Scan::Whole(scanner) => scanner.feed(bytes, &mut others),
         };
         if read.is_err() {
