@@ -107,6 +107,12 @@ mod tests {
     }
 
     #[test]
+    fn a_list_without_the_answer_does_not_show_that_the_top_level_has_all() {
+        let list = read(json!([{"type": "compaction", "input_tokens": 100, "output_tokens": 0}]));
+        assert_eq!(shared(Some("m"), tokens(500, 100), &list).0, tokens(600, 100));
+    }
+
+    #[test]
     fn a_fallback_that_answered_is_the_answer_and_who_failed_before_is_not() {
         let list = read(json!([
             {"type": "message", "model": "first", "input_tokens": 1000, "output_tokens": 0},
