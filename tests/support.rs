@@ -22,6 +22,9 @@ pub(crate) mod intake;
 #[path = "support/legs.rs"]
 pub(crate) mod legs;
 #[cfg(feature = "service")]
+#[path = "support/limits.rs"]
+pub(crate) mod limits;
+#[cfg(feature = "service")]
 #[path = "support/otlp.rs"]
 pub(crate) mod otlp;
 #[cfg(all(unix, feature = "service"))]

@@ -5,9 +5,8 @@ use std::net::UdpSocket;
 
 use serde_json::{Value, json};
 
-use crate::governed_limits::metrics;
 use crate::support::http::{Answer, client, post};
-use crate::support::service::TestService;
+use crate::support::service::{TestService, metrics};
 use crate::support::upstream::Upstream;
 use crate::support::wire::Wire;
 

@@ -5,9 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::governed_limits::metrics;
 use crate::process::Process;
-use crate::support::service::TestService;
+use crate::support::service::{TestService, metrics};
 use crate::support::upstream::{Answer, Upstream};
 
 #[tokio::test]

@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 use valetkey::service::config::Flags;
 
-use crate::governed_limits::metrics;
 use crate::support::http::get;
-use crate::support::service::TestService;
+use crate::support::service::{TestService, metrics};
 use crate::support::upstream::{Answer, Cut, Upstream};
 use crate::support::wire::{Wire, messages};
 

@@ -9,9 +9,8 @@ use valetkey::service::budgets::Period;
 use valetkey::service::config::Flags;
 use valetkey::service::usage::Ended;
 
-use crate::governed_limits::metrics;
 use crate::support::http::{Answer as Reply, get, post};
-use crate::support::service::TestService;
+use crate::support::service::{TestService, metrics};
 use crate::support::upstream::{Answer, Gate, Upstream};
 use crate::support::wire::{Wire, messages};
 

@@ -7,10 +7,9 @@ use sqlx::Executor;
 use valetkey::service::config::{DatabaseUrl, Flags};
 use valetkey::service::store::{NewRevocation, RevocationKind};
 
-use crate::governed_limits::metrics;
 use crate::support::database::TestDatabase;
 use crate::support::redis::Redis;
-use crate::support::service::TestService;
+use crate::support::service::{TestService, metrics};
 use crate::support::upstream::Upstream;
 
 /// A listener whose queue is full: what connects to it waits for ever.

@@ -7,12 +7,12 @@ use valetkey::service::config::Flags;
 use valetkey::service::store::{PageRequest, UsageFilter};
 use valetkey::service::usage::Ended;
 
-use crate::governed_limits::{known, metrics};
+use crate::governed_limits::known;
 use crate::process::Process;
 use crate::support::database::TestDatabase;
 use crate::support::http::{open, post};
 use crate::support::redis::Redis;
-use crate::support::service::TestService;
+use crate::support::service::{TestService, metrics};
 use crate::support::upstream::{Answer, Gate, Upstream};
 use crate::support::wire::{Wire, messages};
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use valetkey::service::usage::Ended;
 
 use crate::support::http::{Answer as Reply, get, post};
-use crate::support::service::TestService;
+use crate::support::service::{TestService, metrics};
 use crate::support::upstream::{Answer, Cut, Gate, Upstream};
 
 #[tokio::test]
@@ -166,11 +166,6 @@ async fn free_of_charge(service: &TestService, token: &str) -> (u16, u16) {
 /// Waits until the database knows a device: usage is written in batches.
 pub(crate) async fn known(service: &TestService, device: &str) {
     service.until(async || service.admin("GET", &format!("/admin/devices/{device}"), None).await.status == 200).await;
-}
-
-/// The page for Prometheus.
-pub(crate) async fn metrics(service: &TestService) -> String {
-    service.admin("GET", "/metrics", None).await.text()
 }
 
 fn limited(adjust: impl FnOnce(&mut valetkey::service::config::Flags)) -> (Upstream, TestService) {

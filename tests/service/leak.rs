@@ -5,10 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use valetkey::service::config::Flags;
 
-use crate::governed_limits::metrics;
 use crate::support::http::{Answer, post};
 use crate::support::redis::Redis;
-use crate::support::service::TestService;
+use crate::support::service::{TestService, metrics};
 use crate::support::upstream::Upstream;
 
 #[tokio::test]

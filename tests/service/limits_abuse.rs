@@ -5,10 +5,9 @@ use std::collections::HashSet;
 use aws_lc_rs::hmac;
 use valetkey::service::config::Flags;
 
-use crate::governed_limits::metrics;
 use crate::support::forge::{HEADER, claims, signed};
 use crate::support::http::{client, get, post};
-use crate::support::service::TestService;
+use crate::support::service::{TestService, metrics};
 use crate::support::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]

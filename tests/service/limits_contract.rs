@@ -1,12 +1,13 @@
 //! What every limiter promises, whoever decides.
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use valetkey::service::config::DeviceLimits;
-use valetkey::service::limits::{InstanceSettings, Limit, Limiter, Store};
+use valetkey::service::limits::{Limit, Limiter};
 use valetkey::wire::DeviceId;
 
+use crate::support::limits::{admitted, concurrent, device, healthy, limits, tokens};
 use crate::support::redis::Redis;
 
 /// Runs `test` with a limiter in memory and with one in Redis.
@@ -15,53 +16,6 @@ async fn on_both(test: impl AsyncFn(Limiter)) {
     if let Some(redis) = Redis::start() {
         test(healthy(&redis).await).await;
     }
-}
-
-/// A limiter that asks `redis`.
-pub(crate) async fn healthy(redis: &Redis) -> Limiter {
-    let limiter = Limiter::with_redis(&redis.url(), patient()).await.unwrap();
-    until("Redis decides", || matches!(limiter.state().store, Store::Redis { .. })).await;
-    limiter
-}
-
-/// On a busy machine even a healthy Redis may take longer than a request would wait.
-pub(crate) fn patient() -> InstanceSettings {
-    InstanceSettings { decision: Duration::from_secs(5), ..InstanceSettings::default() }
-}
-
-/// Waits until something is so, at most 10 s.
-pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(10);
-    while !condition() {
-        assert!(Instant::now() < limit, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-pub(crate) fn device(name: &str) -> DeviceId {
-    DeviceId::parse(name).unwrap()
-}
-
-pub(crate) fn limits(requests: u32, window_ms: u64) -> DeviceLimits {
-    let window = Duration::from_millis(window_ms);
-    DeviceLimits { requests: NonZeroU32::new(requests), window, tokens_per_minute: None, concurrent: None }
-}
-
-pub(crate) fn concurrent(count: u32) -> DeviceLimits {
-    DeviceLimits { concurrent: NonZeroU32::new(count), ..limits(0, 60_000) }
-}
-
-pub(crate) fn tokens(count: u64) -> DeviceLimits {
-    DeviceLimits { tokens_per_minute: NonZeroU64::new(count), ..limits(0, 60_000) }
-}
-
-/// How many of `tries` are admitted.
-pub(crate) async fn admitted(limiter: &Limiter, id: &DeviceId, limits: &DeviceLimits, tries: u32) -> u32 {
-    let mut count = 0;
-    for _ in 0..tries {
-        count += u32::from(limiter.admit(id, limits, true).await.is_ok());
-    }
-    count
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use valetkey::service::limits::Limiter;
 
-use crate::limits_contract::{device, healthy, until};
+use crate::support::limits::{device, healthy, until};
 use crate::support::redis::Redis;
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use valetkey::service::config::DeviceLimits;
 use valetkey::service::limits::{InstanceSettings, Limiter, RedisFault, Store};
 use valetkey::wire::DeviceId;
 
-use crate::limits_contract::{admitted, concurrent, device, healthy, limits, patient, until};
+use crate::support::limits::{admitted, concurrent, device, healthy, limits, patient, until};
 use crate::support::redis::Redis;
 
 fn is_healthy(limiter: &Limiter) -> bool {

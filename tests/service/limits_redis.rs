@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use valetkey::service::limits::{InstanceSettings, Limit, Limiter, Store};
 
-use crate::limits_contract::{admitted, concurrent, device, healthy, limits, patient, tokens, until};
+use crate::support::limits::{admitted, concurrent, device, healthy, limits, patient, tokens, until};
 use crate::support::redis::Redis;
 
 #[tokio::test]

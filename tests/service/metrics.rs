@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::governed_limits::metrics;
 use crate::secured::Secured;
-use crate::support::service::TestService;
+use crate::support::service::{TestService, metrics};
 use crate::support::upstream::Upstream;
 
 #[tokio::test]

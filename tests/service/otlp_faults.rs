@@ -11,11 +11,10 @@ use valetkey::service::trace_context::TraceContext;
 use valetkey::service::usage::UsageSink;
 use valetkey::transport::origin::Origin;
 
-use crate::governed_limits::metrics;
 use crate::support::database::{device, record};
 use crate::support::intake::{Intake, Mood, Nobody};
 use crate::support::otlp::{series, spans};
-use crate::support::service::TestService;
+use crate::support::service::{TestService, metrics};
 use crate::support::upstream::Upstream;
 
 #[tokio::test]

@@ -171,3 +171,8 @@ impl Drop for TestService {
         self.end();
     }
 }
+
+/// The page for Prometheus.
+pub(crate) async fn metrics(service: &TestService) -> String {
+    service.admin("GET", "/metrics", None).await.text()
+}

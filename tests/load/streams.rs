@@ -11,13 +11,13 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use valetkey::service::usage::Ended;
 
-use crate::governed_limits::metrics;
-use crate::support::service::TestService;
+use crate::support::service::{TestService, metrics};
 use crate::support::upstream::{Answer, Cut, Gate, Options, Upstream};
 use crate::support::wire::messages;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f06_f07_f54_ten_thousand_streams_that_break_off_leave_one_record_each_and_hold_nothing() {
+    let _machine = crate::alone().await;
     let upstream = Upstream::start_with(Options { record: false, ..Options::default() });
     let service = TestService::before_with(&upstream, |flags| {
         flags.workers = Some("2".into());

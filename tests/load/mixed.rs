@@ -11,11 +11,13 @@ use crate::support::wire::{Wire, messages};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_mixed_requests_leave_one_record_each() {
+    let _machine = crate::alone().await;
     let upstream = Upstream::start();
     let service = TestService::before_with(&upstream, |flags| flags.workers = Some("2".into()));
     let token = service.token().await;
+    let gate = Gate::new();
     for number in 0..REQUESTS {
-        upstream.answer_next(answer(number));
+        upstream.answer_next(answer(number, &gate));
     }
     let client = client();
     let asking: Vec<_> = (0..REQUESTS)
@@ -32,6 +34,8 @@ async fn five_hundred_mixed_requests_leave_one_record_each() {
             })
         })
         .collect();
+    upstream.wait_for_abandoned().await;
+    gate.open();
     for asked in asking {
         asked.await.unwrap();
     }
@@ -52,26 +56,16 @@ async fn leave(url: &str, token: &str) {
     wire.until(b"\r\n\r\n").await;
 }
 
-fn answer(number: usize) -> Answer {
+/// Those that are held have a head until the `gate` opens, and no end: whoever leaves them does so in the middle.
+fn answer(number: usize, gate: &Gate) -> Answer {
     match number % 6 {
         0 => Answer::message_stream("one two three"),
         1 => Answer::json(200, serde_json::json!({ "usage": { "input_tokens": 1, "output_tokens": 1 } })),
         2 => Answer::message_stream("one two three").gzip().in_pieces(50),
         3 => Answer::message_stream("one two three").cut_after(4, Cut::Fin),
         4 => Answer::error(529, "overloaded_error", "Overloaded"),
-        _ => Answer::message_stream("one two three").hold_after(1, opened_soon()),
+        _ => Answer::message_stream("one two three").hold_after(1, gate.clone()),
     }
-}
-
-/// Whoever reads such an answer waits for a while, and whoever leaves does so in the middle.
-fn opened_soon() -> Gate {
-    let gate = Gate::new();
-    let opened = gate.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-        opened.open();
-    });
-    gate
 }
 
 const REQUESTS: usize = 500;

@@ -39,6 +39,7 @@ enum Cut {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f34_f56_under_load_a_revocation_is_in_force_at_every_instance_within_two_seconds() {
+    let _machine = crate::alone().await;
     let fleet = Fleet::start().await;
     let mut bystanders = fleet.bystanders().await;
     let mut delays = Vec::new();
