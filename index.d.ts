@@ -114,7 +114,10 @@ export interface ValetStatus {
   readonly storage: Storage;
   /** The device's id. */
   readonly deviceId: string;
-  /** Whether the id was derived from the machine's or drawn at random. */
+  /**
+   * Whether the id was derived from the machine's or drawn at random: the machine has none, or the service knows it by
+   * another key, such as that of another user of this machine.
+   */
   readonly deviceIdSource: 'machine' | 'random';
   /** How far this machine's clock is ahead of the service's; `null` while unknown. */
   readonly clockSkewMs: number | null;
@@ -150,7 +153,7 @@ export interface ValetProxy extends EventEmitter {
   readonly url: string;
   /** The port. */
   readonly port: number;
-  /** The device's id. */
+  /** The device's id, as `status()` has it. */
   readonly deviceId: string;
   /** What a Claude SDK in this process needs: `ANTHROPIC_BASE_URL` and one credential variable with the launch key. */
   readonly env: Readonly<Record<string, string>>;

@@ -39,12 +39,14 @@ class ValetProxy extends EventEmitter {
   _take(started) {
     this.url = started.url;
     this.port = started.port;
-    this.deviceId = started.deviceId;
-    this._deviceIdSource = started.deviceIdSource;
     this.env = Object.freeze({
       ANTHROPIC_BASE_URL: started.url,
       [this._credentialVariable]: started.launchKey,
     });
+  }
+
+  get deviceId() {
+    return this.status().deviceId;
   }
 
   childEnv(base) {
@@ -58,8 +60,8 @@ class ValetProxy extends EventEmitter {
       expiresAt: orNull(native.expiresAt),
       refreshAt: orNull(native.refreshAt),
       storage: native.storage,
-      deviceId: this.deviceId,
-      deviceIdSource: this._deviceIdSource,
+      deviceId: native.deviceId,
+      deviceIdSource: native.deviceIdSource,
       clockSkewMs: orNull(native.clockSkewMs),
       bound: orNull(native.bound),
       lastError: native.lastError ? parseReason(native.lastError) : null,

@@ -38,10 +38,6 @@ pub struct NativeStarted {
     pub url: String,
     /// The port.
     pub port: u16,
-    /// The device's id.
-    pub device_id: String,
-    /// `machine` or `random`.
-    pub device_id_source: String,
     /// What local clients send as their credential.
     pub launch_key: String,
 }
@@ -51,6 +47,10 @@ pub struct NativeStarted {
 pub struct NativeStatus {
     /// `ready`, `refreshing`, `offline`, `expired`, `revoked` or `closed`.
     pub state: String,
+    /// The device's id.
+    pub device_id: String,
+    /// `machine` or `random`.
+    pub device_id_source: String,
     /// When the token expires.
     pub expires_at: Option<f64>,
     /// When it is due for a refresh.
@@ -89,12 +89,9 @@ impl NativeProxy {
     #[napi]
     pub async fn started(&self) -> napi::Result<NativeStarted> {
         let client = self.engine.client().await.map_err(|error| to_js(&error))?;
-        let (device_id, source) = client.device();
         Ok(NativeStarted {
             url: format!("http://{}", client.address()),
             port: client.address().port(),
-            device_id: device_id.to_string(),
-            device_id_source: source.as_str().to_owned(),
             launch_key: client.launch_key().expose().to_owned(),
         })
     }
@@ -133,6 +130,8 @@ impl From<Status> for NativeStatus {
     fn from(status: Status) -> Self {
         Self {
             state: status.state.as_str().to_owned(),
+            device_id: status.device.id.to_string(),
+            device_id_source: status.device.source.as_str().to_owned(),
             expires_at: status.expires_at.map(unix_millis),
             refresh_at: status.refresh_at.map(unix_millis),
             storage: status.storage.as_str().to_owned(),

@@ -1,7 +1,7 @@
 //! The desktop half in plain Rust: gets a wrapper token for this device, keeps it fresh, and serves a loopback proxy that
 //! puts it on requests.
 //!
-//! A credential: [`device`] → [`service_api`] → [`mod@keychain`] and [`keep`] → [`credential`] ⇄ [`refresh`]. A request:
+//! A credential: [`device`] and [`device_key`] → [`service_api`] → [`mod@keychain`] and [`keep`] → [`credential`] ⇄ [`refresh`]. A request:
 //! [`admission`] → [`loopback`], which reads the credential from [`session`].
 
 pub mod admission;
@@ -9,6 +9,7 @@ mod backoff;
 pub mod config;
 pub mod credential;
 pub mod device;
+pub mod device_key;
 pub mod error;
 mod keep;
 pub mod keychain;
@@ -30,7 +31,7 @@ use tokio::task::JoinHandle;
 
 use self::admission::{Admission, launch_key};
 use self::config::{ClientConfig, StoragePolicy};
-use self::device::{DeviceIdSource, MachineId};
+use self::device::{Device, DeviceIdSource, MachineId};
 use self::error::ClientError;
 use self::keep::TokenKeep;
 use self::keychain::{Keychain, KeychainLimits, SecretStore};
@@ -47,7 +48,6 @@ use crate::transport::cors::Cors;
 use crate::transport::serve::{Plain, ServeLimits, serve};
 use crate::transport::shutdown::{self, Phase, Shutdown, ShutdownTrigger};
 use crate::transport::tls::tls_config;
-use crate::wire::DeviceId;
 
 /// What the client uses of the machine; tests pass their own.
 pub struct Ports {
@@ -70,7 +70,6 @@ pub struct Client {
     link: Arc<ServiceLink>,
     launch_key: Secret,
     address: SocketAddr,
-    device: (DeviceId, DeviceIdSource),
     trigger: ShutdownTrigger,
     server: Mutex<Option<JoinHandle<()>>>,
 }
@@ -97,19 +96,18 @@ impl Client {
         let tls =
             tls.then(|| tls_config(None)).transpose().map_err(|error| ClientError::Internal(error.to_string()))?;
         let api = ServiceApi::new(Arc::clone(&config), tls.clone(), Arc::clone(&ports.clock))?;
-        let session = Arc::new(Session::new(Arc::clone(&ports.clock), config.refresh_before, ports.events));
         let keep = TokenKeep::new(keychain(&config, ports.store, ports.keychain_limits)?, config.storage);
-        let device = device_id(&config, ports.machine_id, &keep).await;
+        let device = device(&config, ports.machine_id, &keep).await;
         // Neither needs the other, and each may be slow.
         let expected =
-            Expected { bootstrap_url: config.bootstrap_url.as_str(), device_id: &device.0, now: ports.clock.now() };
+            Expected { bootstrap_url: config.bootstrap_url.as_str(), device_id: &device.id, now: ports.clock.now() };
         let (kept, healthy) = tokio::join!(keep.load(&expected), api.check_health());
         healthy?;
         let kept = kept?;
+        let session = Arc::new(Session::new(device, Arc::clone(&ports.clock), config.refresh_before, ports.events));
         session.set_storage(kept.storage);
         let refreshing = RefreshParts {
             api,
-            device: device.0.clone(),
             session: Arc::clone(&session),
             keep,
             config: Arc::clone(&config),
@@ -127,7 +125,7 @@ impl Client {
         let server =
             serve_loopback(listener, address.port(), &config, &launch_key, &session, &refresher, &link, shutdown);
         session.set_bound(Some(address));
-        Ok(Self { session, refresher, link, launch_key, address, device, trigger, server: Mutex::new(Some(server)) })
+        Ok(Self { session, refresher, link, launch_key, address, trigger, server: Mutex::new(Some(server)) })
     }
 
     /// Where it listens.
@@ -140,12 +138,6 @@ impl Client {
     #[must_use]
     pub fn launch_key(&self) -> &Secret {
         &self.launch_key
-    }
-
-    /// The device's id and where it comes from.
-    #[must_use]
-    pub fn device(&self) -> (&DeviceId, DeviceIdSource) {
-        (&self.device.0, self.device.1)
     }
 
     /// How things stand.
@@ -221,10 +213,10 @@ fn keychain(
     Keychain::start(store, limits).map(Some).map_err(|error| ClientError::Internal(error.to_string()))
 }
 
-async fn device_id(config: &ClientConfig, machine_id: MachineId, keep: &TokenKeep) -> (DeviceId, DeviceIdSource) {
+async fn device(config: &ClientConfig, machine_id: MachineId, keep: &TokenKeep) -> Device {
     match device::derive(&config.app_id, machine_id) {
-        Some(id) => (id, DeviceIdSource::Machine),
-        None => (keep.random_device_id().await, DeviceIdSource::Random),
+        Some(id) => Device { id, source: DeviceIdSource::Machine },
+        None => Device { id: keep.random_device_id(None).await, source: DeviceIdSource::Random },
     }
 }
 

@@ -8,11 +8,13 @@ mod claims;
 mod device_id;
 mod error;
 pub mod names;
+mod proof;
 
 pub use bootstrap::{BootstrapRequest, TokenResponse, TokenType};
-pub use claims::{Claims, TOKEN_TYP};
+pub use claims::{Claims, Confirmation, TOKEN_TYP};
 pub use device_id::{DeviceId, DeviceIdError};
 pub use error::{ErrorBody, ErrorCode, ErrorKind};
+pub use proof::{PROOF_ALG, PROOF_TYP, ProofClaims, ProofHeader, PublicJwk, token_hash};
 
 /// Raised when a client of the previous version could no longer work with this service.
 pub const PROTOCOL_VERSION: u32 = 1;

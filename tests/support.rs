@@ -30,6 +30,9 @@ pub(crate) mod otlp;
 #[cfg(all(unix, feature = "service"))]
 #[path = "support/postgres.rs"]
 pub(crate) mod postgres;
+#[cfg(feature = "service")]
+#[path = "support/prover.rs"]
+pub(crate) mod prover;
 #[path = "support/raw.rs"]
 pub(crate) mod raw;
 #[cfg(feature = "service")]

@@ -7,12 +7,22 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::wire::DeviceId;
 
+/// Who we are to the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// The id.
+    pub id: DeviceId,
+    /// Where it comes from.
+    pub source: DeviceIdSource,
+}
+
 /// Where a device id comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceIdSource {
     /// Derived from the machine's id.
     Machine,
-    /// Drawn at random, because the machine has no usable id, and kept with the token.
+    /// Drawn at random and kept with the token: the machine has no usable id, or the service knows it as the id of a device
+    /// with another key, such as that of another user of this machine.
     Random,
 }
 

@@ -1,10 +1,13 @@
-//! Keeps the token between starts, where the app's policy says and the machine allows.
+//! Keeps the token and the device's key between starts, where the app's policy says and the machine allows.
+
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use super::config::StoragePolicy;
 use super::credential::WrapperToken;
 use super::device;
+use super::device_key::DeviceKey;
 use super::error::ClientError;
 use super::keychain::Keychain;
 use super::status::Storage;
@@ -69,19 +72,34 @@ impl TokenKeep {
         }
     }
 
-    /// The random id of a machine that has none of its own: the kept one, or a new one that is kept if that is possible. A
-    /// keychain that cannot be read may still hold one, so then nothing is written over it.
-    pub async fn random_device_id(&self) -> DeviceId {
+    /// The random id of a device that has none of its own: the kept one, or a new one that is kept if that is possible. A
+    /// keychain that cannot be read may still hold one, so then nothing is written over it. An id that is `taken` is no
+    /// use.
+    pub async fn random_device_id(&self, taken: Option<&DeviceId>) -> DeviceId {
         let new = device::random();
         let Some(keychain) = &self.keychain else { return new };
         let Ok(kept) = keychain.get(DEVICE_ENTRY.into()).await else { return new };
         let kept = kept.and_then(|bytes| DeviceId::parse(std::str::from_utf8(&bytes).ok()?).ok());
-        if let Some(kept) = kept {
+        if let Some(kept) = kept.filter(|kept| Some(kept) != taken) {
             return kept;
         }
         // Without a keychain the device has a new id at every start; the status shows where it comes from.
         let _ = keychain.set(DEVICE_ENTRY.into(), Zeroizing::new(new.as_str().as_bytes().to_vec())).await;
         new
+    }
+
+    /// The device's key: the kept one, or a new one that is kept now. None where nothing is kept: a key that is gone at the
+    /// next start would shut the device out of its id. A keychain that cannot be read may still hold one, so then none is
+    /// made.
+    pub async fn device_key(&self) -> Option<Arc<DeviceKey>> {
+        let keychain = self.keychain.as_ref()?;
+        let read = |bytes: Option<Zeroizing<Vec<u8>>>| DeviceKey::read(&bytes?).map(Arc::new);
+        if let Some(kept) = read(keychain.get(KEY_ENTRY.into()).await.ok()?) {
+            return Some(kept);
+        }
+        keychain.set(KEY_ENTRY.into(), DeviceKey::generate()).await.ok()?;
+        // Another process of the app may have made one at the same moment; what is kept now is the key of both.
+        read(keychain.get(KEY_ENTRY.into()).await.ok()?)
     }
 
     /// A token can always be had again, so by default a missing keychain costs a bootstrap at each start and no more. It is
@@ -93,3 +111,4 @@ impl TokenKeep {
 
 const TOKEN_ENTRY: &str = "wrapper-token";
 const DEVICE_ENTRY: &str = "device-id";
+const KEY_ENTRY: &str = "device-key";

@@ -16,13 +16,15 @@ pub use self::ask::{Refresher, Why};
 use super::backoff::{Setback, random_fraction};
 use super::config::ClientConfig;
 use super::credential::{Freshness, WrapperToken};
+use super::device::{Device, DeviceIdSource};
+use super::device_key::DeviceKey;
 use super::error::ClientError;
 use super::keep::TokenKeep;
 use super::service_api::{Issued, ServiceApi};
 use super::session::Session;
-use super::status::Level;
+use super::status::{Level, Storage};
 use crate::clock::Clock;
-use crate::wire::{DeviceId, ErrorCode};
+use crate::wire::ErrorCode;
 
 /// The task.
 pub struct RefreshLoop {
@@ -30,6 +32,8 @@ pub struct RefreshLoop {
     /// Asks that an attempt in progress must not answer.
     waiting: VecDeque<Ask>,
     parts: RefreshParts,
+    /// Read when it is first needed.
+    key: Option<Arc<DeviceKey>>,
     failures: u32,
     setback: Option<Setback>,
     last_rejection: Option<SystemTime>,
@@ -40,9 +44,7 @@ pub struct RefreshLoop {
 pub struct RefreshParts {
     /// The service.
     pub api: ServiceApi,
-    /// Who we are.
-    pub device: DeviceId,
-    /// Where the token goes.
+    /// Where the token goes, and who we are.
     pub session: Arc<Session>,
     /// Where it is kept.
     pub keep: TokenKeep,
@@ -61,6 +63,7 @@ impl RefreshLoop {
             asks,
             waiting: VecDeque::new(),
             parts,
+            key: None,
             failures: 0,
             setback: None,
             last_rejection: None,
@@ -92,10 +95,10 @@ impl RefreshLoop {
     /// # Errors
     /// Why there is none.
     pub async fn first(&mut self) -> Result<(), ClientError> {
-        let issued = self.parts.api.bootstrap(&self.parts.device).await?;
+        let issued = self.enrol().await?;
         let token = self.install(issued);
         let url = self.parts.config.bootstrap_url.as_str();
-        let storage = self.parts.keep.save(&token, url, &self.parts.device).await?;
+        let storage = self.parts.keep.save(&token, url, &self.parts.session.device().id).await?;
         self.parts.session.set_storage(storage);
         Ok(())
     }
@@ -189,17 +192,51 @@ impl RefreshLoop {
 
     /// A living token is traded in; without one, or when the service will not have it, the device starts again.
     async fn fetch(&mut self, rejected: bool) -> Result<Issued, ClientError> {
+        let key = self.key().await;
         let living = self.parts.session.token().filter(|(_, freshness)| *freshness != Freshness::Expired && !rejected);
         if let Some((token, _)) = living {
-            match self.parts.api.refresh(&token, &self.parts.device).await {
+            match self.parts.api.refresh(&token, &self.parts.session.device().id, key.as_deref()).await {
                 Err(ClientError::Denied {
-                    code: ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenOutdated,
+                    code:
+                        ErrorCode::TokenExpired
+                        | ErrorCode::TokenInvalid
+                        | ErrorCode::TokenOutdated
+                        | ErrorCode::DeviceKeyMismatch,
                     ..
                 }) => {}
                 other => return other,
             }
         }
-        self.parts.api.bootstrap(&self.parts.device).await
+        self.enrol().await
+    }
+
+    /// A first token. An id that belongs to a device with another key is somebody else's: another user's of this machine, or
+    /// ours before the keychain was lost. Then this is another device, and the person need not know.
+    async fn enrol(&mut self) -> Result<Issued, ClientError> {
+        let key = self.key().await;
+        for _ in 0..OTHER_IDS {
+            let device = self.parts.session.device();
+            match self.parts.api.bootstrap(&device.id, key.as_deref()).await {
+                Err(ClientError::Denied { code: ErrorCode::DeviceKeyMismatch, .. }) => {
+                    let id = self.parts.keep.random_device_id(Some(&device.id)).await;
+                    self.parts.session.set_device(Device { id, source: DeviceIdSource::Random });
+                    self.parts
+                        .session
+                        .log(Level::Warn, "The service knows this device's id by another key; it has a new id");
+                }
+                other => return other,
+            }
+        }
+        self.parts.api.bootstrap(&self.parts.session.device().id, key.as_deref()).await
+    }
+
+    /// The key, as soon as the keychain can be read.
+    async fn key(&mut self) -> Option<Arc<DeviceKey>> {
+        // While the keychain cannot be used nobody is asked to unlock it for this.
+        if self.key.is_none() && self.parts.session.status().storage == Storage::Keychain {
+            self.key = self.parts.keep.device_key().await;
+        }
+        self.key.clone()
     }
 
     fn succeeded(&mut self, issued: Issued) {
@@ -224,8 +261,8 @@ impl RefreshLoop {
 
     /// Requests use the token already; the keychain may take its time.
     fn keep_in_background(&self, token: Arc<WrapperToken>) {
-        let (keep, session, device) =
-            (self.parts.keep.clone(), Arc::clone(&self.parts.session), self.parts.device.clone());
+        let (keep, session) = (self.parts.keep.clone(), Arc::clone(&self.parts.session));
+        let device = session.device().id;
         let config = Arc::clone(&self.parts.config);
         tokio::spawn(async move {
             match keep.save(&token, config.bootstrap_url.as_str(), &device).await {
@@ -267,6 +304,9 @@ const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
 
 /// And not more often than this, whatever clocks and settings say.
 const LOOK_AT_MOST: Duration = Duration::from_millis(50);
+
+/// One that was kept before, and a new one.
+const OTHER_IDS: u32 = 2;
 
 /// How often a rejected token is replaced at most.
 const REJECTION_PAUSE: Duration = Duration::from_secs(60);

@@ -6,13 +6,15 @@ use std::time::{Duration, SystemTime};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
+use url::Url;
 
 use super::config::ClientConfig;
 use super::credential::{MAX_LIFETIME, WrapperToken};
+use super::device_key::{DeviceKey, Occasion};
 use super::error::ClientError;
 use crate::clock::Clock;
 use crate::transport::origin::Origin;
-use crate::wire::names::{ERROR_HEADER, REFRESH_PATH};
+use crate::wire::names::{ERROR_HEADER, PROOF_HEADER, PROOF_NONCE_HEADER, REFRESH_PATH};
 use crate::wire::{BootstrapRequest, DeviceId, ErrorBody, ErrorCode, TokenResponse};
 
 /// The service as the desktop sees it.
@@ -86,32 +88,60 @@ impl ServiceApi {
         }
     }
 
-    /// Trades the device id for a token.
+    /// Trades the device id for a token, and proves to have `key` if there is one.
     ///
     /// # Errors
     /// [`ClientError`]
-    pub async fn bootstrap(&self, device: &DeviceId) -> Result<Issued, ClientError> {
+    pub async fn bootstrap(&self, device: &DeviceId, key: Option<&DeviceKey>) -> Result<Issued, ClientError> {
         let body = BootstrapRequest {
             device_id: device.clone(),
             enrolment: self.config.enrolment.clone(),
             app_version: self.config.app_version.clone(),
         }
         .to_json();
-        let request = self
-            .http
-            .post(self.config.bootstrap_url.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .body(body.expose().to_owned());
-        self.issued(send(request).await?, device).await
+        let url = &self.config.bootstrap_url;
+        let request = || {
+            let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json");
+            request.body(body.expose().to_owned())
+        };
+        self.issued(self.ask(request, url, None, key).await?, device).await
     }
 
-    /// Trades a token for a newer one.
+    /// Trades a token for a newer one, and proves to have `key` if there is one.
     ///
     /// # Errors
     /// [`ClientError`]
-    pub async fn refresh(&self, token: &WrapperToken, device: &DeviceId) -> Result<Issued, ClientError> {
-        let request = self.http.post(self.config.service.join(REFRESH_PATH)).header(AUTHORIZATION, token.header());
-        self.issued(send(request).await?, device).await
+    pub async fn refresh(
+        &self,
+        token: &WrapperToken,
+        device: &DeviceId,
+        key: Option<&DeviceKey>,
+    ) -> Result<Issued, ClientError> {
+        let url = self.config.service.join(REFRESH_PATH);
+        let request = || self.http.post(url.clone()).header(AUTHORIZATION, token.header());
+        self.issued(self.ask(request, &url, Some(token), key).await?, device).await
+    }
+
+    /// Sends a request, with a proof if there is a key. A service that has a say in proofs names a nonce first, and then
+    /// the same request is made once more.
+    async fn ask(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+        url: &Url,
+        token: Option<&WrapperToken>,
+        key: Option<&DeviceKey>,
+    ) -> Result<Response, ClientError> {
+        let Some(key) = key else { return send(request()).await };
+        let proven = |nonce: Option<&str>| {
+            let token = token.map(|token| token.token.expose());
+            let proof = key.prove(Occasion { url, token, nonce, now: self.clock.unix_seconds() });
+            send(request().header(PROOF_HEADER, proof))
+        };
+        let response = proven(None).await?;
+        match nonce(&response) {
+            Some(nonce) => proven(Some(&nonce)).await,
+            None => Ok(response),
+        }
     }
 
     async fn issued(&self, response: Response, device: &DeviceId) -> Result<Issued, ClientError> {
@@ -158,6 +188,13 @@ impl ServiceApi {
     }
 }
 
+/// What the next proof has to say, if that is all that is wrong with the last one.
+fn nonce(response: &Response) -> Option<String> {
+    let code = response.headers().get(ERROR_HEADER)?.to_str().ok()?;
+    let nonce = response.headers().get(PROOF_NONCE_HEADER)?.to_str().ok()?;
+    (ErrorCode::parse(code) == ErrorCode::ProofNonce).then(|| nonce.to_owned())
+}
+
 async fn send(request: RequestBuilder) -> Result<Response, ClientError> {
     request.send().await.map_err(|error| failure(&error))
 }
@@ -196,6 +233,8 @@ async fn refusal(response: Response) -> ClientError {
         .map_or_else(|_| format!("it answered {status}"), |body| body.error.message);
     match code {
         Some(ErrorCode::TokenRevoked) => ClientError::Revoked(message),
+        // The next attempt has a newer nonce.
+        Some(ErrorCode::ProofNonce) => ClientError::Unavailable { message, retry_after },
         Some(code) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
             ClientError::Denied { code, message }
         }

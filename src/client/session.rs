@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::credential::{Freshness, WrapperToken};
+use super::device::Device;
 use super::error::ClientError;
 use super::service_api::Issued;
 use super::status::{Event, Level, State, Status, Storage};
@@ -22,6 +23,7 @@ pub struct Session {
 }
 
 struct Inner {
+    device: Device,
     token: Option<Arc<WrapperToken>>,
     generation: u64,
     refreshing: bool,
@@ -36,8 +38,9 @@ struct Inner {
 impl Session {
     /// Nothing is held yet.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, refresh_before: Duration, events: EventSink) -> Self {
+    pub fn new(device: Device, clock: Arc<dyn Clock>, refresh_before: Duration, events: EventSink) -> Self {
         let inner = Inner {
+            device,
             token: None,
             generation: 0,
             refreshing: false,
@@ -57,6 +60,17 @@ impl Session {
         let token = self.lock().token.clone()?;
         let freshness = token.freshness(self.clock.now(), self.refresh_before);
         Some((token, freshness))
+    }
+
+    /// Who we are to the service.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.lock().device.clone()
+    }
+
+    /// We are somebody else to the service from now on.
+    pub fn set_device(&self, device: Device) {
+        self.change(|inner| inner.device = device);
     }
 
     /// The generation of the token that is held; 0 when there is none.
@@ -144,7 +158,8 @@ impl Session {
         let shows = before.state != after.state
             || before.storage != after.storage
             || before.expires_at != after.expires_at
-            || before.bound != after.bound;
+            || before.bound != after.bound
+            || before.device != after.device;
         if shows {
             (self.events)(Event::Status(after));
         }
@@ -170,6 +185,7 @@ impl Session {
         };
         Status {
             state,
+            device: inner.device.clone(),
             expires_at: token.map(|token| token.expires_at()),
             refresh_at: token.map(|token| token.due_at(self.refresh_before)),
             storage: inner.storage,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use super::device::Device;
 use super::error::ClientError;
 
 /// How things stand.
@@ -62,6 +63,8 @@ impl Storage {
 pub struct Status {
     /// How things stand.
     pub state: State,
+    /// Who we are to the service.
+    pub device: Device,
     /// When the token expires.
     pub expires_at: Option<SystemTime>,
     /// When it is due for a refresh.

@@ -14,6 +14,7 @@ use super::budgets::Budgets;
 use super::client_address::TrustedProxies;
 use super::config::{BootstrapMode, Config, ConfigReload, OtlpConfig, SigningSecret};
 use super::control::Control;
+use super::device_keys::DeviceKeys;
 use super::endpoint::Parts;
 use super::gates::Gates;
 use super::issue::Issuer;
@@ -22,7 +23,7 @@ use super::leak::{Leaks, Responder};
 use super::limits::Limiter;
 use super::live::Live;
 use super::metrics::Metrics;
-use super::objects::{Objects, Takers};
+use super::objects::{Ledger, Objects, Takers};
 use super::otlp::{Otlp, OtlpSettings};
 use super::pipeline::Pipeline;
 use super::protocol;
@@ -73,7 +74,14 @@ impl Service {
         let offer = config.batches_and_files;
         let objects = offer.offered.then(|| {
             let way = (&config.upstream, connector.clone());
-            Objects::new(offer, opened.ledger.clone(), way, takers, Arc::clone(&prices), Arc::clone(&ports.clock))
+            Objects::new(
+                offer,
+                Ledger::new(opened.enquiries.clone()),
+                way,
+                takers,
+                Arc::clone(&prices),
+                Arc::clone(&ports.clock),
+            )
         });
         let biller = objects.as_ref().map(Objects::biller);
         let auth = Arc::new(Auth::new(Arc::clone(&keys), Arc::clone(&ports.clock), config.tokens.clone()));
@@ -86,12 +94,19 @@ impl Service {
             &config.upstream,
         )
         .traced(config.otlp.map(|to| Tracer::new(to.share)));
+        let device_keys = DeviceKeys::of(
+            config.enrolment.keys,
+            Arc::clone(&keys),
+            opened.enquiries.clone(),
+            Arc::clone(&ports.clock),
+            Arc::clone(&metrics),
+        );
         let issuer = Arc::new(Issuer::new(
             Arc::clone(&keys),
             Arc::clone(&ports.clock),
             config.tokens,
             config.terms,
-            config.enrolment,
+            (config.enrolment, device_keys),
             standing.clone(),
         ));
         let live = Live {

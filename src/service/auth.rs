@@ -118,13 +118,14 @@ impl Auth {
         Ok(caller)
     }
 
-    /// Admits the caller of `/refresh`, who may leave the prefix out.
+    /// Admits the caller of `/refresh`, who may leave the prefix out. Answers the bare token too.
     ///
     /// # Errors
     /// As [`admit`](Self::admit).
-    pub fn admit_refresh(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+    pub fn admit_refresh<'a>(&self, headers: &'a HeaderMap) -> Result<(Caller, &'a str), Problem> {
         let token = Credentials::read(headers).map_err(unreadable)?.bearer.ok_or_else(missing)?;
-        self.verify(token.strip_prefix(TOKEN_PREFIX).unwrap_or(token))
+        let token = token.strip_prefix(TOKEN_PREFIX).unwrap_or(token);
+        Ok((self.verify(token)?, token))
     }
 
     /// What a token says if it is genuine, and whether it would be admitted now.

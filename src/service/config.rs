@@ -160,6 +160,31 @@ pub struct Enrolment {
     pub tokens: Vec<Secret>,
     /// How many may ask.
     pub limits: BootstrapLimits,
+    /// `DEVICE_KEYS`.
+    pub keys: DeviceKeyPolicy,
+}
+
+/// Whether a device's id is tied to a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKeyPolicy {
+    /// No: proofs are not looked at.
+    Off,
+    /// The first key that is proved with an id is bound to it.
+    Bind,
+    /// The same, and who proves none gets no token.
+    Require,
+}
+
+impl DeviceKeyPolicy {
+    /// As it is written in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Bind => "bind",
+            Self::Require => "require",
+        }
+    }
 }
 
 /// How much `POST /bootstrap` gives away in any hour. `None` means no limit.

@@ -1,6 +1,6 @@
 //! The thread beside the workers: the database, the admin listener, what keeps requests' copies up to date, what tells
-//! budgets what was spent, what deletes old records and what looks after batches. Only requests about batches and files,
-//! and those that name a file, wait for it.
+//! budgets what was spent, what deletes old records and what looks after batches. Only those who ask for a token, requests
+//! about batches and files, and those that name a file, wait for it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,9 +15,10 @@ use super::StartError;
 use super::admin::{self, Desk};
 use super::budgets::Budgets;
 use super::config::{AdminConfig, Stores};
+use super::enquiries::Enquiries;
 use super::leak::Responder;
 use super::limits::{InstanceSettings, Limiter};
-use super::objects::{Biller, Ledger};
+use super::objects::Biller;
 use super::retention::Retention;
 use super::spending::Spending;
 use super::standing::Standing;
@@ -42,8 +43,8 @@ pub(super) struct Opened {
     pub address: SocketAddr,
     /// What is kept.
     pub database: Database,
-    /// Who owns what upstream.
-    pub ledger: Ledger,
+    /// How workers ask it.
+    pub enquiries: Enquiries,
     /// Keeps the copies up to date; they are when this exists.
     pub sync: Arc<Sync>,
     /// Tells budgets what was spent; they know when this exists.
@@ -132,7 +133,7 @@ impl Control {
 impl Plan {
     async fn open(&self) -> Result<(Opened, TcpListener), StartError> {
         let database = Database::open(&self.stores.database).await?;
-        let ledger = Ledger::open(&database)?;
+        let enquiries = Enquiries::open(&database)?;
         let (standing, budgets, clock) = (self.standing.clone(), self.budgets.clone(), Arc::clone(&self.clock));
         let sync = Arc::new(Sync::new(database.clone(), standing, budgets.clone(), Arc::clone(&clock)));
         sync.catch_up().await?;
@@ -149,7 +150,7 @@ impl Plan {
             None => Limiter::local(),
         };
         let retention = Arc::new(retention);
-        Ok((Opened { address, database, ledger, sync, spending, retention, usage, limiter }, listener))
+        Ok((Opened { address, database, enquiries, sync, spending, retention, usage, limiter }, listener))
     }
 }
 
@@ -166,7 +167,7 @@ async fn serve(opened: Opened, listener: TcpListener, token: Option<Secret>, beg
         }
     }
     opened.usage.close(WRITE_LIMIT);
-    opened.ledger.close().await;
+    opened.enquiries.close().await;
     opened.database.close().await;
 }
 

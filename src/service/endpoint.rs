@@ -94,14 +94,16 @@ impl Endpoint {
                 self.parts.pipeline.serve(arrival, &self.worker).await
             }
             Route::Bootstrap => {
-                self.parts.issuer.receive(client)?;
+                let proof = self.parts.issuer.receive(client, request.headers())?;
                 let body = self.small_body(request.into_body()).await?;
-                Ok(json(StatusCode::OK, token_bytes(&self.parts.issuer.bootstrap(&body)?.to_json())))
+                let token = self.parts.issuer.bootstrap(&body, proof).await?;
+                Ok(json(StatusCode::OK, token_bytes(&token.to_json())))
             }
             Route::Refresh => {
                 let parts = &self.parts;
-                let caller = parts.auth.admit_refresh(request.headers())?;
-                let token = parts.issuer.refresh(&caller)?;
+                let proof = parts.issuer.proof(request.headers())?;
+                let (caller, presented) = parts.auth.admit_refresh(request.headers())?;
+                let token = parts.issuer.refresh(&caller, presented, proof).await?;
                 if let Some(seen) = parts.leaks.look(&caller, client, request.headers()) {
                     parts.leaks.sight(caller.device(), &seen);
                 }

@@ -7,17 +7,19 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use http::HeaderMap;
 
 use super::auth::{Caller, TokenPolicy};
 use super::bootstrap_guard::{BootstrapFigures, BootstrapGuard};
 use super::config::{BootstrapMode, Enrolment};
+use super::device_keys::{Admissible, DeviceKeys, Presented, Target};
 use super::keyring::KeyRing;
 use super::object_of::ObjectOf;
 use super::standing::Standing;
 use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::transport::problem::Problem;
-use crate::wire::{BootstrapRequest, Claims, DeviceId, ErrorCode, TokenResponse, TokenType};
+use crate::wire::{BootstrapRequest, Claims, Confirmation, DeviceId, ErrorCode, TokenResponse, TokenType};
 
 /// Makes tokens.
 pub(super) struct Issuer {
@@ -27,6 +29,7 @@ pub(super) struct Issuer {
     terms: ArcSwap<Terms>,
     enrolment: Enrolment,
     guard: BootstrapGuard,
+    device_keys: Option<DeviceKeys>,
     standing: Standing,
 }
 
@@ -47,11 +50,11 @@ impl Issuer {
         clock: Arc<dyn Clock>,
         policy: TokenPolicy,
         terms: Terms,
-        enrolment: Enrolment,
+        (enrolment, device_keys): (Enrolment, Option<DeviceKeys>),
         standing: Standing,
     ) -> Self {
         let guard = BootstrapGuard::new(enrolment.limits);
-        Self { keys, clock, policy, terms: ArcSwap::from_pointee(terms), enrolment, guard, standing }
+        Self { keys, clock, policy, terms: ArcSwap::from_pointee(terms), enrolment, guard, device_keys, standing }
     }
 
     /// From now on devices are told `terms`.
@@ -60,22 +63,32 @@ impl Issuer {
     }
 
     /// Whether somebody at `source` may ask for a first token at all. Said before anything of the body is read: who may
-    /// not enrol learns nothing about it.
+    /// not enrol learns nothing about it. A proof that must be made again does not count as having asked.
     ///
     /// # Errors
-    /// [`ErrorCode::BootstrapClosed`], [`ErrorCode::RateLimited`]
-    pub(super) fn receive(&self, source: IpAddr) -> Result<(), Problem> {
+    /// [`ErrorCode::BootstrapClosed`], [`ErrorCode::RateLimited`], and as [`DeviceKeys::receive`]
+    pub(super) fn receive(&self, source: IpAddr, headers: &HeaderMap) -> Result<Option<Presented>, Problem> {
         if self.enrolment.mode == BootstrapMode::Closed {
             return Err(Problem::new(ErrorCode::BootstrapClosed, "This service does not enrol devices"));
         }
-        self.guard.admit(source)
+        let proof = self.proof(headers)?;
+        self.guard.admit(source)?;
+        Ok(proof)
+    }
+
+    /// The proof of a device's key that a request has, as [`DeviceKeys::receive`] reads it.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn proof(&self, headers: &HeaderMap) -> Result<Option<Presented>, Problem> {
+        self.device_keys.as_ref().map_or(Ok(None), |keys| keys.receive(headers))
     }
 
     /// Answers `POST /bootstrap` of somebody who was [received](Self::receive).
     ///
     /// # Errors
-    /// A [`Problem`] that says what is wrong with the body, or that the device may not enrol.
-    pub(super) fn bootstrap(&self, body: &[u8]) -> Result<TokenResponse, Problem> {
+    /// A [`Problem`] that says what is wrong with the body or the proof, or that the device may not enrol.
+    pub(super) async fn bootstrap(&self, body: &[u8], proof: Option<Presented>) -> Result<TokenResponse, Problem> {
         let ObjectOf::<BootstrapRequest>(request) = serde_json::from_slice(body).map_err(|error| {
             Problem::new(ErrorCode::BodyInvalid, format!("The body is not a bootstrap request: {error}"))
         })?;
@@ -84,16 +97,23 @@ impl Issuer {
         let models = self.terms.load().models.clone();
         let claims = Claims { app_version, models, ..self.claims_for(request.device_id) };
         let claims = self.standing.enter(claims)?;
+        let admissible = self.judge(&claims, None, proof, &Target::Bootstrap).await?;
         self.guard.enrol(&claims.sub)?;
-        Ok(self.answer(&claims))
+        Ok(self.answer(&self.bound(claims, admissible).await?))
     }
 
-    /// Answers `POST /refresh`: the same device, a new life as long as the old one, and the rights that it would get
-    /// today. What an administrator says of the device is said anew, and what was taken back is gone.
+    /// Answers `POST /refresh` of who presented the bare token `presented`: the same device, a new life as long as the old
+    /// one, and the rights that it would get today. What an administrator says of the device is said anew, and what was
+    /// taken back is gone.
     ///
     /// # Errors
-    /// [`ErrorCode::TokenRevoked`], [`ErrorCode::TokenOutdated`]
-    pub(super) fn refresh(&self, caller: &Caller) -> Result<TokenResponse, Problem> {
+    /// [`ErrorCode::TokenRevoked`], [`ErrorCode::TokenOutdated`], and as [`DeviceKeys::judge`]
+    pub(super) async fn refresh(
+        &self,
+        caller: &Caller,
+        presented: &str,
+        proof: Option<Presented>,
+    ) -> Result<TokenResponse, Problem> {
         let old = caller.claims();
         // The old token may be revoked by itself, the new one by whom it is for.
         self.standing.revocations.judge(old)?;
@@ -104,8 +124,28 @@ impl Issuer {
         claims.exp = claims.iat + life;
         // What an administrator has said goes into the token; who is revoked gets none.
         let claims = self.standing.enter(claims)?;
+        let admissible = self.judge(&claims, old.cnf.as_ref(), proof, &Target::Refresh(presented)).await?;
         self.guard.know(&claims.sub);
-        Ok(self.answer(&claims))
+        Ok(self.answer(&self.bound(claims, admissible).await?))
+    }
+
+    /// Whether the proof is good for `target` and enough for the device of `claims`.
+    async fn judge(
+        &self,
+        claims: &Claims,
+        earlier: Option<&Confirmation>,
+        proof: Option<Presented>,
+        target: &Target<'_>,
+    ) -> Result<Option<Admissible>, Problem> {
+        let Some(keys) = &self.device_keys else { return Ok(None) };
+        let proven = proof.map(|proof| keys.verify(&proof, target)).transpose()?;
+        keys.judge(&claims.sub, earlier, proven).await.map(Some)
+    }
+
+    /// The claims with the key that the device is bound to.
+    async fn bound(&self, claims: Claims, admissible: Option<Admissible>) -> Result<Claims, Problem> {
+        let (Some(keys), Some(admissible)) = (&self.device_keys, admissible) else { return Ok(claims) };
+        Ok(Claims { cnf: keys.bind(admissible).await?, ..claims })
     }
 
     /// What the limits of `/bootstrap` have counted.
@@ -156,6 +196,7 @@ impl Issuer {
             user: None,
             app_version: None,
             models: Vec::new(),
+            cnf: None,
         }
     }
 

@@ -19,6 +19,7 @@ pub use self::figures::{KeyFigures, KeyTally, KidFigures};
 pub use self::key_file::{KeyFile, KeyFileFault};
 pub use self::key_list::{KeyList, KeyListFault, NamedSecret, Place};
 use self::key_set::KeySet;
+pub(super) use self::key_set::STAMP;
 pub use self::kid::Kid;
 pub(super) use self::reload::follower;
 use crate::secret::Secret;
@@ -91,6 +92,17 @@ impl KeyRing {
             self.unknown.fetch_add(1, Ordering::Relaxed);
         }
         verified
+    }
+
+    /// A stamp on `message` that only who has one of these secrets can make, and that is good for this `purpose` alone. It
+    /// is good as long as the key is in use.
+    pub(super) fn stamp(&self, purpose: &[u8], message: &[u8]) -> [u8; STAMP] {
+        self.current.load().stamp(purpose, message)
+    }
+
+    /// Whether `stamp` is one of ours.
+    pub(super) fn is_stamp(&self, purpose: &[u8], message: &[u8], stamp: &[u8]) -> bool {
+        self.current.load().is_stamp(purpose, message, stamp)
     }
 
     /// Whether `key` is still in use. Who remembers a verified token asks this before it is used again.

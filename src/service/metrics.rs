@@ -15,6 +15,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::budgets::{Shortage, SubjectKind};
+use super::device_keys::outcomes;
 use super::usage::{UsageRecord, UsageSink};
 use crate::wire::ErrorCode;
 
@@ -24,6 +25,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     tokens: [Counter; 5],
     refusals: Family<RefusalLabels, Counter>,
+    proofs: Family<ProofLabels, Counter>,
     budget_refusals: Family<BudgetLabels, Counter>,
     config_reloads: Family<ReloadLabels, Counter>,
     first_byte: Histogram,
@@ -78,6 +80,11 @@ struct RefusalLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProofLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BudgetLabels {
     subject: &'static str,
     shortage: &'static str,
@@ -95,6 +102,7 @@ impl Default for Metrics {
             requests: Family::default(),
             tokens: Default::default(),
             refusals: Family::default(),
+            proofs: Family::default(),
             budget_refusals: Family::default(),
             config_reloads: Family::default(),
             // 5 ms to 80 s.
@@ -129,6 +137,10 @@ impl Metrics {
         self.tokens = TOKEN_KINDS.map(|kind| tokens.get_or_create(&TokenLabels { kind }).clone());
         registry.register("tokens", "Tokens that the upstream counted", tokens);
         registry.register("refusals", "Requests answered with an error of the service's own", self.refusals.clone());
+        for outcome in outcomes() {
+            drop(self.proofs.get_or_create(&ProofLabels { outcome }));
+        }
+        registry.register("device_proofs", "Proofs of devices' keys by what became of them", self.proofs.clone());
         for subject in SubjectKind::ALL {
             for shortage in Shortage::ALL {
                 drop(self.budget_refusals.get_or_create(&BudgetLabels::of(subject, shortage)));
@@ -179,6 +191,11 @@ impl Metrics {
     /// A request was answered with an error of the service's own.
     pub fn refused(&self, code: ErrorCode) {
         self.refusals.get_or_create(&RefusalLabels { code: code.as_str() }).inc();
+    }
+
+    /// A proof of a device's key was looked at.
+    pub(super) fn proof(&self, outcome: &'static str) {
+        self.proofs.get_or_create(&ProofLabels { outcome }).inc();
     }
 
     /// A budget has refused a request.

@@ -6,8 +6,8 @@ use super::config::Config;
 use super::router::{ObjectRoute, RelayRoute};
 use crate::wire::PROTOCOL_VERSION;
 use crate::wire::names::{
-    BOOTSTRAP_PATH, ERROR_HEADER, HEALTH_PATH, READY_PATH, REFRESH_PATH, REQUEST_ID_HEADER, SHOULD_RETRY_HEADER,
-    TOKEN_EXPIRED_HEADER, TOKEN_PREFIX,
+    BOOTSTRAP_PATH, ERROR_HEADER, HEALTH_PATH, PROOF_HEADER, PROOF_NONCE_HEADER, READY_PATH, REFRESH_PATH,
+    REQUEST_ID_HEADER, SHOULD_RETRY_HEADER, TOKEN_EXPIRED_HEADER, TOKEN_PREFIX,
 };
 
 /// The answer to `GET /protocol`.
@@ -22,7 +22,7 @@ pub(super) fn describe(config: &Config) -> Value {
         "name": "valetkey",
         "version": env!("CARGO_PKG_VERSION"),
         "protocol_version": PROTOCOL_VERSION,
-        "bootstrap": { "path": BOOTSTRAP_PATH, "mode": config.enrolment.mode.as_str() },
+        "bootstrap": { "path": BOOTSTRAP_PATH, "mode": config.enrolment.mode.as_str(), "device_keys": config.enrolment.keys.as_str() },
         "refresh": { "path": REFRESH_PATH },
         "health": { "live": HEALTH_PATH, "ready": READY_PATH },
         "transport": transport(config),
@@ -40,6 +40,8 @@ pub(super) fn describe(config: &Config) -> Value {
             "token_expired": TOKEN_EXPIRED_HEADER,
             "should_retry": SHOULD_RETRY_HEADER,
             "request_id": REQUEST_ID_HEADER,
+            "proof": PROOF_HEADER,
+            "proof_nonce": PROOF_NONCE_HEADER,
         },
     })
 }

@@ -1,6 +1,6 @@
 //! The database: devices, usage, revocations, budgets, the audit trail and who owns what upstream, in SQLite or PostgreSQL.
 //!
-//! One SQL text serves both. Nothing on a request's way waits for it but batches, files and what names a file: usage
+//! One SQL text serves both. Nothing on a request's way waits for it but tokens, batches, files and what names a file: usage
 //! goes through the [`UsageWriter`], and what decides about requests is a copy in memory that polls
 //! [`Revocations::revision`], [`Devices::revision`] and [`StoredBudgets::revision`].
 
@@ -8,6 +8,7 @@ mod audit;
 mod budgets;
 mod change;
 mod column;
+mod device_keys;
 mod devices;
 mod error;
 mod identifier;
@@ -33,6 +34,7 @@ use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
 pub use self::audit::{Audit, AuditEntry, NewAuditEntry, Outcome};
 pub use self::budgets::{Budget, StoredBudgets};
 pub use self::change::{Change, PatchedDevice};
+pub use self::device_keys::DeviceKeyTable;
 pub use self::devices::{Device, DeviceFilter, DevicePatch, DeviceState, Devices, Seen};
 pub use self::error::StoreError;
 pub use self::inspection::{Inspection, check_url, inspect};
@@ -80,6 +82,12 @@ impl Database {
     #[must_use]
     pub fn devices(&self) -> Devices {
         Devices::new(self.clone())
+    }
+
+    /// The keys that devices have proved.
+    #[must_use]
+    pub fn device_keys(&self) -> DeviceKeyTable {
+        DeviceKeyTable::new(self.clone())
     }
 
     /// Every relayed request.

@@ -36,4 +36,14 @@ pub struct Claims {
     /// The models it may ask for: exact ids, or a beginning and `*`. Absent or empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
+    /// The key that the device must prove to have when it renews the token (RFC 9449 §6.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// Names a key (RFC 7800 §3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The thumbprint of the device's key (RFC 7638).
+    pub jkt: String,
 }

@@ -43,6 +43,14 @@ pub enum ErrorCode {
     EnrolmentRequired,
     /// The enrolment token is wrong.
     EnrolmentInvalid,
+    /// This service gives tokens only to devices that prove a key.
+    ProofRequired,
+    /// The proof needs a nonce, which comes with this answer; another one helps.
+    ProofNonce,
+    /// The proof is none.
+    ProofInvalid,
+    /// The id belongs to a device with a key, which was not proved, or another one was.
+    DeviceKeyMismatch,
     /// The model is not on this token's list.
     ModelNotAllowed,
     /// Which model is asked for cannot be told for certain.
@@ -115,8 +123,13 @@ impl ErrorCode {
             | Self::TokenRevoked
             | Self::LaunchKeyInvalid
             | Self::EnrolmentRequired
-            | Self::EnrolmentInvalid => (401, Kind::AuthenticationError, false),
-            Self::BootstrapClosed | Self::OriginForbidden => (403, Kind::PermissionError, false),
+            | Self::EnrolmentInvalid
+            | Self::ProofRequired
+            | Self::ProofNonce
+            | Self::ProofInvalid => (401, Kind::AuthenticationError, false),
+            Self::BootstrapClosed | Self::DeviceKeyMismatch | Self::OriginForbidden => {
+                (403, Kind::PermissionError, false)
+            }
             Self::RouteUnknown | Self::ObjectUnknown => (404, Kind::NotFoundError, false),
             Self::MethodNotAllowed => (405, Kind::InvalidRequestError, false),
             // 408 would be retried by every SDK, and a body that stalled once stalls again.
@@ -161,6 +174,10 @@ impl ErrorCode {
             Self::BootstrapClosed => "bootstrap_closed",
             Self::EnrolmentRequired => "enrolment_required",
             Self::EnrolmentInvalid => "enrolment_invalid",
+            Self::ProofRequired => "proof_required",
+            Self::ProofNonce => "proof_nonce",
+            Self::ProofInvalid => "proof_invalid",
+            Self::DeviceKeyMismatch => "device_key_mismatch",
             Self::ModelNotAllowed => "model_not_allowed",
             Self::ModelAmbiguous => "model_ambiguous",
             Self::UpstreamUnreachable => "upstream_unreachable",
@@ -255,6 +272,10 @@ mod tests {
             ErrorCode::BudgetReserved,
             ErrorCode::BreakerOpen,
             ErrorCode::ObjectUnknown,
+            ErrorCode::ProofRequired,
+            ErrorCode::ProofNonce,
+            ErrorCode::ProofInvalid,
+            ErrorCode::DeviceKeyMismatch,
         ];
         for code in codes {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());

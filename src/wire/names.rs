@@ -15,6 +15,11 @@ pub const PROTOCOL_PATH: &str = "/protocol";
 /// scanners find it.
 pub const TOKEN_PREFIX: &str = "sk-ant-proxy-";
 
+/// Carries a device's [proof](super::ProofClaims) that it has its key (RFC 9449 §4).
+pub const PROOF_HEADER: &str = "dpop";
+/// The nonce for the next proof (RFC 9449 §8).
+pub const PROOF_NONCE_HEADER: &str = "dpop-nonce";
+
 /// Carries the [`ErrorCode`](super::ErrorCode) of an error the service made itself. Stripped from upstream
 /// responses, so its presence proves who speaks.
 pub const ERROR_HEADER: &str = "x-valetkey-error";

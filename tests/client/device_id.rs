@@ -13,12 +13,12 @@ async fn a_machine_without_an_id_gets_a_random_one_and_keeps_it() {
     let mut setup = Setup::new(&service.url);
     setup.machine_id = no_machine;
     let first = setup.start().await;
-    assert_eq!(first.client.device().1, DeviceIdSource::Random);
+    assert_eq!(first.client.status().device.source, DeviceIdSource::Random);
     let second = setup.start().await;
-    assert_eq!(first.client.device(), second.client.device());
+    assert_eq!(first.client.status().device, second.client.status().device);
     assert_eq!(service.count(Route::Bootstrap), 1);
     let elsewhere = Setup { store: crate::store::FakeStore::new(), ..setup.clone() }.start().await;
-    assert_ne!(first.client.device().0, elsewhere.client.device().0);
+    assert_ne!(first.client.status().device.id, elsewhere.client.status().device.id);
 }
 
 #[tokio::test]
@@ -31,6 +31,6 @@ async fn a_keychain_that_fails_once_does_not_cost_the_device_its_random_id() {
         setup.store.fail_next(Op::Get, error);
         setup.start().await;
         let later = setup.start().await;
-        assert_eq!(first.client.device(), later.client.device());
+        assert_eq!(first.client.status().device, later.client.status().device);
     }
 }

@@ -21,7 +21,7 @@ async fn a_first_start_checks_health_and_then_bootstraps_once() {
     let status = client.client.status();
     assert_eq!((status.state, status.bound), (State::Ready, Some(client.client.address())));
     let asked: serde_json::Value = serde_json::from_slice(&service.seen(Route::Bootstrap)[0].body).unwrap();
-    assert_eq!(asked, serde_json::json!({ "device_id": client.client.device().0.as_str() }));
+    assert_eq!(asked, serde_json::json!({ "device_id": client.client.status().device.id.as_str() }));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ async fn a_message_comes_through_and_leaves_one_record() {
     both.assert_no_leak(&answer);
     let records = both.service.usage.wait_for(1).await;
     assert_eq!((records.len(), records[0].ended, records[0].tokens.input_tokens), (1, Ended::Complete, 25));
-    assert_eq!(records[0].device.as_str(), both.client.client.device().0.as_str());
+    assert_eq!(records[0].device.as_str(), both.client.client.status().device.id.as_str());
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ mod constant_time;
 mod control;
 mod cors;
 mod credentials;
+mod device_keys;
+mod device_proofs;
 mod disconnect;
 mod doctor;
 mod files;

@@ -34,6 +34,8 @@ pub(super) struct DeviceView {
     limits: LimitsView,
     /// What it may spend; null is the service's default. How it stands is in `/admin/budgets`.
     budget: Option<Limits>,
+    /// The thumbprint (RFC 7638) of the key that it must prove to get tokens; null is none.
+    key: Option<String>,
     /// `revoked` while there is a revocation of the device itself, else `active`. A revocation of its user, of its
     /// organisation or the like does not show here.
     state: &'static str,
@@ -138,6 +140,7 @@ fn view(device: Device) -> DeviceView {
             concurrent: device.limits.concurrent,
         },
         budget: device.budget,
+        key: device.key,
         state: device.state.as_str(),
     }
 }

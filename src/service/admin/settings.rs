@@ -49,6 +49,7 @@ fn governed(config: &Config) -> Value {
         "ENROLMENT_TOKENS": config.enrolment.tokens.len(),
         "BOOTSTRAP_RATE_MAX": config.enrolment.limits.per_network.map_or(0, std::num::NonZeroU32::get),
         "BOOTSTRAP_NEW_DEVICES_PER_HOUR": config.enrolment.limits.new_devices.map_or(0, std::num::NonZeroU32::get),
+        "DEVICE_KEYS": config.enrolment.keys.as_str(),
         "ALLOWED_MODELS": config.terms.models,
         "RATE_LIMIT_MAX": limits.requests.map_or(0, std::num::NonZeroU32::get),
         "RATE_LIMIT_WINDOW": millis(limits.window),

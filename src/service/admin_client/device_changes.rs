@@ -53,6 +53,9 @@ pub(super) struct DeviceChanges {
     /// It may spend what it likes
     #[arg(long, conflicts_with_all = ["budget_day", "budget_week", "budget_month"])]
     no_budget: bool,
+    /// The thumbprint of the key that it must prove to get tokens; --unset key lets the key go
+    #[arg(long, value_name = "THUMBPRINT")]
+    key: Option<String>,
     /// What is to be as the service has it by default, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAMES")]
     unset: Vec<Field>,
@@ -68,6 +71,7 @@ enum Field {
     TokensPerMinute,
     Concurrent,
     Budget,
+    Key,
 }
 
 impl DeviceChanges {
@@ -82,13 +86,14 @@ impl DeviceChanges {
             user: self.changed(self.user.clone(), Field::User),
             models: self.changed(models, Field::Models),
             budget: self.changed(self.budget(), Field::Budget),
+            key: self.changed(self.key.clone(), Field::Key),
             ..DeviceChange::default()
         };
         if self.names_limits() {
             change.limits = Some(Some(self.limits(&self.current_limits(connection).await?)));
         }
         let is_empty = change.org.is_none() && change.user.is_none() && change.models.is_none();
-        if is_empty && change.budget.is_none() && change.limits.is_none() {
+        if is_empty && change.budget.is_none() && change.key.is_none() && change.limits.is_none() {
             return Err(Failure::Misused("there is nothing to change; see --help".into()));
         }
         Ok(change)

@@ -39,6 +39,7 @@ impl Gate {
             org: None,
             user: None,
             models: vec![],
+            cnf: None,
         }
     }
 

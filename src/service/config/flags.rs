@@ -103,6 +103,9 @@ pub struct Flags {
     /// New devices that get a token in any hour, wherever they are; each instance counts for itself; 0 means no limit
     #[arg(long, env = "BOOTSTRAP_NEW_DEVICES_PER_HOUR", default_value = "0")]
     pub bootstrap_new_devices_per_hour: Option<String>,
+    /// Whether a device's id is tied to the first key that is proved with it: off, bind, or require, which gives tokens to nobody without a key
+    #[arg(long, env = "DEVICE_KEYS", default_value = "bind")]
+    pub device_keys: Option<String>,
     /// Models that devices may ask for, separated by commas; claude-haiku-* stands for all that begin so; default all
     #[arg(long, env = "ALLOWED_MODELS", value_name = "LIST")]
     pub allowed_models: Option<String>,

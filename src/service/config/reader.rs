@@ -20,8 +20,8 @@ use tracing::level_filters::LevelFilter;
 
 use super::sources::Places;
 use super::{
-    BootstrapMode, ConfigProblem, Enrolment, Flags, Listen, LogConfig, TokenPolicy, UpstreamAuth, UpstreamConfig,
-    check_pattern, is_local,
+    BootstrapMode, ConfigProblem, DeviceKeyPolicy, Enrolment, Flags, Listen, LogConfig, TokenPolicy, UpstreamAuth,
+    UpstreamConfig, check_pattern, is_local,
 };
 use crate::secret::Secret;
 use crate::service::issue::Terms;
@@ -161,7 +161,13 @@ impl Reader {
         if tokens.iter().any(|token| token.expose().len() < 16) {
             self.wrong("ENROLMENT_TOKENS", "holds a token with fewer than 16 characters".into());
         }
-        Enrolment { mode, tokens, limits: self.bootstrap_limits(flags) }
+        Enrolment { mode, tokens, limits: self.bootstrap_limits(flags), keys: self.device_keys(flags) }
+    }
+
+    fn device_keys(&mut self, flags: &Flags) -> DeviceKeyPolicy {
+        let policies = [DeviceKeyPolicy::Off, DeviceKeyPolicy::Bind, DeviceKeyPolicy::Require];
+        let policies = policies.map(|policy| (policy.as_str(), policy));
+        self.choice("DEVICE_KEYS", flags.device_keys.as_deref(), &policies).unwrap_or(DeviceKeyPolicy::Bind)
     }
 
     pub(super) fn cors(&mut self, flags: &Flags) -> Vec<HeaderValue> {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
@@ -81,6 +83,17 @@ impl KeySet {
         Ok(Verified { claims, key: Arc::clone(&key.tally) })
     }
 
+    /// As [`KeyRing::stamp`](super::KeyRing::stamp).
+    pub(super) fn stamp(&self, purpose: &[u8], message: &[u8]) -> [u8; STAMP] {
+        self.signer().stamp(purpose, message)
+    }
+
+    /// As [`KeyRing::is_stamp`](super::KeyRing::is_stamp).
+    pub(super) fn is_stamp(&self, purpose: &[u8], message: &[u8], stamp: &[u8]) -> bool {
+        let is_of = |key: &Arc<Key>| verify_slices_are_equal(&key.stamp(purpose, message), stamp).is_ok();
+        self.0.iter().any(is_of)
+    }
+
     /// A header that we write ourselves is known by its bytes; any other spelling is read. The token names its key and
     /// no other is tried.
     fn key_for(&self, header: &str) -> Result<&Key, TokenFault> {
@@ -110,6 +123,18 @@ impl Key {
         }
     }
 
+    /// What a token's signature covers begins with a header and never with a purpose and a zero, so neither passes for the
+    /// other.
+    fn stamp(&self, purpose: &[u8], message: &[u8]) -> [u8; STAMP] {
+        let mut tag = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose().as_bytes()));
+        for part in [purpose, &[0], message] {
+            tag.update(part);
+        }
+        let mut stamp = [0; STAMP];
+        stamp.copy_from_slice(&tag.sign().as_ref()[..STAMP]);
+        stamp
+    }
+
     /// The same name with another secret is another key.
     fn is(&self, named: &NamedSecret) -> bool {
         *self.tally.kid() == named.kid && self.secret.matches(named.secret.expose().as_bytes())
@@ -117,6 +142,9 @@ impl Key {
 }
 
 pub(super) const ALGORITHM: Algorithm = Algorithm::HS256;
+
+/// Bytes of a stamp.
+pub(in crate::service) const STAMP: usize = 16;
 
 /// Longer texts are refused unread; our own tokens have a few hundred bytes.
 const MAX_TOKEN: usize = 2048;

@@ -19,6 +19,7 @@ fn claims() -> Claims {
         org: None,
         user: None,
         models: vec![],
+        cnf: None,
     }
 }
 

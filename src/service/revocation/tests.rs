@@ -14,6 +14,7 @@ fn claims() -> Claims {
         user: Some("user-1".into()),
         app_version: Some("1.2.3".into()),
         models: Vec::new(),
+        cnf: None,
     }
 }
 

@@ -8,6 +8,7 @@ use sqlx::{Any, Transaction};
 use super::Database;
 use super::audit::{self, NewAuditEntry};
 use super::budgets;
+use super::device_keys;
 use super::devices::{self, Device, DevicePatch, DeviceState};
 use super::error::StoreError;
 use super::revocations::{self, NewRevocation, Revocation, RevocationKind};
@@ -47,6 +48,9 @@ impl Change {
     /// [`StoreError`]
     pub async fn patch_device(&mut self, id: &DeviceId, patch: &DevicePatch) -> Result<PatchedDevice, StoreError> {
         let is_new = devices::patch(&mut self.transaction, id, patch, self.now).await?;
+        if let Some(key) = &patch.key {
+            device_keys::set(&mut self.transaction, id, key.as_deref(), self.now).await?;
+        }
         match patch.state {
             Some(DeviceState::Revoked) => self.shut_out(id, "The device's state was set to revoked", None).await?,
             Some(DeviceState::Active) => {
@@ -67,6 +71,7 @@ impl Change {
     pub async fn delete_device(&mut self, id: &DeviceId, until: SystemTime) -> Result<bool, StoreError> {
         let deleted = devices::delete(&mut self.transaction, id).await?;
         if deleted {
+            device_keys::set(&mut self.transaction, id, None, self.now).await?;
             self.shut_out(id, "The device was deleted", Some(until)).await?;
         }
         Ok(deleted)

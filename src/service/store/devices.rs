@@ -175,7 +175,8 @@ fn one(id: &DeviceId, now: SystemTime) -> Statement<'_> {
 /// Devices as they are at `now`.
 fn select(now: SystemTime) -> Statement<'static> {
     let mut statement = Statement::new("SELECT ");
-    statement.push(row::COLUMNS).push(", CASE WHEN ");
+    statement.push(row::COLUMNS);
+    statement.push(", (SELECT thumbprint FROM device_keys WHERE device = devices.id) AS key_thumbprint, CASE WHEN ");
     is_revoked(&mut statement, now);
     let (revoked, active) = (DeviceState::Revoked.as_str(), DeviceState::Active.as_str());
     for piece in [" THEN '", revoked, "' ELSE '", active, "' END AS state FROM devices"] {

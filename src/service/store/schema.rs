@@ -47,8 +47,9 @@ impl MigrationSource<'static> for Known {
 }
 
 /// In order. One that was released is never changed.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("initial", include_str!("migrations/0001_initial.sql")),
     ("owned objects", include_str!("migrations/0002_owned_objects.sql")),
     ("budgets", include_str!("migrations/0003_budgets.sql")),
+    ("device keys", include_str!("migrations/0004_device_keys.sql")),
 ];

@@ -35,6 +35,11 @@ pub(in crate::service) struct DeviceChange {
     #[serde(default, deserialize_with = "said_object", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Limits>)]
     pub budget: Option<Option<Limits>>,
+    /// The thumbprint (RFC 7638) of the key that it must prove from now on. Null lets the key go: the next one that is
+    /// proved with the device's id is bound to it, whoever has it.
+    #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9_-]{43}$")]
+    pub key: Option<Option<String>>,
     /// `revoked` makes a revocation of the device, `active` removes it, whichever way it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^(active|revoked)$")]
@@ -78,11 +83,18 @@ impl DeviceChange {
         if names.into_iter().flatten().flatten().any(|name| name.is_empty() || name.chars().count() > 200) {
             return Err(Fault::Invalid("`org` and `user` have 1 to 200 characters".into()));
         }
+        let is_thumbprint = |key: &String| {
+            key.len() == 43 && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        if !self.key.iter().flatten().all(is_thumbprint) {
+            return Err(Fault::Invalid("`key` is not a thumbprint: 43 characters of base64url".into()));
+        }
         let mut patch = DevicePatch {
             org: self.org,
             user: self.user,
             models: self.models,
             budget: self.budget,
+            key: self.key,
             state: self.state.as_deref().map(state).transpose()?,
             ..DevicePatch::default()
         };

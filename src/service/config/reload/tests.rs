@@ -101,7 +101,7 @@ fn live(config: &Config) -> Live {
         Arc::new(SystemClock),
         config.tokens.clone(),
         config.terms.clone(),
-        config.enrolment.clone(),
+        (config.enrolment.clone(), None),
         standing,
     );
     Live {

@@ -36,6 +36,8 @@ pub struct Device {
     pub limits: LimitOverrides,
     /// What it may spend; none is the service's default.
     pub budget: Option<Limits>,
+    /// The thumbprint of its key, if it has proved one or an administrator said so.
+    pub key: Option<String>,
     /// Whether it may do anything, by the revocations. Its user or organisation may be revoked all the same.
     pub state: DeviceState,
     /// When an administrator last changed something of this.
@@ -71,6 +73,8 @@ pub struct DevicePatch {
     pub concurrent: Option<Option<u32>>,
     /// [`Device::budget`]
     pub budget: Option<Option<Limits>>,
+    /// [`Device::key`]: none lets the key go, and the next one that is proved is bound.
+    pub key: Option<Option<String>>,
     /// [`Device::state`]: makes or removes the device's revocation.
     pub state: Option<DeviceState>,
 }
@@ -93,7 +97,7 @@ impl DeviceState {
 }
 
 impl DevicePatch {
-    /// Columns and their new values. The state is in no column.
+    /// Columns and their new values. The state and the key are in other tables.
     pub(super) fn changes(&self) -> Vec<(&'static str, Value<'_>)> {
         let number = |number: &Option<u32>| number.map(i64::from).into();
         let budget = |limits: &Option<Limits>| {
@@ -140,6 +144,7 @@ impl Device {
                 concurrent: column::maybe_number(row, "limit_concurrent")?,
             },
             budget: budget(row)?,
+            key: row.try_get("key_thumbprint")?,
             state: column::parsed(row, "state", DeviceState::parse)?,
             updated_at: row.try_get::<Option<i64>, _>("updated_at")?.map(millis::to_time),
         })

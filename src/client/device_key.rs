@@ -1,0 +1,126 @@
+//! The device's key: proves to the service that this is the same device as before (RFC 9449). It is made here, kept in the
+//! keychain and sent to nobody.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Serialize;
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::wire::{PROOF_ALG, PROOF_TYP, ProofClaims, ProofHeader, PublicJwk, token_hash};
+
+/// A key on P-256.
+pub struct DeviceKey {
+    pair: EcdsaKeyPair,
+    jwk: PublicJwk,
+}
+
+/// What a proof is made for.
+#[derive(Clone, Copy)]
+pub struct Occasion<'a> {
+    /// Where it is sent.
+    pub url: &'a Url,
+    /// The bare token beside it.
+    pub token: Option<&'a str>,
+    /// The service's last word.
+    pub nonce: Option<&'a str>,
+    /// The time here, in Unix seconds.
+    pub now: u64,
+}
+
+impl DeviceKey {
+    /// A new one, as it is kept: PKCS #8 (RFC 5958).
+    ///
+    /// # Panics
+    /// When the system has no random bytes.
+    #[must_use]
+    pub fn generate() -> Zeroizing<Vec<u8>> {
+        let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+        let document = document.expect("the system's random source works, or nothing here is safe");
+        Zeroizing::new(document.as_ref().to_vec())
+    }
+
+    /// Reads a kept one; `None` for anything else.
+    #[must_use]
+    pub fn read(pkcs8: &[u8]) -> Option<Self> {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).ok()?;
+        let [_, coordinates @ ..] = pair.public_key().as_ref() else { return None };
+        let (x, y) = coordinates.split_at_checked(32)?;
+        let jwk = PublicJwk::p256(x, y);
+        Some(Self { pair, jwk })
+    }
+
+    /// The key's name.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        self.jwk.thumbprint()
+    }
+
+    /// A proof for one `POST`.
+    ///
+    /// # Panics
+    /// When the system has no random bytes.
+    #[must_use]
+    pub fn prove(&self, occasion: Occasion<'_>) -> String {
+        let mut address = occasion.url.clone();
+        address.set_query(None);
+        address.set_fragment(None);
+        let mut name = [0; 16];
+        aws_lc_rs::rand::fill(&mut name).expect("the system's random source works, or nothing here is safe");
+        let header = ProofHeader { typ: PROOF_TYP.into(), alg: PROOF_ALG.into(), jwk: self.jwk.clone() };
+        let claims = ProofClaims {
+            jti: BASE64_URL_SAFE_NO_PAD.encode(name),
+            htm: "POST".into(),
+            htu: address.into(),
+            iat: occasion.now,
+            nonce: occasion.nonce.map(str::to_owned),
+            ath: occasion.token.map(token_hash),
+        };
+        let message = format!("{}.{}", part(&header), part(&claims));
+        let signature = self.pair.sign(&SystemRandom::new(), message.as_bytes());
+        let signature = signature.expect("the system's random source works, or nothing here is safe");
+        format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+    }
+}
+
+fn part(of: &impl Serialize) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(of).expect("it is plain JSON"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_key_is_the_same_key_and_another_one_is_not() {
+        let (kept, other) = (DeviceKey::generate(), DeviceKey::generate());
+        let name = |bytes: &[u8]| DeviceKey::read(bytes).unwrap().thumbprint();
+        assert_eq!(name(&kept), name(&kept));
+        assert_ne!(name(&kept), name(&other));
+        assert_eq!(name(&kept).len(), 43);
+        for damaged in [&kept[..kept.len() - 1], &kept[1..], b"", b"device key"] {
+            assert!(DeviceKey::read(damaged).is_none());
+        }
+    }
+
+    #[test]
+    fn a_proof_says_what_it_is_for_and_no_query() {
+        let key = DeviceKey::read(&DeviceKey::generate()).unwrap();
+        let url = Url::parse("https://claude.example/bootstrap?a=b#c").unwrap();
+        let said = |occasion| {
+            let proof = key.prove(occasion);
+            let claims = BASE64_URL_SAFE_NO_PAD.decode(proof.split('.').nth(1).unwrap()).unwrap();
+            serde_json::from_slice::<serde_json::Value>(&claims).unwrap()
+        };
+        let occasion = Occasion { url: &url, token: None, nonce: None, now: 7 };
+        let (first, second) = (said(occasion), said(occasion));
+        assert_ne!(first["jti"], second["jti"]);
+        assert_eq!((&first["htm"], &first["htu"]), (&"POST".into(), &"https://claude.example/bootstrap".into()));
+        assert_eq!(first["iat"], 7);
+        assert!(first.get("nonce").is_none() && first.get("ath").is_none());
+        let full = said(Occasion { token: Some("a.b.c"), nonce: Some("n"), ..occasion });
+        assert_eq!((&full["nonce"], &full["ath"]), (&"n".into(), &token_hash("a.b.c").into()));
+    }
+}

@@ -1,0 +1,91 @@
+//! Asks the database from any thread.
+//!
+//! Its connections belong to the control thread, so that is where every question is answered; who asks waits for a limited
+//! time. One connection of its own keeps these questions from standing in the way of what decides about requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::store::{Database, StoreError};
+
+/// The way to the database. Clones share the connection.
+#[derive(Clone)]
+pub(super) struct Enquiries(Arc<Shared>);
+
+struct Shared {
+    database: Database,
+    runtime: Handle,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// The database says why.
+    #[error(transparent)]
+    Failed(#[from] StoreError),
+    /// It takes longer than anybody waits.
+    #[error("the database does not answer in time")]
+    Late,
+}
+
+impl Enquiries {
+    /// Answers in the runtime that this is called in; connects when it is first asked.
+    ///
+    /// # Errors
+    /// As [`Database::separate`].
+    pub(super) fn open(database: &Database) -> Result<Self, StoreError> {
+        let database = database.separate(PATIENCE)?;
+        Ok(Self(Arc::new(Shared { database, runtime: Handle::current() })))
+    }
+
+    /// The database over the connection of its own.
+    pub(super) fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    /// Closes the connection.
+    pub(super) async fn close(&self) {
+        self.0.database.close().await;
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// [`NoAnswer`]
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, NoAnswer> {
+        Ok(self.within(LIMIT, question).await.ok_or(NoAnswer::Late)??)
+    }
+
+    /// Does something on the control thread; none when it takes longer than `limit`, but it goes on.
+    pub(super) async fn within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        tokio::time::timeout(limit, self.0.runtime.spawn(work)).await.ok()?.ok()
+    }
+
+    /// Does something on the control thread that nobody waits for. If it fails the log says that it cannot do `what`.
+    pub(super) fn beside(
+        &self,
+        what: &'static str,
+        work: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+    ) {
+        self.0.runtime.spawn(async move {
+            if let Err(error) = work.await {
+                tracing::warn!(%error, "Cannot {what}");
+            }
+        });
+    }
+}
+
+/// How long a statement waits for a lock.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a request waits for an answer.
+const LIMIT: Duration = Duration::from_secs(5);

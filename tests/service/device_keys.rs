@@ -1,0 +1,205 @@
+//! A device's id belongs to the key that came with it first (A14).
+
+use serde_json::{Value, json};
+use valetkey::service::config::Flags;
+
+use crate::support::database::TestDatabase;
+use crate::support::http::{Answer, get, post};
+use crate::support::prover::{Prover, refresh};
+use crate::support::service::TestService;
+use crate::support::upstream::Upstream;
+
+#[tokio::test]
+async fn a14_another_devices_id_is_refused_with_a_new_key_and_without_one() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let (victim, thief) = (Prover::new(), Prover::new());
+    let token = token(&victim.bootstrap(&service, ID).await);
+    for _ in 0..3 {
+        let stolen = thief.bootstrap(&service, ID).await;
+        assert_eq!((stolen.status, stolen.error_code().as_str()), (403, "device_key_mismatch"));
+        assert_eq!(stolen.header("x-should-retry"), Some("false"));
+        let bare = bootstrap(&service, ID).await;
+        assert_eq!((bare.status, bare.error_code().as_str()), (403, "device_key_mismatch"));
+    }
+    // The victim goes on: its token, its refresh, and its next start.
+    assert_eq!(service.messages(&token, BODY).await.status, 200);
+    let newer = self::token(&victim.refresh(&service, &token).await);
+    assert_eq!(service.messages(&newer, BODY).await.status, 200);
+    assert_eq!(victim.bootstrap(&service, ID).await.status, 200);
+    // And the thief may be a device of its own.
+    assert_eq!(thief.bootstrap(&service, "device-0002").await.status, 200);
+}
+
+#[tokio::test]
+async fn a14_a_copied_token_is_not_renewed_without_its_devices_key() {
+    let service = TestService::start("http://127.0.0.1:9");
+    let (victim, thief) = (Prover::new(), Prover::new());
+    let token = token(&victim.bootstrap(&service, ID).await);
+    for answer in [refresh(&service, &token, &[]).await, thief.refresh(&service, &token).await] {
+        assert_eq!((answer.status, answer.error_code().as_str()), (403, "device_key_mismatch"));
+    }
+    assert_eq!(victim.refresh(&service, &token).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_device_without_a_key_stays_one_until_it_proves_the_first() {
+    let service = TestService::start("http://127.0.0.1:9");
+    let old = service.token_for(ID).await;
+    assert_eq!(refresh(&service, &old, &[]).await.status, 200);
+    let device = Prover::new();
+    let renewed = token(&device.refresh(&service, &old).await);
+    // From now on the old token is of no use for a newer one, whoever has a copy.
+    for token in [&old, &renewed] {
+        assert_eq!(refresh(&service, token, &[]).await.error_code(), "device_key_mismatch");
+    }
+    assert_eq!(bootstrap(&service, ID).await.error_code(), "device_key_mismatch");
+    assert_eq!(device.refresh(&service, &old).await.status, 200);
+    assert_eq!(device.refresh(&service, &renewed).await.status, 200);
+}
+
+#[tokio::test]
+async fn a14_of_many_keys_at_once_on_two_instances_one_gets_the_id() {
+    for database in TestDatabase::each().await {
+        let start =
+            || TestService::start_with("http://127.0.0.1:9", |flags| flags.database_url = Some(database.setting()));
+        let (one, two) = (start(), start());
+        let mut asking = tokio::task::JoinSet::new();
+        for number in 0..16 {
+            let (service, prover) = (if number % 2 == 0 { &one } else { &two }, Prover::new());
+            let proof = prover.proof(service, "/bootstrap", &prover.nonce(service).await, None);
+            let url = service.at("/bootstrap");
+            asking.spawn(async move {
+                let body = json!({ "device_id": ID }).to_string();
+                (post(&url, &[("dpop", &proof)], body).await.status, prover)
+            });
+        }
+        let answers = asking.join_all().await;
+        let (got, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(status, _)| *status == 200);
+        assert_eq!((got.len(), refused.len()), (1, 15), "{}", database.name);
+        assert!(refused.iter().all(|(status, _)| *status == 403));
+        // A proof is made for one service, and every instance is that service.
+        for service in [&one, &two] {
+            assert_eq!(got[0].1.bootstrap(service, ID).await.status, 200);
+            assert_eq!(refused[0].1.bootstrap(service, ID).await.status, 403);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_outlives_the_service() {
+    let database = TestDatabase::sqlite();
+    let start = || TestService::start_with("http://127.0.0.1:9", |flags| flags.database_url = Some(database.setting()));
+    let device = Prover::new();
+    let first = start();
+    let token = token(&device.bootstrap(&first, ID).await);
+    first.stop();
+    let second = start();
+    assert_eq!(bootstrap(&second, ID).await.error_code(), "device_key_mismatch");
+    assert_eq!(device.refresh(&second, &token).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_administrator_sees_a_key_lets_it_go_and_names_one() {
+    let service = TestService::start("http://127.0.0.1:9");
+    let (old, new) = (Prover::new(), Prover::new());
+    assert_eq!(old.bootstrap(&service, ID).await.status, 200);
+    let path = format!("/admin/devices/{ID}");
+    let patch = async |key: Value| service.admin("PATCH", &path, Some(json!({ "key": key }))).await;
+    assert_eq!(service.admin("GET", &path, None).await.status, 404, "a device is one that has done something");
+    let named = patch(thumbprint(&old)).await;
+    assert_eq!((named.status, &named.json()["key"]), (201, &thumbprint(&old)));
+    assert_eq!(new.bootstrap(&service, ID).await.status, 403);
+    let let_go = patch(Value::Null).await;
+    assert_eq!((let_go.status, &let_go.json()["key"]), (200, &Value::Null));
+    assert_eq!(new.bootstrap(&service, ID).await.status, 200);
+    assert_eq!(service.admin("GET", &path, None).await.json()["key"], thumbprint(&new));
+    assert_eq!(old.bootstrap(&service, ID).await.status, 403);
+    // One that is known in advance is the only one that may enrol.
+    assert_eq!(patch(thumbprint(&old)).await.status, 200);
+    assert_eq!(new.bootstrap(&service, ID).await.status, 403);
+    assert_eq!(old.bootstrap(&service, ID).await.status, 200);
+    for wrong in [json!(""), json!("A".repeat(42)), json!(format!("{}=", "A".repeat(42))), json!(7)] {
+        assert_eq!(patch(wrong.clone()).await.status, 400, "{wrong}");
+    }
+    let audit = service.admin("GET", "/admin/audit", None).await.text();
+    assert!(audit.contains(thumbprint(&old).as_str().unwrap()), "{audit}");
+}
+
+#[tokio::test]
+async fn a_deleted_device_may_come_back_with_another_key() {
+    let service = TestService::start("http://127.0.0.1:9");
+    let (old, new) = (Prover::new(), Prover::new());
+    assert_eq!(old.bootstrap(&service, ID).await.status, 200);
+    let path = format!("/admin/devices/{ID}");
+    assert_eq!(service.admin("PATCH", &path, Some(json!({ "org": "acme" }))).await.status, 201);
+    assert_eq!(service.admin("DELETE", &path, None).await.status, 204);
+    assert_eq!(new.bootstrap(&service, ID).await.error_code(), "token_revoked");
+    service.clock.advance(std::time::Duration::from_secs(25 * 3600));
+    service.until(async || new.bootstrap(&service, ID).await.status == 200).await;
+}
+
+#[tokio::test]
+async fn the_policy_is_off_bind_or_require() {
+    let start = |policy: &str| {
+        let policy = policy.to_owned();
+        TestService::start_with("http://127.0.0.1:9", move |flags: &mut Flags| flags.device_keys = Some(policy))
+    };
+    let (prover, other) = (Prover::new(), Prover::new());
+    let off = start("off");
+    let nonsense = post(&off.at("/bootstrap"), &[("dpop", "nonsense")], json!({ "device_id": ID }).to_string()).await;
+    assert_eq!(nonsense.status, 200, "proofs are not looked at");
+    assert_eq!(bootstrap(&off, ID).await.status, 200);
+    let require = start("require");
+    let bare = bootstrap(&require, ID).await;
+    assert_eq!((bare.status, bare.error_code().as_str()), (401, "proof_required"));
+    let proven = prover.bootstrap(&require, ID).await;
+    assert_eq!(proven.status, 200);
+    assert_eq!(other.bootstrap(&require, ID).await.status, 403);
+    for (service, policy) in [(&off, "off"), (&require, "require"), (&TestService::start("http://127.0.0.1:9"), "bind")]
+    {
+        let protocol = get(&service.at("/protocol"), &[]).await.json();
+        assert_eq!(protocol["bootstrap"]["device_keys"], policy);
+        assert_eq!(protocol["headers"]["proof"], "dpop");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_id_does_not_count_as_a_new_device_and_a_challenge_not_as_a_request() {
+    let service = TestService::start_with("http://127.0.0.1:9", |flags| {
+        flags.trusted_proxies = Some("127.0.0.0/8".into());
+        flags.bootstrap_rate_max = Some("2".into());
+    });
+    let device = Prover::new();
+    let from = ("x-forwarded-for", "203.0.113.7");
+    let body = json!({ "device_id": ID }).to_string();
+    let mut nonces = Vec::new();
+    for _ in 0..5 {
+        nonces.push(device.nonce(&service).await);
+    }
+    let mut seen = Vec::new();
+    for nonce in nonces {
+        let proof = device.proof(&service, "/bootstrap", &nonce, None);
+        seen.push(post(&service.at("/bootstrap"), &[from, ("dpop", &proof)], body.clone()).await.status);
+    }
+    assert_eq!(seen, [200, 200, 429, 429, 429]);
+}
+
+async fn bootstrap(service: &TestService, device: &str) -> Answer {
+    post(&service.at("/bootstrap"), &[], json!({ "device_id": device }).to_string()).await
+}
+
+fn token(answer: &Answer) -> String {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    format!("sk-ant-proxy-{}", answer.json()["token"].as_str().unwrap())
+}
+
+/// RFC 7638, by hand.
+fn thumbprint(prover: &Prover) -> Value {
+    let (x, y) = (&prover.jwk["x"], &prover.jwk["y"]);
+    let text = format!(r#"{{"crv":"P-256","kty":"EC","x":{x},"y":{y}}}"#);
+    crate::support::forge::encoded(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes())).into()
+}
+
+const ID: &str = "device-0001";
+const BODY: &str = r#"{"model":"claude-sonnet-5-5","messages":[]}"#;
