@@ -28,6 +28,7 @@ mod store;
 mod address;
 mod admission;
 mod device_id;
+mod device_key;
 mod exposure;
 mod refresh_asks;
 mod refresh_failure;

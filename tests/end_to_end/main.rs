@@ -12,6 +12,7 @@ mod support;
 mod both;
 mod bytes;
 mod cancel;
+mod device_key;
 mod restart;
 mod smuggling;
 mod token;

@@ -173,6 +173,10 @@ pub(crate) fn some_machine() -> Option<Zeroizing<String>> {
 }
 
 /// A machine without an id, as some containers are.
+pub(crate) fn some_other_machine() -> Option<Zeroizing<String>> {
+    Some(Zeroizing::new("fedcba9876543210fedcba9876543210".into()))
+}
+
 pub(crate) fn no_machine() -> Option<Zeroizing<String>> {
     None
 }

@@ -30,6 +30,7 @@ struct Inner {
     calls: HashMap<Op, usize>,
     fail_next: Vec<(Op, StoreError)>,
     fail_always: Vec<(Op, StoreError)>,
+    unreadable: Option<String>,
     blocked: bool,
 }
 
@@ -53,11 +54,17 @@ impl FakeStore {
         self.lock().fail_always.push((op, error));
     }
 
+    /// Makes this one entry unreadable.
+    pub(crate) fn fail_entry(&self, name: &str) {
+        self.lock().unreadable = Some(name.to_owned());
+    }
+
     /// Works again.
     pub(crate) fn heal(&self) {
         let mut inner = self.lock();
         inner.fail_always.clear();
         inner.fail_next.clear();
+        inner.unreadable = None;
         inner.blocked = false;
         self.0.changed.notify_all();
     }
@@ -73,6 +80,10 @@ impl FakeStore {
 
     pub(crate) fn put(&self, name: &str, value: &[u8]) {
         self.lock().entries.insert(name.to_owned(), value.to_vec());
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        self.lock().entries.remove(name);
     }
 
     pub(crate) fn calls(&self, op: Op) -> usize {
@@ -101,7 +112,11 @@ impl FakeStore {
 
 impl SecretStore for FakeStore {
     fn get(&mut self, entry: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
-        Ok(self.begin(Op::Get)?.entries.get(entry).cloned().map(Zeroizing::new))
+        let inner = self.begin(Op::Get)?;
+        if inner.unreadable.as_deref() == Some(entry) {
+            return Err(StoreError::Unavailable("for a moment".into()));
+        }
+        Ok(inner.entries.get(entry).cloned().map(Zeroizing::new))
     }
 
     fn set(&mut self, entry: &str, value: &[u8]) -> Result<(), StoreError> {

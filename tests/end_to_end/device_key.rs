@@ -1,0 +1,83 @@
+//! Devices with keys, and those who would be them.
+
+use std::time::Duration;
+
+use valetkey::client::device::DeviceIdSource;
+use valetkey::client::keychain::StoreError;
+use valetkey::client::refresh::Why;
+
+use crate::both::{ASK, Both};
+use crate::support::client::Setup;
+use crate::support::http::post;
+use crate::support::service::TestService;
+use crate::support::store::FakeStore;
+use crate::support::upstream::Upstream;
+
+#[tokio::test]
+async fn a14_a_thief_with_a_copy_of_the_token_and_the_id_gets_no_other_token() {
+    let both = Both::start().await;
+    assert_eq!(both.ask(ASK).await.status, 200);
+    let device = both.client.client.status().device.id;
+    let body = format!(r#"{{"device_id":"{device}"}}"#);
+    let stolen = post(&both.service.at("/bootstrap"), &[], body).await;
+    assert_eq!((stolen.status, stolen.error_code().as_str()), (403, "device_key_mismatch"));
+    both.client.client.refresher().ask(Why::Forced).await.unwrap();
+    assert_eq!(both.ask(ASK).await.status, 200);
+}
+
+#[tokio::test]
+async fn two_users_of_one_machine_are_two_devices_and_neither_notices() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let (ann, ben) = (Setup::new(&service.url), Setup::new(&service.url));
+    let (first, second) = (ann.start().await, ben.start().await);
+    let source = |client: &crate::support::client::TestClient| client.client.status().device.source;
+    assert_eq!((source(&first), source(&second)), (DeviceIdSource::Machine, DeviceIdSource::Random));
+    for client in [&first, &second] {
+        assert_eq!(client.messages(ASK).await.status, 200);
+        client.client.refresher().ask(Why::Forced).await.unwrap();
+        assert_eq!(client.messages(ASK).await.status, 200);
+    }
+    // Both are who they were at the next start.
+    for (setup, before) in [(&ann, &first), (&ben, &second)] {
+        let again = setup.start().await;
+        assert_eq!(again.client.status().device, before.client.status().device);
+        assert_eq!(again.messages(ASK).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_person_who_has_lost_the_keychain_or_cannot_unlock_it_goes_on_as_another_device() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let setup = Setup::new(&service.url);
+    let before = setup.start().await.client.status().device;
+    setup.store.fail_always(&StoreError::Locked);
+    let locked = setup.start().await;
+    assert_eq!(locked.messages(ASK).await.status, 200);
+    assert_eq!(locked.client.status().device.source, DeviceIdSource::Random);
+    setup.store.heal();
+    assert_eq!(setup.start().await.client.status().device, before, "unlocked, it is who it was");
+    let lost = Setup { store: FakeStore::new(), ..setup };
+    let lost = lost.start().await;
+    assert_eq!(lost.messages(ASK).await.status, 200);
+    assert_eq!(lost.client.status().device.source, DeviceIdSource::Random);
+}
+
+#[tokio::test]
+async fn f41_a_machine_whose_clock_is_years_wrong_proves_its_key_all_the_same() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    for wrong in ["behind", "ahead"] {
+        let setup = Setup { store: FakeStore::new(), ..Setup::new(&service.url) };
+        let by = Duration::from_secs(5 * 365 * 24 * 3600);
+        if wrong == "behind" {
+            setup.clock.set_back(by)
+        } else {
+            setup.clock.advance(by)
+        };
+        let client = setup.start().await;
+        assert_eq!(client.messages(ASK).await.status, 200, "{wrong}");
+        client.client.refresher().ask(Why::Forced).await.unwrap();
+    }
+}
