@@ -118,7 +118,7 @@ const LISTED: [Column; 6] = [
     Column::new("MODELS", &["/models"], Shape::Text),
 ];
 
-const SHOWN: [Column; 12] = [
+const SHOWN: [Column; 13] = [
     Column::new("DEVICE", &["/device_id"], Shape::Name),
     Column::new("STATE", &["/state"], Shape::Name),
     Column::new("FIRST SEEN", &["/first_seen"], Shape::Millis),
@@ -131,4 +131,5 @@ const SHOWN: [Column; 12] = [
     Column::new("TOKENS PER MINUTE", &["/limits/tokens_per_minute"], Shape::Number),
     Column::new("CONCURRENT", &["/limits/concurrent"], Shape::Number),
     Column::new("BUDGET", &["/budget"], Shape::Text),
+    Column::new("KEY", &["/key"], Shape::Text),
 ];
