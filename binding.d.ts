@@ -62,10 +62,6 @@ export interface NativeStarted {
   url: string
   /** The port. */
   port: number
-  /** The device's id. */
-  deviceId: string
-  /** `machine` or `random`. */
-  deviceIdSource: string
   /** What local clients send as their credential. */
   launchKey: string
 }
@@ -74,6 +70,10 @@ export interface NativeStarted {
 export interface NativeStatus {
   /** `ready`, `refreshing`, `offline`, `expired`, `revoked` or `closed`. */
   state: string
+  /** The device's id. */
+  deviceId: string
+  /** `machine` or `random`. */
+  deviceIdSource: string
   /** When the token expires. */
   expiresAt?: number
   /** When it is due for a refresh. */

@@ -114,10 +114,7 @@ export interface ValetStatus {
   readonly storage: Storage;
   /** The device's id. */
   readonly deviceId: string;
-  /**
-   * Whether the id was derived from the machine's or drawn at random: the machine has none, or the service knows it by
-   * another key, such as that of another user of this machine.
-   */
+  /** Whether the id was derived from the machine's or drawn at random. */
   readonly deviceIdSource: 'machine' | 'random';
   /** How far this machine's clock is ahead of the service's; `null` while unknown. */
   readonly clockSkewMs: number | null;
@@ -193,7 +190,10 @@ export function startProxy(options?: StartOptions): Promise<ValetProxy>;
  */
 export function startProxyFromEnv(options?: StartOptions): Promise<ValetProxy | null>;
 
-/** This app's id for this machine: stable, and never the machine's own. Throws `VALET_NO_MACHINE_ID` where there is none. */
+/**
+ * This app's id for this machine: stable, and never the machine's own. A running proxy may go by another one, where the service
+ * knows this one by another user's key: `proxy.deviceId`. Throws `VALET_NO_MACHINE_ID` where there is none.
+ */
 export function deviceId(appId?: string): string;
 
 /** The parts of Electron that {@link attachElectron} uses; `electron` itself fits. */

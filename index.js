@@ -39,14 +39,12 @@ class ValetProxy extends EventEmitter {
   _take(started) {
     this.url = started.url;
     this.port = started.port;
+    Object.defineProperty(this, 'deviceId', { enumerable: true, get: () => this.status().deviceId });
+    this.status();
     this.env = Object.freeze({
       ANTHROPIC_BASE_URL: started.url,
       [this._credentialVariable]: started.launchKey,
     });
-  }
-
-  get deviceId() {
-    return this.status().deviceId;
   }
 
   childEnv(base) {

@@ -31,7 +31,7 @@ use tokio::task::JoinHandle;
 
 use self::admission::{Admission, launch_key};
 use self::config::{ClientConfig, StoragePolicy};
-use self::device::{Device, DeviceIdSource, MachineId};
+use self::device::{Identity, MachineId};
 use self::error::ClientError;
 use self::keep::TokenKeep;
 use self::keychain::{Keychain, KeychainLimits, SecretStore};
@@ -41,7 +41,6 @@ use self::service_api::{Issued, ServiceApi};
 use self::service_link::ServiceLink;
 use self::session::{EventSink, Session};
 use self::status::Status;
-use self::stored::Expected;
 use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::transport::cors::Cors;
@@ -97,25 +96,33 @@ impl Client {
             tls.then(|| tls_config(None)).transpose().map_err(|error| ClientError::Internal(error.to_string()))?;
         let api = ServiceApi::new(Arc::clone(&config), tls.clone(), Arc::clone(&ports.clock))?;
         let keep = TokenKeep::new(keychain(&config, ports.store, ports.keychain_limits)?, config.storage);
-        let device = device(&config, ports.machine_id, &keep).await;
+        let identity = identity(&config, ports.machine_id, &keep).await;
         // Neither needs the other, and each may be slow.
-        let expected =
-            Expected { bootstrap_url: config.bootstrap_url.as_str(), device_id: &device.id, now: ports.clock.now() };
-        let (kept, healthy) = tokio::join!(keep.load(&expected), api.check_health());
+        let loading = keep.load(config.bootstrap_url.as_str(), &identity, ports.clock.now());
+        let (kept, healthy) = tokio::join!(loading, api.check_health());
         healthy?;
         let kept = kept?;
-        let session = Arc::new(Session::new(device, Arc::clone(&ports.clock), config.refresh_before, ports.events));
+        let session = Arc::new(Session::new(
+            identity.usual().clone(),
+            Arc::clone(&ports.clock),
+            config.refresh_before,
+            ports.events,
+        ));
         session.set_storage(kept.storage);
         let refreshing = RefreshParts {
             api,
+            identity,
             session: Arc::clone(&session),
             keep,
             config: Arc::clone(&config),
             clock: Arc::clone(&ports.clock),
         };
         let (refresher, mut refresh_loop) = RefreshLoop::new(refreshing);
-        match kept.token.filter(|token| is_usable(token, &config, ports.clock.as_ref())) {
-            Some(token) => drop(session.install(Issued { token, clock_skew_ms: None })),
+        match kept.token.filter(|(token, _)| is_usable(token, &config, ports.clock.as_ref())) {
+            Some((token, device)) => {
+                session.set_device(device);
+                session.install(Issued { token, clock_skew_ms: None });
+            }
             None => refresh_loop.first().await?,
         }
         tokio::spawn(refresh_loop.run());
@@ -213,10 +220,10 @@ fn keychain(
     Keychain::start(store, limits).map(Some).map_err(|error| ClientError::Internal(error.to_string()))
 }
 
-async fn device(config: &ClientConfig, machine_id: MachineId, keep: &TokenKeep) -> Device {
-    match device::derive(&config.app_id, machine_id) {
-        Some(id) => Device { id, source: DeviceIdSource::Machine },
-        None => Device { id: keep.random_device_id(None).await, source: DeviceIdSource::Random },
+async fn identity(config: &ClientConfig, machine_id: MachineId, keep: &TokenKeep) -> Identity {
+    match Identity::of_machine(&config.app_id, machine_id) {
+        Some(identity) => identity,
+        None => Identity::random(&config.app_id, keep.random_device_id().await),
     }
 }
 

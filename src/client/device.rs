@@ -21,8 +21,7 @@ pub struct Device {
 pub enum DeviceIdSource {
     /// Derived from the machine's id.
     Machine,
-    /// Drawn at random and kept with the token: the machine has no usable id, or the service knows it as the id of a device
-    /// with another key, such as that of another user of this machine.
+    /// Drawn at random, because the machine has no usable id, and kept with the token.
     Random,
 }
 
@@ -46,17 +45,67 @@ pub fn system_machine_id() -> Option<Zeroizing<String>> {
     machine_uid::get().ok().map(Zeroizing::new)
 }
 
-/// This app's id for this machine: `HMAC-SHA256(machine id, "valetkey/<app>/device-id/v1")`, its first 16 bytes in
-/// hexadecimal. The machine id is confidential (machine-id(5)); keyed this way it cannot be found again, and two apps get
-/// ids that nobody can link.
-///
-/// `None` when the machine has no usable id: some containers and cloned images have an empty, zero or unfinished one.
+/// The ids that an app can have on one machine. They are hashes with the machine's id as the key: it is confidential
+/// (machine-id(5)), and so it cannot be found again, and two apps get ids that nobody can link.
+#[derive(Clone)]
+pub struct Identity {
+    root: hmac::Key,
+    app_id: String,
+    usual: Device,
+}
+
+impl Identity {
+    /// By the machine's id. `None` when it has no usable one: some containers and cloned images have an empty, zero or
+    /// unfinished one.
+    #[must_use]
+    pub fn of_machine(app_id: &str, machine_id: MachineId) -> Option<Self> {
+        let machine = canonical(&machine_id()?)?;
+        let root = hmac::Key::new(hmac::HMAC_SHA256, machine.as_bytes());
+        let id = hashed(&root, app_id, "");
+        Some(Self { root, app_id: app_id.to_owned(), usual: Device { id, source: DeviceIdSource::Machine } })
+    }
+
+    /// By a random id.
+    #[must_use]
+    pub fn random(app_id: &str, id: DeviceId) -> Self {
+        let root = hmac::Key::new(hmac::HMAC_SHA256, id.as_str().as_bytes());
+        Self { root, app_id: app_id.to_owned(), usual: Device { id, source: DeviceIdSource::Random } }
+    }
+
+    /// The id that everybody here would have.
+    #[must_use]
+    pub fn usual(&self) -> &Device {
+        &self.usual
+    }
+
+    /// The id of who has this key, where the usual one is another key's: that of another user of this machine, or ours
+    /// before the keychain was lost.
+    #[must_use]
+    pub fn keyed(&self, thumbprint: &str) -> Device {
+        self.other(&format!("/key/{thumbprint}"))
+    }
+
+    /// The id of who has no key, where the usual one is a key's. No key is ever proved with it.
+    #[must_use]
+    pub fn keyless(&self) -> Device {
+        self.other("/keyless")
+    }
+
+    fn other(&self, what: &str) -> Device {
+        Device { id: hashed(&self.root, &self.app_id, what), source: self.usual.source }
+    }
+}
+
+/// The usual id of an app on this machine.
 #[must_use]
 pub fn derive(app_id: &str, machine_id: MachineId) -> Option<DeviceId> {
-    let machine = canonical(&machine_id()?)?;
-    let key = hmac::Key::new(hmac::HMAC_SHA256, machine.as_bytes());
-    let tag = hmac::sign(&key, format!("valetkey/{app_id}/device-id/v1").as_bytes());
-    parse(&tag.as_ref()[..16])
+    Identity::of_machine(app_id, machine_id).map(|identity| identity.usual.id)
+}
+
+/// `HMAC-SHA256(machine id, "valetkey/<app>/device-id/v1")`, its first 16 bytes in hexadecimal.
+fn hashed(root: &hmac::Key, app_id: &str, what: &str) -> DeviceId {
+    let tag = hmac::sign(root, format!("valetkey/{app_id}/device-id/v1{what}").as_bytes());
+    parse(&tag.as_ref()[..16]).expect("32 hexadecimal digits are an id")
 }
 
 /// A random id, for a machine that has none.
@@ -108,6 +157,21 @@ mod tests {
         assert!(!id.as_str().contains("0123456789abcdef"));
         // Pinned: another derivation would make every installed device a new one.
         assert_eq!(id.as_str(), "2b3e000f610c8d80bc8c57b894bd22cf");
+    }
+
+    #[test]
+    fn the_other_ids_of_a_machine_are_as_stable_and_all_different() {
+        let machines = Identity::of_machine("com.example.a", machine).unwrap();
+        let random = Identity::random("com.example.a", DeviceId::parse("device-0001").unwrap());
+        let ids = |of: &Identity| [of.usual().clone(), of.keyed("one"), of.keyed("two"), of.keyless()];
+        for identity in [&machines, &random] {
+            assert_eq!(ids(identity), ids(&identity.clone()));
+            assert!(ids(identity).iter().all(|device| device.source == identity.usual().source));
+        }
+        let all: std::collections::HashSet<_> =
+            [ids(&machines), ids(&random)].concat().into_iter().map(|it| it.id).collect();
+        assert_eq!(all.len(), 8);
+        assert_eq!(random.usual().id.as_str(), "device-0001");
     }
 
     #[test]

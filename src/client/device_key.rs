@@ -15,6 +15,7 @@ use crate::wire::{PROOF_ALG, PROOF_TYP, ProofClaims, ProofHeader, PublicJwk, tok
 pub struct DeviceKey {
     pair: EcdsaKeyPair,
     jwk: PublicJwk,
+    kept: Zeroizing<Vec<u8>>,
 }
 
 /// What a proof is made for.
@@ -31,25 +32,32 @@ pub struct Occasion<'a> {
 }
 
 impl DeviceKey {
-    /// A new one, as it is kept: PKCS #8 (RFC 5958).
+    /// A new one.
     ///
     /// # Panics
     /// When the system has no random bytes.
     #[must_use]
-    pub fn generate() -> Zeroizing<Vec<u8>> {
+    pub fn generate() -> Self {
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
         let document = document.expect("the system's random source works, or nothing here is safe");
-        Zeroizing::new(document.as_ref().to_vec())
+        Self::read(BASE64_URL_SAFE_NO_PAD.encode(document.as_ref()).as_bytes()).expect("it was just written")
     }
 
     /// Reads a kept one; `None` for anything else.
     #[must_use]
-    pub fn read(pkcs8: &[u8]) -> Option<Self> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).ok()?;
+    pub fn read(kept: &[u8]) -> Option<Self> {
+        let pkcs8 = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.decode(kept).ok()?);
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8).ok()?;
         let [_, coordinates @ ..] = pair.public_key().as_ref() else { return None };
         let (x, y) = coordinates.split_at_checked(32)?;
         let jwk = PublicJwk::p256(x, y);
-        Some(Self { pair, jwk })
+        Some(Self { pair, jwk, kept: Zeroizing::new(kept.to_vec()) })
+    }
+
+    /// As it is kept: PKCS #8 (RFC 5958) in base64url, because some keychains take text alone.
+    #[must_use]
+    pub fn as_kept(&self) -> Zeroizing<Vec<u8>> {
+        self.kept.clone()
     }
 
     /// The key's name.
@@ -95,7 +103,8 @@ mod tests {
 
     #[test]
     fn a_kept_key_is_the_same_key_and_another_one_is_not() {
-        let (kept, other) = (DeviceKey::generate(), DeviceKey::generate());
+        let (kept, other) = (DeviceKey::generate().as_kept(), DeviceKey::generate().as_kept());
+        assert!(kept.is_ascii());
         let name = |bytes: &[u8]| DeviceKey::read(bytes).unwrap().thumbprint();
         assert_eq!(name(&kept), name(&kept));
         assert_ne!(name(&kept), name(&other));
@@ -107,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_proof_says_what_it_is_for_and_no_query() {
-        let key = DeviceKey::read(&DeviceKey::generate()).unwrap();
+        let key = DeviceKey::generate();
         let url = Url::parse("https://claude.example/bootstrap?a=b#c").unwrap();
         let said = |occasion| {
             let proof = key.prove(occasion);

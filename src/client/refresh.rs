@@ -4,6 +4,7 @@
 //! nothing. Time is compared by the wall clock at short intervals: a sleeping laptop stops timers, and timers only help.
 
 mod ask;
+mod enrol;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,13 +17,13 @@ pub use self::ask::{Refresher, Why};
 use super::backoff::{Setback, random_fraction};
 use super::config::ClientConfig;
 use super::credential::{Freshness, WrapperToken};
-use super::device::{Device, DeviceIdSource};
+use super::device::Identity;
 use super::device_key::DeviceKey;
 use super::error::ClientError;
 use super::keep::TokenKeep;
 use super::service_api::{Issued, ServiceApi};
 use super::session::Session;
-use super::status::{Level, Storage};
+use super::status::Level;
 use crate::clock::Clock;
 use crate::wire::ErrorCode;
 
@@ -34,6 +35,8 @@ pub struct RefreshLoop {
     parts: RefreshParts,
     /// Read when it is first needed.
     key: Option<Arc<DeviceKey>>,
+    /// It was made in this run, and the service has not seen it yet.
+    key_is_new: bool,
     failures: u32,
     setback: Option<Setback>,
     last_rejection: Option<SystemTime>,
@@ -44,6 +47,8 @@ pub struct RefreshLoop {
 pub struct RefreshParts {
     /// The service.
     pub api: ServiceApi,
+    /// Who we can be.
+    pub identity: Identity,
     /// Where the token goes, and who we are.
     pub session: Arc<Session>,
     /// Where it is kept.
@@ -64,6 +69,7 @@ impl RefreshLoop {
             waiting: VecDeque::new(),
             parts,
             key: None,
+            key_is_new: false,
             failures: 0,
             setback: None,
             last_rejection: None,
@@ -95,10 +101,15 @@ impl RefreshLoop {
     /// # Errors
     /// Why there is none.
     pub async fn first(&mut self) -> Result<(), ClientError> {
+        let read = self.read_key().await;
         let issued = self.enrol().await?;
         let token = self.install(issued);
-        let url = self.parts.config.bootstrap_url.as_str();
-        let storage = self.parts.keep.save(&token, url, &self.parts.session.device().id).await?;
+        let (keep, device) = (&self.parts.keep, self.parts.session.device());
+        let storage = match read {
+            // Nobody is asked a second time.
+            Err(error) => keep.without_keychain(error)?,
+            Ok(()) => keep.save(&token, self.parts.config.bootstrap_url.as_str(), &device.id).await?,
+        };
         self.parts.session.set_storage(storage);
         Ok(())
     }
@@ -192,51 +203,21 @@ impl RefreshLoop {
 
     /// A living token is traded in; without one, or when the service will not have it, the device starts again.
     async fn fetch(&mut self, rejected: bool) -> Result<Issued, ClientError> {
-        let key = self.key().await;
+        let read = self.read_key().await;
         let living = self.parts.session.token().filter(|(_, freshness)| *freshness != Freshness::Expired && !rejected);
         if let Some((token, _)) = living {
-            match self.parts.api.refresh(&token, &self.parts.session.device().id, key.as_deref()).await {
+            let device = self.parts.session.device();
+            match self.parts.api.refresh(&token, &device.id, self.key_of(&device)).await {
                 Err(ClientError::Denied {
-                    code:
-                        ErrorCode::TokenExpired
-                        | ErrorCode::TokenInvalid
-                        | ErrorCode::TokenOutdated
-                        | ErrorCode::DeviceKeyMismatch,
+                    code: ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenOutdated,
                     ..
                 }) => {}
+                // The key may be there and cannot be read: the token is good for a while, and the keychain may be then.
+                Err(ClientError::Denied { code: ErrorCode::DeviceKeyMismatch, .. }) => read?,
                 other => return other,
             }
         }
         self.enrol().await
-    }
-
-    /// A first token. An id that belongs to a device with another key is somebody else's: another user's of this machine, or
-    /// ours before the keychain was lost. Then this is another device, and the person need not know.
-    async fn enrol(&mut self) -> Result<Issued, ClientError> {
-        let key = self.key().await;
-        for _ in 0..OTHER_IDS {
-            let device = self.parts.session.device();
-            match self.parts.api.bootstrap(&device.id, key.as_deref()).await {
-                Err(ClientError::Denied { code: ErrorCode::DeviceKeyMismatch, .. }) => {
-                    let id = self.parts.keep.random_device_id(Some(&device.id)).await;
-                    self.parts.session.set_device(Device { id, source: DeviceIdSource::Random });
-                    self.parts
-                        .session
-                        .log(Level::Warn, "The service knows this device's id by another key; it has a new id");
-                }
-                other => return other,
-            }
-        }
-        self.parts.api.bootstrap(&self.parts.session.device().id, key.as_deref()).await
-    }
-
-    /// The key, as soon as the keychain can be read.
-    async fn key(&mut self) -> Option<Arc<DeviceKey>> {
-        // While the keychain cannot be used nobody is asked to unlock it for this.
-        if self.key.is_none() && self.parts.session.status().storage == Storage::Keychain {
-            self.key = self.parts.keep.device_key().await;
-        }
-        self.key.clone()
     }
 
     fn succeeded(&mut self, issued: Issued) {
@@ -262,10 +243,14 @@ impl RefreshLoop {
     /// Requests use the token already; the keychain may take its time.
     fn keep_in_background(&self, token: Arc<WrapperToken>) {
         let (keep, session) = (self.parts.keep.clone(), Arc::clone(&self.parts.session));
-        let device = session.device().id;
+        let device = session.device();
+        if device == self.parts.identity.keyless() {
+            // With the key, at the next start, this is the device that it was.
+            return;
+        }
         let config = Arc::clone(&self.parts.config);
         tokio::spawn(async move {
-            match keep.save(&token, config.bootstrap_url.as_str(), &device).await {
+            match keep.save(&token, config.bootstrap_url.as_str(), &device.id).await {
                 Ok(storage) => session.set_storage(storage),
                 Err(_) => session.log(Level::Warn, "The token could not be kept in the keychain"),
             }
@@ -304,9 +289,6 @@ const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
 
 /// And not more often than this, whatever clocks and settings say.
 const LOOK_AT_MOST: Duration = Duration::from_millis(50);
-
-/// One that was kept before, and a new one.
-const OTHER_IDS: u32 = 2;
 
 /// How often a rejected token is replaced at most.
 const REJECTION_PAUSE: Duration = Duration::from_secs(60);

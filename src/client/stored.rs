@@ -26,7 +26,7 @@ struct Stored {
 }
 
 /// What a stored token must fit.
-pub struct Expected<'a> {
+pub(super) struct Expected<'a> {
     /// The service asked now.
     pub bootstrap_url: &'a str,
     /// The device as it is named now.

@@ -12,8 +12,10 @@ use super::breaker::{self, Breaker};
 use super::budget_gate::BudgetGate;
 use super::budgets::Budgets;
 use super::client_address::TrustedProxies;
-use super::config::{BootstrapMode, Config, ConfigReload, OtlpConfig, SigningSecret};
-use super::control::Control;
+use super::config::{
+    BatchesAndFiles, BootstrapMode, Config, ConfigReload, DeviceKeyPolicy, OtlpConfig, SigningSecret, UpstreamConfig,
+};
+use super::control::{Control, Opened};
 use super::device_keys::DeviceKeys;
 use super::endpoint::Parts;
 use super::gates::Gates;
@@ -26,6 +28,7 @@ use super::metrics::Metrics;
 use super::objects::{Ledger, Objects, Takers};
 use super::otlp::{Otlp, OtlpSettings};
 use super::pipeline::Pipeline;
+use super::prices::Prices;
 use super::protocol;
 use super::reload::Follower;
 use super::revocation::Revocations;
@@ -39,6 +42,7 @@ use super::upstream;
 use super::usage::{UsageSink, UsageSinks};
 use super::{Ports, Service, StartError};
 use crate::clock::Clock;
+use crate::transport::connect::Connector;
 use crate::transport::cors::Cors;
 use crate::transport::origin::Origin;
 
@@ -50,14 +54,11 @@ impl Service {
     pub fn build(config: Config, ports: Ports) -> Result<Self, StartError> {
         let settings = Arc::new(ArcSwap::from_pointee(admin::settings(&config)));
         let protocol = protocol::describe(&config);
+        let standing = standing(&config);
         let prices = Arc::new(ArcSwap::from_pointee(config.prices.table));
         let (keys, key_follower) = signing_keys(config.signing)?;
         let (tls, certificate_follower) = config.tls.map(|tls| tls::follow(tls, Arc::clone(&ports.clock))).unzip();
         let token_life = config.tokens.lifetime;
-        let standing = Standing {
-            rules: Arc::new(DeviceRules::new(config.limits)),
-            revocations: Arc::new(Revocations::new(config.admin.max_staleness)),
-        };
         let budgets = Budgets::new(config.budgets);
         let control = Control::open(&config.stores, &config.admin, (standing.clone(), budgets.clone()), &ports.clock)?;
         let opened = &control.opened;
@@ -72,17 +73,8 @@ impl Service {
         let usage = Arc::clone(&takers.all);
         let connector = upstream::connector(&config.upstream)?;
         let offer = config.batches_and_files;
-        let objects = offer.offered.then(|| {
-            let way = (&config.upstream, connector.clone());
-            Objects::new(
-                offer,
-                Ledger::new(opened.enquiries.clone()),
-                way,
-                takers,
-                Arc::clone(&prices),
-                Arc::clone(&ports.clock),
-            )
-        });
+        let way = (&config.upstream, connector.clone());
+        let objects = objects(offer, opened, way, takers, &prices, &ports.clock);
         let biller = objects.as_ref().map(Objects::biller);
         let auth = Arc::new(Auth::new(Arc::clone(&keys), Arc::clone(&ports.clock), config.tokens.clone()));
         let pipeline = Pipeline::new(
@@ -94,13 +86,7 @@ impl Service {
             &config.upstream,
         )
         .traced(config.otlp.map(|to| Tracer::new(to.share)));
-        let device_keys = DeviceKeys::of(
-            config.enrolment.keys,
-            Arc::clone(&keys),
-            opened.enquiries.clone(),
-            Arc::clone(&ports.clock),
-            Arc::clone(&metrics),
-        );
+        let device_keys = device_keys(config.enrolment.keys, &keys, opened, &ports.clock, &metrics);
         let issuer = Arc::new(Issuer::new(
             Arc::clone(&keys),
             Arc::clone(&ports.clock),
@@ -164,6 +150,23 @@ impl Service {
     }
 }
 
+/// How devices stand, before anything is known.
+fn standing(config: &Config) -> Standing {
+    let rules = Arc::new(DeviceRules::new(config.limits));
+    Standing { rules, revocations: Arc::new(Revocations::new(config.admin.max_staleness)) }
+}
+
+/// Whose ids are whose, if they are anybody's.
+fn device_keys(
+    policy: DeviceKeyPolicy,
+    keys: &Arc<KeyRing>,
+    opened: &Opened,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> Option<DeviceKeys> {
+    DeviceKeys::of(policy, Arc::clone(keys), opened.enquiries.clone(), Arc::clone(clock), Arc::clone(metrics))
+}
+
 /// What requests have to pass.
 fn gates(standing: &Standing, leaks: &Arc<Leaks>, limiter: &Limiter, budgets: BudgetGate) -> Arc<Gates> {
     Arc::new(Gates {
@@ -173,6 +176,19 @@ fn gates(standing: &Standing, leaks: &Arc<Leaks>, limiter: &Limiter, budgets: Bu
         budgets,
         breaker: Breaker::new(breaker::Settings::default()),
     })
+}
+
+/// Batches and files, if they are offered.
+fn objects(
+    offer: BatchesAndFiles,
+    opened: &Opened,
+    way: (&UpstreamConfig, Connector),
+    takers: Takers,
+    prices: &Arc<ArcSwap<Prices>>,
+    clock: &Arc<dyn Clock>,
+) -> Option<Objects> {
+    let ledger = Ledger::new(opened.enquiries.clone());
+    offer.offered.then(|| Objects::new(offer, ledger, way, takers, Arc::clone(prices), Arc::clone(clock)))
 }
 
 /// Who takes usage records.

@@ -1,4 +1,5 @@
-//! Bounds what `/bootstrap` gives away: to one network in any hour, and to new devices of all networks together.
+//! Bounds what `/bootstrap` gives away: to one network in any hour, and to new devices of all networks together; and how
+//! often one device may come to `/refresh`.
 //!
 //! A device id is a claim without proof, so a limit by device would hold nobody up here (A17). What is counted is in this
 //! process: each instance counts for itself, and a restart begins anew.
@@ -31,6 +32,8 @@ pub(super) struct BootstrapGuard {
 #[derive(Default)]
 struct State {
     networks: HashMap<IpNet, Window>,
+    /// What devices, by their hashes, have renewed.
+    renewals: HashMap<u64, Window>,
     new_devices: Window,
     /// Hashes of devices that have had a token.
     known: HashSet<u64>,
@@ -72,7 +75,7 @@ impl BootstrapGuard {
         let source = source.to_canonical();
         let Some(limit) = self.limits.per_network.filter(|_| !source.is_loopback()) else { return Ok(()) };
         let now = self.now();
-        let taken = take(self.state().network(network(source), now), now, limit.get());
+        let taken = take(self.state().network(network(source), now), now, HOUR, limit.get());
         taken.map_err(|wait| {
             self.refused_networks.fetch_add(1, Ordering::Relaxed);
             later("This network has asked for too many tokens", wait)
@@ -90,7 +93,7 @@ impl BootstrapGuard {
         if state.known.contains(&name) {
             return Ok(());
         }
-        if let Err(wait) = take(&mut state.new_devices, now, limit.get()) {
+        if let Err(wait) = take(&mut state.new_devices, now, HOUR, limit.get()) {
             if state.warned.is_none_or(|warned| warned.elapsed() >= BETWEEN_WARNINGS) {
                 state.warned = Some(Instant::now());
                 tracing::warn!(
@@ -112,6 +115,23 @@ impl BootstrapGuard {
             let name = self.hasher.hash_one(device);
             self.state().remember(name);
         }
+    }
+
+    /// Counts a renewal of a token of `device`: each asks the database.
+    ///
+    /// # Errors
+    /// [`ErrorCode::RateLimited`]; then it is not counted.
+    pub(super) fn renew(&self, device: &DeviceId) -> Result<(), Problem> {
+        let (name, now) = (self.hasher.hash_one(device), self.now());
+        let mut state = self.state();
+        if state.renewals.len() >= MOST_RENEWING && !state.renewals.contains_key(&name) {
+            state.renewals.retain(|_, window| !window.is_over(now));
+            if state.renewals.len() > MOST_RENEWING / 2 {
+                state.renewals.clear();
+            }
+        }
+        let taken = take(state.renewals.entry(name).or_default(), now, MINUTE, RENEWALS);
+        taken.map_err(|wait| later("This device has renewed its token too often", wait))
     }
 
     /// What was counted.
@@ -155,9 +175,9 @@ impl State {
     }
 }
 
-/// Counts one if there is room for it in the hour, else says how long there will be none.
-fn take(window: &mut Window, now: u64, limit: u32) -> Result<(), Duration> {
-    window.advance(now, HOUR);
+/// Counts one if there is room for it in the last so `long`, else says how long there will be none.
+fn take(window: &mut Window, now: u64, long: Duration, limit: u32) -> Result<(), Duration> {
+    window.advance(now, long);
     if let Some(wait) = window.wait(now, u64::from(limit)) {
         return Err(wait);
     }
@@ -180,10 +200,18 @@ fn later(what: &str, wait: Duration) -> Problem {
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Of a device in any minute. An addon renews twice in an hour.
+const RENEWALS: u32 = 60;
+
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 /// About 3 MB.
 const MOST_NETWORKS: usize = 8192;
+
+/// About 3 MB.
+const MOST_RENEWING: usize = 8192;
 
 /// About 4 MB.
 const MOST_KNOWN: usize = 1 << 18;

@@ -8,6 +8,7 @@ mod nonces;
 mod proof;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
@@ -16,7 +17,7 @@ use self::nonces::{Nonce, NonceFault, Nonces};
 pub(super) use self::proof::Target;
 use self::proof::{Proof, ProofFault};
 use super::config::DeviceKeyPolicy;
-use super::enquiries::Enquiries;
+use super::enquiries::{Enquiries, NoAnswer};
 use super::keyring::KeyRing;
 use super::metrics::Metrics;
 use crate::clock::Clock;
@@ -31,6 +32,7 @@ pub(super) struct DeviceKeys {
     enquiries: Enquiries,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    trouble: Trouble,
 }
 
 /// A proof with a nonce of ours. Nobody has looked at its signature.
@@ -39,9 +41,11 @@ pub(super) struct Presented {
     nonce: Nonce,
 }
 
-/// Somebody has the key of this thumbprint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Proven(String);
+/// Somebody has the key of this thumbprint, and a nonce that is good if it was not used.
+pub(super) struct Proven {
+    thumbprint: String,
+    nonce: Nonce,
+}
 
 /// Nothing stands against a token for a device.
 pub(super) struct Admissible {
@@ -66,7 +70,7 @@ impl DeviceKeys {
             DeviceKeyPolicy::Require => true,
         };
         let nonces = Nonces::new(keys, Arc::clone(&clock));
-        Some(Self { is_required, nonces, enquiries, clock, metrics })
+        Some(Self { is_required, nonces, enquiries, clock, metrics, trouble: Trouble::default() })
     }
 
     /// Reads the proof of a request, if there is one. This costs little; who has no nonce yet is given one, and nothing
@@ -87,21 +91,21 @@ impl DeviceKeys {
         }
     }
 
-    /// Whether the proof is good for `target`. Its nonce is used up then.
+    /// Whether the proof is good for `target`.
     ///
     /// # Errors
-    /// [`ErrorCode::ProofInvalid`], [`ErrorCode::ProofNonce`]
-    pub(super) fn verify(&self, presented: &Presented, target: &Target<'_>) -> Result<Proven, Problem> {
-        let thumbprint = presented.proof.verify(target).map_err(|fault| self.refused(fault))?;
-        self.nonces.take(&presented.nonce).map_err(|fault| self.challenge(fault))?;
-        self.metrics.proof(GOOD);
-        Ok(Proven(thumbprint))
+    /// [`ErrorCode::ProofInvalid`]
+    pub(super) fn verify(&self, presented: Presented, target: &Target<'_>) -> Result<Proven, Problem> {
+        let Presented { proof, nonce } = presented;
+        let thumbprint = proof.verify(target).map_err(|fault| self.refused(fault))?;
+        Ok(Proven { thumbprint, nonce })
     }
 
-    /// Whether `proven` is enough for a token for `device`. What an earlier token was bound to counts too.
+    /// Whether `proven` is enough for a token for `device`; then its nonce is used up. What an earlier token was bound to
+    /// counts too.
     ///
     /// # Errors
-    /// [`ErrorCode::ProofRequired`], [`ErrorCode::DeviceKeyMismatch`], [`ErrorCode::NotReady`]
+    /// [`ErrorCode::ProofRequired`], [`ErrorCode::ProofNonce`], [`ErrorCode::DeviceKeyMismatch`], [`ErrorCode::NotReady`]
     pub(super) async fn judge(
         &self,
         device: &DeviceId,
@@ -125,6 +129,10 @@ impl DeviceKeys {
             }
             (None, _) => {}
         }
+        if let Some(proven) = &proven {
+            self.nonces.take(&proven.nonce).map_err(|fault| self.challenge(fault))?;
+            self.metrics.proof(GOOD);
+        }
         Ok(Admissible { device: device.clone(), proven, is_bound: bound.is_some() })
     }
 
@@ -137,22 +145,34 @@ impl DeviceKeys {
         let Admissible { device, proven: Some(proven), is_bound } = admissible else { return Ok(None) };
         if !is_bound {
             let (table, now) = (self.enquiries.database().device_keys(), self.clock.now());
-            let key = proven.0.clone();
+            let key = proven.thumbprint.clone();
             match self.enquiries.ask(async move { table.bind(&device, &key, now).await }).await {
                 Ok(bound) => compare(&bound, Some(&proven))?,
                 Err(error) if !self.is_required => {
-                    tracing::warn!(%error, "Cannot bind a device's key; the device gets a token without one");
+                    self.trouble.note(&error, "Cannot bind devices' keys; devices get tokens without one");
                     return Ok(None);
                 }
-                Err(error) => return Err(away(&error)),
+                Err(error) => return Err(self.away(&error)),
             }
         }
-        Ok(Some(Confirmation { jkt: proven.0 }))
+        Ok(Some(Confirmation { jkt: proven.thumbprint }))
     }
 
     async fn bound(&self, device: &DeviceId) -> Result<Option<String>, Problem> {
         let (table, device) = (self.enquiries.database().device_keys(), device.clone());
-        self.enquiries.ask(async move { table.of(&device).await }).await.map_err(|error| away(&error))
+        match self.enquiries.ask(async move { table.of(&device).await }).await {
+            Ok(bound) => {
+                self.trouble.end();
+                Ok(bound)
+            }
+            Err(error) => Err(self.away(&error)),
+        }
+    }
+
+    fn away(&self, error: &NoAnswer) -> Problem {
+        self.trouble.note(error, "Cannot tell which keys belong to devices; they get no tokens");
+        let message = "The service cannot tell at the moment which key belongs to this device; try again later";
+        Problem::new(ErrorCode::NotReady, message).retry_after(RETRY_AFTER)
     }
 
     fn refused(&self, fault: ProofFault) -> Problem {
@@ -183,7 +203,7 @@ pub(super) fn outcomes() -> impl Iterator<Item = &'static str> {
 
 fn compare(bound: &str, proven: Option<&Proven>) -> Result<(), Problem> {
     match proven {
-        Some(Proven(thumbprint)) if thumbprint == bound => Ok(()),
+        Some(proven) if proven.thumbprint == bound => Ok(()),
         Some(_) => Err(Problem::new(
             ErrorCode::DeviceKeyMismatch,
             "This device id belongs to a device with another key; an administrator can let the key go",
@@ -195,10 +215,22 @@ fn compare(bound: &str, proven: Option<&Proven>) -> Result<(), Problem> {
     }
 }
 
-fn away(error: &dyn std::error::Error) -> Problem {
-    tracing::error!(%error, "Cannot tell which key belongs to a device");
-    let message = "The service cannot tell at the moment which key belongs to this device; try again later";
-    Problem::new(ErrorCode::NotReady, message).retry_after(RETRY_AFTER)
+/// Whether the log knows that the database does not say.
+#[derive(Default)]
+struct Trouble(AtomicBool);
+
+impl Trouble {
+    fn note(&self, error: &NoAnswer, what: &'static str) {
+        if !self.0.swap(true, Ordering::Relaxed) {
+            tracing::error!(%error, "{what}");
+        }
+    }
+
+    fn end(&self) {
+        if self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Relaxed) {
+            tracing::info!("Which keys belong to devices can be told again");
+        }
+    }
 }
 
 const GOOD: &str = "good";

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 
 use super::store::{Database, StoreError};
@@ -15,7 +16,8 @@ use super::store::{Database, StoreError};
 pub(super) struct Enquiries(Arc<Shared>);
 
 struct Shared {
-    database: Database,
+    /// Replaced when it does not answer: what is asked of a connection whose reply was lost waits for ever.
+    database: ArcSwap<Database>,
     runtime: Handle,
 }
 
@@ -37,17 +39,17 @@ impl Enquiries {
     /// As [`Database::separate`].
     pub(super) fn open(database: &Database) -> Result<Self, StoreError> {
         let database = database.separate(PATIENCE)?;
-        Ok(Self(Arc::new(Shared { database, runtime: Handle::current() })))
+        Ok(Self(Arc::new(Shared { database: ArcSwap::from_pointee(database), runtime: Handle::current() })))
     }
 
-    /// The database over the connection of its own.
-    pub(super) fn database(&self) -> &Database {
-        &self.0.database
+    /// The database over the connection of its own. Take it anew for each question.
+    pub(super) fn database(&self) -> Database {
+        self.0.database.load().as_ref().clone()
     }
 
     /// Closes the connection.
     pub(super) async fn close(&self) {
-        self.0.database.close().await;
+        self.database().close().await;
     }
 
     /// Asks, and waits for the answer.
@@ -58,7 +60,23 @@ impl Enquiries {
         &self,
         question: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, NoAnswer> {
-        Ok(self.within(LIMIT, question).await.ok_or(NoAnswer::Late)??)
+        let asked = self.database();
+        let Some(answer) = self.within(LIMIT, question).await else {
+            self.reconnect(&asked);
+            return Err(NoAnswer::Late);
+        };
+        Ok(answer?)
+    }
+
+    /// Takes another connection in place of the one of `asked`, unless somebody has done so.
+    fn reconnect(&self, asked: &Database) {
+        let _inside = self.0.runtime.enter(); // the connection belongs to it
+        let current = self.0.database.load();
+        if let Ok(database) = asked.separate(PATIENCE)
+            && current.is(asked)
+        {
+            self.0.database.compare_and_swap(&current, Arc::new(database));
+        }
     }
 
     /// Does something on the control thread; none when it takes longer than `limit`, but it goes on.

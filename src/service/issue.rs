@@ -107,7 +107,8 @@ impl Issuer {
     /// taken back is gone.
     ///
     /// # Errors
-    /// [`ErrorCode::TokenRevoked`], [`ErrorCode::TokenOutdated`], and as [`DeviceKeys::judge`]
+    /// [`ErrorCode::TokenRevoked`], [`ErrorCode::TokenOutdated`], [`ErrorCode::RateLimited`], and as
+    /// [`DeviceKeys::judge`]
     pub(super) async fn refresh(
         &self,
         caller: &Caller,
@@ -117,6 +118,7 @@ impl Issuer {
         let old = caller.claims();
         // The old token may be revoked by itself, the new one by whom it is for.
         self.standing.revocations.judge(old)?;
+        self.guard.renew(&old.sub)?;
         let models = self.terms.load().models.clone();
         let mut claims = Claims { app_version: old.app_version.clone(), models, ..self.claims_for(old.sub.clone()) };
         // One that was minted for ten minutes stays one for ten minutes.
@@ -138,7 +140,7 @@ impl Issuer {
         target: &Target<'_>,
     ) -> Result<Option<Admissible>, Problem> {
         let Some(keys) = &self.device_keys else { return Ok(None) };
-        let proven = proof.map(|proof| keys.verify(&proof, target)).transpose()?;
+        let proven = proof.map(|proof| keys.verify(proof, target)).transpose()?;
         keys.judge(&claims.sub, earlier, proven).await.map(Some)
     }
 

@@ -128,6 +128,12 @@ impl Database {
         Change::begin(self, entry, now).await
     }
 
+    /// Whether both share their connections.
+    #[must_use]
+    pub(super) fn is(&self, other: &Self) -> bool {
+        std::ptr::eq(self.pool.connect_options().as_ref(), other.pool.connect_options().as_ref())
+    }
+
     /// Asks the database whether it is there.
     ///
     /// # Errors

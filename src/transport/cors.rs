@@ -50,6 +50,9 @@ impl Cors {
 /// Lets `origin` read a response.
 pub fn grant(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("request-id, retry-after, x-should-retry"));
+    headers.insert(
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("request-id, retry-after, x-should-retry, dpop-nonce"),
+    );
     headers.append(VARY, HeaderValue::from_static("origin"));
 }

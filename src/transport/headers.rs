@@ -5,7 +5,7 @@
 
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
-use crate::wire::names::{ERROR_HEADER, OWN_HEADER_PREFIX};
+use crate::wire::names::{ERROR_HEADER, OWN_HEADER_PREFIX, PROOF_HEADER, PROOF_NONCE_HEADER};
 
 /// Removes from a request what must not go up: hop-by-hop headers (RFC 9110 §7.6.1), every credential, whose account it
 /// is, forwarding headers, `expect`, `origin` and our own. The caller then sets the one credential of the next hop.
@@ -95,6 +95,7 @@ fn ends_going_up(name: &str) -> bool {
     match name.as_bytes()[0] {
         b'a' => matches!(name, "authorization" | "anthropic-organization-id"),
         b'c' => name == "cookie",
+        b'd' => name == PROOF_HEADER,
         b'e' => name == "expect",
         b'f' => name == "forwarded",
         b'o' => name == "origin",
@@ -125,9 +126,9 @@ fn describes_operator(name: &str) -> bool {
         || name.starts_with("cf-")
 }
 
-/// Some gateways and debugging servers send a request's headers back.
+/// Some gateways and debugging servers send a request's headers back; and an upstream's nonce is nothing to our clients.
 fn is_echoed_credential(name: &str) -> bool {
-    matches!(name, "authorization" | "x-api-key")
+    matches!(name, "authorization" | "x-api-key") || name == PROOF_HEADER || name == PROOF_NONCE_HEADER
 }
 
 #[cfg(test)]
@@ -154,6 +155,7 @@ mod tests {
             ("authorization", "Bearer a"),
             ("x-api-key", "a"),
             ("cookie", "a=b"),
+            ("dpop", "a.b.c"),
             ("proxy-authorization", "Basic a"),
             ("anthropic-organization-id", "o"),
             ("forwarded", "for=1"),
@@ -190,6 +192,7 @@ mod tests {
             ("set-cookie", "a"),
             ("access-control-allow-origin", "*"),
             ("alt-svc", "h3"),
+            ("dpop-nonce", "n"),
             ("clear-site-data", "*"),
             ("anthropic-organization-id", "o"),
             ("anthropic-ratelimit-requests-limit", "1"),

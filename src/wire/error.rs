@@ -81,7 +81,7 @@ pub enum ErrorCode {
     LaunchKeyInvalid,
     /// Loopback: the request comes from a web page, or names another host.
     OriginForbidden,
-    /// Loopback: there is no usable token yet.
+    /// The service cannot tell at the moment who may do what. Loopback: there is no usable token yet.
     NotReady,
     /// A code of a newer service.
     #[serde(other)]

@@ -1,4 +1,4 @@
-//! What a device sends to prove that it has its key: a DPoP proof (RFC 9449 §4.2) with ES256, the one algorithm that every
+//! What a device sends to prove that it has its key: a `DPoP` proof (RFC 9449 §4.2) with ES256, the one algorithm that every
 //! key store in hardware has.
 
 use base64::Engine;

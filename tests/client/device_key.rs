@@ -1,17 +1,20 @@
 //! The device's key: made once, kept in the keychain, proved to the service, and never in a person's way.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
+use tokio::sync::Notify;
 use valetkey::client::config::StoragePolicy;
-use valetkey::client::device::DeviceIdSource;
+use valetkey::client::device::Identity;
 use valetkey::client::device_key::DeviceKey;
 use valetkey::client::error::ClientError;
 use valetkey::client::keychain::StoreError;
 use valetkey::client::refresh::Why;
 use valetkey::wire::{ErrorCode, token_hash};
 
-use crate::client::{Setup, some_other_machine};
+use crate::client::{Setup, some_machine, some_other_machine};
 use crate::fake_service::{FakeService, Route, Say, Seen};
 use crate::store::{FakeStore, Op};
 
@@ -20,17 +23,17 @@ async fn the_first_token_is_asked_for_with_a_proof_of_a_key_that_is_kept() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.start().await;
-    let kept = DeviceKey::read(&setup.store.entry(KEY).unwrap()).unwrap().thumbprint();
+    let held = kept(&setup.store);
     let [asked] = &service.seen(Route::Bootstrap)[..] else { panic!("one bootstrap") };
     let proof = Proof::of(asked);
-    assert_eq!((proof.thumbprint(), &proof.header["typ"]), (kept.clone(), &Value::from("dpop+jwt")));
+    assert_eq!((proof.thumbprint(), &proof.header["typ"]), (held.clone(), &Value::from("dpop+jwt")));
     assert_eq!(proof.claims["htm"], "POST");
     assert_eq!(proof.claims["htu"], format!("{}/bootstrap", service.url));
     assert!(proof.claims.get("nonce").is_none() && proof.claims.get("ath").is_none());
     // The next start has the same key.
     setup.store.remove("wrapper-token");
     setup.start().await;
-    assert_eq!(Proof::of(&service.seen(Route::Bootstrap)[1]).thumbprint(), kept);
+    assert_eq!(Proof::of(&service.seen(Route::Bootstrap)[1]).thumbprint(), held);
 }
 
 #[tokio::test]
@@ -105,50 +108,114 @@ async fn f45_a_damaged_key_is_replaced() {
     let setup = Setup::new(&service.url);
     setup.store.put(KEY, b"no key");
     setup.start().await;
-    let kept = DeviceKey::read(&setup.store.entry(KEY).unwrap()).unwrap().thumbprint();
-    assert_eq!(Proof::of(&service.seen(Route::Bootstrap)[0]).thumbprint(), kept);
+    let held = kept(&setup.store);
+    assert_eq!(Proof::of(&service.seen(Route::Bootstrap)[0]).thumbprint(), held);
 }
 
 #[tokio::test]
 async fn an_id_of_a_device_with_another_key_is_left_to_it() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
+    let usual = identity().usual().clone();
     service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
     let client = setup.start().await;
-    let device = client.client.status().device;
-    assert_eq!(device.source, DeviceIdSource::Random);
-    let asked: Vec<Value> =
-        service.seen(Route::Bootstrap).iter().map(|seen| serde_json::from_slice(&seen.body).unwrap()).collect();
-    assert_ne!(asked[0]["device_id"], asked[1]["device_id"]);
-    assert_eq!(asked[1]["device_id"], device.id.as_str());
+    let own = identity().keyed(&kept(&setup.store));
+    assert_eq!(client.client.status().device, own);
+    assert_eq!(asked(&service), [usual.id.as_str(), own.id.as_str()]);
     assert_eq!(client.messages("hello").await.status, 200);
-    // It is the same device at the next start.
-    service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
-    assert_eq!(setup.start().await.client.status().device, device);
+    // At the next start it is the same device, with the token that was kept.
+    assert_eq!(setup.start().await.client.status().device, own);
+    assert_eq!(service.count(Route::Bootstrap), 2);
 }
 
 #[tokio::test]
-async fn a_running_client_whose_id_turns_out_to_be_anothers_goes_on_as_another_device() {
+async fn who_has_no_key_where_the_machines_id_has_one_is_the_same_device_at_every_start() {
     let service = FakeService::start().await;
-    let client = Setup::new(&service.url).start().await;
-    let before = client.client.status().device;
+    let setup = Setup::new(&service.url);
+    setup.store.fail_always(&StoreError::Unavailable("no session bus".into()));
+    for _ in 0..2 {
+        service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
+        assert_eq!(setup.start().await.client.status().device, identity().keyless());
+    }
+    // With a keychain it is the machine's device again: what it was meanwhile is not kept, and no key is proved for it.
+    setup.store.heal();
+    let again = setup.start().await;
+    assert_eq!(again.client.status().device, *identity().usual());
+    let proven = |seen: &Seen| seen.header("dpop").is_some();
+    let proven: Vec<_> = service.seen(Route::Bootstrap).iter().map(proven).collect();
+    assert_eq!(proven, [false, false, false, false, true]);
+}
+
+#[tokio::test]
+async fn a_device_without_a_key_proves_none_when_the_keychain_comes_back() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    setup.store.fail_always(&StoreError::Locked);
+    service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
+    let client = setup.start().await;
+    setup.store.heal();
+    client.client.refresher().ask(Why::Forced).await.unwrap();
+    client.client.refresher().ask(Why::Forced).await.unwrap();
+    assert_eq!(client.client.status().device, identity().keyless());
+    assert!(service.seen(Route::Refresh).iter().all(|seen| seen.header("dpop").is_none()));
+    assert!(setup.store.entry("wrapper-token").is_none());
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_for_a_while_costs_a_running_device_nothing() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    setup.start().await;
+    // This one begins with the token that was kept, and has not read the key yet.
+    let client = setup.start().await;
+    setup.store.fail_entry(KEY);
+    service.once(Route::Refresh, Say::error("device_key_mismatch"));
+    let error = client.client.refresher().ask(Why::Forced).await.unwrap_err();
+    assert_eq!(error.code(), "VALET_KEYCHAIN_UNAVAILABLE");
+    assert_eq!(client.client.status().device, *identity().usual());
+    assert_eq!(client.messages("hello").await.status, 200);
+    setup.store.heal();
+    client.client.refresher().ask(Why::Forced).await.unwrap();
+    assert_eq!(client.client.status().device, *identity().usual());
+    assert_eq!((service.count(Route::Bootstrap), service.count(Route::Refresh)), (1, 2));
+    assert!(service.seen(Route::Refresh)[1].header("dpop").is_some());
+}
+
+#[tokio::test]
+async fn a_running_client_whose_id_turns_out_to_be_taken_goes_on_as_another_device() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    let client = setup.start().await;
+    assert_eq!(client.client.status().device, *identity().usual());
     service.once(Route::Refresh, Say::error("device_key_mismatch"));
     service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
     client.client.refresher().ask(Why::Forced).await.unwrap();
-    let after = client.client.status().device;
-    assert_eq!((before.source, after.source), (DeviceIdSource::Machine, DeviceIdSource::Random));
-    assert_ne!(before.id, after.id);
+    let own = identity().keyed(&kept(&setup.store));
+    assert_eq!(client.client.status().device, own);
     assert_eq!(client.messages("hello").await.status, 200);
-    assert!(client.events.statuses().iter().any(|status| status.device == after), "the app is told");
+    assert!(client.events.statuses().iter().any(|status| status.device == own), "the app is told");
 }
 
 #[tokio::test]
-async fn a_service_that_knows_every_id_by_another_key_is_asked_three_times_and_no_more() {
+async fn a_device_is_who_it_was_as_long_as_it_has_no_token_as_another() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.once(Route::Refresh, Say::error("device_key_mismatch"));
+    service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
+    service.once(Route::Bootstrap, Say::error("overloaded"));
+    client.client.refresher().ask(Why::Forced).await.unwrap_err();
+    assert_eq!(client.client.status().device, *identity().usual());
+    client.client.refresher().ask(Why::Forced).await.unwrap();
+    assert_eq!(client.messages("hello").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_service_that_knows_every_id_by_another_key_is_asked_twice_and_no_more() {
     let service = FakeService::start().await;
     service.always(Route::Bootstrap, Say::error("device_key_mismatch"));
     let refusal = Setup::new(&service.url).refusal().await;
     assert!(matches!(refusal, ClientError::Denied { code: ErrorCode::DeviceKeyMismatch, .. }), "{refusal}");
-    assert_eq!(service.count(Route::Bootstrap), 3);
+    assert_eq!(service.count(Route::Bootstrap), 2);
 }
 
 #[tokio::test]
@@ -163,16 +230,56 @@ async fn one_keychain_on_two_machines_holds_one_key_and_two_ids() {
 }
 
 #[tokio::test]
-async fn two_processes_that_start_at_once_have_one_key_in_the_end() {
+async fn of_two_processes_that_start_at_once_the_one_that_is_late_takes_the_others_key() {
     let service = FakeService::start().await;
-    let store = FakeStore::new();
-    let setup = || Setup { store: store.clone(), ..Setup::new(&service.url) };
-    let (one, two) = (setup(), setup());
-    tokio::join!(one.start(), two.start());
-    store.remove("wrapper-token");
-    one.start().await;
-    let kept = DeviceKey::read(&store.entry(KEY).unwrap()).unwrap().thumbprint();
-    assert_eq!(Proof::of(service.seen(Route::Bootstrap).last().unwrap()).thumbprint(), kept);
+    let setup = Setup::new(&service.url);
+    let gate = Arc::new(Notify::new());
+    service.once(Route::Bootstrap, Say::error("device_key_mismatch").after(&gate));
+    let (first, late) = (setup.clone(), setup.clone());
+    let late = tokio::spawn(async move { late.start().await });
+    service.wait_for(Route::Bootstrap, 1).await;
+    // The other one has written its key over this one's, and the service has bound that.
+    let others = DeviceKey::generate();
+    setup.store.put(KEY, &others.as_kept());
+    let first = first.start().await;
+    gate.notify_one();
+    let late = late.await.unwrap();
+    for client in [&first, &late] {
+        assert_eq!(client.client.status().device, *identity().usual());
+    }
+    assert_eq!(Proof::of(service.seen(Route::Bootstrap).last().unwrap()).thumbprint(), others.thumbprint());
+    assert_eq!(kept(&setup.store), others.thumbprint());
+}
+
+#[tokio::test]
+async fn of_two_processes_that_start_at_once_the_one_that_is_first_keeps_its_key() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    let gate = Arc::new(Notify::new());
+    service.once(Route::Bootstrap, Say::token().after(&gate));
+    let starting = setup.clone();
+    let starting = tokio::spawn(async move { starting.start().await });
+    service.wait_for(Route::Bootstrap, 1).await;
+    setup.store.put(KEY, &DeviceKey::generate().as_kept());
+    gate.notify_one();
+    starting.await.unwrap();
+    assert_eq!(kept(&setup.store), Proof::of(&service.seen(Route::Bootstrap)[0]).thumbprint());
+}
+
+/// The ids of the machine that every test here has.
+fn identity() -> Identity {
+    Identity::of_machine("com.example.test", some_machine).unwrap()
+}
+
+fn kept(store: &FakeStore) -> String {
+    DeviceKey::read(&store.entry(KEY).unwrap()).unwrap().thumbprint()
+}
+
+/// The ids by which the service was asked.
+fn asked(service: &FakeService) -> Vec<String> {
+    let id =
+        |seen: &Seen| serde_json::from_slice::<Value>(&seen.body).unwrap()["device_id"].as_str().unwrap().to_owned();
+    service.seen(Route::Bootstrap).iter().map(id).collect()
 }
 
 /// What a call proves, unchecked.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use valetkey::client::device::DeviceIdSource;
 use valetkey::client::keychain::StoreError;
 use valetkey::client::refresh::Why;
 
@@ -31,8 +30,7 @@ async fn two_users_of_one_machine_are_two_devices_and_neither_notices() {
     let service = TestService::before(&upstream);
     let (ann, ben) = (Setup::new(&service.url), Setup::new(&service.url));
     let (first, second) = (ann.start().await, ben.start().await);
-    let source = |client: &crate::support::client::TestClient| client.client.status().device.source;
-    assert_eq!((source(&first), source(&second)), (DeviceIdSource::Machine, DeviceIdSource::Random));
+    assert_ne!(first.client.status().device.id, second.client.status().device.id);
     for client in [&first, &second] {
         assert_eq!(client.messages(ASK).await.status, 200);
         client.client.refresher().ask(Why::Forced).await.unwrap();
@@ -55,13 +53,13 @@ async fn a_person_who_has_lost_the_keychain_or_cannot_unlock_it_goes_on_as_anoth
     setup.store.fail_always(&StoreError::Locked);
     let locked = setup.start().await;
     assert_eq!(locked.messages(ASK).await.status, 200);
-    assert_eq!(locked.client.status().device.source, DeviceIdSource::Random);
+    assert_ne!(locked.client.status().device, before);
     setup.store.heal();
     assert_eq!(setup.start().await.client.status().device, before, "unlocked, it is who it was");
     let lost = Setup { store: FakeStore::new(), ..setup };
     let lost = lost.start().await;
     assert_eq!(lost.messages(ASK).await.status, 200);
-    assert_eq!(lost.client.status().device.source, DeviceIdSource::Random);
+    assert_ne!(lost.client.status().device, before);
 }
 
 #[tokio::test]

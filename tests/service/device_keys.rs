@@ -165,24 +165,130 @@ async fn the_policy_is_off_bind_or_require() {
 }
 
 #[tokio::test]
-async fn a_refused_id_does_not_count_as_a_new_device_and_a_challenge_not_as_a_request() {
+async fn a_challenge_does_not_count_as_a_request() {
     let service = TestService::start_with("http://127.0.0.1:9", |flags| {
         flags.trusted_proxies = Some("127.0.0.0/8".into());
         flags.bootstrap_rate_max = Some("2".into());
     });
     let device = Prover::new();
     let from = ("x-forwarded-for", "203.0.113.7");
-    let body = json!({ "device_id": ID }).to_string();
-    let mut nonces = Vec::new();
-    for _ in 0..5 {
-        nonces.push(device.nonce(&service).await);
-    }
+    let ask = async |nonce: &str| {
+        let proof = device.proof(&service, "/bootstrap", nonce, None);
+        let body = json!({ "device_id": ID }).to_string();
+        post(&service.at("/bootstrap"), &[from, ("dpop", &proof)], body).await
+    };
     let mut seen = Vec::new();
-    for nonce in nonces {
-        let proof = device.proof(&service, "/bootstrap", &nonce, None);
-        seen.push(post(&service.at("/bootstrap"), &[from, ("dpop", &proof)], body.clone()).await.status);
+    for _ in 0..4 {
+        let challenge = ask("not one of yours").await;
+        assert_eq!(challenge.error_code(), "proof_nonce");
+        seen.push(ask(challenge.header("dpop-nonce").unwrap()).await.status);
     }
-    assert_eq!(seen, [200, 200, 429, 429, 429]);
+    assert_eq!(seen, [200, 200, 429, 429]);
+}
+
+#[tokio::test]
+async fn a_refused_id_does_not_count_as_a_new_device() {
+    let database = TestDatabase::sqlite();
+    let start = || {
+        TestService::start_with("http://127.0.0.1:9", |flags| {
+            flags.database_url = Some(database.setting());
+            flags.bootstrap_new_devices_per_hour = Some("1".into());
+        })
+    };
+    let before = start();
+    assert_eq!(Prover::new().bootstrap(&before, ID).await.status, 200);
+    before.stop();
+    // To this one every device is new.
+    let service = start();
+    for _ in 0..3 {
+        assert_eq!(Prover::new().bootstrap(&service, ID).await.status, 403);
+    }
+    assert_eq!(Prover::new().bootstrap(&service, "device-0002").await.status, 200);
+    assert_eq!(Prover::new().bootstrap(&service, "device-0003").await.status, 429);
+}
+
+#[tokio::test]
+async fn a_device_that_renews_without_end_is_held_up_and_no_other() {
+    let service = TestService::start("http://127.0.0.1:9");
+    let (token, other) = (service.token_for(ID).await, service.token_for("device-0002").await);
+    let mut seen = Vec::new();
+    for _ in 0..70 {
+        seen.push(refresh(&service, &token, &[]).await);
+    }
+    assert!(seen.iter().filter(|answer| answer.status == 200).count() <= 61);
+    let last = seen.last().unwrap();
+    assert_eq!((last.status, last.error_code().as_str()), (429, "rate_limited"));
+    assert!(last.header("retry-after").unwrap().parse::<u64>().unwrap() <= 61);
+    assert_eq!(refresh(&service, &other, &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn f37_while_the_database_is_away_ids_are_given_to_nobody_and_keys_go_on() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let start = |policy: &str| {
+        TestService::start_with("http://127.0.0.1:9", |flags| {
+            flags.database_url = Some(database.setting());
+            flags.device_keys = Some(policy.into());
+        })
+    };
+    let (bind, require) = (start("bind"), start("require"));
+    let device = Prover::new();
+    let (keyless, proven) = (bind.token_for("device-0002").await, token(&device.bootstrap(&bind, ID).await));
+    database.shut().await;
+    for service in [&bind, &require] {
+        for answer in [device.bootstrap(service, ID).await, Prover::new().bootstrap(service, "device-0003").await] {
+            assert_eq!((answer.status, answer.error_code().as_str()), (503, "not_ready"));
+            assert_eq!((answer.header("retry-after"), answer.header("x-should-retry")), (Some("5"), Some("true")));
+        }
+    }
+    assert_eq!(bootstrap(&bind, ID).await.status, 503);
+    assert_eq!(refresh(&bind, &keyless, &[]).await.status, 503);
+    // The token itself says whose key it needs.
+    assert_eq!(device.refresh(&bind, &proven).await.status, 200);
+    assert_eq!(Prover::new().refresh(&bind, &proven).await.status, 403);
+    assert_eq!(refresh(&bind, &proven, &[]).await.status, 403);
+    database.reopen().await;
+    bind.until(async || device.bootstrap(&bind, ID).await.status == 200).await;
+    bind.until(async || refresh(&bind, &keyless, &[]).await.status == 200).await;
+}
+
+#[tokio::test]
+async fn f37_a_database_that_takes_nothing_gives_a_new_device_a_token_without_a_key_unless_one_is_required() {
+    let database = TestDatabase::sqlite();
+    let start = |policy: &str| {
+        TestService::start_with("http://127.0.0.1:9", |flags| {
+            flags.database_url = Some(database.setting());
+            flags.device_keys = Some(policy.into());
+        })
+    };
+    let (bind, require) = (start("bind"), start("require"));
+    let device = Prover::new();
+    assert_eq!(device.bootstrap(&bind, ID).await.status, 200);
+    let lock = database.lock().await;
+    // Reading goes on, so a key that is known is known.
+    assert_eq!(device.bootstrap(&bind, ID).await.status, 200);
+    assert_eq!(Prover::new().bootstrap(&bind, ID).await.status, 403);
+    let new = device.bootstrap(&bind, "device-0002").await;
+    assert_eq!(device.bootstrap(&require, "device-0003").await.error_code(), "not_ready");
+    drop(lock);
+    // It was bound to nothing, and is with the next proof.
+    let renewed = device.refresh(&bind, new.json()["token"].as_str().unwrap()).await;
+    assert_eq!(renewed.status, 200);
+    assert_eq!(bootstrap(&bind, "device-0002").await.status, 403);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn f37_a_reply_of_the_database_that_never_comes_costs_those_who_wait_and_nobody_else() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let service = TestService::start_with("http://127.0.0.1:9", |flags| flags.database_url = Some(database.setting()));
+    let device = Prover::new();
+    assert_eq!(device.bootstrap(&service, ID).await.status, 200);
+    let stopped = database.stop_backends().await;
+    assert_eq!(device.bootstrap(&service, ID).await.error_code(), "not_ready");
+    // By another connection, while the first one still hangs.
+    assert_eq!(device.bootstrap(&service, ID).await.status, 200);
+    drop(stopped);
 }
 
 async fn bootstrap(service: &TestService, device: &str) -> Answer {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::Executor;
 use valetkey::service::config::{DatabaseUrl, Flags};
 use valetkey::service::store::{NewRevocation, RevocationKind};
 
@@ -62,12 +61,8 @@ async fn f34_when_the_way_that_revocations_come_by_is_cut_it_is_made_again_and_n
     let service = TestService::before_with(&upstream, |flags| on(&database, flags));
     let (revoked, spared) = (service.token().await, service.token_for("device-0002").await);
     assert_eq!(service.messages(&revoked, BODY).await.status, 200);
-    let name = database.database_name();
-    let mut aside = database.connect_beside().await;
     let store = database.open().await;
-    aside.execute(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false").as_str()).await.unwrap();
-    let end = format!("SELECT CAST(pg_terminate_backend(pid) AS TEXT) FROM pg_stat_activity WHERE datname = '{name}'");
-    aside.execute(end.as_str()).await.unwrap();
+    database.shut().await;
     // Nobody can be asked; who is revoked by now is known from before, and how old that is can be seen.
     let is_stale = async || {
         let page = metrics(&service).await;
@@ -77,7 +72,7 @@ async fn f34_when_the_way_that_revocations_come_by_is_cut_it_is_made_again_and_n
     };
     service.until(is_stale).await;
     assert_eq!(service.messages(&revoked, BODY).await.status, 200);
-    aside.execute(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true").as_str()).await.unwrap();
+    database.reopen().await;
     let new = NewRevocation {
         kind: RevocationKind::DeviceId,
         value: "device-0001".into(),

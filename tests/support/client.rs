@@ -172,11 +172,11 @@ pub(crate) fn some_machine() -> Option<Zeroizing<String>> {
     Some(Zeroizing::new("0123456789abcdef0123456789abcdef".into()))
 }
 
-/// A machine without an id, as some containers are.
 pub(crate) fn some_other_machine() -> Option<Zeroizing<String>> {
     Some(Zeroizing::new("fedcba9876543210fedcba9876543210".into()))
 }
 
+/// A machine without an id, as some containers are.
 pub(crate) fn no_machine() -> Option<Zeroizing<String>> {
     None
 }

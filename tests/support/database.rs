@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::any::install_default_drivers;
-use sqlx::{AnyConnection, Connection, Executor};
+use sqlx::{AnyConnection, Connection, Executor, Row};
 use tempfile::TempDir;
 use valetkey::secret::Secret;
 use valetkey::service::config::DatabaseUrl;
@@ -74,6 +74,33 @@ impl TestDatabase {
             DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
             DatabaseUrl::Postgres(address) => address.expose().to_owned(),
         }
+    }
+
+    /// Ends all connections to it, and takes no new ones. Only of PostgreSQL.
+    pub(crate) async fn shut(&self) {
+        let (name, mut aside) = (self.database_name(), self.connect_beside().await);
+        aside.execute(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false").as_str()).await.unwrap();
+        let end =
+            format!("SELECT CAST(pg_terminate_backend(pid) AS TEXT) FROM pg_stat_activity WHERE datname = '{name}'");
+        aside.execute(end.as_str()).await.unwrap();
+    }
+
+    /// Takes connections again.
+    pub(crate) async fn reopen(&self) {
+        let open = format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.database_name());
+        self.connect_beside().await.execute(open.as_str()).await.unwrap();
+    }
+
+    /// Stops the processes behind all connections that there are, until what is returned is dropped. Only of PostgreSQL.
+    #[cfg(unix)]
+    pub(crate) async fn stop_backends(&self) -> Stopped {
+        let which =
+            format!("SELECT CAST(pid AS TEXT) FROM pg_stat_activity WHERE datname = '{}'", self.database_name());
+        let rows = self.connect_beside().await.fetch_all(which.as_str()).await.unwrap();
+        let pid = |row: &sqlx::any::AnyRow| rustix::process::Pid::from_raw(row.get::<String, _>(0).parse().unwrap());
+        let stopped = Stopped(rows.iter().filter_map(pid).collect());
+        stopped.signal(rustix::process::Signal::STOP);
+        stopped
     }
 
     /// A folder for what else the test needs.
@@ -166,4 +193,25 @@ pub(crate) fn record(id: &str, device: DeviceId) -> UsageRecord {
 /// The same as a row.
 pub(crate) fn row(id: &str, device: DeviceId, finished_at: SystemTime) -> UsageRow {
     UsageRow::of(record(id, device), finished_at, Some(7))
+}
+
+/// Processes that stand still.
+#[cfg(unix)]
+pub(crate) struct Stopped(Vec<rustix::process::Pid>);
+
+#[cfg(unix)]
+impl Stopped {
+    fn signal(&self, signal: rustix::process::Signal) {
+        for pid in &self.0 {
+            // One may have ended meanwhile.
+            let _ = rustix::process::kill_process(*pid, signal);
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
 }

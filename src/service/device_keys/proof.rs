@@ -139,8 +139,8 @@ impl Proof {
     }
 }
 
-/// Only the path is compared. What stands in front of the service changes the host, and it may add a beginning to the path;
-/// that a proof is for this service is said by its nonce.
+/// Only the path is compared. What stands in front of the service may change the host, and may take a beginning off the
+/// path. So a service that an app is led to can pass its proofs on to another one; the nonce only says that they are new.
 fn is_address(htu: &str, path: &str) -> bool {
     Url::parse(htu).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.path().ends_with(path))
 }

@@ -19,13 +19,13 @@ impl Ledger {
     }
 
     /// The database, for who runs beside it.
-    pub(super) fn database(&self) -> &Database {
+    pub(super) fn database(&self) -> Database {
         self.0.database()
     }
 
     /// Whether anybody answers.
     pub(super) async fn is_there(&self) -> Result<(), Problem> {
-        let database = self.database().clone();
+        let database = self.database();
         self.ask(async move { database.ping().await }).await
     }
 

@@ -32,12 +32,17 @@ impl DeviceKeyTable {
     /// # Errors
     /// [`StoreError`]
     pub async fn bind(&self, device: &DeviceId, thumbprint: &str, now: SystemTime) -> Result<String, StoreError> {
-        let mut transaction = self.0.write().await?;
-        insert(device, thumbprint, now).push(" ON CONFLICT (device) DO NOTHING").execute(&mut *transaction).await?;
-        let row = one(device).fetch_optional(&mut *transaction).await?;
-        let bound = row.map(|row| row.try_get("thumbprint")).transpose()?;
-        transaction.commit().await?;
-        bound.ok_or_else(|| StoreError::Unreadable { what: "device key", value: device.to_string() })
+        loop {
+            let mut transaction = self.0.write().await?;
+            let mut statement = insert(device, thumbprint, now);
+            statement.push(" ON CONFLICT (device) DO NOTHING").execute(&mut *transaction).await?;
+            let row = one(device).fetch_optional(&mut *transaction).await?;
+            transaction.commit().await?;
+            // An administrator may have let another key go between the two.
+            if let Some(row) = row {
+                return Ok(row.try_get("thumbprint")?);
+            }
+        }
     }
 }
 
@@ -48,11 +53,17 @@ pub(super) async fn set(
     thumbprint: Option<&str>,
     now: SystemTime,
 ) -> Result<(), StoreError> {
-    let mut statement = Statement::new("DELETE FROM device_keys WHERE device = ");
-    statement.bind(device.as_str()).execute(&mut **transaction).await?;
-    if let Some(thumbprint) = thumbprint {
-        insert(device, thumbprint, now).execute(&mut **transaction).await?;
-    }
+    let statement = if let Some(thumbprint) = thumbprint {
+        let mut statement = insert(device, thumbprint, now);
+        statement
+            .push(" ON CONFLICT (device) DO UPDATE SET thumbprint = excluded.thumbprint, bound_at = excluded.bound_at");
+        statement
+    } else {
+        let mut statement = Statement::new("DELETE FROM device_keys WHERE device = ");
+        statement.bind(device.as_str());
+        statement
+    };
+    statement.execute(&mut **transaction).await?;
     Ok(())
 }
 
