@@ -13,7 +13,7 @@ mod walk;
 
 pub(super) use self::models::ModelsScanner;
 pub(super) use self::named::NamedTexts;
-pub(super) use self::requests::RequestsScanner;
+pub(super) use self::requests::{Asked, RequestsScanner};
 use self::walk::Walk;
 
 /// Finds the values of some top-level keys in a JSON object that arrives in pieces.

@@ -160,7 +160,7 @@ impl ModelInspector {
 }
 
 /// The model that a value names, if it is a short text.
-fn named(found: &Found) -> Option<String> {
+pub(super) fn named(found: &Found) -> Option<String> {
     let Found::Value(raw) = found else { return None };
     from_slice::<String>(raw).ok().filter(|model| model.len() <= LONGEST_NAME)
 }

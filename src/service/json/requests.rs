@@ -1,177 +1,121 @@
-//! Reads the model of every request in a batch while the batch streams by.
+//! Reads the models of every request in a batch while the batch streams by.
 
-use super::skim::{self, Skim};
+use super::models::ModelsScanner;
+use super::walk::Walk;
 use super::{Found, Malformed};
 
-/// Follows `requests[].params.model` in `{"requests": [{"params": {"model": …}}, …]}`, and skips everything else at the
-/// speed of a byte search. A `requests` or `params` that is not what it should be, or is there twice, is malformed:
-/// parsers differ on which one counts.
+/// Follows `requests[].params` in `{"requests": [{"params": {"model": …}}, …]}`, and passes everything else over. A `requests`
+/// or `params` that is not what it should be, or is there twice, is malformed: parsers differ on which one counts.
 pub(in crate::service) struct RequestsScanner {
-    place: Place,
-    state: State,
-    skim: Skim,
-    /// The raw text of the key that is being read, or of the model.
-    text: Vec<u8>,
-    /// Whether the key that was read is the one that leads on from here.
-    wanted: bool,
-    has_requests: bool,
-    has_params: bool,
-    model: Found,
+    batch: Walk<1>,
+    list: List,
 }
 
-/// The innermost thing that is understood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Batch,
-    Requests,
-    Request,
-    Params,
+/// What one request of a batch says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::service) struct Asked {
+    /// Its model.
+    pub model: Found,
+    /// The models of its tools and fallbacks.
+    pub others: Vec<Found>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    BeforeBatch,
-    BeforeKey { first: bool },
-    InKey,
-    BeforeColon,
-    BeforeValue,
-    InValue,
-    AfterValue,
+/// How far the list of requests is read.
+enum List {
+    Before,
     BeforeRequest { first: bool },
+    InRequest(Box<Request>),
     AfterRequest,
-    AfterBatch,
+    Over,
+}
+
+struct Request {
+    walk: Walk<1>,
+    params: ModelsScanner,
+    others: Vec<Found>,
 }
 
 impl RequestsScanner {
     /// Nothing is read yet.
     #[must_use]
     pub(in crate::service) fn new() -> Self {
-        Self {
-            place: Place::Batch,
-            state: State::BeforeBatch,
-            skim: Skim::default(),
-            text: Vec::new(),
-            wanted: false,
-            has_requests: false,
-            has_params: false,
-            model: Found::Nothing,
-        }
+        Self { batch: Walk::new(["requests"]), list: List::Before }
     }
 
     /// Whether the batch is closed and had its list of requests.
     #[must_use]
     pub(in crate::service) fn is_complete(&self) -> bool {
-        self.state == State::AfterBatch && self.has_requests
+        self.batch.is_over() && matches!(self.list, List::Over)
     }
 
-    /// Reads the next bytes and adds to `models` what each request that ends in them says of its model.
+    /// Reads the next bytes and adds to `asked` what each request says that ends in them.
     ///
     /// # Errors
     /// [`Malformed`]; the scanner must not be fed after that.
-    pub(in crate::service) fn feed(&mut self, mut bytes: &[u8], models: &mut Vec<Found>) -> Result<(), Malformed> {
+    pub(in crate::service) fn feed(&mut self, bytes: &[u8], asked: &mut Vec<Asked>) -> Result<(), Malformed> {
+        let Self { batch, list } = self;
+        let (mut at, mut read) = (0, Ok(()));
+        while at < bytes.len() {
+            at += batch.step(&bytes[at..], |_, part, _| read = list.feed(part, asked))?;
+            read?;
+        }
+        Ok(())
+    }
+}
+
+impl List {
+    fn feed(&mut self, mut bytes: &[u8], asked: &mut Vec<Asked>) -> Result<(), Malformed> {
         while let Some(&byte) = bytes.first() {
-            let used = match self.state {
-                State::InKey => self.read_key(bytes)?,
-                State::InValue => self.read_value(bytes),
-                _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => 1,
-                State::BeforeValue => self.begin_value(byte)?,
-                _ => self.read_structure(byte, models)?,
+            let used = if let Self::InRequest(request) = self {
+                let used = request.feed_to_end(bytes)?;
+                if request.walk.is_over() {
+                    asked.push(request.asked());
+                    *self = Self::AfterRequest;
+                }
+                used
+            } else {
+                self.read_structure(byte)?
             };
             bytes = &bytes[used..];
         }
         Ok(())
     }
 
-    /// One byte between keys and values.
-    fn read_structure(&mut self, byte: u8, models: &mut Vec<Found>) -> Result<usize, Malformed> {
-        self.state = match (self.state, byte) {
-            (State::BeforeBatch, b'{') => State::BeforeKey { first: true },
-            (State::BeforeKey { .. }, b'"') => {
-                self.text.clear();
-                State::InKey
+    /// One byte between requests; none is used when it belongs to one.
+    fn read_structure(&mut self, byte: u8) -> Result<usize, Malformed> {
+        *self = match (&self, byte) {
+            (_, b' ' | b'\t' | b'\n' | b'\r') => return Ok(1),
+            (Self::Before, b'[') => Self::BeforeRequest { first: true },
+            (Self::BeforeRequest { .. }, b'{') => {
+                *self = Self::InRequest(Box::new(Request::new()));
+                return Ok(0);
             }
-            (State::BeforeColon, b':') => State::BeforeValue,
-            (State::AfterValue, b',') => State::BeforeKey { first: false },
-            (State::BeforeKey { first: true } | State::AfterValue, b'}') => self.close(models),
-            (State::BeforeRequest { .. }, b'{') => {
-                (self.place, self.has_params, self.model) = (Place::Request, false, Found::Nothing);
-                State::BeforeKey { first: true }
-            }
-            (State::AfterRequest, b',') => State::BeforeRequest { first: false },
-            (State::BeforeRequest { first: true } | State::AfterRequest, b']') => {
-                self.place = Place::Batch;
-                State::AfterValue
-            }
+            (Self::AfterRequest, b',') => Self::BeforeRequest { first: false },
+            (Self::BeforeRequest { first: true } | Self::AfterRequest, b']') => Self::Over,
             _ => return Err(Malformed),
         };
         Ok(1)
     }
+}
 
-    /// The innermost object ends.
-    fn close(&mut self, models: &mut Vec<Found>) -> State {
-        match self.place {
-            Place::Params => {
-                self.place = Place::Request;
-                State::AfterValue
-            }
-            Place::Request => {
-                models.push(std::mem::take(&mut self.model));
-                self.place = Place::Requests;
-                State::AfterRequest
-            }
-            Place::Batch | Place::Requests => State::AfterBatch,
-        }
+impl Request {
+    fn new() -> Self {
+        Self { walk: Walk::new(["params"]), params: ModelsScanner::new(), others: Vec::new() }
     }
 
-    fn read_key(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
-        let (length, ended) = self.skim.string_part(bytes);
-        skim::keep_key(&mut self.text, &bytes[..length]);
-        if !ended {
-            return Ok(length);
+    /// Up to the end of the request, if it is in `bytes`; how many it used.
+    fn feed_to_end(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        let Self { walk, params, others } = self;
+        let (mut at, mut read) = (0, Ok(()));
+        while at < bytes.len() && !walk.is_over() {
+            at += walk.step(&bytes[at..], |_, part, _| read = params.feed(part, others))?;
+            read?;
         }
-        let leads_on = match self.place {
-            Place::Batch | Place::Requests => "requests",
-            Place::Request => "params",
-            Place::Params => "model",
-        };
-        self.wanted = skim::spelled(&self.text, &[leads_on])?.is_some();
-        self.state = State::BeforeColon;
-        Ok(length + 1)
+        Ok(at)
     }
 
-    /// Answers how many bytes it used: none, when the byte belongs to a value that is skipped or kept.
-    fn begin_value(&mut self, byte: u8) -> Result<usize, Malformed> {
-        self.state = match (self.wanted, self.place, byte) {
-            (true, Place::Batch, b'[') if !self.has_requests => {
-                (self.place, self.has_requests) = (Place::Requests, true);
-                State::BeforeRequest { first: true }
-            }
-            (true, Place::Request, b'{') if !self.has_params => {
-                (self.place, self.has_params) = (Place::Params, true);
-                State::BeforeKey { first: true }
-            }
-            (true, Place::Batch | Place::Request, _) | (_, _, b',' | b'}' | b']' | b':') => return Err(Malformed),
-            _ => {
-                self.text.clear();
-                self.state = State::InValue;
-                return Ok(0);
-            }
-        };
-        Ok(1)
-    }
-
-    fn read_value(&mut self, bytes: &[u8]) -> usize {
-        let (length, ended) = self.skim.value_part(bytes);
-        if self.wanted {
-            skim::keep_value(&mut self.text, &bytes[..length]);
-        }
-        if ended {
-            if self.wanted {
-                self.model.add(std::mem::take(&mut self.text));
-            }
-            self.state = State::AfterValue;
-        }
-        length
+    fn asked(&mut self) -> Asked {
+        Asked { model: self.params.model().clone(), others: std::mem::take(&mut self.others) }
     }
 }
 
@@ -179,23 +123,30 @@ impl RequestsScanner {
 mod tests {
     use super::*;
 
-    fn scan(text: &str, piece: usize) -> Result<(Vec<Found>, bool), Malformed> {
-        let (mut scanner, mut models) = (RequestsScanner::new(), Vec::new());
-        text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut models))?;
-        Ok((models, scanner.is_complete()))
+    fn scan(text: &str, piece: usize) -> Result<(Vec<Asked>, bool), Malformed> {
+        let (mut scanner, mut asked) = (RequestsScanner::new(), Vec::new());
+        text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut asked))?;
+        Ok((asked, scanner.is_complete()))
     }
 
-    fn model(name: &str) -> Found {
+    fn named(name: &str) -> Found {
         Found::Value(format!("\"{name}\"").into_bytes())
+    }
+
+    fn model(name: &str) -> Asked {
+        Asked { model: named(name), others: Vec::new() }
     }
 
     #[test]
     fn a30_the_model_of_each_request_is_found_however_the_bytes_are_cut() {
         let text = r#" {"model":"no","requests" : [ {"custom_id":"}]","params":{"max_tokens":1,"model" : "a",
             "messages":[{"model":"no","params":{"model":"no"}}]},"model":"no"}, {"params":{"\u006dodel":"b"}},
-            {"params":{}},{}, {"params":{"model":"c","model":"c"}} ],"x":{"requests":[1]} } "#;
+            {"params":{}},{}, {"params":{"model":"c","model":"c"}},
+            {"params":{"tools":[{"model":"x"}, {"input":{"model":"no"}}],"model":"d","fallbacks":["y"]}}],"x":{"requests":[1]} } "#;
         for piece in 1..text.len() {
-            let expected = vec![model("a"), model("b"), Found::Nothing, Found::Nothing, Found::Repeated];
+            let repeated = Asked { model: Found::Repeated, ..Asked::default() };
+            let with_others = Asked { model: named("d"), others: vec![named("x"), named("y")] };
+            let expected = vec![model("a"), model("b"), Asked::default(), Asked::default(), repeated, with_others];
             assert_eq!(scan(text, piece), Ok((expected, true)), "pieces of {piece}");
         }
     }
@@ -208,6 +159,11 @@ mod tests {
             r#"{"requests":[{"params":{"model":"a"},"params":{"model":"b"}}]}"#,
             r#"{"requests":{"params":{"model":"a"}}}"#,
             r#"{"requests":[{"params":[{"model":"a"}]}]}"#,
+            r#"{"requests":[{"params":7}]}"#,
+            r#"{"requests":[{"params":{"model":"a","tools":[}}]}"#,
+            r#"{"requests":[}"#,
+            r#"{"requests":[{}{}]}"#,
+            r#"{"requests":[,{}]}"#,
             r#"{"requests":[["a"]]}"#,
             r#"{"requests":[{"params":{"model":"a"}},]}"#,
             r#"{"requests":[]}{"requests":[]}"#,

@@ -2,35 +2,37 @@
 
 use std::task::{Context, Poll};
 
-use crate::service::json::{Found, RequestsScanner};
-use crate::service::model::{ModelRule, shown};
+use crate::service::json::{Asked, Found, RequestsScanner};
+use crate::service::model::{ModelRule, named, shown};
 use crate::transport::hold::{Inspector, Refusal};
 use crate::wire::ErrorCode;
 
-/// Reads the model of every request in a batch as it passes, for a token that may not ask for any.
+/// Reads the models of every request in a batch as it passes, for a token that may not ask for any.
 pub(super) struct BatchModels {
     scanner: RequestsScanner,
     rule: ModelRule,
-    found: Vec<Found>,
+    asked: Vec<Asked>,
 }
 
 impl BatchModels {
-    /// Lets a batch pass if `rule` allows the model of each of its requests.
+    /// Lets a batch pass if `rule` allows all models of each of its requests.
     #[must_use]
     pub(super) fn new(rule: ModelRule) -> Self {
-        Self { scanner: RequestsScanner::new(), rule, found: Vec::new() }
+        Self { scanner: RequestsScanner::new(), rule, asked: Vec::new() }
     }
 
-    fn judge(&self, found: &Found) -> Result<(), Refusal> {
-        let raw = match found {
-            Found::Value(raw) => raw,
+    fn judge(&self, asked: &Asked) -> Result<(), Refusal> {
+        match &asked.model {
             Found::Nothing => return Err(ambiguous("a request has no `params.model`")),
             Found::Repeated => return Err(ambiguous("a request has more than one `params.model`")),
-            Found::TooLong => return Err(ambiguous("a `params.model` is not a short text")),
-        };
-        let Ok(model) = serde_json::from_slice::<String>(raw) else {
-            return Err(ambiguous("a `params.model` is not a short text"));
-        };
+            found => self.allow(found, "a `params.model` is not a short text")?,
+        }
+        let reason = "the `model` of a tool or a fallback is not one short text";
+        asked.others.iter().try_for_each(|found| self.allow(found, reason))
+    }
+
+    fn allow(&self, found: &Found, reason: &str) -> Result<(), Refusal> {
+        let Some(model) = named(found) else { return Err(ambiguous(reason)) };
         if self.rule.allows(&model) {
             return Ok(());
         }
@@ -41,13 +43,13 @@ impl BatchModels {
 
 impl Inspector for BatchModels {
     fn piece(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let mut found = std::mem::take(&mut self.found);
+        let mut asked = std::mem::take(&mut self.asked);
         let malformed = |_| ambiguous("the body is not a JSON object with one list of `requests`");
-        self.scanner.feed(bytes, &mut found).map_err(malformed)?;
-        found.iter().try_for_each(|found| self.judge(found))?;
+        self.scanner.feed(bytes, &mut asked).map_err(malformed)?;
+        asked.iter().try_for_each(|asked| self.judge(asked))?;
         // The allocation is used again.
-        found.clear();
-        self.found = found;
+        asked.clear();
+        self.asked = asked;
         Ok(())
     }
 
@@ -84,12 +86,16 @@ mod tests {
             format!(r#"{{"requests":[{}]}}"#, requests.join(","))
         };
         assert_eq!(verdict(&batch(&[r#""a""#, r#""b-1""#, r#""\u0061""#])), Ok(()));
+        assert_eq!(verdict(&batch(&[r#""a","tools":[{"model":"b-1"},{"name":"c"}],"fallbacks":["a"]"#])), Ok(()));
         for (model, code) in [
             (r#""c""#, ErrorCode::ModelNotAllowed),
             (r#""A""#, ErrorCode::ModelNotAllowed),
             ("7", ErrorCode::ModelAmbiguous),
             ("null", ErrorCode::ModelAmbiguous),
             (r#""a","model":"a""#, ErrorCode::ModelAmbiguous),
+            (r#""a","tools":[{"type":"advisor","model":"c"}]"#, ErrorCode::ModelNotAllowed),
+            (r#""a","fallbacks":[{"model":"c"}]"#, ErrorCode::ModelNotAllowed),
+            (r#""a","fallbacks":[{"model":7}]"#, ErrorCode::ModelAmbiguous),
         ] {
             assert_eq!(verdict(&batch(&[r#""a""#, model, r#""a""#])), Err(code), "{model}");
         }
