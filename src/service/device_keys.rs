@@ -113,7 +113,11 @@ impl DeviceKeys {
         proven: Option<Proven>,
     ) -> Result<Admissible, Problem> {
         if let Some(earlier) = earlier {
-            compare(&earlier.jkt, proven.as_ref())?;
+            compare(&earlier.jkt, proven.as_ref()).inspect_err(|_| {
+                if proven.is_some() {
+                    tracing::warn!(%device, "Somebody with another key wants to renew a device's token, which may be a copy");
+                }
+            })?;
         }
         let bound = match self.bound(device).await {
             Ok(bound) => bound,

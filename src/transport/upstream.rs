@@ -82,8 +82,8 @@ impl Upstream {
     /// Sends `request`, whose URI must be a path and a query; `Host` is set here. Waits at most `first_byte` for the
     /// response's head, as long as which a slow client may also take for each part of its upload.
     ///
-    /// A request is sent at most once: only one that was never written to a pooled connection that had died goes over
-    /// another.
+    /// A request is processed at most once: only one that was never written to a pooled connection that had died goes over
+    /// another, and one of which the upstream itself says that it has not looked at it.
     ///
     /// # Errors
     /// [`UpstreamError`]
@@ -106,9 +106,16 @@ impl Upstream {
     }
 
     async fn send_on_any(&self, mut request: Request<Held>) -> Result<Response<UpstreamBody>, UpstreamError> {
+        let mut refusals = 0;
         loop {
             if let Some(h2) = self.usable_h2() {
-                return h2.send(request, self.origin()).await;
+                match h2.send(request, self.origin()).await {
+                    Ok(response) => return Ok(response),
+                    Err((_, Some(unsent))) if refusals < MOST_REFUSALS => request = unsent,
+                    Err((error, _)) => return Err(error),
+                }
+                refusals += 1;
+                continue;
             }
             let Some(pooled) = self.usable_h1() else { break };
             match pooled.send(request).await {
@@ -126,7 +133,7 @@ impl Upstream {
         if opened.is_http2 {
             let h2 = H2::start(opened.stream).await?;
             self.share(h2.clone());
-            return h2.send(request, self.origin()).await;
+            return h2.send(request, self.origin()).await.map_err(|(error, _)| error);
         }
         let (response, connection) = H1::new(opened.stream).send(request).await.map_err(|(error, _)| error)?;
         Ok(self.with_connection(response, connection))
@@ -211,6 +218,9 @@ fn without_false_length(mut response: Response<UpstreamBody>) -> Response<Upstre
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// So often a request that the upstream refuses unprocessed is made again.
+const MOST_REFUSALS: u32 = 2;
 
 /// Idle connections kept for one worker; more than this many at once is a burst, and its connections may go.
 const MAX_IDLE: usize = 256;

@@ -338,6 +338,7 @@ WINDOW MS          -
 TOKENS PER MINUTE  -
 CONCURRENT         -
 BUDGET             -
+KEY                -
 "#;
 
 const BUDGETS: &str = "\

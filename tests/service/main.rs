@@ -85,6 +85,7 @@ mod tokens_forged;
 mod upstream_faults;
 mod upstream_framing;
 mod upstream_h1;
+mod upstream_h2;
 mod upstream_tls;
 mod usage;
 mod usage_encoded;

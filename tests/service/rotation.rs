@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use reqwest::Client;
-use serde_json::Value;
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::support::http::{client, post};
@@ -146,7 +146,7 @@ impl Load {
     fn start(fleet: &[Instance]) -> Self {
         let urls = fleet.iter().map(|instance| instance.service.url.clone()).collect();
         let shared = Arc::new(Shared { urls, ..Shared::default() });
-        let devices = (0..DEVICES).map(|_| tokio::spawn(device(Arc::clone(&shared)))).collect();
+        let devices = (0..DEVICES).map(|number| tokio::spawn(device(number, Arc::clone(&shared)))).collect();
         Self { shared, devices }
     }
 
@@ -174,9 +174,10 @@ impl Load {
 }
 
 /// One device: asks with its oldest token and its newest, and gets a new one now and then. Answers what was refused.
-async fn device(shared: Arc<Shared>) -> Vec<String> {
+async fn device(number: usize, shared: Arc<Shared>) -> Vec<String> {
     let (client, mut wrong) = (client(), Vec::new());
-    let first = fresh(&client, &shared.urls[0], None).await;
+    let ask = json!({ "device_id": format!("device-{number:04}") }).to_string();
+    let first = fresh(client.post(format!("{}/bootstrap", shared.urls[0])).body(ask)).await;
     let (mut oldest, mut newest) = (first.clone(), first);
     let mut renewed = false;
     for (number, url) in shared.urls.iter().cycle().enumerate() {
@@ -184,8 +185,8 @@ async fn device(shared: Arc<Shared>) -> Vec<String> {
             break;
         }
         let renews = shared.renew.load(Ordering::SeqCst) && !renewed;
-        if renews || number % 7 == 0 {
-            newest = fresh(&client, url, Some(&newest)).await;
+        if renews || number % 41 == 0 {
+            newest = fresh(client.post(format!("{url}/refresh")).bearer_auth(&newest)).await;
         }
         if renews {
             oldest = newest.clone();
@@ -205,11 +206,7 @@ async fn device(shared: Arc<Shared>) -> Vec<String> {
 }
 
 /// A token by bootstrap, or by refresh of another one.
-async fn fresh(client: &Client, url: &str, old: Option<&str>) -> String {
-    let request = match old {
-        None => client.post(format!("{url}/bootstrap")).body(r#"{"device_id":"device-0001"}"#),
-        Some(old) => client.post(format!("{url}/refresh")).bearer_auth(old),
-    };
+async fn fresh(request: RequestBuilder) -> String {
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), 200);
     response.json::<Value>().await.unwrap()["token"].as_str().unwrap().to_owned()

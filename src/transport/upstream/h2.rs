@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::header::HOST;
+use http::request::Parts;
 use http::{Request, Response, Uri, Version};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub(super) use self::body::H2Body;
-use super::{Cut, UpstreamBody, UpstreamError};
+use super::{Cut, Unsent, UpstreamBody, UpstreamError};
 use crate::transport::connect::Stream;
 use crate::transport::hold::Held;
 use crate::transport::origin::Origin;
@@ -71,23 +72,38 @@ impl H2 {
         Arc::strong_count(&self.streams) <= self.allowed.load(Ordering::Relaxed).min(MAX_STREAMS)
     }
 
-    /// Makes a request.
+    /// Makes a request. One that the upstream has not looked at is given back with the error, if all of it is still here.
     pub(super) async fn send(
         mut self,
-        mut request: Request<Held>,
+        request: Request<Held>,
         origin: &Origin,
-    ) -> Result<Response<UpstreamBody>, UpstreamError> {
-        // HTTP/2 has the authority in the target and no Host (RFC 9113 §8.3.1).
-        request.headers_mut().remove(HOST);
-        let mut target = origin.connect_uri().into_parts();
-        target.path_and_query = request.uri().path_and_query().cloned();
-        *request.uri_mut() = Uri::from_parts(target).expect("an origin and a path make a URI");
-        *request.version_mut() = Version::HTTP_2;
-        let upload = request.body().upload();
-        self.sender.ready().await.map_err(broken)?;
-        let response = self.sender.send_request(request).await.map_err(broken)?;
-        Ok(response.map(|incoming| UpstreamBody::h2(H2Body::new(incoming, upload, self.streams))))
+    ) -> Result<Response<UpstreamBody>, (UpstreamError, Option<Unsent>)> {
+        let (head, body) = request.into_parts();
+        let (upload, again) = (body.upload(), body.again());
+        if let Err(error) = self.sender.ready().await {
+            return Err((broken(error), Some(Request::from_parts(head, body))));
+        }
+        let unsent = |body: Option<Held>| body.map(|body| Request::from_parts(head.clone(), body));
+        match self.sender.try_send_request(addressed(head.clone(), body, origin)).await {
+            Ok(response) => Ok(response.map(|incoming| UpstreamBody::h2(H2Body::new(incoming, upload, self.streams)))),
+            Err(mut refused) => {
+                let unwritten = refused.take_message().map(Request::into_body);
+                let cut = Cut::Http2(refused.into_error());
+                let again = again.filter(|_| cut.is_unprocessed());
+                Err((UpstreamError::of(cut), unsent(unwritten.or(again))))
+            }
+        }
     }
+}
+
+/// HTTP/2 has the authority in the target and no Host (RFC 9113 §8.3.1).
+fn addressed(mut head: Parts, body: Held, origin: &Origin) -> Request<Held> {
+    head.headers.remove(HOST);
+    let mut target = origin.connect_uri().into_parts();
+    target.path_and_query = head.uri.path_and_query().cloned();
+    head.uri = Uri::from_parts(target).expect("an origin and a path make a URI");
+    head.version = Version::HTTP_2;
+    Request::from_parts(head, body)
 }
 
 fn broken(error: hyper::Error) -> UpstreamError {
