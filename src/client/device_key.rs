@@ -40,7 +40,8 @@ impl DeviceKey {
     pub fn generate() -> Self {
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
         let document = document.expect("the system's random source works, or nothing here is safe");
-        Self::read(BASE64_URL_SAFE_NO_PAD.encode(document.as_ref()).as_bytes()).expect("it was just written")
+        let kept = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(document.as_ref()));
+        Self::read(kept.as_bytes()).expect("it was just written")
     }
 
     /// Reads a kept one; `None` for anything else.

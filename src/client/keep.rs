@@ -54,11 +54,12 @@ impl TokenKeep {
                 stored::decode(&bytes, &expected).map(|token| (token, device))
             };
             token = read(identity.usual().clone());
-            if token.is_none() {
-                let key = self.kept_key().await.ok().flatten();
-                token = key.and_then(|key| read(identity.keyed(&key.thumbprint())));
+            let key = if token.is_none() { self.kept_key().await } else { Ok(None) };
+            if let Ok(Some(key)) = &key {
+                token = read(identity.keyed(&key.thumbprint()));
             }
-            if token.is_none() {
+            // A key that cannot be read for a moment may be the one that it fits.
+            if token.is_none() && key.is_ok() {
                 // If it cannot be removed, the next write replaces it.
                 let _ = keychain.delete(TOKEN_ENTRY.into()).await;
             }

@@ -23,7 +23,7 @@ use super::error::ClientError;
 use super::keep::TokenKeep;
 use super::service_api::{Issued, ServiceApi};
 use super::session::Session;
-use super::status::Level;
+use super::status::{Level, Storage};
 use crate::clock::Clock;
 use crate::wire::ErrorCode;
 
@@ -108,6 +108,8 @@ impl RefreshLoop {
         let storage = match read {
             // Nobody is asked a second time.
             Err(error) => keep.without_keychain(error)?,
+            // With the key, at the next start, this is the device that it was.
+            Ok(()) if device == self.parts.identity.keyless() => Storage::Memory,
             Ok(()) => keep.save(&token, self.parts.config.bootstrap_url.as_str(), &device.id).await?,
         };
         self.parts.session.set_storage(storage);

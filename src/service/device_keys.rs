@@ -32,7 +32,8 @@ pub(super) struct DeviceKeys {
     enquiries: Enquiries,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    trouble: Trouble,
+    unread: Trouble,
+    unbound: Trouble,
 }
 
 /// A proof with a nonce of ours. Nobody has looked at its signature.
@@ -70,7 +71,15 @@ impl DeviceKeys {
             DeviceKeyPolicy::Require => true,
         };
         let nonces = Nonces::new(keys, Arc::clone(&clock));
-        Some(Self { is_required, nonces, enquiries, clock, metrics, trouble: Trouble::default() })
+        Some(Self {
+            is_required,
+            nonces,
+            enquiries,
+            clock,
+            metrics,
+            unread: Trouble::default(),
+            unbound: Trouble::default(),
+        })
     }
 
     /// Reads the proof of a request, if there is one. This costs little; who has no nonce yet is given one, and nothing
@@ -102,15 +111,16 @@ impl DeviceKeys {
     }
 
     /// Whether `proven` is enough for a token for `device`; then its nonce is used up. What an earlier token was bound to
-    /// counts too.
+    /// counts too. Before the database is asked, `may_ask` has its say.
     ///
     /// # Errors
-    /// [`ErrorCode::ProofRequired`], [`ErrorCode::ProofNonce`], [`ErrorCode::DeviceKeyMismatch`], [`ErrorCode::NotReady`]
+    /// Those of `may_ask`, [`ErrorCode::ProofRequired`], [`ErrorCode::ProofNonce`], [`ErrorCode::DeviceKeyMismatch`], [`ErrorCode::NotReady`]
     pub(super) async fn judge(
         &self,
         device: &DeviceId,
         earlier: Option<&Confirmation>,
         proven: Option<Proven>,
+        may_ask: impl FnOnce() -> Result<(), Problem>,
     ) -> Result<Admissible, Problem> {
         if let Some(earlier) = earlier {
             compare(&earlier.jkt, proven.as_ref()).inspect_err(|_| {
@@ -119,6 +129,7 @@ impl DeviceKeys {
                 }
             })?;
         }
+        may_ask()?;
         let bound = match self.bound(device).await {
             Ok(bound) => bound,
             // The token says whose it is, and was ours to say.
@@ -151,9 +162,12 @@ impl DeviceKeys {
             let (table, now) = (self.enquiries.database().device_keys(), self.clock.now());
             let key = proven.thumbprint.clone();
             match self.enquiries.ask(async move { table.bind(&device, &key, now).await }).await {
-                Ok(bound) => compare(&bound, Some(&proven))?,
+                Ok(bound) => {
+                    self.unbound.end("Devices' keys can be bound again");
+                    compare(&bound, Some(&proven))?;
+                }
                 Err(error) if !self.is_required => {
-                    self.trouble.note(&error, "Cannot bind devices' keys; devices get tokens without one");
+                    self.unbound.note(&error, "Cannot bind devices' keys; devices get tokens without one");
                     return Ok(None);
                 }
                 Err(error) => return Err(self.away(&error)),
@@ -166,7 +180,7 @@ impl DeviceKeys {
         let (table, device) = (self.enquiries.database().device_keys(), device.clone());
         match self.enquiries.ask(async move { table.of(&device).await }).await {
             Ok(bound) => {
-                self.trouble.end();
+                self.unread.end("Which keys belong to devices can be told again");
                 Ok(bound)
             }
             Err(error) => Err(self.away(&error)),
@@ -174,7 +188,7 @@ impl DeviceKeys {
     }
 
     fn away(&self, error: &NoAnswer) -> Problem {
-        self.trouble.note(error, "Cannot tell which keys belong to devices; they get no tokens");
+        self.unread.note(error, "Cannot tell which keys belong to devices; they get no tokens");
         let message = "The service cannot tell at the moment which key belongs to this device; try again later";
         Problem::new(ErrorCode::NotReady, message).retry_after(RETRY_AFTER)
     }
@@ -219,7 +233,7 @@ fn compare(bound: &str, proven: Option<&Proven>) -> Result<(), Problem> {
     }
 }
 
-/// Whether the log knows that the database does not say.
+/// Whether the log knows what the database does not do.
 #[derive(Default)]
 struct Trouble(AtomicBool);
 
@@ -230,9 +244,9 @@ impl Trouble {
         }
     }
 
-    fn end(&self) {
+    fn end(&self, what: &'static str) {
         if self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Relaxed) {
-            tracing::info!("Which keys belong to devices can be told again");
+            tracing::info!("{what}");
         }
     }
 }

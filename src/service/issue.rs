@@ -97,7 +97,7 @@ impl Issuer {
         let models = self.terms.load().models.clone();
         let claims = Claims { app_version, models, ..self.claims_for(request.device_id) };
         let claims = self.standing.enter(claims)?;
-        let admissible = self.judge(&claims, None, proof, &Target::Bootstrap).await?;
+        let admissible = self.judge(&claims, None, (proof, Target::Bootstrap), || Ok(())).await?;
         self.guard.enrol(&claims.sub)?;
         Ok(self.answer(&self.bound(claims, admissible).await?))
     }
@@ -118,7 +118,6 @@ impl Issuer {
         let old = caller.claims();
         // The old token may be revoked by itself, the new one by whom it is for.
         self.standing.revocations.judge(old)?;
-        self.guard.renew(&old.sub)?;
         let models = self.terms.load().models.clone();
         let mut claims = Claims { app_version: old.app_version.clone(), models, ..self.claims_for(old.sub.clone()) };
         // One that was minted for ten minutes stays one for ten minutes.
@@ -126,7 +125,8 @@ impl Issuer {
         claims.exp = claims.iat + life;
         // What an administrator has said goes into the token; who is revoked gets none.
         let claims = self.standing.enter(claims)?;
-        let admissible = self.judge(&claims, old.cnf.as_ref(), proof, &Target::Refresh(presented)).await?;
+        let proof = (proof, Target::Refresh(presented));
+        let admissible = self.judge(&claims, old.cnf.as_ref(), proof, || self.guard.renew(&old.sub)).await?;
         self.guard.know(&claims.sub);
         Ok(self.answer(&self.bound(claims, admissible).await?))
     }
@@ -136,12 +136,12 @@ impl Issuer {
         &self,
         claims: &Claims,
         earlier: Option<&Confirmation>,
-        proof: Option<Presented>,
-        target: &Target<'_>,
+        (proof, target): (Option<Presented>, Target<'_>),
+        may_ask: impl FnOnce() -> Result<(), Problem>,
     ) -> Result<Option<Admissible>, Problem> {
         let Some(keys) = &self.device_keys else { return Ok(None) };
-        let proven = proof.map(|proof| keys.verify(proof, target)).transpose()?;
-        keys.judge(&claims.sub, earlier, proven).await.map(Some)
+        let proven = proof.map(|proof| keys.verify(proof, &target)).transpose()?;
+        keys.judge(&claims.sub, earlier, proven, may_ask).await.map(Some)
     }
 
     /// The claims with the key that the device is bound to.

@@ -109,12 +109,15 @@ impl Upstream {
         let mut refusals = 0;
         loop {
             if let Some(h2) = self.usable_h2() {
-                match h2.send(request, self.origin()).await {
+                match Box::pin(h2.send(request, self.origin())).await {
                     Ok(response) => return Ok(response),
-                    Err((_, Some(unsent))) if refusals < MOST_REFUSALS => request = unsent,
-                    Err((error, _)) => return Err(error),
+                    Err((_, Some(unsent))) => request = unsent,
+                    Err((error, None)) => return Err(error),
                 }
                 refusals += 1;
+                if refusals > MOST_REFUSALS {
+                    break;
+                }
                 continue;
             }
             let Some(pooled) = self.usable_h1() else { break };
@@ -124,18 +127,25 @@ impl Upstream {
                 Err((error, None)) => return Err(error),
             }
         }
-        self.send_on_new(request).await
+        // Boxed, as above, because what is rare and large would make the future of every request as large.
+        match Box::pin(self.send_on_new(request)).await {
+            Err((_, Some(unsent))) => Box::pin(self.send_on_new(unsent)).await.map_err(|(error, _)| error),
+            sent => sent.map_err(|(error, _)| error),
+        }
     }
 
-    async fn send_on_new(&self, request: Request<Held>) -> Result<Response<UpstreamBody>, UpstreamError> {
-        // Boxed, because it is rare and large, and would make the future of every request as large.
-        let opened = Box::pin(self.0.connector.connect()).await?;
+    async fn send_on_new(
+        &self,
+        request: Request<Held>,
+    ) -> Result<Response<UpstreamBody>, (UpstreamError, Option<Unsent>)> {
+        let opened = self.0.connector.connect().await.map_err(|error| (error.into(), None))?;
         if opened.is_http2 {
-            let h2 = H2::start(opened.stream).await?;
+            let h2 = H2::start(opened.stream).await.map_err(|error| (error, None))?;
             self.share(h2.clone());
-            return h2.send(request, self.origin()).await.map_err(|(error, _)| error);
+            return h2.send(request, self.origin()).await;
         }
-        let (response, connection) = H1::new(opened.stream).send(request).await.map_err(|(error, _)| error)?;
+        let sent = H1::new(opened.stream).send(request).await;
+        let (response, connection) = sent.map_err(|(error, _)| (error, None))?;
         Ok(self.with_connection(response, connection))
     }
 
@@ -219,8 +229,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// So often a request that the upstream refuses unprocessed is made again.
-const MOST_REFUSALS: u32 = 2;
+/// So often a request that the upstream refuses unprocessed is made again over connections that there are, before it goes
+/// over new ones, of which there are two.
+const MOST_REFUSALS: u32 = 1;
 
 /// Idle connections kept for one worker; more than this many at once is a burst, and its connections may go.
 const MAX_IDLE: usize = 256;

@@ -2,7 +2,7 @@
 //! answers without ending them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,11 +30,11 @@ impl Raw {
         (Self(listener), service)
     }
 
-    /// Accepts whoever comes, and answers.
-    fn answer_all(self) -> JoinHandle<()> {
+    /// Accepts whoever comes, and does with each stream what `each` does.
+    fn serve_all(self, each: impl FnMut(usize, Stream) + Clone + Send + 'static) -> JoinHandle<()> {
         tokio::spawn(async move {
             loop {
-                drive(self.accept(&Builder::new()).await, answered);
+                drive(self.accept(&Builder::new()).await, each.clone());
             }
         })
     }
@@ -91,11 +91,12 @@ async fn f17_a_request_that_is_refused_unprocessed_is_made_again() {
     let (raw, service) = Raw::start().await;
     let token = service.token().await;
     let first = tokio::spawn(asked(&service, &token));
-    let refuses_two = |number, stream| match number {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let refuses_two = move |number, stream| match seen.fetch_add(1, Ordering::Relaxed) {
         1 | 2 => refuse(stream, Reason::REFUSED_STREAM),
         _ => answered(number, stream),
     };
-    let _server = drive(raw.accept(&Builder::new()).await, refuses_two);
+    let _servers = raw.serve_all(refuses_two);
     assert_eq!(first.await.unwrap().status, 200);
     let again = asked(&service, &token).await;
     assert_eq!((again.status, again.json()["length"].as_u64()), (200, Some(BODY.len() as u64)));
@@ -103,9 +104,9 @@ async fn f17_a_request_that_is_refused_unprocessed_is_made_again() {
 }
 
 #[tokio::test]
-async fn what_is_refused_for_ever_is_asked_three_times_and_what_may_have_been_processed_once() {
+async fn what_is_refused_for_ever_is_asked_four_times_and_what_may_have_been_processed_once() {
     for (reason, times) in [
-        (Reason::REFUSED_STREAM, 3),
+        (Reason::REFUSED_STREAM, 4),
         (Reason::INTERNAL_ERROR, 1),
         (Reason::CANCEL, 1),
         (Reason::NO_ERROR, 1),
@@ -115,20 +116,32 @@ async fn what_is_refused_for_ever_is_asked_three_times_and_what_may_have_been_pr
         let token = service.token().await;
         let first = tokio::spawn(asked(&service, &token));
         let count = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&count);
+        let (counted, served) = (Arc::clone(&count), Arc::default());
         let refuses = move |number, stream| {
-            if number == 0 {
+            if !AtomicBool::swap(&served, true, Ordering::Relaxed) {
                 return answered(number, stream);
             }
             counted.fetch_add(1, Ordering::Relaxed);
             refuse(stream, reason);
         };
-        let _server = drive(raw.accept(&Builder::new()).await, refuses);
+        let _servers = raw.serve_all(refuses);
         assert_eq!(first.await.unwrap().status, 200);
         let answer = asked(&service, &token).await;
         assert_eq!((answer.status, answer.error_code().as_str()), (502, "upstream_unreachable"), "{reason:?}");
         assert_eq!(count.load(Ordering::Relaxed), times, "{reason:?}");
     }
+}
+
+#[tokio::test]
+async fn f17_a_new_connection_that_refuses_its_first_request_is_no_end() {
+    let (raw, service) = Raw::start().await;
+    let token = service.token().await;
+    let seen = Arc::new(AtomicUsize::new(0));
+    let _servers = raw.serve_all(move |number, stream| match seen.fetch_add(1, Ordering::Relaxed) {
+        0 => refuse(stream, Reason::REFUSED_STREAM),
+        _ => answered(number, stream),
+    });
+    assert_eq!(asked(&service, &token).await.status, 200);
 }
 
 #[tokio::test]
@@ -141,7 +154,7 @@ async fn f17_requests_of_a_connection_that_goes_away_go_over_another_and_those_o
     old.graceful_shutdown();
     let old = drive(old, answered);
     let others: Vec<_> = (0..5).map(|_| tokio::spawn(asked(&service, &token))).collect();
-    let _new = raw.answer_all();
+    let _new = raw.serve_all(answered);
     for other in others {
         assert_eq!(other.await.unwrap().status, 200);
     }

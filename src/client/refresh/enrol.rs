@@ -60,11 +60,13 @@ impl RefreshLoop {
 
     async fn enrol_as(&mut self, device: Device) -> Result<Issued, ClientError> {
         let issued = self.parts.api.bootstrap(&device.id, self.key_of(&device)).await?;
+        // Only who has the machine's id may write over what another process has written.
+        let is_usual = device == *self.parts.identity.usual();
         self.parts.session.set_device(device);
-        if let Some(key) = self.key.as_ref().filter(|_| self.key_is_new) {
+        if let Some(key) = self.key.as_ref().filter(|_| self.key_is_new && is_usual) {
             self.parts.keep.settle_on(key).await;
-            self.key_is_new = false;
         }
+        self.key_is_new = false;
         Ok(issued)
     }
 

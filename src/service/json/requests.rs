@@ -11,12 +11,12 @@ pub(in crate::service) struct RequestsScanner {
     list: List,
 }
 
-/// What one request of a batch says.
+/// What requests of a batch say, as far as it was read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::service) struct Asked {
-    /// Its model.
-    pub model: Found,
-    /// The models of its tools and fallbacks.
+    /// The models of requests that have ended.
+    pub models: Vec<Found>,
+    /// The models of tools and fallbacks. One request can name millions, so whoever reads takes them out after each piece.
     pub others: Vec<Found>,
 }
 
@@ -32,7 +32,6 @@ enum List {
 struct Request {
     walk: Walk<1>,
     params: ModelsScanner,
-    others: Vec<Found>,
 }
 
 impl RequestsScanner {
@@ -48,11 +47,11 @@ impl RequestsScanner {
         self.batch.is_over() && matches!(self.list, List::Over)
     }
 
-    /// Reads the next bytes and adds to `asked` what each request says that ends in them.
+    /// Reads the next bytes and adds to `asked` what they say.
     ///
     /// # Errors
     /// [`Malformed`]; the scanner must not be fed after that.
-    pub(in crate::service) fn feed(&mut self, bytes: &[u8], asked: &mut Vec<Asked>) -> Result<(), Malformed> {
+    pub(in crate::service) fn feed(&mut self, bytes: &[u8], asked: &mut Asked) -> Result<(), Malformed> {
         let Self { batch, list } = self;
         let (mut at, mut read) = (0, Ok(()));
         while at < bytes.len() {
@@ -64,12 +63,12 @@ impl RequestsScanner {
 }
 
 impl List {
-    fn feed(&mut self, mut bytes: &[u8], asked: &mut Vec<Asked>) -> Result<(), Malformed> {
+    fn feed(&mut self, mut bytes: &[u8], asked: &mut Asked) -> Result<(), Malformed> {
         while let Some(&byte) = bytes.first() {
             let used = if let Self::InRequest(request) = self {
-                let used = request.feed_to_end(bytes)?;
+                let used = request.feed_to_end(bytes, &mut asked.others)?;
                 if request.walk.is_over() {
-                    asked.push(request.asked());
+                    asked.models.push(request.params.model().clone());
                     *self = Self::AfterRequest;
                 }
                 used
@@ -100,12 +99,12 @@ impl List {
 
 impl Request {
     fn new() -> Self {
-        Self { walk: Walk::new(["params"]), params: ModelsScanner::new(), others: Vec::new() }
+        Self { walk: Walk::new(["params"]), params: ModelsScanner::new() }
     }
 
     /// Up to the end of the request, if it is in `bytes`; how many it used.
-    fn feed_to_end(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
-        let Self { walk, params, others } = self;
+    fn feed_to_end(&mut self, bytes: &[u8], others: &mut Vec<Found>) -> Result<usize, Malformed> {
+        let Self { walk, params } = self;
         let (mut at, mut read) = (0, Ok(()));
         while at < bytes.len() && !walk.is_over() {
             at += walk.step(&bytes[at..], |_, part, _| read = params.feed(part, others))?;
@@ -113,28 +112,20 @@ impl Request {
         }
         Ok(at)
     }
-
-    fn asked(&mut self) -> Asked {
-        Asked { model: self.params.model().clone(), others: std::mem::take(&mut self.others) }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn scan(text: &str, piece: usize) -> Result<(Vec<Asked>, bool), Malformed> {
-        let (mut scanner, mut asked) = (RequestsScanner::new(), Vec::new());
+    fn scan(text: &str, piece: usize) -> Result<(Asked, bool), Malformed> {
+        let (mut scanner, mut asked) = (RequestsScanner::new(), Asked::default());
         text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut asked))?;
         Ok((asked, scanner.is_complete()))
     }
 
-    fn named(name: &str) -> Found {
+    fn model(name: &str) -> Found {
         Found::Value(format!("\"{name}\"").into_bytes())
-    }
-
-    fn model(name: &str) -> Asked {
-        Asked { model: named(name), others: Vec::new() }
     }
 
     #[test]
@@ -144,9 +135,8 @@ mod tests {
             {"params":{}},{}, {"params":{"model":"c","model":"c"}},
             {"params":{"tools":[{"model":"x"}, {"input":{"model":"no"}}],"model":"d","fallbacks":["y"]}}],"x":{"requests":[1]} } "#;
         for piece in 1..text.len() {
-            let repeated = Asked { model: Found::Repeated, ..Asked::default() };
-            let with_others = Asked { model: named("d"), others: vec![named("x"), named("y")] };
-            let expected = vec![model("a"), model("b"), Asked::default(), Asked::default(), repeated, with_others];
+            let models = vec![model("a"), model("b"), Found::Nothing, Found::Nothing, Found::Repeated, model("d")];
+            let expected = Asked { models, others: vec![model("x"), model("y")] };
             assert_eq!(scan(text, piece), Ok((expected, true)), "pieces of {piece}");
         }
     }

@@ -11,22 +11,22 @@ use crate::wire::ErrorCode;
 pub(super) struct BatchModels {
     scanner: RequestsScanner,
     rule: ModelRule,
-    asked: Vec<Asked>,
+    asked: Asked,
 }
 
 impl BatchModels {
     /// Lets a batch pass if `rule` allows all models of each of its requests.
     #[must_use]
     pub(super) fn new(rule: ModelRule) -> Self {
-        Self { scanner: RequestsScanner::new(), rule, asked: Vec::new() }
+        Self { scanner: RequestsScanner::new(), rule, asked: Asked::default() }
     }
 
     fn judge(&self, asked: &Asked) -> Result<(), Refusal> {
-        match &asked.model {
-            Found::Nothing => return Err(ambiguous("a request has no `params.model`")),
-            Found::Repeated => return Err(ambiguous("a request has more than one `params.model`")),
-            found => self.allow(found, "a `params.model` is not a short text")?,
-        }
+        asked.models.iter().try_for_each(|found| match found {
+            Found::Nothing => Err(ambiguous("a request has no `params.model`")),
+            Found::Repeated => Err(ambiguous("a request has more than one `params.model`")),
+            found => self.allow(found, "a `params.model` is not a short text"),
+        })?;
         let reason = "the `model` of a tool or a fallback is not one short text";
         asked.others.iter().try_for_each(|found| self.allow(found, reason))
     }
@@ -46,9 +46,10 @@ impl Inspector for BatchModels {
         let mut asked = std::mem::take(&mut self.asked);
         let malformed = |_| ambiguous("the body is not a JSON object with one list of `requests`");
         self.scanner.feed(bytes, &mut asked).map_err(malformed)?;
-        asked.iter().try_for_each(|asked| self.judge(asked))?;
-        // The allocation is used again.
-        asked.clear();
+        self.judge(&asked)?;
+        // The allocations are used again.
+        asked.models.clear();
+        asked.others.clear();
         self.asked = asked;
         Ok(())
     }
@@ -77,6 +78,18 @@ mod tests {
             Poll::Pending => unreachable!("it waits for nothing"),
         });
         ended.map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn a33_a_request_with_more_fallbacks_than_anybody_needs_is_held_in_no_memory() {
+        let mut inspector = BatchModels::new(ModelRule::from_claim(vec!["a".into()]));
+        inspector.piece(br#"{"requests":[{"params":{"model":"a","fallbacks":["a""#).unwrap();
+        for _ in 0..1000 {
+            inspector.piece(&br#","a""#.repeat(64)).unwrap();
+            assert!(inspector.asked.others.is_empty() && inspector.asked.others.capacity() < 512);
+        }
+        let refusal = inspector.piece(br#","b""#).unwrap_err();
+        assert_eq!(refusal.code, ErrorCode::ModelNotAllowed, "before the request ends");
     }
 
     #[test]

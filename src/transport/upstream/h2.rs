@@ -19,6 +19,7 @@ use super::{Cut, Unsent, UpstreamBody, UpstreamError};
 use crate::transport::connect::Stream;
 use crate::transport::hold::Held;
 use crate::transport::origin::Origin;
+use crate::transport::patience::within;
 
 /// A handle to the connection; clones share it.
 #[derive(Clone)]
@@ -79,12 +80,19 @@ impl H2 {
         origin: &Origin,
     ) -> Result<Response<UpstreamBody>, (UpstreamError, Option<Unsent>)> {
         let (head, body) = request.into_parts();
-        let (upload, again) = (body.upload(), body.again());
+        let (upload, mut again) = (body.upload(), body.again());
         if let Err(error) = self.sender.ready().await {
             return Err((broken(error), Some(Request::from_parts(head, body))));
         }
         let unsent = |body: Option<Held>| body.map(|body| Request::from_parts(head.clone(), body));
-        match self.sender.try_send_request(addressed(head.clone(), body, origin)).await {
+        let mut sending = pin!(self.sender.try_send_request(addressed(head.clone(), body, origin)));
+        let sent = if let Some(sent) = within(REFUSED_WITHIN, sending.as_mut()).await {
+            sent
+        } else {
+            again = None;
+            sending.await
+        };
+        match sent {
             Ok(response) => Ok(response.map(|incoming| UpstreamBody::h2(H2Body::new(incoming, upload, self.streams)))),
             Err(mut refused) => {
                 let unwritten = refused.take_message().map(Request::into_body);
@@ -117,5 +125,7 @@ const MAX_STREAMS: usize = 100;
 const STREAM_WINDOW: u32 = 256 << 10;
 /// Room for all streams: clients that take nothing of theirs leave the others what is theirs.
 const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
+/// Who refuses a request unprocessed says so at once. For longer its body is not held for that.
+const REFUSED_WITHIN: Duration = Duration::from_secs(2);
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
