@@ -108,8 +108,7 @@ impl RefreshLoop {
         let storage = match read {
             // Nobody is asked a second time.
             Err(error) => keep.without_keychain(error)?,
-            // With the key, at the next start, this is the device that it was.
-            Ok(()) if device == self.parts.identity.keyless() => Storage::Memory,
+            Ok(()) if self.is_keyless(&device) => Storage::Memory,
             Ok(()) => keep.save(&token, self.parts.config.bootstrap_url.as_str(), &device.id).await?,
         };
         self.parts.session.set_storage(storage);
@@ -246,8 +245,7 @@ impl RefreshLoop {
     fn keep_in_background(&self, token: Arc<WrapperToken>) {
         let (keep, session) = (self.parts.keep.clone(), Arc::clone(&self.parts.session));
         let device = session.device();
-        if device == self.parts.identity.keyless() {
-            // With the key, at the next start, this is the device that it was.
+        if self.is_keyless(&device) {
             return;
         }
         let config = Arc::clone(&self.parts.config);

@@ -5,7 +5,7 @@
 //! process: each instance counts for itself, and a restart begins anew.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -75,7 +75,7 @@ impl BootstrapGuard {
         let source = source.to_canonical();
         let Some(limit) = self.limits.per_network.filter(|_| !source.is_loopback()) else { return Ok(()) };
         let now = self.now();
-        let taken = take(self.state().network(network(source), now), now, HOUR, limit.get());
+        let taken = take(window_of(&mut self.state().networks, network(source), now), now, HOUR, limit.get());
         taken.map_err(|wait| {
             self.refused_networks.fetch_add(1, Ordering::Relaxed);
             later("This network has asked for too many tokens", wait)
@@ -124,13 +124,7 @@ impl BootstrapGuard {
     pub(super) fn renew(&self, device: &DeviceId) -> Result<(), Problem> {
         let (name, now) = (self.hasher.hash_one(device), self.now());
         let mut state = self.state();
-        if state.renewals.len() >= MOST_RENEWING && !state.renewals.contains_key(&name) {
-            state.renewals.retain(|_, window| !window.is_over(now));
-            if state.renewals.len() > MOST_RENEWING / 2 {
-                state.renewals.clear();
-            }
-        }
-        let taken = take(state.renewals.entry(name).or_default(), now, MINUTE, RENEWALS);
+        let taken = take(window_of(&mut state.renewals, name, now), now, MINUTE, RENEWALS);
         taken.map_err(|wait| later("This device has renewed its token too often", wait))
     }
 
@@ -155,24 +149,24 @@ impl BootstrapGuard {
 }
 
 impl State {
-    /// What this network has done. With too many of them those of which nothing counts are forgotten, and all of them if
-    /// that makes too little room: who has thousands of networks is held up by the budget of new devices, not here.
-    fn network(&mut self, network: IpNet, now: u64) -> &mut Window {
-        if self.networks.len() >= MOST_NETWORKS && !self.networks.contains_key(&network) {
-            self.networks.retain(|_, window| !window.is_over(now));
-            if self.networks.len() > MOST_NETWORKS / 2 {
-                self.networks.clear();
-            }
-        }
-        self.networks.entry(network).or_default()
-    }
-
     fn remember(&mut self, name: u64) {
         if self.known.len() >= MOST_KNOWN {
             self.known.clear();
         }
         self.known.insert(name);
     }
+}
+
+/// What this network or device has done. With too many of them those of which nothing counts are forgotten, and all of them
+/// if that makes too little room: who has thousands of networks is held up by the budget of new devices, not here.
+fn window_of<K: Eq + Hash>(windows: &mut HashMap<K, Window>, key: K, now: u64) -> &mut Window {
+    if windows.len() >= MOST_WINDOWS && !windows.contains_key(&key) {
+        windows.retain(|_, window| !window.is_over(now));
+        if windows.len() > MOST_WINDOWS / 2 {
+            windows.clear();
+        }
+    }
+    windows.entry(key).or_default()
 }
 
 /// Counts one if there is room for it in the last so `long`, else says how long there will be none.
@@ -208,10 +202,7 @@ const RENEWALS: u32 = 60;
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 /// About 3 MB.
-const MOST_NETWORKS: usize = 8192;
-
-/// About 3 MB.
-const MOST_RENEWING: usize = 8192;
+const MOST_WINDOWS: usize = 8192;
 
 /// About 4 MB.
 const MOST_KNOWN: usize = 1 << 18;

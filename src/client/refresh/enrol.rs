@@ -29,7 +29,13 @@ impl RefreshLoop {
 
     /// The key that is proved with a device's id.
     pub(super) fn key_of(&self, device: &Device) -> Option<&DeviceKey> {
-        self.key.as_deref().filter(|_| *device != self.parts.identity.keyless())
+        self.key.as_deref().filter(|_| !self.is_keyless(device))
+    }
+
+    /// Whether a device is the one that has no key. What it has is not kept: with the key, at the next start, it is the device
+    /// that it was.
+    pub(super) fn is_keyless(&self, device: &Device) -> bool {
+        *device == self.parts.identity.keyless()
     }
 
     /// A first token, and who we are from then on.

@@ -70,17 +70,17 @@ async fn loopback_and_a_limit_of_zero_let_everybody_in() {
 #[tokio::test(start_paused = true)]
 async fn a17_networks_that_are_remembered_are_bounded() {
     let guard = guard(1, 0);
-    for number in 0..3 * u32::try_from(MOST_NETWORKS).unwrap() {
+    for number in 0..3 * u32::try_from(MOST_WINDOWS).unwrap() {
         let source = IpAddr::from(std::net::Ipv4Addr::from(0xc000_0000 + number));
         assert!(guard.admit(source).is_ok());
-        assert!(guard.figures().networks <= MOST_NETWORKS);
+        assert!(guard.figures().networks <= MOST_WINDOWS);
     }
     // Those of which nothing counts make room first.
     advance(HOUR * 2).await;
-    for number in 0..2 * u32::try_from(MOST_NETWORKS).unwrap() {
+    for number in 0..2 * u32::try_from(MOST_WINDOWS).unwrap() {
         assert!(guard.admit(IpAddr::from(std::net::Ipv4Addr::from(0xc800_0000 + number))).is_ok());
     }
-    assert!(guard.figures().networks <= MOST_NETWORKS);
+    assert!(guard.figures().networks <= MOST_WINDOWS);
 }
 
 #[tokio::test(start_paused = true)]
