@@ -37,7 +37,10 @@ fn a12_a_nonce_that_was_altered_anywhere_is_none_of_ours() {
 fn a12_a_used_nonce_is_remembered_as_long_as_it_would_be_good_anywhere() {
     let (clock, ahead) = (ManualClock::starting_now(), ManualClock::starting_now());
     let (here, there) = (nonces(&clock), nonces(&ahead));
-    ahead.advance(Duration::from_secs(LIFE - 1));
+    // The halves are turned while the nonce is good, not before and not after.
+    here.take(&here.read(Some(&here.issue())).unwrap()).unwrap();
+    clock.advance(Duration::from_secs(LIFE));
+    ahead.advance(Duration::from_secs(LIFE + LIFE - 1));
     // The longest lived that there is: made by an instance whose clock is ahead.
     let long_lived = there.issue();
     here.take(&here.read(Some(&long_lived)).unwrap()).unwrap();
