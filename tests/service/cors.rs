@@ -36,6 +36,8 @@ async fn a_listed_origin_is_let_in_and_no_other() {
         ] {
             assert_eq!(answer.header("access-control-allow-origin"), Some(origin), "{}", answer.status);
             assert_eq!(answer.header("access-control-allow-credentials"), None);
+            let readable = answer.header("access-control-expose-headers").unwrap();
+            assert_eq!(readable, "request-id, retry-after, x-should-retry, dpop-nonce");
             assert!(answer.headers.get_all("vary").iter().any(|value| value == "origin"));
         }
         let preflight = preflight(&service, origin).await;
