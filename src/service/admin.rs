@@ -10,10 +10,10 @@ mod desk;
 mod devices;
 mod fault;
 mod guard;
+mod leak_responder;
 mod listener;
 mod metrics;
 mod revocations;
-mod settings;
 mod tokens;
 mod trail;
 mod usage;
@@ -21,6 +21,7 @@ mod view;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -40,13 +41,24 @@ pub(super) use self::desk::Desk;
 pub(super) use self::devices::{DeviceChange, LimitsView};
 use self::fault::Fault;
 use self::guard::Guard;
+pub(super) use self::leak_responder::Responder;
 use self::listener::AdminListener;
 pub(super) use self::listener::{speaks_tls_at, tls_at};
 pub(super) use self::revocations::RevocationRequest;
-pub(super) use self::settings::settings;
 pub(super) use self::tokens::MintRequest;
 use crate::secret::Secret;
 use crate::transport::shutdown::{Phase, Shutdown};
+
+/// The admin listener.
+#[derive(Debug, Clone)]
+pub struct AdminConfig {
+    /// `ADMIN_HOST` and `ADMIN_PORT`.
+    pub address: SocketAddr,
+    /// `ADMIN_TOKEN`; without it nobody governs.
+    pub token: Option<Secret>,
+    /// `REVOCATION_MAX_STALENESS`: how long requests are served while nobody can tell who is revoked.
+    pub max_staleness: Duration,
+}
 
 #[derive(OpenApi)]
 #[openapi(

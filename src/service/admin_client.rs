@@ -14,6 +14,7 @@ mod device_changes;
 mod devices;
 mod failure;
 mod list;
+mod notice;
 mod requests;
 mod revocations;
 mod screen;
@@ -29,7 +30,8 @@ use clap::{Args, Subcommand};
 
 use self::connection::Connection;
 use self::failure::Failure;
-use self::screen::{Screen, note};
+use self::notice::note;
+use self::screen::Screen;
 use self::target::Target;
 
 /// What is to be done, and where.

@@ -4,15 +4,13 @@
 //! and its times are judged again at every use.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::auth::Caller;
-
 /// Verified tokens and who they stand for.
-pub(super) struct Admitted<Who = Arc<Caller>>(Mutex<Memory<Who>>);
+pub(super) struct Admitted<Who>(Mutex<Memory<Who>>);
 
 /// Two generations: what the older one still holds when they are turned was not used for as long as the younger one took
 /// to age, and is forgotten.

@@ -6,30 +6,34 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::admin::{self, Desk};
+use super::admin::{Desk, Responder};
 use super::auth::Auth;
 use super::breaker::{self, Breaker};
 use super::budget_gate::BudgetGate;
 use super::budgets::Budgets;
 use super::client_address::TrustedProxies;
-use super::config::{
-    BatchesAndFiles, BootstrapMode, Config, ConfigReload, DeviceKeyPolicy, OtlpConfig, SigningSecret, UpstreamConfig,
-};
+use super::config::{self, Config};
+use super::config_reload::ConfigReload;
 use super::control::{Control, Opened};
+use super::device_keys::DeviceKeyPolicy;
 use super::device_keys::DeviceKeys;
 use super::endpoint::Parts;
 use super::gates::Gates;
+use super::issue::BootstrapMode;
 use super::issue::Issuer;
+use super::keyring::SigningSecret;
 use super::keyring::{self, KeyList, KeyRing};
-use super::leak::{Leaks, Responder};
+use super::leak::Leaks;
 use super::limits::Limiter;
 use super::live::Live;
 use super::metrics::Metrics;
+use super::objects::BatchesAndFiles;
 use super::objects::{Ledger, Objects, Takers};
+use super::otlp::OtlpConfig;
 use super::otlp::{Otlp, OtlpSettings};
 use super::pipeline::Pipeline;
 use super::prices::Prices;
-use super::protocol;
+use super::protocol::{self, Described};
 use super::reload::Follower;
 use super::revocation::Revocations;
 use super::rules::DeviceRules;
@@ -39,6 +43,7 @@ use super::store::UsageWriter;
 use super::tls;
 use super::trace_context::Tracer;
 use super::upstream;
+use super::upstream::UpstreamConfig;
 use super::usage::{UsageSink, UsageSinks};
 use super::{Ports, Service, StartError};
 use crate::clock::Clock;
@@ -52,8 +57,15 @@ impl Service {
     /// # Errors
     /// [`StartError`]
     pub fn build(config: Config, ports: Ports) -> Result<Self, StartError> {
-        let settings = Arc::new(ArcSwap::from_pointee(admin::settings(&config)));
-        let protocol = protocol::describe(&config);
+        let settings = Arc::new(ArcSwap::from_pointee(config::shown(&config)));
+        let protocol = protocol::describe(&Described {
+            listen: &config.listen,
+            has_tls: config.tls.is_some(),
+            tokens: &config.tokens,
+            terms: &config.terms,
+            enrolment: &config.enrolment,
+            batches_and_files: &config.batches_and_files,
+        });
         let standing = standing(&config);
         let prices = Arc::new(ArcSwap::from_pointee(config.prices.table));
         let (keys, key_follower) = signing_keys(config.signing)?;

@@ -8,7 +8,6 @@ use http::HeaderMap;
 use super::admitted::Admitted;
 use super::keyring::{KeyRing, KeyTally, TokenFault, Verified};
 use super::model::ModelRule;
-use super::rules::DeviceRule;
 use crate::clock::Clock;
 use crate::transport::credentials::{CredentialFault, Credentials};
 use crate::transport::problem::Problem;
@@ -66,23 +65,11 @@ impl Caller {
         &self.models
     }
 
-    /// The same caller as an administrator's rule describes it. What the rule does not say stays as it was signed.
+    /// The same caller with other claims: administrators may say something else of its device than its token.
     #[must_use]
-    pub fn ruled_by(self: Arc<Self>, rule: &DeviceRule) -> Arc<Self> {
-        let claims = &self.claims;
-        let same = |said: &Option<String>, signed: &Option<String>| said.is_none() || said == signed;
-        let same_models = rule.models.as_ref().is_none_or(|models| *models == claims.models);
-        if same(&rule.org, &claims.org) && same(&rule.user, &claims.user) && same_models {
-            return self;
-        }
-        let claims = Claims {
-            org: rule.org.clone().or_else(|| claims.org.clone()),
-            user: rule.user.clone().or_else(|| claims.user.clone()),
-            models: rule.models.clone().unwrap_or_else(|| claims.models.clone()),
-            ..claims.clone()
-        };
+    pub(super) fn with_claims(&self, claims: Claims) -> Self {
         let models = ModelRule::from_claim(claims.models.clone());
-        Arc::new(Self { claims, models, key: Arc::clone(&self.key) })
+        Self { claims, models, key: Arc::clone(&self.key) }
     }
 
     /// The claims as they were signed, or as a rule describes them.
@@ -104,7 +91,7 @@ impl Auth {
     ///
     /// # Errors
     /// A [`Problem`] with 401. Every fault of a token but its age reads alike.
-    pub(super) fn admit(&self, headers: &HeaderMap, admitted: &Admitted) -> Result<Arc<Caller>, Problem> {
+    pub(super) fn admit(&self, headers: &HeaderMap, admitted: &Admitted<Arc<Caller>>) -> Result<Arc<Caller>, Problem> {
         let credentials = Credentials::read(headers).map_err(unreadable)?;
         let token = chosen(credentials.bearer, credentials.api_key)?;
         // A token of a key that was retired since is like one that was never seen.

@@ -14,10 +14,19 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::time::Instant;
 
-use super::config::BootstrapLimits;
 use super::limits::window::Window;
 use crate::transport::problem::Problem;
 use crate::wire::{DeviceId, ErrorCode};
+use std::num::NonZeroU32;
+
+/// How much `POST /bootstrap` gives away in any hour. `None` means no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BootstrapLimits {
+    /// `BOOTSTRAP_RATE_MAX`: requests from one network, failed ones too.
+    pub per_network: Option<NonZeroU32>,
+    /// `BOOTSTRAP_NEW_DEVICES_PER_HOUR`: devices that this instance did not know, from all networks together.
+    pub new_devices: Option<NonZeroU32>,
+}
 
 /// Counts networks and new devices.
 pub(super) struct BootstrapGuard {

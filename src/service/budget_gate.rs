@@ -15,7 +15,7 @@ use super::budgets::{Budgets, Reservation, Subject};
 use super::metrics::Metrics;
 use super::money::MicroDollars;
 use super::prices::{Ask, Prices};
-use super::router::RelayRoute;
+use super::relay_route::RelayRoute;
 use super::stake::Stake;
 use crate::clock::Clock;
 use crate::transport::problem::Problem;

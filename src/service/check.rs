@@ -4,8 +4,10 @@
 use std::path::Path;
 use std::{fs, io};
 
-use super::config::{Config, ConfigProblem, DatabaseUrl, SigningSecret};
-use super::{admin, limits, signing_file, store};
+use super::config::{Config, ConfigProblem};
+use super::keyring::SigningSecret;
+use super::store::DatabaseUrl;
+use super::{limits, signing_file, store};
 use crate::transport::tls::tls_config;
 
 /// Everything that would stop the service from starting and can be found without a connection.
@@ -24,7 +26,7 @@ pub fn problems(config: &Config) -> Vec<ConfigProblem> {
 /// The settings in force, by the names they are set by, and no secret among them.
 #[must_use]
 pub fn summary(config: &Config) -> serde_json::Value {
-    admin::settings(config)
+    super::config::shown(config)
 }
 
 fn signing(signing: &SigningSecret) -> Result<(), String> {

@@ -12,21 +12,33 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::StartError;
-use super::admin::{self, Desk};
+use super::admin::AdminConfig;
+use super::admin::{self, Desk, Responder};
 use super::budgets::Budgets;
-use super::config::{AdminConfig, Stores};
 use super::enquiries::Enquiries;
-use super::leak::Responder;
 use super::limits::{InstanceSettings, Limiter};
 use super::objects::Biller;
 use super::retention::Retention;
+use super::retention::RetentionConfig;
 use super::spending::Spending;
 use super::standing::Standing;
+use super::store::DatabaseUrl;
 use super::store::{Database, UsageWriter, WriterSettings};
 use super::sync::Sync;
 use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::transport::shutdown::Shutdown;
+
+/// What is kept, and what instances share.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    /// `DATABASE_URL`.
+    pub database: DatabaseUrl,
+    /// `REDIS_URL`; it may hold a password.
+    pub redis: Option<Secret>,
+    /// For how long.
+    pub retention: RetentionConfig,
+}
 
 /// The thread with everything open, not yet serving.
 pub(super) struct Control {

@@ -16,7 +16,6 @@ use http::{HeaderMap, HeaderValue};
 use self::nonces::{Nonce, NonceFault, Nonces};
 pub(super) use self::proof::Target;
 use self::proof::{Proof, ProofFault};
-use super::config::DeviceKeyPolicy;
 use super::enquiries::{Enquiries, NoAnswer};
 use super::keyring::KeyRing;
 use super::metrics::Metrics;
@@ -24,6 +23,29 @@ use crate::clock::Clock;
 use crate::transport::problem::Problem;
 use crate::wire::names::{PROOF_HEADER, PROOF_NONCE_HEADER};
 use crate::wire::{Confirmation, DeviceId, ErrorCode};
+
+/// Whether a device's id is tied to a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKeyPolicy {
+    /// No: proofs are not looked at.
+    Off,
+    /// The first key that is proved with an id is bound to it.
+    Bind,
+    /// The same, and who proves none gets no token.
+    Require,
+}
+
+impl DeviceKeyPolicy {
+    /// As it is written in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Bind => "bind",
+            Self::Require => "require",
+        }
+    }
+}
 
 /// Judges proofs and keeps what they bind.
 pub(super) struct DeviceKeys {

@@ -16,8 +16,9 @@ mod upstream_clock;
 use std::time::Duration;
 
 pub use self::finding::{Finding, Verdict};
-use super::config::{Config, ConfigProblem, UpstreamConfig};
+use super::config::{Config, ConfigProblem};
 use super::upstream;
+use super::upstream::UpstreamConfig;
 use crate::clock::Clock;
 
 /// Looks at everything that `config` names.

@@ -3,6 +3,7 @@
 //! A report says what and where, never what a request said: no header, no body, no token, no device, no address. Sentry's
 //! client has a thread and a bounded queue of its own, so nobody waits for a report.
 
+mod panic;
 mod throttle;
 
 use std::borrow::Cow;
@@ -14,12 +15,29 @@ use sentry::transports::ReqwestHttpTransportOptions;
 use sentry::{Client, ClientOptions, Level, Transport, TransportFactory, TransportOptions};
 use tokio::time::Instant;
 
+pub use self::panic::Panic;
 use self::throttle::Throttle;
-use super::config::SentryConfig;
-use super::panics::Panic;
 use super::side_client::side_client;
 use crate::transport::request_id::RequestId;
 use crate::wire::ErrorCode;
+use sentry::types::Dsn;
+use std::fmt;
+
+/// The Sentry project.
+#[derive(Clone)]
+pub struct SentryConfig {
+    /// `SENTRY_DSN`: its address and a key that allows to report.
+    pub dsn: Dsn,
+    /// `SENTRY_ENVIRONMENT`.
+    pub environment: String,
+}
+
+impl fmt::Debug for SentryConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dsn, environment } = self;
+        f.debug_struct("SentryConfig").field("host", &dsn.host()).field("environment", environment).finish()
+    }
+}
 
 /// Reports to one project.
 pub struct ErrorReports {

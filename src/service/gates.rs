@@ -10,7 +10,6 @@ use super::breaker::{Breaker, Passage};
 use super::budget_gate::BudgetGate;
 use super::leak::{Leaks, Sighting};
 use super::limits::{Denied, Limit, Limiter, Permit};
-use super::router::RelayRoute;
 use super::standing::Standing;
 use crate::transport::problem::Problem;
 use crate::wire::ErrorCode;
@@ -37,14 +36,14 @@ impl Gates {
     pub(super) async fn enter(
         &self,
         caller: Arc<Caller>,
-        route: RelayRoute,
+        is_charged: bool,
         seen: Option<Sighting>,
     ) -> Result<(Arc<Caller>, Permit), Problem> {
         let (caller, limits) = self.standing.admit(caller)?;
         if let Some(seen) = &seen {
             self.leaks.sight(caller.device(), seen);
         }
-        let permit = self.limiter.admit(caller.device(), &limits, route.is_charged()).await.map_err(denied)?;
+        let permit = self.limiter.admit(caller.device(), &limits, is_charged).await.map_err(denied)?;
         Ok((caller, permit))
     }
 

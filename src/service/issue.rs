@@ -10,8 +10,9 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::HeaderMap;
 
 use super::auth::{Caller, TokenPolicy};
+use super::bootstrap_guard::BootstrapLimits;
 use super::bootstrap_guard::{BootstrapFigures, BootstrapGuard};
-use super::config::{BootstrapMode, Enrolment};
+use super::device_keys::DeviceKeyPolicy;
 use super::device_keys::{Admissible, DeviceKeys, Presented, Target};
 use super::keyring::KeyRing;
 use super::object_of::ObjectOf;
@@ -20,6 +21,42 @@ use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::transport::problem::Problem;
 use crate::wire::{BootstrapRequest, Claims, Confirmation, DeviceId, ErrorCode, TokenResponse, TokenType};
+
+/// Who gets a token.
+#[derive(Debug, Clone)]
+pub struct Enrolment {
+    /// `BOOTSTRAP_MODE`.
+    pub mode: BootstrapMode,
+    /// `ENROLMENT_TOKENS`.
+    pub tokens: Vec<Secret>,
+    /// How many may ask.
+    pub limits: BootstrapLimits,
+    /// `DEVICE_KEYS`.
+    pub keys: DeviceKeyPolicy,
+}
+
+/// How open `POST /bootstrap` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BootstrapMode {
+    /// Everybody who can reach the service.
+    Open,
+    /// Who has an enrolment token.
+    Enrolment,
+    /// Nobody.
+    Closed,
+}
+
+impl BootstrapMode {
+    /// As it is written in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Enrolment => "enrolment",
+            Self::Closed => "closed",
+        }
+    }
+}
 
 /// Makes tokens.
 pub(super) struct Issuer {

@@ -24,6 +24,18 @@ pub use self::kid::Kid;
 pub(super) use self::reload::follower;
 use crate::secret::Secret;
 use crate::wire::Claims;
+use std::path::PathBuf;
+
+/// The secrets that sign tokens.
+#[derive(Debug, Clone)]
+pub enum SigningSecret {
+    /// `JWT_SECRET` or `JWT_SECRETS`.
+    Given(KeyList),
+    /// `JWT_SECRETS_FILE`, whose changes take effect while the service runs.
+    Followed(KeyFile),
+    /// None was given and only this machine is served: a random one, kept in this file.
+    KeptIn(PathBuf),
+}
 
 /// The keys of the service: the first signs, all verify.
 pub struct KeyRing {

@@ -9,7 +9,6 @@ mod devices;
 mod history;
 mod network;
 mod program;
-mod responder;
 mod track;
 
 use std::net::IpAddr;
@@ -24,13 +23,46 @@ use tokio::sync::mpsc;
 use self::devices::Devices;
 use self::network::Network;
 use self::program::Program;
-pub(super) use self::responder::Responder;
 pub(super) use self::track::Sighting;
 use super::auth::Caller;
-use super::config::{LeakConfig, LeakMode};
 use super::limits::Exchange;
 use crate::clock::Clock;
 use crate::wire::DeviceId;
+
+/// What is done about devices that are used in two places at once.
+#[derive(Debug, Clone)]
+pub struct LeakConfig {
+    /// `LEAK_DETECTION`.
+    pub mode: LeakMode,
+    /// `LEAK_KNOWN_NETWORKS`: what comes from there is not looked at.
+    pub known_networks: Vec<IpNet>,
+}
+
+/// What follows when a device is used in two places at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeakMode {
+    /// Nobody looks.
+    Off,
+    /// A line in the log and a count.
+    Observe,
+    /// Its tokens are ended, and it asks for a new one.
+    Refresh,
+    /// The same; and if that does not help, it is revoked.
+    Revoke,
+}
+
+impl LeakMode {
+    /// As it is written in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Observe => "observe",
+            Self::Refresh => "refresh",
+            Self::Revoke => "revoke",
+        }
+    }
+}
 
 /// Watches devices, for all workers.
 pub(super) struct Leaks {
@@ -46,10 +78,23 @@ pub(super) struct Leaks {
 /// A device in two places at once.
 #[derive(Debug, Clone)]
 pub(super) struct Suspicion {
-    device: DeviceId,
-    networks: [String; 2],
+    pub device: DeviceId,
+    pub networks: [String; 2],
     /// Unix second.
-    at: u64,
+    pub at: u64,
+}
+
+/// What was done about a suspicion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeakResponse {
+    /// The tokens of the device were ended.
+    Refreshed,
+    /// The device was revoked.
+    Revoked,
+    /// Nothing: so many devices are suspected that the configuration is the likelier cause.
+    Withheld,
+    /// Nothing: the database did not take it.
+    Failed,
 }
 
 /// What became of suspicions, and what others have told.
@@ -130,6 +175,25 @@ impl Leaks {
         if let Some(networks) = suspected {
             self.suspect(device, networks, seen.at);
         }
+    }
+
+    pub(super) fn mode(&self) -> LeakMode {
+        self.mode
+    }
+
+    /// How many devices are watched.
+    pub(super) fn watched(&self) -> usize {
+        self.devices.len()
+    }
+
+    pub(super) fn count(&self, response: LeakResponse) {
+        let counter = match response {
+            LeakResponse::Refreshed => &self.tally.refreshed,
+            LeakResponse::Revoked => &self.tally.revoked,
+            LeakResponse::Withheld => &self.tally.withheld,
+            LeakResponse::Failed => &self.tally.failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How it fares.

@@ -39,9 +39,22 @@ pub use self::inspection::{Inspection, InspectionError, check_url, inspect};
 use self::permit::Open;
 pub use self::permit::Permit;
 use self::shared::Shared;
-use super::config::DeviceLimits;
 use crate::secret::Secret;
 use crate::wire::DeviceId;
+use std::num::NonZeroU64;
+
+/// What one device may do. `None` means no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceLimits {
+    /// `RATE_LIMIT_MAX`: requests in any window.
+    pub requests: Option<NonZeroU32>,
+    /// `RATE_LIMIT_WINDOW`.
+    pub window: Duration,
+    /// `TOKENS_PER_MINUTE`: input and output together, in any minute.
+    pub tokens_per_minute: Option<NonZeroU64>,
+    /// `CONCURRENT_REQUESTS`.
+    pub concurrent: Option<NonZeroU32>,
+}
 
 /// Decides for all workers. Clones are the same limiter.
 #[derive(Clone)]

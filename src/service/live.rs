@@ -11,7 +11,7 @@ use super::issue::Issuer;
 use super::metrics::Metrics;
 use super::prices::Prices;
 use super::rules::DeviceRules;
-use super::{admin, log};
+use super::{config, log};
 
 /// The parts that take a change.
 pub(super) struct Live {
@@ -31,18 +31,18 @@ pub(super) struct Live {
 
 impl Live {
     /// Puts into force what can change. Requests that are open go on by what was in force when they began.
-    pub(super) fn take(&self, config: Config) {
+    pub(super) fn take(&self, new: Config) {
         let mut shown = Value::clone(&self.settings.load());
-        let mut new = admin::settings(&config);
+        let mut changed = config::shown(&new);
         for name in CHANGEABLE {
-            shown[name] = new[name].take();
+            shown[name] = changed[name].take();
         }
         self.settings.store(Arc::new(shown));
-        self.rules.set_defaults(config.limits);
-        self.budgets.limit_by_default(config.budgets);
-        self.issuer.set_terms(config.terms);
-        self.prices.store(Arc::new(config.prices.table));
-        log::set_level(config.log.level);
+        self.rules.set_defaults(new.limits);
+        self.budgets.limit_by_default(new.budgets);
+        self.issuer.set_terms(new.terms);
+        self.prices.store(Arc::new(new.prices.table));
+        log::set_level(new.log.level);
     }
 }
 

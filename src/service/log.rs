@@ -15,7 +15,15 @@ use tracing_subscriber::{Registry, reload};
 
 pub use self::lines::{LineQueue, LineWriter};
 pub use self::usage_lines::UsageLines;
-use super::config::LogConfig;
+
+/// What the service writes about itself, on standard error.
+#[derive(Debug, Clone, Copy)]
+pub struct LogConfig {
+    /// `LOG_LEVEL`.
+    pub level: tracing::level_filters::LevelFilter,
+    /// `LOG_FORMAT`: JSON lines, or text for a person.
+    pub json: bool,
+}
 
 /// Sends all `tracing` events of valetkey to `lines`. Events of libraries are shown from `warn` on: at finer levels some
 /// would show what they carry.

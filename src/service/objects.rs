@@ -34,13 +34,13 @@ pub(super) use self::file_ids::FileInspector;
 pub(super) use self::ledger::Ledger;
 pub(super) use self::results::ResultsReader;
 use super::auth::Caller;
-use super::config::{BatchesAndFiles, UpstreamConfig};
 use super::model::AskedModel;
 use super::pipeline::{Pipeline, Worker, refused_key};
 use super::prices::Prices;
-use super::router::ObjectRoute;
+use super::relay_route::ObjectRoute;
 use super::stake::Stake;
 use super::store::ObjectKind;
+use super::upstream::UpstreamConfig;
 use super::usage::{Ended, Recording, UsageSink};
 use crate::clock::Clock;
 use crate::transport::connect::Connector;
@@ -48,6 +48,17 @@ use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
 use crate::wire::{DeviceId, ErrorCode};
+
+/// What devices may keep upstream, under the one key that all of them share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchesAndFiles {
+    /// `BATCHES_AND_FILES`: whether they may at all.
+    pub offered: bool,
+    /// `MAX_BATCH_SIZE` in bytes.
+    pub max_batch: u64,
+    /// `MAX_FILE_SIZE` in bytes.
+    pub max_file: u64,
+}
 
 /// Serves the routes of batches and files; shared by all workers.
 pub(super) struct Objects {

@@ -25,9 +25,22 @@ use self::exporter::Exporter;
 pub use self::queue::OtlpCounters;
 use self::queue::{Finished, Queue, queue};
 use crate::clock::Clock;
-use crate::service::config::OtlpConfig;
 use crate::service::usage::{UsageRecord, UsageSink};
 use crate::transport::origin::Origin;
+use http::HeaderMap;
+
+/// The OpenTelemetry collector.
+#[derive(Debug, Clone)]
+pub struct OtlpConfig {
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: its base address.
+    pub endpoint: Origin,
+    /// `OTEL_EXPORTER_OTLP_HEADERS`: marked as sensitive, because they hold credentials.
+    pub headers: HeaderMap,
+    /// `OTEL_SERVICE_NAME`.
+    pub service_name: String,
+    /// `OTEL_TRACES_SAMPLER_ARG`: how many of the requests whose client has not decided are traced, from 0 to 1.
+    pub share: f64,
+}
 
 /// Takes usage records on behalf of the collector.
 pub struct Otlp {

@@ -7,28 +7,7 @@
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
 
-use super::error_reports::ErrorReports;
-
-/// A panic, as far as it may be told.
-#[derive(Debug)]
-pub struct Panic {
-    /// The name of its thread.
-    pub thread: String,
-    /// File, line and column.
-    pub location: String,
-    /// What it said, or why that is not told.
-    pub message: &'static str,
-}
-
-impl Panic {
-    fn of(info: &PanicHookInfo<'_>) -> Self {
-        Self {
-            thread: std::thread::current().name().unwrap_or("unnamed").to_owned(),
-            location: info.location().map_or_else(|| "unknown".to_owned(), ToString::to_string),
-            message: info.payload().downcast_ref::<&'static str>().copied().unwrap_or(WITHHELD),
-        }
-    }
-}
+use super::error_reports::{ErrorReports, Panic};
 
 /// From now on every panic of this process is told to the log, and to `reports`.
 pub fn watch(reports: Option<Arc<ErrorReports>>) {
@@ -53,5 +32,3 @@ pub fn hook(reports: Option<Arc<ErrorReports>>) -> impl Fn(&PanicHookInfo<'_>) +
         }
     }
 }
-
-const WITHHELD: &str = "the message is withheld, because it may quote what a request said";

@@ -17,15 +17,16 @@ use super::admitted::Admitted;
 use super::auth::{Auth, Caller};
 use super::breaker::Outcome;
 use super::budget_gate::{AskInspector, BudgetGate, SharedAsk};
-use super::config::{Listen, UpstreamConfig};
 use super::gates::Gates;
+use super::listen::Listen;
 use super::model::{AskedModel, ModelInspector};
 use super::objects::{FileInspector, Objects, ResultsReader, Visit};
 use super::prices::Prices;
+use super::relay_route::RelayRoute;
 use super::revocation::{OpenRequests, revoked};
-use super::router::RelayRoute;
 use super::stake::Stake;
 use super::trace_context::Tracer;
+use super::upstream::UpstreamConfig;
 use super::upstream::{KeySwap, problem};
 use super::usage::{Ended, Meter, Recording, UsageSink};
 use crate::transport::connect::Connector;
@@ -62,7 +63,7 @@ pub(super) struct Worker {
     /// Its connections to the upstream.
     pub upstream: Upstream,
     /// The tokens it has verified.
-    pub admitted: Admitted,
+    pub admitted: Admitted<Arc<Caller>>,
     /// The requests it has open.
     pub open: OpenRequests,
     /// When it has to end.
@@ -153,7 +154,7 @@ impl Pipeline {
     pub(super) async fn serve(&self, arrival: Arrival, worker: &Worker) -> Result<Response<Reply>, Problem> {
         let signed = self.auth.admit(arrival.request.headers(), &worker.admitted)?;
         let seen = self.gates.leaks.look(&signed, arrival.client, arrival.request.headers());
-        let (caller, permit) = self.gates.enter(Arc::clone(&signed), arrival.route, seen).await?;
+        let (caller, permit) = self.gates.enter(Arc::clone(&signed), arrival.route.is_charged(), seen).await?;
         let mut stake = Stake::new(worker.open.open(Arc::clone(&signed), Arc::clone(&caller)), permit);
         let recall = stake.recall();
         // Who was revoked between the door and this list would be missed by the recall.

@@ -23,7 +23,17 @@ pub use self::fields::PriceProblem;
 pub use self::rates::Conditions;
 use self::rates::{Factor, Picos, Rates};
 use super::money::MicroDollars;
+use super::text_file::TextFile;
 use super::usage::{Share, Tokens};
+
+/// What tokens cost.
+#[derive(Debug, Clone)]
+pub struct PriceList {
+    /// The built-in list, and over it what `PRICES_FILE` says.
+    pub table: Prices,
+    /// That file.
+    pub(super) file: Option<TextFile>,
+}
 
 /// A table of prices.
 #[derive(Debug, Clone)]

@@ -2,18 +2,32 @@
 
 use serde_json::{Value, json};
 
-use super::config::Config;
-use super::router::{ObjectRoute, RelayRoute};
+use super::auth::TokenPolicy;
+use super::issue::{Enrolment, Terms};
+use super::listen::Listen;
+use super::objects::BatchesAndFiles;
+use super::relay_route::{ObjectRoute, RelayRoute};
 use crate::wire::PROTOCOL_VERSION;
 use crate::wire::names::{
     BOOTSTRAP_PATH, ERROR_HEADER, HEALTH_PATH, PROOF_HEADER, PROOF_NONCE_HEADER, READY_PATH, REFRESH_PATH,
     REQUEST_ID_HEADER, SHOULD_RETRY_HEADER, TOKEN_EXPIRED_HEADER, TOKEN_PREFIX,
 };
 
+/// The settings that `GET /protocol` tells clients.
+pub(super) struct Described<'a> {
+    pub listen: &'a Listen,
+    /// Whether this process speaks TLS to clients.
+    pub has_tls: bool,
+    pub tokens: &'a TokenPolicy,
+    pub terms: &'a Terms,
+    pub enrolment: &'a Enrolment,
+    pub batches_and_files: &'a BatchesAndFiles,
+}
+
 /// The answer to `GET /protocol`.
 #[must_use]
-pub(super) fn describe(config: &Config) -> Value {
-    let objects = &config.batches_and_files;
+pub(super) fn describe(settings: &Described<'_>) -> Value {
+    let objects = settings.batches_and_files;
     let mut routes = RelayRoute::ALL.map(RelayRoute::name).to_vec();
     if objects.offered {
         routes.extend(ObjectRoute::ALL.map(ObjectRoute::name));
@@ -22,17 +36,17 @@ pub(super) fn describe(config: &Config) -> Value {
         "name": "valetkey",
         "version": env!("CARGO_PKG_VERSION"),
         "protocol_version": PROTOCOL_VERSION,
-        "bootstrap": { "path": BOOTSTRAP_PATH, "mode": config.enrolment.mode.as_str(), "device_keys": config.enrolment.keys.as_str() },
+        "bootstrap": { "path": BOOTSTRAP_PATH, "mode": settings.enrolment.mode.as_str(), "device_keys": settings.enrolment.keys.as_str() },
         "refresh": { "path": REFRESH_PATH },
         "health": { "live": HEALTH_PATH, "ready": READY_PATH },
-        "transport": transport(config),
+        "transport": transport(settings),
         "token": {
             "prefix": TOKEN_PREFIX,
-            "lifetime_seconds": config.tokens.lifetime.as_secs(),
+            "lifetime_seconds": settings.tokens.lifetime.as_secs(),
             "accepted_in": ["authorization", "x-api-key"],
         },
         "routes": routes,
-        "max_payload_bytes": config.listen.max_payload,
+        "max_payload_bytes": settings.listen.max_payload,
         "max_batch_bytes": objects.offered.then_some(objects.max_batch),
         "max_file_bytes": objects.offered.then_some(objects.max_file),
         "headers": {
@@ -48,20 +62,17 @@ pub(super) fn describe(config: &Config) -> Value {
 
 /// Where TLS ends, as far as the service knows: in this process, in front of it if `PROXY_BASE_URL` says so, or nowhere.
 /// Nowhere is no harm on loopback; beyond it tokens cross the network in the clear.
-fn transport(config: &Config) -> Value {
-    let in_front = || config.terms.base_url.as_deref().is_some_and(|url| url.starts_with("https://"));
-    let tls = match &config.tls {
-        Some(_) => Some("process"),
-        None => in_front().then_some("proxy"),
-    };
-    let in_the_clear = tls.is_none() && !config.listen.address.ip().is_loopback();
+fn transport(settings: &Described<'_>) -> Value {
+    let in_front = || settings.terms.base_url.as_deref().is_some_and(|url| url.starts_with("https://"));
+    let tls = if settings.has_tls { Some("process") } else { in_front().then_some("proxy") };
+    let in_the_clear = tls.is_none() && !settings.listen.address.ip().is_loopback();
     json!({ "tls": tls, "tokens_in_the_clear": in_the_clear })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::config::Flags;
+    use crate::service::config::{Config, Flags};
     use crate::service::tls::samples::until;
 
     fn said_by(flags: Flags) -> Value {
@@ -71,7 +82,16 @@ mod tests {
             bootstrap_mode: Some("closed".into()),
             ..flags
         };
-        describe(&Config::read(&flags).unwrap())["transport"].take()
+        let config = Config::read(&flags).unwrap();
+        let settings = Described {
+            listen: &config.listen,
+            has_tls: config.tls.is_some(),
+            tokens: &config.tokens,
+            terms: &config.terms,
+            enrolment: &config.enrolment,
+            batches_and_files: &config.batches_and_files,
+        };
+        describe(&settings)["transport"].take()
     }
 
     #[test]

@@ -8,9 +8,17 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::MissedTickBehavior;
 
-use super::config::RetentionConfig;
 use super::store::{Database, StoreError};
 use crate::clock::Clock;
+
+/// How long records are kept. `None` is for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetentionConfig {
+    /// `USAGE_RETENTION_DAYS`
+    pub usage: Option<Duration>,
+    /// `AUDIT_RETENTION_DAYS`
+    pub audit: Option<Duration>,
+}
 
 /// Deletes what is too old.
 pub(super) struct Retention {

@@ -1,11 +1,9 @@
 //! All routes on one page.
 
-mod objects;
-
 use http::Method;
 use http::header::{ALLOW, HeaderValue};
 
-pub(super) use self::objects::{BATCHES, FILES, ObjectRoute};
+use super::relay_route::{ObjectRoute, RelayRoute};
 use crate::transport::problem::Problem;
 use crate::wire::ErrorCode;
 use crate::wire::names::{BOOTSTRAP_PATH, HEALTH_PATH, PROTOCOL_PATH, READY_PATH, REFRESH_PATH};
@@ -29,21 +27,6 @@ pub(super) enum Route {
     Relay(RelayRoute),
 }
 
-/// A request that is passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RelayRoute {
-    /// `POST /v1/messages`
-    Messages,
-    /// `POST /v1/messages/count_tokens`
-    CountTokens,
-    /// `GET /v1/models`
-    Models,
-    /// `GET /v1/models/{id}`
-    Model,
-    /// What a device has upstream.
-    Object(ObjectRoute),
-}
-
 impl Route {
     /// The route as reports name it.
     #[must_use]
@@ -58,45 +41,6 @@ impl Route {
             Self::Relay(route) => route.name(),
         }
     }
-}
-
-impl RelayRoute {
-    /// Whether it counts as a request of its device: counting tokens and listing models costs nobody anything.
-    #[must_use]
-    pub(super) fn is_charged(self) -> bool {
-        match self {
-            Self::Messages => true,
-            Self::Object(route) => route.is_charged(),
-            Self::CountTokens | Self::Models | Self::Model => false,
-        }
-    }
-
-    /// The route as logs and `/protocol` name it.
-    #[must_use]
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Messages => "POST /v1/messages",
-            Self::CountTokens => "POST /v1/messages/count_tokens",
-            Self::Models => "GET /v1/models",
-            Self::Model => "GET /v1/models/{id}",
-            Self::Object(route) => route.name(),
-        }
-    }
-
-    /// Whether the body names a model.
-    #[must_use]
-    pub(super) fn names_model(self) -> bool {
-        matches!(self, Self::Messages | Self::CountTokens)
-    }
-
-    /// Whether the response states what it used.
-    #[must_use]
-    pub(super) fn is_metered(self) -> bool {
-        self == Self::Messages
-    }
-
-    /// All that are offered always.
-    pub(super) const ALL: [Self; 4] = [Self::Messages, Self::CountTokens, Self::Models, Self::Model];
 }
 
 /// Finds the route of a request whose path is in normal form. `with_objects` says whether batches and files are offered;

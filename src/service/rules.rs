@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::config::DeviceLimits;
+use super::limits::DeviceLimits;
 use crate::wire::DeviceId;
 
 /// What is said about one device; what is not said is as the token or the configuration says.

@@ -7,33 +7,40 @@ use std::path::Path;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use super::StartError;
 use crate::secret::Secret;
+
+/// The file with the signing secret cannot be read or made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use {path}, which keeps the signing secret: {source}")]
+pub struct SigningFileError {
+    path: String,
+    source: io::Error,
+}
 
 /// Reads the secret in `path`, or makes one there that only this user can read.
 ///
 /// # Errors
-/// [`StartError::SigningFile`]
-pub(super) fn load_or_create(path: &Path) -> Result<Secret, StartError> {
+/// [`SigningFileError`]
+pub(super) fn load_or_create(path: &Path) -> Result<Secret, SigningFileError> {
     let result = match fs::read_to_string(path) {
         Ok(text) => check(&text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
         Err(error) => Err(error),
     };
-    result.map_err(|source| StartError::SigningFile { path: path.display().to_string(), source })
+    result.map_err(|source| SigningFileError { path: path.display().to_string(), source })
 }
 
 /// Whether [`load_or_create`] would find a good secret, or a folder for a new one.
 ///
 /// # Errors
-/// [`StartError::SigningFile`]
-pub(super) fn look(path: &Path) -> Result<(), StartError> {
+/// [`SigningFileError`]
+pub(super) fn look(path: &Path) -> Result<(), SigningFileError> {
     let result = match fs::read_to_string(path) {
         Ok(text) => check(&text).map(drop),
         Err(error) if error.kind() == io::ErrorKind::NotFound => fs::metadata(folder_of(path)).map(drop),
         Err(error) => Err(error),
     };
-    result.map_err(|source| StartError::SigningFile { path: path.display().to_string(), source })
+    result.map_err(|source| SigningFileError { path: path.display().to_string(), source })
 }
 
 /// The folder that a path is in, the working folder if it names none.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::auth::Caller;
-use super::config::DeviceLimits;
+use super::limits::DeviceLimits;
 use super::revocation::Revocations;
 use super::rules::{DeviceRule, DeviceRules};
 use crate::transport::problem::Problem;
@@ -41,7 +41,7 @@ impl Standing {
 
     fn ruled(&self, caller: Arc<Caller>) -> (Arc<Caller>, Option<Arc<DeviceRule>>) {
         match self.rules.of(caller.device()) {
-            Some(rule) => (caller.ruled_by(&rule), Some(rule)),
+            Some(rule) => (overridden(caller, &rule), Some(rule)),
             None => (caller, None),
         }
     }
@@ -59,4 +59,21 @@ impl Standing {
         self.revocations.judge_new(&claims)?;
         Ok(claims)
     }
+}
+
+/// The caller as an administrator's rule describes it. What the rule does not say stays as it was signed.
+fn overridden(caller: Arc<Caller>, rule: &DeviceRule) -> Arc<Caller> {
+    let claims = caller.claims();
+    let same = |said: &Option<String>, signed: &Option<String>| said.is_none() || said == signed;
+    let same_models = rule.models.as_ref().is_none_or(|models| *models == claims.models);
+    if same(&rule.org, &claims.org) && same(&rule.user, &claims.user) && same_models {
+        return caller;
+    }
+    let claims = Claims {
+        org: rule.org.clone().or_else(|| claims.org.clone()),
+        user: rule.user.clone().or_else(|| claims.user.clone()),
+        models: rule.models.clone().unwrap_or_else(|| claims.models.clone()),
+        ..claims.clone()
+    };
+    Arc::new(caller.with_claims(claims))
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::error_reports::ReportsError;
 use super::limits::LimiterError;
 use super::otlp::OtlpError;
+use super::signing_file::SigningFileError;
 use super::store::{StartWriterError, StoreError};
 use crate::transport::tls::TlsSetupError;
 
@@ -21,13 +22,8 @@ pub enum StartError {
         source: io::Error,
     },
     /// The file with the signing secret cannot be read or made.
-    #[error("cannot use {path}, which keeps the signing secret: {source}")]
-    SigningFile {
-        /// The file.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    SigningFile(#[from] SigningFileError),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -43,7 +43,18 @@ pub use self::page::{Page, PageRequest};
 pub use self::revocations::{NewRevocation, Revocation, RevocationKind, Revocations};
 pub use self::usage::{Costs, Totals, TotalsBy, UsageFilter, UsageHistory, UsageRow};
 pub use self::writer::{StartWriterError, UsageCounters, UsageWriter, WriterSettings};
-use super::config::DatabaseUrl;
+use std::path::PathBuf;
+
+use crate::secret::Secret;
+
+/// A database.
+#[derive(Debug, Clone)]
+pub enum DatabaseUrl {
+    /// A file on this machine.
+    Sqlite(PathBuf),
+    /// PostgreSQL; the URL may hold a password.
+    Postgres(Secret),
+}
 
 /// Connections to the database. Clones share them. They belong to the runtime that opened them; a thread with a runtime
 /// of its own takes [`Database::separate`].

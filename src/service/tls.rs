@@ -25,6 +25,15 @@ pub use self::certificate_files::CertificateFiles;
 pub(super) use self::reload::follow;
 use crate::transport::serve::Entrance;
 
+/// TLS towards clients.
+#[derive(Debug)]
+pub struct TlsConfig {
+    /// `TLS_CERT_FILE` and `TLS_KEY_FILE`, whose changes take effect while the service runs.
+    pub files: CertificateFiles,
+    /// `TLS_HANDSHAKE_TIMEOUT`.
+    pub handshake_timeout: Duration,
+}
+
 /// Lets in who speaks TLS.
 pub(super) struct Tls {
     current: ArcSwap<Certificate>,

@@ -9,14 +9,47 @@ use http::{Request, Response, Version, response};
 use hyper::ext::ReasonPhrase;
 use memchr::memmem::Finder;
 
-use super::config::{UpstreamAuth, UpstreamConfig};
+use crate::secret::Secret;
 use crate::transport::connect::Connector;
+use crate::transport::connect::HttpVersion;
 use crate::transport::headers::strip_request;
 use crate::transport::hold::Held;
+use crate::transport::origin::Origin;
 use crate::transport::problem::Problem;
 use crate::transport::tls::{TlsSetupError, tls_config};
 use crate::transport::upstream::{Upstream, UpstreamBody, UpstreamError};
 use crate::wire::ErrorCode;
+use std::path::PathBuf;
+
+/// Where requests go and with which key.
+#[derive(Debug, Clone)]
+pub struct UpstreamConfig {
+    /// `ANTHROPIC_BASE_URL`.
+    pub origin: Origin,
+    /// `ANTHROPIC_API_KEY`: the secret that this product exists to keep.
+    pub key: Secret,
+    /// `UPSTREAM_AUTH_HEADER`.
+    pub auth: UpstreamAuth,
+    /// `UPSTREAM_HTTP_VERSION`.
+    pub version: HttpVersion,
+    /// `UPSTREAM_CA_FILE`: further roots to trust, PEM.
+    pub extra_roots: Option<PathBuf>,
+    /// `UPSTREAM_CONNECT_TIMEOUT`.
+    pub connect_timeout: Duration,
+    /// `UPSTREAM_FIRST_BYTE_TIMEOUT`: until the response's head.
+    pub first_byte_timeout: Duration,
+    /// `UPSTREAM_IDLE_TIMEOUT`: the longest silence inside a response.
+    pub idle_timeout: Duration,
+}
+
+/// Which header carries the real key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamAuth {
+    /// `x-api-key`, as in Anthropic's own samples.
+    ApiKey,
+    /// `Authorization: Bearer`.
+    Bearer,
+}
 
 /// Makes upstream requests out of clients' requests.
 pub(super) struct KeySwap {

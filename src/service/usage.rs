@@ -13,6 +13,7 @@ mod meter;
 mod record;
 mod sse;
 mod tokens;
+mod usage_object;
 
 pub use batch_item::{BATCH_ROUTE, BatchItem};
 pub(super) use decode::Decoder;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use valetkey::service::config::{DatabaseUrl, Flags};
+use valetkey::service::config::Flags;
+use valetkey::service::store::DatabaseUrl;
 use valetkey::service::store::{NewRevocation, RevocationKind};
 
 use crate::support::database::TestDatabase;

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use valetkey::service::config::DeviceLimits;
+use valetkey::service::limits::DeviceLimits;
 use valetkey::service::limits::{Limit, Limiter};
 use valetkey::wire::DeviceId;
 

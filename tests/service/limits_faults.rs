@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use valetkey::secret::Secret;
-use valetkey::service::config::DeviceLimits;
+use valetkey::service::limits::DeviceLimits;
 use valetkey::service::limits::{InstanceSettings, Limiter, RedisFault, Store};
 use valetkey::wire::DeviceId;
 

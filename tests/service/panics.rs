@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 use std::process::Command;
 
 use serde_json::Value;
-use valetkey::service::config::LogConfig;
+use valetkey::service::log::LogConfig;
 use valetkey::service::log::{self, LineQueue};
 use valetkey::service::panics;
 use valetkey::service::usage::Ended;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tempfile::TempDir;
-use valetkey::service::config::DatabaseUrl;
+use valetkey::service::store::DatabaseUrl;
 use valetkey::service::store::{Database, PageRequest, UsageFilter, UsageRow};
 
 use crate::process::{Process, run};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use valetkey::service::config::DatabaseUrl;
+use valetkey::service::store::DatabaseUrl;
 use valetkey::service::store::{Database, UsageCounters, WriterSettings};
 
 use crate::support::database::{device, record};

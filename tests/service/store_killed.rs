@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use valetkey::service::config::DatabaseUrl;
+use valetkey::service::store::DatabaseUrl;
 
 use crate::support::database::{TestDatabase, device, record};
 use crate::support::usage_writer::{request_ids, until, writer, writer_of};

@@ -4,7 +4,7 @@ use std::fs;
 
 use sqlx::{AnyConnection, Connection, Executor, Row};
 use valetkey::secret::Secret;
-use valetkey::service::config::DatabaseUrl;
+use valetkey::service::store::DatabaseUrl;
 use valetkey::service::store::{Database, Inspection, StoreError, inspect};
 
 use crate::support::database::{TestDatabase, at, device, row};

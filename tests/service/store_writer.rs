@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use sqlx::{Connection, Executor};
-use valetkey::service::config::DatabaseUrl;
+use valetkey::service::store::DatabaseUrl;
 use valetkey::service::store::{TotalsBy, UsageCounters, UsageFilter, UsageRow, UsageWriter, WriterSettings};
 
 use crate::support::database::{TestDatabase, at, device, record, row};

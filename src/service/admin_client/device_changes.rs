@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::failure::Failure;
 use crate::service::admin::{DeviceChange, LimitsView};
 use crate::service::budgets::{Limits, amount};
-use crate::service::config::{PatternFault, check_pattern};
+use crate::service::model_pattern::{PatternFault, check_pattern};
 use crate::service::money::MicroDollars;
 use crate::wire::DeviceId;
 

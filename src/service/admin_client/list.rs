@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::connection::Connection;
 use super::failure::Failure;
-use super::screen::{Screen, note};
+use super::notice::note;
+use super::screen::Screen;
 use super::table::Column;
 use crate::service::store::PageRequest;
 

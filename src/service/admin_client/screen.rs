@@ -82,12 +82,6 @@ impl Screen {
     }
 }
 
-/// A word to the person, on standard error.
-pub(super) fn note(text: &str) {
-    // If it cannot be written, the exit code is all there is to say.
-    let _ = writeln!(io::stderr(), "valetkey: {text}");
-}
-
 fn write(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::Output)

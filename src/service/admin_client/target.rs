@@ -6,7 +6,7 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
-use super::screen::note;
+use super::notice::note;
 use crate::secret::Secret;
 use crate::service::admin::may_be_called;
 use crate::transport::origin::Origin;

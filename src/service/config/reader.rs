@@ -19,12 +19,16 @@ use http::HeaderValue;
 use tracing::level_filters::LevelFilter;
 
 use super::sources::Places;
-use super::{
-    BootstrapMode, ConfigProblem, DeviceKeyPolicy, Enrolment, Flags, Listen, LogConfig, TokenPolicy, UpstreamAuth,
-    UpstreamConfig, check_pattern, is_local,
-};
+use super::{ConfigProblem, Flags, is_local};
 use crate::secret::Secret;
+use crate::service::auth::TokenPolicy;
+use crate::service::device_keys::DeviceKeyPolicy;
 use crate::service::issue::Terms;
+use crate::service::issue::{BootstrapMode, Enrolment};
+use crate::service::listen::Listen;
+use crate::service::log::LogConfig;
+use crate::service::model_pattern::check_pattern;
+use crate::service::upstream::{UpstreamAuth, UpstreamConfig};
 use crate::service::weakness::weakness;
 use crate::transport::connect::HttpVersion;
 use crate::transport::origin::Origin;

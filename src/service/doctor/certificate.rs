@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use super::Finding;
 use super::finding::whole;
 use crate::clock::Clock;
-use crate::service::config::UpstreamConfig;
+use crate::service::upstream::UpstreamConfig;
 use crate::transport::tls::{TlsSetupError, would_trust};
 
 /// The certificates have passed today; this is about the days to come.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::finding::whole;
 use super::{Finding, certificate};
 use crate::clock::Clock;
-use crate::service::config::UpstreamConfig;
+use crate::service::upstream::UpstreamConfig;
 use crate::transport::connect::{ConnectError, Connector};
 
 /// Connects once. The connector has a limit of its own.

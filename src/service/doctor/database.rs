@@ -3,7 +3,7 @@
 use super::Finding;
 use super::finding::whole;
 use crate::service::check;
-use crate::service::config::DatabaseUrl;
+use crate::service::store::DatabaseUrl;
 use crate::service::store::{self, Inspection, StoreError};
 
 /// Opens it, and neither makes it nor changes its tables.

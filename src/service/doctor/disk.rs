@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::Finding;
-use crate::service::config::DatabaseUrl;
 use crate::service::signing_file::folder_of;
+use crate::service::store::DatabaseUrl;
 use crate::service::store::WriterSettings;
 
 /// Looks at the disk with the spill folder, which is the database file's when there is one.

@@ -5,8 +5,8 @@ use http::StatusCode;
 use super::finding::whole;
 use super::{Finding, upstream_clock};
 use crate::clock::Clock;
-use crate::service::config::UpstreamConfig;
 use crate::service::upstream;
+use crate::service::upstream::UpstreamConfig;
 use crate::transport::connect::Connector;
 
 /// Asks for one model. The answer also tells the upstream's time.

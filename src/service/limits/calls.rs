@@ -11,9 +11,11 @@ use redis::{Cmd, Pipeline, RedisError, RedisResult, Value, cmd};
 use super::device::{ASK_AGAIN, Demand, MINUTE, name_of};
 use super::fault::RedisFault;
 use super::lease::Place;
-use super::notes::Entry;
 use super::{Denied, Limit};
 use crate::wire::DeviceId;
+
+/// A stream's entry: its id, and what is in it by turns of name and value.
+pub(super) type Entry = (String, Vec<String>);
 
 /// Asks whether a request is admitted, and in which slot it counts: one round trip.
 pub(super) async fn admit(

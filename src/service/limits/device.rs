@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::window::{Slot, Window};
 use super::{Denied, Limit};
-use crate::service::config::DeviceLimits;
+use crate::service::limits::DeviceLimits;
 use crate::wire::DeviceId;
 
 /// One device. It lives as long as a request of it is open or something of it counts.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis::{Pipeline, RedisResult};
 use tokio::time::Instant;
 
-use super::calls;
+use super::calls::{self, Entry};
 use super::exchange::Ear;
 use super::fault::RedisFault;
 use crate::wire::DeviceId;
@@ -29,9 +29,6 @@ struct Read {
 
 /// Notes about a few devices, for one call.
 pub(super) struct Round(Vec<(DeviceId, Vec<String>)>);
-
-/// A stream's entry: its id, and what is in it by turns of name and value.
-pub(super) type Entry = (String, Vec<String>);
 
 impl Notes {
     /// Takes a note along. Those that are too many are not told.

@@ -17,7 +17,7 @@ use super::call::{Calls, of_our_own};
 use crate::clock::Clock;
 use crate::service::money::MicroDollars;
 use crate::service::prices::Prices;
-use crate::service::router::BATCHES;
+use crate::service::relay_route::BATCHES;
 use crate::service::store::{OwnedObject, StoreError, UsageRow};
 use crate::service::usage::{UsageRecord, UsageSink};
 use crate::transport::connect::Connector;

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version, response};
 use serde::Deserialize;
 
-use crate::service::config::UpstreamConfig;
+use crate::service::upstream::UpstreamConfig;
 use crate::service::upstream::{KeySwap, problem};
 use crate::transport::headers::strip_upstream_response;
 use crate::transport::hold::Held;

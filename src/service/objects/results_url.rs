@@ -4,7 +4,7 @@ use bytes::Bytes;
 use memchr::memmem;
 use serde::Deserialize;
 
-use crate::service::router::BATCHES;
+use crate::service::relay_route::BATCHES;
 
 /// A batch whose `results_url` is a path. The SDKs fetch that address as it is, and the upstream's own one would take them
 /// past this service, with a token that is worth nothing there; a path they resolve where they asked. Nothing else of

@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
-use crate::service::config::OtlpConfig;
+use crate::service::otlp::OtlpConfig;
 use crate::service::side_client::side_client;
 
 /// Sends to one collector.

@@ -9,7 +9,7 @@ use sqlx::{AnyConnection, Connection, Executor, Row};
 
 use super::error::StoreError;
 use super::{address, postgres, schema, sqlite};
-use crate::service::config::DatabaseUrl;
+use crate::service::store::DatabaseUrl;
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use sqlx::migrate::{Migration, MigrationSource, MigrationType, Migrator};
 
 use super::error::StoreError;
 use super::{Database, postgres};
-use crate::service::config::DatabaseUrl;
+use crate::service::store::DatabaseUrl;
 
 /// Applies what is missing.
 pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), StoreError> {

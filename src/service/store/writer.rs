@@ -25,8 +25,8 @@ use self::queue::{Entry, Queue};
 use self::spill::Spill;
 use super::{Database, StoreError};
 use crate::clock::Clock;
-use crate::service::config::DatabaseUrl;
 use crate::service::money::MicroDollars;
+use crate::service::store::DatabaseUrl;
 use crate::service::usage::{UsageRecord, UsageSink};
 
 /// Takes usage records on behalf of the database.

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use super::{Certificate, CertificateFault, CertificateFiles, Tls};
 use crate::clock::Clock;
-use crate::service::config::TlsConfig;
 use crate::service::reload::{Content, Follower};
+use crate::service::tls::TlsConfig;
 
 /// TLS as it is configured, and what keeps its certificate as the files have it.
 pub(in crate::service) fn follow(config: TlsConfig, clock: Arc<dyn Clock>) -> (Arc<Tls>, Follower) {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::iterations::shared;
-use super::tokens::Usage;
+use super::usage_object::Usage;
 use super::{Ended, Share, Tokens};
 use crate::service::prices::Conditions;
 
@@ -44,7 +44,7 @@ impl BatchItem {
         let (mut tokens, mut shares) = (Tokens::default(), Vec::new());
         let mut conditions = Conditions { batch: true, ..Conditions::default() };
         if let Some(usage) = &usage {
-            tokens.merge(usage);
+            tokens.merge(&usage.counts());
             usage.describe(&mut conditions);
             (tokens, shares) = shared(model.as_deref(), tokens, usage.iterations());
         }

@@ -46,7 +46,7 @@ impl Iteration {
 
     fn tokens(&self) -> Tokens {
         let mut tokens = Tokens::default();
-        tokens.merge_counts(&Counts {
+        tokens.merge(&Counts {
             input: self.input_tokens,
             output: self.output_tokens,
             cache_read: self.cache_read_input_tokens,

@@ -8,7 +8,7 @@ use super::decode::Decoder;
 use super::iterations::shared;
 use super::record::{Ended, Recording, UsageRecord};
 use super::sse::SseScanner;
-use super::tokens::Usage;
+use super::usage_object::Usage;
 use crate::service::json::{Found, ObjectScanner};
 use crate::transport::headers::is_media_type;
 use crate::transport::relay::{Ending, Tap};
@@ -129,7 +129,7 @@ impl Reader {
                 record.model_answered = parsed(object.scanner.found(MODEL));
                 match parsed::<Usage>(object.scanner.found(USAGE)) {
                     Some(usage) => {
-                        record.tokens.merge(&usage);
+                        record.tokens.merge(&usage.counts());
                         usage.describe(&mut record.conditions);
                         let model = record.model_answered.as_deref();
                         (record.tokens, record.shares) = shared(model, record.tokens, usage.iterations());

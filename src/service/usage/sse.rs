@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::Tokens;
 use super::iterations::Iteration;
 use super::lenient::Text;
-use super::tokens::Usage;
+use super::usage_object::Usage;
 use crate::service::prices::Conditions;
 
 /// What a message stream has said so far.
@@ -171,7 +171,7 @@ impl SseScanner {
 
     fn merge(&mut self, usage: Option<&Usage>) -> bool {
         let Some(usage) = usage else { return false };
-        self.seen.tokens.merge(usage);
+        self.seen.tokens.merge(&usage.counts());
         usage.describe(&mut self.seen.conditions);
         if !usage.iterations().is_empty() {
             self.seen.iterations = usage.iterations().to_vec();

@@ -3,9 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::count::Count;
-use super::iterations::{Iteration, Iterations};
-use super::lenient::{Object, Text};
-use crate::service::prices::Conditions;
 
 /// What the upstream counted. Every counter is the last value that was sent for it: usage in a stream is cumulative
 /// (Anthropic API, streaming messages).
@@ -22,28 +19,6 @@ pub struct Tokens {
     pub cache_write_1h_tokens: u64,
     /// Input read from the cache.
     pub cache_read_tokens: u64,
-}
-
-/// A usage object of the API, as far as it is counted here.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Usage {
-    input_tokens: Count,
-    output_tokens: Count,
-    cache_read_input_tokens: Count,
-    cache_creation_input_tokens: Count,
-    cache_creation: Object<CacheCreation>,
-    iterations: Iterations,
-    speed: Text,
-    inference_geo: Text,
-    server_tool_use: Object<ServerTools>,
-}
-
-/// Tools that the upstream has used.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ServerTools {
-    web_search_requests: Count,
 }
 
 /// Cache writes by lifetime.
@@ -63,28 +38,6 @@ pub(super) struct Counts<'a> {
     pub(super) split: Option<&'a CacheCreation>,
 }
 
-impl Usage {
-    /// Whether it states output tokens, which the last event of a stream does.
-    pub(super) fn has_output(&self) -> bool {
-        self.output_tokens.0.is_some()
-    }
-
-    /// Adds to `conditions` what it says of how the request was served. The first event of a stream says it, but for the
-    /// searches, of which the last one has all.
-    pub(super) fn describe(&self, conditions: &mut Conditions) {
-        conditions.fast |= self.speed.0.as_deref() == Some("fast");
-        conditions.us |= self.inference_geo.0.as_deref() == Some("us");
-        if let Some(ServerTools { web_search_requests: Count(Some(searches)) }) = self.server_tool_use.0 {
-            conditions.web_searches = searches;
-        }
-    }
-
-    /// What else worked on the answer.
-    pub(super) fn iterations(&self) -> &[Iteration] {
-        &self.iterations.0
-    }
-}
-
 impl Tokens {
     /// One count for each kind that has a price of its own: input, output, cache writes for five minutes and for an hour,
     /// cache reads.
@@ -98,22 +51,11 @@ impl Tokens {
         ]
     }
 
-    /// Takes over what `usage` says; a field that is absent, null or no count keeps its earlier value.
+    /// Takes over what `counts` say; a field that is absent, null or no count keeps its earlier value.
     ///
     /// Only the first event of a stream splits cache writes by lifetime. When a later total exceeds the split, the rest
     /// counts as five minutes, the cheaper lifetime and the API's default.
-    pub(super) fn merge(&mut self, usage: &Usage) {
-        self.merge_counts(&Counts {
-            input: usage.input_tokens,
-            output: usage.output_tokens,
-            cache_read: usage.cache_read_input_tokens,
-            cache_write: usage.cache_creation_input_tokens,
-            split: usage.cache_creation.0.as_ref(),
-        });
-    }
-
-    /// The same for the counts of one object.
-    pub(super) fn merge_counts(&mut self, counts: &Counts<'_>) {
+    pub(super) fn merge(&mut self, counts: &Counts<'_>) {
         let overwrite = |field: &mut u64, Count(value): Count| *field = value.unwrap_or(*field);
         overwrite(&mut self.input_tokens, counts.input);
         overwrite(&mut self.output_tokens, counts.output);
@@ -164,10 +106,12 @@ impl Tokens {
 mod tests {
     use serde_json::json;
 
+    use super::super::usage_object::Usage;
     use super::*;
 
     fn merge(tokens: &mut Tokens, usage: serde_json::Value) {
-        tokens.merge(&serde_json::from_value(usage).unwrap());
+        let usage: Usage = serde_json::from_value(usage).unwrap();
+        tokens.merge(&usage.counts());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::state;
 use crate::service::admin::fault::Fault;
 use crate::service::budgets::Limits;
-use crate::service::config::check_pattern;
+use crate::service::model_pattern::check_pattern;
 use crate::service::object_of::ObjectOf;
 use crate::service::store::DevicePatch;
 

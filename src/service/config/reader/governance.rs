@@ -9,10 +9,16 @@ use ipnet::IpNet;
 
 use super::{DEFAULT_DATABASE, Reader, is_local, list, set, sqlite_file, weakness};
 use crate::secret::Secret;
-use crate::service::config::{
-    AdminConfig, BatchesAndFiles, BootstrapLimits, BootstrapMode, DatabaseUrl, DeviceLimits, Flags, LeakConfig,
-    LeakMode, RetentionConfig, Stores,
-};
+use crate::service::admin::AdminConfig;
+use crate::service::bootstrap_guard::BootstrapLimits;
+use crate::service::config::Flags;
+use crate::service::control::Stores;
+use crate::service::issue::BootstrapMode;
+use crate::service::leak::{LeakConfig, LeakMode};
+use crate::service::limits::DeviceLimits;
+use crate::service::objects::BatchesAndFiles;
+use crate::service::retention::RetentionConfig;
+use crate::service::store::DatabaseUrl;
 
 impl Reader {
     pub(in crate::service::config) fn limits(&mut self, flags: &Flags) -> DeviceLimits {

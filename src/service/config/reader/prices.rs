@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::{Reader, set};
-use crate::service::config::{Flags, PriceList};
+use crate::service::config::Flags;
+use crate::service::prices::PriceList;
 use crate::service::prices::Prices;
 use crate::service::text_file::TextFile;
 

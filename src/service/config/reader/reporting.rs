@@ -5,7 +5,9 @@ use percent_encoding::percent_decode_str;
 use sentry::types::Dsn;
 
 use super::{Reader, list, set};
-use crate::service::config::{Flags, OtlpConfig, SentryConfig};
+use crate::service::config::Flags;
+use crate::service::error_reports::SentryConfig;
+use crate::service::otlp::OtlpConfig;
 use crate::transport::origin::Origin;
 
 impl Reader {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::{DEFAULT_DATABASE, Reader, is_local, set, sqlite_file, weakness};
 use crate::secret::Secret;
-use crate::service::config::{Flags, SigningSecret};
+use crate::service::config::Flags;
+use crate::service::keyring::SigningSecret;
 use crate::service::keyring::{KeyFile, KeyFileFault, KeyList};
 
 impl Reader {

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::{Reader, set};
-use crate::service::config::{Flags, TlsConfig};
+use crate::service::config::Flags;
+use crate::service::tls::TlsConfig;
 use crate::service::tls::{CertificateFiles, Part};
 
 impl Reader {

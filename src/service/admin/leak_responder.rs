@@ -4,16 +4,14 @@
 use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::{Leaks, Suspicion};
-use crate::service::admin::Desk;
-use crate::service::config::LeakMode;
+use super::desk::Desk;
+use crate::service::leak::{LeakMode, LeakResponse, Leaks, Suspicion};
 use crate::service::store::{NewAuditEntry, NewRevocation, Outcome, RevocationKind, StoreError};
 
 /// Acts on suspicions.
@@ -60,24 +58,24 @@ impl Responder {
     async fn respond(&mut self, suspicion: &Suspicion) {
         let device = &suspicion.device;
         let ended = self.desk.standing.revocations.tokens_ended_before(device);
-        let Some(action) = action(self.leaks.mode, self.can_enrol, ended, suspicion.at) else { return };
-        if !may_act(&mut self.done, self.leaks.devices.len(), suspicion.at) {
-            count(&self.leaks.tally.withheld);
+        let Some(action) = action(self.leaks.mode(), self.can_enrol, ended, suspicion.at) else { return };
+        if !may_act(&mut self.done, self.leaks.watched(), suspicion.at) {
+            self.leaks.count(LeakResponse::Withheld);
             tracing::error!(%device, "So many devices are suspected that TRUSTED_PROXIES may be wrong; nothing is done");
             return;
         }
         let mut pauses = PAUSES.into_iter();
         while let Err(error) = self.act(action, suspicion).await {
             let Some(pause) = pauses.next() else {
-                count(&self.leaks.tally.failed);
+                self.leaks.count(LeakResponse::Failed);
                 tracing::error!(%device, %error, "A suspected device could not be stopped");
                 return;
             };
             sleep(pause).await;
         }
         match action {
-            Action::EndTokens => count(&self.leaks.tally.refreshed),
-            Action::Revoke => count(&self.leaks.tally.revoked),
+            Action::EndTokens => self.leaks.count(LeakResponse::Refreshed),
+            Action::Revoke => self.leaks.count(LeakResponse::Revoked),
         }
         tracing::warn!(%device, action = action.name(), "A suspected device was stopped");
     }
@@ -139,10 +137,6 @@ fn may_act(done: &mut VecDeque<u64>, watched: usize, now: u64) -> bool {
         done.push_back(now);
     }
     may
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 fn entry(action: Action, suspicion: &Suspicion) -> NewAuditEntry {

@@ -9,8 +9,7 @@ use std::path::PathBuf;
 
 use tokio::time::MissedTickBehavior;
 
-use super::sources::differing;
-use super::{Config, ConfigProblem, Flags, Sources};
+use super::config::{Config, ConfigProblem, Flags, Sources, differing};
 use crate::secret::Secret;
 use crate::service::live::{Live, is_changeable};
 use crate::service::reload::{BETWEEN_LOOKS, ReloadSignal, Reloading, SETTLE};

@@ -78,7 +78,7 @@ impl ObjectRoute {
 
     /// The routes of a path in normal form, one for each method; none if it is no path of these.
     #[must_use]
-    pub(super) fn at(path: &str) -> &'static [Self] {
+    pub(in crate::service) fn at(path: &str) -> &'static [Self] {
         if let Some(below) = path.strip_prefix(BATCHES) {
             return match segments(below) {
                 Some(("", None)) => &[Self::CreateBatch, Self::ListBatches],
@@ -108,7 +108,7 @@ impl ObjectRoute {
 
     /// Whether a request is for it.
     #[must_use]
-    pub(super) fn takes(self, method: &Method) -> bool {
+    pub(in crate::service) fn takes(self, method: &Method) -> bool {
         method.as_str() == self.method()
     }
 
