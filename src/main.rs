@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use valetkey::clock::SystemClock;
-use valetkey::service::admin_client;
+use valetkey::service::Ports;
+use valetkey::service::Running;
+use valetkey::service::Service;
+use valetkey::service::StartError;
+use valetkey::service::admin::cli;
 use valetkey::service::config::{Config, Given};
-use valetkey::service::error_reports::ErrorReports;
-use valetkey::service::log::{self, LineQueue, UsageLines};
-use valetkey::service::stop_signals::StopSignals;
-use valetkey::service::{Ports, Running, Service, StartError, panics};
+use valetkey::service::run::stop_signals::StopSignals;
+use valetkey::service::telemetry::error_reports::ErrorReports;
+use valetkey::service::telemetry::log::{self, LineQueue, UsageLines};
+use valetkey::service::telemetry::panics;
 use valetkey::transport::shutdown::{self, Phase, ShutdownTrigger};
 
 use self::command_line::{check, doctor, misused, refuse, say};
@@ -45,8 +49,8 @@ enum Command {
         given: Box<Given>,
     },
     /// Govern a running service through its admin listener
-    #[command(after_help = admin_client::EXIT_CODES)]
-    Admin(Box<admin_client::Arguments>),
+    #[command(after_help = cli::EXIT_CODES)]
+    Admin(Box<cli::Arguments>),
 }
 
 fn main() -> ExitCode {
@@ -61,7 +65,7 @@ fn main() -> ExitCode {
         },
         Command::Check(given) => check(&given.0),
         Command::Doctor { given, json } => doctor(&given.0, json),
-        Command::Admin(arguments) => admin_client::run(*arguments),
+        Command::Admin(arguments) => cli::run(*arguments),
     }
 }
 

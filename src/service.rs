@@ -1,193 +1,126 @@
 //! The remote service: checks wrapper tokens, swaps in the real key, relays and meters.
 //!
-//! In the order of a request: [`router`] → [`pipeline`] → [`auth`] → [`model`] → [`upstream`] → [`usage`]. Tokens come
-//! from [`issue`], signed by [`keyring`].
+//! The rooms stand in reading order, and so do the modules in each: a room imports only rooms above it (`tests/rooms`
+//! holds that). A request comes in through [`http`], is judged by [`token`] and [`govern`] on the page
+//! [`relay::pipeline`], and leaves a record of [`meter`]. [`run`] builds everything and hands each part what it works with.
 
-pub mod admin;
-pub mod admin_client;
-mod admitted;
-mod assembly;
-pub mod auth;
-pub mod bootstrap_guard;
-pub mod breaker;
-mod budget_gate;
-pub mod budgets;
-pub mod check;
-mod client_address;
+#![allow(missing_docs, reason = "the service is a program: only the binary and the tests use it")]
+
+/// What knows nothing of the product: JSON that streams by, files that are watched, queues, windows of time.
+pub mod base {
+    pub mod batch_queue;
+    pub mod http_client;
+    pub mod json;
+    pub mod strict_object;
+    pub mod text_file;
+    pub mod trace_context;
+    pub mod watched_file;
+    pub mod window;
+}
+
+/// What a request used, and what that costs.
+pub mod meter {
+    pub mod money;
+    pub mod prices;
+    pub mod usage;
+}
+
+/// What the service tells of itself: log, metrics, traces, reports of faults.
+pub mod telemetry {
+    pub mod error_reports;
+    pub mod log;
+    pub mod metrics;
+    pub mod otlp;
+    pub mod panics;
+}
+
+/// Is this token genuine? Keys, verification, the models a token is for.
+pub mod token {
+    pub mod cache;
+    pub mod keyring;
+    pub mod model_pattern;
+    pub mod secret_strength;
+    pub mod verify;
+}
+
+/// May this caller do it now? Overrides, revocations, limits, budgets, the breaker, leaks.
+pub mod govern {
+    pub mod access;
+    pub mod breaker;
+    pub mod budgets;
+    pub mod leak;
+    pub mod limits;
+    pub mod overrides;
+    pub mod revocation;
+}
+
+/// SQLite or PostgreSQL, and the copies of it that requests are judged by.
+pub mod store {
+    pub mod database;
+    pub mod policy_sync;
+    pub mod retention;
+    pub mod spent_loader;
+}
+
+/// Which device gets a token: enrolment, proofs of keys, limits of `/bootstrap`.
+pub mod enrol {
+    pub mod db_requests;
+    pub mod device_keys;
+    pub mod enrolment_limits;
+    pub mod issuer;
+    pub mod signing_file;
+}
+
+/// The way of a request up and of its answer down, batches and files included.
+pub mod relay {
+    pub mod batches;
+    pub mod budget_gate;
+    pub mod gates;
+    pub mod key_swap;
+    pub mod model;
+    pub mod pipeline;
+    pub mod route;
+    pub mod stake;
+}
+
+/// The listener of clients: routes, addresses, TLS, `/protocol`, and the handler that begins and ends each request.
+pub mod http {
+    pub mod client_address;
+    pub mod handler;
+    pub mod listen;
+    pub mod protocol;
+    pub mod routes;
+    pub mod tls;
+}
+
+/// The admin API and the command line that calls it.
+pub mod admin {
+    pub mod api;
+    pub mod cli;
+}
+
+/// From flags, variables and a file to the settings of the parts.
 pub mod config;
-mod config_reload;
-pub mod control;
-pub mod device_keys;
-pub mod doctor;
-mod endpoint;
-mod enquiries;
-pub mod error_reports;
-mod gates;
-mod gathering;
-pub mod issue;
-mod json;
-pub mod keyring;
-pub mod leak;
-pub mod limits;
-pub mod listen;
-mod live;
-pub mod log;
-pub mod metrics;
-mod model;
-pub(crate) mod model_pattern;
-pub mod money;
-mod object_of;
-pub mod objects;
-pub mod otlp;
-pub mod panics;
-mod pipeline;
-pub mod prices;
-mod protocol;
-mod relay_route;
-mod reload;
-pub mod retention;
-pub mod revocation;
-mod router;
-pub mod rules;
-mod running;
-mod side_client;
-mod signing_file;
-mod spending;
-mod stake;
-pub mod standing;
-mod start_error;
-pub mod stop_signals;
-pub mod store;
-mod sync;
-mod text_file;
-pub mod tls;
-pub mod trace_context;
-pub mod upstream;
-pub mod usage;
-mod weakness;
-mod worker;
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use self::admin::{Desk, Responder};
-use self::config_reload::ConfigReload;
-use self::control::Control;
-use self::endpoint::{Endpoint, Parts};
-use self::error_reports::ErrorReports;
-use self::keyring::KeyRing;
-use self::listen::Listen;
-use self::objects::Biller;
-use self::otlp::Otlp;
-use self::pipeline::Worker;
-use self::reload::Follower;
-pub use self::running::Running;
-pub use self::start_error::StartError;
-use self::usage::UsageSink;
-use crate::clock::Clock;
-use crate::transport::connect::Connector;
-use crate::transport::serve::ServeLimits;
-use crate::transport::shutdown::Shutdown;
-
-/// What the service uses of the world; tests pass their own.
-pub struct Ports {
-    /// Wall-clock time.
-    pub clock: Arc<dyn Clock>,
-    /// Where usage records go.
-    pub usage: Arc<dyn UsageSink>,
-    /// Where faults of the service's own are reported, if anywhere.
-    pub reports: Option<Arc<ErrorReports>>,
+/// Builds every part once, runs the threads, reloads and stops.
+pub mod run {
+    pub mod background;
+    pub mod build;
+    pub mod config_reload;
+    pub mod handle;
+    pub mod reload;
+    pub mod service;
+    pub mod start_error;
+    pub mod stop_signals;
+    pub mod worker;
 }
 
-/// A service that is bound and not yet serving.
-pub struct Service {
-    listener: std::net::TcpListener,
-    listen: Listen,
-    connector: Connector,
-    parts: Arc<Parts>,
-    keys: Arc<KeyRing>,
-    followers: Vec<Follower>,
-    config_reload: Option<ConfigReload>,
-    otlp: Option<Arc<Otlp>>,
-    control: Control,
-    desk: Desk,
-    /// None when batches are not offered.
-    biller: Option<Arc<Biller>>,
-    responder: Responder,
+/// What is wrong with a configuration (`check`) or with a set-up (`doctor`).
+pub mod diagnose {
+    pub mod check;
+    pub mod doctor;
 }
 
-impl Service {
-    /// The address it is bound to.
-    ///
-    /// # Panics
-    /// Never: the socket is bound.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.listener.local_addr().expect("the listener is bound")
-    }
-
-    /// The address of the admin listener.
-    #[must_use]
-    pub fn admin_address(&self) -> SocketAddr {
-        self.control.opened.address
-    }
-
-    /// The origin to reach it at, from where its address is good.
-    #[must_use]
-    pub fn url(&self) -> String {
-        let scheme = if self.desk.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", self.address())
-    }
-
-    /// The origin of the admin listener.
-    #[must_use]
-    pub fn admin_url(&self) -> String {
-        let address = self.admin_address();
-        let scheme = if admin::tls_at(address, self.desk.tls.as_ref()).is_some() { "https" } else { "http" };
-        format!("{scheme}://{address}")
-    }
-
-    /// The keys that sign and verify tokens, and what is counted about them.
-    #[must_use]
-    pub fn keys(&self) -> Arc<KeyRing> {
-        Arc::clone(&self.keys)
-    }
-
-    /// What sends traces and metrics, if anything does.
-    #[must_use]
-    pub fn otlp(&self) -> Option<Arc<Otlp>> {
-        self.otlp.clone()
-    }
-
-    /// Serves on its own threads until `shutdown` says otherwise. The handle ends when every worker has.
-    ///
-    /// # Errors
-    /// [`StartError::Worker`]
-    pub fn start(self, shutdown: &Shutdown) -> Result<Running, StartError> {
-        if let Some(tls) = &self.desk.tls {
-            tls.tell_if_expired(self.desk.clock.now());
-        }
-        let config = self.config_reload.map(ConfigReload::start).transpose().map_err(StartError::Worker)?;
-        let followers = self.followers;
-        // If nothing is followed this still listens for SIGHUP, which would end the process.
-        let files = (config.is_none() || !followers.is_empty()).then(|| reload::start(followers));
-        let files = files.transpose().map_err(StartError::Worker)?;
-        let reloading = config.into_iter().chain(files).collect();
-        let limits = ServeLimits::new(self.listen.max_connections, self.listen.request_timeout)
-            .with_write_stall(self.listen.client_read_timeout);
-        let workers = (0..self.listen.workers)
-            .map(|number| {
-                let listener = self.listener.try_clone()?;
-                let open = self.desk.standing.revocations.for_worker();
-                let worker = Worker::new(self.connector.clone(), open, shutdown.clone());
-                let endpoint = Endpoint::new(Arc::clone(&self.parts), worker);
-                let tls = self.desk.tls.clone();
-                worker::start(number, listener, tls, endpoint, limits.clone(), shutdown.clone())
-            })
-            .collect::<io::Result<_>>()
-            .map_err(StartError::Worker)?;
-        let control = self.control.start(self.desk, (self.biller, self.responder), shutdown.clone());
-        Ok(Running { workers, reloading, control, otlp: self.otlp })
-    }
-}
+pub use self::run::handle::Running;
+pub use self::run::service::{Ports, Service};
+pub use self::run::start_error::StartError;

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use valetkey::service::check;
 use valetkey::service::config::{Config, Flags};
+use valetkey::service::diagnose::check;
 
 use super::{print, refuse, say};
 

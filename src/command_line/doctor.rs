@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 use valetkey::clock::SystemClock;
 use valetkey::service::config::{Config, Flags};
-use valetkey::service::doctor::{self, Finding, Verdict};
+use valetkey::service::diagnose::doctor::{self, Finding, Verdict};
 
 use super::{EX_USAGE, print, say};
 

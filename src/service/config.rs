@@ -19,22 +19,22 @@ pub use self::given::Given;
 use self::reader::Reader;
 pub(super) use self::shown::shown;
 pub(super) use self::sources::{Sources, differing};
-use super::admin::AdminConfig;
-use super::auth::TokenPolicy;
-use super::budgets::DefaultLimits;
-use super::control::Stores;
-use super::error_reports::SentryConfig;
-use super::issue::{Enrolment, Terms};
-use super::keyring::SigningSecret;
-use super::leak::LeakConfig;
-use super::limits::DeviceLimits;
-use super::listen::Listen;
-use super::log::LogConfig;
-use super::objects::BatchesAndFiles;
-use super::otlp::OtlpConfig;
-use super::prices::PriceList;
-use super::tls::TlsConfig;
-use super::upstream::UpstreamConfig;
+use crate::service::admin::api::AdminConfig;
+use crate::service::enrol::issuer::{Enrolment, Terms};
+use crate::service::govern::budgets::DefaultLimits;
+use crate::service::govern::leak::LeakConfig;
+use crate::service::govern::limits::DeviceLimits;
+use crate::service::http::listen::Listen;
+use crate::service::http::tls::TlsConfig;
+use crate::service::meter::prices::PriceList;
+use crate::service::relay::batches::BatchesAndFiles;
+use crate::service::relay::key_swap::UpstreamConfig;
+use crate::service::run::background::Stores;
+use crate::service::telemetry::error_reports::SentryConfig;
+use crate::service::telemetry::log::LogConfig;
+use crate::service::telemetry::otlp::OtlpConfig;
+use crate::service::token::keyring::SigningSecret;
+use crate::service::token::verify::TokenPolicy;
 
 /// Everything the service needs to know before it starts.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Bytes in are bytes out, through both hops and both ways.
 
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
 
 use crate::both::{ASK, Both, stream_text};
 use crate::support::upstream::{Answer, Gate};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
 
 use crate::both::{ASK, Both, stream_text};
 use crate::support::upstream::{Answer, Cut, Gate};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use valetkey::secret::Secret;
-use valetkey::service::limits::{InstanceSettings, Limiter, Store};
+use valetkey::service::govern::limits::{InstanceSettings, Limiter, Store};
 
 use crate::support::forwarder::Forwarder;
 use crate::support::limits::{device, limits, patient, until};

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
 
 use crate::support::http::client;
 use crate::support::service::TestService;

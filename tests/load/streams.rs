@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
 
 use crate::support::service::{TestService, metrics};
 use crate::support::upstream::{Answer, Cut, Gate, Options, Upstream};

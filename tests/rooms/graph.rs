@@ -6,11 +6,14 @@ use std::path::Path;
 use super::import::Import;
 use super::module::Crate;
 
+/// The modules whose children stand in the order in which they may import each other: the crate and the service.
+const ROOM_LISTS: [&str; 2] = ["", "service"];
+
 /// The two halves of the product meet only on the wire.
 const STRANGERS: [&str; 2] = ["client", "service"];
 
 /// Every import of a room that is not declared before the importing one, with its place.
-pub fn wrong_ways(tree: &Crate, imports: &[Import]) -> Vec<String> {
+pub(crate) fn wrong_ways(tree: &Crate, imports: &[Import]) -> Vec<String> {
     imports.iter().filter_map(|import| Some(format!("{import}: {}", wrong_way(tree, import)?))).collect()
 }
 
@@ -20,14 +23,14 @@ fn wrong_way(tree: &Crate, import: &Import) -> Option<String> {
     let (from, to) = (import.from.get(common)?, target.get(common)?);
     let rooms = &tree.modules[&target[..common]].children;
     let place = |name: &String| rooms.iter().position(|room| room == name);
-    let is_room_list = common == 0 || tree.modules[&target[..common]].defines.is_empty();
+    let is_room_list = ROOM_LISTS.contains(&&*target[..common].join("::"));
     let are_strangers = common == 0 && STRANGERS.contains(&from.as_str()) && STRANGERS.contains(&to.as_str());
     let is_wrong = are_strangers || (is_room_list && place(from) < place(to));
     is_wrong.then(|| format!("{from} may not import {to}"))
 }
 
 /// The circles among files: each as the imports that close it.
-pub fn circles(imports: &[Import]) -> Vec<String> {
+pub(crate) fn circles(imports: &[Import]) -> Vec<String> {
     let mut arrows: BTreeMap<&Path, BTreeMap<&Path, &Import>> = BTreeMap::new();
     for import in imports {
         if let Some((_, file)) = &import.target

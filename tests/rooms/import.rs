@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use proc_macro2::{Spacing, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{ItemUse, Macro};
+use syn::{ItemUse, Macro, Visibility};
 
 use super::module::{Crate, ModulePath, uses_of};
 
-pub struct Import {
+pub(crate) struct Import {
     pub file: PathBuf,
     pub line: usize,
     /// As it is written.
@@ -26,7 +26,7 @@ impl fmt::Display for Import {
 }
 
 /// All imports of one module of the crate by another.
-pub fn imports(tree: &Crate) -> Vec<Import> {
+pub(crate) fn imports(tree: &Crate) -> Vec<Import> {
     let mut all = Vec::new();
     for (path, module) in &tree.modules {
         let mut collector = Collector::default();
@@ -103,6 +103,9 @@ impl Visit<'_> for Collector {
         self.paths.extend(private.map(|use_| (use_.path, use_.line)));
     }
 
+    /// `pub(super)` is no import.
+    fn visit_visibility(&mut self, _: &Visibility) {}
+
     fn visit_path(&mut self, path: &syn::Path) {
         if let Some(first) = path.segments.first() {
             let names = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
@@ -112,7 +115,6 @@ impl Visit<'_> for Collector {
     }
 
     fn visit_macro(&mut self, call: &Macro) {
-        visit::visit_path(self, &call.path);
         self.visit_path(&call.path);
         self.tokens(call.tokens.clone());
     }

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use syn::{Attribute, Item, ItemMod, UseTree};
 
 /// Names from the root of the crate: `["service", "govern", "limits"]`.
-pub type ModulePath = Vec<String>;
+pub(crate) type ModulePath = Vec<String>;
 
-pub struct Crate {
+pub(crate) struct Crate {
     pub modules: BTreeMap<ModulePath, Module>,
 }
 
-pub struct Module {
+pub(crate) struct Module {
     /// Relative to the folder of the crate's root file.
     pub file: PathBuf,
     pub items: Vec<Item>,
@@ -25,7 +25,7 @@ pub struct Module {
 
 /// One name that a `use` brings in; `*` for a glob.
 #[derive(Clone)]
-pub struct Use {
+pub(crate) struct Use {
     pub name: String,
     pub path: Vec<String>,
     pub line: usize,
@@ -34,7 +34,7 @@ pub struct Use {
 }
 
 impl Crate {
-    pub fn read(src: &Path) -> Self {
+    pub(crate) fn read(src: &Path) -> Self {
         let mut tree = Self { modules: BTreeMap::new() };
         tree.read_file(src, Path::new("lib.rs"), Path::new(""), Vec::new());
         tree
@@ -66,7 +66,7 @@ impl Crate {
     }
 
     /// The module that defines what `path`, written in `from`, leads to.
-    pub fn resolve(&self, from: &[String], path: &[String]) -> Option<ModulePath> {
+    pub(crate) fn resolve(&self, from: &[String], path: &[String]) -> Option<ModulePath> {
         self.find(from, path, 0)
     }
 
@@ -106,7 +106,7 @@ impl Crate {
 }
 
 /// Every name that `item` brings in, if it is a `use`.
-pub fn uses_of(item: &Item) -> Vec<Use> {
+pub(crate) fn uses_of(item: &Item) -> Vec<Use> {
     let Item::Use(item) = item else { return Vec::new() };
     let mut uses = Vec::new();
     let is_public = !matches!(item.vis, syn::Visibility::Inherited);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::Executor;
-use valetkey::service::store::DatabaseUrl;
+use valetkey::service::store::database::DatabaseUrl;
 
 use crate::support::database::TestDatabase;
 use crate::support::http;

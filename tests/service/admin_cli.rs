@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use serde_json::{Value, json};
-use valetkey::service::store::{DevicePatch, DeviceState, NewAuditEntry, Outcome, UsageRow};
+use valetkey::service::store::database::{DevicePatch, DeviceState, NewAuditEntry, Outcome, UsageRow};
 
 use crate::process::{Ended, run_with};
 use crate::support::database::{TestDatabase, at, device, row};

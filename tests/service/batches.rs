@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use valetkey::service::config::Flags;
-use valetkey::service::store::ObjectKind;
+use valetkey::service::store::database::ObjectKind;
 
 use crate::support::database::{TestDatabase, device};
 use crate::support::http::{Answer as Received, client, get, post, post_chunked, request, whole};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use valetkey::service::usage::{Ended, Tokens};
+use valetkey::service::meter::usage::{Ended, Tokens};
 
 use crate::support::http::post;
 use crate::support::legs::assert_same;

@@ -1,7 +1,7 @@
 //! What is charged for a request that does not end as it should: all that was seen of it, and never twice (A44).
 
 use serde_json::json;
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
 
 use crate::support::service::TestService;
 use crate::support::upstream::{Answer, Cut, Gate, Upstream};

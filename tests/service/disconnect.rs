@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
 
 use crate::support::http::growing_body;
 use crate::support::legs::Leg;

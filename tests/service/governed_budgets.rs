@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use valetkey::clock::Clock;
-use valetkey::service::budgets::Period;
 use valetkey::service::config::Flags;
-use valetkey::service::usage::Ended;
+use valetkey::service::govern::budgets::Period;
+use valetkey::service::meter::usage::Ended;
 
 use crate::support::http::{Answer as Reply, get, post};
 use crate::support::service::{TestService, metrics};

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 use valetkey::clock::{Clock, ManualClock};
-use valetkey::service::budgets::Period;
-use valetkey::service::store::UsageRow;
+use valetkey::service::govern::budgets::Period;
+use valetkey::service::store::database::UsageRow;
 
 use crate::governed_budgets::{BODY, costing};
 use crate::support::database::{TestDatabase, device, row};

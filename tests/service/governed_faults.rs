@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use valetkey::service::config::Flags;
-use valetkey::service::store::DatabaseUrl;
-use valetkey::service::store::{NewRevocation, RevocationKind};
+use valetkey::service::store::database::DatabaseUrl;
+use valetkey::service::store::database::{NewRevocation, RevocationKind};
 
 use crate::support::database::TestDatabase;
 use crate::support::redis::Redis;
@@ -28,7 +28,7 @@ async fn f05_an_upstream_that_swallows_connections_is_a_504_at_the_connect_limit
     assert_eq!((answer.header("x-should-retry"), answer.header("retry-after")), (Some("true"), Some("1")));
     assert!(waited >= Duration::from_millis(300) && waited < Duration::from_millis(1300), "{waited:?}");
     let record = service.usage.wait_for(1).await.remove(0);
-    assert_eq!((record.ended, record.status), (valetkey::service::usage::Ended::Error, Some(504)));
+    assert_eq!((record.ended, record.status), (valetkey::service::meter::usage::Ended::Error, Some(504)));
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use valetkey::service::config::Flags;
-use valetkey::service::store::{PageRequest, UsageFilter};
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
+use valetkey::service::store::database::{PageRequest, UsageFilter};
 
 use crate::governed_limits::known;
 use crate::process::Process;

@@ -1,7 +1,7 @@
 //! What a device may do is really decided on a request's way, and what a request takes comes back however it ends.
 
 use serde_json::json;
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
 
 use crate::support::http::{Answer as Reply, get, post};
 use crate::support::service::{TestService, metrics};

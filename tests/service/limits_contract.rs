@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use valetkey::service::limits::DeviceLimits;
-use valetkey::service::limits::{Limit, Limiter};
+use valetkey::service::govern::limits::DeviceLimits;
+use valetkey::service::govern::limits::{Limit, Limiter};
 use valetkey::wire::DeviceId;
 
 use crate::support::limits::{admitted, concurrent, device, healthy, limits, tokens};
@@ -106,7 +106,11 @@ async fn what_is_taken_back_counts_as_if_it_had_never_been() {
 }
 
 /// A place that is given back in the background.
-async fn comes_free(limiter: &Limiter, id: &DeviceId, limits: &DeviceLimits) -> valetkey::service::limits::Permit {
+async fn comes_free(
+    limiter: &Limiter,
+    id: &DeviceId,
+    limits: &DeviceLimits,
+) -> valetkey::service::govern::limits::Permit {
     let limit = Instant::now() + Duration::from_secs(5);
     loop {
         match limiter.admit(id, limits, true).await {

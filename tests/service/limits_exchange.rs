@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use valetkey::service::limits::Limiter;
+use valetkey::service::govern::limits::Limiter;
 
 use crate::support::limits::{device, healthy, until};
 use crate::support::redis::Redis;

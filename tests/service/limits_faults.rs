@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use valetkey::secret::Secret;
-use valetkey::service::limits::DeviceLimits;
-use valetkey::service::limits::{InstanceSettings, Limiter, RedisFault, Store};
+use valetkey::service::govern::limits::DeviceLimits;
+use valetkey::service::govern::limits::{InstanceSettings, Limiter, RedisFault, Store};
 use valetkey::wire::DeviceId;
 
 use crate::support::limits::{admitted, concurrent, device, healthy, limits, patient, until};

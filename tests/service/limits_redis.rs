@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use valetkey::service::limits::{InstanceSettings, Limit, Limiter, Store};
+use valetkey::service::govern::limits::{InstanceSettings, Limit, Limiter, Store};
 
 use crate::support::limits::{admitted, concurrent, device, healthy, limits, patient, tokens, until};
 use crate::support::redis::Redis;

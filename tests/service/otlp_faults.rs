@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use valetkey::clock::SystemClock;
+use valetkey::service::base::trace_context::TraceContext;
 use valetkey::service::config::{Config, Flags};
-use valetkey::service::otlp::{Otlp, OtlpCounters, OtlpSettings};
-use valetkey::service::trace_context::TraceContext;
-use valetkey::service::usage::UsageSink;
+use valetkey::service::meter::usage::UsageSink;
+use valetkey::service::telemetry::otlp::{Otlp, OtlpCounters, OtlpSettings};
 use valetkey::transport::origin::Origin;
 
 use crate::support::database::{device, record};

@@ -4,10 +4,10 @@ use std::panic::catch_unwind;
 use std::process::Command;
 
 use serde_json::Value;
-use valetkey::service::log::LogConfig;
-use valetkey::service::log::{self, LineQueue};
-use valetkey::service::panics;
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
+use valetkey::service::telemetry::log::LogConfig;
+use valetkey::service::telemetry::log::{self, LineQueue};
+use valetkey::service::telemetry::panics;
 
 use crate::support::service::TestService;
 use crate::support::upstream::{Answer, Gate, Upstream};

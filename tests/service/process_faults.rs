@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use tempfile::TempDir;
-use valetkey::service::store::DatabaseUrl;
-use valetkey::service::store::{Database, PageRequest, UsageFilter, UsageRow};
+use valetkey::service::store::database::DatabaseUrl;
+use valetkey::service::store::database::{Database, PageRequest, UsageFilter, UsageRow};
 
 use crate::process::{Process, run};
 use crate::support::http::post;

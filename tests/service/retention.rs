@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use valetkey::service::store::{
+use valetkey::service::store::database::{
     Database, NewAuditEntry, NewRevocation, Outcome, PageRequest, RevocationKind, TotalsBy, UsageFilter,
 };
 

@@ -1,7 +1,7 @@
 //! Who is revoked is shut out: at the door, at the desk that hands out tokens, and in the middle of a stream.
 
 use serde_json::json;
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
 
 use crate::support::http::post;
 use crate::support::service::TestService;

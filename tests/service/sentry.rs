@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use valetkey::service::config::{Config, Flags};
-use valetkey::service::error_reports::ErrorReports;
-use valetkey::service::panics;
-use valetkey::service::usage::{UsageRecord, UsageSink};
+use valetkey::service::meter::usage::{UsageRecord, UsageSink};
+use valetkey::service::telemetry::error_reports::ErrorReports;
+use valetkey::service::telemetry::panics;
 
 use crate::process::Process;
 use crate::support::http::{client, get, post};

@@ -1,6 +1,6 @@
 //! F19: a service that is told to end takes nothing new and finishes what it has begun.
 
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
 use valetkey::transport::shutdown::Phase;
 
 use crate::support::legs::Leg;

@@ -1,9 +1,9 @@
 //! What is kept of budgets, and what was spent, on SQLite and on PostgreSQL.
 
 use sqlx::Executor;
-use valetkey::service::budgets::{Limits, Subject};
-use valetkey::service::money::MicroDollars;
-use valetkey::service::store::{Costs, DevicePatch, NewAuditEntry, Outcome, PageRequest, UsageRow};
+use valetkey::service::govern::budgets::{Limits, Subject};
+use valetkey::service::meter::money::MicroDollars;
+use valetkey::service::store::database::{Costs, DevicePatch, NewAuditEntry, Outcome, PageRequest, UsageRow};
 
 use crate::support::database::{TestDatabase, at, device, row};
 

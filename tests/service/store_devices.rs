@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use valetkey::service::budgets::Limits;
-use valetkey::service::money::MicroDollars;
-use valetkey::service::rules::LimitOverrides;
-use valetkey::service::store::{
+use valetkey::service::govern::budgets::Limits;
+use valetkey::service::govern::overrides::LimitOverrides;
+use valetkey::service::meter::money::MicroDollars;
+use valetkey::service::store::database::{
     Database, Device, DeviceFilter, DevicePatch, DeviceState, Devices, NewAuditEntry, NewRevocation, Outcome,
     PageRequest, RevocationKind, Seen,
 };

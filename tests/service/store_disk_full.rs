@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use valetkey::service::store::DatabaseUrl;
-use valetkey::service::store::{Database, UsageCounters, WriterSettings};
+use valetkey::service::store::database::DatabaseUrl;
+use valetkey::service::store::database::{Database, UsageCounters, WriterSettings};
 
 use crate::support::database::{device, record};
 use crate::support::usage_writer::{requests, until, writer_of};

@@ -1,7 +1,7 @@
 //! Revocations and the audit trail, on SQLite and on PostgreSQL.
 
 use serde_json::json;
-use valetkey::service::store::{NewAuditEntry, NewRevocation, Outcome, PageRequest, RevocationKind};
+use valetkey::service::store::database::{NewAuditEntry, NewRevocation, Outcome, PageRequest, RevocationKind};
 
 use crate::support::database::{TestDatabase, at};
 

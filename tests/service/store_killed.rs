@@ -4,12 +4,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use valetkey::service::store::DatabaseUrl;
+use valetkey::service::store::database::DatabaseUrl;
 
 use crate::support::database::{TestDatabase, device, record};
 use crate::support::usage_writer::{request_ids, until, writer, writer_of};
 
-use valetkey::service::store::{Database, WriterSettings};
+use valetkey::service::store::database::{Database, WriterSettings};
 
 #[tokio::test]
 async fn a_killed_process_loses_at_most_the_last_second() {

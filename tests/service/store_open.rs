@@ -4,8 +4,8 @@ use std::fs;
 
 use sqlx::{AnyConnection, Connection, Executor, Row};
 use valetkey::secret::Secret;
-use valetkey::service::store::DatabaseUrl;
-use valetkey::service::store::{Database, Inspection, StoreError, inspect};
+use valetkey::service::store::database::DatabaseUrl;
+use valetkey::service::store::database::{Database, Inspection, StoreError, inspect};
 
 use crate::support::database::{TestDatabase, at, device, row};
 

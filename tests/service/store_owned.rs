@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use valetkey::service::store::{ObjectKind, OwnedObject, PageStart, StoreError};
+use valetkey::service::store::database::{ObjectKind, OwnedObject, PageStart, StoreError};
 
 use crate::support::database::{TestDatabase, at, device};
 

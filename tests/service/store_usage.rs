@@ -1,6 +1,6 @@
 //! The history of usage, on SQLite and on PostgreSQL.
 
-use valetkey::service::store::{PageRequest, StoreError, Totals, TotalsBy, UsageFilter, UsageRow};
+use valetkey::service::store::database::{PageRequest, StoreError, Totals, TotalsBy, UsageFilter, UsageRow};
 
 use crate::support::database::{TestDatabase, at, device, row};
 

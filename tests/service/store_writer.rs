@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use sqlx::{Connection, Executor};
-use valetkey::service::store::DatabaseUrl;
-use valetkey::service::store::{TotalsBy, UsageCounters, UsageFilter, UsageRow, UsageWriter, WriterSettings};
+use valetkey::service::store::database::DatabaseUrl;
+use valetkey::service::store::database::{TotalsBy, UsageCounters, UsageFilter, UsageRow, UsageWriter, WriterSettings};
 
 use crate::support::database::{TestDatabase, at, device, record, row};
 use crate::support::usage_writer::{request_ids, requests, spill_files, until, writer, writer_of};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
 
 use crate::support::http::client;
 use crate::support::legs::Leg;

@@ -1,6 +1,6 @@
 //! Answers of the upstream that are not good HTTP, and connections that end at a bad moment.
 
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
 
 use crate::support::legs::Leg;
 use crate::support::service::TestService;

@@ -1,6 +1,6 @@
 //! HTTP/1.1 from the upstream at its edges: odd status lines, chunks, and the end of a connection.
 
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
 
 use crate::support::http::get;
 use crate::support::legs::Leg;

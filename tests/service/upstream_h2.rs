@@ -11,7 +11,7 @@ use h2::{Reason, RecvStream};
 use http::{Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use valetkey::service::usage::Ended;
+use valetkey::service::meter::usage::Ended;
 
 use crate::support::http::Answer;
 use crate::support::service::TestService;

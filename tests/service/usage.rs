@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use serde_json::json;
-use valetkey::service::prices::{Conditions, Prices};
-use valetkey::service::usage::{Ended, Tokens, UsageRecord};
+use valetkey::service::meter::prices::{Conditions, Prices};
+use valetkey::service::meter::usage::{Ended, Tokens, UsageRecord};
 
 use crate::support::http::client;
 use crate::support::legs::Leg;

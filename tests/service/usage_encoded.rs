@@ -4,7 +4,7 @@ use compression_codecs::brotli::params::EncoderParams;
 use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
 use compression_codecs::{BrotliEncoder, EncodeV2, GzipEncoder, ZlibEncoder, ZstdEncoder};
 use flate2::Compression;
-use valetkey::service::usage::{Ended, Tokens};
+use valetkey::service::meter::usage::{Ended, Tokens};
 
 use crate::support::legs::assert_same;
 use crate::support::service::TestService;

@@ -8,10 +8,10 @@ use sqlx::any::install_default_drivers;
 use sqlx::{AnyConnection, Connection, Executor, Row};
 use tempfile::TempDir;
 use valetkey::secret::Secret;
-use valetkey::service::prices::Conditions;
-use valetkey::service::store::DatabaseUrl;
-use valetkey::service::store::{Database, UsageRow};
-use valetkey::service::usage::{Ended, Tokens, UsageRecord};
+use valetkey::service::meter::prices::Conditions;
+use valetkey::service::meter::usage::{Ended, Tokens, UsageRecord};
+use valetkey::service::store::database::DatabaseUrl;
+use valetkey::service::store::database::{Database, UsageRow};
 use valetkey::wire::DeviceId;
 
 #[cfg(unix)]

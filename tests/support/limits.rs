@@ -3,8 +3,8 @@
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::{Duration, Instant};
 
-use valetkey::service::limits::DeviceLimits;
-use valetkey::service::limits::{InstanceSettings, Limiter, Store};
+use valetkey::service::govern::limits::DeviceLimits;
+use valetkey::service::govern::limits::{InstanceSettings, Limiter, Store};
 use valetkey::wire::DeviceId;
 
 use super::redis::Redis;

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use valetkey::clock::ManualClock;
+use valetkey::service::Ports;
+use valetkey::service::Running;
+use valetkey::service::Service;
 use valetkey::service::config::{Config, Flags};
-use valetkey::service::keyring::KeyRing;
-use valetkey::service::otlp::Otlp;
-use valetkey::service::{Ports, Running, Service};
+use valetkey::service::telemetry::otlp::Otlp;
+use valetkey::service::token::keyring::KeyRing;
 use valetkey::transport::shutdown::{self, Phase, ShutdownTrigger};
 
 use super::http::{self, Answer};

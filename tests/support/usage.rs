@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use valetkey::service::usage::{UsageRecord, UsageSink};
+use valetkey::service::meter::usage::{UsageRecord, UsageSink};
 
 /// Keeps every record.
 #[derive(Default)]

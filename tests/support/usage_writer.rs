@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use valetkey::clock::SystemClock;
-use valetkey::service::store::{
+use valetkey::service::store::database::{
     Database, PageRequest, TotalsBy, UsageCounters, UsageFilter, UsageWriter, WriterSettings,
 };
 

@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::Flags;
-use crate::service::text_file::line_of;
+use crate::service::base::text_file::line_of;
 
 /// What a configuration file says.
 #[derive(Default)]

@@ -15,12 +15,12 @@ macro_rules! settings {
 
         impl $name {
             /// Every setting's name and text, in order.
-            pub(in crate::service) fn each(&self) -> impl Iterator<Item = (&'static str, Option<&str>)> {
+            pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, Option<&str>)> {
                 [$((stringify!($field), self.$field.as_deref())),*].into_iter()
             }
 
             /// The same, to be changed.
-            pub(in crate::service) fn each_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Option<String>)> {
+            pub(crate) fn each_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Option<String>)> {
                 [$((stringify!($field), &mut self.$field)),*].into_iter()
             }
         }

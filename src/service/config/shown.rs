@@ -3,13 +3,13 @@
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
+use crate::service::base::text_file::TextFile;
 use crate::service::config::Config;
-use crate::service::keyring::SigningSecret;
-use crate::service::store::DatabaseUrl;
-use crate::service::text_file::TextFile;
+use crate::service::store::database::DatabaseUrl;
+use crate::service::token::keyring::SigningSecret;
 
 /// Every setting that an operator asks about when something is not as expected.
-pub(in crate::service) fn shown(config: &Config) -> Value {
+pub(crate) fn shown(config: &Config) -> Value {
     let parts = [served(config), governed(config), budgeted(config), told(config)];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect::<Map<_, _>>().into()
 }

@@ -8,11 +8,11 @@ use clap::{Arg, Args, Command};
 use super::file::FileSettings;
 use super::reader::set;
 use super::{ConfigProblem, Flags};
-use crate::service::text_file::TextFile;
+use crate::service::base::text_file::TextFile;
 
 /// Settings before they are parsed.
 #[derive(Debug, Clone)]
-pub(in crate::service) struct Sources {
+pub(crate) struct Sources {
     /// What flags and variables say. A process cannot change it.
     pub given: Flags,
     /// The same, and under it what the file says.
@@ -25,14 +25,14 @@ pub(in crate::service) struct Sources {
 
 /// Which settings the file has decided, and where in it.
 #[derive(Debug, Clone, Default)]
-pub(in crate::service) struct Places {
+pub(crate) struct Places {
     file: String,
     lines: HashMap<&'static str, usize>,
 }
 
 impl Sources {
     /// Reads the file if one is named. What is wrong with it stands beside what could be read.
-    pub(in crate::service) fn read(given: &Flags) -> (Self, Places, Vec<ConfigProblem>) {
+    pub(crate) fn read(given: &Flags) -> (Self, Places, Vec<ConfigProblem>) {
         let mut sources = Self { given: given.clone(), merged: given.clone(), file: None, warnings: Vec::new() };
         let Some(path) = set(given.config_file.as_deref()) else { return (sources, Places::default(), Vec::new()) };
         let file = match TextFile::read(Path::new(path)) {
@@ -56,7 +56,7 @@ impl Sources {
     }
 
     /// The files that have a say, whether they can be read or not.
-    pub(in crate::service) fn paths(&self) -> Vec<PathBuf> {
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
         let files = [&self.merged.config_file, &self.merged.prices_file];
         files.into_iter().filter_map(|path| set(path.as_deref())).map(PathBuf::from).collect()
     }
@@ -71,7 +71,7 @@ impl Places {
 }
 
 /// The variables whose settings differ in effect.
-pub(in crate::service) fn differing(one: &Flags, other: &Flags) -> Vec<String> {
+pub(crate) fn differing(one: &Flags, other: &Flags) -> Vec<String> {
     let command = Flags::augment_args(Command::new(""));
     let default = |name: &str| {
         let argument = command.get_arguments().find(|argument| argument.get_id().as_str() == name);

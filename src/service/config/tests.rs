@@ -1,7 +1,12 @@
+use crate::service::enrol::issuer::BootstrapMode;
+use crate::service::govern::leak::LeakMode;
+use crate::service::store::retention::RetentionConfig;
 use clap::Parser;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 use super::*;
-use crate::service::tls::samples::until;
+use crate::service::http::tls::samples::until;
 
 #[derive(Parser)]
 struct Command {

@@ -2,7 +2,7 @@
 //! too early.
 
 use super::{Config, ConfigProblem, DefaultLimits, is_local};
-use crate::service::budgets::Period;
+use crate::service::govern::budgets::Period;
 
 /// All that should be said of `config`.
 pub(super) fn of(config: &Config) -> Vec<ConfigProblem> {

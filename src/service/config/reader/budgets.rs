@@ -1,8 +1,8 @@
 //! What may be spent.
 
 use super::{Reader, list};
-use crate::service::budgets::{DefaultLimits, Limits};
 use crate::service::config::Flags;
+use crate::service::govern::budgets::{DefaultLimits, Limits};
 
 impl Reader {
     pub(in crate::service::config) fn budgets(&mut self, flags: &Flags) -> DefaultLimits {

@@ -9,16 +9,16 @@ use ipnet::IpNet;
 
 use super::{DEFAULT_DATABASE, Reader, is_local, list, set, sqlite_file, weakness};
 use crate::secret::Secret;
-use crate::service::admin::AdminConfig;
-use crate::service::bootstrap_guard::BootstrapLimits;
+use crate::service::admin::api::AdminConfig;
 use crate::service::config::Flags;
-use crate::service::control::Stores;
-use crate::service::issue::BootstrapMode;
-use crate::service::leak::{LeakConfig, LeakMode};
-use crate::service::limits::DeviceLimits;
-use crate::service::objects::BatchesAndFiles;
-use crate::service::retention::RetentionConfig;
-use crate::service::store::DatabaseUrl;
+use crate::service::enrol::enrolment_limits::BootstrapLimits;
+use crate::service::enrol::issuer::BootstrapMode;
+use crate::service::govern::leak::{LeakConfig, LeakMode};
+use crate::service::govern::limits::DeviceLimits;
+use crate::service::relay::batches::BatchesAndFiles;
+use crate::service::run::background::Stores;
+use crate::service::store::database::DatabaseUrl;
+use crate::service::store::retention::RetentionConfig;
 
 impl Reader {
     pub(in crate::service::config) fn limits(&mut self, flags: &Flags) -> DeviceLimits {

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::{Reader, set};
+use crate::service::base::text_file::TextFile;
 use crate::service::config::Flags;
-use crate::service::prices::PriceList;
-use crate::service::prices::Prices;
-use crate::service::text_file::TextFile;
+use crate::service::meter::prices::PriceList;
+use crate::service::meter::prices::Prices;
 
 impl Reader {
     pub(in crate::service::config) fn prices(&mut self, flags: &Flags) -> PriceList {

@@ -6,8 +6,8 @@ use sentry::types::Dsn;
 
 use super::{Reader, list, set};
 use crate::service::config::Flags;
-use crate::service::error_reports::SentryConfig;
-use crate::service::otlp::OtlpConfig;
+use crate::service::telemetry::error_reports::SentryConfig;
+use crate::service::telemetry::otlp::OtlpConfig;
 use crate::transport::origin::Origin;
 
 impl Reader {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::{DEFAULT_DATABASE, Reader, is_local, set, sqlite_file, weakness};
 use crate::secret::Secret;
 use crate::service::config::Flags;
-use crate::service::keyring::SigningSecret;
-use crate::service::keyring::{KeyFile, KeyFileFault, KeyList};
+use crate::service::token::keyring::SigningSecret;
+use crate::service::token::keyring::{KeyFile, KeyFileFault, KeyList};
 
 impl Reader {
     pub(in crate::service::config) fn signing(&mut self, flags: &Flags, host: IpAddr) -> SigningSecret {

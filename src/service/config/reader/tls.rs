@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::{Reader, set};
 use crate::service::config::Flags;
-use crate::service::tls::TlsConfig;
-use crate::service::tls::{CertificateFiles, Part};
+use crate::service::http::tls::TlsConfig;
+use crate::service::http::tls::{CertificateFiles, Part};
 
 impl Reader {
     pub(in crate::service::config) fn tls(&mut self, flags: &Flags) -> Option<TlsConfig> {

@@ -1,0 +1,146 @@
+//! The admin listener: `/admin`, for who has the admin token, and `/metrics`. It is not the clients' listener, and by
+//! default only this machine reaches it.
+
+mod actor;
+mod ask;
+mod audit;
+mod breaker;
+mod budgets;
+mod desk;
+mod devices;
+mod fault;
+mod guard;
+mod leak_responder;
+mod listener;
+mod metrics;
+mod revocations;
+mod tokens;
+mod trail;
+mod usage;
+mod view;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use axum::{Json, Router};
+use http::header::CACHE_CONTROL;
+use tokio::net::TcpListener;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(crate) use self::actor::{ACTOR_HEADER, may_be_called};
+pub(crate) use self::desk::Desk;
+pub(crate) use self::devices::{DeviceChange, LimitsView};
+use self::fault::Fault;
+use self::guard::Guard;
+pub(crate) use self::leak_responder::Responder;
+use self::listener::AdminListener;
+pub(crate) use self::listener::{speaks_tls_at, tls_at};
+pub(crate) use self::revocations::RevocationRequest;
+pub(crate) use self::tokens::MintRequest;
+use crate::secret::Secret;
+use crate::transport::shutdown::{Phase, Shutdown};
+
+/// The admin listener.
+#[derive(Debug, Clone)]
+pub struct AdminConfig {
+    /// `ADMIN_HOST` and `ADMIN_PORT`.
+    pub address: SocketAddr,
+    /// `ADMIN_TOKEN`; without it nobody governs.
+    pub token: Option<Secret>,
+    /// `REVOCATION_MAX_STALENESS`: how long requests are served while nobody can tell who is revoked.
+    pub max_staleness: Duration,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "valetkey admin API",
+        description = "Governs the devices, tokens, budgets and usage of a valetkey service. Every request needs \
+`Authorization: Bearer` with the admin token. One that may change something may say in `x-admin-actor` who makes it, in up to \
+64 printable characters; the name is not checked, and is in the audit trail behind `admin/`."
+    ),
+    components(schemas(fault::FaultBody)),
+    modifiers(&AdminToken),
+    security(("admin_token" = []))
+)]
+struct Document;
+
+/// How a caller shows that it may.
+struct AdminToken;
+
+impl Modify for AdminToken {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme("admin_token", bearer);
+    }
+}
+
+/// Serves until `shutdown` begins: plain HTTP on loopback, and beyond it TLS if clients are served TLS. Without a token
+/// `/admin` is off.
+pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, desk: Desk, mut shutdown: Shutdown) {
+    // The tap does nothing, but with one a listener of our own may tell routes the peer's address.
+    let listener = AdminListener::new(listener, desk.tls.as_ref()).tap_io(|_| {});
+    let app = router(token, desk).into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, app);
+    let until = async move { shutdown.reached(Phase::Draining).await };
+    if let Err(error) = served.with_graceful_shutdown(until).await {
+        tracing::error!(%error, "The admin listener ended");
+    }
+}
+
+/// All routes on one page.
+fn router(token: Option<Secret>, desk: Desk) -> Router {
+    let (admin, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::get, devices::change, devices::delete))
+        .routes(routes!(revocations::list, revocations::add))
+        .routes(routes!(revocations::delete))
+        .routes(routes!(budgets::list))
+        .routes(routes!(budgets::get, budgets::set, budgets::remove))
+        .routes(routes!(tokens::mint))
+        .routes(routes!(tokens::inspect))
+        .routes(routes!(usage::sums))
+        .routes(routes!(usage::requests))
+        .routes(routes!(audit::list))
+        .routes(routes!(breaker::list))
+        .split_for_parts();
+    let document = Arc::new(document);
+    let admin = admin
+        .route("/admin/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
+        .route("/admin/config", get(config))
+        .fallback(|| async { Fault::Unknown("route") })
+        .method_not_allowed_fallback(|| async { Fault::Method })
+        .layer(from_fn_with_state(desk.clone(), trail::keep))
+        .layer(from_fn_with_state(Arc::new(Guard::new(token)), guarded));
+    Router::new().route("/metrics", get(metrics::page)).merge(admin).with_state(desk)
+}
+
+async fn guarded(
+    State(guard): State<Arc<Guard>>,
+    ConnectInfo(source): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = match guard.check(source.ip(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => {
+            tracing::warn!(source = %source.ip(), path = request.uri().path(), ?refused, "Refused an admin request");
+            Fault::Refused(refused).into_response()
+        }
+    };
+    response.headers_mut().insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn config(State(desk): State<Desk>) -> Json<serde_json::Value> {
+    Json(serde_json::Value::clone(&desk.settings.load()))
+}

@@ -1,0 +1,57 @@
+//! Who an administrator says to be. There is one admin token, so the name proves nothing; it tells those apart who share the
+//! token and are honest.
+
+use http::{HeaderMap, HeaderName};
+
+use super::fault::Fault;
+
+/// Who is behind a request with these headers, as the audit trail writes it: `admin`, and after a slash the name that was
+/// claimed.
+///
+/// # Errors
+/// [`Fault::Invalid`] when the name is none.
+pub(super) fn actor(headers: &HeaderMap) -> Result<String, Fault> {
+    let mut values = headers.get_all(ACTOR_HEADER).iter();
+    let Some(value) = values.next() else { return Ok(ADMIN.to_owned()) };
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(name) if may_be_called(name) && values.next().is_none() => Ok(format!("{ADMIN}/{name}")),
+        _ => Err(Fault::Invalid(format!("`{ACTOR_HEADER}` is not one name of 1 to {LONGEST} printable characters"))),
+    }
+}
+
+/// Whether an administrator may claim this name.
+#[must_use]
+pub(crate) fn may_be_called(name: &str) -> bool {
+    let length = name.chars().count();
+    (1..=LONGEST).contains(&length) && !name.chars().any(char::is_control)
+}
+
+/// Names the administrator.
+pub(crate) const ACTOR_HEADER: HeaderName = HeaderName::from_static("x-admin-actor");
+
+/// Whoever has the admin token.
+pub(super) const ADMIN: &str = "admin";
+const LONGEST: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_printable_short_and_alone() {
+        let with = |values: &[&[u8]]| {
+            values.iter().map(|value| (ACTOR_HEADER, HeaderValue::from_bytes(value).unwrap())).collect::<HeaderMap>()
+        };
+        assert_eq!(actor(&with(&[])).unwrap(), "admin");
+        assert_eq!(actor(&with(&[b"ann"])).unwrap(), "admin/ann");
+        assert_eq!(actor(&with(&["müller".as_bytes()])).unwrap(), "admin/müller");
+        assert_eq!(actor(&with(&[&[b'a'; 64]])).unwrap().len(), "admin/".len() + 64);
+        let bad: [&[&[u8]]; 6] =
+            [&[b""], &[&[b'a'; 65]], &[b"a\tb"], &[b"\xff"], &[b"ann", b"ann"], &["\u{9b}".as_bytes()]];
+        for bad in bad {
+            assert!(matches!(actor(&with(bad)), Err(Fault::Invalid(_))), "{bad:?}");
+        }
+    }
+}

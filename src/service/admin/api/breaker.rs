@@ -1,0 +1,25 @@
+//! `/admin/breaker`: for which models the upstream is asked.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use super::desk::Desk;
+use super::fault::Fault;
+
+/// All circuits.
+#[derive(Serialize, ToSchema)]
+pub(super) struct BreakerView {
+    /// One for each model that has answered, and `other` for the rest.
+    #[schema(value_type = Vec<serde_json::Value>)]
+    circuits: Vec<crate::service::govern::breaker::CircuitView>,
+}
+
+/// For which models the upstream is asked, and how it has done.
+#[utoipa::path(get, path = "/admin/breaker", operation_id = "list_circuits",
+    responses((status = 200, description = "All circuits", body = BreakerView), Fault))]
+pub(super) async fn list(State(desk): State<Desk>) -> Json<BreakerView> {
+    Json(BreakerView { circuits: desk.gates.breaker.snapshot(Instant::now()) })
+}

@@ -1,0 +1,157 @@
+//! `/admin/devices`: who uses the service, and what each may do.
+
+mod change;
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+pub(crate) use self::change::{DeviceChange, LimitsView};
+use super::ask::{AskedBoth, Named, Said};
+use super::desk::Desk;
+use super::fault::Fault;
+use super::trail::Attempt;
+use super::view::{Listed, PageQuery, millis};
+use crate::service::govern::budgets::Limits;
+use crate::service::store::database::{Device, DeviceFilter, DeviceState, PatchedDevice};
+use crate::wire::DeviceId;
+
+/// A device.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DeviceView {
+    /// Its id.
+    device_id: String,
+    /// Unix milliseconds; null before its first request.
+    first_seen: Option<u64>,
+    /// Unix milliseconds; null before its first request.
+    last_seen: Option<u64>,
+    org: Option<String>,
+    user: Option<String>,
+    /// The models it may ask for; null is the service's default, empty means all.
+    models: Option<Vec<String>>,
+    limits: LimitsView,
+    /// What it may spend; null is the service's default. How it stands is in `/admin/budgets`.
+    budget: Option<Limits>,
+    /// The thumbprint (RFC 7638) of the key that it must prove to get tokens; null is none.
+    key: Option<String>,
+    /// `revoked` while there is a revocation of the device itself, else `active`. A revocation of its user, of its
+    /// organisation or the like does not show here.
+    state: &'static str,
+}
+
+/// Which device.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct DevicePath {
+    /// Its id.
+    #[param(min_length = 8, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]$")]
+    device_id: String,
+}
+
+/// Which devices to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DeviceQuery {
+    /// The beginning of an id, an organisation or a user.
+    search: Option<String>,
+    /// `active` or `revoked`.
+    #[param(pattern = "^(active|revoked)$")]
+    state: Option<String>,
+}
+
+/// Lists devices, by id.
+#[utoipa::path(get, path = "/admin/devices", operation_id = "list_devices", params(DeviceQuery, PageQuery),
+    responses((status = 200, description = "A page of devices", body = Listed<DeviceView>), Fault))]
+pub(super) async fn list(
+    State(desk): State<Desk>,
+    AskedBoth(query, page): AskedBoth<DeviceQuery, PageQuery>,
+) -> Result<Json<Listed<DeviceView>>, Fault> {
+    let filter = DeviceFilter { prefix: query.search, state: query.state.as_deref().map(state).transpose()? };
+    let page = page.read_if(|cursor| DeviceId::parse(cursor).is_ok())?;
+    let page = desk.database.devices().list(&filter, &page, desk.clock.now()).await?;
+    Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
+}
+
+/// One device.
+#[utoipa::path(get, path = "/admin/devices/{device_id}", operation_id = "get_device", params(DevicePath),
+    responses((status = 200, description = "The device", body = DeviceView), Fault))]
+pub(super) async fn get(State(desk): State<Desk>, Named(path): Named<DevicePath>) -> Result<Json<DeviceView>, Fault> {
+    let device = desk.database.devices().get(&device_id(&path.device_id)?, desk.clock.now()).await?;
+    device.map(view).map(Json).ok_or(UNKNOWN)
+}
+
+/// Changes what a device may do, at once and on every instance within seconds. A device that the service has not seen yet
+/// is added, and the change waits for it; then the answer is a 201. Its `state` is whether there is a revocation of the
+/// device, so this route and `/admin/revocations` always agree.
+#[utoipa::path(patch, path = "/admin/devices/{device_id}", operation_id = "change_device", params(DevicePath),
+    request_body = DeviceChange,
+    responses((status = 200, description = "The device as it is now", body = DeviceView),
+        (status = 201, description = "The device is new", body = DeviceView), Fault))]
+pub(super) async fn change(
+    State(desk): State<Desk>,
+    Named(path): Named<DevicePath>,
+    Extension(attempt): Extension<Attempt>,
+    Said(said): Said<DeviceChange>,
+) -> Result<(StatusCode, Json<DeviceView>), Fault> {
+    let id = device_id(&path.device_id)?;
+    let said = said.read()?;
+    let mut change = attempt.begin(&desk).await?;
+    let PatchedDevice { device, is_new } = change.patch_device(&id, &said).await?;
+    attempt.commit(change).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(view(device))))
+}
+
+/// Forgets a device and what was said of it, and ends its tokens and open streams; what it used stays on record. It is shut
+/// out, by a revocation, until no token that it has could be used any more; after that it may come back as a new device if
+/// `BOOTSTRAP_MODE` lets it. To let it in earlier delete the revocation; to shut it out for good revoke it instead. What it
+/// was still doing is written down a moment later and lists it again, as revoked.
+#[utoipa::path(delete, path = "/admin/devices/{device_id}", operation_id = "delete_device", params(DevicePath),
+    responses((status = 204, description = "It is forgotten"), Fault))]
+pub(super) async fn delete(
+    State(desk): State<Desk>,
+    Named(path): Named<DevicePath>,
+    Extension(attempt): Extension<Attempt>,
+) -> Result<StatusCode, Fault> {
+    let id = device_id(&path.device_id)?;
+    let mut change = attempt.begin(&desk).await?;
+    if !change.delete_device(&id, desk.last_token_ends()).await? {
+        return Err(UNKNOWN);
+    }
+    attempt.commit(change).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn view(device: Device) -> DeviceView {
+    let window = device.limits.window.map(|window| u64::try_from(window.as_millis()).unwrap_or(u64::MAX));
+    DeviceView {
+        device_id: device.id.to_string(),
+        first_seen: device.first_seen.map(millis),
+        last_seen: device.last_seen.map(millis),
+        org: device.org,
+        user: device.user,
+        models: device.models,
+        limits: LimitsView {
+            requests: device.limits.requests,
+            window_ms: window,
+            tokens_per_minute: device.limits.tokens_per_minute,
+            concurrent: device.limits.concurrent,
+        },
+        budget: device.budget,
+        key: device.key,
+        state: device.state.as_str(),
+    }
+}
+
+fn state(text: &str) -> Result<DeviceState, Fault> {
+    DeviceState::parse(text).ok_or_else(|| Fault::Invalid("`state` is neither active nor revoked".into()))
+}
+
+/// The device that a path names.
+pub(super) fn device_id(text: &str) -> Result<DeviceId, Fault> {
+    DeviceId::parse(text).map_err(|error| Fault::Invalid(format!("The device id {error}")))
+}
+
+const UNKNOWN: Fault = Fault::Unknown("device");

@@ -1,0 +1,124 @@
+//! What the admin API answers when it does not do what it was asked.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use serde::Serialize;
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
+
+use super::guard::Refused;
+use crate::service::store::database::StoreError;
+
+/// An error of the admin API.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The request says something that makes no sense.
+    Invalid(String),
+    /// The body is longer than this.
+    TooLong(usize),
+    /// The route has other methods.
+    Method,
+    /// What is asked for cannot be, as things stand.
+    Conflict(String),
+    /// There is no such thing.
+    Unknown(&'static str),
+    /// Not allowed.
+    Refused(Refused),
+    /// The database did not do its part.
+    Store(StoreError),
+}
+
+/// The body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FaultBody {
+    /// What is wrong.
+    error: FaultDetail,
+}
+
+/// What is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+struct FaultDetail {
+    /// For programs.
+    code: &'static str,
+    /// For people.
+    message: String,
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Cursor => Self::Invalid("`cursor` is not the `next` of an earlier page".into()),
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl Fault {
+    fn parts(self) -> (StatusCode, &'static str, String, Option<Duration>) {
+        match self {
+            Self::Invalid(message) => (StatusCode::BAD_REQUEST, "invalid", message, None),
+            Self::TooLong(most) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "too_long", format!("The body exceeds {most} bytes"), None)
+            }
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method", "This route has other methods".into(), None),
+            Self::Conflict(message) => (StatusCode::CONFLICT, "conflict", message, None),
+            Self::Unknown(what) => (StatusCode::NOT_FOUND, "not_found", format!("There is no such {what}"), None),
+            Self::Refused(Refused::Off) => {
+                (StatusCode::NOT_FOUND, "off", "The admin API is off: ADMIN_TOKEN is not set".into(), None)
+            }
+            Self::Refused(Refused::Wrong) => {
+                (StatusCode::UNAUTHORIZED, "unauthorized", "The admin token is missing or wrong".into(), None)
+            }
+            Self::Refused(Refused::LockedOut(wait)) => {
+                let message = "Too many wrong admin tokens from this address".into();
+                (StatusCode::TOO_MANY_REQUESTS, "locked_out", message, Some(wait))
+            }
+            Self::Store(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "The database failed the admin API");
+                let message = "The database did not answer; nothing is known to have changed".into();
+                (StatusCode::SERVICE_UNAVAILABLE, "store", message, Some(Duration::from_secs(1)))
+            }
+        }
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let (status, code, message, wait) = self.parts();
+        let mut response = (status, Json(FaultBody { error: FaultDetail { code, message } })).into_response();
+        if let Some(wait) = wait {
+            response.headers_mut().insert(RETRY_AFTER, wait.as_secs().max(1).into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// What every route may answer.
+impl IntoResponses for Fault {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let body = || Content::new(Some(Ref::from_schema_name("FaultBody")));
+        let response = |(status, description): (&str, &str)| {
+            let response = ResponseBuilder::new().description(description).content("application/json", body());
+            (status.to_owned(), response.into())
+        };
+        ANSWERS.into_iter().map(response).collect()
+    }
+}
+
+const ANSWERS: [(&str, &str); 7] = [
+    ("400", "The request makes no sense; `message` says what is wrong"),
+    ("401", "The admin token is missing or wrong"),
+    ("404", "There is no such thing, or the admin API is off"),
+    ("409", "It cannot be, as things stand"),
+    ("413", "The body is too long"),
+    ("429", "Too many wrong admin tokens from this address"),
+    ("503", "The database did not answer"),
+];

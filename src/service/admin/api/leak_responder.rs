@@ -1,0 +1,207 @@
+//! What follows from a suspicion: an end to the device's tokens, or to the device. On the control thread, because it takes
+//! the database.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::desk::Desk;
+use crate::service::govern::leak::{LeakMode, LeakResponse, Leaks, Suspicion};
+use crate::service::store::database::{NewAuditEntry, NewRevocation, Outcome, RevocationKind, StoreError};
+
+/// Acts on suspicions.
+pub(crate) struct Responder {
+    leaks: Arc<Leaks>,
+    suspicions: mpsc::Receiver<Suspicion>,
+    desk: Desk,
+    /// Whether a device whose tokens were ended gets another one.
+    can_enrol: bool,
+    /// When something was done lately, in Unix seconds.
+    done: VecDeque<u64>,
+}
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    /// The device's tokens are ended. It asks for a new one by itself; who has copied a token cannot.
+    EndTokens,
+    /// The device is revoked until an administrator lets it in again.
+    Revoke,
+}
+
+impl Responder {
+    /// Acts on what arrives at `suspicions`, with what the desk has.
+    #[must_use]
+    pub(crate) fn new(leaks: Arc<Leaks>, suspicions: mpsc::Receiver<Suspicion>, desk: Desk, can_enrol: bool) -> Self {
+        Self { leaks, suspicions, desk, can_enrol, done: VecDeque::new() }
+    }
+
+    /// Acts, for ever.
+    pub(crate) async fn run(mut self) {
+        while let Some(suspicion) = self.suspicions.recv().await {
+            self.respond(&suspicion).await;
+        }
+        pending::<()>().await;
+    }
+
+    /// Does what is to be done; when the database does not take it, again for half a minute.
+    async fn respond(&mut self, suspicion: &Suspicion) {
+        let device = &suspicion.device;
+        let ended = self.desk.standing.revocations.tokens_ended_before(device);
+        let Some(action) = action(self.leaks.mode(), self.can_enrol, ended, suspicion.at) else { return };
+        if !may_act(&mut self.done, self.leaks.watched(), suspicion.at) {
+            self.leaks.count(LeakResponse::Withheld);
+            tracing::error!(%device, "So many devices are suspected that TRUSTED_PROXIES may be wrong; nothing is done");
+            return;
+        }
+        let mut pauses = PAUSES.into_iter();
+        while let Err(error) = self.act(action, suspicion).await {
+            let Some(pause) = pauses.next() else {
+                self.leaks.count(LeakResponse::Failed);
+                tracing::error!(%device, %error, "A suspected device could not be stopped");
+                return;
+            };
+            sleep(pause).await;
+        }
+        match action {
+            Action::EndTokens => self.leaks.count(LeakResponse::Refreshed),
+            Action::Revoke => self.leaks.count(LeakResponse::Revoked),
+        }
+        tracing::warn!(%device, action = action.name(), "A suspected device was stopped");
+    }
+
+    async fn act(&self, action: Action, suspicion: &Suspicion) -> Result<(), StoreError> {
+        let (desk, now) = (&self.desk, self.desk.clock.now());
+        desk.database.revocations().insert(&self.revocation(action, suspicion), now).await?;
+        desk.database.audit().insert(&entry(action, suspicion), now).await?;
+        // If this fails, the next look of the instance itself will do.
+        let _ = desk.sync.catch_up().await;
+        Ok(())
+    }
+
+    /// The same for the same suspicion, so that it can be made twice.
+    fn revocation(&self, action: Action, suspicion: &Suspicion) -> NewRevocation {
+        let Suspicion { device, networks: [one, other], at } = suspicion;
+        let (kind, value, expires_at) = match action {
+            Action::EndTokens => {
+                let value = format!("{device}@{}", at.saturating_sub(SLACK.as_secs()));
+                // Afterwards no such token lives anyway, and a further suspicion is a new one.
+                let end = self.desk.clock.now() + self.desk.token_life.max(REMEMBERED) + SLACK;
+                (RevocationKind::DeviceTokens, value, Some(end))
+            }
+            Action::Revoke => (RevocationKind::DeviceId, device.to_string(), None),
+        };
+        let reason = Some(format!("in use from {one} and {other} at once"));
+        NewRevocation { kind, value, reason, created_by: ACTOR.into(), expires_at }
+    }
+}
+
+impl Action {
+    fn name(self) -> &'static str {
+        match self {
+            Self::EndTokens => "device.end_tokens",
+            Self::Revoke => "device.revoke",
+        }
+    }
+}
+
+/// What is done about a device whose tokens were ended for being older than `ended`, if they were. Several instances may
+/// suspect it at the same time, and one ends its tokens.
+fn action(mode: LeakMode, can_enrol: bool, ended: Option<u64>, now: u64) -> Option<Action> {
+    let is_fresh = |ended: u64| now.saturating_sub(ended) < SAME_SUSPICION.as_secs();
+    match (mode, ended) {
+        (LeakMode::Off | LeakMode::Observe, _) => None,
+        (LeakMode::Revoke, _) if !can_enrol => Some(Action::Revoke),
+        (_, Some(ended)) if is_fresh(ended) => None,
+        (LeakMode::Revoke, Some(_)) => Some(Action::Revoke),
+        (LeakMode::Refresh, _) | (LeakMode::Revoke, None) => Some(Action::EndTokens),
+    }
+}
+
+/// Whether one more device may be stopped. A load balancer that nobody told the service of makes all devices look as if they
+/// were in many places, and that must not shut all of them out.
+fn may_act(done: &mut VecDeque<u64>, watched: usize, now: u64) -> bool {
+    done.retain(|at| now.saturating_sub(*at) < HOUR.as_secs());
+    let may = done.len() < MOST_IN_AN_HOUR.max(watched / 50);
+    if may {
+        done.push_back(now);
+    }
+    may
+}
+
+fn entry(action: Action, suspicion: &Suspicion) -> NewAuditEntry {
+    NewAuditEntry {
+        actor: ACTOR.into(),
+        source: None,
+        action: action.name().into(),
+        target: Some(suspicion.device.to_string()),
+        detail: Some(json!({ "networks": suspicion.networks })),
+        outcome: Outcome::Done,
+    }
+}
+
+/// Who says so in the audit trail and among the revocations.
+const ACTOR: &str = "leak-detection";
+
+/// Tokens that were issued just before are spared: the clock of the instance that issues the next one may be behind.
+const SLACK: Duration = Duration::from_secs(10);
+
+/// Whose tokens were ended within this time is revoked at the next suspicion, if that is what is wanted.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Devices that are stopped in an hour, or one in fifty of those in use.
+const MOST_IN_AN_HOUR: usize = 10;
+
+/// A suspicion so soon after the last one is the same, by another instance.
+const SAME_SUSPICION: Duration = Duration::from_secs(120);
+
+/// Between attempts.
+const PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_about_load_balancers_does_not_shut_everybody_out() {
+        let mut done = VecDeque::new();
+        let stopped = |done: &mut VecDeque<u64>, watched, now| (0..100).filter(|_| may_act(done, watched, now)).count();
+        assert_eq!(stopped(&mut done, 100, 1000), 10);
+        assert_eq!(stopped(&mut done, 1000, 2000), 10, "ten more, of twenty");
+        assert_eq!(stopped(&mut done, 100, 4600), 0);
+        assert_eq!(stopped(&mut done, 100, 5600), 10);
+    }
+
+    #[test]
+    fn a_device_is_revoked_only_if_an_end_of_its_tokens_did_not_help() {
+        use LeakMode::{Observe, Off, Refresh, Revoke};
+        const NOW: u64 = 1_000_000;
+        let (same, earlier) = (Some(NOW - 60), Some(NOW - 3600));
+        for (mode, can_enrol, ended, expected) in [
+            (Off, true, None, None),
+            (Observe, true, None, None),
+            (Refresh, true, None, Some(Action::EndTokens)),
+            (Refresh, true, same, None),
+            (Refresh, true, earlier, Some(Action::EndTokens)),
+            (Revoke, true, None, Some(Action::EndTokens)),
+            (Revoke, true, same, None),
+            (Revoke, true, earlier, Some(Action::Revoke)),
+            (Revoke, false, None, Some(Action::Revoke)),
+        ] {
+            assert_eq!(action(mode, can_enrol, ended, NOW), expected, "{mode:?} {can_enrol} {ended:?}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! `/admin/revocations`: who is shut out.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::ask::{Asked, Named, Said};
+use super::desk::Desk;
+use super::fault::Fault;
+use super::trail::Attempt;
+use super::view::{LATEST_MILLIS, Listed, PageQuery, is_row_id, millis};
+use crate::service::store::database::{NewRevocation, Revocation, RevocationKind};
+
+/// What to shut out: exactly one of the first seven, why, and for how long. What the list shows can be said again.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RevocationRequest {
+    /// One token.
+    #[schema(min_length = 1, max_length = 200)]
+    pub jti: Option<String>,
+    /// A device: its tokens, and it gets no new one. Its `state` is `revoked` from then on.
+    #[schema(min_length = 8, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]$")]
+    pub device_id: Option<String>,
+    /// All devices of a user.
+    #[schema(min_length = 1, max_length = 200)]
+    pub user: Option<String>,
+    /// All devices of an organisation.
+    #[schema(min_length = 1, max_length = 200)]
+    pub org: Option<String>,
+    /// All devices with this version of the app.
+    #[schema(min_length = 1, max_length = 200)]
+    pub app_version: Option<String>,
+    /// All tokens issued before this Unix second, which must have come; devices can get new ones.
+    pub issued_before: Option<u64>,
+    /// A device's tokens issued before a Unix second, which must have come, as `<device>@<second>`; it can get a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200, pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]@[0-9]{1,15}$")]
+    pub device_tokens: Option<String>,
+    /// For other administrators.
+    #[schema(max_length = 1000)]
+    pub reason: Option<String>,
+    /// When it ends, in Unix milliseconds to come; null is never, or of `jti` and `device_tokens`, when the tokens could not
+    /// be used any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+}
+
+/// What a request says.
+struct Read {
+    kind: RevocationKind,
+    value: String,
+    reason: Option<String>,
+    expires_at: Option<SystemTime>,
+}
+
+/// Which revocation.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct RevocationPath {
+    /// Its id.
+    id: String,
+}
+
+/// Something that is shut out.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RevocationView {
+    /// Names this revocation.
+    id: String,
+    /// `jti`, `device_id`, `user`, `org`, `app_version`, `issued_before` or `device_tokens`, which leak detection makes.
+    kind: &'static str,
+    /// Which one.
+    value: String,
+    reason: Option<String>,
+    /// Unix milliseconds.
+    created_at: u64,
+    /// `admin`, and after a slash the name that the administrator gave.
+    created_by: String,
+    /// Unix milliseconds; null is never.
+    expires_at: Option<u64>,
+}
+
+/// Shuts somebody out: here at once, on other instances about a second later, open streams included.
+#[utoipa::path(post, path = "/admin/revocations", operation_id = "add_revocation", request_body = RevocationRequest,
+    responses((status = 201, description = "It is in force", body = RevocationView), Fault))]
+pub(super) async fn add(
+    State(desk): State<Desk>,
+    Extension(attempt): Extension<Attempt>,
+    Said(request): Said<RevocationRequest>,
+) -> Result<(StatusCode, Json<RevocationView>), Fault> {
+    let Read { kind, value, reason, expires_at } = request.read(desk.clock.now())?;
+    if request_is_from_the_future(kind, &value, desk.clock.unix_seconds()) {
+        return Err(Fault::Invalid(format!("`{}` is not a Unix second of the past", kind.as_str())));
+    }
+    // Tokens that are named are forgotten when they could not be used any more anyway.
+    let is_passing = matches!(kind, RevocationKind::Jti | RevocationKind::DeviceTokens);
+    let expires_at = expires_at.or_else(|| is_passing.then(|| desk.last_token_ends()));
+    let new = NewRevocation { kind, value, reason, created_by: attempt.actor().to_owned(), expires_at };
+    let mut change = attempt.begin(&desk).await?;
+    let revocation = change.revoke(&new).await?;
+    attempt.commit(change).await?;
+    Ok((StatusCode::CREATED, Json(view(revocation))))
+}
+
+/// Lists who is shut out, the newest first.
+#[utoipa::path(get, path = "/admin/revocations", operation_id = "list_revocations", params(PageQuery),
+    responses((status = 200, description = "A page of revocations", body = Listed<RevocationView>), Fault))]
+pub(super) async fn list(
+    State(desk): State<Desk>,
+    Asked(page): Asked<PageQuery>,
+) -> Result<Json<Listed<RevocationView>>, Fault> {
+    let page = desk.database.revocations().list(&page.read_if(is_row_id)?).await?;
+    Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
+}
+
+/// Lets in again.
+#[utoipa::path(delete, path = "/admin/revocations/{id}", operation_id = "delete_revocation", params(RevocationPath),
+    responses((status = 204, description = "It is gone"), Fault))]
+pub(super) async fn delete(
+    State(desk): State<Desk>,
+    Named(path): Named<RevocationPath>,
+    Extension(attempt): Extension<Attempt>,
+) -> Result<StatusCode, Fault> {
+    let mut change = attempt.begin(&desk).await?;
+    if !change.let_in(&path.id).await? {
+        return Err(Fault::Unknown("revocation"));
+    }
+    attempt.commit(change).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl RevocationRequest {
+    fn read(self, now: SystemTime) -> Result<Read, Fault> {
+        let second = self.issued_before.map(|second| second.to_string());
+        let named = [
+            (RevocationKind::Jti, self.jti),
+            (RevocationKind::DeviceId, self.device_id),
+            (RevocationKind::User, self.user),
+            (RevocationKind::Org, self.org),
+            (RevocationKind::AppVersion, self.app_version),
+            (RevocationKind::IssuedBefore, second),
+            (RevocationKind::DeviceTokens, self.device_tokens),
+        ];
+        let mut named = named.into_iter().filter_map(|(kind, value)| Some((kind, value?)));
+        let choices = "`jti`, `device_id`, `user`, `org`, `app_version`, `issued_before` and `device_tokens`";
+        let (Some((kind, value)), None) = (named.next(), named.next()) else {
+            return Err(Fault::Invalid(format!("Exactly one of {choices} must be given")));
+        };
+        let is_long = |text: &str, most: usize| text.chars().count() > most;
+        if value.is_empty() || is_long(&value, 200) || self.reason.as_ref().is_some_and(|reason| is_long(reason, 1000))
+        {
+            return Err(Fault::Invalid("A value has 1 to 200 characters and a reason at most 1000".into()));
+        }
+        match kind {
+            RevocationKind::DeviceId => drop(super::devices::device_id(&value)?),
+            RevocationKind::DeviceTokens => check_device_tokens(&value)?,
+            _ => {}
+        }
+        let expires_at = self.expires_at.map(|end| to_come(end, now)).transpose()?;
+        Ok(Read { kind, value, reason: self.reason, expires_at })
+    }
+}
+
+/// Whether this is a device and a second, and written in the one way that the list has.
+fn check_device_tokens(value: &str) -> Result<(), Fault> {
+    let shape = || Fault::Invalid("`device_tokens` is not a device and a Unix second, as <device>@<second>".into());
+    let (device, second) = value.split_once('@').ok_or_else(shape)?;
+    super::devices::device_id(device)?;
+    second.parse::<u64>().ok().filter(|number| number.to_string() == second).map(drop).ok_or_else(shape)
+}
+
+/// The moment at which a revocation ends.
+fn to_come(end: u64, now: SystemTime) -> Result<SystemTime, Fault> {
+    let end = Some(end).filter(|end| *end < LATEST_MILLIS).map(|end| UNIX_EPOCH + Duration::from_millis(end));
+    let fault = || Fault::Invalid("`expires_at` is not a Unix millisecond to come".into());
+    end.filter(|end| *end > now).ok_or_else(fault)
+}
+
+fn view(revocation: Revocation) -> RevocationView {
+    RevocationView {
+        id: revocation.id,
+        kind: revocation.kind.as_str(),
+        value: revocation.value,
+        reason: revocation.reason,
+        created_at: millis(revocation.created_at),
+        created_by: revocation.created_by,
+        expires_at: revocation.expires_at.map(millis),
+    }
+}
+
+/// Such a one would cover every token that is issued until then.
+fn request_is_from_the_future(kind: RevocationKind, value: &str, now: u64) -> bool {
+    let second = match kind {
+        RevocationKind::IssuedBefore => value,
+        RevocationKind::DeviceTokens => value.split_once('@').map_or("", |(_, second)| second),
+        _ => return false,
+    };
+    second.parse::<u64>().is_ok_and(|second| second > now)
+}

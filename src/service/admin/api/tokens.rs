@@ -1,0 +1,98 @@
+//! `/admin/tokens`: makes tokens for devices and looks into those that were made.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ask::Said;
+use super::desk::Desk;
+use super::fault::Fault;
+use crate::secret::Secret;
+use crate::wire::Claims;
+
+/// For whom to make a token.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MintRequest {
+    #[schema(min_length = 8, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]$")]
+    pub device_id: String,
+    /// Its life in seconds; at most, and by default, that of all tokens.
+    #[schema(minimum = 1)]
+    pub ttl_seconds: Option<u64>,
+}
+
+/// A new token. It is shown once.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MintedToken {
+    /// The bare JWT.
+    token: String,
+    /// What it is revoked by.
+    jti: String,
+    device_id: String,
+    /// Unix seconds.
+    expires_at: u64,
+}
+
+/// A token to look into.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InspectRequest {
+    /// With or without its prefix.
+    #[schema(value_type = String)]
+    token: Secret,
+}
+
+/// What a token says and what it is good for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct InspectedToken {
+    /// Whether it would be admitted now.
+    is_good: bool,
+    /// Why not: an error code such as `token_expired`.
+    fault: Option<&'static str>,
+    /// What it says, if it is genuine.
+    #[schema(value_type = Option<serde_json::Value>)]
+    claims: Option<Claims>,
+}
+
+/// Makes a token for a device, by the same rules as the device would get one.
+#[utoipa::path(post, path = "/admin/tokens", operation_id = "mint_token", request_body = MintRequest,
+    responses((status = 201, description = "The token, shown once", body = MintedToken), Fault))]
+pub(super) async fn mint(
+    State(desk): State<Desk>,
+    Said(request): Said<MintRequest>,
+) -> Result<(StatusCode, Json<MintedToken>), Fault> {
+    let device = super::devices::device_id(&request.device_id)?;
+    let life = request.ttl_seconds.map_or(desk.token_life, Duration::from_secs);
+    if life.is_zero() || life > desk.token_life {
+        let most = desk.token_life.as_secs();
+        return Err(Fault::Invalid(format!("`ttl_seconds` is not a number from 1 to {most}")));
+    }
+    let (claims, token) = desk.issuer.mint(device, life).map_err(|problem| Fault::Conflict(problem.message))?;
+    let minted = MintedToken {
+        token: token.expose().to_owned(),
+        jti: claims.jti,
+        device_id: claims.sub.to_string(),
+        expires_at: claims.exp,
+    };
+    Ok((StatusCode::CREATED, Json(minted)))
+}
+
+/// Looks into a token.
+#[utoipa::path(post, path = "/admin/tokens/inspect", operation_id = "inspect_token", request_body = InspectRequest,
+    responses((status = 200, description = "What it is worth", body = InspectedToken), Fault))]
+pub(super) async fn inspect(
+    State(desk): State<Desk>,
+    Said(request): Said<InspectRequest>,
+) -> Result<Json<InspectedToken>, Fault> {
+    let (claims, verdict) = desk.auth.inspect(request.token.expose());
+    let verdict = match &claims {
+        Some(claims) => verdict.and_then(|()| desk.standing.revocations.judge(claims)),
+        None => verdict,
+    };
+    let fault = verdict.err().map(|problem| problem.code.as_str());
+    Ok(Json(InspectedToken { is_good: fault.is_none(), fault, claims }))
+}

@@ -1,0 +1,250 @@
+//! `/admin/usage` and `/admin/requests`: what was used, in sums and one by one.
+
+use std::fmt::Write;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::ask::AskedBoth;
+use super::desk::Desk;
+use super::fault::Fault;
+use super::view::{Listed, PageQuery, millis, moment};
+use crate::service::meter::money::MicroDollars;
+use crate::service::store::database::{Totals, TotalsBy, UsageFilter, UsageRow};
+
+/// Which requests count.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct UsageQuery {
+    /// From this time on: Unix milliseconds, or a day (UTC).
+    #[param(pattern = "^([0-9]{1,15}|[0-9]{4}-[0-9]{2}-[0-9]{2})$")]
+    from: Option<String>,
+    /// Before this time: Unix milliseconds, or a day (UTC).
+    #[param(pattern = "^([0-9]{1,15}|[0-9]{4}-[0-9]{2}-[0-9]{2})$")]
+    to: Option<String>,
+    #[param(min_length = 8, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]$")]
+    device_id: Option<String>,
+    user: Option<String>,
+    org: Option<String>,
+    /// The one that answered, else the one asked for.
+    model: Option<String>,
+}
+
+/// How to sum up.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SumQuery {
+    /// `device` (the default), `user`, `org`, `model` or `day` (UTC).
+    #[param(pattern = "^(device|user|org|model|day)$")]
+    group_by: Option<String>,
+    /// `json` (the default) or `csv`.
+    #[param(pattern = "^(json|csv)$")]
+    format: Option<String>,
+}
+
+/// Sums.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UsageView {
+    /// One for each key.
+    rows: Vec<UsageSum>,
+    /// Over all rows; its key is null.
+    total: UsageSum,
+}
+
+/// A sum.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct UsageSum {
+    /// The device, user, organisation, model or day; null where a request has none.
+    key: Option<String>,
+    requests: u64,
+    input_tokens: u64,
+    output_tokens: u64,
+    cache_creation_input_tokens: u64,
+    cache_read_input_tokens: u64,
+    /// US dollars, of those requests that have a price.
+    cost_usd: f64,
+}
+
+/// One relayed request.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RequestView {
+    request_id: String,
+    upstream_request_id: Option<String>,
+    /// Unix milliseconds.
+    finished_at: u64,
+    device_id: String,
+    org: Option<String>,
+    user: Option<String>,
+    route: String,
+    model_asked: Option<String>,
+    model_answered: Option<String>,
+    /// Null when the client left before there was one.
+    status: Option<u16>,
+    first_byte_ms: Option<u64>,
+    total_ms: u64,
+    input_tokens: u64,
+    output_tokens: u64,
+    cache_write_5m_tokens: u64,
+    cache_write_1h_tokens: u64,
+    cache_read_tokens: u64,
+    /// Whether the output is a lower bound, because the final count never came.
+    output_estimated: bool,
+    /// `complete`, `cancelled`, `upstream_cut`, `error` or `revoked`.
+    ended: &'static str,
+    cost_usd: Option<f64>,
+}
+
+/// Sums of what was used.
+#[utoipa::path(get, path = "/admin/usage", operation_id = "sum_usage", params(UsageQuery, SumQuery),
+    responses((status = 200, description = "Sums", content((UsageView = "application/json"), (String = "text/csv"))),
+        Fault))]
+pub(super) async fn sums(
+    State(desk): State<Desk>,
+    AskedBoth(query, sum): AskedBoth<UsageQuery, SumQuery>,
+) -> Result<Response, Fault> {
+    let by = match sum.group_by.as_deref().unwrap_or("device") {
+        "device" => TotalsBy::Device,
+        "user" => TotalsBy::User,
+        "org" => TotalsBy::Org,
+        "model" => TotalsBy::Model,
+        "day" => TotalsBy::Day,
+        _ => return Err(Fault::Invalid("`group_by` is none of device, user, org, model, day".into())),
+    };
+    let as_csv = match sum.format.as_deref().unwrap_or("json") {
+        "json" => false,
+        "csv" => true,
+        _ => return Err(Fault::Invalid("`format` is neither json nor csv".into())),
+    };
+    let totals = desk.database.usage().totals(by, &query.read()?).await?;
+    let rows: Vec<_> = totals.into_iter().map(UsageSum::of).collect();
+    if as_csv {
+        return Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], csv(&rows)).into_response());
+    }
+    let total = rows.iter().fold(UsageSum::default(), UsageSum::plus);
+    Ok(Json(UsageView { rows, total }).into_response())
+}
+
+/// Single requests, the newest first.
+#[utoipa::path(get, path = "/admin/requests", operation_id = "list_requests", params(UsageQuery, PageQuery),
+    responses((status = 200, description = "A page of requests", body = Listed<RequestView>), Fault))]
+pub(super) async fn requests(
+    State(desk): State<Desk>,
+    AskedBoth(query, page): AskedBoth<UsageQuery, PageQuery>,
+) -> Result<Json<Listed<RequestView>>, Fault> {
+    let page = desk.database.usage().list(&query.read()?, &page.read()?).await?;
+    Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
+}
+
+impl UsageQuery {
+    fn read(self) -> Result<UsageFilter, Fault> {
+        let time = |name: &str, text: Option<String>| text.map(|text| moment(name, &text)).transpose();
+        Ok(UsageFilter {
+            device: self.device_id.map(|id| super::devices::device_id(&id)).transpose()?,
+            user: self.user,
+            org: self.org,
+            model: self.model,
+            from: time("from", self.from)?,
+            to: time("to", self.to)?,
+        })
+    }
+}
+
+impl UsageSum {
+    fn of(totals: Totals) -> Self {
+        Self {
+            key: totals.key,
+            requests: totals.requests,
+            input_tokens: totals.input_tokens,
+            output_tokens: totals.output_tokens,
+            cache_creation_input_tokens: totals.cache_creation_input_tokens,
+            cache_read_input_tokens: totals.cache_read_input_tokens,
+            cost_usd: dollars(totals.cost_microusd),
+        }
+    }
+
+    fn plus(self, other: &Self) -> Self {
+        Self {
+            key: None,
+            requests: self.requests + other.requests,
+            input_tokens: self.input_tokens + other.input_tokens,
+            output_tokens: self.output_tokens + other.output_tokens,
+            cache_creation_input_tokens: self.cache_creation_input_tokens + other.cache_creation_input_tokens,
+            cache_read_input_tokens: self.cache_read_input_tokens + other.cache_read_input_tokens,
+            cost_usd: self.cost_usd + other.cost_usd,
+        }
+    }
+}
+
+/// As RFC 4180 has it. A key comes from a client: what a spreadsheet would take for a formula is quoted as text.
+fn csv(rows: &[UsageSum]) -> String {
+    let mut text = String::from(
+        "key,requests,input_tokens,output_tokens,cache_creation_input_tokens,cache_read_input_tokens,cost_usd\r\n",
+    );
+    for row in rows {
+        let key = row.key.as_deref().unwrap_or_default().replace('"', "\"\"");
+        let guard = if is_formula(&key) { "'" } else { "" };
+        let UsageSum { requests, input_tokens, output_tokens, cost_usd, .. } = row;
+        let (written, read) = (row.cache_creation_input_tokens, row.cache_read_input_tokens);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "\"{guard}{key}\",{requests},{input_tokens},{output_tokens},{written},{read},{cost_usd:.6}\r\n"
+        );
+    }
+    text
+}
+
+/// Whether a spreadsheet may take this for a formula: some skip white space before it, and some read the wide signs of East
+/// Asian keyboards like the usual ones.
+fn is_formula(key: &str) -> bool {
+    let signs = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+    key.starts_with(['\t', '\r']) || key.trim_start().starts_with(signs)
+}
+
+fn view(row: UsageRow) -> RequestView {
+    RequestView {
+        request_id: row.request_id,
+        upstream_request_id: row.upstream_request_id,
+        finished_at: millis(row.finished_at),
+        device_id: row.device.to_string(),
+        org: row.org,
+        user: row.user,
+        route: row.route,
+        model_asked: row.model_asked,
+        model_answered: row.model_answered,
+        status: row.status,
+        first_byte_ms: row.first_byte_ms,
+        total_ms: row.total_ms,
+        input_tokens: row.tokens.input_tokens,
+        output_tokens: row.tokens.output_tokens,
+        cache_write_5m_tokens: row.tokens.cache_write_5m_tokens,
+        cache_write_1h_tokens: row.tokens.cache_write_1h_tokens,
+        cache_read_tokens: row.tokens.cache_read_tokens,
+        output_estimated: row.output_estimated,
+        ended: row.ended.as_str(),
+        cost_usd: row.cost_microusd.map(dollars),
+    }
+}
+
+fn dollars(microusd: u64) -> f64 {
+    MicroDollars::new(microusd).in_dollars()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_may_take_for_a_formula_is_marked() {
+        for formula in ["=1", "+1", "-1", "@a", "\t=1", " =1", "\n+1", "\u{a0}-1", "\u{ff1d}1", " \u{ff20}a", "\ra"] {
+            assert!(is_formula(formula), "{formula:?}");
+        }
+        for text in ["", " ", "ada", "a=1", " ada", "claude-5"] {
+            assert!(!is_formula(text), "{text:?}");
+        }
+    }
+}

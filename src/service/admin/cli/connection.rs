@@ -1,0 +1,188 @@
+//! Calls the admin API.
+
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, HeaderValue};
+use http::{Method, StatusCode};
+use reqwest::{Client, RequestBuilder};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::failure::Failure;
+use super::target::{Target, os_user};
+use crate::service::admin::api::ACTOR_HEADER;
+use crate::transport::origin::Origin;
+
+/// The way to the admin API.
+pub(super) struct Connection {
+    http: Client,
+    origin: Origin,
+    token: Option<HeaderValue>,
+    actor: Option<HeaderValue>,
+}
+
+/// What the API answered when it did what it was asked.
+pub(super) struct Answer {
+    /// 200, 201 or 204.
+    pub status: StatusCode,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
+    url: Url,
+}
+
+/// The body of an error. Those of the clients' listener have another shape.
+#[derive(Deserialize)]
+struct Fault {
+    error: FaultDetail,
+}
+
+#[derive(Deserialize)]
+struct FaultDetail {
+    code: String,
+    message: String,
+}
+
+impl Connection {
+    /// Prepares the calls. They go to the target and nowhere else: no redirect is followed, and no proxy of the environment
+    /// is asked, which would be shown the token.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub(super) fn new(target: &Target) -> Result<Self, Failure> {
+        let origin = target.origin()?;
+        let token = target.token(&origin)?;
+        let token = token.map(|token| bearer(token.expose())).transpose()?;
+        let mut builder = Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_LIMIT)
+            .timeout(CALL_LIMIT)
+            .user_agent(concat!("valetkey/", env!("CARGO_PKG_VERSION")));
+        if !origin.is_tls() {
+            // The machine may have no certificates at all, and none is needed.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(Failure::Setup)?;
+        let actor = os_user().and_then(|name| HeaderValue::from_bytes(name.as_bytes()).ok());
+        Ok(Self { http, origin, token, actor })
+    }
+
+    /// Asks.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub(super) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, Failure> {
+        let mut url = self.url(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.answer(self.http.get(url.clone()), url).await
+    }
+
+    /// Has something made or changed.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub(super) async fn send(&self, method: Method, path: &[&str], body: &impl Serialize) -> Result<Answer, Failure> {
+        let url = self.url(path);
+        self.answer(self.http.request(method, url.clone()).json(body), url).await
+    }
+
+    /// Has something removed.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub(super) async fn delete(&self, path: &[&str]) -> Result<Answer, Failure> {
+        let url = self.url(path);
+        self.answer(self.http.delete(url.clone()), url).await
+    }
+
+    /// The metrics, which need no token.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub(super) async fn metrics(&self) -> Result<Answer, Failure> {
+        let url = self.url(&["metrics"]);
+        receive(self.http.get(url.clone()), url).await
+    }
+
+    async fn answer(&self, request: RequestBuilder, url: Url) -> Result<Answer, Failure> {
+        let token = self.token.clone().ok_or(Failure::NoToken)?;
+        let request = request.header(AUTHORIZATION, token);
+        let request = match self.actor.clone() {
+            Some(actor) => request.header(ACTOR_HEADER, actor),
+            None => request,
+        };
+        receive(request, url).await
+    }
+
+    /// The URL of a path; what it names may hold any character.
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.origin.join("");
+        // Only addresses without a host have no path.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        url
+    }
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// [`Failure::Strange`]
+    pub(super) fn json(&self) -> Result<Value, Failure> {
+        serde_json::from_slice(&self.bytes).map_err(|_| self.strange())
+    }
+
+    /// It is not what the API answers.
+    pub(super) fn strange(&self) -> Failure {
+        strange(&self.url, self.status)
+    }
+}
+
+async fn receive(request: RequestBuilder, url: Url) -> Result<Answer, Failure> {
+    let response = request.send().await.map_err(|error| unanswered(&error, &url))?;
+    let status = response.status();
+    let bytes = response.bytes().await.map_err(|error| unanswered(&error, &url))?.to_vec();
+    if status.is_success() {
+        return Ok(Answer { status, bytes, url });
+    }
+    match serde_json::from_slice(&bytes) {
+        Ok(Fault { error: FaultDetail { code, message } }) => Err(Failure::Refused { code, message }),
+        Err(_) => Err(strange(&url, status)),
+    }
+}
+
+fn bearer(token: &str) -> Result<HeaderValue, Failure> {
+    let text = Zeroizing::new(format!("Bearer {token}"));
+    let mut value = HeaderValue::from_str(&text)
+        .map_err(|_| Failure::Misused("the admin token has characters that no header can carry".into()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn unanswered(error: &reqwest::Error, url: &Url) -> Failure {
+    // The innermost cause is the one a person understands.
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let (url, reason) = (without_query(url), cause.to_string());
+    if error.is_connect() { Failure::Unreachable { url, reason } } else { Failure::Unanswered { url, reason } }
+}
+
+fn strange(url: &Url, status: StatusCode) -> Failure {
+    Failure::Strange { url: without_query(url), status }
+}
+
+fn without_query(url: &Url) -> String {
+    url[..url::Position::AfterPath].to_owned()
+}
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Sums over years of usage take a while.
+const CALL_LIMIT: Duration = Duration::from_secs(60);

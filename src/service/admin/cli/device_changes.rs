@@ -1,0 +1,157 @@
+//! What `valetkey admin devices set` changes.
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use super::connection::Connection;
+use super::failure::Failure;
+use crate::service::admin::api::{DeviceChange, LimitsView};
+use crate::service::govern::budgets::{Limits, amount};
+use crate::service::meter::money::MicroDollars;
+use crate::service::token::model_pattern::{PatternFault, check_pattern};
+use crate::wire::DeviceId;
+
+/// What to change. What is not named stays.
+#[derive(Debug, Args)]
+pub(super) struct DeviceChanges {
+    /// Its id
+    #[arg(value_parser = DeviceId::parse)]
+    pub device: DeviceId,
+    /// The organisation it belongs to
+    #[arg(long)]
+    org: Option<String>,
+    /// Who uses it
+    #[arg(long)]
+    user: Option<String>,
+    /// The models it may ask for, separated by commas; claude-haiku-* stands for all that begin so
+    #[arg(long, value_delimiter = ',', value_parser = model)]
+    models: Option<Vec<String>>,
+    /// It may ask for all models
+    #[arg(long, conflicts_with = "models")]
+    all_models: bool,
+    /// Requests in any window; of all limits, 0 is no limit
+    #[arg(long)]
+    requests: Option<u32>,
+    /// The window
+    #[arg(long)]
+    window_ms: Option<u64>,
+    /// Tokens in any minute
+    #[arg(long)]
+    tokens_per_minute: Option<u64>,
+    /// Requests at the same time
+    #[arg(long)]
+    concurrent: Option<u32>,
+    /// Dollars it may spend in a day (UTC); of day, week and month, what is not named is no limit
+    #[arg(long, value_name = "DOLLARS", value_parser = amount::read)]
+    budget_day: Option<MicroDollars>,
+    /// Dollars it may spend in a week, which begins on Monday
+    #[arg(long, value_name = "DOLLARS", value_parser = amount::read)]
+    budget_week: Option<MicroDollars>,
+    /// Dollars it may spend in a month
+    #[arg(long, value_name = "DOLLARS", value_parser = amount::read)]
+    budget_month: Option<MicroDollars>,
+    /// It may spend what it likes
+    #[arg(long, conflicts_with_all = ["budget_day", "budget_week", "budget_month"])]
+    no_budget: bool,
+    /// The thumbprint of the key that it must prove to get tokens; --unset key lets the key go
+    #[arg(long, value_name = "THUMBPRINT")]
+    key: Option<String>,
+    /// What is to be as the service has it by default, separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAMES")]
+    unset: Vec<Field>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Field {
+    Org,
+    User,
+    Models,
+    Requests,
+    WindowMs,
+    TokensPerMinute,
+    Concurrent,
+    Budget,
+    Key,
+}
+
+impl DeviceChanges {
+    /// As the API takes it. It takes all limits at once, so those that stay are asked for.
+    ///
+    /// # Errors
+    /// [`Failure`], also when nothing is named.
+    pub(super) async fn read(&self, connection: &Connection) -> Result<DeviceChange, Failure> {
+        let models = if self.all_models { Some(Vec::new()) } else { self.models.clone() };
+        let mut change = DeviceChange {
+            org: self.changed(self.org.clone(), Field::Org),
+            user: self.changed(self.user.clone(), Field::User),
+            models: self.changed(models, Field::Models),
+            budget: self.changed(self.budget(), Field::Budget),
+            key: self.changed(self.key.clone(), Field::Key),
+            ..DeviceChange::default()
+        };
+        if self.names_limits() {
+            change.limits = Some(Some(self.limits(&self.current_limits(connection).await?)));
+        }
+        let is_empty = change.org.is_none() && change.user.is_none() && change.models.is_none();
+        if is_empty && change.budget.is_none() && change.key.is_none() && change.limits.is_none() {
+            return Err(Failure::Misused("there is nothing to change; see --help".into()));
+        }
+        Ok(change)
+    }
+
+    fn budget(&self) -> Option<Limits> {
+        let limits = Limits { day: self.budget_day, week: self.budget_week, month: self.budget_month };
+        (self.no_budget || !limits.is_none()).then_some(limits)
+    }
+
+    #[expect(clippy::option_option, reason = "staying, going back and a value are three things")]
+    fn changed<T>(&self, value: Option<T>, field: Field) -> Option<Option<T>> {
+        if value.is_some() || self.unsets(field) { Some(value) } else { None }
+    }
+
+    fn unsets(&self, field: Field) -> bool {
+        self.unset.contains(&field)
+    }
+
+    fn names_limits(&self) -> bool {
+        let limits = [Field::Requests, Field::WindowMs, Field::TokensPerMinute, Field::Concurrent];
+        limits.into_iter().any(|field| self.unsets(field))
+            || self.requests.is_some()
+            || self.window_ms.is_some()
+            || self.tokens_per_minute.is_some()
+            || self.concurrent.is_some()
+    }
+
+    async fn current_limits(&self, connection: &Connection) -> Result<LimitsView, Failure> {
+        match connection.get(&["admin", "devices", self.device.as_str()], &[]).await {
+            // A newer service may have limits that are not known here; they would be lost.
+            Ok(answer) => {
+                let limits = answer.json()?.get_mut("limits").map(Value::take);
+                serde_json::from_value(limits.unwrap_or_default()).map_err(|_| answer.strange())
+            }
+            Err(Failure::Refused { code, .. }) if code == "not_found" => Ok(LimitsView::default()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn limits(&self, current: &LimitsView) -> LimitsView {
+        fn limit<T>(named: Option<T>, current: Option<T>, is_unset: bool) -> Option<T> {
+            named.or(current.filter(|_| !is_unset))
+        }
+        LimitsView {
+            requests: limit(self.requests, current.requests, self.unsets(Field::Requests)),
+            window_ms: limit(self.window_ms, current.window_ms, self.unsets(Field::WindowMs)),
+            tokens_per_minute: limit(
+                self.tokens_per_minute,
+                current.tokens_per_minute,
+                self.unsets(Field::TokensPerMinute),
+            ),
+            concurrent: limit(self.concurrent, current.concurrent, self.unsets(Field::Concurrent)),
+        }
+    }
+}
+
+/// A model, or a beginning and `*`.
+fn model(text: &str) -> Result<String, PatternFault> {
+    check_pattern(text).map(|()| text.to_owned())
+}

@@ -1,0 +1,136 @@
+//! `valetkey admin devices`
+
+use clap::Subcommand;
+use http::{Method, StatusCode};
+
+use super::cell::Shape;
+use super::connection::Connection;
+use super::device_changes::DeviceChanges;
+use super::failure::Failure;
+use super::list::{Length, List};
+use super::notice::note;
+use super::revocations;
+use super::screen::Screen;
+use super::table::Column;
+use crate::service::admin::api::{DeviceChange, RevocationRequest};
+use crate::wire::DeviceId;
+
+/// What to do with devices.
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    /// List them, by id
+    List {
+        /// Only those whose id, organisation or user begins with this
+        #[arg(long, value_name = "BEGINNING")]
+        search: Option<String>,
+        /// Only those in this state
+        #[arg(long, value_parser = ["active", "revoked"])]
+        state: Option<String>,
+        #[command(flatten)]
+        length: Length,
+    },
+    /// Show all that is known of one
+    Show {
+        /// Its id
+        #[arg(value_parser = DeviceId::parse)]
+        device: DeviceId,
+    },
+    /// Change what one may do, also before it is first seen; what is not named stays
+    Set(Box<DeviceChanges>),
+    /// Shut one out, open streams included
+    Revoke {
+        /// Its id
+        #[arg(value_parser = DeviceId::parse)]
+        device: DeviceId,
+        /// For other administrators
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Let one in again
+    Restore {
+        /// Its id
+        #[arg(value_parser = DeviceId::parse)]
+        device: DeviceId,
+    },
+    /// Forget one and end its tokens; it may come back as a new one after the life of a token
+    Delete {
+        /// Its id
+        #[arg(value_parser = DeviceId::parse)]
+        device: DeviceId,
+    },
+}
+
+impl Action {
+    /// Does it.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub(super) async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+        match self {
+            Self::List { search, state, length } => {
+                let query = [("search", search), ("state", state)];
+                let query = query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+                List { path: &["admin", "devices"], query, columns: &LISTED }.show(&length, connection, screen).await
+            }
+            Self::Show { device } => {
+                let answer = connection.get(&["admin", "devices", device.as_str()], &[]).await?;
+                screen.record(&answer, &SHOWN)
+            }
+            Self::Set(changes) => {
+                let change = changes.read(connection).await?;
+                patch(&changes.device, &change, connection, screen).await
+            }
+            Self::Revoke { device, reason } => {
+                let request =
+                    RevocationRequest { device_id: Some(device.into()), reason, ..RevocationRequest::default() };
+                revocations::add(&request, connection, screen).await
+            }
+            Self::Restore { device } => {
+                let change = DeviceChange { state: Some("active".into()), ..DeviceChange::default() };
+                patch(&device, &change, connection, screen).await
+            }
+            Self::Delete { device } => {
+                connection.delete(&["admin", "devices", device.as_str()]).await?;
+                screen.done("Deleted; until its last token would have expired it is shut out by a revocation")
+            }
+        }
+    }
+}
+
+async fn patch(
+    device: &DeviceId,
+    change: &DeviceChange,
+    connection: &Connection,
+    screen: &Screen,
+) -> Result<(), Failure> {
+    let answer = connection.send(Method::PATCH, &["admin", "devices", device.as_str()], change).await?;
+    if answer.status == StatusCode::CREATED {
+        note("nobody had heard of this device before; if its id is mistyped, delete it");
+    }
+    screen.record(&answer, &SHOWN)
+}
+
+const LISTED: [Column; 6] = [
+    Column::new("DEVICE", &["/device_id"], Shape::Name),
+    Column::new("STATE", &["/state"], Shape::Name),
+    Column::new("LAST SEEN", &["/last_seen"], Shape::Millis),
+    Column::new("ORG", &["/org"], Shape::Text),
+    Column::new("USER", &["/user"], Shape::Text),
+    Column::new("MODELS", &["/models"], Shape::Text),
+];
+
+const SHOWN: [Column; 13] = [
+    Column::new("DEVICE", &["/device_id"], Shape::Name),
+    Column::new("STATE", &["/state"], Shape::Name),
+    Column::new("FIRST SEEN", &["/first_seen"], Shape::Millis),
+    Column::new("LAST SEEN", &["/last_seen"], Shape::Millis),
+    Column::new("ORG", &["/org"], Shape::Text),
+    Column::new("USER", &["/user"], Shape::Text),
+    Column::new("MODELS", &["/models"], Shape::Text),
+    Column::new("REQUESTS", &["/limits/requests"], Shape::Number),
+    Column::new("WINDOW MS", &["/limits/window_ms"], Shape::Number),
+    Column::new("TOKENS PER MINUTE", &["/limits/tokens_per_minute"], Shape::Number),
+    Column::new("CONCURRENT", &["/limits/concurrent"], Shape::Number),
+    Column::new("BUDGET", &["/budget"], Shape::Text),
+    Column::new("KEY", &["/key"], Shape::Text),
+];

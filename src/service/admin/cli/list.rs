@@ -1,0 +1,66 @@
+//! Lists of the API, which come in pages.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::connection::Connection;
+use super::failure::Failure;
+use super::notice::note;
+use super::screen::Screen;
+use super::table::Column;
+use crate::service::store::database::PageRequest;
+
+/// How much of a list to show.
+#[derive(Debug, Args)]
+pub(super) struct Length {
+    /// Show so many at most; 0 shows all
+    #[arg(long, default_value_t = 100)]
+    limit: u64,
+}
+
+/// A list of the API.
+pub(super) struct List<'a> {
+    /// Where it is.
+    pub path: &'a [&'a str],
+    /// What narrows it.
+    pub query: Vec<(&'static str, String)>,
+    /// What to show of each item.
+    pub columns: &'a [Column],
+}
+
+impl List<'_> {
+    /// Asks for page after page until there are enough.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub(super) async fn show(self, length: &Length, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+        let mut left = if length.limit == 0 { u64::MAX } else { length.limit };
+        let mut rows = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let mut query = self.query.clone();
+            query.push(("limit", left.min(PageRequest::MOST.into()).to_string()));
+            query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+            let answer = connection.get(self.path, &query).await?;
+            let mut page = answer.json()?;
+            let items = page.get_mut("items").and_then(Value::as_array_mut).ok_or_else(|| answer.strange())?;
+            left = left.saturating_sub(items.len() as u64);
+            if screen.is_json() {
+                screen.json(&answer)?;
+            } else {
+                rows.append(items);
+            }
+            cursor = page["next"].as_str().map(str::to_owned);
+            if cursor.is_none() || left == 0 {
+                break;
+            }
+        }
+        if !screen.is_json() {
+            screen.table(self.columns, &rows)?;
+        }
+        if cursor.is_some() {
+            note("there is more; --limit says how much to show, --limit 0 shows all");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! Where the admin API is, and the token that opens it.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use zeroize::Zeroizing;
+
+use super::failure::Failure;
+use super::notice::note;
+use crate::secret::Secret;
+use crate::service::admin::api::may_be_called;
+use crate::transport::origin::Origin;
+
+/// Where the admin API is, and the token that opens it. The token is no flag: others on the machine can see a command's
+/// arguments.
+#[derive(Debug, Args)]
+pub(super) struct Target {
+    /// Address of the admin listener
+    #[arg(long, env = "ADMIN_URL", default_value = DEFAULT_URL, global = true)]
+    url: String,
+    /// File with the admin token; without it the token is the variable `ADMIN_TOKEN`
+    #[arg(long, value_name = "FILE", global = true)]
+    token_file: Option<PathBuf>,
+    /// Send the token to another machine over plain http
+    #[arg(long, global = true)]
+    insecure: bool,
+}
+
+impl Target {
+    /// The address.
+    ///
+    /// # Errors
+    /// [`Failure::Misused`]
+    pub(super) fn origin(&self) -> Result<Origin, Failure> {
+        let text = if self.url.trim().is_empty() { DEFAULT_URL } else { self.url.trim() };
+        Origin::parse(text).map_err(|error| Failure::Misused(format!("the address of the admin listener {error}")))
+    }
+
+    /// The token, if there is one.
+    ///
+    /// # Errors
+    /// [`Failure::TokenFile`], and [`Failure::Insecure`] when it would go over a network that can read it.
+    pub(super) fn token(&self, origin: &Origin) -> Result<Option<Secret>, Failure> {
+        let token = match &self.token_file {
+            Some(path) => Some(from_file(path)?),
+            None => from_variable(),
+        };
+        if token.is_some() && !origin.is_tls() && !origin.is_loopback() && !self.insecure {
+            return Err(Failure::Insecure { host: origin.host() });
+        }
+        Ok(token)
+    }
+}
+
+/// Who uses this program, as the operating system names them; none if that is no name for the audit trail.
+pub(super) fn os_user() -> Option<String> {
+    let name = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|variable| std::env::var(variable).ok())?;
+    may_be_called(&name).then_some(name)
+}
+
+fn from_variable() -> Option<Secret> {
+    let text = Zeroizing::new(std::env::var("ADMIN_TOKEN").ok()?);
+    Some(text.trim()).filter(|token| !token.is_empty()).map(Secret::new)
+}
+
+fn from_file(path: &Path) -> Result<Secret, Failure> {
+    let unread = |source| Failure::TokenFile { path: path.to_owned(), source };
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(unread)?);
+    if others_can_read(path) {
+        note(&format!("{} can be read by others; chmod 600 it", path.display()));
+    }
+    match text.trim() {
+        "" => Err(Failure::Misused(format!("{} is empty", path.display()))),
+        token => Ok(Secret::new(token)),
+    }
+}
+
+#[cfg(unix)]
+fn others_can_read(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn others_can_read(_: &Path) -> bool {
+    // The file has its folder's access list.
+    false
+}
+
+const DEFAULT_URL: &str = "http://127.0.0.1:3002";

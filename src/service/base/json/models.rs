@@ -1,0 +1,136 @@
+//! Finds every model that a request for a message names, while it streams by.
+
+use super::list::ObjectList;
+use super::walk::Walk;
+use super::{Found, Malformed, skim};
+
+/// `model`, and the `model` of each element of `tools` and `fallbacks`: a tool can be a model of its own (the advisor),
+/// and a fallback is one.
+pub(crate) struct ModelsScanner {
+    walk: Walk<3>,
+    model: Found,
+    /// The raw text of `model` while it is being read.
+    text: Vec<u8>,
+    /// The list that is being read.
+    list: ObjectList,
+}
+
+impl ModelsScanner {
+    /// Nothing is read yet.
+    #[must_use]
+    pub(crate) fn new() -> Self {
+        let walk = Walk::new([MODEL, "tools", "fallbacks"]);
+        Self { walk, model: Found::Nothing, text: Vec::new(), list: ObjectList::new(MODEL) }
+    }
+
+    /// The model of the request itself.
+    #[must_use]
+    pub(crate) fn model(&self) -> &Found {
+        &self.model
+    }
+
+    /// Whether the request is complete.
+    #[must_use]
+    pub(crate) fn is_complete(&self) -> bool {
+        self.walk.is_over()
+    }
+
+    /// Reads the next bytes, and adds to `others` what they say of further models.
+    ///
+    /// # Errors
+    /// [`Malformed`]; the scanner must not be fed after that.
+    pub(crate) fn feed(&mut self, bytes: &[u8], others: &mut Vec<Found>) -> Result<(), Malformed> {
+        let Self { walk, model, text, list } = self;
+        let (mut at, mut read) = (0, Ok(()));
+        while at < bytes.len() {
+            at += walk.step(&bytes[at..], |key, part, ended| {
+                if key == 0 {
+                    skim::keep_value(text, part);
+                    if ended {
+                        model.add(std::mem::take(text));
+                    }
+                    return;
+                }
+                read = list.feed(part, others);
+                if ended {
+                    *list = ObjectList::new(MODEL);
+                }
+            })?;
+            read?;
+        }
+        Ok(())
+    }
+}
+
+const MODEL: &str = "model";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(text: &str, piece: usize) -> Result<(Found, Vec<String>), Malformed> {
+        let (mut scanner, mut others) = (ModelsScanner::new(), Vec::new());
+        text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut others))?;
+        let others = others.into_iter().map(|found| match found {
+            Found::Value(raw) => String::from_utf8(raw).unwrap(),
+            other => format!("{other:?}"),
+        });
+        Ok((scanner.model().clone(), others.collect()))
+    }
+
+    #[test]
+    fn models_in_tools_and_fallbacks_are_found_however_the_bytes_are_cut() {
+        let text = r#"{"tools":[{"name":"a","input_schema":{"properties":{"model":{"type":"string"}}}},
+            {"type":"advisor","model":"x"}, 7, {"mod\u0065l":"y","model":"z"}, [{"model":"no"}]],
+            "messages":[{"content":[{"input":{"model":"no"},"tools":[{"model":"no"}]}]}],
+            "model":"main","fallbacks":[{"model":"f"},"g"],"fallbacks":"default","tools":null,"x":{"model":"no"}}"#;
+        let expected: Vec<_> = [r#""x""#, "Repeated", r#""f""#, r#""g""#, r#""default""#].map(str::to_owned).into();
+        for piece in 1..text.len() {
+            let found = scan(text, piece);
+            assert_eq!(found, Ok((Found::Value(br#""main""#.to_vec()), expected.clone())), "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a30_a_list_that_cannot_be_read_is_malformed_however_it_is_cut() {
+        for text in [
+            r#"{"model":"a","tools":[}"#,
+            r#"{"model":"a","tools":[1}"#,
+            r#"{"model":"a","tools":[{}}"#,
+            r#"{"model":"a","tools":["x"}"#,
+            r#"{"model":"a","tools":[:]}"#,
+            r#"{"model":"a","tools":[{"\ud800":0,"model":"b"}]}"#,
+        ] {
+            for piece in 1..text.len() {
+                assert_eq!(scan(text, piece), Err(Malformed), "{text} in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn a33_no_bytes_keep_it_reading_for_ever() {
+        let parts = ["[", "]", "{", "}", ",", ":", "1", "\"", "\\", " ", "\"model\"", "null"];
+        for one in parts {
+            for two in parts {
+                for three in parts {
+                    let text = format!("{{\"tools\":{one}{two}{three}");
+                    let whole = scan(&text, text.len());
+                    let cut = scan(&text, 1);
+                    assert_eq!(whole.is_ok(), cut.is_ok(), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a30_one_object_in_place_of_a_list_is_read_too() {
+        let (_, others) = scan(r#"{"model":"a","fallbacks":{"model":"b"},"tools":7}"#, 3).unwrap();
+        assert_eq!(others, [r#""b""#]);
+    }
+
+    #[test]
+    fn a30_a_list_of_tools_that_comes_again_is_read_again() {
+        let (model, others) = scan(r#"{"model":"a","tools":[],"tools":[{"model":"b"}],"model":"c"}"#, 5).unwrap();
+        assert_eq!((model, others), (Found::Repeated, vec![r#""b""#.to_owned()]));
+    }
+}

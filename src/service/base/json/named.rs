@@ -1,0 +1,132 @@
+//! Finds the texts that stand under one key, at whatever depth, in JSON that arrives in pieces.
+
+use memchr::memchr;
+
+use super::Malformed;
+use super::skim::{self, MAX_VALUE, Skim};
+
+/// Only strings are understood, and which of them is a key; brackets mean nothing here. A value that is no text is
+/// passed over.
+pub(crate) struct NamedTexts {
+    key: &'static str,
+    skim: Skim,
+    state: State,
+    /// The raw text of the string that is being read, as far as it matters.
+    text: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Between,
+    InString,
+    /// A colon makes the string a key.
+    AfterString,
+    /// Behind the key and its colon.
+    BeforeValue,
+    InValue,
+}
+
+impl NamedTexts {
+    /// Looks for `key`.
+    #[must_use]
+    pub(crate) fn new(key: &'static str) -> Self {
+        Self { key, skim: Skim::default(), state: State::Between, text: Vec::new() }
+    }
+
+    /// Reads the next bytes and adds to `found` what they say under the key.
+    ///
+    /// # Errors
+    /// [`Malformed`] when a key or a wanted text cannot be read; the scanner must not be fed after that.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], found: &mut Vec<String>) -> Result<(), Malformed> {
+        while let Some(&byte) = bytes.first() {
+            let used = match self.state {
+                State::Between => self.find_string(bytes),
+                State::InString => self.read_string(bytes),
+                State::InValue => self.read_value(bytes, found)?,
+                _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => 1,
+                State::AfterString => self.after_string(byte)?,
+                State::BeforeValue => self.before_value(byte),
+            };
+            bytes = &bytes[used..];
+        }
+        Ok(())
+    }
+
+    fn find_string(&mut self, bytes: &[u8]) -> usize {
+        let Some(quote) = memchr(b'"', bytes) else { return bytes.len() };
+        self.text.clear();
+        self.state = State::InString;
+        quote + 1
+    }
+
+    fn read_string(&mut self, bytes: &[u8]) -> usize {
+        let (length, ended) = self.skim.string_part(bytes);
+        skim::keep_key(&mut self.text, &bytes[..length]);
+        if !ended {
+            return length;
+        }
+        self.state = State::AfterString;
+        length + 1
+    }
+
+    fn after_string(&mut self, byte: u8) -> Result<usize, Malformed> {
+        self.state = State::Between;
+        if byte == b':' && skim::spelled(&self.text, &[self.key])?.is_some() {
+            self.state = State::BeforeValue;
+            return Ok(1);
+        }
+        Ok(0)
+    }
+
+    fn before_value(&mut self, byte: u8) -> usize {
+        if byte != b'"' {
+            self.state = State::Between;
+            return 0;
+        }
+        self.text.clear();
+        self.state = State::InValue;
+        1
+    }
+
+    fn read_value(&mut self, bytes: &[u8], found: &mut Vec<String>) -> Result<usize, Malformed> {
+        let (length, ended) = self.skim.string_part(bytes);
+        skim::keep_value(&mut self.text, &bytes[..length]);
+        if !ended {
+            return Ok(length);
+        }
+        if self.text.len() > MAX_VALUE {
+            return Err(Malformed);
+        }
+        found.push(skim::unquoted(&self.text)?);
+        self.state = State::Between;
+        Ok(length + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(text: &str, piece: usize) -> Result<Vec<String>, Malformed> {
+        let (mut scanner, mut found) = (NamedTexts::new("file_id"), Vec::new());
+        text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut found))?;
+        Ok(found)
+    }
+
+    #[test]
+    fn texts_are_found_at_any_depth_however_the_bytes_are_cut() {
+        let text = r#"{"file_id":"a","x":[{"file_id" : "b\"c"},"file_id","d"],"file_id":null,
+            "y":"\"file_id\":\"no\"","z":{"\u0066ile\u005fid":"e"},"file_ids":"f","file_id":{"file_id":"g"}}"#;
+        for piece in 1..text.len() {
+            assert_eq!(scan(text, piece).unwrap(), ["a", "b\"c", "e", "g"], "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_is_malformed_and_a_text_like_it_is_not() {
+        assert_eq!(scan(r#"{"\ud800":1}"#, 3), Err(Malformed));
+        assert_eq!(scan(r#"{"a":"\ud800"}"#, 3), Ok(Vec::new()));
+        assert_eq!(scan(r#"{"file_id":"\ud800"}"#, 3), Err(Malformed));
+        assert_eq!(scan(&format!(r#"{{"file_id":"{}"}}"#, "x".repeat(MAX_VALUE + 1)), 100), Err(Malformed));
+    }
+}

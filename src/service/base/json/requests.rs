@@ -1,0 +1,174 @@
+//! Reads the models of every request in a batch while the batch streams by.
+
+use super::models::ModelsScanner;
+use super::walk::Walk;
+use super::{Found, Malformed};
+
+/// Follows `requests[].params` in `{"requests": [{"params": {"model": …}}, …]}`, and passes everything else over. A `requests`
+/// or `params` that is not what it should be, or is there twice, is malformed: parsers differ on which one counts.
+pub(crate) struct RequestsScanner {
+    batch: Walk<1>,
+    list: List,
+}
+
+/// What requests of a batch say, as far as it was read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// The models of requests that have ended.
+    pub models: Vec<Found>,
+    /// The models of tools and fallbacks. One request can name millions, so whoever reads takes them out after each piece.
+    pub others: Vec<Found>,
+}
+
+/// How far the list of requests is read.
+enum List {
+    Before,
+    BeforeRequest { first: bool },
+    InRequest(Box<Request>),
+    AfterRequest,
+    Over,
+}
+
+struct Request {
+    walk: Walk<1>,
+    params: ModelsScanner,
+}
+
+impl RequestsScanner {
+    /// Nothing is read yet.
+    #[must_use]
+    pub(crate) fn new() -> Self {
+        Self { batch: Walk::new(["requests"]), list: List::Before }
+    }
+
+    /// Whether the batch is closed and had its list of requests.
+    #[must_use]
+    pub(crate) fn is_complete(&self) -> bool {
+        self.batch.is_over() && matches!(self.list, List::Over)
+    }
+
+    /// Reads the next bytes and adds to `asked` what they say.
+    ///
+    /// # Errors
+    /// [`Malformed`]; the scanner must not be fed after that.
+    pub(crate) fn feed(&mut self, bytes: &[u8], asked: &mut Asked) -> Result<(), Malformed> {
+        let Self { batch, list } = self;
+        let (mut at, mut read) = (0, Ok(()));
+        while at < bytes.len() {
+            at += batch.step(&bytes[at..], |_, part, _| read = list.feed(part, asked))?;
+            read?;
+        }
+        Ok(())
+    }
+}
+
+impl List {
+    fn feed(&mut self, mut bytes: &[u8], asked: &mut Asked) -> Result<(), Malformed> {
+        while let Some(&byte) = bytes.first() {
+            let used = if let Self::InRequest(request) = self {
+                let used = request.feed_to_end(bytes, &mut asked.others)?;
+                if request.walk.is_over() {
+                    asked.models.push(request.params.model().clone());
+                    *self = Self::AfterRequest;
+                }
+                used
+            } else {
+                self.read_structure(byte)?
+            };
+            bytes = &bytes[used..];
+        }
+        Ok(())
+    }
+
+    /// One byte between requests; none is used when it belongs to one.
+    fn read_structure(&mut self, byte: u8) -> Result<usize, Malformed> {
+        *self = match (&self, byte) {
+            (_, b' ' | b'\t' | b'\n' | b'\r') => return Ok(1),
+            (Self::Before, b'[') => Self::BeforeRequest { first: true },
+            (Self::BeforeRequest { .. }, b'{') => {
+                *self = Self::InRequest(Box::new(Request::new()));
+                return Ok(0);
+            }
+            (Self::AfterRequest, b',') => Self::BeforeRequest { first: false },
+            (Self::BeforeRequest { first: true } | Self::AfterRequest, b']') => Self::Over,
+            _ => return Err(Malformed),
+        };
+        Ok(1)
+    }
+}
+
+impl Request {
+    fn new() -> Self {
+        Self { walk: Walk::new(["params"]), params: ModelsScanner::new() }
+    }
+
+    /// Up to the end of the request, if it is in `bytes`; how many it used.
+    fn feed_to_end(&mut self, bytes: &[u8], others: &mut Vec<Found>) -> Result<usize, Malformed> {
+        let Self { walk, params } = self;
+        let (mut at, mut read) = (0, Ok(()));
+        while at < bytes.len() && !walk.is_over() {
+            at += walk.step(&bytes[at..], |_, part, _| read = params.feed(part, others))?;
+            read?;
+        }
+        Ok(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(text: &str, piece: usize) -> Result<(Asked, bool), Malformed> {
+        let (mut scanner, mut asked) = (RequestsScanner::new(), Asked::default());
+        text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut asked))?;
+        Ok((asked, scanner.is_complete()))
+    }
+
+    fn model(name: &str) -> Found {
+        Found::Value(format!("\"{name}\"").into_bytes())
+    }
+
+    #[test]
+    fn a30_the_model_of_each_request_is_found_however_the_bytes_are_cut() {
+        let text = r#" {"model":"no","requests" : [ {"custom_id":"}]","params":{"max_tokens":1,"model" : "a",
+            "messages":[{"model":"no","params":{"model":"no"}}]},"model":"no"}, {"params":{"\u006dodel":"b"}},
+            {"params":{}},{}, {"params":{"model":"c","model":"c"}},
+            {"params":{"tools":[{"model":"x"}, {"input":{"model":"no"}}],"model":"d","fallbacks":["y"]}}],"x":{"requests":[1]} } "#;
+        for piece in 1..text.len() {
+            let models = vec![model("a"), model("b"), Found::Nothing, Found::Nothing, Found::Repeated, model("d")];
+            let expected = Asked { models, others: vec![model("x"), model("y")] };
+            assert_eq!(scan(text, piece), Ok((expected, true)), "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a30_what_could_be_read_in_two_ways_is_malformed() {
+        for text in [
+            r#"{"requests":[],"requests":[]}"#,
+            r#"{"requests":[],"\u0072equests":[{"params":{"model":"b"}}]}"#,
+            r#"{"requests":[{"params":{"model":"a"},"params":{"model":"b"}}]}"#,
+            r#"{"requests":{"params":{"model":"a"}}}"#,
+            r#"{"requests":[{"params":[{"model":"a"}]}]}"#,
+            r#"{"requests":[{"params":7}]}"#,
+            r#"{"requests":[{"params":{"model":"a","tools":[}}]}"#,
+            r#"{"requests":[}"#,
+            r#"{"requests":[{}{}]}"#,
+            r#"{"requests":[,{}]}"#,
+            r#"{"requests":[["a"]]}"#,
+            r#"{"requests":[{"params":{"model":"a"}},]}"#,
+            r#"{"requests":[]}{"requests":[]}"#,
+            r#"[{"params":{"model":"a"}}]"#,
+            "\u{feff}{}",
+        ] {
+            assert_eq!(scan(text, 3), Err(Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn a30_a_batch_that_does_not_end_or_has_no_list_is_not_complete() {
+        for text in [r#"{"requests":[{"params":{"model":"a"}}]"#, r#"{"requests":[{"params":{"model":"a"}}"#, "{}", ""]
+        {
+            assert!(!scan(text, 5).unwrap().1, "{text}");
+        }
+    }
+}

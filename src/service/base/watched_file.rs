@@ -1,0 +1,66 @@
+//! Files whose changes take effect while the service runs.
+//!
+//! They are read every second and at SIGHUP: a content is what counts, so it does not matter whether a file was written,
+//! replaced by another or is a link that points elsewhere now. A content is believed when a second look finds it
+//! unchanged, so a file that is being written is left alone until it is whole. Files that make sense only together are
+//! looked at together. What they cannot be used for is told once by whoever uses them, and changes nothing.
+
+mod content;
+mod follower;
+mod signal;
+mod thread;
+
+use std::io;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+
+pub(crate) use self::content::{Content, content};
+pub(crate) use self::follower::Follower;
+pub(crate) use self::signal::ReloadSignal;
+pub(crate) use self::thread::Reloading;
+
+/// Follows the files of `followers`; there may be none.
+///
+/// # Errors
+/// When the system gives no thread or no signal handler.
+pub(crate) fn start(mut followers: Vec<Follower>) -> io::Result<Reloading> {
+    Reloading::start("reload", async move |mut signal: ReloadSignal| {
+        follow(&mut followers, async move || signal.next().await).await;
+    })
+}
+
+/// Looks every second, and whenever `asked` says so.
+pub(crate) async fn follow(followers: &mut [Follower], mut asked: impl AsyncFnMut()) {
+    let mut looks = tokio::time::interval(BETWEEN_LOOKS);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {}
+            () = asked() => {
+                if followers.is_empty() {
+                    tracing::info!("SIGHUP: no file is followed, so there is nothing to read again");
+                }
+                followers.iter_mut().for_each(Follower::ask);
+            }
+        }
+        let due: Vec<_> = followers.iter().map(Follower::due).collect();
+        if due.iter().all(Option::is_none) {
+            continue;
+        }
+        tokio::time::sleep(SETTLE).await;
+        for (follower, look) in followers.iter_mut().zip(due) {
+            if let Some(look) = look {
+                follower.settle(look);
+            }
+        }
+    }
+}
+
+pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// A writer that is not done within this time writes by hand.
+pub(crate) const SETTLE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! The signal that asks for files to be read again: SIGHUP, where there is one.
+
+use std::io;
+
+/// Listens from the moment it is made.
+pub(crate) struct ReloadSignal(imp::Signal);
+
+impl ReloadSignal {
+    /// Begins to listen. Call it inside a runtime.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub(crate) fn listen() -> io::Result<Self> {
+        imp::Signal::listen().map(Self)
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        self.0.next().await;
+    }
+}
+
+#[cfg(unix)]
+mod imp {
+    use std::io;
+
+    use tokio::signal::unix::{self, SignalKind, signal};
+
+    pub(super) struct Signal(unix::Signal);
+
+    impl Signal {
+        pub(super) fn listen() -> io::Result<Self> {
+            signal(SignalKind::hangup()).map(Self)
+        }
+
+        pub(super) async fn next(&mut self) {
+            // A closed stream would say so at once and for ever.
+            if self.0.recv().await.is_none() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod imp {
+    use std::io;
+
+    pub(super) struct Signal;
+
+    impl Signal {
+        #[allow(clippy::unnecessary_wraps, reason = "the same face as on Unix, where it can fail")]
+        pub(super) fn listen() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        pub(super) async fn next(&mut self) {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! How much happened in the last while: a ring of 65 slots, each a 64th of the window long.
+//!
+//! A slot counts until the window has passed since its *end*. So what is counted is never less than what happened in the
+//! window, whichever moment one looks back from, and a thing is forgotten at most a 64th of the window late.
+
+use std::time::Duration;
+
+/// Amounts over time. Times are nanoseconds since a moment of the caller's choice.
+#[derive(Default)]
+pub(crate) struct Window {
+    /// By slot number modulo [`KEPT`]; made at the first use.
+    slots: Option<Box<[u32; KEPT]>>,
+    /// Their sum.
+    total: u64,
+    /// A slot's length; zero before the first use.
+    width: u64,
+    /// The number of the newest slot.
+    latest: u64,
+}
+
+/// The slot that something was added to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot {
+    number: u64,
+    width: u64,
+}
+
+impl Window {
+    /// Forgets what has left the window of this length by `now`. A `now` before the last one counts as the last one.
+    pub(crate) fn advance(&mut self, now: u64, length: Duration) {
+        let length = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
+        let width = length.div_ceil(SLOTS).max(1);
+        if width != self.width {
+            self.resize(now, width);
+        }
+        let present = now / width;
+        let passed = present.saturating_sub(self.latest);
+        if passed == 0 {
+            return;
+        }
+        if let Some(slots) = &mut self.slots {
+            for number in 1..=passed.min(KEPT as u64) {
+                let slot = &mut slots[index(self.latest + number)];
+                self.total -= u64::from(*slot);
+                *slot = 0;
+            }
+        }
+        self.latest = present;
+    }
+
+    /// Adds to the newest slot. One slot holds up to 2³² − 1.
+    pub(crate) fn add(&mut self, amount: u64) -> Slot {
+        let slot = &mut self.slots.get_or_insert_with(|| Box::new([0; KEPT]))[index(self.latest)];
+        let added = u32::try_from(amount).unwrap_or(u32::MAX).min(u32::MAX - *slot);
+        *slot += added;
+        self.total += u64::from(added);
+        Slot { number: self.latest, width: self.width }
+    }
+
+    /// Takes one back that was added to `slot`, unless it is forgotten already.
+    pub(crate) fn take_back(&mut self, slot: Slot) {
+        let is_kept = slot.width == self.width && self.latest - slot.number < KEPT as u64;
+        if let (true, Some(slots)) = (is_kept, &mut self.slots) {
+            let count = &mut slots[index(slot.number)];
+            let taken = (*count).min(1);
+            *count -= taken;
+            self.total -= u64::from(taken);
+        }
+    }
+
+    /// How long after `now` there will be less than `limit`; `None` when there is less already.
+    pub(crate) fn wait(&self, now: u64, limit: u64) -> Option<Duration> {
+        let mut excess = (self.total + 1).checked_sub(limit).filter(|&excess| excess > 0)?;
+        let slots = self.slots.as_ref()?;
+        let oldest = self.latest.saturating_sub(SLOTS);
+        for number in oldest..=self.latest {
+            let gone = u64::from(slots[index(number)]);
+            if gone >= excess {
+                let left = number.saturating_add(KEPT as u64).saturating_mul(self.width).saturating_sub(now);
+                return Some(Duration::from_nanos(left));
+            }
+            excess -= gone;
+        }
+        None
+    }
+
+    /// Whether everything has left the window by `now`.
+    pub(crate) fn is_over(&self, now: u64) -> bool {
+        self.total == 0 || now / self.width.max(1) >= self.latest.saturating_add(KEPT as u64)
+    }
+
+    /// Everything counts from `now` on: the old slots say too little about when it was.
+    fn resize(&mut self, now: u64, width: u64) {
+        let total = std::mem::take(&mut self.total);
+        self.slots = None;
+        self.width = width;
+        self.latest = now / width;
+        if total > 0 {
+            self.add(total);
+        }
+    }
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number % KEPT as u64).expect("it is below the number of slots")
+}
+
+/// Slots in a window.
+const SLOTS: u64 = 64;
+
+/// Those, and the one that has only begun.
+const KEPT: usize = 65;
+
+#[cfg(test)]
+mod tests;

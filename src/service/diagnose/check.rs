@@ -1,0 +1,114 @@
+//! What can be wrong with a configuration beside its settings: the files that it names, and addresses in full. Nothing is
+//! connected, and nothing is made.
+
+use std::path::Path;
+use std::{fs, io};
+
+use crate::service::config::{Config, ConfigProblem};
+use crate::service::enrol::signing_file;
+use crate::service::govern::limits;
+use crate::service::store::database;
+use crate::service::store::database::DatabaseUrl;
+use crate::service::token::keyring::SigningSecret;
+use crate::transport::tls::tls_config;
+
+/// Everything that would stop the service from starting and can be found without a connection.
+#[must_use]
+pub fn problems(config: &Config) -> Vec<ConfigProblem> {
+    let checks: [(&'static str, Result<(), String>); 4] = [
+        ("JWT_SECRET", signing(&config.signing)),
+        ("DATABASE_URL", database(&config.stores.database).and_then(|()| spill(&config.stores.database))),
+        ("REDIS_URL", config.stores.redis.as_ref().map_or(Ok(()), |url| said(limits::check_url(url)))),
+        roots(config),
+    ];
+    let failed = checks.into_iter().filter_map(|(variable, result)| Some((variable, result.err()?)));
+    failed.map(|(variable, message)| ConfigProblem { variable, message }).collect()
+}
+
+/// The settings in force, by the names they are set by, and no secret among them.
+#[must_use]
+pub fn summary(config: &Config) -> serde_json::Value {
+    crate::service::config::shown(config)
+}
+
+fn signing(signing: &SigningSecret) -> Result<(), String> {
+    match signing {
+        SigningSecret::KeptIn(path) => {
+            said(signing_file::look(path))?;
+            if path.exists() { Ok(()) } else { can_be_made(path) }
+        }
+        // They were read with the settings.
+        SigningSecret::Given(_) | SigningSecret::Followed(_) => Ok(()),
+    }
+}
+
+/// Whether a start would find the database's file, or could make it, and what SQLite keeps beside it.
+///
+/// # Errors
+/// What is wrong, as a person reads it.
+pub(crate) fn database(url: &DatabaseUrl) -> Result<(), String> {
+    said(database::check_url(url))?;
+    let DatabaseUrl::Sqlite(path) = url else { return Ok(()) };
+    let shown = path.display();
+    match fs::metadata(path) {
+        Ok(file) if file.is_file() => {
+            fs::File::open(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+            may_write(path).map_err(|error| format!("cannot write {shown}: {error}"))?;
+            let folder = signing_file::folder_of(path);
+            may_write(folder).map_err(|error| format!("cannot write into {}: {error}", folder.display()))
+        }
+        Ok(_) => Err(format!("{shown} is no file")),
+        Err(_) => can_be_made(path),
+    }
+}
+
+/// The folder with usage that the database did not take.
+fn spill(url: &DatabaseUrl) -> Result<(), String> {
+    let folder = database::WriterSettings::beside(url).spill;
+    if fs::metadata(&folder).is_err() {
+        return can_be_made(&folder);
+    }
+    is_folder(&folder)?;
+    may_write(&folder).map_err(|error| format!("cannot write into {}: {error}", folder.display()))
+}
+
+/// Whether a start could put something new at `path`.
+fn can_be_made(path: &Path) -> Result<(), String> {
+    let (shown, folder) = (path.display(), signing_file::folder_of(path));
+    is_folder(folder).map_err(|error| format!("cannot make {shown}: {error}"))?;
+    may_write(folder).map_err(|error| format!("cannot make {shown}: {}: {error}", folder.display()))
+}
+
+/// Whether this user may change a file, or what is in a folder. Nothing is tried, so nothing is left behind.
+#[cfg(unix)]
+fn may_write(path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?)
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
+fn may_write(_: &Path) -> io::Result<()> {
+    // Access lists say it, and only an attempt would tell.
+    Ok(())
+}
+
+fn is_folder(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(format!("{shown} is no folder")),
+        Err(error) => Err(format!("{shown}: {error}")),
+    }
+}
+
+/// Who is trusted as the upstream: the system's roots too can be missing, as they are in small containers.
+fn roots(config: &Config) -> (&'static str, Result<(), String>) {
+    let file = config.upstream.extra_roots.as_deref();
+    let variable = if file.is_some() { "UPSTREAM_CA_FILE" } else { "ANTHROPIC_BASE_URL" };
+    let is_needed = file.is_some() || config.upstream.origin.is_tls();
+    (variable, if is_needed { said(tls_config(file)).map(drop) } else { Ok(()) })
+}
+
+fn said<T>(result: Result<T, impl std::error::Error>) -> Result<T, String> {
+    result.map_err(|error| error.to_string())
+}

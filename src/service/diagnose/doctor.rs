@@ -1,0 +1,71 @@
+//! Says what is wrong with a set-up, and what to do about it: everything that the service needs is tried as the service
+//! itself would try it. Nothing is changed. Who asks is a person, so nothing is waited for long.
+
+mod certificate;
+mod connection;
+mod database;
+mod disk;
+mod files;
+mod finding;
+mod key;
+mod names;
+mod running;
+mod shared_limits;
+mod upstream_clock;
+
+use std::time::Duration;
+
+pub use self::finding::{Finding, Verdict};
+use crate::clock::Clock;
+use crate::service::config::{Config, ConfigProblem};
+use crate::service::relay::key_swap;
+use crate::service::relay::key_swap::UpstreamConfig;
+
+/// Looks at everything that `config` names.
+pub async fn examine(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
+    let (upstream, limits, database, running) = tokio::join!(
+        way_up(&config.upstream, clock),
+        within("redis", shared_limits::examine(config.stores.redis.as_ref(), PATIENCE)),
+        within("database", database::examine(&config.stores.database)),
+        running::examine(config, PATIENCE),
+    );
+    let disk = disk::examine(&config.stores.database);
+    [files::examine(config), upstream, vec![limits, database], disk, running].concat()
+}
+
+/// What is found when there is no configuration to look at anything with.
+#[must_use]
+pub fn without_configuration(problems: &[ConfigProblem]) -> Vec<Finding> {
+    problems.iter().map(|problem| Finding::problem(files::CHECK, problem.to_string(), "")).collect()
+}
+
+/// Each step needs the one before.
+async fn way_up(config: &UpstreamConfig, clock: &dyn Clock) -> Vec<Finding> {
+    let connector = match key_swap::connector(config) {
+        Ok(connector) => connector,
+        Err(error) => {
+            let advice = "look at UPSTREAM_CA_FILE, or install the system's CA certificates";
+            return vec![Finding::problem(connection::CHECK, finding::whole(&error), advice)];
+        }
+    };
+    let mut findings = Vec::new();
+    if !connector.is_proxied() {
+        findings.push(names::examine(&config.origin, PATIENCE).await);
+    }
+    if findings.iter().all(|finding| finding.verdict != Verdict::Problem) {
+        findings.extend(connection::examine(config, &connector, clock).await);
+    }
+    if findings.iter().all(|finding| finding.verdict != Verdict::Problem) {
+        findings.extend(key::examine(config, connector, clock).await);
+    }
+    findings
+}
+
+async fn within(check: &'static str, examination: impl Future<Output = Finding>) -> Finding {
+    let silent =
+        |_| Finding::problem(check, format!("no answer within {} s", PATIENCE.as_secs()), "look at the network");
+    tokio::time::timeout(PATIENCE, examination).await.unwrap_or_else(silent)
+}
+
+/// The longest wait for one answer, but for the upstream's, which may be on another continent.
+const PATIENCE: Duration = Duration::from_secs(5);

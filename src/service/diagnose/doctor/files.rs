@@ -1,0 +1,18 @@
+//! Whether the settings and the files that they name can be used.
+
+use super::Finding;
+use crate::service::config::Config;
+use crate::service::diagnose::check;
+
+/// What `valetkey check` would say.
+pub(super) fn examine(config: &Config) -> Vec<Finding> {
+    let problems = check::problems(config).into_iter().map(|problem| Finding::problem(CHECK, problem.to_string(), ""));
+    let warnings = config.warnings().iter().map(|warning| Finding::warning(CHECK, warning.to_string(), ""));
+    let findings: Vec<_> = problems.chain(warnings).collect();
+    if findings.is_empty() {
+        return vec![Finding::ok(CHECK, "good, and all files that it names can be used")];
+    }
+    findings
+}
+
+pub(super) const CHECK: &str = "configuration";

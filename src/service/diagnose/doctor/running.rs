@@ -1,0 +1,132 @@
+//! Whether the service itself runs here, and how it is.
+
+use std::error::Error;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+
+use super::Finding;
+use super::finding::whole;
+use crate::service::admin::api;
+use crate::service::config::Config;
+use crate::wire::names::{HEALTH_PATH, READY_PATH};
+
+/// Asks the service at `HOST` and `PORT`, and its admin listener.
+pub(super) async fn examine(config: &Config, patience: Duration) -> Vec<Finding> {
+    let address = config.listen.address;
+    if address.port() == 0 {
+        return vec![Finding::ok(CHECK, "PORT is 0: where the service runs is not known")];
+    }
+    let client = match client(patience) {
+        Ok(client) => client,
+        Err(error) => return vec![Finding::warning(CHECK, whole(&error), "")],
+    };
+    let here = Here { client, url: url(address, config.tls.is_some()) };
+    let mut findings = vec![here.health().await];
+    if findings[0].verdict == super::Verdict::Ok {
+        findings.push(here.readiness().await);
+        if config.admin.address.port() != 0 {
+            let address = config.admin.address;
+            let is_tls = config.tls.is_some() && api::speaks_tls_at(address);
+            findings.push(Here { url: url(address, is_tls), ..here }.admin().await);
+        }
+    }
+    findings
+}
+
+/// What asks. It takes any certificate: none names the address of a listener, such as 127.0.0.1, and who answers is a
+/// process of this machine, which is shown no secret. Whether clients can trust the certificate is not asked here.
+fn client(patience: Duration) -> reqwest::Result<Client> {
+    let builder = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(patience);
+    builder.tls_certs_only([]).tls_danger_accept_invalid_certs(true).build()
+}
+
+/// A listener of the service.
+struct Here {
+    client: Client,
+    url: String,
+}
+
+impl Here {
+    async fn health(&self) -> Finding {
+        let url = &self.url;
+        let (status, body) = match self.get(HEALTH_PATH).await {
+            Ok(answer) => answer,
+            Err(error) if speaks_no_tls(&error) => {
+                let found = format!("what runs at {url} speaks no TLS, and TLS_CERT_FILE is set: {}", whole(&error));
+                return Finding::problem(CHECK, found, "restart it; or choose another PORT");
+            }
+            Err(error) if error.is_connect() => {
+                return Finding::warning(CHECK, format!("nothing runs at {url}"), "start it with valetkey serve");
+            }
+            Err(error) => return Finding::problem(CHECK, format!("{url}: {}", whole(&error)), "restart it"),
+        };
+        match (&body["status"], &body["version"]) {
+            (Value::String(health), Value::String(version)) if status == StatusCode::OK && health == "ok" => {
+                Finding::ok(CHECK, format!("valetkey {version} runs at {url}"))
+            }
+            _ => Finding::problem(CHECK, format!("something else than valetkey runs at {url}"), "choose another PORT"),
+        }
+    }
+
+    async fn readiness(&self) -> Finding {
+        let (status, body) = match self.get(READY_PATH).await {
+            Ok(answer) => answer,
+            Err(error) => return Finding::problem(READY, whole(&error), "restart it"),
+        };
+        match body["status"].as_str() {
+            Some("ok") if status == StatusCode::OK => Finding::ok(READY, "takes requests"),
+            Some("draining") => Finding::warning(READY, "is stopping", ""),
+            Some("revocations_unknown") => {
+                Finding::problem(READY, "nobody is served: who is revoked is not known", "look at the database")
+            }
+            _ => Finding::problem(READY, format!("{READY_PATH} is answered with {status}"), "look at the log"),
+        }
+    }
+
+    async fn admin(&self) -> Finding {
+        let url = &self.url;
+        match self.get("/metrics").await {
+            Ok((StatusCode::OK, _)) => Finding::ok(ADMIN, format!("is at {url}")),
+            Ok((status, _)) => {
+                Finding::problem(ADMIN, format!("{url}/metrics is answered with {status}"), ADMIN_ADVICE)
+            }
+            Err(error) => Finding::problem(ADMIN, format!("{url}: {}", whole(&error)), ADMIN_ADVICE),
+        }
+    }
+
+    /// The status, and the body if it is JSON.
+    async fn get(&self, path: &str) -> reqwest::Result<(StatusCode, Value)> {
+        let answer = self.client.get(format!("{}{path}", self.url)).send().await?;
+        let status = answer.status();
+        Ok((status, serde_json::from_slice(&answer.bytes().await?).unwrap_or_default()))
+    }
+}
+
+/// Where a listener is reached from this machine.
+fn url(address: SocketAddr, is_tls: bool) -> String {
+    let host = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let scheme = if is_tls { "https" } else { "http" };
+    format!("{scheme}://{}", SocketAddr::new(host, address.port()))
+}
+
+/// Whether somebody answered, and not as a handshake goes. An I/O error does not name what it holds as its source.
+fn speaks_no_tls(error: &(dyn Error + 'static)) -> bool {
+    let cause = match error.downcast_ref::<io::Error>() {
+        Some(error) => error.get_ref().map(|error| error as &(dyn Error + 'static)),
+        None => error.source(),
+    };
+    matches!(error.downcast_ref(), Some(rustls::Error::InvalidMessage(_))) || cause.is_some_and(speaks_no_tls)
+}
+
+const CHECK: &str = "service";
+const READY: &str = "readiness";
+const ADMIN: &str = "admin";
+const ADMIN_ADVICE: &str = "is the running service's ADMIN_PORT another one?";

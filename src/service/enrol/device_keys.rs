@@ -1,0 +1,281 @@
+//! Ties a device's id to its key.
+//!
+//! An id is a claim, and whoever may enrol could claim another device's (A14). So the first key that is proved with an id
+//! ([`proof`]) is bound to it in the database, and from then on `/bootstrap` and `/refresh` give tokens for that id only to
+//! who has that key. A device that never proved one is as it was: a claim.
+
+mod nonces;
+mod proof;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+
+use self::nonces::{Nonce, NonceFault, Nonces};
+pub(crate) use self::proof::Target;
+use self::proof::{Proof, ProofFault};
+use crate::clock::Clock;
+use crate::service::enrol::db_requests::{Enquiries, NoAnswer};
+use crate::service::telemetry::metrics::Metrics;
+use crate::service::token::keyring::KeyRing;
+use crate::transport::problem::Problem;
+use crate::wire::names::{PROOF_HEADER, PROOF_NONCE_HEADER};
+use crate::wire::{Confirmation, DeviceId, ErrorCode};
+
+/// Whether a device's id is tied to a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKeyPolicy {
+    /// No: proofs are not looked at.
+    Off,
+    /// The first key that is proved with an id is bound to it.
+    Bind,
+    /// The same, and who proves none gets no token.
+    Require,
+}
+
+impl DeviceKeyPolicy {
+    /// As it is written in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Bind => "bind",
+            Self::Require => "require",
+        }
+    }
+}
+
+/// Judges proofs and keeps what they bind.
+pub(crate) struct DeviceKeys {
+    is_required: bool,
+    nonces: Nonces,
+    enquiries: Enquiries,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    unread: Trouble,
+    unbound: Trouble,
+}
+
+/// A proof with a nonce of ours. Nobody has looked at its signature.
+pub(crate) struct Presented {
+    proof: Proof,
+    nonce: Nonce,
+}
+
+/// Somebody has the key of this thumbprint, and a nonce that is good if it was not used.
+pub(crate) struct Proven {
+    thumbprint: String,
+    nonce: Nonce,
+}
+
+/// Nothing stands against a token for a device.
+pub(crate) struct Admissible {
+    device: DeviceId,
+    proven: Option<Proven>,
+    is_bound: bool,
+}
+
+impl DeviceKeys {
+    /// Binds by `enquiries`; nonces are of whoever has `keys`. None if ids are tied to nothing.
+    #[must_use]
+    pub(crate) fn of(
+        policy: DeviceKeyPolicy,
+        keys: Arc<KeyRing>,
+        enquiries: Enquiries,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Option<Self> {
+        let is_required = match policy {
+            DeviceKeyPolicy::Off => return None,
+            DeviceKeyPolicy::Bind => false,
+            DeviceKeyPolicy::Require => true,
+        };
+        let nonces = Nonces::new(keys, Arc::clone(&clock));
+        Some(Self {
+            is_required,
+            nonces,
+            enquiries,
+            clock,
+            metrics,
+            unread: Trouble::default(),
+            unbound: Trouble::default(),
+        })
+    }
+
+    /// Reads the proof of a request, if there is one. This costs little; who has no nonce yet is given one, and nothing
+    /// else of the request is looked at.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ProofInvalid`], [`ErrorCode::ProofNonce`]
+    pub(crate) fn receive(&self, headers: &HeaderMap) -> Result<Option<Presented>, Problem> {
+        let mut values = headers.get_all(PROOF_HEADER).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(self.refused(ProofFault::Repeated));
+        }
+        let proof = Proof::read(value.as_bytes()).map_err(|fault| self.refused(fault))?;
+        match self.nonces.read(proof.nonce()) {
+            Ok(nonce) => Ok(Some(Presented { proof, nonce })),
+            Err(fault) => Err(self.challenge(fault)),
+        }
+    }
+
+    /// Whether the proof is good for `target`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ProofInvalid`]
+    pub(crate) fn verify(&self, presented: Presented, target: &Target<'_>) -> Result<Proven, Problem> {
+        let Presented { proof, nonce } = presented;
+        let thumbprint = proof.verify(target).map_err(|fault| self.refused(fault))?;
+        Ok(Proven { thumbprint, nonce })
+    }
+
+    /// Whether `proven` is enough for a token for `device`; then its nonce is used up. What an earlier token was bound to
+    /// counts too. Before the database is asked, `may_ask` has its say.
+    ///
+    /// # Errors
+    /// Those of `may_ask`, [`ErrorCode::ProofRequired`], [`ErrorCode::ProofNonce`], [`ErrorCode::DeviceKeyMismatch`], [`ErrorCode::NotReady`]
+    pub(crate) async fn judge(
+        &self,
+        device: &DeviceId,
+        earlier: Option<&Confirmation>,
+        proven: Option<Proven>,
+        may_ask: impl FnOnce() -> Result<(), Problem>,
+    ) -> Result<Admissible, Problem> {
+        if let Some(earlier) = earlier {
+            compare(&earlier.jkt, proven.as_ref()).inspect_err(|_| {
+                if proven.is_some() {
+                    tracing::warn!(%device, "Somebody with another key wants to renew a device's token, which may be a copy");
+                }
+            })?;
+        }
+        may_ask()?;
+        let bound = match self.bound(device).await {
+            Ok(bound) => bound,
+            // The token says whose it is, and was ours to say.
+            Err(_) if earlier.is_some() => earlier.map(|earlier| earlier.jkt.clone()),
+            Err(problem) => return Err(problem),
+        };
+        match (&bound, &proven) {
+            (Some(bound), proven) => compare(bound, proven.as_ref())?,
+            (None, None) if self.is_required => {
+                let message = "This service gives tokens only to devices that prove a key";
+                return Err(Problem::new(ErrorCode::ProofRequired, message));
+            }
+            (None, _) => {}
+        }
+        if let Some(proven) = &proven {
+            self.nonces.take(&proven.nonce).map_err(|fault| self.challenge(fault))?;
+            self.metrics.proof(GOOD);
+        }
+        Ok(Admissible { device: device.clone(), proven, is_bound: bound.is_some() })
+    }
+
+    /// Binds the key that was proved, if none is bound, and answers what the token says of it. When the database takes
+    /// nothing the token is one without a key, unless that is not allowed.
+    ///
+    /// # Errors
+    /// [`ErrorCode::DeviceKeyMismatch`] when another key came first, [`ErrorCode::NotReady`]
+    pub(crate) async fn bind(&self, admissible: Admissible) -> Result<Option<Confirmation>, Problem> {
+        let Admissible { device, proven: Some(proven), is_bound } = admissible else { return Ok(None) };
+        if !is_bound {
+            let (table, now) = (self.enquiries.database().device_keys(), self.clock.now());
+            let key = proven.thumbprint.clone();
+            match self.enquiries.ask(async move { table.bind(&device, &key, now).await }).await {
+                Ok(bound) => {
+                    self.unbound.end("Devices' keys can be bound again");
+                    compare(&bound, Some(&proven))?;
+                }
+                Err(error) if !self.is_required => {
+                    self.unbound.note(&error, "Cannot bind devices' keys; devices get tokens without one");
+                    return Ok(None);
+                }
+                Err(error) => return Err(self.away(&error)),
+            }
+        }
+        Ok(Some(Confirmation { jkt: proven.thumbprint }))
+    }
+
+    async fn bound(&self, device: &DeviceId) -> Result<Option<String>, Problem> {
+        let (table, device) = (self.enquiries.database().device_keys(), device.clone());
+        match self.enquiries.ask(async move { table.of(&device).await }).await {
+            Ok(bound) => {
+                self.unread.end("Which keys belong to devices can be told again");
+                Ok(bound)
+            }
+            Err(error) => Err(self.away(&error)),
+        }
+    }
+
+    fn away(&self, error: &NoAnswer) -> Problem {
+        self.unread.note(error, "Cannot tell which keys belong to devices; they get no tokens");
+        let message = "The service cannot tell at the moment which key belongs to this device; try again later";
+        Problem::new(ErrorCode::NotReady, message).retry_after(RETRY_AFTER)
+    }
+
+    fn refused(&self, fault: ProofFault) -> Problem {
+        self.metrics.proof(fault.as_str());
+        Problem::new(ErrorCode::ProofInvalid, format!("The proof of the device's key {fault}"))
+    }
+
+    fn challenge(&self, fault: NonceFault) -> Problem {
+        self.metrics.proof(fault.as_str());
+        if fault == NonceFault::Full {
+            let message = "Too many proofs have come at once; try again later";
+            return Problem::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER);
+        }
+        let nonce = HeaderValue::try_from(self.nonces.issue()).expect("base64url is printable");
+        let challenge = HeaderValue::from_static(CHALLENGE);
+        Problem::new(ErrorCode::ProofNonce, "The proof of the device's key needs the nonce of this answer")
+            .header(PROOF_NONCE_HEADER, nonce)
+            .header("www-authenticate", challenge)
+    }
+}
+
+/// What can become of a proof, as metrics name it.
+pub(crate) fn outcomes() -> impl Iterator<Item = &'static str> {
+    let refused = ProofFault::ALL.map(ProofFault::as_str);
+    let challenged = NonceFault::ALL.map(NonceFault::as_str);
+    [GOOD].into_iter().chain(refused).chain(challenged)
+}
+
+fn compare(bound: &str, proven: Option<&Proven>) -> Result<(), Problem> {
+    match proven {
+        Some(proven) if proven.thumbprint == bound => Ok(()),
+        Some(_) => Err(Problem::new(
+            ErrorCode::DeviceKeyMismatch,
+            "This device id belongs to a device with another key; an administrator can let the key go",
+        )),
+        None => Err(Problem::new(
+            ErrorCode::DeviceKeyMismatch,
+            "This device id belongs to a device with a key, and no proof of it came; an administrator can let the key go",
+        )),
+    }
+}
+
+/// Whether the log knows what the database does not do.
+#[derive(Default)]
+struct Trouble(AtomicBool);
+
+impl Trouble {
+    fn note(&self, error: &NoAnswer, what: &'static str) {
+        if !self.0.swap(true, Ordering::Relaxed) {
+            tracing::error!(%error, "{what}");
+        }
+    }
+
+    fn end(&self, what: &'static str) {
+        if self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Relaxed) {
+            tracing::info!("{what}");
+        }
+    }
+}
+
+const GOOD: &str = "good";
+
+/// As RFC 9449 §9 has it.
+const CHALLENGE: &str = r#"DPoP error="use_dpop_nonce", error_description="The proof needs the nonce of this answer""#;
+
+const RETRY_AFTER: Duration = Duration::from_secs(5);

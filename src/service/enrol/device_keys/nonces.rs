@@ -1,0 +1,139 @@
+//! Nonces for proofs (RFC 9449 §8): a time and a random number with our stamp, good once and for two minutes.
+//!
+//! So nobody can make proofs in advance or use one again, and a device's clock, which may be wrong, does not count. Every
+//! instance knows the nonces of all others by their stamp. Which were used each instance knows for itself: with several of
+//! them who sees a proof in passing can use it once more at each other one, within the two minutes.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use crate::clock::Clock;
+use crate::service::token::keyring::KeyRing;
+
+/// Makes nonces and takes them back.
+pub(super) struct Nonces {
+    keys: Arc<KeyRing>,
+    clock: Arc<dyn Clock>,
+    used: Mutex<Used>,
+}
+
+/// A nonce that is good if it was not used.
+pub(super) struct Nonce([u8; RANDOM]);
+
+/// Why a proof has to be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NonceFault {
+    /// There is none, as in every first proof.
+    Missing,
+    /// It is not ours.
+    Unknown,
+    /// It is too old.
+    Old,
+    /// It was used.
+    Used,
+    /// So many are used up that no more can be remembered.
+    Full,
+}
+
+/// Those that were used, in two halves: when the younger one is as old as a nonce can be, the older one is forgotten.
+#[derive(Default)]
+struct Used {
+    since: u64,
+    younger: HashSet<[u8; RANDOM]>,
+    older: HashSet<[u8; RANDOM]>,
+}
+
+impl NonceFault {
+    pub(super) const ALL: [Self; 5] = [Self::Missing, Self::Unknown, Self::Old, Self::Used, Self::Full];
+
+    /// As metrics name it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "nonce_missing",
+            Self::Unknown => "nonce_unknown",
+            Self::Old => "nonce_old",
+            Self::Used => "nonce_used",
+            Self::Full => "nonces_full",
+        }
+    }
+}
+
+impl Nonces {
+    /// Stamps with `keys`.
+    #[must_use]
+    pub(super) fn new(keys: Arc<KeyRing>, clock: Arc<dyn Clock>) -> Self {
+        Self { keys, clock, used: Mutex::default() }
+    }
+
+    /// A new one.
+    pub(super) fn issue(&self) -> String {
+        let mut bytes = [0; LENGTH];
+        let (message, stamp) = bytes.split_at_mut(MESSAGE);
+        message[..TIME].copy_from_slice(&self.clock.unix_seconds().to_be_bytes());
+        aws_lc_rs::rand::fill(&mut message[TIME..]).expect("the system's random source works, or nothing here is safe");
+        stamp.copy_from_slice(&self.keys.stamp(PURPOSE, message));
+        BASE64_URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Whether `text` is one of ours that may still be used.
+    pub(super) fn read(&self, text: Option<&str>) -> Result<Nonce, NonceFault> {
+        let text = text.ok_or(NonceFault::Missing)?;
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| <[u8; LENGTH]>::try_from(bytes).ok());
+        let bytes = bytes.ok_or(NonceFault::Unknown)?;
+        let (message, stamp) = bytes.split_at(MESSAGE);
+        if !self.keys.is_stamp(PURPOSE, message, stamp) {
+            return Err(NonceFault::Unknown);
+        }
+        let (time, random) = message.split_at(TIME);
+        let issued = u64::from_be_bytes(time.try_into().expect("eight bytes"));
+        // Another instance's clock may be ahead of this one's.
+        if self.clock.unix_seconds().abs_diff(issued) >= LIFE {
+            return Err(NonceFault::Old);
+        }
+        Ok(Nonce(random.try_into().expect("the rest")))
+    }
+
+    /// Uses it up.
+    pub(super) fn take(&self, nonce: &Nonce) -> Result<(), NonceFault> {
+        let now = self.clock.unix_seconds();
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.forget(now);
+        if used.younger.contains(&nonce.0) || used.older.contains(&nonce.0) {
+            return Err(NonceFault::Used);
+        }
+        if used.younger.len() >= MOST_USED {
+            return Err(NonceFault::Full);
+        }
+        used.younger.insert(nonce.0);
+        Ok(())
+    }
+}
+
+impl Used {
+    fn forget(&mut self, now: u64) {
+        // As long as one whose issuer is ahead is good; a clock that was set back begins anew.
+        if now.abs_diff(self.since) >= 2 * LIFE {
+            self.older = std::mem::take(&mut self.younger);
+            self.since = now;
+        }
+    }
+}
+
+/// Seconds.
+pub(super) const LIFE: u64 = 120;
+
+const TIME: usize = size_of::<u64>();
+const RANDOM: usize = 12;
+const MESSAGE: usize = TIME + RANDOM;
+const LENGTH: usize = MESSAGE + crate::service::token::keyring::STAMP;
+
+const PURPOSE: &[u8] = b"valetkey/dpop-nonce/v1";
+
+/// About 2 MB in each half.
+const MOST_USED: usize = 1 << 16;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! Nonces: ours, once, and for a while.
+
+use std::time::Duration;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::secret::Secret;
+use crate::service::token::keyring::KeyList;
+
+fn nonces(clock: &ManualClock) -> Nonces {
+    let keys = KeyList::of_one(Secret::new("0123456789abcdef0123456789abcdef"));
+    Nonces::new(Arc::new(KeyRing::new(&keys)), Arc::new(clock.clone()))
+}
+
+fn fault(result: Result<Nonce, NonceFault>) -> Option<NonceFault> {
+    result.err()
+}
+
+#[test]
+fn a12_a_nonce_that_was_altered_anywhere_is_none_of_ours() {
+    let clock = ManualClock::starting_now();
+    let nonces = nonces(&clock);
+    let good = BASE64_URL_SAFE_NO_PAD.decode(nonces.issue()).unwrap();
+    assert_eq!(good.len(), LENGTH);
+    for place in 0..LENGTH {
+        for bit in 0..8 {
+            let mut altered = good.clone();
+            altered[place] ^= 1 << bit;
+            let text = BASE64_URL_SAFE_NO_PAD.encode(altered);
+            assert_eq!(fault(nonces.read(Some(&text))), Some(NonceFault::Unknown), "{place} {bit}");
+        }
+    }
+    assert_eq!(fault(nonces.read(None)), Some(NonceFault::Missing));
+}
+
+#[test]
+fn a12_a_used_nonce_is_remembered_as_long_as_it_would_be_good_anywhere() {
+    let (clock, ahead) = (ManualClock::starting_now(), ManualClock::starting_now());
+    let (here, there) = (nonces(&clock), nonces(&ahead));
+    // The halves are turned while the nonce is good, not before and not after.
+    here.take(&here.read(Some(&here.issue())).unwrap()).unwrap();
+    clock.advance(Duration::from_secs(LIFE));
+    ahead.advance(Duration::from_secs(LIFE + LIFE - 1));
+    // The longest lived that there is: made by an instance whose clock is ahead.
+    let long_lived = there.issue();
+    here.take(&here.read(Some(&long_lived)).unwrap()).unwrap();
+    for _ in 0..2 * LIFE - 2 {
+        clock.advance(Duration::from_secs(1));
+        // Others come and go, so that halves are turned as soon as they can be.
+        here.take(&here.read(Some(&here.issue())).unwrap()).unwrap();
+        assert_eq!(here.take(&here.read(Some(&long_lived)).unwrap()).err(), Some(NonceFault::Used));
+    }
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(fault(here.read(Some(&long_lived))), Some(NonceFault::Old));
+}
+
+#[test]
+fn a_flood_of_good_proofs_ends_in_a_full_memory_and_that_in_minutes() {
+    let clock = ManualClock::starting_now();
+    let nonces = nonces(&clock);
+    let take = || nonces.take(&nonces.read(Some(&nonces.issue())).unwrap());
+    for _ in 0..MOST_USED {
+        take().unwrap();
+    }
+    assert_eq!(take().err(), Some(NonceFault::Full));
+    clock.advance(Duration::from_secs(2 * LIFE));
+    take().unwrap();
+}
+
+#[test]
+fn a_clock_that_is_set_back_stops_nothing() {
+    let clock = ManualClock::starting_now();
+    let nonces = nonces(&clock);
+    let take = || nonces.take(&nonces.read(Some(&nonces.issue())).unwrap());
+    for _ in 0..MOST_USED {
+        take().unwrap();
+    }
+    clock.set_back(Duration::from_secs(3600));
+    take().unwrap();
+}

@@ -1,0 +1,220 @@
+//! Bounds what `/bootstrap` gives away: to one network in any hour, and to new devices of all networks together; and how
+//! often one device may come to `/refresh`.
+//!
+//! A device id is a claim without proof, so a limit by device would hold nobody up here (A17). What is counted is in this
+//! process: each instance counts for itself, and a restart begins anew.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tokio::time::Instant;
+
+use crate::service::base::window::Window;
+use crate::transport::problem::Problem;
+use crate::wire::{DeviceId, ErrorCode};
+use std::num::NonZeroU32;
+
+/// How much `POST /bootstrap` gives away in any hour. `None` means no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BootstrapLimits {
+    /// `BOOTSTRAP_RATE_MAX`: requests from one network, failed ones too.
+    pub per_network: Option<NonZeroU32>,
+    /// `BOOTSTRAP_NEW_DEVICES_PER_HOUR`: devices that this instance did not know, from all networks together.
+    pub new_devices: Option<NonZeroU32>,
+}
+
+/// Counts networks and new devices.
+pub(crate) struct BootstrapGuard {
+    limits: BootstrapLimits,
+    epoch: Instant,
+    hasher: RandomState,
+    state: Mutex<State>,
+    refused_networks: AtomicU64,
+    refused_devices: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    networks: HashMap<IpNet, Window>,
+    /// What devices, by their hashes, have renewed.
+    renewals: HashMap<u64, Window>,
+    new_devices: Window,
+    /// Hashes of devices that have had a token.
+    known: HashSet<u64>,
+    /// When the log was last told that new devices are refused.
+    warned: Option<Instant>,
+}
+
+/// What was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BootstrapFigures {
+    /// Requests of networks that had asked too often.
+    pub refused_networks: u64,
+    /// New devices beyond the budget.
+    pub refused_devices: u64,
+    /// Networks that are remembered now.
+    pub networks: usize,
+}
+
+impl BootstrapGuard {
+    /// Nobody has asked yet.
+    #[must_use]
+    pub(crate) fn new(limits: BootstrapLimits) -> Self {
+        Self {
+            limits,
+            epoch: Instant::now(),
+            hasher: RandomState::new(),
+            state: Mutex::default(),
+            refused_networks: AtomicU64::new(0),
+            refused_devices: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts a request from `source`, whatever becomes of it. Loopback is this machine, or a proxy on it whose clients
+    /// cannot be told apart, and is not limited.
+    ///
+    /// # Errors
+    /// [`ErrorCode::RateLimited`]; then it is not counted.
+    pub(crate) fn admit(&self, source: IpAddr) -> Result<(), Problem> {
+        let source = source.to_canonical();
+        let Some(limit) = self.limits.per_network.filter(|_| !source.is_loopback()) else { return Ok(()) };
+        let now = self.now();
+        let taken = take(window_of(&mut self.state().networks, network(source), now), now, HOUR, limit.get());
+        taken.map_err(|wait| {
+            self.refused_networks.fetch_add(1, Ordering::Relaxed);
+            later("This network has asked for too many tokens", wait)
+        })
+    }
+
+    /// Counts `device` among the new ones, unless it is known. Called when nothing else stands against its token.
+    ///
+    /// # Errors
+    /// [`ErrorCode::RateLimited`]
+    pub(crate) fn enrol(&self, device: &DeviceId) -> Result<(), Problem> {
+        let Some(limit) = self.limits.new_devices else { return Ok(()) };
+        let (name, now) = (self.hasher.hash_one(device), self.now());
+        let mut state = self.state();
+        if state.known.contains(&name) {
+            return Ok(());
+        }
+        if let Err(wait) = take(&mut state.new_devices, now, HOUR, limit.get()) {
+            if state.warned.is_none_or(|warned| warned.elapsed() >= BETWEEN_WARNINGS) {
+                state.warned = Some(Instant::now());
+                tracing::warn!(
+                    limit = limit.get(),
+                    "New devices are refused: more than {limit} have come within an hour"
+                );
+            }
+            drop(state);
+            self.refused_devices.fetch_add(1, Ordering::Relaxed);
+            return Err(later("Too many new devices have come within an hour", wait));
+        }
+        state.remember(name);
+        Ok(())
+    }
+
+    /// A device with a good token is no new one.
+    pub(crate) fn know(&self, device: &DeviceId) {
+        if self.limits.new_devices.is_some() {
+            let name = self.hasher.hash_one(device);
+            self.state().remember(name);
+        }
+    }
+
+    /// Counts a renewal of a token of `device`: each asks the database.
+    ///
+    /// # Errors
+    /// [`ErrorCode::RateLimited`]; then it is not counted.
+    pub(crate) fn renew(&self, device: &DeviceId) -> Result<(), Problem> {
+        let (name, now) = (self.hasher.hash_one(device), self.now());
+        let mut state = self.state();
+        let taken = take(window_of(&mut state.renewals, name, now), now, MINUTE, RENEWALS);
+        taken.map_err(|wait| later("This device has renewed its token too often", wait))
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub(crate) fn figures(&self) -> BootstrapFigures {
+        BootstrapFigures {
+            refused_networks: self.refused_networks.load(Ordering::Relaxed),
+            refused_devices: self.refused_devices.load(Ordering::Relaxed),
+            networks: self.state().networks.len(),
+        }
+    }
+
+    /// Monotonic nanoseconds.
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn remember(&mut self, name: u64) {
+        if self.known.len() >= MOST_KNOWN {
+            self.known.clear();
+        }
+        self.known.insert(name);
+    }
+}
+
+/// What this network or device has done. With too many of them those of which nothing counts are forgotten, and all of them
+/// if that makes too little room: who has thousands of networks is held up by the budget of new devices, not here.
+fn window_of<K: Eq + Hash>(windows: &mut HashMap<K, Window>, key: K, now: u64) -> &mut Window {
+    if windows.len() >= MOST_WINDOWS && !windows.contains_key(&key) {
+        windows.retain(|_, window| !window.is_over(now));
+        if windows.len() > MOST_WINDOWS / 2 {
+            windows.clear();
+        }
+    }
+    windows.entry(key).or_default()
+}
+
+/// Counts one if there is room for it in the last so `long`, else says how long there will be none.
+fn take(window: &mut Window, now: u64, long: Duration, limit: u32) -> Result<(), Duration> {
+    window.advance(now, long);
+    if let Some(wait) = window.wait(now, u64::from(limit)) {
+        return Err(wait);
+    }
+    window.add(1);
+    Ok(())
+}
+
+/// What one subscriber has: an IPv4 address, or 48 bits of IPv6.
+fn network(source: IpAddr) -> IpNet {
+    match source {
+        IpAddr::V4(_) => IpNet::from(source),
+        IpAddr::V6(_) => IpNet::new(source, 48).map_or_else(|_| IpNet::from(source), |network| network.trunc()),
+    }
+}
+
+fn later(what: &str, wait: Duration) -> Problem {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let message = format!("{what}; try again in {seconds} s");
+    Problem::new(ErrorCode::RateLimited, message).retry_after(Duration::from_secs(seconds))
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Of a device in any minute. An addon renews twice in an hour.
+const RENEWALS: u32 = 60;
+
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
+
+/// About 3 MB.
+const MOST_WINDOWS: usize = 8192;
+
+/// About 4 MB.
+const MOST_KNOWN: usize = 1 << 18;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,277 @@
+//! Issues wrapper tokens: the service's half of bootstrap and refresh.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use http::HeaderMap;
+
+use crate::clock::Clock;
+use crate::secret::Secret;
+use crate::service::base::strict_object::ObjectOf;
+use crate::service::enrol::device_keys::DeviceKeyPolicy;
+use crate::service::enrol::device_keys::{Admissible, DeviceKeys, Presented, Target};
+use crate::service::enrol::enrolment_limits::BootstrapLimits;
+use crate::service::enrol::enrolment_limits::{BootstrapFigures, BootstrapGuard};
+use crate::service::govern::access::Standing;
+use crate::service::token::keyring::KeyRing;
+use crate::service::token::verify::{Caller, TokenPolicy};
+use crate::transport::problem::Problem;
+use crate::wire::{BootstrapRequest, Claims, Confirmation, DeviceId, ErrorCode, TokenResponse, TokenType};
+
+/// Who gets a token.
+#[derive(Debug, Clone)]
+pub struct Enrolment {
+    /// `BOOTSTRAP_MODE`.
+    pub mode: BootstrapMode,
+    /// `ENROLMENT_TOKENS`.
+    pub tokens: Vec<Secret>,
+    /// How many may ask.
+    pub limits: BootstrapLimits,
+    /// `DEVICE_KEYS`.
+    pub keys: DeviceKeyPolicy,
+}
+
+/// How open `POST /bootstrap` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BootstrapMode {
+    /// Everybody who can reach the service.
+    Open,
+    /// Who has an enrolment token.
+    Enrolment,
+    /// Nobody.
+    Closed,
+}
+
+impl BootstrapMode {
+    /// As it is written in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Enrolment => "enrolment",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// Makes tokens.
+pub(crate) struct Issuer {
+    keys: Arc<KeyRing>,
+    clock: Arc<dyn Clock>,
+    policy: TokenPolicy,
+    terms: ArcSwap<Terms>,
+    enrolment: Enrolment,
+    guard: BootstrapGuard,
+    device_keys: Option<DeviceKeys>,
+    standing: Standing,
+}
+
+/// What a device is told with its token.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Where to send requests; `None` means where the token came from.
+    pub base_url: Option<String>,
+    /// The models a device may ask for; empty means all.
+    pub models: Vec<String>,
+}
+
+impl Issuer {
+    /// Signs with the first of `keys`.
+    #[must_use]
+    pub(crate) fn new(
+        keys: Arc<KeyRing>,
+        clock: Arc<dyn Clock>,
+        policy: TokenPolicy,
+        terms: Terms,
+        (enrolment, device_keys): (Enrolment, Option<DeviceKeys>),
+        standing: Standing,
+    ) -> Self {
+        let guard = BootstrapGuard::new(enrolment.limits);
+        Self { keys, clock, policy, terms: ArcSwap::from_pointee(terms), enrolment, guard, device_keys, standing }
+    }
+
+    /// From now on devices are told `terms`.
+    pub(crate) fn set_terms(&self, terms: Terms) {
+        self.terms.store(Arc::new(terms));
+    }
+
+    /// Whether somebody at `source` may ask for a first token at all. Said before anything of the body is read: who may
+    /// not enrol learns nothing about it. A proof that must be made again does not count as having asked.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BootstrapClosed`], [`ErrorCode::RateLimited`], and as [`DeviceKeys::receive`]
+    pub(crate) fn receive(&self, source: IpAddr, headers: &HeaderMap) -> Result<Option<Presented>, Problem> {
+        if self.enrolment.mode == BootstrapMode::Closed {
+            return Err(Problem::new(ErrorCode::BootstrapClosed, "This service does not enrol devices"));
+        }
+        let proof = self.proof(headers)?;
+        self.guard.admit(source)?;
+        Ok(proof)
+    }
+
+    /// The proof of a device's key that a request has, as [`DeviceKeys::receive`] reads it.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn proof(&self, headers: &HeaderMap) -> Result<Option<Presented>, Problem> {
+        self.device_keys.as_ref().map_or(Ok(None), |keys| keys.receive(headers))
+    }
+
+    /// Answers `POST /bootstrap` of somebody who was [received](Self::receive).
+    ///
+    /// # Errors
+    /// A [`Problem`] that says what is wrong with the body or the proof, or that the device may not enrol.
+    pub(crate) async fn bootstrap(&self, body: &[u8], proof: Option<Presented>) -> Result<TokenResponse, Problem> {
+        let ObjectOf::<BootstrapRequest>(request) = serde_json::from_slice(body).map_err(|error| {
+            Problem::new(ErrorCode::BodyInvalid, format!("The body is not a bootstrap request: {error}"))
+        })?;
+        self.check_enrolment(request.enrolment.as_ref())?;
+        let app_version = request.app_version.map(checked_version).transpose()?;
+        let models = self.terms.load().models.clone();
+        let claims = Claims { app_version, models, ..self.claims_for(request.device_id) };
+        let claims = self.standing.enter(claims)?;
+        let admissible = self.judge(&claims, None, (proof, Target::Bootstrap), || Ok(())).await?;
+        self.guard.enrol(&claims.sub)?;
+        Ok(self.answer(&self.bound(claims, admissible).await?))
+    }
+
+    /// Answers `POST /refresh` of who presented the bare token `presented`: the same device, a new life as long as the old
+    /// one, and the rights that it would get today. What an administrator says of the device is said anew, and what was
+    /// taken back is gone.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TokenRevoked`], [`ErrorCode::TokenOutdated`], [`ErrorCode::RateLimited`], and as
+    /// [`DeviceKeys::judge`]
+    pub(crate) async fn refresh(
+        &self,
+        caller: &Caller,
+        presented: &str,
+        proof: Option<Presented>,
+    ) -> Result<TokenResponse, Problem> {
+        let old = caller.claims();
+        // The old token may be revoked by itself, the new one by whom it is for.
+        self.standing.revocations.judge(old)?;
+        let models = self.terms.load().models.clone();
+        let mut claims = Claims { app_version: old.app_version.clone(), models, ..self.claims_for(old.sub.clone()) };
+        // One that was minted for ten minutes stays one for ten minutes.
+        let life = old.exp.saturating_sub(old.iat).min(self.policy.lifetime.as_secs());
+        claims.exp = claims.iat + life;
+        // What an administrator has said goes into the token; who is revoked gets none.
+        let claims = self.standing.enter(claims)?;
+        let proof = (proof, Target::Refresh(presented));
+        let admissible = self.judge(&claims, old.cnf.as_ref(), proof, || self.guard.renew(&old.sub)).await?;
+        self.guard.know(&claims.sub);
+        Ok(self.answer(&self.bound(claims, admissible).await?))
+    }
+
+    /// Whether the proof is good for `target` and enough for the device of `claims`.
+    async fn judge(
+        &self,
+        claims: &Claims,
+        earlier: Option<&Confirmation>,
+        (proof, target): (Option<Presented>, Target<'_>),
+        may_ask: impl FnOnce() -> Result<(), Problem>,
+    ) -> Result<Option<Admissible>, Problem> {
+        let Some(keys) = &self.device_keys else { return Ok(None) };
+        let proven = proof.map(|proof| keys.verify(proof, &target)).transpose()?;
+        keys.judge(&claims.sub, earlier, proven, may_ask).await.map(Some)
+    }
+
+    /// The claims with the key that the device is bound to.
+    async fn bound(&self, claims: Claims, admissible: Option<Admissible>) -> Result<Claims, Problem> {
+        let (Some(keys), Some(admissible)) = (&self.device_keys, admissible) else { return Ok(claims) };
+        Ok(Claims { cnf: keys.bind(admissible).await?, ..claims })
+    }
+
+    /// What the limits of `/bootstrap` have counted.
+    pub(crate) fn bootstrap_figures(&self) -> BootstrapFigures {
+        self.guard.figures()
+    }
+
+    /// Makes a token on an administrator's word, which lives for `life`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TokenRevoked`]
+    pub(crate) fn mint(&self, device: DeviceId, life: Duration) -> Result<(Claims, Secret), Problem> {
+        let models = self.terms.load().models.clone();
+        let mut claims = Claims { models, ..self.claims_for(device) };
+        claims.exp = claims.iat + life.as_secs();
+        let claims = self.standing.enter(claims)?;
+        let token = self.keys.sign(&claims);
+        Ok((claims, token))
+    }
+
+    fn check_enrolment(&self, presented: Option<&Secret>) -> Result<(), Problem> {
+        if self.enrolment.mode == BootstrapMode::Open {
+            return Ok(());
+        }
+        let Some(presented) = presented else {
+            return Err(Problem::new(ErrorCode::EnrolmentRequired, "This service enrols only with an enrolment token"));
+        };
+        // Every token is compared, so that the time does not tell which one came close.
+        let known = self
+            .enrolment
+            .tokens
+            .iter()
+            .fold(false, |known, token| known | token.matches(presented.expose().as_bytes()));
+        if known { Ok(()) } else { Err(Problem::new(ErrorCode::EnrolmentInvalid, "The enrolment token is not valid")) }
+    }
+
+    fn claims_for(&self, device: DeviceId) -> Claims {
+        let now = self.clock.unix_seconds();
+        Claims {
+            iss: self.policy.issuer.clone(),
+            aud: self.policy.audience.clone(),
+            sub: device,
+            iat: now,
+            nbf: now,
+            exp: now + self.policy.lifetime.as_secs(),
+            jti: random_id(),
+            org: None,
+            user: None,
+            app_version: None,
+            models: Vec::new(),
+            cnf: None,
+        }
+    }
+
+    fn answer(&self, claims: &Claims) -> TokenResponse {
+        let life = Duration::from_secs(claims.exp.saturating_sub(claims.iat));
+        TokenResponse {
+            token: self.keys.sign(claims),
+            token_type: TokenType::Bearer,
+            expires_in: life.as_secs(),
+            expires_at: claims.exp,
+            refresh_in: refresh_in(life).as_secs(),
+            base_url: self.terms.load().base_url.clone(),
+            device_id: claims.sub.clone(),
+            models: claims.models.clone(),
+        }
+    }
+}
+
+/// Devices refresh when an hour is left, or half of the life if that is less.
+fn refresh_in(life: Duration) -> Duration {
+    life.saturating_sub(REFRESH_BEFORE.min(life / 2))
+}
+
+fn checked_version(version: String) -> Result<String, Problem> {
+    let is_plain = !version.is_empty() && version.len() <= 64 && version.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_plain {
+        return Ok(version);
+    }
+    Err(Problem::new(ErrorCode::BodyInvalid, "`app_version` must be 1 to 64 printable ASCII characters"))
+}
+
+/// 128 random bits.
+fn random_id() -> String {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random source works, or nothing here is safe");
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+const REFRESH_BEFORE: Duration = Duration::from_secs(60 * 60);

@@ -1,0 +1,93 @@
+//! Keeps the random signing secret of a service that was given none, so that tokens survive a restart.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use crate::secret::Secret;
+
+/// The file with the signing secret cannot be read or made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use {path}, which keeps the signing secret: {source}")]
+pub struct SigningFileError {
+    path: String,
+    source: io::Error,
+}
+
+/// Reads the secret in `path`, or makes one there that only this user can read.
+///
+/// # Errors
+/// [`SigningFileError`]
+pub(crate) fn load_or_create(path: &Path) -> Result<Secret, SigningFileError> {
+    let result = match fs::read_to_string(path) {
+        Ok(text) => check(&text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
+        Err(error) => Err(error),
+    };
+    result.map_err(|source| SigningFileError { path: path.display().to_string(), source })
+}
+
+/// Whether [`load_or_create`] would find a good secret, or a folder for a new one.
+///
+/// # Errors
+/// [`SigningFileError`]
+pub(crate) fn look(path: &Path) -> Result<(), SigningFileError> {
+    let result = match fs::read_to_string(path) {
+        Ok(text) => check(&text).map(drop),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::metadata(folder_of(path)).map(drop),
+        Err(error) => Err(error),
+    };
+    result.map_err(|source| SigningFileError { path: path.display().to_string(), source })
+}
+
+/// The folder that a path is in, the working folder if it names none.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn check(text: &str) -> io::Result<Secret> {
+    let text = text.trim();
+    if text.len() < 43 {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it does not hold 32 random bytes; delete it to make a new one",
+        ));
+    }
+    Ok(Secret::new(text))
+}
+
+fn create(path: &Path) -> io::Result<Secret> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("the system has no random bytes"))?;
+    let secret = Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    restrict(&mut options);
+    match options.open(path) {
+        Ok(mut file) => {
+            file.write_all(secret.expose().as_bytes())?;
+            file.sync_all()?;
+            tracing::warn!(path = %path.display(), "No JWT_SECRET is set: made a random one and kept it");
+            Ok(secret)
+        }
+        // Another instance on this machine was faster; its secret counts.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check(&fs::read_to_string(path)?),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn restrict(options: &mut OpenOptions) {
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+}
+
+#[cfg(not(unix))]
+fn restrict(_: &mut OpenOptions) {
+    // The file inherits its folder's access list.
+}

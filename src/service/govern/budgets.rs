@@ -1,0 +1,183 @@
+//! Who may spend how much: limits in dollars for a device, a user and an organisation, by day, week and month.
+//!
+//! A request that costs something reserves its estimate before it goes up and settles what it really cost afterwards;
+//! in between, the estimate counts as spent, so requests side by side cannot spend the same dollar twice. A
+//! [`Reservation`] that is dropped unsettled gives everything back. Requests that cost nothing (counting tokens, listing
+//! models) take [`Reservation::of_nothing`] and are never refused.
+//!
+//! The books are in memory, behind one lock that is held for a few map look-ups and never across an await; who has which
+//! limits is read without it. Where nobody has any, a request costs one look at a flag. What was spent before the start and
+//! by other instances is [loaded](Budgets::load). Wall-clock time is passed in.
+
+pub(crate) mod amount;
+mod books;
+mod limits;
+mod refusal;
+mod reservation;
+mod spent;
+mod subject;
+mod table;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+pub use self::amount::AmountFault;
+use self::books::Books;
+pub use self::books::Standing;
+pub use self::limits::{DefaultLimits, LimitFault, Limits};
+pub use self::reservation::Reservation;
+pub use self::spent::{Shortage, Spent};
+pub use self::subject::{Subject, SubjectKind};
+use self::table::LimitTable;
+pub use self::window::{Period, Window};
+use crate::service::meter::money::MicroDollars;
+use crate::service::token::verify::Caller;
+
+/// All budgets of the service. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Budgets(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    books: Mutex<Books>,
+    table: ArcSwap<LimitTable>,
+    /// Whether there is any limit at all; without one, no request takes the lock.
+    limited: AtomicBool,
+    changed: Notify,
+}
+
+impl Budgets {
+    /// Nobody has spent anything yet.
+    #[must_use]
+    pub fn new(defaults: DefaultLimits) -> Self {
+        let table = LimitTable::new(defaults);
+        Self(Arc::new(Shared {
+            books: Mutex::default(),
+            limited: AtomicBool::new(table.has_limits()),
+            table: ArcSwap::from_pointee(table),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// Sets limits of one subject, in place of the default ones; `None` puts those back.
+    pub fn limit(&self, subject: &Subject, limits: Option<Limits>) {
+        self.change(|table| table.set(subject, limits));
+    }
+
+    /// Replaces the default limits.
+    pub fn limit_by_default(&self, defaults: DefaultLimits) {
+        self.change(|table| table.set_defaults(defaults));
+    }
+
+    /// Replaces the limits of all subjects that have some of their own.
+    pub fn replace_limits(&self, own: HashMap<Subject, Limits>) {
+        self.change(|table| table.replace(own));
+    }
+
+    /// Whether there is any limit.
+    #[must_use]
+    pub fn are_set(&self) -> bool {
+        self.0.limited.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is any limit for this period.
+    #[must_use]
+    pub fn are_set_for(&self, period: Period) -> bool {
+        self.0.table.load().counts(period)
+    }
+
+    /// Whether a request of `caller` has any limit to obey. Nothing is locked and nothing allocated.
+    #[must_use]
+    pub fn apply_to(&self, caller: &Caller) -> bool {
+        self.are_set() && self.0.table.load().applies_to(caller.device(), caller.user(), caller.org())
+    }
+
+    /// The limits in force for a subject, and whether they are its own.
+    #[must_use]
+    pub fn limits(&self, subject: &Subject) -> (Limits, bool) {
+        let table = self.0.table.load();
+        (table.of(subject), table.own(subject).is_some())
+    }
+
+    /// Waits until limits have changed since the last time.
+    pub async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
+    /// Enters what a subject has spent in a window, as far as it is more than what is known: settled here is sooner known
+    /// than read somewhere. A window that is past is ignored.
+    pub fn load(&self, subject: &Subject, window: Window, spent: MicroDollars) {
+        self.books().load(subject, window, spent);
+    }
+
+    /// Takes `estimate` from the budgets of all `subjects`, or from none.
+    ///
+    /// A request passes when the estimate fits beside what is spent and reserved. One that is larger than what is left
+    /// passes too when nothing else is reserved there: an estimate is a worst case, and nobody should be refused
+    /// with money left and nothing running. So a limit is exceeded by at most what costs exceed their estimates, or by the
+    /// one request that ran alone.
+    ///
+    /// # Errors
+    /// [`Spent`], for the budget that is the last to be there again.
+    pub fn reserve(&self, subjects: &[Subject], estimate: MicroDollars, now: SystemTime) -> Result<Reservation, Spent> {
+        if !self.are_set() {
+            return Ok(Reservation::of_nothing());
+        }
+        let (estimate, table) = (estimate.max(LEAST), self.0.table.load());
+        let holds = self.books().reserve(&table, subjects, estimate, now)?;
+        Ok(Reservation::new(Arc::clone(&self.0), holds, estimate))
+    }
+
+    /// How a subject stands with each of its limits; empty when it has none.
+    #[must_use]
+    pub fn standing(&self, subject: &Subject, now: SystemTime) -> Vec<Standing> {
+        self.standing_with(subject, self.limits(subject).0, now)
+    }
+
+    /// How a subject stands with these limits.
+    #[must_use]
+    pub fn standing_with(&self, subject: &Subject, limits: Limits, now: SystemTime) -> Vec<Standing> {
+        self.books().standing(subject, limits, now)
+    }
+
+    /// Forgets who has spent nothing in any present window and has nothing reserved, so that the books do not grow for
+    /// ever. Call it now and then.
+    pub fn forget_past(&self, now: SystemTime) {
+        self.books().forget_past(now);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut LimitTable)) {
+        // One change at a time.
+        let _books = self.books();
+        let old = self.0.table.load_full();
+        let mut table = LimitTable::clone(&old);
+        change(&mut table);
+        if table != *old {
+            self.0.limited.store(table.has_limits(), Ordering::Relaxed);
+            self.0.table.store(Arc::new(table));
+            self.0.changed.notify_one();
+        }
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.0.books()
+    }
+}
+
+impl Shared {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reservation of nothing would not show in the books, and who has nothing there is forgotten.
+const LEAST: MicroDollars = MicroDollars::new(1);

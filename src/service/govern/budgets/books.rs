@@ -1,0 +1,187 @@
+//! The accounts themselves; what is done to them here is done under the lock of [`Budgets`](super::Budgets).
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::table::LimitTable;
+use super::{Limits, Period, Shortage, Spent, Subject, Window};
+use crate::service::meter::money::MicroDollars;
+
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    accounts: HashMap<Subject, Account>,
+}
+
+/// One page for each period, in the order of [`Period::ALL`].
+#[derive(Debug, Clone, Copy)]
+struct Account([Page; 3]);
+
+/// What was spent and is reserved in one window.
+#[derive(Debug, Clone, Copy)]
+struct Page {
+    window: Window,
+    spent: MicroDollars,
+    reserved: MicroDollars,
+}
+
+/// Where a reservation was entered: the subject and the beginnings of the windows.
+#[derive(Debug)]
+pub(super) struct Hold {
+    subject: Subject,
+    starts: [u64; 3],
+}
+
+/// How a subject stands with one of its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// Of which days.
+    pub window: Window,
+    /// How much may be spent in it.
+    pub limit: MicroDollars,
+    /// How much was.
+    pub spent: MicroDollars,
+    /// How much is reserved by requests that are running.
+    pub reserved: MicroDollars,
+}
+
+impl Books {
+    pub(super) fn load(&mut self, subject: &Subject, window: Window, spent: MicroDollars) {
+        let account = self.accounts.entry(subject.clone()).or_insert_with(|| Account::blank(window.begin()));
+        let page = account.page(window.period);
+        page.turn(window);
+        if page.window == window {
+            page.spent = page.spent.max(spent);
+        }
+    }
+
+    /// Checks all, then enters all: a request that is refused leaves no trace.
+    pub(super) fn reserve(
+        &mut self,
+        table: &LimitTable,
+        subjects: &[Subject],
+        estimate: MicroDollars,
+        now: SystemTime,
+    ) -> Result<Vec<Hold>, Spent> {
+        let mut refusal: Option<Spent> = None;
+        for subject in subjects {
+            let limits = table.of(subject);
+            let Some(account) = self.accounts.get_mut(subject) else {
+                refusal = worse(refusal, Account::blank(now).shortages(subject, limits, estimate, now));
+                continue;
+            };
+            account.turn(now);
+            refusal = worse(refusal, account.shortages(subject, limits, estimate, now));
+        }
+        if let Some(spent) = refusal {
+            return Err(spent);
+        }
+        let limited = subjects.iter().filter(|subject| !table.of(subject).is_none());
+        Ok(limited.map(|subject| self.hold(subject.clone(), estimate, now)).collect())
+    }
+
+    fn hold(&mut self, subject: Subject, estimate: MicroDollars, now: SystemTime) -> Hold {
+        let account = self.accounts.entry(subject.clone()).or_insert_with(|| Account::blank(now));
+        for page in &mut account.0 {
+            page.reserved = page.reserved + estimate;
+        }
+        Hold { subject, starts: account.0.map(|page| page.window.start) }
+    }
+
+    /// Gives a reservation back and enters what was spent, in the windows it was made in. One that is over by now has
+    /// no page any more and needs none.
+    pub(super) fn release(&mut self, hold: &Hold, estimate: MicroDollars, actual: MicroDollars) {
+        let Some(account) = self.accounts.get_mut(&hold.subject) else { return };
+        for (page, start) in account.0.iter_mut().zip(hold.starts) {
+            if page.window.start == start {
+                page.reserved = page.reserved.less(estimate);
+                page.spent = page.spent + actual;
+            }
+        }
+    }
+
+    pub(super) fn standing(&self, subject: &Subject, limits: Limits, now: SystemTime) -> Vec<Standing> {
+        let mut account = self.accounts.get(subject).copied().unwrap_or_else(|| Account::blank(now));
+        account.turn(now);
+        let standing = |Page { window, spent, reserved }: Page| {
+            limits.of(window.period).map(|limit| Standing { window, limit, spent, reserved })
+        };
+        account.0.into_iter().filter_map(standing).collect()
+    }
+
+    pub(super) fn forget_past(&mut self, now: SystemTime) {
+        self.accounts.retain(|_, account| {
+            account.turn(now);
+            account.0.iter().any(|page| page.spent > MicroDollars::ZERO || page.reserved > MicroDollars::ZERO)
+        });
+        self.accounts.shrink_to_fit();
+    }
+
+    #[cfg(test)]
+    pub(super) fn accounts(&self) -> usize {
+        self.accounts.len()
+    }
+}
+
+impl Account {
+    fn blank(now: SystemTime) -> Self {
+        Self(Period::ALL.map(|period| Page::blank(period.window(now))))
+    }
+
+    fn page(&mut self, period: Period) -> &mut Page {
+        self.0.iter_mut().find(|page| page.window.period == period).expect("an account has a page for each period")
+    }
+
+    fn turn(&mut self, now: SystemTime) {
+        for page in &mut self.0 {
+            page.turn(page.window.period.window(now));
+        }
+    }
+
+    /// The worst of what its limits have against a request.
+    fn shortages(&self, subject: &Subject, limits: Limits, estimate: MicroDollars, now: SystemTime) -> Option<Spent> {
+        self.0.iter().fold(None, |worst, page| {
+            let limit = limits.of(page.window.period);
+            let found = limit.and_then(|limit| page.shortage(limit, estimate).map(|shortage| (limit, shortage)));
+            let spent = found.map(|(limit, shortage)| Spent {
+                subject: subject.kind(),
+                window: page.window,
+                limit,
+                used: page.spent,
+                resets_in: page.window.rest(now),
+                shortage,
+            });
+            worse(worst, spent)
+        })
+    }
+}
+
+impl Page {
+    fn blank(window: Window) -> Self {
+        Self { window, spent: MicroDollars::ZERO, reserved: MicroDollars::ZERO }
+    }
+
+    /// Begins anew when `window` is a later one. A clock that was set back stays in the window that was reached: what
+    /// was spent in it stays spent.
+    fn turn(&mut self, window: Window) {
+        if window.start > self.window.start {
+            *self = Self::blank(window);
+        }
+    }
+
+    fn shortage(&self, limit: MicroDollars, estimate: MicroDollars) -> Option<Shortage> {
+        if self.spent >= limit {
+            return Some(Shortage::Money);
+        }
+        let runs_alone = self.reserved == MicroDollars::ZERO;
+        let fits = self.spent + self.reserved + estimate <= limit;
+        if fits || runs_alone { None } else { Some(Shortage::Room) }
+    }
+}
+
+/// Of two refusals the one that decides when a request can pass: spent money before taken room, then the later reset.
+fn worse(one: Option<Spent>, other: Option<Spent>) -> Option<Spent> {
+    let rank = |spent: &Spent| (spent.shortage == Shortage::Money, spent.window.end);
+    [one, other].into_iter().flatten().reduce(|one, other| if rank(&other) > rank(&one) { other } else { one })
+}

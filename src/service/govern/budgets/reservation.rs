@@ -1,0 +1,54 @@
+//! Money that one running request has put aside.
+
+use std::sync::Arc;
+
+use super::Shared;
+use super::books::Hold;
+use crate::service::meter::money::MicroDollars;
+
+/// An estimate, taken from all budgets of a request. Keep it as long as the request runs, and settle it when the cost is
+/// known; dropped at any other moment it gives everything back.
+#[derive(Debug)]
+#[must_use = "dropped, it gives the money back at once"]
+pub struct Reservation {
+    open: Option<Open>,
+    estimate: MicroDollars,
+}
+
+#[derive(Debug)]
+struct Open {
+    shared: Arc<Shared>,
+    holds: Vec<Hold>,
+}
+
+impl Reservation {
+    /// For a request that costs nothing, or has no limits to obey.
+    pub fn of_nothing() -> Self {
+        Self { open: None, estimate: MicroDollars::ZERO }
+    }
+
+    pub(super) fn new(shared: Arc<Shared>, holds: Vec<Hold>, estimate: MicroDollars) -> Self {
+        let open = if holds.is_empty() { None } else { Some(Open { shared, holds }) };
+        Self { open, estimate }
+    }
+
+    /// Enters what the request really cost, in place of the estimate.
+    pub fn settle(mut self, actual: MicroDollars) {
+        self.close(actual);
+    }
+
+    fn close(&mut self, actual: MicroDollars) {
+        if let Some(Open { shared, holds }) = self.open.take() {
+            let mut books = shared.books();
+            for hold in &holds {
+                books.release(hold, self.estimate, actual);
+            }
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.close(MicroDollars::ZERO);
+    }
+}

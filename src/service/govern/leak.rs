@@ -1,0 +1,250 @@
+//! Notices a device that is used in two places at once: somebody has copied its token, or its id.
+//!
+//! Each request is a sighting of its device; [`Track`](track::Track) judges what a single device cannot do. What is seen
+//! here goes to the other instances through Redis, and theirs comes here, beside the requests. A suspicion is told in one
+//! line of the log and changes nothing for the request that raised it; what follows is the [`Responder`]'s, on the control
+//! thread.
+
+mod devices;
+mod history;
+mod network;
+mod program;
+mod track;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
+
+use http::HeaderMap;
+use ipnet::IpNet;
+use tokio::sync::mpsc;
+
+use self::devices::Devices;
+use self::network::Network;
+use self::program::Program;
+pub(crate) use self::track::Sighting;
+use crate::clock::Clock;
+use crate::service::govern::limits::Exchange;
+use crate::service::token::verify::Caller;
+use crate::wire::DeviceId;
+
+/// What is done about devices that are used in two places at once.
+#[derive(Debug, Clone)]
+pub struct LeakConfig {
+    /// `LEAK_DETECTION`.
+    pub mode: LeakMode,
+    /// `LEAK_KNOWN_NETWORKS`: what comes from there is not looked at.
+    pub known_networks: Vec<IpNet>,
+}
+
+/// What follows when a device is used in two places at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeakMode {
+    /// Nobody looks.
+    Off,
+    /// A line in the log and a count.
+    Observe,
+    /// Its tokens are ended, and it asks for a new one.
+    Refresh,
+    /// The same; and if that does not help, it is revoked.
+    Revoke,
+}
+
+impl LeakMode {
+    /// As it is written in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Observe => "observe",
+            Self::Refresh => "refresh",
+            Self::Revoke => "revoke",
+        }
+    }
+}
+
+/// Watches devices, for all workers.
+pub(crate) struct Leaks {
+    mode: LeakMode,
+    known: Vec<IpNet>,
+    devices: Devices,
+    clock: Arc<dyn Clock>,
+    suspicions: mpsc::Sender<Suspicion>,
+    exchange: Option<Exchange>,
+    tally: Tally,
+}
+
+/// A device in two places at once.
+#[derive(Debug, Clone)]
+pub(crate) struct Suspicion {
+    pub device: DeviceId,
+    pub networks: [String; 2],
+    /// Unix second.
+    pub at: u64,
+}
+
+/// What was done about a suspicion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LeakResponse {
+    /// The tokens of the device were ended.
+    Refreshed,
+    /// The device was revoked.
+    Revoked,
+    /// Nothing: so many devices are suspected that the configuration is the likelier cause.
+    Withheld,
+    /// Nothing: the database did not take it.
+    Failed,
+}
+
+/// What became of suspicions, and what others have told.
+#[derive(Default)]
+struct Tally {
+    observed: AtomicU64,
+    refreshed: AtomicU64,
+    revoked: AtomicU64,
+    withheld: AtomicU64,
+    failed: AtomicU64,
+    heard: AtomicU64,
+}
+
+/// The tally at a moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LeakFigures {
+    /// Suspicions that were only told of.
+    pub observed: u64,
+    /// Suspicions that ended the tokens of a device.
+    pub refreshed: u64,
+    /// Suspicions that ended in a revocation.
+    pub revoked: u64,
+    /// Suspicions that were not acted on, because there were too many.
+    pub withheld: u64,
+    /// Suspicions that could not be acted on.
+    pub failed: u64,
+    /// Sightings that other instances have told of.
+    pub heard: u64,
+    /// Devices that are watched.
+    pub devices: u64,
+}
+
+impl Leaks {
+    /// Begins to watch, and to hear what other instances see. Suspicions arrive at the receiver if they are to have
+    /// consequences.
+    pub(crate) fn start(
+        config: &LeakConfig,
+        clock: Arc<dyn Clock>,
+        exchange: Option<Exchange>,
+    ) -> (Arc<Self>, mpsc::Receiver<Suspicion>) {
+        let (suspicions, received) = mpsc::channel(MOST_WAITING);
+        let leaks = Arc::new(Self {
+            mode: config.mode,
+            known: config.known_networks.clone(),
+            devices: Devices::new(),
+            clock,
+            suspicions,
+            exchange,
+            tally: Tally::default(),
+        });
+        if let Some(exchange) = &leaks.exchange {
+            let ear = Arc::downgrade(&leaks);
+            exchange.listen(move |device, note| {
+                if let Some(leaks) = ear.upgrade() {
+                    leaks.hear(device, note);
+                }
+            });
+        }
+        (leaks, received)
+    }
+
+    /// What a request tells of where its device is; nothing if nobody wants to know.
+    #[must_use]
+    pub(crate) fn look(&self, caller: &Caller, address: IpAddr, headers: &HeaderMap) -> Option<Sighting> {
+        if self.mode == LeakMode::Off || self.known.iter().any(|network| network.contains(&address)) {
+            return None;
+        }
+        let program = Program::of(headers, caller.claims().app_version.as_deref());
+        Some(Sighting { at: self.now(), network: Network::of(address), program })
+    }
+
+    /// Takes a sighting of a device down. It waits for nothing.
+    pub(crate) fn sight(&self, device: &DeviceId, seen: &Sighting) {
+        let (suspected, is_news) = self.devices.with(device, |watched| (watched.see(seen), watched.is_news(seen)));
+        if let Some(exchange) = self.exchange.as_ref().filter(|_| is_news) {
+            exchange.tell(device, seen.to_note());
+        }
+        if let Some(networks) = suspected {
+            self.suspect(device, networks, seen.at);
+        }
+    }
+
+    pub(crate) fn mode(&self) -> LeakMode {
+        self.mode
+    }
+
+    /// How many devices are watched.
+    pub(crate) fn watched(&self) -> usize {
+        self.devices.len()
+    }
+
+    pub(crate) fn count(&self, response: LeakResponse) {
+        let counter = match response {
+            LeakResponse::Refreshed => &self.tally.refreshed,
+            LeakResponse::Revoked => &self.tally.revoked,
+            LeakResponse::Withheld => &self.tally.withheld,
+            LeakResponse::Failed => &self.tally.failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How it fares.
+    #[must_use]
+    pub(crate) fn figures(&self) -> LeakFigures {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        LeakFigures {
+            observed: count(&self.tally.observed),
+            refreshed: count(&self.tally.refreshed),
+            revoked: count(&self.tally.revoked),
+            withheld: count(&self.tally.withheld),
+            failed: count(&self.tally.failed),
+            heard: count(&self.tally.heard),
+            devices: self.devices.len() as u64,
+        }
+    }
+
+    /// Takes down what another instance has seen.
+    fn hear(&self, device: &DeviceId, note: &str) {
+        let Some(seen) = Sighting::from_note(note) else { return };
+        self.tally.heard.fetch_add(1, Ordering::Relaxed);
+        // Its clock may be ahead.
+        let now = self.now();
+        let seen = Sighting { at: seen.at.min(now), ..seen };
+        if let Some(networks) = self.devices.with(device, |watched| watched.hear(&seen)) {
+            self.suspect(device, networks, now);
+        }
+    }
+
+    fn suspect(&self, device: &DeviceId, networks: [Network; 2], at: u64) {
+        let networks = networks.map(|network| network.to_string());
+        tracing::warn!(%device, networks = networks.join(","), "A device is in use in two places at once");
+        if self.mode == LeakMode::Observe {
+            self.tally.observed.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let suspicion = Suspicion { device: device.clone(), networks, at: at / 1000 };
+        if self.suspicions.try_send(suspicion).is_err() {
+            self.tally.failed.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(%device, "Too many devices are suspected at once to act on this one");
+        }
+    }
+
+    fn now(&self) -> u64 {
+        let since = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Suspicions that wait for the control thread.
+const MOST_WAITING: usize = 256;
+
+#[cfg(test)]
+mod tests;

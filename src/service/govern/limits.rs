@@ -1,0 +1,245 @@
+//! What one device may do: requests in a window, tokens in a minute, open requests at once.
+//!
+//! Called once per request, after its token is verified and before anything is sent up. Without Redis a decision is made
+//! in memory and is exact: never more than N in *any* window of length W, bursts of N included; room appears at most
+//! W/64 late. With Redis the same holds over all instances, by Redis's clock.
+//!
+//! When Redis is away, slow or broken, each instance goes on with its share of the limits (at least one request), within
+//! 5 ms and without a restart in either direction. It remembers what it admitted itself while Redis decided, so an
+//! instance alone never exceeds a limit. Of `k` instances that know of each other, any window holds at most N admitted by
+//! Redis, once more N for each time that Redis lost its data inside it (or its clock leapt ahead), and max(N, k) by
+//! shares; and never more than `k`·N.
+//!
+//! Tokens are known only after a request, so requests that are open when the limit is reached still end.
+
+mod calls;
+mod courier;
+mod device;
+mod devices;
+mod exchange;
+mod fault;
+mod inspection;
+mod lease;
+mod ledger;
+mod link;
+mod notes;
+mod permit;
+mod shared;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::device::{Demand, Device};
+use self::devices::Devices;
+pub use self::exchange::Exchange;
+pub use self::fault::RedisFault;
+pub use self::inspection::{Inspection, InspectionError, check_url, inspect};
+use self::permit::Open;
+pub use self::permit::Permit;
+use self::shared::Shared;
+use crate::secret::Secret;
+use crate::wire::DeviceId;
+use std::num::NonZeroU64;
+
+/// What one device may do. `None` means no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceLimits {
+    /// `RATE_LIMIT_MAX`: requests in any window.
+    pub requests: Option<NonZeroU32>,
+    /// `RATE_LIMIT_WINDOW`.
+    pub window: Duration,
+    /// `TOKENS_PER_MINUTE`: input and output together, in any minute.
+    pub tokens_per_minute: Option<NonZeroU64>,
+    /// `CONCURRENT_REQUESTS`.
+    pub concurrent: Option<NonZeroU32>,
+}
+
+/// Decides for all workers. Clones are the same limiter.
+#[derive(Clone)]
+pub struct Limiter {
+    devices: Arc<Devices>,
+    shared: Option<Arc<Shared>>,
+}
+
+/// What an instance is among others.
+#[derive(Debug, Clone)]
+pub struct InstanceSettings {
+    /// How many instances there are at least. Redis knows when it is there; this counts when it never was.
+    pub instances: NonZeroU32,
+    /// How often it says that it lives; four times that without a word, and its share goes to the others.
+    pub heartbeat: Duration,
+    /// How long an open request of an instance that died still counts.
+    pub lease: Duration,
+    /// How long a request waits for Redis. A timer is up to a millisecond late.
+    pub decision: Duration,
+}
+
+/// A request that must not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Denied {
+    /// What there was too much of.
+    pub limit: Limit,
+    /// When there will be room. For open requests, which end when they end, a guess.
+    pub retry_after: Duration,
+}
+
+/// A limit of [`DeviceLimits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// Requests in a window.
+    Requests,
+    /// Tokens in a minute.
+    TokensPerMinute,
+    /// Open requests.
+    Concurrent,
+}
+
+/// How the limiter fares.
+#[derive(Debug, Clone)]
+pub struct LimiterState {
+    /// Who decides.
+    pub store: Store,
+    /// Devices in memory.
+    pub devices: usize,
+    /// Decisions so far about requests that a limit applied to.
+    pub counters: Counters,
+    /// How many of them were made without the Redis that was configured.
+    pub by_fallback: u64,
+    /// What requests met instead of a decision by Redis.
+    pub faults: Vec<(RedisFault, u64)>,
+}
+
+/// Who decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    /// This process.
+    Local,
+    /// Redis, for so many instances.
+    Redis {
+        /// Instances that live.
+        instances: NonZeroU32,
+    },
+    /// This process, with its share, until Redis is back.
+    Degraded {
+        /// What is wrong.
+        fault: RedisFault,
+        /// Instances among which the limits are divided.
+        instances: NonZeroU32,
+    },
+}
+
+/// Decisions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests that went on.
+    pub admitted: u64,
+    /// Denied by [`Limit::Requests`].
+    pub denied_requests: u64,
+    /// Denied by [`Limit::TokensPerMinute`].
+    pub denied_tokens: u64,
+    /// Denied by [`Limit::Concurrent`].
+    pub denied_concurrent: u64,
+}
+
+/// Why there is no limiter.
+#[derive(Debug, thiserror::Error)]
+pub enum LimiterError {
+    /// The URL may hold a password, so it is not shown.
+    #[error("REDIS_URL is not the URL of a Redis server")]
+    Url,
+    /// The system gave no thread.
+    #[error("cannot start the limiter's thread: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
+impl Limiter {
+    /// One that decides for this process alone.
+    #[must_use]
+    pub fn local() -> Self {
+        Self { devices: Arc::new(Devices::new()), shared: None }
+    }
+
+    /// One that decides together with others. When Redis is away it starts nevertheless, degraded.
+    ///
+    /// # Errors
+    /// [`LimiterError`]
+    pub async fn with_redis(url: &Secret, settings: InstanceSettings) -> Result<Self, LimiterError> {
+        let shared = Shared::start(url, settings).await?;
+        Ok(Self { devices: Arc::new(Devices::new()), shared: Some(Arc::new(shared)) })
+    }
+
+    /// Decides about one request. Nothing is charged when it is denied.
+    ///
+    /// `counts` is false for requests that cost nothing (`count_tokens`, models): only open requests limit them.
+    ///
+    /// # Errors
+    /// [`Denied`], by the limit that makes it wait longest.
+    pub async fn admit(&self, id: &DeviceId, limits: &DeviceLimits, counts: bool) -> Result<Permit, Denied> {
+        let demand = Demand { limits, counts, sharers: NonZeroU32::MIN };
+        if !demand.is_limited() {
+            return Ok(Permit::unlimited());
+        }
+        let device = self.devices.find(id);
+        let decision = match &self.shared {
+            None => Open::admit(&device, &demand).map(|open| Permit::local(open, &demand)),
+            // On the heap, so that requests of a service without Redis are not made larger by what they never do.
+            Some(shared) => Box::pin(together(shared, &device, id, &demand)).await,
+        };
+        self.devices.count(id, decision.as_ref().map(|_| ()));
+        decision
+    }
+
+    /// The way to the instances that it decides together with, if it does.
+    #[must_use]
+    pub fn exchange(&self) -> Option<Exchange> {
+        self.shared.as_ref().map(|shared| shared.exchange().clone())
+    }
+
+    /// How it fares.
+    #[must_use]
+    pub fn state(&self) -> LimiterState {
+        let link = self.shared.as_ref().map(|shared| shared.link());
+        let store = link.map_or(Store::Local, |link| match (link.fault(), link.instances()) {
+            (None, instances) => Store::Redis { instances },
+            (Some(fault), instances) => Store::Degraded { fault, instances },
+        });
+        LimiterState {
+            store,
+            devices: self.devices.len(),
+            counters: self.devices.counters(),
+            by_fallback: link.map_or(0, link::Link::fallbacks),
+            faults: link.map_or_else(Vec::new, |link| link.faults().into()),
+        }
+    }
+}
+
+/// First this process, which knows its own part: what is too much for it alone needs no Redis. Then Redis; when Redis has
+/// no answer, this process with its share.
+async fn together(shared: &Shared, device: &Arc<Device>, id: &DeviceId, demand: &Demand<'_>) -> Result<Permit, Denied> {
+    let name = device.name(id);
+    let mut lease = None;
+    if shared.link().fault().is_none() {
+        let open = Open::admit(device, demand)?;
+        lease = demand.concurrent().map(|_| shared.lease(name));
+        match shared.ask(name, demand, lease.as_ref()).await {
+            Ok(Ok(place)) => return Ok(Permit::local(open, demand).shared(shared.errands(), name, lease).at(place)),
+            Ok(Err(denied)) => {
+                open.take_back();
+                if let Some(lease) = lease {
+                    lease.forget();
+                }
+                return Err(denied);
+            }
+            Err(_) => open.take_back(),
+        }
+    }
+    shared.link().fell_back();
+    let demand = Demand { sharers: shared.link().instances(), ..*demand };
+    let open = Open::admit(device, &demand)?;
+    let lease = lease.or_else(|| demand.concurrent().map(|_| shared.lease(name)));
+    Ok(Permit::local(open, &demand).shared(shared.errands(), name, lease))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! What one device has done lately, in this process.
+
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use tokio::time::Instant;
+
+use super::{Denied, Limit};
+use crate::service::base::window::{Slot, Window};
+use crate::service::govern::limits::DeviceLimits;
+use crate::wire::DeviceId;
+
+/// One device. It lives as long as a request of it is open or something of it counts.
+pub(super) struct Device {
+    epoch: Instant,
+    lately: Mutex<Lately>,
+    name: OnceLock<Arc<str>>,
+}
+
+#[derive(Default)]
+struct Lately {
+    requests: Window,
+    tokens: Window,
+    open: u32,
+}
+
+/// What a request wants to be allowed.
+#[derive(Clone, Copy)]
+pub(super) struct Demand<'a> {
+    /// What its device may do.
+    pub limits: &'a DeviceLimits,
+    /// Whether it counts as a request.
+    pub counts: bool,
+    /// How many such processes share the limits without knowing of each other.
+    pub sharers: NonZeroU32,
+}
+
+/// What an admitted request has taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taken {
+    slot: Option<Slot>,
+    /// Whether it is counted among the open ones.
+    pub is_open: bool,
+}
+
+impl Demand<'_> {
+    /// Requests in a window, for this process.
+    pub(super) fn requests(&self) -> Option<u64> {
+        let limit = self.limits.requests.filter(|_| self.counts)?;
+        Some(self.share(u64::from(limit.get())))
+    }
+
+    /// Tokens in a minute, for this process.
+    pub(super) fn tokens(&self) -> Option<u64> {
+        let limit = self.limits.tokens_per_minute.filter(|_| self.counts)?;
+        Some(self.share(limit.get()))
+    }
+
+    /// Open requests, for this process.
+    pub(super) fn concurrent(&self) -> Option<u64> {
+        Some(self.share(u64::from(self.limits.concurrent?.get())))
+    }
+
+    /// Whether any limit applies.
+    pub(super) fn is_limited(&self) -> bool {
+        self.requests().is_some() || self.tokens().is_some() || self.concurrent().is_some()
+    }
+
+    fn share(&self, limit: u64) -> u64 {
+        (limit / u64::from(self.sharers.get())).max(1)
+    }
+}
+
+impl Device {
+    /// One that has done nothing. All devices count time from the same moment.
+    pub(super) fn new(epoch: Instant) -> Self {
+        Self { epoch, lately: Mutex::default(), name: OnceLock::new() }
+    }
+
+    /// Takes what the request needs, or nothing.
+    pub(super) fn admit(&self, demand: &Demand<'_>) -> Result<Taken, Denied> {
+        let mut lately = self.lately();
+        let lately = &mut *lately;
+        let now = self.now();
+        let mut denied = None;
+        if let Some(limit) = demand.requests() {
+            lately.requests.advance(now, demand.limits.window);
+            longer(&mut denied, Limit::Requests, lately.requests.wait(now, limit));
+        }
+        if let Some(limit) = demand.tokens() {
+            lately.tokens.advance(now, MINUTE);
+            longer(&mut denied, Limit::TokensPerMinute, lately.tokens.wait(now, limit));
+        }
+        let concurrent = demand.concurrent();
+        let is_full = concurrent.is_some_and(|limit| u64::from(lately.open) >= limit);
+        longer(&mut denied, Limit::Concurrent, is_full.then_some(ASK_AGAIN));
+        if let Some(denied) = denied {
+            return Err(denied);
+        }
+        let slot = demand.requests().map(|_| lately.requests.add(1));
+        lately.open += u32::from(concurrent.is_some());
+        Ok(Taken { slot, is_open: concurrent.is_some() })
+    }
+
+    /// As if `taken` had never been admitted.
+    pub(super) fn take_back(&self, taken: Taken) {
+        let mut lately = self.lately();
+        if let Some(slot) = taken.slot {
+            lately.requests.take_back(slot);
+        }
+        lately.open -= u32::from(taken.is_open);
+    }
+
+    /// An open request has ended.
+    pub(super) fn close(&self) {
+        self.lately().open -= 1;
+    }
+
+    /// Tokens were used.
+    pub(super) fn charge(&self, tokens: u64) {
+        let mut lately = self.lately();
+        lately.tokens.advance(self.now(), MINUTE);
+        lately.tokens.add(tokens);
+    }
+
+    /// Whether nothing of it counts any more.
+    pub(super) fn is_idle(&self) -> bool {
+        let (lately, now) = (self.lately(), self.now());
+        lately.open == 0 && lately.requests.is_over(now) && lately.tokens.is_over(now)
+    }
+
+    /// The name under which others may know it: short, and nothing can be learned from it.
+    pub(super) fn name(&self, id: &DeviceId) -> &Arc<str> {
+        self.name.get_or_init(|| name_of(id).into())
+    }
+
+    /// Monotonic nanoseconds.
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn lately(&self) -> MutexGuard<'_, Lately> {
+        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As [`Device::name`], of a device that need not be known.
+pub(super) fn name_of(id: &DeviceId) -> String {
+    let hash = digest(&SHA256, id.as_str().as_bytes());
+    let half = hash.as_ref().first_chunk().expect("a digest has 32 bytes");
+    format!("{:032x}", u128::from_be_bytes(*half))
+}
+
+/// Keeps the limit that makes the request wait longest: before that it would not be admitted.
+fn longer(denied: &mut Option<Denied>, limit: Limit, wait: Option<Duration>) {
+    if let Some(retry_after) = wait
+        && denied.as_ref().is_none_or(|denied| denied.retry_after < retry_after)
+    {
+        *denied = Some(Denied { limit, retry_after });
+    }
+}
+
+/// The window of `TOKENS_PER_MINUTE`.
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+
+/// Nobody knows when an open request ends.
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(1);

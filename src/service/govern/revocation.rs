@@ -1,0 +1,172 @@
+//! Who is no longer served, although the token is genuine and young.
+//!
+//! The truth is in the store; here is the copy that requests are judged by. It is replaced as a whole, and with each
+//! replacement open requests are judged again. How old it may be is told by [`Revocations::staleness`].
+
+mod open;
+mod set;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::time::Instant;
+
+pub use self::open::{OpenRequest, OpenRequests};
+pub use self::set::{Reach, RevocationSet, Revoked};
+use crate::service::token::verify::Caller;
+use crate::transport::problem::Problem;
+use crate::wire::{Claims, DeviceId, ErrorCode};
+
+/// The current set and the requests that it applies to.
+pub struct Revocations {
+    current: ArcSwap<RevocationSet>,
+    started: Instant,
+    /// When it was last known to be the truth, in milliseconds after the start; 0 while there is no store that could
+    /// tell. Not by the wall clock, which people set.
+    confirmed: AtomicU64,
+    /// Beyond this age nobody is served.
+    max_staleness: Duration,
+    workers: Mutex<Vec<OpenRequests>>,
+}
+
+impl Revocations {
+    /// Nobody is revoked yet. From the first [`confirm`](Self::confirm) on nobody is served either once the set has not
+    /// been confirmed for `max_staleness`.
+    #[must_use]
+    pub fn new(max_staleness: Duration) -> Self {
+        Self {
+            current: ArcSwap::default(),
+            started: Instant::now(),
+            confirmed: AtomicU64::new(0),
+            max_staleness,
+            workers: Mutex::default(),
+        }
+    }
+
+    /// Judges a caller by the current set.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TokenRevoked`]; [`ErrorCode::TokenOutdated`] when another token of the same device would be good;
+    /// [`ErrorCode::NotReady`] when the set is too old to judge by.
+    pub fn judge(&self, claims: &Claims) -> Result<(), Problem> {
+        let set = self.current.load();
+        self.judge_by(&set, claims)?;
+        if set.ends(claims) { Err(outdated()) } else { Ok(()) }
+    }
+
+    /// Judges the claims of a token about to be signed: the end of older ones does not concern it.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge).
+    pub fn judge_new(&self, claims: &Claims) -> Result<(), Problem> {
+        self.judge_by(&self.current.load(), claims)
+    }
+
+    fn judge_by(&self, set: &RevocationSet, claims: &Claims) -> Result<(), Problem> {
+        match set.covers(claims) {
+            None => {}
+            Some(Reach::Holder) => return Err(revoked()),
+            Some(Reach::Token) => return Err(outdated()),
+        }
+        if self.is_too_stale() {
+            let message = "The service cannot learn at the moment who is revoked; try again later";
+            return Err(Problem::new(ErrorCode::NotReady, message).retry_after(STALE_RETRY));
+        }
+        Ok(())
+    }
+
+    /// Takes a newer set over and recalls every open request that it covers.
+    pub fn replace(&self, set: RevocationSet) {
+        self.current.store(Arc::new(set));
+        self.confirm();
+        self.recall();
+    }
+
+    /// Takes over what administrators say now of the callers of open requests, and recalls those that are covered by it.
+    pub fn describe_open(&self, ruled: impl Fn(&Arc<Caller>) -> Arc<Caller>) {
+        for worker in self.lists().iter() {
+            worker.describe(&ruled);
+        }
+        self.recall();
+    }
+
+    fn recall(&self) {
+        let set = self.current.load();
+        for worker in self.lists().iter() {
+            worker.recall(|claims| set.covers(claims).is_some());
+        }
+    }
+
+    fn lists(&self) -> MutexGuard<'_, Vec<OpenRequests>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The current set is known to be the truth still.
+    pub fn confirm(&self) {
+        self.confirmed.store(self.millis().max(1), Ordering::Relaxed);
+    }
+
+    /// For how long it has not been confirmed.
+    #[must_use]
+    pub fn staleness(&self) -> Duration {
+        match self.confirmed.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            confirmed => Duration::from_millis(self.millis().saturating_sub(confirmed)),
+        }
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether it is too old to judge by.
+    #[must_use]
+    pub fn is_too_stale(&self) -> bool {
+        self.staleness() > self.max_staleness
+    }
+
+    /// The Unix second before which a device's tokens were ended, if they were.
+    #[must_use]
+    pub fn tokens_ended_before(&self, device: &DeviceId) -> Option<u64> {
+        self.current.load().tokens_ended_before(device)
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.current.load().count()
+    }
+
+    /// Requests that are open now, over all workers.
+    #[must_use]
+    pub fn open_requests(&self) -> usize {
+        self.lists().iter().map(OpenRequests::count).sum()
+    }
+
+    /// The list of one worker's open requests.
+    #[must_use]
+    pub fn for_worker(&self) -> OpenRequests {
+        let requests = OpenRequests::default();
+        self.lists().push(requests.clone());
+        requests
+    }
+}
+
+/// What a revoked caller is told, at the door or in the middle.
+#[must_use]
+pub fn revoked() -> Problem {
+    Problem::new(ErrorCode::TokenRevoked, "This device's access has been revoked")
+}
+
+/// The code is one that makes a client ask for a new token and make its request again.
+fn outdated() -> Problem {
+    let message = "The wrapper token was ended before its time; get a new one from /bootstrap";
+    Problem::new(ErrorCode::TokenOutdated, message)
+}
+
+const STALE_RETRY: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests;

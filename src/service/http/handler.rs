@@ -1,0 +1,246 @@
+//! Answers requests: finds the route, lets the right part answer, and leaves one log line.
+
+use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use crate::secret::Secret;
+use crate::service::enrol::issuer::Issuer;
+use crate::service::govern::leak::Leaks;
+use crate::service::http::client_address::{ClientAddress, TrustedProxies};
+use crate::service::http::routes::{Route, route};
+use crate::service::relay::pipeline::{Arrival, Pipeline, Worker};
+use crate::service::telemetry::error_reports::ErrorReports;
+use crate::service::telemetry::metrics::Metrics;
+use crate::service::token::verify::Auth;
+use crate::transport::cors::{self, Cors};
+use crate::transport::hold::{Budget, Held, HoldError, HoldLimits};
+use crate::transport::path::check_target;
+use crate::transport::problem::Problem;
+use crate::transport::reply::Reply;
+use crate::transport::request_head::check_head;
+use crate::transport::request_id::RequestId;
+use crate::transport::serve::Handler;
+use crate::transport::shutdown::Phase;
+use crate::transport::upstream::Upstream;
+use crate::wire::ErrorCode;
+use crate::wire::names::REQUEST_ID_HEADER;
+
+/// The service as one worker sees it: shared parts and its own connections to the upstream.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    parts: Arc<Parts>,
+    worker: Arc<Worker>,
+}
+
+/// What all workers share.
+pub(crate) struct Parts {
+    /// Who is admitted.
+    pub auth: Arc<Auth>,
+    /// Makes tokens.
+    pub issuer: Arc<Issuer>,
+    /// Where devices are seen.
+    pub leaks: Arc<Leaks>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Reports what is nobody else's fault.
+    pub reports: Option<Arc<ErrorReports>>,
+    /// Relays `/v1`.
+    pub pipeline: Pipeline,
+    /// Whose word about a client's address is believed.
+    pub proxies: TrustedProxies,
+    /// Which web origins may read.
+    pub cors: Cors,
+    /// The answer of `/protocol`.
+    pub protocol: Bytes,
+    /// The longest wait for the next piece of a body.
+    pub body_timeout: Duration,
+}
+
+impl Endpoint {
+    /// A worker's endpoint.
+    #[must_use]
+    pub(crate) fn new(parts: Arc<Parts>, worker: Worker) -> Self {
+        Self { parts, worker: Arc::new(worker) }
+    }
+
+    /// The worker's connections.
+    #[must_use]
+    pub(crate) fn upstream(&self) -> &Upstream {
+        &self.worker.upstream
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        route: Route,
+        client: IpAddr,
+        (id, at): (RequestId, Instant),
+    ) -> Result<Response<Reply>, Problem> {
+        match route {
+            Route::Relay(route) => {
+                let arrival = Arrival { request, client, route, id, at };
+                self.parts.pipeline.serve(arrival, &self.worker).await
+            }
+            Route::Bootstrap => {
+                let proof = self.parts.issuer.receive(client, request.headers())?;
+                let body = self.small_body(request.into_body()).await?;
+                let token = self.parts.issuer.bootstrap(&body, proof).await?;
+                Ok(json(StatusCode::OK, token_bytes(&token.to_json())))
+            }
+            Route::Refresh => {
+                let parts = &self.parts;
+                let proof = parts.issuer.proof(request.headers())?;
+                let (caller, presented) = parts.auth.admit_refresh(request.headers())?;
+                let token = parts.issuer.refresh(&caller, presented, proof).await?;
+                if let Some(seen) = parts.leaks.look(&caller, client, request.headers()) {
+                    parts.leaks.sight(caller.device(), &seen);
+                }
+                Ok(json(StatusCode::OK, token_bytes(&token.to_json())))
+            }
+            Route::Health => Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY))),
+            Route::Ready if self.worker.shutdown.phase() == Phase::Running => {
+                if self.parts.pipeline.is_stale() {
+                    return Ok(json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(STALE)));
+                }
+                Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY)))
+            }
+            Route::Ready => Ok(json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(DRAINING))),
+            Route::Protocol => Ok(json(StatusCode::OK, self.parts.protocol.clone())),
+            Route::Hello => Ok(Response::new(Reply::empty())),
+        }
+    }
+
+    /// The body of a control request, which is a few hundred bytes. All of it has to come within the time that other bodies
+    /// have for their next piece: byte by byte, who is known to nobody could hold a connection for days.
+    async fn small_body(&self, body: Incoming) -> Result<Bytes, Problem> {
+        let limits = HoldLimits {
+            keep: MAX_CONTROL_BODY,
+            max: MAX_CONTROL_BODY as u64,
+            silence: self.parts.body_timeout,
+            budget: Budget::new(MAX_CONTROL_BODY),
+        };
+        let held = tokio::time::timeout(limits.silence, Held::take(body, &limits, None)).await;
+        let held = held.unwrap_or(Err(HoldError::Stalled(limits.silence)))?;
+        Ok(held.collect().await?.to_bytes())
+    }
+}
+
+impl Handler for Endpoint {
+    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Reply> {
+        let at = Instant::now();
+        let id = RequestId::next();
+        let origin = self.parts.cors.allowed(request.headers());
+        if let Some(preflight) = self.parts.cors.preflight(request.method(), request.headers()) {
+            return preflight;
+        }
+        let with_objects = self.parts.pipeline.offers_objects();
+        let target = check_target(request.method(), request.uri())
+            .and_then(|()| check_head(request.version(), request.headers()))
+            .and_then(|()| route(request.method(), request.uri().path(), with_objects));
+        let asked = target.as_ref().ok().copied();
+        let peer = self.parts.proxies.client(peer, request.headers());
+        let line = Line { method: request.method().clone(), target: request.uri().clone(), peer, id, at };
+        let outcome = match target {
+            Ok(route) => {
+                let mut answering = pin!(self.answer(request, route, peer.ip, (id, at)));
+                let answer = poll_fn(|cx| poll_caught(answering.as_mut(), cx)).await;
+                answer.map(|response| (Some(route), response))
+            }
+            Err(problem) => Err(problem),
+        };
+        let mut response = match outcome {
+            Ok((route, response)) => line.answered(route, response),
+            Err(problem) => {
+                self.parts.metrics.refused(problem.code);
+                if let Some(reports) = &self.parts.reports {
+                    reports.refused(problem.code, asked.map(Route::name), &id);
+                }
+                line.refused(problem)
+            }
+        };
+        if let Some(origin) = origin {
+            cors::grant(response.headers_mut(), origin);
+        }
+        response
+    }
+}
+
+/// What the log says of a request that is not relayed. A relayed one has its usage record.
+struct Line {
+    method: Method,
+    target: Uri,
+    peer: ClientAddress,
+    id: RequestId,
+    at: Instant,
+}
+
+impl Line {
+    fn answered(&self, route: Option<Route>, mut response: Response<Reply>) -> Response<Reply> {
+        let is_probe = matches!(route, Some(Route::Health | Route::Ready | Route::Hello));
+        let is_relayed = matches!(route, Some(Route::Relay(_)));
+        if !is_relayed {
+            response.headers_mut().insert(REQUEST_ID_HEADER, self.id.header());
+        }
+        let status = response.status().as_u16();
+        let total_ms = self.total_ms();
+        if is_probe {
+            tracing::debug!(request_id = %self.id, method = %self.method, path = self.target.path(), status, total_ms, "Answered a probe");
+        } else if !is_relayed {
+            tracing::info!(request_id = %self.id, method = %self.method, path = self.target.path(), peer = %self.peer, status, total_ms, "Answered a request");
+        }
+        response
+    }
+
+    fn refused(&self, problem: Problem) -> Response<Reply> {
+        let (status, ..) = problem.code.answer();
+        let total_ms = self.total_ms();
+        tracing::info!(
+            request_id = %self.id, method = %self.method, path = self.target.path(), peer = %self.peer, status, total_ms,
+            error_code = problem.code.as_str(), "Refused a request"
+        );
+        problem.into_response(&self.id)
+    }
+
+    fn total_ms(&self) -> u64 {
+        u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Polls the answer to one request. What panics in it is that request's trouble: it is told so, as long as there is nothing
+/// else it was told, and nobody else notices. The log has the place ([`panics`](crate::service::telemetry::panics)).
+fn poll_caught<T>(
+    answering: Pin<&mut impl Future<Output = Result<T, Problem>>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<T, Problem>> {
+    let polled = catch_unwind(AssertUnwindSafe(|| answering.poll(cx)));
+    polled.unwrap_or_else(|_| Poll::Ready(Err(Problem::new(ErrorCode::Internal, "The service has failed here"))))
+}
+
+fn json(status: StatusCode, body: Bytes) -> Response<Reply> {
+    let mut response = Response::new(Reply::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn token_bytes(body: &Secret) -> Bytes {
+    Bytes::copy_from_slice(body.expose().as_bytes())
+}
+
+const HEALTHY: &[u8] = concat!(r#"{"status":"ok","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#).as_bytes();
+const STALE: &[u8] = br#"{"status":"revocations_unknown"}"#;
+const DRAINING: &[u8] = br#"{"status":"draining"}"#;
+const MAX_CONTROL_BODY: usize = 16 * 1024;

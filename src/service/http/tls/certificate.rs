@@ -1,0 +1,180 @@
+//! A certificate with its private key, ready to be shown to clients.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{InconsistentKeys, ServerConfig};
+use x509_parser::parse_x509_certificate;
+
+use crate::service::base::watched_file::Content;
+
+/// A chain of certificates and the private key of the first, which belong together.
+pub struct Certificate {
+    config: Arc<ServerConfig>,
+    expires_at: SystemTime,
+}
+
+/// Why a certificate cannot be used. Nothing of what stands in the files is in it, because one of them is a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateFault {
+    /// A file is not there, not readable, not text, or far too long.
+    #[error("{0} cannot be read: {1}")]
+    Unreadable(Part, #[source] io::Error),
+    /// What stands in the file is broken.
+    #[error("{0} is not well-formed")]
+    Malformed(Part),
+    /// There is no certificate in the file.
+    #[error("there is no certificate in it")]
+    NoCertificate,
+    /// There is no private key in the file that can be read without a password.
+    #[error("there is no private key in it (PKCS#8, PKCS#1 or SEC1, not encrypted)")]
+    NoKey,
+    /// It is nothing that TLS can be spoken with.
+    #[error("{0} cannot be used: {1}")]
+    Unusable(Part, #[source] rustls::Error),
+    /// The two files are not of one pair, or the chain begins with somebody else's certificate.
+    #[error("the private key does not belong to the first certificate of the other file")]
+    Mismatch,
+    /// Clients would refuse it.
+    #[error("the certificate has expired, {}", moment(.0))]
+    Expired(SystemTime),
+}
+
+/// One of the two files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// `TLS_CERT_FILE`
+    Certificate,
+    /// `TLS_KEY_FILE`
+    Key,
+}
+
+impl Certificate {
+    /// Takes what stands in the files with the chain and with the key.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub(super) fn from_contents([chain, key]: &[Content; 2]) -> Result<Self, Vec<CertificateFault>> {
+        match (read_chain(chain), read_key(key)) {
+            (Ok(chain), Ok(key)) => Self::of(chain, key).map_err(|fault| vec![fault]),
+            (chain, key) => Err([chain.err(), key.err()].into_iter().flatten().collect()),
+        }
+    }
+
+    fn of(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, CertificateFault> {
+        let provider = Arc::new(default_provider());
+        let expires_at = not_after(&chain)?;
+        let key = provider.key_provider.load_private_key(key);
+        let pair = CertifiedKey::new(chain, key.map_err(|error| CertificateFault::Unusable(Part::Key, error))?);
+        match pair.keys_match() {
+            // A kind of key that does not say which public key it has.
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            Err(rustls::Error::InconsistentKeys(_)) => return Err(CertificateFault::Mismatch),
+            Err(error) => return Err(CertificateFault::Unusable(Part::Certificate, error)),
+        }
+        let config =
+            server_config(provider, pair).map_err(|error| CertificateFault::Unusable(Part::Certificate, error))?;
+        Ok(Self { config: Arc::new(config), expires_at })
+    }
+
+    /// Until when clients trust it.
+    #[must_use]
+    pub fn expires_at(&self) -> SystemTime {
+        self.expires_at
+    }
+
+    /// Whether clients trust it at this time.
+    ///
+    /// # Errors
+    /// [`CertificateFault::Expired`]
+    pub(super) fn check_time(&self, now: SystemTime) -> Result<(), CertificateFault> {
+        if self.expires_at <= now { Err(CertificateFault::Expired(self.expires_at)) } else { Ok(()) }
+    }
+
+    /// As rustls takes it.
+    pub(super) fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+impl CertificateFault {
+    /// The file to look into.
+    #[must_use]
+    pub fn part(&self) -> Part {
+        match self {
+            Self::Unreadable(part, _) | Self::Malformed(part) | Self::Unusable(part, _) => *part,
+            Self::NoKey | Self::Mismatch => Part::Key,
+            Self::NoCertificate | Self::Expired(_) => Part::Certificate,
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certificate => "the certificate",
+            Self::Key => "the private key",
+        })
+    }
+}
+
+fn read_chain(content: &Content) -> Result<Vec<CertificateDer<'static>>, CertificateFault> {
+    let text = readable(Part::Certificate, content)?;
+    let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(text).collect();
+    let chain = chain.map_err(|_| CertificateFault::Malformed(Part::Certificate))?;
+    if chain.is_empty() { Err(CertificateFault::NoCertificate) } else { Ok(chain) }
+}
+
+/// The parser's own errors show lines of the file, which for a key whose line breaks are lost is the key.
+fn read_key(content: &Content) -> Result<PrivateKeyDer<'static>, CertificateFault> {
+    PrivateKeyDer::from_pem_slice(readable(Part::Key, content)?).map_err(|error| match error {
+        pem::Error::NoItemsFound => CertificateFault::NoKey,
+        _ => CertificateFault::Malformed(Part::Key),
+    })
+}
+
+fn readable(part: Part, content: &Content) -> Result<&[u8], CertificateFault> {
+    match content {
+        Ok(text) => Ok(text.expose().as_bytes()),
+        Err(error) => Err(CertificateFault::Unreadable(part, io::Error::new(error.kind(), error.to_string()))),
+    }
+}
+
+/// The end of the first certificate, which is the service's own.
+fn not_after(chain: &[CertificateDer<'_>]) -> Result<SystemTime, CertificateFault> {
+    let own = chain.first().ok_or(CertificateFault::NoCertificate)?;
+    let (_, own) = parse_x509_certificate(own).map_err(|_| CertificateFault::Malformed(Part::Certificate))?;
+    let seconds = u64::try_from(own.validity().not_after.timestamp()).unwrap_or(0);
+    Ok(UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+fn moment(at: &SystemTime) -> humantime::Rfc3339Timestamp {
+    humantime::format_rfc3339_seconds(*at)
+}
+
+/// TLS 1.2 and 1.3. Clients resume by tickets, so that no store of sessions is shared by workers.
+fn server_config(provider: Arc<CryptoProvider>, pair: CertifiedKey) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.ticketer = Ticketer::new()?;
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests;

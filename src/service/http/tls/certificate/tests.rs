@@ -1,0 +1,78 @@
+use super::*;
+use crate::secret::Secret;
+use crate::service::http::tls::samples::{Sample, until};
+
+fn contents(chain: &str, key: &str) -> [Content; 2] {
+    [chain, key].map(|text| Ok(Secret::new(text)))
+}
+
+/// What is said to be wrong.
+fn faults(chain: &str, key: &str) -> Vec<String> {
+    let faults = Certificate::from_contents(&contents(chain, key)).err().unwrap_or_default();
+    faults.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_pair_is_taken_and_its_end_is_known() {
+    let Sample { certificate, key } = until(2040);
+    let read = Certificate::from_contents(&contents(&certificate, &key)).unwrap();
+    let end = humantime::parse_rfc3339("2040-01-01T00:00:00Z").unwrap();
+    assert_eq!(read.expires_at(), end);
+    assert!(read.check_time(end - Duration::from_secs(1)).is_ok());
+    let expired = read.check_time(end).unwrap_err();
+    assert_eq!(expired.to_string(), "the certificate has expired, 2040-01-01T00:00:00Z");
+    assert_eq!(expired.part(), Part::Certificate);
+}
+
+#[test]
+fn a_file_may_hold_both_and_a_chain_may_be_long() {
+    let (own, issuer) = (until(2040), until(2041));
+    let both = format!("a note\n{}{}{}", own.certificate, issuer.certificate, own.key);
+    assert_eq!(faults(&both, &both), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_wrong_is_said_of_both_files() {
+    let (own, other) = (until(2040), until(2041));
+    let (certificate, key) = (own.certificate.as_str(), own.key.as_str());
+    let chain_upside_down = format!("{}{certificate}", other.certificate);
+    let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    let no_certificate = "there is no certificate in it";
+    let no_key = "there is no private key in it (PKCS#8, PKCS#1 or SEC1, not encrypted)";
+    let mismatch = "the private key does not belong to the first certificate of the other file";
+    for (chain, key, expected) in [
+        (certificate, key, &[][..]),
+        ("", key, &[no_certificate]),
+        (key, key, &[no_certificate]),
+        (certificate, "", &[no_key]),
+        (certificate, certificate, &[no_key]),
+        (certificate, &encrypted, &[no_key]),
+        ("", "", &[no_certificate, no_key]),
+        (certificate, &other.key, &[mismatch]),
+        (&chain_upside_down, key, &[mismatch]),
+        (&certificate[..200], key, &["the certificate is not well-formed"]),
+        (&of_nothing("CERTIFICATE"), key, &["the certificate is not well-formed"]),
+        (certificate, &key[..100], &["the private key is not well-formed"]),
+    ] {
+        assert_eq!(faults(chain, key), expected, "{chain} {key}");
+    }
+    let unusable = faults(certificate, &of_nothing("PRIVATE KEY"));
+    assert!(unusable[0].starts_with("the private key cannot be used: "), "{unusable:?}");
+}
+
+#[test]
+fn a41_a_key_whose_line_breaks_are_lost_is_not_shown() {
+    let Sample { certificate, key } = until(2040);
+    let line = key.lines().nth(1).unwrap();
+    let on_one_line = key.replace('\n', " ");
+    let faults = Certificate::from_contents(&contents(&certificate, &on_one_line)).unwrap_err();
+    let shown = format!("{faults:?} {}", faults[0]);
+    assert!(faults[0].part() == Part::Key && !shown.contains(line), "{shown}");
+    let read = Certificate::from_contents(&contents(&certificate, &key)).unwrap();
+    assert!(!format!("{read:?}").contains(line));
+}
+
+/// Well-formed PEM around three zero bytes.
+fn of_nothing(kind: &str) -> String {
+    format!("-----BEGIN {kind}-----\nAAAA\n-----END {kind}-----\n")
+}

@@ -1,0 +1,87 @@
+use std::fs;
+use std::time::Duration;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::service::http::tls::TlsFigures;
+use crate::service::http::tls::samples::{Sample, until};
+
+/// Makes the files unusable.
+type Spoil = fn(&Followed);
+
+/// A followed pair of files, with time that passes when nothing else happens.
+struct Followed {
+    folder: tempfile::TempDir,
+    tls: Arc<Tls>,
+}
+
+impl Followed {
+    fn start(sample: &Sample) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder, sample);
+        let [certificate, key] = NAMES.map(|name| folder.path().join(name));
+        let files = CertificateFiles::read(&certificate, &key).unwrap();
+        let config = TlsConfig { files, handshake_timeout: Duration::from_secs(1) };
+        let (tls, follower) = follow(config, Arc::new(ManualClock::starting_now()));
+        tokio::spawn(async move {
+            crate::service::base::watched_file::follow(&mut [follower], async || std::future::pending().await).await;
+        });
+        Self { folder, tls }
+    }
+
+    fn write(&self, sample: &Sample) {
+        write(&self.folder, sample);
+    }
+
+    fn write_one(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    /// What was counted after more time than a look takes.
+    async fn later(&self) -> TlsFigures {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        self.tls.figures()
+    }
+}
+
+fn write(folder: &tempfile::TempDir, sample: &Sample) {
+    for (name, text) in NAMES.iter().zip([&sample.certificate, &sample.key]) {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewed_certificate_takes_the_place_of_the_old_one() {
+    let followed = Followed::start(&until(2040));
+    let before = followed.later().await;
+    followed.write(&until(2041));
+    let after = followed.later().await;
+    assert_eq!((after.reloaded, after.reload_failed), (1, 0));
+    assert_eq!(after.expires_at.duration_since(before.expires_at).unwrap(), Duration::from_secs(366 * 24 * 3600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f26_a_bad_pair_changes_nothing_is_counted_once_and_a_good_one_is_taken_again() {
+    let followed = Followed::start(&until(2040));
+    let before = followed.later().await;
+    let bad: [(&str, Spoil); 5] = [
+        ("nonsense", |followed| followed.write_one(NAMES[0], "nonsense")),
+        ("a new certificate beside the old key", |followed| followed.write_one(NAMES[0], &until(2041).certificate)),
+        ("empty", |followed| NAMES.iter().for_each(|name| followed.write_one(name, ""))),
+        ("expired", |followed| followed.write(&until(2020))),
+        ("gone", |followed| fs::remove_file(followed.folder.path().join(NAMES[1])).unwrap()),
+    ];
+    for (number, (name, make)) in (1..).zip(bad) {
+        make(&followed);
+        let figures = followed.later().await;
+        assert_eq!((figures.reloaded, figures.reload_failed), (0, number), "{name}");
+        assert_eq!(figures.expires_at, before.expires_at, "{name}");
+        assert_eq!(figures, followed.later().await, "{name}");
+    }
+    followed.write(&until(2042));
+    let figures = followed.later().await;
+    assert_eq!((figures.reloaded, figures.reload_failed), (1, 5));
+    assert!(figures.expires_at > before.expires_at);
+}
+
+const NAMES: [&str; 2] = ["certificate.pem", "key.pem"];

@@ -1,0 +1,119 @@
+//! Money, in whole millionths of a US dollar.
+//!
+//! Prices make it, budgets count it. It is never negative and never a float: sums that leave the range stay at its end,
+//! which no bill reaches (18 million million dollars).
+
+mod decimal;
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::Add;
+
+use serde::Serialize;
+
+pub use self::decimal::DecimalFault;
+pub(crate) use self::decimal::millionths;
+
+/// An amount of money. In JSON it is the integer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct MicroDollars(u64);
+
+impl MicroDollars {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// So many millionths of a dollar.
+    #[must_use]
+    pub const fn new(millionths: u64) -> Self {
+        Self(millionths)
+    }
+
+    /// Reads dollars as a person writes them: `5`, `12.50`.
+    ///
+    /// # Errors
+    /// [`DecimalFault`]; also for a seventh decimal place, which would have to be rounded.
+    pub fn parse_dollars(text: &str) -> Result<Self, DecimalFault> {
+        millionths(text).map(Self)
+    }
+
+    /// The millionths.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Dollars with no more places than are needed, as [`parse_dollars`](Self::parse_dollars) reads them: `12.5`.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        let (whole, places) = (self.0 / MILLION, format!("{:06}", self.0 % MILLION));
+        match places.trim_end_matches('0') {
+            "" => whole.to_string(),
+            places => format!("{whole}.{places}"),
+        }
+    }
+
+    /// Dollars where they are only shown.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "exact up to nine thousand million dollars")]
+    pub fn in_dollars(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
+    /// What is left after `other`; nothing when that is more.
+    #[must_use]
+    pub const fn less(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Add for MicroDollars {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl Sum for MicroDollars {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, Add::add)
+    }
+}
+
+/// Dollars with all six places: `$0.001250`.
+impl fmt::Display for MicroDollars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "${}.{:06}", self.0 / MILLION, self.0 % MILLION)
+    }
+}
+
+const MILLION: u64 = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_are_read_and_shown_exactly() {
+        for (text, millionths, shown, short) in [
+            ("0", 0, "$0.000000", "0"),
+            ("5", 5_000_000, "$5.000000", "5"),
+            ("12.50", 12_500_000, "$12.500000", "12.5"),
+            ("0.000001", 1, "$0.000001", "0.000001"),
+            ("1_000.1", 1_000_100_000, "$1000.100000", "1000.1"),
+        ] {
+            let amount = MicroDollars::parse_dollars(text).unwrap();
+            assert_eq!((amount.get(), amount.to_string().as_str()), (millionths, shown), "{text}");
+            assert_eq!((amount.to_text().as_str(), amount.in_dollars().to_string().as_str()), (short, short), "{text}");
+        }
+    }
+
+    #[test]
+    fn sums_stay_within_the_range() {
+        let all = MicroDollars::new(u64::MAX);
+        assert_eq!(all + MicroDollars::new(1), all);
+        assert_eq!(MicroDollars::new(1).less(all), MicroDollars::ZERO);
+        assert_eq!([all, all].into_iter().sum::<MicroDollars>(), all);
+    }
+}

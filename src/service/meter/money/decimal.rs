@@ -1,0 +1,47 @@
+//! Decimal numbers with six places, read without a float in between.
+
+/// Why a text is no such number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecimalFault {
+    /// Something else than digits, one point and underscores: also a sign, an exponent, `inf` and `nan`.
+    #[error("is no plain decimal number such as 12.50")]
+    Shape,
+    /// It would have to be rounded.
+    #[error("has more than six decimal places")]
+    Places,
+    /// It does not fit.
+    #[error("is too large")]
+    Range,
+}
+
+/// A number times a million.
+pub(crate) fn millionths(text: &str) -> Result<u64, DecimalFault> {
+    let text = text.replace('_', "");
+    let (whole, places) = text.split_once('.').unwrap_or((&text, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(places) {
+        return Err(DecimalFault::Shape);
+    }
+    let places = places.trim_end_matches('0');
+    if places.len() > PLACES {
+        return Err(DecimalFault::Places);
+    }
+    format!("{whole}{places:0<PLACES$}").parse().map_err(|_| DecimalFault::Range)
+}
+
+const PLACES: usize = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_plain_decimal_is_refused() {
+        for text in ["", ".", "1.", ".5", "-1", "+1", "1e3", "inf", "nan", "1.2.3", "1,5", "$1", "٣"] {
+            assert_eq!(millionths(text), Err(DecimalFault::Shape), "{text}");
+        }
+        assert_eq!(millionths("0.0000001"), Err(DecimalFault::Places));
+        assert_eq!(millionths("0.1000000"), Ok(100_000));
+        assert_eq!(millionths("99999999999999999999"), Err(DecimalFault::Range));
+    }
+}

@@ -1,0 +1,176 @@
+//! What tokens cost: a table of list prices by model, day and length of the prompt.
+//!
+//! The shipped table is `prices/list_prices.toml`; an operator's file goes over it. Everything that is wrong with a table is
+//! reported, so one that parses can be used. Usage and budgets ask for costs. A model that the table does
+//! not know is never free: it costs what the most expensive known one would, and says that this is an estimate.
+
+mod estimate;
+mod fields;
+mod file;
+mod model_id;
+mod rates;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+pub use self::estimate::Ask;
+pub use self::fields::PriceProblem;
+pub use self::rates::Conditions;
+use self::rates::{Factor, Picos, Rates};
+use crate::service::base::text_file::TextFile;
+use crate::service::meter::money::MicroDollars;
+use crate::service::meter::usage::{Share, Tokens};
+
+/// What tokens cost.
+#[derive(Debug, Clone)]
+pub struct PriceList {
+    /// The built-in list, and over it what `PRICES_FILE` says.
+    pub table: Prices,
+    /// That file.
+    pub(crate) file: Option<TextFile>,
+}
+
+/// A table of prices.
+#[derive(Debug, Clone)]
+pub struct Prices {
+    /// Each model's rows, by day and then by tier.
+    models: HashMap<Box<str>, Vec<Row>>,
+    batch: Factor,
+    web_search: Picos,
+    largest_prompt: u64,
+    largest_output: u64,
+}
+
+/// What one model costs from one day on, for prompts above one length.
+#[derive(Debug, Clone)]
+struct Row {
+    /// Unix seconds; 0 holds for ever before, too.
+    from: u64,
+    /// The length of the prompt that must be exceeded.
+    above: u64,
+    rates: Rates,
+    fast: Option<Factor>,
+    us: Option<Factor>,
+}
+
+type FactorOf = fn(&Row) -> Option<Factor>;
+
+/// What something costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Cost {
+    /// The amount, rounded up to the whole micro-dollar, once for each model that a request used.
+    pub amount: MicroDollars,
+    /// Whether something was not in the table (the model, its prices on that day, or a factor) and the most expensive
+    /// there is was taken instead.
+    pub estimated: bool,
+}
+
+impl Prices {
+    /// The table that is shipped.
+    ///
+    /// # Panics
+    /// Never: a test reads it.
+    #[must_use]
+    pub fn shipped() -> Self {
+        Self::parse(include_str!("prices/list_prices.toml")).expect("a test reads the shipped table")
+    }
+
+    /// Reads a table.
+    ///
+    /// # Errors
+    /// Every [`PriceProblem`] there is, not only the first.
+    pub fn parse(text: &str) -> Result<Self, Vec<PriceProblem>> {
+        file::read(text, None)
+    }
+
+    /// This table with what `text` says over it. What it says of a model holds from the first day it names on, or for all
+    /// days if it names none; what it does not say is as it was.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn with_file(&self, text: &str) -> Result<Self, Vec<PriceProblem>> {
+        file::read(text, Some(self))
+    }
+
+    /// What `tokens` of `model` cost at the moment `at`, at standard speed and without extras.
+    #[must_use]
+    pub fn cost(&self, model: &str, at: SystemTime, tokens: &Tokens) -> Cost {
+        self.cost_under(model, at, tokens, &Conditions::default())
+    }
+
+    /// What `tokens` of `model` cost at the moment `at` under `conditions`.
+    #[must_use]
+    pub fn cost_under(&self, model: &str, at: SystemTime, tokens: &Tokens, conditions: &Conditions) -> Cost {
+        let at = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if let Some(rows) = self.rows(model) {
+            return self.cost_by(rows, at, tokens, conditions);
+        }
+        let costs = self.models.values().map(|rows| self.cost_by(rows, at, tokens, conditions).amount);
+        Cost { amount: costs.max().unwrap_or_default(), estimated: true }
+    }
+
+    /// What `tokens` cost at the moment `at` under `conditions`: each share in them by its own model, the rest by `model`.
+    #[must_use]
+    pub fn cost_of_all(
+        &self,
+        model: &str,
+        at: SystemTime,
+        (tokens, shares): (&Tokens, &[Share]),
+        conditions: &Conditions,
+    ) -> Cost {
+        let own = shares.iter().fold(*tokens, |own, share| own.less(&share.tokens));
+        let parts = shares.iter().map(|share| (share.model.as_deref().unwrap_or(model), &share.tokens));
+        parts.fold(self.cost_under(model, at, &own, conditions), |sum, (whose, tokens)| {
+            // Searches are of the answer and of no share, and the speed was asked of the model that answers.
+            let conditions = Conditions { web_searches: 0, fast: conditions.fast && whose == model, ..*conditions };
+            let cost = self.cost_under(whose, at, tokens, &conditions);
+            Cost { amount: sum.amount + cost.amount, estimated: sum.estimated || cost.estimated }
+        })
+    }
+
+    /// Whether the table knows `model`.
+    #[must_use]
+    pub fn knows(&self, model: &str) -> bool {
+        self.rows(model).is_some()
+    }
+
+    fn rows(&self, model: &str) -> Option<&Vec<Row>> {
+        model_id::spellings(model).find_map(|id| self.models.get(id))
+    }
+
+    fn cost_by(&self, rows: &[Row], at: u64, tokens: &Tokens, conditions: &Conditions) -> Cost {
+        let (row, known_day) = row_for(rows, at, rates::prompt_length(tokens));
+        let mut estimated = !known_day;
+        let mut picos = row.rates.of(tokens);
+        let asked_for: [(bool, FactorOf); 2] = [(conditions.fast, |row| row.fast), (conditions.us, |row| row.us)];
+        for (_, factor) in asked_for.into_iter().filter(|(asked, _)| *asked) {
+            let known = factor(row);
+            estimated |= known.is_none();
+            picos = known.or_else(|| self.dearest(factor)).unwrap_or(Factor::ONE).times(picos);
+        }
+        if conditions.batch {
+            picos = self.batch.times(picos);
+        }
+        let searches = self.web_search.saturating_mul(u128::from(conditions.web_searches));
+        Cost { amount: rates::rounded_up(picos.saturating_add(searches)), estimated }
+    }
+
+    fn dearest(&self, factor: FactorOf) -> Option<Factor> {
+        self.models.values().flatten().filter_map(factor).max()
+    }
+}
+
+/// The row that holds at `at` for a prompt of `prompt` tokens, and whether there are prices for that day at all: before
+/// the first, the first are taken.
+fn row_for(rows: &[Row], at: u64, prompt: u64) -> (&Row, bool) {
+    let begun = rows.iter().map(|row| row.from).filter(|from| *from <= at).max();
+    let from = begun.unwrap_or(rows[0].from);
+    let tiers = rows.iter().filter(|row| row.from == from && (row.above == 0 || row.above < prompt));
+    let row = tiers.max_by_key(|row| row.above).expect("each day has a row for all prompts: the file is checked");
+    (row, begun.is_some())
+}

@@ -1,0 +1,189 @@
+//! Reads the fields of one table in a price file and remembers everything that is wrong with them.
+
+use std::fmt;
+use std::ops::Range;
+
+use time::{Date, Month};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::service::base::text_file::line_of;
+use crate::service::meter::money::millionths;
+
+/// One thing that is wrong with a price file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", Place(self))]
+pub struct PriceProblem {
+    /// Where in the file, such as `price[2].input of claude-opus-5`; empty for what is no TOML.
+    pub path: String,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+struct Place<'a>(&'a PriceProblem);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PriceProblem { path, line, message } = self.0;
+        if path.is_empty() { write!(f, "line {line}: {message}") } else { write!(f, "line {line}, {path}: {message}") }
+    }
+}
+
+/// The problems found so far, and the text they are in.
+pub(super) struct Problems<'a> {
+    text: &'a str,
+    pub(super) found: Vec<PriceProblem>,
+}
+
+impl<'a> Problems<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, found: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, at: &Range<usize>, path: String, message: impl Into<String>) {
+        let line = line_of(self.text, at.start);
+        self.found.push(PriceProblem { path, line, message: message.into() });
+    }
+}
+
+/// One table; who reads it names each field once.
+pub(super) struct Fields<'a> {
+    table: &'a DeTable<'a>,
+    span: Range<usize>,
+    path: String,
+    /// What it is about, as it goes behind a path.
+    about: String,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(table: &'a DeTable<'a>, span: Range<usize>, path: String) -> Self {
+        Self { table, span, path, about: String::new(), known: Vec::new() }
+    }
+
+    /// From now on problems name `model`.
+    pub(super) fn about(&mut self, model: Option<&str>) {
+        let named = model.filter(|model| !model.is_empty());
+        self.about = named.map_or_else(String::new, |model| format!(" of {}", model.escape_debug()));
+    }
+
+    pub(super) fn span(&self) -> &Range<usize> {
+        &self.span
+    }
+
+    pub(super) fn path(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}{}", self.path, self.about) }
+    }
+
+    pub(super) fn get(&mut self, name: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.known.push(name);
+        self.table.get(name)
+    }
+
+    pub(super) fn require(
+        &mut self,
+        name: &'static str,
+        problems: &mut Problems<'_>,
+    ) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.require_unless(false, name, problems)
+    }
+
+    /// As [`require`](Self::require), if it must not be absent.
+    pub(super) fn require_unless(
+        &mut self,
+        may_be_absent: bool,
+        name: &'static str,
+        problems: &mut Problems<'_>,
+    ) -> Option<&'a Spanned<DeValue<'a>>> {
+        let value = self.get(name);
+        if value.is_none() && !may_be_absent {
+            problems.add(&self.span, self.path(name), "is missing");
+        }
+        value
+    }
+
+    /// A decimal number from 0 to `most`, in millionths.
+    pub(super) fn decimal(&mut self, name: &'static str, most: u32, problems: &mut Problems<'_>) -> Option<u64> {
+        let value = self.require(name, problems)?;
+        self.decimal_in(name, value, most, problems)
+    }
+
+    /// As [`decimal`](Self::decimal), where it may be absent.
+    pub(super) fn maybe_decimal(&mut self, name: &'static str, most: u32, problems: &mut Problems<'_>) -> Option<u64> {
+        let value = self.get(name)?;
+        self.decimal_in(name, value, most, problems)
+    }
+
+    /// A decimal number that is here.
+    pub(super) fn decimal_in(
+        &self,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+        most: u32,
+        problems: &mut Problems<'_>,
+    ) -> Option<u64> {
+        let read = match value.get_ref() {
+            DeValue::Integer(number) if number.radix() == 10 => millionths(number.as_str()),
+            DeValue::Float(number) => millionths(number.as_str()),
+            other => {
+                problems.add(&value.span(), self.path(name), format!("must be a number, not {}", other.type_str()));
+                return None;
+            }
+        };
+        match read {
+            Ok(number) if number <= u64::from(most) * 1_000_000 => Some(number),
+            Ok(_) => {
+                problems.add(&value.span(), self.path(name), format!("must be at most {most}"));
+                None
+            }
+            Err(fault) => {
+                problems.add(&value.span(), self.path(name), fault.to_string());
+                None
+            }
+        }
+    }
+
+    /// A number of tokens, at least one.
+    pub(super) fn count(&self, name: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems<'_>) -> Option<u64> {
+        let read = match value.get_ref() {
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().replace('_', "").parse().ok(),
+            _ => None,
+        };
+        let count = read.filter(|count| (1..=MOST_TOKENS).contains(count));
+        if count.is_none() {
+            let message = format!("must be a number of tokens from 1 to {MOST_TOKENS}");
+            problems.add(&value.span(), self.path(name), message);
+        }
+        count
+    }
+
+    /// A day, as the Unix second it begins with in UTC.
+    pub(super) fn day(&self, name: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems<'_>) -> Option<u64> {
+        let day = match value.get_ref() {
+            DeValue::Datetime(moment) if moment.time.is_none() && moment.offset.is_none() => moment.date,
+            _ => None,
+        };
+        let begin = day.and_then(|day| {
+            let date = Date::from_calendar_date(day.year.into(), Month::try_from(day.month).ok()?, day.day).ok()?;
+            u64::try_from(date.midnight().assume_utc().unix_timestamp()).ok()
+        });
+        if begin.is_none() {
+            problems.add(&value.span(), self.path(name), "must be a day since 1970 such as 2026-10-07, without quotes");
+        }
+        begin
+    }
+
+    /// Complains about every field that nobody asked for.
+    pub(super) fn finish(self, problems: &mut Problems<'_>) {
+        for (name, _) in self.table {
+            if !self.known.contains(&name.get_ref().as_ref()) {
+                let known = self.known.join(", ");
+                problems.add(&name.span(), self.path(name.get_ref()), format!("is unknown; there are: {known}"));
+            }
+        }
+    }
+}
+
+const MOST_TOKENS: u64 = 1_000_000_000;

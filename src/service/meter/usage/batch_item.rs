@@ -1,0 +1,98 @@
+//! One line of a batch's results: what one of its requests came to.
+
+use serde::Deserialize;
+
+use super::iterations::shared;
+use super::usage_object::Usage;
+use super::{Ended, Share, Tokens};
+use crate::service::meter::prices::Conditions;
+
+/// What one request of a batch came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchItem {
+    /// The device's name for it, unique in its batch.
+    pub custom_id: String,
+    /// How it ended.
+    pub ended: Ended,
+    /// The model that answered.
+    pub model: Option<String>,
+    /// What it used; nothing unless it was answered.
+    pub tokens: Tokens,
+    /// What in that another model used, or another price is due for.
+    pub shares: Vec<Share>,
+    /// How it was served, as far as that changes the price.
+    pub conditions: Conditions,
+    /// Whether it was answered and does not say what it used.
+    pub no_usage: bool,
+}
+
+/// What usage says in place of a route: the requests of a batch are not made here.
+pub const BATCH_ROUTE: &str = "message batch";
+
+impl BatchItem {
+    /// Reads a line; none when it is not what it should be.
+    #[must_use]
+    pub fn read(line: &[u8]) -> Option<Self> {
+        let Line { custom_id, result } = serde_json::from_slice(line).ok()?;
+        let ended = match result.kind.as_str() {
+            "succeeded" => Ended::Complete,
+            "canceled" => Ended::Cancelled,
+            _ => Ended::Error,
+        };
+        let answered = ended == Ended::Complete;
+        let Message { model, usage } = result.message.unwrap_or_default();
+        let (mut tokens, mut shares) = (Tokens::default(), Vec::new());
+        let mut conditions = Conditions { batch: true, ..Conditions::default() };
+        if let Some(usage) = &usage {
+            tokens.merge(&usage.counts());
+            usage.describe(&mut conditions);
+            (tokens, shares) = shared(model.as_deref(), tokens, usage.iterations());
+        }
+        Some(Self { custom_id, ended, model, tokens, shares, conditions, no_usage: answered && usage.is_none() })
+    }
+}
+
+#[derive(Deserialize)]
+struct Line {
+    custom_id: String,
+    result: Outcome,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    #[serde(rename = "type")]
+    kind: String,
+    message: Option<Message>,
+}
+
+#[derive(Default, Deserialize)]
+struct Message {
+    model: Option<String>,
+    usage: Option<Usage>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answered_request_says_what_it_used_and_others_used_nothing() {
+        let line = br#"{"custom_id":"a","result":{"type":"succeeded","message":{"id":"msg_1","model":"m",
+            "content":[{"type":"text","text":"usage"}],"usage":{"input_tokens":11,"output_tokens":36}}}}"#;
+        let item = BatchItem::read(line).unwrap();
+        assert_eq!((item.custom_id.as_str(), item.model.as_deref(), item.ended), ("a", Some("m"), Ended::Complete));
+        assert_eq!((item.tokens.input_tokens, item.tokens.output_tokens, item.no_usage), (11, 36, false));
+        for (kind, ended) in [("errored", Ended::Error), ("expired", Ended::Error), ("canceled", Ended::Cancelled)] {
+            let line = format!(r#"{{"custom_id":"a","result":{{"type":"{kind}","error":{{"type":"x"}}}}}}"#);
+            let item = BatchItem::read(line.as_bytes()).unwrap();
+            assert_eq!((item.ended, item.tokens, item.no_usage), (ended, Tokens::default(), false), "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_result_is_nothing() {
+        for line in ["", "[]", r#"{"custom_id":"a"}"#, r#"{"custom_id":"a","result":{"type":"succeeded""#] {
+            assert_eq!(BatchItem::read(line.as_bytes()), None, "{line}");
+        }
+    }
+}

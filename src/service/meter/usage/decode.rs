@@ -1,0 +1,144 @@
+//! Decodes a copy of a compressed response for the meter. The client gets the compressed bytes.
+
+use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
+use compression_codecs::zstd::params::DParameter;
+use compression_codecs::{BrotliDecoder, DecodeV2, GzipDecoder, ZlibDecoder, ZstdDecoder};
+
+/// A streaming decoder for one `Content-Encoding` (RFC 9110 §8.4.1, RFC 8878 for zstd).
+pub(crate) struct Decoder(Box<dyn DecodeV2 + Send>);
+
+/// The bytes cannot be decoded, or there are more of them than a metered response can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Undecodable;
+
+impl Decoder {
+    /// The decoder for `encoding`; `None` for one that we do not know or that is a list.
+    #[must_use]
+    pub(crate) fn for_encoding(encoding: &[u8]) -> Option<Self> {
+        Some(Self(match encoding.to_ascii_lowercase().as_slice() {
+            b"gzip" | b"x-gzip" => Box::new(GzipDecoder::new()),
+            b"deflate" => Box::new(ZlibDecoder::new()),
+            b"br" => Box::new(BrotliDecoder::new()),
+            b"zstd" => Box::new(ZstdDecoder::new_with_params(&[DParameter::window_log_max(ZSTD_WINDOW)])),
+            _ => return None,
+        }))
+    }
+
+    /// Decodes `bytes` and hands each part of the plain text to `plain`. What was handed over before an error is good:
+    /// a cut stream does not void what it said before.
+    ///
+    /// # Errors
+    /// [`Undecodable`]; the decoder must not be used after that.
+    pub(crate) fn decode(&mut self, bytes: &[u8], mut plain: impl FnMut(&[u8])) -> Result<(), Undecodable> {
+        let mut input = PartialBuffer::new(bytes);
+        let mut room = [0; ROOM];
+        let mut produced = 0;
+        loop {
+            let mut output = WriteBuffer::new_initialized(&mut room);
+            let ended = self.0.decode(&mut input, &mut output).map_err(|_| Undecodable)?;
+            let written = output.written_len();
+            produced += written;
+            plain(&room[..written]);
+            if produced > MAX_PLAIN {
+                return Err(Undecodable);
+            }
+            if ended || (input.unwritten().is_empty() && written < ROOM) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+const ROOM: usize = 4096;
+
+/// 8 MiB, which is all that HTTP allows (RFC 9659); the library would make room for 128.
+const ZSTD_WINDOW: u32 = 23;
+
+/// A bound on what one piece may blow up to, so that a bomb costs time in proportion to its size on the wire.
+const MAX_PLAIN: usize = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GZIP: &[u8] =
+        b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xcb\x48\xcd\xc9\xc9\x57\xc8\x40\x27\xb9\0\0\x88\x59\x0b\x18\0\0\0";
+    const ZLIB: &[u8] = b"\x78\x9c\xcb\x48\xcd\xc9\xc9\x57\xc8\x40\x27\xb9\0\x70\xbe\x08\xbb";
+
+    #[test]
+    fn pieces_of_any_size_decode() {
+        for (encoding, bytes) in [(b"gzip".as_slice(), GZIP), (b"deflate", ZLIB)] {
+            for size in 1..bytes.len() {
+                let mut decoder = Decoder::for_encoding(encoding).unwrap();
+                let mut plain = Vec::new();
+                for piece in bytes.chunks(size) {
+                    decoder.decode(piece, |part| plain.extend_from_slice(part)).unwrap();
+                }
+                assert_eq!(plain, b"hello hello hello hello\n", "pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_cut_stream_said_is_kept() {
+        let mut plain = Vec::new();
+        let mut decoder = Decoder::for_encoding(b"gzip").unwrap();
+        decoder.decode(&GZIP[..GZIP.len() - 9], |part| plain.extend_from_slice(part)).unwrap();
+        assert!(plain.starts_with(b"hello"));
+    }
+
+    #[test]
+    fn an_unknown_encoding_or_a_list_has_no_decoder() {
+        for encoding in [b"identity".as_slice(), b"compress", b"gzip, br", b"GZIP2", b""] {
+            assert!(Decoder::for_encoding(encoding).is_none());
+        }
+        for encoding in [b"gzip".as_slice(), b"GZIP", b"x-gzip", b"deflate", b"br", b"zstd"] {
+            assert!(Decoder::for_encoding(encoding).is_some());
+        }
+    }
+
+    #[test]
+    fn a33_a_bomb_is_given_up_at_a_bound() {
+        for (encoding, bomb) in [(b"zstd".as_slice(), zstd_bomb(22)), (b"gzip", gzip_bomb())] {
+            let mut decoder = Decoder::for_encoding(encoding).unwrap();
+            let mut plain = 0;
+            let end = decoder.decode(&bomb, |part| plain += part.len());
+            assert_eq!(end, Err(Undecodable));
+            assert!(plain <= MAX_PLAIN + ROOM && bomb.len() < MAX_PLAIN / 500, "{} made {plain}", bomb.len());
+        }
+    }
+
+    #[test]
+    fn a33_a_window_larger_than_http_allows_is_refused_before_it_is_allocated() {
+        let mut decoder = Decoder::for_encoding(b"zstd").unwrap();
+        let mut plain = 0;
+        assert_eq!(decoder.decode(&zstd_bomb(27), |part| plain += part.len()), Err(Undecodable));
+        assert_eq!(plain, 0);
+    }
+
+    /// 80 MiB of zeros, in a frame (RFC 8878) with a window of so many bits: its header, and 640 blocks of 128 KiB that each
+    /// repeat one byte.
+    fn zstd_bomb(window: u8) -> Vec<u8> {
+        let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, (window - 10) << 3];
+        for number in 0..640_u32 {
+            let header = (128 << 10 << 3) | (1 << 1) | u32::from(number == 639);
+            frame.extend_from_slice(&header.to_le_bytes()[..3]);
+            frame.push(0);
+        }
+        frame
+    }
+
+    fn gzip_bomb() -> Vec<u8> {
+        use std::io::Write;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        let zeros = vec![0; 1 << 20];
+        (0..80).for_each(|_| encoder.write_all(&zeros).unwrap());
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn bytes_that_are_not_compressed_are_undecodable() {
+        let mut decoder = Decoder::for_encoding(b"gzip").unwrap();
+        assert_eq!(decoder.decode(b"<html>", |_| {}), Err(Undecodable));
+    }
+}

@@ -1,0 +1,183 @@
+//! The tap on a relayed response: reads what it used and finishes the record.
+
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
+use serde::de::DeserializeOwned;
+
+use super::decode::Decoder;
+use super::iterations::shared;
+use super::record::{Ended, Recording, UsageRecord};
+use super::sse::SseScanner;
+use super::usage_object::Usage;
+use crate::service::base::json::{Found, ObjectScanner};
+use crate::transport::headers::is_media_type;
+use crate::transport::relay::{Ending, Tap};
+
+/// Meters one response.
+pub struct Meter {
+    recording: Recording,
+    status: u16,
+    decoder: Option<Decoder>,
+    reader: Reader,
+    /// Nothing more can be read; what was read before stays.
+    blind: bool,
+}
+
+/// How the plain bytes are read.
+enum Reader {
+    /// An event stream.
+    Stream(Box<SseScanner>),
+    /// One JSON object.
+    Object(Box<Object>),
+    /// It has no usage in it, or none that can be read.
+    Unreadable {
+        /// Whether it should have some.
+        expected: bool,
+    },
+}
+
+/// A JSON object on its way.
+struct Object {
+    scanner: ObjectScanner<2>,
+    /// Bytes of it that passed.
+    bytes: usize,
+}
+
+impl Meter {
+    /// Meters a response with these headers. Only a response that `is_metered` by its route is expected to state usage.
+    #[must_use]
+    pub fn new(recording: Recording, status: u16, headers: &HeaderMap, is_metered: bool) -> Self {
+        let expected = is_metered && status < 300;
+        let (decoder, reader) =
+            if expected { reader_for(headers) } else { (None, Reader::Unreadable { expected: false }) };
+        Self { recording, status, decoder, reader, blind: false }
+    }
+
+    fn ended(&self, ending: Ending) -> Ended {
+        let has_error =
+            self.status >= 400 || matches!(&self.reader, Reader::Stream(scanner) if scanner.seen().has_error);
+        match ending {
+            Ending::Complete if has_error => Ended::Error,
+            Ending::Complete => Ended::Complete,
+            Ending::Cancelled => Ended::Cancelled,
+            Ending::UpstreamCut | Ending::Stalled => Ended::UpstreamCut,
+            Ending::ShutDown => Ended::Error,
+            Ending::Recalled => Ended::Revoked,
+        }
+    }
+}
+
+impl Tap for Meter {
+    fn data(&mut self, bytes: &[u8]) {
+        if self.blind {
+            return;
+        }
+        let reader = &mut self.reader;
+        let readable = match &mut self.decoder {
+            None => reader.read(bytes),
+            Some(decoder) => {
+                let mut readable = true;
+                decoder.decode(bytes, |plain| readable &= reader.read(plain)).is_ok() && readable
+            }
+        };
+        if !readable {
+            self.blind = true;
+        }
+    }
+
+    fn end(&mut self, ending: Ending) {
+        let ended = self.ended(ending);
+        let reader = &self.reader;
+        self.recording.fill(|record| reader.report(record, ending));
+        self.recording.finish(ended);
+    }
+}
+
+impl Reader {
+    /// Reads plain bytes; false when it can read no more of them.
+    fn read(&mut self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Stream(scanner) => {
+                scanner.feed(bytes);
+                true
+            }
+            Self::Object(object) => {
+                object.bytes += bytes.len();
+                object.scanner.feed(bytes).is_ok()
+            }
+            Self::Unreadable { .. } => true,
+        }
+    }
+
+    fn report(&self, record: &mut UsageRecord, ending: Ending) {
+        match self {
+            Self::Stream(scanner) => {
+                let seen = scanner.seen();
+                record.first_chunk = record.first_byte;
+                record.model_answered.clone_from(&seen.model);
+                (record.tokens, record.shares) = shared(seen.model.as_deref(), seen.tokens, &seen.iterations);
+                record.conditions = seen.conditions;
+                record.unparsed_events = seen.unparsed;
+                record.no_usage = !seen.has_usage;
+                if !seen.has_final_count {
+                    let estimate = (seen.content_bytes / BYTES_PER_TOKEN) as u64;
+                    record.output_estimated = true;
+                    record.tokens.output_tokens = record.tokens.output_tokens.max(estimate);
+                }
+            }
+            Self::Object(object) => {
+                record.model_answered = parsed(object.scanner.found(MODEL));
+                match parsed::<Usage>(object.scanner.found(USAGE)) {
+                    Some(usage) => {
+                        record.tokens.merge(&usage.counts());
+                        usage.describe(&mut record.conditions);
+                        let model = record.model_answered.as_deref();
+                        (record.tokens, record.shares) = shared(model, record.tokens, usage.iterations());
+                    }
+                    None => record.no_usage = true,
+                }
+                // Usage is the last thing that an answer says. Who leaves before it has what came before all the same.
+                if record.no_usage && ending != Ending::Complete {
+                    record.output_estimated = true;
+                    let content = object.bytes.saturating_sub(OBJECT_OVERHEAD);
+                    record.tokens.output_tokens = (content / BYTES_PER_TOKEN) as u64;
+                }
+            }
+            Self::Unreadable { expected } => record.no_usage = *expected,
+        }
+    }
+}
+
+fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, Reader) {
+    let reader = if is_media_type(headers, "text/event-stream") {
+        Reader::Stream(Box::default())
+    } else if is_media_type(headers, "application/json") {
+        Reader::Object(Box::new(Object { scanner: ObjectScanner::new(["model", "usage"]), bytes: 0 }))
+    } else {
+        Reader::Unreadable { expected: true }
+    };
+    match headers.get(CONTENT_ENCODING).map(http::HeaderValue::as_bytes) {
+        None | Some(b"identity" | b"") => (None, reader),
+        Some(encoding) => match Decoder::for_encoding(encoding) {
+            Some(decoder) => (Some(decoder), reader),
+            None => (None, Reader::Unreadable { expected: true }),
+        },
+    }
+}
+
+fn parsed<T: DeserializeOwned>(found: &Found) -> Option<T> {
+    match found {
+        Found::Value(raw) => serde_json::from_slice(raw).ok(),
+        _ => None,
+    }
+}
+
+const MODEL: usize = 0;
+const USAGE: usize = 1;
+
+/// Anthropic's own floor for text whose tokens nobody counted.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// The bytes of an answer in front of its text.
+const OBJECT_OVERHEAD: usize =
+    br#"{"model":"","id":"","type":"message","role":"assistant","content":[{"type":"text","text":""#.len();

@@ -1,0 +1,282 @@
+//! One record for each relayed request.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize, Serializer};
+use tokio::time::Instant;
+
+use super::{Share, Tokens};
+use crate::service::base::trace_context::TraceContext;
+use crate::service::govern::breaker::Outcome;
+use crate::service::meter::money::MicroDollars;
+use crate::service::meter::prices::{Conditions, Prices};
+use crate::service::relay::model::AskedModel;
+use crate::service::relay::stake::Stake;
+use crate::service::token::verify::Caller;
+use crate::transport::request_id::RequestId;
+use crate::wire::DeviceId;
+
+/// Takes finished records. Implementations must not wait: the caller is on a request's way.
+pub trait UsageSink: Send + Sync {
+    /// Keeps `record`.
+    fn record(&self, record: &Arc<UsageRecord>);
+}
+
+/// Several takers, in order.
+pub struct UsageSinks(Vec<Arc<dyn UsageSink>>);
+
+impl UsageSinks {
+    /// Each record goes to all of `sinks`.
+    #[must_use]
+    pub fn new(sinks: Vec<Arc<dyn UsageSink>>) -> Self {
+        Self(sinks)
+    }
+}
+
+impl UsageSink for UsageSinks {
+    fn record(&self, record: &Arc<UsageRecord>) {
+        self.0.iter().for_each(|sink| sink.record(record));
+    }
+}
+
+/// What one relayed request was and used.
+#[derive(Debug, Clone, Serialize)]
+pub struct UsageRecord {
+    /// Names the request; in our own errors the client sees it too.
+    pub request_id: String,
+    /// The upstream's name for it; the client sees this one when the upstream answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_request_id: Option<String>,
+    /// Who asked.
+    pub device: DeviceId,
+    /// The device's organisation, from its token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub org: Option<String>,
+    /// The device's user, from its token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The route, such as `POST /v1/messages`.
+    pub route: &'static str,
+    /// The model in the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_asked: Option<Box<str>>,
+    /// The model that answered; this one is billed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_answered: Option<String>,
+    /// The status the client got; absent when it left before there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// From the request's head to the response's head, in milliseconds.
+    #[serde(rename = "first_byte_ms", serialize_with = "maybe_millis", skip_serializing_if = "Option::is_none")]
+    pub first_byte: Option<Duration>,
+    /// From the request's head to the end of the response, in milliseconds.
+    #[serde(rename = "total_ms", serialize_with = "millis")]
+    pub total: Duration,
+    /// What it used.
+    #[serde(flatten)]
+    pub tokens: Tokens,
+    /// What in that another model used, or another price is due for.
+    #[serde(skip)]
+    pub shares: Vec<Share>,
+    /// How it was served, as far as that changes the price.
+    #[serde(skip)]
+    pub conditions: Conditions,
+    /// What it cost, in millionths of a US dollar.
+    #[serde(rename = "cost_microusd", skip_serializing_if = "Option::is_none")]
+    pub cost: Option<MicroDollars>,
+    /// Whether the cost is that of another model, because this one has no price.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cost_estimated: bool,
+    /// Whether `output_tokens` is a lower bound made from the text that passed, because the final count never came.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub output_estimated: bool,
+    /// Whether a response that should say what it used did not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_usage: bool,
+    /// Events of the stream that could not be read; they were relayed all the same.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unparsed_events: u32,
+    /// How it ended.
+    pub ended: Ended,
+    /// The same as `first_byte`, if the response is an event stream that was read.
+    #[serde(skip)]
+    pub first_chunk: Option<Duration>,
+    /// Its place in a trace, if it is traced.
+    #[serde(skip)]
+    pub trace: Option<Box<TraceContext>>,
+}
+
+/// How a relayed request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// The client has the whole answer.
+    Complete,
+    /// The client left first.
+    Cancelled,
+    /// The upstream's connection broke in the middle, or it fell silent.
+    UpstreamCut,
+    /// The answer is an error, begins with a good status and holds an error, or never came.
+    Error,
+    /// Its token was revoked meanwhile.
+    Revoked,
+}
+
+impl Ended {
+    /// As it is written in records and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Cancelled => "cancelled",
+            Self::UpstreamCut => "upstream_cut",
+            Self::Error => "error",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// A record in the making. Dropped unfinished, it is recorded as cancelled.
+pub struct Recording {
+    record: Option<Box<UsageRecord>>,
+    asked: AskedModel,
+    stake: Option<Stake>,
+    prices: Option<Arc<Prices>>,
+    sink: Arc<dyn UsageSink>,
+    started: Instant,
+}
+
+impl Recording {
+    /// Opens the record of a request that began at `started`.
+    #[must_use]
+    pub fn open(
+        request_id: &RequestId,
+        caller: &Caller,
+        route: &'static str,
+        asked: AskedModel,
+        sink: Arc<dyn UsageSink>,
+        started: Instant,
+    ) -> Self {
+        let record = UsageRecord {
+            request_id: request_id.to_string(),
+            upstream_request_id: None,
+            device: caller.device().clone(),
+            org: caller.org().map(str::to_owned),
+            user: caller.user().map(str::to_owned),
+            route,
+            model_asked: None,
+            model_answered: None,
+            status: None,
+            first_byte: None,
+            total: Duration::ZERO,
+            tokens: Tokens::default(),
+            shares: Vec::new(),
+            conditions: Conditions::default(),
+            cost: None,
+            cost_estimated: false,
+            output_estimated: false,
+            no_usage: false,
+            unparsed_events: 0,
+            ended: Ended::Cancelled,
+            first_chunk: None,
+            trace: None,
+        };
+        Self { record: Some(Box::new(record)), asked, stake: None, prices: None, sink, started }
+    }
+
+    /// Settles `stake` when the record is finished.
+    #[must_use]
+    pub fn staking(mut self, stake: Stake) -> Self {
+        self.stake = Some(stake);
+        self
+    }
+
+    /// Prices the record when it is finished.
+    #[must_use]
+    pub fn priced(mut self, prices: Arc<Prices>) -> Self {
+        self.prices = Some(prices);
+        self
+    }
+
+    /// Puts the record into a trace.
+    #[must_use]
+    pub fn traced(mut self, trace: Option<Box<TraceContext>>) -> Self {
+        self.fill(|record| record.trace = trace);
+        self
+    }
+
+    /// How the upstream did, where the record tells otherwise.
+    pub fn upstream_did(&mut self, outcome: Outcome) {
+        if let Some(stake) = &mut self.stake {
+            stake.upstream_did(outcome);
+        }
+    }
+
+    /// The head of the response is here.
+    pub fn answered(&mut self, status: u16, upstream_request_id: Option<String>) {
+        let first_byte = self.started.elapsed();
+        if let Some(stake) = &mut self.stake {
+            stake.answered(status);
+        }
+        if let Some(record) = &mut self.record {
+            record.status = Some(status);
+            record.first_byte = Some(first_byte);
+            record.upstream_request_id = upstream_request_id;
+        }
+    }
+
+    /// Fills in what the response said of itself.
+    pub fn fill(&mut self, fill: impl FnOnce(&mut UsageRecord)) {
+        if let Some(record) = &mut self.record {
+            fill(record);
+        }
+    }
+
+    /// Hands the record over. Only the first call does something.
+    pub fn finish(&mut self, ended: Ended) {
+        if let Some(mut record) = self.record.take() {
+            record.ended = ended;
+            record.total = self.started.elapsed();
+            record.model_asked = self.asked.get().cloned();
+            if let Some(prices) = &self.prices {
+                price(&mut record, prices);
+            }
+            if let Some(stake) = self.stake.take() {
+                stake.settle(&record);
+            }
+            self.sink.record(&Arc::new(*record));
+        }
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.finish(Ended::Cancelled);
+    }
+}
+
+/// By the model that answered. What used nothing, such as counting tokens, has no price.
+fn price(record: &mut UsageRecord, prices: &Prices) {
+    if record.tokens != Tokens::default() {
+        let model = record.model_answered.as_deref().or(record.model_asked.as_deref()).unwrap_or_default();
+        let used = (&record.tokens, record.shares.as_slice());
+        let cost = prices.cost_of_all(model, SystemTime::now(), used, &record.conditions);
+        record.cost = Some(cost.amount);
+        record.cost_estimated = cost.estimated;
+    }
+}
+
+fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[expect(clippy::ref_option, reason = "the signature serde asks for")]
+fn maybe_millis<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    millis(&duration.unwrap_or_default(), serializer)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}

@@ -1,0 +1,236 @@
+//! Reads usage out of an event stream while it passes (WHATWG HTML, server-sent events).
+//!
+//! Only the few events that carry usage are kept and parsed; of all others just the line ends are found. The scanner
+//! never fails: what it cannot read it counts.
+
+use memchr::memchr2;
+use serde::Deserialize;
+
+use super::Tokens;
+use super::iterations::Iteration;
+use super::lenient::Text;
+use super::usage_object::Usage;
+use crate::service::meter::prices::Conditions;
+
+/// What a message stream has said so far.
+#[derive(Debug, Default)]
+pub(super) struct SseScanner {
+    /// The beginning of a line whose end has not come.
+    line: Vec<u8>,
+    /// Bytes of that line beyond what is kept.
+    line_skipped: usize,
+    /// The last byte was a carriage return: a line feed after it ends no further line.
+    after_return: bool,
+    event: Event,
+    /// The data lines of an event that is kept.
+    data: Vec<u8>,
+    seen: Seen,
+}
+
+/// The result.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Seen {
+    /// The model that answers.
+    pub model: Option<String>,
+    /// Usage, merged from all events that carry it.
+    pub tokens: Tokens,
+    /// How the request was served.
+    pub conditions: Conditions,
+    /// What else worked on the answer, as the last event that tells of it has it.
+    pub iterations: Vec<Iteration>,
+    /// Whether the final count of output tokens came.
+    pub has_final_count: bool,
+    /// Whether any usage came.
+    pub has_usage: bool,
+    /// Whether an `error` event came.
+    pub has_error: bool,
+    /// Bytes of content that passed, roughly.
+    pub content_bytes: usize,
+    /// Events that should have been readable and were not.
+    pub unparsed: u32,
+}
+
+/// The events that matter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Event {
+    #[default]
+    Other,
+    MessageStart,
+    ContentBlockDelta,
+    MessageDelta,
+    Error,
+}
+
+impl SseScanner {
+    /// Reads the next bytes of the stream.
+    pub(super) fn feed(&mut self, mut bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if std::mem::take(&mut self.after_return) {
+            bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
+        }
+        while let Some(end) = memchr2(b'\n', b'\r', bytes) {
+            self.end_line(&bytes[..end]);
+            let is_return = bytes[end] == b'\r';
+            bytes = &bytes[end + 1..];
+            if is_return {
+                self.after_return = bytes.is_empty();
+                bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
+            }
+        }
+        self.keep(bytes);
+    }
+
+    /// What was read.
+    #[must_use]
+    pub(super) fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    fn end_line(&mut self, end: &[u8]) {
+        if self.line.is_empty() && self.line_skipped == 0 {
+            return self.take_line(end, end.len());
+        }
+        self.keep(end);
+        let line = std::mem::take(&mut self.line);
+        let length = line.len() + std::mem::take(&mut self.line_skipped);
+        self.take_line(&line, length);
+        // The allocation is used again.
+        self.line = line;
+        self.line.clear();
+    }
+
+    /// Keeps a part of a line: all of it when it is data that will be parsed, else just enough to know the line.
+    fn keep(&mut self, part: &[u8]) {
+        let limit = if self.event.is_parsed() { MAX_LINE } else { MAX_UNPARSED_LINE };
+        let kept = part.len().min(limit.saturating_sub(self.line.len()));
+        self.line.extend_from_slice(&part[..kept]);
+        self.line_skipped += part.len() - kept;
+    }
+
+    fn take_line(&mut self, line: &[u8], length: usize) {
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        if length == 0 {
+            self.dispatch();
+        } else if let Some(name) = field(line, b"event") {
+            self.event = Event::of(name);
+            self.data.clear();
+        } else if let Some(data) = field(line, b"data") {
+            self.take_data(data, length);
+        }
+    }
+
+    fn take_data(&mut self, data: &[u8], length: usize) {
+        if self.event == Event::ContentBlockDelta {
+            self.seen.content_bytes += length.saturating_sub(DELTA_OVERHEAD);
+        } else if self.event.is_parsed() {
+            if length > MAX_LINE || self.data.len() + data.len() > MAX_LINE {
+                // Cut JSON does not parse, so the event counts as unparsed.
+                self.data.clear();
+            }
+            self.data.extend_from_slice(data);
+        }
+    }
+
+    /// A blank line ends the event.
+    fn dispatch(&mut self) {
+        let event = std::mem::take(&mut self.event);
+        if !event.is_parsed() || self.data.is_empty() {
+            return;
+        }
+        let data = std::mem::take(&mut self.data);
+        let read = self.read_event(event, &data);
+        self.seen.unparsed += u32::from(!read);
+    }
+
+    /// Reads an event's data; false when it is not what the event should have.
+    fn read_event(&mut self, event: Event, data: &[u8]) -> bool {
+        match event {
+            Event::MessageStart => match serde_json::from_slice(data) {
+                Ok(MessageStart { message }) => {
+                    self.seen.model = message.model.0.map(Into::into);
+                    self.merge(message.usage.as_ref())
+                }
+                Err(_) => false,
+            },
+            Event::MessageDelta => match serde_json::from_slice(data) {
+                Ok(MessageDelta { usage }) => {
+                    self.seen.has_final_count |= usage.as_ref().is_some_and(Usage::has_output);
+                    self.merge(usage.as_ref())
+                }
+                Err(_) => false,
+            },
+            Event::Error => {
+                self.seen.has_error = true;
+                true
+            }
+            Event::Other | Event::ContentBlockDelta => true,
+        }
+    }
+
+    fn merge(&mut self, usage: Option<&Usage>) -> bool {
+        let Some(usage) = usage else { return false };
+        self.seen.tokens.merge(&usage.counts());
+        usage.describe(&mut self.seen.conditions);
+        if !usage.iterations().is_empty() {
+            self.seen.iterations = usage.iterations().to_vec();
+        }
+        self.seen.has_usage = true;
+        true
+    }
+}
+
+/// The data of `message_start`.
+#[derive(Deserialize)]
+struct MessageStart {
+    message: Message,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    #[serde(default)]
+    model: Text,
+    usage: Option<Usage>,
+}
+
+/// The data of `message_delta`.
+#[derive(Deserialize)]
+struct MessageDelta {
+    usage: Option<Usage>,
+}
+
+impl Event {
+    fn of(name: &[u8]) -> Self {
+        match name {
+            b"message_start" => Self::MessageStart,
+            b"content_block_delta" => Self::ContentBlockDelta,
+            b"message_delta" => Self::MessageDelta,
+            b"error" => Self::Error,
+            _ => Self::Other,
+        }
+    }
+
+    fn is_parsed(self) -> bool {
+        matches!(self, Self::MessageStart | Self::MessageDelta | Self::Error)
+    }
+}
+
+/// The value of the line's field, if it is the field `name`.
+fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let value = line.strip_prefix(name)?.strip_prefix(b":")?;
+    Some(value.strip_prefix(b" ").unwrap_or(value))
+}
+
+/// A `message_start` has about 500 bytes, and each iteration of an answer about 200.
+const MAX_LINE: usize = 512 * 1024;
+
+/// Enough for `event: content_block_delta`.
+const MAX_UNPARSED_LINE: usize = 64;
+
+/// The bytes of a text delta's line around its text.
+const DELTA_OVERHEAD: usize =
+    br#"data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":""}}"#.len();
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Token counts, merged field by field.
+
+use serde::{Deserialize, Serialize};
+
+use super::count::Count;
+
+/// What the upstream counted. Every counter is the last value that was sent for it: usage in a stream is cumulative
+/// (Anthropic API, streaming messages).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "these are the names in the record")]
+pub struct Tokens {
+    /// Input that was neither written to nor read from the cache.
+    pub input_tokens: u64,
+    /// Output, thinking included.
+    pub output_tokens: u64,
+    /// Input written to the cache for five minutes.
+    pub cache_write_5m_tokens: u64,
+    /// Input written to the cache for an hour.
+    pub cache_write_1h_tokens: u64,
+    /// Input read from the cache.
+    pub cache_read_tokens: u64,
+}
+
+/// Cache writes by lifetime.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct CacheCreation {
+    ephemeral_5m_input_tokens: Count,
+    ephemeral_1h_input_tokens: Count,
+}
+
+/// The counts of one object, whichever it is.
+pub(super) struct Counts<'a> {
+    pub(super) input: Count,
+    pub(super) output: Count,
+    pub(super) cache_read: Count,
+    pub(super) cache_write: Count,
+    pub(super) split: Option<&'a CacheCreation>,
+}
+
+impl Tokens {
+    /// One count for each kind that has a price of its own: input, output, cache writes for five minutes and for an hour,
+    /// cache reads.
+    pub(crate) fn by_price(&self) -> [u64; 5] {
+        [
+            self.input_tokens,
+            self.output_tokens,
+            self.cache_write_5m_tokens,
+            self.cache_write_1h_tokens,
+            self.cache_read_tokens,
+        ]
+    }
+
+    /// Takes over what `counts` say; a field that is absent, null or no count keeps its earlier value.
+    ///
+    /// Only the first event of a stream splits cache writes by lifetime. When a later total exceeds the split, the rest
+    /// counts as five minutes, the cheaper lifetime and the API's default.
+    pub(super) fn merge(&mut self, counts: &Counts<'_>) {
+        let overwrite = |field: &mut u64, Count(value): Count| *field = value.unwrap_or(*field);
+        overwrite(&mut self.input_tokens, counts.input);
+        overwrite(&mut self.output_tokens, counts.output);
+        overwrite(&mut self.cache_read_tokens, counts.cache_read);
+        if let Some(split) = counts.split {
+            overwrite(&mut self.cache_write_5m_tokens, split.ephemeral_5m_input_tokens);
+            overwrite(&mut self.cache_write_1h_tokens, split.ephemeral_1h_input_tokens);
+        }
+        if let Count(Some(total)) = counts.cache_write {
+            let rest = total.saturating_sub(self.cache_write_1h_tokens);
+            self.cache_write_5m_tokens = self.cache_write_5m_tokens.max(rest);
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        self.with(other, u64::saturating_add)
+    }
+
+    /// What is left without `other`.
+    #[must_use]
+    pub(crate) fn less(&self, other: &Self) -> Self {
+        self.with(other, u64::saturating_sub)
+    }
+
+    /// Whether no count is more than the same in `other`. Only the top level of a usage splits cache writes by lifetime.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        let written = |tokens: &Self| tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
+        self.input_tokens <= other.input_tokens
+            && self.output_tokens <= other.output_tokens
+            && self.cache_read_tokens <= other.cache_read_tokens
+            && written(self) <= written(other)
+    }
+
+    fn with(&self, other: &Self, count: fn(u64, u64) -> u64) -> Self {
+        Self {
+            input_tokens: count(self.input_tokens, other.input_tokens),
+            output_tokens: count(self.output_tokens, other.output_tokens),
+            cache_write_5m_tokens: count(self.cache_write_5m_tokens, other.cache_write_5m_tokens),
+            cache_write_1h_tokens: count(self.cache_write_1h_tokens, other.cache_write_1h_tokens),
+            cache_read_tokens: count(self.cache_read_tokens, other.cache_read_tokens),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::usage_object::Usage;
+    use super::*;
+
+    fn merge(tokens: &mut Tokens, usage: serde_json::Value) {
+        let usage: Usage = serde_json::from_value(usage).unwrap();
+        tokens.merge(&usage.counts());
+    }
+
+    #[test]
+    fn later_counts_overwrite_and_absent_ones_keep() {
+        let mut tokens = Tokens::default();
+        merge(
+            &mut tokens,
+            json!({
+                "input_tokens": 25, "output_tokens": 1, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 10,
+                "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 6}
+            }),
+        );
+        merge(&mut tokens, json!({"output_tokens": 12, "input_tokens": null, "cache_creation_input_tokens": 10}));
+        merge(&mut tokens, json!({"output_tokens": 40, "cache_read_input_tokens": "x", "cache_creation": "x"}));
+        let expected = Tokens {
+            input_tokens: 25,
+            output_tokens: 40,
+            cache_write_5m_tokens: 4,
+            cache_write_1h_tokens: 6,
+            cache_read_tokens: 7,
+        };
+        assert_eq!(tokens, expected);
+    }
+
+    #[test]
+    fn cache_writes_without_a_split_count_as_five_minutes() {
+        let mut tokens = Tokens::default();
+        merge(&mut tokens, json!({"cache_creation_input_tokens": 10}));
+        assert_eq!((tokens.cache_write_5m_tokens, tokens.cache_write_1h_tokens), (10, 0));
+    }
+}

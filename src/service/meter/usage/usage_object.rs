@@ -1,0 +1,64 @@
+//! The `usage` object of an answer.
+
+use serde::Deserialize;
+
+use super::count::Count;
+use super::iterations::{Iteration, Iterations};
+use super::lenient::{Object, Text};
+use super::tokens::{CacheCreation, Counts};
+use crate::service::meter::prices::Conditions;
+
+/// A usage object of the API, as far as it is counted here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Usage {
+    input_tokens: Count,
+    output_tokens: Count,
+    cache_read_input_tokens: Count,
+    cache_creation_input_tokens: Count,
+    cache_creation: Object<CacheCreation>,
+    iterations: Iterations,
+    speed: Text,
+    inference_geo: Text,
+    server_tool_use: Object<ServerTools>,
+}
+
+/// Tools that the upstream has used.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ServerTools {
+    web_search_requests: Count,
+}
+
+impl Usage {
+    /// Whether it states output tokens, which the last event of a stream does.
+    pub(super) fn has_output(&self) -> bool {
+        self.output_tokens.0.is_some()
+    }
+
+    /// Adds to `conditions` what it says of how the request was served. The first event of a stream says it, but for the
+    /// searches, of which the last one has all.
+    pub(super) fn describe(&self, conditions: &mut Conditions) {
+        conditions.fast |= self.speed.0.as_deref() == Some("fast");
+        conditions.us |= self.inference_geo.0.as_deref() == Some("us");
+        if let Some(ServerTools { web_search_requests: Count(Some(searches)) }) = self.server_tool_use.0 {
+            conditions.web_searches = searches;
+        }
+    }
+
+    /// What else worked on the answer.
+    pub(super) fn iterations(&self) -> &[Iteration] {
+        &self.iterations.0
+    }
+
+    /// The counts of the top level.
+    pub(super) fn counts(&self) -> Counts<'_> {
+        Counts {
+            input: self.input_tokens,
+            output: self.output_tokens,
+            cache_read: self.cache_read_input_tokens,
+            cache_write: self.cache_creation_input_tokens,
+            split: self.cache_creation.0.as_ref(),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Looks after batches whose usage is not on record: those whose results nobody has fetched, or not to their end.
+//!
+//! One task on the control thread looks at one batch at a time, every two seconds at most. Instances share the table; who
+//! moves a batch's time first looks at it. What goes wrong is tried again until the upstream has no results any more.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use http::StatusCode;
+use serde::Deserialize;
+use tokio::time::MissedTickBehavior;
+
+use super::Ledger;
+use super::bill::Bill;
+use super::call::{Calls, of_our_own};
+use crate::clock::Clock;
+use crate::service::meter::money::MicroDollars;
+use crate::service::meter::prices::Prices;
+use crate::service::meter::usage::{UsageRecord, UsageSink};
+use crate::service::relay::route::BATCHES;
+use crate::service::store::database::{OwnedObject, StoreError, UsageRow};
+use crate::transport::connect::Connector;
+use crate::transport::hold::Held;
+use crate::transport::upstream::Upstream;
+
+/// Brings the usage of batches on record.
+pub(crate) struct Biller {
+    ledger: Ledger,
+    calls: Calls,
+    /// Connections of the control thread's own.
+    upstream: Upstream,
+    /// Who is told beside the database.
+    told: Arc<dyn UsageSink>,
+    prices: Arc<ArcSwap<Prices>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a look at a batch came to.
+#[derive(Debug)]
+pub(super) enum Looked {
+    /// Its usage is on record.
+    OnRecord,
+    /// It has not ended.
+    Running,
+    /// It has ended, and its device has time to fetch the results until then.
+    Waits(SystemTime),
+    /// The upstream does not know it, or its results are gone.
+    Missing,
+    /// It did not work.
+    Failed(String),
+}
+
+/// A batch, as far as it matters here.
+#[derive(Deserialize)]
+struct State {
+    processing_status: String,
+    ended_at: Option<String>,
+    results_url: Option<String>,
+}
+
+impl Biller {
+    /// Nothing is connected yet.
+    #[must_use]
+    pub(super) fn new(
+        ledger: Ledger,
+        calls: Calls,
+        connector: Connector,
+        told: Arc<dyn UsageSink>,
+        prices: Arc<ArcSwap<Prices>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { ledger, calls, upstream: Upstream::new(connector), told, prices, clock }
+    }
+
+    /// Looks after batches for ever.
+    pub(crate) async fn run(&self) {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
+        loop {
+            ticks.tick().await;
+            self.upstream.drop_dead();
+            let turn = self.turn().await;
+            if let (Err(error), false) = (&turn, failing) {
+                tracing::warn!(%error, "Cannot look after message batches");
+            }
+            failing = turn.is_err();
+        }
+    }
+
+    /// Brings a batch on record now, if it has ended. To be run on the control thread.
+    pub(super) async fn bill_now(&self, batch: &OwnedObject) -> Looked {
+        let looked = self.look(batch, false).await;
+        if !matches!(looked, Looked::OnRecord) {
+            return looked;
+        }
+        match self.ledger.database().owned_objects().settle(&batch.id).await {
+            Ok(()) => looked,
+            Err(error) => Looked::Failed(error.to_string()),
+        }
+    }
+
+    /// The batch that has waited longest, if it is time.
+    async fn turn(&self) -> Result<(), StoreError> {
+        let (objects, now) = (self.ledger.database().owned_objects(), self.clock.now());
+        let Some(mut batch) = objects.due(now).await? else { return Ok(()) };
+        let lease = Some(now + LEASE);
+        if !objects.look_again(&batch, lease).await? {
+            return Ok(());
+        }
+        batch.look_at = lease;
+        let next = match self.look(&batch, true).await {
+            Looked::OnRecord => None,
+            Looked::Running => Some(now + AGAIN),
+            Looked::Waits(until) => Some(until),
+            Looked::Missing => give_up(&batch, now, "the upstream does not have it"),
+            Looked::Failed(why) => {
+                tracing::warn!(batch = batch.id, why, "Cannot look after a message batch; it is tried again");
+                give_up(&batch, now, &why)
+            }
+        };
+        objects.look_again(&batch, next).await.map(|_| ())
+    }
+
+    async fn look(&self, batch: &OwnedObject, patiently: bool) -> Looked {
+        let head = of_our_own(&format!("{BATCHES}/{}", batch.id));
+        let whole = match self.calls.whole(&self.upstream, head, Held::default()).await {
+            Ok(whole) if whole.status() == StatusCode::NOT_FOUND => return Looked::Missing,
+            Ok(whole) if whole.status().is_success() => whole,
+            Ok(whole) => return Looked::Failed(format!("the upstream answers {}", whole.status())),
+            Err(problem) => return Looked::Failed(problem.to_string()),
+        };
+        let Ok(state) = serde_json::from_slice::<State>(&whole.body) else {
+            return Looked::Failed("what the upstream answers is no batch".into());
+        };
+        if state.processing_status != "ended" {
+            return Looked::Running;
+        }
+        let ended = state.ended_at.as_deref().and_then(|at| humantime::parse_rfc3339_weak(at).ok());
+        let until = ended.filter(|_| patiently).map(|ended| ended + FOR_ITS_DEVICE);
+        match (until, &state.results_url) {
+            (Some(until), _) if until > self.clock.now() => Looked::Waits(until),
+            (_, None) => Looked::Missing,
+            (_, Some(_)) => self.bill(batch).await.map_or_else(Looked::Failed, |()| Looked::OnRecord),
+        }
+    }
+
+    /// Reads all results. What was read before changes nothing.
+    async fn bill(&self, batch: &OwnedObject) -> Result<(), String> {
+        let head = of_our_own(&format!("{BATCHES}/{}/results", batch.id));
+        let response =
+            self.calls.open(&self.upstream, head, Held::default()).await.map_err(|error| error.to_string())?;
+        if !response.status().is_success() {
+            return Err(format!("the upstream answers {} for the results", response.status()));
+        }
+        let mut body = response.into_body();
+        let mut bill = Bill::new(batch.clone(), self.prices.load_full());
+        let mut records = Vec::new();
+        while let Some(bytes) = self.calls.next(&mut body).await.map_err(|error| error.to_string())? {
+            bill.read(&bytes, |record| records.push(record));
+            if records.len() >= TOGETHER {
+                self.write(std::mem::take(&mut records)).await.map_err(|error| error.to_string())?;
+            }
+        }
+        let unread = bill.finish(|record| records.push(record));
+        self.write(records).await.map_err(|error| error.to_string())?;
+        if unread > 0 {
+            tracing::error!(
+                batch = batch.id,
+                unread,
+                "Some results of a message batch cannot be read and are on no bill"
+            );
+        }
+        Ok(())
+    }
+
+    /// Past the queue that others' records go through: a batch is settled when these are in the database for certain.
+    async fn write(&self, records: Vec<UsageRecord>) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let row = |record: &UsageRecord| UsageRow::of(record.clone(), now, record.cost.map(MicroDollars::get));
+        let rows: Vec<_> = records.iter().map(row).collect();
+        self.ledger.database().usage().insert(&rows).await?;
+        for record in records {
+            self.told.record(&Arc::new(record));
+        }
+        Ok(())
+    }
+}
+
+/// When to look again at a batch that has given nothing; never when there is nothing to be had any more.
+fn give_up(batch: &OwnedObject, now: SystemTime, why: &str) -> Option<SystemTime> {
+    if now.duration_since(batch.created_at).is_ok_and(|age| age > LIFE) {
+        tracing::error!(batch = batch.id, device = %batch.device, why, "A message batch is on no bill");
+        return None;
+    }
+    Some(now + AGAIN)
+}
+
+/// At most one batch in this time.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Between two looks at a batch.
+const AGAIN: Duration = Duration::from_secs(15 * 60);
+
+/// How long a device has to fetch its results before they are fetched here, and so twice.
+const FOR_ITS_DEVICE: Duration = Duration::from_secs(3600);
+
+/// How long nobody else looks. An instance that ends meanwhile leaves the batch to others after it.
+const LEASE: Duration = Duration::from_secs(30 * 60);
+
+/// The API keeps results for 29 days.
+const LIFE: Duration = Duration::from_secs(29 * 24 * 3600);
+
+/// Records in one transaction.
+const TOGETHER: usize = 500;

@@ -1,0 +1,169 @@
+//! Calls to the upstream whose answers are read here, because something in them is needed.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Uri, Version, response};
+use serde::Deserialize;
+
+use crate::service::relay::key_swap::UpstreamConfig;
+use crate::service::relay::key_swap::{KeySwap, problem};
+use crate::transport::headers::strip_upstream_response;
+use crate::transport::hold::Held;
+use crate::transport::problem::Problem;
+use crate::transport::reply::Reply;
+use crate::transport::request_id::RequestId;
+use crate::transport::upstream::{Upstream, UpstreamBody};
+use crate::wire::ErrorCode;
+use crate::wire::names::REQUEST_ID_HEADER;
+
+/// Makes calls with the real key. Clones share it.
+#[derive(Clone)]
+pub(super) struct Calls(Arc<Settings>);
+
+struct Settings {
+    swap: KeySwap,
+    first_byte: Duration,
+    silence: Duration,
+}
+
+/// An answer that is all here.
+pub(super) struct Whole {
+    head: response::Parts,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Calls {
+    /// With the key and the limits of `config`.
+    #[must_use]
+    pub(super) fn new(config: &UpstreamConfig) -> Self {
+        let (first_byte, silence) = (config.first_byte_timeout, config.idle_timeout);
+        Self(Arc::new(Settings { swap: KeySwap::new(config), first_byte, silence }))
+    }
+
+    /// Makes a call whose answer is streamed.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with.
+    pub(super) async fn open(
+        &self,
+        upstream: &Upstream,
+        parts: Parts,
+        body: Held,
+    ) -> Result<Response<UpstreamBody>, Problem> {
+        let request = self.0.swap.outbound(parts, body, upstream);
+        upstream.send(request, self.0.first_byte).await.map_err(|error| problem(&error))
+    }
+
+    /// Makes a call whose answer describes something in a few kilobytes. It is asked for uncompressed.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with.
+    pub(super) async fn whole(&self, upstream: &Upstream, mut parts: Parts, body: Held) -> Result<Whole, Problem> {
+        parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let (head, mut rest) = self.open(upstream, parts, body).await?.into_parts();
+        let mut body = BytesMut::new();
+        while let Some(bytes) = self.next(&mut rest).await? {
+            if body.len() + bytes.len() > MAX_WHOLE {
+                return Err(Problem::new(ErrorCode::UpstreamInvalid, "The upstream's answer is too long"));
+            }
+            body.extend_from_slice(&bytes);
+        }
+        Ok(Whole { head, body: body.freeze() })
+    }
+
+    /// The next bytes of an answer.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with.
+    pub(super) async fn next(&self, body: &mut UpstreamBody) -> Result<Option<Bytes>, Problem> {
+        match tokio::time::timeout(self.0.silence, poll_fn(|cx| body.poll_bytes(cx))).await {
+            Ok(None) => Ok(None),
+            Ok(Some(Ok(bytes))) => Ok(Some(bytes)),
+            Ok(Some(Err(cut))) => {
+                tracing::warn!(error = &cut as &dyn std::error::Error, "The upstream's answer broke off");
+                Err(Problem::new(ErrorCode::UpstreamUnreachable, "The upstream's answer broke off"))
+            }
+            Err(_) => Err(Problem::new(ErrorCode::UpstreamTimeout, "The upstream stopped sending")),
+        }
+    }
+}
+
+impl Whole {
+    /// Its status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    /// The upstream's name for the request.
+    pub(super) fn request_id(&self) -> Option<String> {
+        self.head.headers.get(REQUEST_ID_HEADER)?.to_str().ok().map(str::to_owned)
+    }
+
+    /// The id of the object that the body describes, if it could be anybody's: it becomes a part of paths.
+    pub(super) fn object_id(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Object {
+            id: String,
+        }
+        let Object { id } = serde_json::from_slice(&self.body).ok()?;
+        let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        (is_plain && (1..=MAX_ID).contains(&id.len())).then_some(id)
+    }
+
+    /// The same as a response to a client.
+    pub(super) fn into_response(self, id: &RequestId) -> Response<Reply> {
+        let Self { mut head, body } = self;
+        strip_upstream_response(&mut head.headers);
+        // The body may have changed its length.
+        head.headers.remove(CONTENT_LENGTH);
+        head.headers.entry(REQUEST_ID_HEADER).or_insert_with(|| id.header());
+        head.headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        head.version = Version::HTTP_11;
+        Response::from_parts(head, Reply::from(body))
+    }
+}
+
+/// The head of a request of our own that follows from a client's: the same version and betas, another target and no body.
+///
+/// # Panics
+/// Never: a target is made of our paths and of ids that were checked when they were kept.
+pub(super) fn follow_up(client: &Parts, method: Method, target: &str) -> Parts {
+    let mut parts = client.clone();
+    parts.method = method;
+    parts.uri = Uri::try_from(target).expect("our paths and checked ids make a target");
+    let ends = |name: &HeaderName| name.as_str().starts_with("content-") || OF_ONE_REQUEST.contains(&name.as_str());
+    let ended: Vec<_> = parts.headers.keys().filter(|name| ends(name)).cloned().collect();
+    for name in ended {
+        parts.headers.remove(name);
+    }
+    parts
+}
+
+/// The head of a `GET` of our own that follows from nobody's.
+///
+/// # Panics
+/// As [`follow_up`].
+pub(super) fn of_our_own(target: &str) -> Parts {
+    let request = Request::get(target).header("anthropic-version", API_VERSION);
+    let request = request.header(ACCEPT_ENCODING, "identity").body(());
+    request.expect("our paths and checked ids make a target").into_parts().0
+}
+
+/// Headers that are about the one request they came with.
+const OF_ONE_REQUEST: [&str; 6] =
+    ["transfer-encoding", "range", "if-none-match", "if-modified-since", "if-range", "idempotency-key"];
+
+/// The version of the API whose batches are read here.
+const API_VERSION: &str = "2023-06-01";
+
+/// A batch or a file is described in less than a kilobyte.
+const MAX_WHOLE: usize = 1 << 20;
+
+/// Ids have about 30 characters.
+const MAX_ID: usize = 128;

@@ -1,0 +1,177 @@
+//! Makes a batch or a file, and keeps whose it is before anybody learns its name.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{HeaderMap, Method, Response};
+
+use super::call::{Calls, Whole, follow_up};
+use super::models::BatchModels;
+use super::{Ledger, Objects, Visit, answered};
+use crate::clock::Clock;
+use crate::service::govern::revocation::revoked;
+use crate::service::meter::usage::{Ended, Recording};
+use crate::service::relay::model::ModelRule;
+use crate::service::relay::pipeline::{Pipeline, failed, readable};
+use crate::service::relay::route::{BATCHES, FILES};
+use crate::service::store::database::{ObjectKind, OwnedObject};
+use crate::service::token::verify::Caller;
+use crate::transport::hold::{Both, Held, HoldLimits, Inspector, Refusal};
+use crate::transport::problem::Problem;
+use crate::transport::recall::Recall;
+use crate::transport::reply::Reply;
+use crate::transport::request_id::RequestId;
+use crate::transport::upstream::Upstream;
+use crate::wire::ErrorCode;
+
+impl Objects {
+    /// Passes an upload on and keeps what comes of it.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with; then nothing was made, or what was made is taken back.
+    pub(super) async fn create(&self, visit: Visit<'_>, pipeline: &Pipeline) -> Result<Response<Reply>, Problem> {
+        let Visit { route, parts, body, id, at, caller, stake, worker } = visit;
+        let stake = match route.kind() {
+            ObjectKind::Batch => pipeline.budgets().admit_batch(stake, &caller)?,
+            ObjectKind::File => stake,
+        };
+        // What could not be kept is better not made.
+        self.ledger.is_there().await?;
+        let recall = stake.recall();
+        let (max, inspector) = match route.kind() {
+            ObjectKind::Batch => (self.offer.max_batch, self.batch_inspector(&caller, &parts.headers, &recall)?),
+            ObjectKind::File => (self.offer.max_file, Box::new(Recalled(recall.clone())) as Box<dyn Inspector>),
+        };
+        let limits = HoldLimits { max, ..pipeline.hold.clone() };
+        let body = recall.unless(pin!(Held::take(body, &limits, Some(inspector)))).await.ok_or_else(revoked)??;
+        let recording = self.recording(route, &id, &caller, stake, at);
+        let creation = Creation {
+            kind: route.kind(),
+            id,
+            parts,
+            caller,
+            upstream: worker.upstream.clone(),
+            ledger: self.ledger.clone(),
+            calls: self.calls.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        // A client may leave when all of its upload is there. What is made of it must be kept all the same.
+        let made = tokio::spawn(creation.run(body, recording)).await;
+        made.unwrap_or_else(|_| Err(Problem::new(ErrorCode::Internal, "The service failed while it passed this on")))
+    }
+
+    fn batch_inspector(
+        &self,
+        caller: &Caller,
+        headers: &HeaderMap,
+        recall: &Recall,
+    ) -> Result<Box<dyn Inspector>, Problem> {
+        readable(headers)?;
+        let (recalled, files) = (Recalled(recall.clone()), self.files_of(caller.device()));
+        if *caller.models() == ModelRule::Any {
+            // The upstream judges.
+            return Ok(Box::new(Both::new(recalled, files)));
+        }
+        let models = BatchModels::new(caller.models().clone());
+        Ok(Box::new(Both::new(recalled, Both::new(models, files))))
+    }
+}
+
+/// Something about to be made. It is seen through whether its client waits or not.
+struct Creation {
+    kind: ObjectKind,
+    id: RequestId,
+    parts: Parts,
+    caller: Arc<Caller>,
+    upstream: Upstream,
+    ledger: Ledger,
+    calls: Calls,
+    clock: Arc<dyn Clock>,
+}
+
+impl Creation {
+    async fn run(self, body: Held, recording: Recording) -> Result<Response<Reply>, Problem> {
+        let whole = match self.calls.whole(&self.upstream, self.parts.clone(), body).await {
+            Ok(whole) => whole,
+            Err(problem) => return Err(failed(recording, Ended::Error, problem)),
+        };
+        if whole.status().is_success()
+            && let Err(problem) = self.keep(&whole).await
+        {
+            return Err(failed(recording, Ended::Error, problem));
+        }
+        answered(whole, recording, &self.id)
+    }
+
+    /// Keeps whose it is. What cannot be kept is taken back.
+    async fn keep(&self, whole: &Whole) -> Result<(), Problem> {
+        let kind = self.kind.as_str();
+        let Some(id) = whole.object_id() else {
+            tracing::error!(kind, request_id = %self.id, "The upstream made something and does not say what");
+            return Err(Problem::new(ErrorCode::UpstreamInvalid, "The upstream does not say what it has made"));
+        };
+        let now = self.clock.now();
+        let object = OwnedObject {
+            id: id.clone(),
+            kind: self.kind,
+            device: self.caller.device().clone(),
+            org: self.caller.org().map(str::to_owned),
+            user: self.caller.user().map(str::to_owned),
+            created_at: now,
+            look_at: (self.kind == ObjectKind::Batch).then(|| now + FIRST_LOOK),
+            missing_since: None,
+        };
+        let kept = self.ledger.keep(object).await;
+        if kept.is_err() {
+            self.take_back(&id).await;
+        }
+        kept
+    }
+
+    /// As well as it can be done: a file is deleted, a batch is cancelled, because it cannot be deleted while it runs.
+    async fn take_back(&self, id: &str) {
+        let (method, target) = match self.kind {
+            ObjectKind::Batch => (Method::POST, format!("{BATCHES}/{id}/cancel")),
+            ObjectKind::File => (Method::DELETE, format!("{FILES}/{id}")),
+        };
+        let parts = follow_up(&self.parts, method, &target);
+        let (kind, device) = (self.kind.as_str(), self.caller.device());
+        match self.calls.whole(&self.upstream, parts, Held::default()).await {
+            Ok(whole) if whole.status().is_success() => {
+                tracing::error!(id, kind, %device, "Could not keep whose {id} is, and took it back");
+            }
+            Ok(_) | Err(_) => {
+                tracing::error!(id, kind, %device, "Could not keep whose {id} is, nor take it back: nobody has it");
+            }
+        }
+    }
+}
+
+/// Breaks an upload off whose device is revoked. It is always known then that nothing was made.
+struct Recalled(Recall);
+
+impl Recalled {
+    fn check(&self) -> Result<(), Refusal> {
+        if !self.0.is_recalled() {
+            return Ok(());
+        }
+        let Problem { code, message, .. } = revoked();
+        Err(Refusal { code, message })
+    }
+}
+
+impl Inspector for Recalled {
+    fn piece(&mut self, _: &[u8]) -> Result<(), Refusal> {
+        self.check()
+    }
+
+    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        Poll::Ready(self.check())
+    }
+}
+
+/// Most batches end within an hour.
+const FIRST_LOOK: Duration = Duration::from_secs(15 * 60);

@@ -1,0 +1,117 @@
+//! Who has what, asked from any thread.
+
+use std::time::{Duration, SystemTime};
+
+use crate::service::enrol::db_requests::Enquiries;
+use crate::service::store::database::{Database, ObjectKind, OwnedObject, OwnedPage, PageStart, StoreError};
+use crate::transport::problem::Problem;
+use crate::wire::{DeviceId, ErrorCode};
+
+/// The table of owned objects as requests see it.
+#[derive(Clone)]
+pub(crate) struct Ledger(Enquiries);
+
+impl Ledger {
+    /// Asks by `enquiries`.
+    #[must_use]
+    pub(crate) fn new(enquiries: Enquiries) -> Self {
+        Self(enquiries)
+    }
+
+    /// The database, for who runs beside it.
+    pub(super) fn database(&self) -> Database {
+        self.0.database()
+    }
+
+    /// Whether anybody answers.
+    pub(super) async fn is_there(&self) -> Result<(), Problem> {
+        let database = self.database();
+        self.ask(async move { database.ping().await }).await
+    }
+
+    /// Keeps that a device has something.
+    pub(super) async fn keep(&self, object: OwnedObject) -> Result<(), Problem> {
+        let objects = self.database().owned_objects();
+        self.ask(async move { objects.insert(&object).await }).await
+    }
+
+    /// The object of this name, if this device has it.
+    pub(super) async fn find(
+        &self,
+        device: &DeviceId,
+        kind: ObjectKind,
+        id: &str,
+    ) -> Result<Option<OwnedObject>, Problem> {
+        let (objects, device, id) = (self.database().owned_objects(), device.clone(), id.to_owned());
+        self.ask(async move { objects.find(&device, kind, &id).await }).await
+    }
+
+    /// The first of these files that is not this device's.
+    pub(super) async fn first_foreign_file(
+        &self,
+        device: DeviceId,
+        ids: Vec<String>,
+    ) -> Result<Option<String>, Problem> {
+        let objects = self.database().owned_objects();
+        self.ask(async move { objects.first_foreign(&device, ObjectKind::File, &ids).await }).await
+    }
+
+    /// A page of what a device has; none if it does not have what the page begins behind.
+    pub(super) async fn page(
+        &self,
+        device: &DeviceId,
+        kind: ObjectKind,
+        start: PageStart,
+        limit: u32,
+    ) -> Result<Option<OwnedPage>, Problem> {
+        let (objects, device) = (self.database().owned_objects(), device.clone());
+        self.ask(async move { objects.page(&device, kind, &start, limit).await }).await
+    }
+
+    /// Forgets an object. Nobody waits for it: if it fails, the upstream says what there is.
+    pub(super) fn forget(&self, id: String) {
+        let objects = self.database().owned_objects();
+        self.0.beside("forget a deleted object", async move { objects.delete(&id).await });
+    }
+
+    /// Notes that the upstream does not know an object, or knows it again. Nobody waits for it.
+    pub(super) fn note_missing(&self, object: OwnedObject, is_missing: bool, now: SystemTime) {
+        if is_missing || object.missing_since.is_some() {
+            let objects = self.database().owned_objects();
+            let note = async move { objects.note_missing(&object, is_missing, now).await };
+            self.0.beside("note what the upstream has", note);
+        }
+    }
+
+    /// Notes that the usage of a batch is on record. Nobody waits for it: if it fails, the usage is read once more.
+    pub(super) fn settle(&self, id: String) {
+        let objects = self.database().owned_objects();
+        self.0.beside("note that a batch is on record", async move { objects.settle(&id).await });
+    }
+
+    /// As [`Enquiries::within`].
+    pub(super) async fn within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        self.0.within(limit, work).await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.0.ask(question).await.map_err(|error| {
+            tracing::error!(%error, "Cannot tell who owns a batch or a file");
+            away()
+        })
+    }
+}
+
+fn away() -> Problem {
+    let message = "The service cannot tell at the moment who owns what; try again later";
+    Problem::new(ErrorCode::NotReady, message).retry_after(RETRY_AFTER)
+}
+
+const RETRY_AFTER: Duration = Duration::from_secs(5);

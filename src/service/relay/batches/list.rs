@@ -1,0 +1,177 @@
+//! Lists what a device has.
+//!
+//! The page is made from the ledger, which alone knows exactly what comes next, and each object on it is fetched by its
+//! id. The other way, to go through the upstream's own list and leave out what belongs to others, costs as many calls as
+//! all devices together have objects, and where it gives up it cannot tell whether there is more. Here a page costs one
+//! call for each object on it; that is why it has [`MOST_ON_PAGE`] at most, whatever `limit` says. `has_more` and
+//! `last_id` lead on to the rest, which is what the SDKs follow.
+
+mod query;
+
+use std::pin::pin;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use tokio::task::JoinSet;
+
+use self::query::Query;
+use super::call::{Whole, follow_up};
+use super::{Objects, Visit, answered, results_url, unknown};
+use crate::service::govern::revocation::revoked;
+use crate::service::meter::usage::Ended;
+use crate::service::relay::pipeline::failed;
+use crate::service::relay::route::{BATCHES, FILES};
+use crate::service::store::database::{ObjectKind, OwnedObject, OwnedPage, PageStart};
+use crate::transport::hold::Held;
+use crate::transport::problem::Problem;
+use crate::transport::reply::Reply;
+use crate::transport::upstream::Upstream;
+use crate::wire::names::REQUEST_ID_HEADER;
+use crate::wire::{DeviceId, ErrorCode};
+
+/// Objects on their way onto a page, in its direction.
+#[derive(Default)]
+struct Found {
+    objects: Vec<(String, Bytes)>,
+    has_more: bool,
+}
+
+/// Why there is no page.
+enum Interrupted {
+    /// A fault of ours.
+    Problem(Problem),
+    /// The upstream says no; that is the answer.
+    Answer(Whole),
+}
+
+impl From<Problem> for Interrupted {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// Who asks for what.
+struct Listing<'a> {
+    objects: &'a Objects,
+    kind: ObjectKind,
+    device: &'a DeviceId,
+    parts: &'a Parts,
+    query: &'a Query,
+    upstream: &'a Upstream,
+}
+
+impl Objects {
+    /// Answers with a page.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with.
+    pub(super) async fn list(&self, visit: Visit<'_>) -> Result<Response<Reply>, Problem> {
+        let Visit { route, parts, id, at, caller, stake, worker, .. } = visit;
+        let (kind, recall) = (route.kind(), stake.recall());
+        let query = Query::read(parts.uri.query())?;
+        let device = caller.device();
+        let first = self.ledger.page(device, kind, query.start.clone(), query.limit).await?;
+        let first = first.ok_or_else(|| unknown(kind, query.start_id()))?;
+        let mut recording = self.recording(route, &id, &caller, stake, at);
+        let (parts, query, upstream) = (&parts, &query, &worker.upstream);
+        let listing = Listing { objects: self, kind, device, parts, query, upstream };
+        match recall.unless(pin!(listing.fill(first))).await {
+            Some(Ok(found)) => {
+                recording.answered(StatusCode::OK.as_u16(), None);
+                recording.finish(Ended::Complete);
+                let mut response = found.page(query);
+                response.headers_mut().insert(REQUEST_ID_HEADER, id.header());
+                Ok(response)
+            }
+            Some(Err(Interrupted::Answer(whole))) => answered(whole, recording, &id),
+            Some(Err(Interrupted::Problem(problem))) => Err(failed(recording, Ended::Error, problem)),
+            None => Err(failed(recording, Ended::Revoked, revoked())),
+        }
+    }
+}
+
+impl Listing<'_> {
+    /// Fetches what is on the page. What the upstream does not know (any more) is left out and made up for.
+    async fn fill(&self, mut page: OwnedPage) -> Result<Found, Interrupted> {
+        let mut found = Found::default();
+        for _ in 0..ROUNDS {
+            let last = page.objects.last().map(|object| object.id.clone());
+            found.has_more = page.has_more;
+            self.fetch(page.objects, &mut found.objects).await?;
+            let missing = self.query.limit.saturating_sub(u32::try_from(found.objects.len()).unwrap_or(u32::MAX));
+            let Some(last) = last.filter(|_| found.has_more && missing > 0) else { return Ok(found) };
+            let next = self.objects.ledger.page(self.device, self.kind, self.query.behind(last), missing).await?;
+            // It was there a moment ago.
+            let Some(next) = next else { break };
+            page = next;
+        }
+        if found.objects.is_empty() {
+            let message = "The upstream does not know what this device has; try again later";
+            return Err(Problem::new(ErrorCode::Overloaded, message).into());
+        }
+        Ok(found)
+    }
+
+    /// Fetches all of these at once.
+    async fn fetch(&self, objects: Vec<OwnedObject>, into: &mut Vec<(String, Bytes)>) -> Result<(), Interrupted> {
+        let (ledger, now) = (&self.objects.ledger, self.objects.clock.now());
+        let mut fetching = JoinSet::new();
+        for (place, object) in objects.into_iter().enumerate() {
+            let parts = follow_up(self.parts, Method::GET, &self.target(&object.id));
+            let (calls, upstream) = (self.objects.calls.clone(), self.upstream.clone());
+            fetching.spawn(async move { (place, object, calls.whole(&upstream, parts, Held::default()).await) });
+        }
+        let mut fetched = Vec::new();
+        while let Some(one) = fetching.join_next().await {
+            let panicked = |_| Problem::new(ErrorCode::Internal, "The service failed while it fetched a list");
+            let (place, object, whole) = one.map_err(panicked)?;
+            let whole = whole?;
+            let is_missing = whole.status() == StatusCode::NOT_FOUND;
+            let is_object = whole.status().is_success() && whole.object_id().is_some();
+            if !is_missing && !is_object {
+                return Err(Interrupted::Answer(whole));
+            }
+            if !is_missing {
+                fetched.push((place, object.id.clone(), whole.body));
+            }
+            ledger.note_missing(object, is_missing, now);
+        }
+        fetched.sort_unstable_by_key(|(place, ..)| *place);
+        into.extend(fetched.into_iter().map(|(_, id, body)| (id, results_url::with_path(body))));
+        Ok(())
+    }
+
+    fn target(&self, id: &str) -> String {
+        let collection = match self.kind {
+            ObjectKind::Batch => BATCHES,
+            ObjectKind::File => FILES,
+        };
+        let query = if self.query.beta { "?beta=true" } else { "" };
+        format!("{collection}/{id}{query}")
+    }
+}
+
+impl Found {
+    fn page(mut self, query: &Query) -> Response<Reply> {
+        if matches!(query.start, PageStart::Before(_)) {
+            self.objects.reverse();
+        }
+        let id = |object: Option<&(String, Bytes)>| serde_json::json!(object.map(|(id, _)| id)).to_string();
+        let (first, last) = (id(self.objects.first()), id(self.objects.last()));
+        let bodies: Vec<_> = self.objects.iter().map(|(_, body)| &body[..]).collect();
+        let end = format!(r#"],"has_more":{},"first_id":{first},"last_id":{last}}}"#, self.has_more);
+        let page = [br#"{"data":["#.as_slice(), &bodies.join(&b',')[..], end.as_bytes()].concat();
+        let mut response = Response::new(Reply::from(page));
+        let headers = response.headers_mut();
+        headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+        headers.insert(http::header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+/// Objects of one page; the API's own default.
+const MOST_ON_PAGE: u32 = 20;
+
+/// How often a page is made up for what the upstream does not know. What stays unknown for a day is forgotten.
+const ROUNDS: usize = 5;

@@ -1,0 +1,103 @@
+//! Acts on one object that a device has: looks at it, cancels it, deletes it, reads what is in it.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Response;
+
+use super::biller::Looked;
+use super::results::ResultsReader;
+use super::{Objects, Visit, answered, results_url, unknown};
+use crate::service::govern::revocation::revoked;
+use crate::service::meter::usage::Ended;
+use crate::service::relay::pipeline::{Exchange, Pipeline, failed};
+use crate::service::relay::route::{ObjectRoute, RelayRoute};
+use crate::service::store::database::{ObjectKind, OwnedObject};
+use crate::service::token::verify::Caller;
+use crate::transport::hold::{Held, HoldLimits};
+use crate::transport::problem::Problem;
+use crate::transport::reply::Reply;
+use crate::wire::ErrorCode;
+
+impl Objects {
+    /// Passes a request on that is about one object, if its device has that.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with.
+    pub(super) async fn act(&self, visit: Visit<'_>, pipeline: &Pipeline) -> Result<Response<Reply>, Problem> {
+        let Visit { route, parts, body, id, at, caller, stake, worker } = visit;
+        let object = self.owned(&caller, route, parts.uri.path()).await?;
+        let recall = stake.recall();
+        let limits = HoldLimits { max: MAX_BODY, ..pipeline.hold.clone() };
+        let body = recall.unless(pin!(Held::take(body, &limits, None))).await.ok_or_else(revoked)??;
+        if route == ObjectRoute::DeleteBatch {
+            self.bill_first(&object).await?;
+        }
+        let recording = self.recording(route, &id, &caller, stake, at);
+        if matches!(route, ObjectRoute::BatchResults | ObjectRoute::FileContent) {
+            let response = match recall.unless(pin!(self.calls.open(&worker.upstream, parts, body))).await {
+                Some(Ok(response)) => response,
+                Some(Err(problem)) => return Err(failed(recording, Ended::Error, problem)),
+                None => return Err(failed(recording, Ended::Revoked, revoked())),
+            };
+            let results = self.reader(route, object);
+            let exchange = Exchange { route: RelayRoute::Object(route), id: &id, recording, recall, results };
+            return pipeline.answer(response, exchange, worker.shutdown.clone());
+        }
+        let mut whole = match recall.unless(Box::pin(self.calls.whole(&worker.upstream, parts, body)).as_mut()).await {
+            Some(Ok(whole)) => whole,
+            Some(Err(problem)) => return Err(failed(recording, Ended::Error, problem)),
+            None => return Err(failed(recording, Ended::Revoked, revoked())),
+        };
+        match route {
+            ObjectRoute::DeleteBatch | ObjectRoute::DeleteFile if whole.status().is_success() => {
+                self.ledger.forget(object.id);
+            }
+            ObjectRoute::Batch | ObjectRoute::CancelBatch => whole.body = results_url::with_path(whole.body),
+            _ => {}
+        }
+        answered(whole, recording, &id)
+    }
+
+    async fn owned(&self, caller: &Caller, route: ObjectRoute, path: &str) -> Result<OwnedObject, Problem> {
+        let (kind, id) = (route.kind(), route.id_in(path));
+        self.ledger.find(caller.device(), kind, id).await?.ok_or_else(|| unknown(kind, id))
+    }
+
+    /// Reads the usage of a batch out of its results, as long as it is not on record.
+    fn reader(&self, route: ObjectRoute, object: OwnedObject) -> Option<ResultsReader> {
+        let wanted = route == ObjectRoute::BatchResults && object.look_at.is_some();
+        wanted
+            .then(|| ResultsReader::new(object, self.prices.load_full(), Arc::clone(&self.usage), self.ledger.clone()))
+    }
+
+    /// With a batch its results would be gone, and with them what they cost.
+    async fn bill_first(&self, batch: &OwnedObject) -> Result<(), Problem> {
+        if batch.look_at.is_none() {
+            return Ok(());
+        }
+        let (biller, owned) = (Arc::clone(&self.biller), batch.clone());
+        match self.ledger.within(BILLING, async move { biller.bill_now(&owned).await }).await {
+            Some(Looked::OnRecord) => Ok(()),
+            // Nor would the upstream; but it may end between our look and that.
+            Some(Looked::Running) => {
+                let message = format!("Message batch {} cannot be deleted while it is in progress", batch.id);
+                Err(Problem::new(ErrorCode::RequestInvalid, message))
+            }
+            Some(Looked::Missing) => Err(unknown(ObjectKind::Batch, &batch.id)),
+            Some(Looked::Waits(_) | Looked::Failed(_)) | None => {
+                let message = "The usage of this batch is not on record yet; try again in a minute";
+                Err(Problem::new(ErrorCode::NotReady, message).retry_after(RETRY_AFTER))
+            }
+        }
+    }
+}
+
+/// A body says nothing on these routes.
+const MAX_BODY: u64 = 16 * 1024;
+
+/// How long a deletion waits for usage to be read. It goes on after that.
+const BILLING: Duration = Duration::from_secs(30);
+
+const RETRY_AFTER: Duration = Duration::from_secs(60);

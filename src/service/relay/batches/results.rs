@@ -1,0 +1,89 @@
+//! Reads what a batch used out of its results while its device downloads them.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, HeaderValue};
+
+use super::Ledger;
+use super::bill::Bill;
+use crate::service::meter::prices::Prices;
+use crate::service::meter::usage::{Decoder, Meter, UsageSink};
+use crate::service::store::database::OwnedObject;
+use crate::transport::relay::{Ending, Tap};
+
+/// What it takes to read the results of one batch.
+pub(crate) struct ResultsReader {
+    id: String,
+    bill: Bill,
+    sink: Arc<dyn UsageSink>,
+    ledger: Ledger,
+}
+
+/// The tap on a download of results.
+pub(crate) struct ResultsMeter {
+    /// Finishes the record of the download itself.
+    meter: Meter,
+    reader: ResultsReader,
+    decoder: Option<Decoder>,
+    /// Nothing more can be read.
+    blind: bool,
+}
+
+impl ResultsReader {
+    /// Each request of `batch` makes a record for `sink`, and `ledger` is told when all have.
+    #[must_use]
+    pub(super) fn new(batch: OwnedObject, prices: Arc<Prices>, sink: Arc<dyn UsageSink>, ledger: Ledger) -> Self {
+        Self { id: batch.id.clone(), bill: Bill::new(batch, prices), sink, ledger }
+    }
+
+    /// Reads a response with these headers; `meter` does what it does on other routes.
+    #[must_use]
+    pub(crate) fn watching(self, meter: Meter, headers: &HeaderMap) -> ResultsMeter {
+        let (decoder, blind) = match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+            None | Some(b"identity" | b"") => (None, false),
+            Some(encoding) => {
+                let decoder = Decoder::for_encoding(encoding);
+                let blind = decoder.is_none();
+                (decoder, blind)
+            }
+        };
+        ResultsMeter { meter, reader: self, decoder, blind }
+    }
+
+    fn read(&mut self, plain: &[u8]) {
+        let sink = &self.sink;
+        self.bill.read(plain, |record| sink.record(&Arc::new(record)));
+    }
+
+    /// All results have passed.
+    fn finish(&mut self) {
+        let sink = &self.sink;
+        let unread = self.bill.finish(|record| sink.record(&Arc::new(record)));
+        if unread == 0 {
+            self.ledger.settle(std::mem::take(&mut self.id));
+        }
+    }
+}
+
+impl Tap for ResultsMeter {
+    fn data(&mut self, bytes: &[u8]) {
+        self.meter.data(bytes);
+        if self.blind {
+            return;
+        }
+        let reader = &mut self.reader;
+        match &mut self.decoder {
+            None => reader.read(bytes),
+            Some(decoder) => self.blind = decoder.decode(bytes, |plain| reader.read(plain)).is_err(),
+        }
+    }
+
+    /// What was not read here, because it broke off or could not be decoded, is read by the biller later.
+    fn end(&mut self, ending: Ending) {
+        if ending == Ending::Complete && !self.blind {
+            self.reader.finish();
+        }
+        self.meter.end(ending);
+    }
+}

@@ -1,0 +1,38 @@
+//! Where a batch says that its results are.
+
+use bytes::Bytes;
+use memchr::memmem;
+use serde::Deserialize;
+
+use crate::service::relay::route::BATCHES;
+
+/// A batch whose `results_url` is a path. The SDKs fetch that address as it is, and the upstream's own one would take them
+/// past this service, with a token that is worth nothing there; a path they resolve where they asked. Nothing else of
+/// `body` changes.
+pub(super) fn with_path(body: Bytes) -> Bytes {
+    #[derive(Deserialize)]
+    struct Batch {
+        results_url: Option<String>,
+    }
+    let Ok(Batch { results_url: Some(address) }) = serde_json::from_slice(&body) else { return body };
+    let Some(at) = address.find(BATCHES).filter(|at| *at > 0) else { return body };
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    let (whole, path) = (text(&address), text(&address[at..]));
+    let Some(at) = memmem::find(&body, whole.as_bytes()) else { return body };
+    [&body[..at], path.as_bytes(), &body[at + whole.len()..]].concat().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_address_of_the_results_becomes_a_path() {
+        let upstream = r#"{ "id":"b", "results_url": "https://a.example/x/v1/messages/batches/b/results","n" : 1e2}"#;
+        let expected = r#"{ "id":"b", "results_url": "/v1/messages/batches/b/results","n" : 1e2}"#;
+        assert_eq!(with_path(upstream.into()), expected);
+        for other in [r#"{"results_url":null}"#, "{}", "", r#"{"results_url":"https://a.example/b"}"#, expected] {
+            assert_eq!(with_path(other.into()), other);
+        }
+    }
+}

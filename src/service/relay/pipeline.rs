@@ -1,0 +1,350 @@
+//! A `/v1` request from its head to its relayed answer, in this order: credential, size, body and model, key swap,
+//! upstream, relay with the meter on it.
+
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
+use http::{HeaderMap, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use crate::service::base::trace_context::Tracer;
+use crate::service::govern::breaker::Outcome;
+use crate::service::govern::revocation::{OpenRequests, revoked};
+use crate::service::http::listen::Listen;
+use crate::service::meter::prices::Prices;
+use crate::service::meter::usage::{Ended, Meter, Recording, UsageSink};
+use crate::service::relay::batches::{FileInspector, Objects, ResultsReader, Visit};
+use crate::service::relay::budget_gate::{AskInspector, BudgetGate, SharedAsk};
+use crate::service::relay::gates::Gates;
+use crate::service::relay::key_swap::UpstreamConfig;
+use crate::service::relay::key_swap::{KeySwap, problem};
+use crate::service::relay::model::{AskedModel, ModelInspector};
+use crate::service::relay::route::RelayRoute;
+use crate::service::relay::stake::Stake;
+use crate::service::token::cache::Admitted;
+use crate::service::token::verify::{Auth, Caller};
+use crate::transport::connect::Connector;
+use crate::transport::headers::{is_media_type, strip_upstream_response};
+use crate::transport::hold::{Both, Budget, Held, HoldError, HoldLimits, Inspector};
+use crate::transport::problem::Problem;
+use crate::transport::recall::Recall;
+use crate::transport::relay::{Ending, Relay, Tap};
+use crate::transport::reply::Reply;
+use crate::transport::request_id::RequestId;
+use crate::transport::shutdown::Shutdown;
+use crate::transport::upstream::{Upstream, UpstreamBody, UpstreamError};
+use crate::wire::names::REQUEST_ID_HEADER;
+use crate::wire::{ErrorBody, ErrorCode};
+
+/// What every worker shares.
+pub(crate) struct Pipeline {
+    auth: Arc<Auth>,
+    gates: Arc<Gates>,
+    prices: Arc<ArcSwap<Prices>>,
+    swap: KeySwap,
+    usage: Arc<dyn UsageSink>,
+    tracer: Option<Tracer>,
+    /// None when batches and files are not offered.
+    objects: Option<Objects>,
+    /// How bodies are taken.
+    pub hold: HoldLimits,
+    first_byte: Duration,
+    silence: Duration,
+}
+
+/// What one worker has for itself.
+pub(crate) struct Worker {
+    /// Its connections to the upstream.
+    pub upstream: Upstream,
+    /// The tokens it has verified.
+    pub admitted: Admitted<Arc<Caller>>,
+    /// The requests it has open.
+    pub open: OpenRequests,
+    /// When it has to end.
+    pub shutdown: Shutdown,
+}
+
+impl Worker {
+    /// Nothing is connected and nobody admitted yet.
+    pub(crate) fn new(connector: Connector, open: OpenRequests, shutdown: Shutdown) -> Self {
+        Self { upstream: Upstream::new(connector), admitted: Admitted::default(), open, shutdown }
+    }
+}
+
+/// A request and what is known of it before it is admitted.
+pub(crate) struct Arrival {
+    /// Its head and its body, of which nothing is read yet.
+    pub request: Request<Incoming>,
+    /// Where it comes from.
+    pub client: IpAddr,
+    /// Where it goes.
+    pub route: RelayRoute,
+    /// Its name.
+    pub id: RequestId,
+    /// When its head was here.
+    pub at: Instant,
+}
+
+impl Pipeline {
+    /// Puts the stages together.
+    #[must_use]
+    pub(crate) fn new(
+        auth: Arc<Auth>,
+        (gates, prices): (Arc<Gates>, Arc<ArcSwap<Prices>>),
+        usage: Arc<dyn UsageSink>,
+        objects: Option<Objects>,
+        listen: &Listen,
+        upstream: &UpstreamConfig,
+    ) -> Self {
+        let hold = HoldLimits {
+            keep: HOLD_BODY,
+            max: listen.max_payload,
+            silence: listen.request_timeout,
+            budget: Budget::new(HOLD_TOTAL),
+        };
+        Self {
+            auth,
+            gates,
+            prices,
+            swap: KeySwap::new(upstream),
+            usage,
+            tracer: None,
+            objects,
+            hold,
+            first_byte: upstream.first_byte_timeout,
+            silence: upstream.idle_timeout,
+        }
+    }
+
+    /// Traces requests, if there is a `tracer`.
+    #[must_use]
+    pub(crate) fn traced(mut self, tracer: Option<Tracer>) -> Self {
+        self.tracer = tracer;
+        self
+    }
+
+    /// Whether nobody is served, because nobody can tell who is revoked.
+    #[must_use]
+    pub(crate) fn is_stale(&self) -> bool {
+        self.gates.standing.revocations.is_too_stale()
+    }
+
+    /// How much may be spent.
+    #[must_use]
+    pub(crate) fn budgets(&self) -> &BudgetGate {
+        &self.gates.budgets
+    }
+
+    /// Whether batches and files are offered.
+    #[must_use]
+    pub(crate) fn offers_objects(&self) -> bool {
+        self.objects.is_some()
+    }
+
+    /// Serves one request with what `worker` has.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with. Once the request is on its way up, a usage record is left in every case.
+    pub(crate) async fn serve(&self, arrival: Arrival, worker: &Worker) -> Result<Response<Reply>, Problem> {
+        let signed = self.auth.admit(arrival.request.headers(), &worker.admitted)?;
+        let seen = self.gates.leaks.look(&signed, arrival.client, arrival.request.headers());
+        let (caller, permit) = self.gates.enter(Arc::clone(&signed), arrival.route.is_charged(), seen).await?;
+        let mut stake = Stake::new(worker.open.open(Arc::clone(&signed), Arc::clone(&caller)), permit);
+        let recall = stake.recall();
+        // Who was revoked between the door and this list would be missed by the recall.
+        self.gates.standing.revocations.judge(signed.claims())?;
+        self.gates.standing.revocations.judge(caller.claims())?;
+        let (mut parts, body) = arrival.request.into_parts();
+        if let RelayRoute::Object(route) = arrival.route {
+            let objects = self.objects.as_ref().ok_or_else(not_offered)?;
+            let visit = Visit { route, parts, body, id: arrival.id, at: arrival.at, caller, stake, worker };
+            // Boxed, because it is rare and large, and would make the future of every request as large.
+            return Box::pin(objects.serve(visit, self)).await;
+        }
+        let asked = AskedModel::default();
+        let ask = self.gates.budgets.watch(&caller, arrival.route);
+        let inspector = self.inspector(arrival.route, &caller, &parts.headers, (&asked, ask.as_ref()))?;
+        let body = recall.unless(pin!(Held::take(body, &self.hold, inspector))).await.ok_or_else(revoked)??;
+        if let Some(ask) = ask {
+            stake = self.gates.budgets.secure(stake, &caller, asked.get().map(AsRef::as_ref), &ask)?;
+        }
+        if arrival.route.names_model() {
+            stake = match self.gates.pass(&caller, asked.get().map(AsRef::as_ref)) {
+                Ok(passage) => stake.passing(passage),
+                Err(problem) => {
+                    // It was told to come back, and cost nobody anything.
+                    stake.take_back();
+                    return Err(problem);
+                }
+            };
+        }
+        let sink = Arc::clone(&self.usage);
+        let recording = Recording::open(&arrival.id, &caller, arrival.route.name(), asked, sink, arrival.at);
+        let trace = self.tracer.and_then(|tracer| tracer.trace(&mut parts.headers));
+        let mut recording = recording.staking(stake).priced(self.prices.load_full()).traced(trace);
+        let upload = body.upload();
+        let request = self.swap.outbound(parts, body, &worker.upstream);
+        match recall.unless(pin!(worker.upstream.send(request, self.first_byte))).await {
+            Some(Ok(response)) => {
+                let exchange = Exchange { route: arrival.route, id: &arrival.id, recording, recall, results: None };
+                self.answer(response, exchange, worker.shutdown.clone())
+            }
+            // Nobody is there any more to be told.
+            Some(Err(UpstreamError::Body(HoldError::Broken))) => {
+                recording.finish(Ended::Cancelled);
+                Err(HoldError::Broken.into())
+            }
+            Some(Err(error)) => {
+                let is_unfinished = upload.is_some_and(|upload| upload.passed().is_some());
+                if is_unfinished && matches!(error, UpstreamError::Dropped(_)) {
+                    // An upstream that does not wait for the rest of a request is none that fails.
+                    recording.upstream_did(Outcome::Cancelled);
+                }
+                Err(failed(recording, Ended::Error, problem(&error)))
+            }
+            None => Err(failed(recording, Ended::Revoked, revoked())),
+        }
+    }
+
+    /// Relays an answer of the upstream.
+    ///
+    /// # Errors
+    /// The [`Problem`] to answer with instead.
+    pub(crate) fn answer(
+        &self,
+        response: Response<UpstreamBody>,
+        exchange: Exchange<'_>,
+        shutdown: Shutdown,
+    ) -> Result<Response<Reply>, Problem> {
+        let Exchange { route, id, mut recording, recall, results } = exchange;
+        let (mut parts, body) = response.into_parts();
+        self.swap.strip_key(&mut parts);
+        let upstream_id = parts.headers.get(REQUEST_ID_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
+        if matches!(parts.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(refused_key(parts.status, upstream_id, recording));
+        }
+        recording.answered(parts.status.as_u16(), upstream_id);
+        strip_upstream_response(&mut parts.headers);
+        parts.headers.entry(REQUEST_ID_HEADER).or_insert_with(|| id.header());
+        let is_stream = is_plain_event_stream(&parts.headers);
+        let meter = Meter::new(recording, parts.status.as_u16(), &parts.headers, route.is_metered());
+        let tap: Box<dyn Tap> = match results.filter(|_| parts.status == StatusCode::OK) {
+            Some(results) => Box::new(results.watching(meter, &parts.headers)),
+            None => Box::new(meter),
+        };
+        let mut relay = Relay::new(body, self.silence, shutdown).recalled_by(recall).tapped(tap);
+        if is_stream {
+            parts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+            if !parts.headers.contains_key(CONTENT_LENGTH) {
+                relay = relay.with_last_words(last_words);
+            }
+        }
+        Ok(Response::from_parts(parts, Reply::Relayed(Box::new(relay))))
+    }
+
+    /// Watches the model and the files that a request's body names, if the route has such a body, and what it asks for that
+    /// costs something, if somebody wants to know.
+    fn inspector(
+        &self,
+        route: RelayRoute,
+        caller: &Caller,
+        headers: &HeaderMap,
+        (asked, ask): (&AskedModel, Option<&SharedAsk>),
+    ) -> Result<Option<Box<dyn Inspector>>, Problem> {
+        if !route.names_model() {
+            return Ok(None);
+        }
+        readable(headers)?;
+        let models = ModelInspector::new(caller.models().clone(), Arc::clone(asked)).priced(ask.is_some());
+        let files =
+            self.objects.as_ref().map_or_else(FileInspector::for_nobody, |objects| objects.files_of(caller.device()));
+        let both = Both::new(models, files);
+        let all: Box<dyn Inspector> = match ask {
+            Some(ask) => Box::new(Both::new(both, AskInspector::new(Arc::clone(ask)))),
+            None => Box::new(both),
+        };
+        Ok(Some(all))
+    }
+}
+
+/// A request on its way.
+pub(crate) struct Exchange<'a> {
+    /// Where it went.
+    pub route: RelayRoute,
+    /// Its name.
+    pub id: &'a RequestId,
+    /// Its record.
+    pub recording: Recording,
+    /// Ends it.
+    pub recall: Recall,
+    /// Reads the results of a batch, if the answer has some that are not on record.
+    pub results: Option<ResultsReader>,
+}
+
+/// The router lets nobody through who asks for it; nothing must depend on that.
+fn not_offered() -> Problem {
+    Problem::new(ErrorCode::RouteUnknown, "Batches and files are not offered through this service")
+}
+
+/// Finishes the record of a request that has no response from the upstream.
+pub(crate) fn failed(mut recording: Recording, ended: Ended, problem: Problem) -> Problem {
+    recording.fill(|record| record.status = Some(problem.code.answer().0));
+    recording.finish(ended);
+    problem
+}
+
+/// Whether a body can be looked into. What a decoder of ours and the upstream's make of the same bytes may differ.
+///
+/// # Errors
+/// [`ErrorCode::EncodingUnsupported`]
+pub(crate) fn readable(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.get_all(CONTENT_ENCODING).iter().all(|encoding| encoding == "identity") {
+        return Ok(());
+    }
+    let message = "The body must not be compressed: the service has to see which model and which files it names";
+    Err(Problem::new(ErrorCode::EncodingUnsupported, message))
+}
+
+/// The upstream refused the service's own key. A 401 would make clients throw away a good token.
+pub(crate) fn refused_key(status: StatusCode, upstream_id: Option<String>, mut recording: Recording) -> Problem {
+    tracing::error!(
+        status = status.as_u16(),
+        upstream_request_id = upstream_id,
+        "The upstream refused the service's key"
+    );
+    let problem = Problem::new(ErrorCode::UpstreamCredential, "The service's own access to the upstream was refused");
+    recording.answered(problem.code.answer().0, upstream_id);
+    // It is the key that is at fault, not the upstream.
+    recording.upstream_did(Outcome::Answered(status));
+    recording.finish(Ended::Error);
+    problem
+}
+
+fn is_plain_event_stream(headers: &HeaderMap) -> bool {
+    is_media_type(headers, "text/event-stream") && !headers.contains_key(CONTENT_ENCODING)
+}
+
+/// The last event of a stream that the service had to end.
+fn last_words(ending: Ending) -> Bytes {
+    let (code, message) = match ending {
+        Ending::ShutDown => (ErrorCode::ShuttingDown, "The service is shutting down"),
+        Ending::Recalled => (ErrorCode::TokenRevoked, "This device's access has been revoked"),
+        _ => (ErrorCode::UpstreamTimeout, "The upstream stopped sending"),
+    };
+    let body = serde_json::to_string(&ErrorBody::new(code, message, None)).expect("an error body is plain JSON");
+    format!("event: error\ndata: {body}\n\n").into()
+}
+
+const ACCEL_BUFFERING: http::HeaderName = http::HeaderName::from_static("x-accel-buffering");
+
+/// Bodies up to this size are looked at whole before anything is sent. A typical Claude Code request has 76 kB.
+const HOLD_BODY: usize = 1 << 20;
+
+/// Over all requests of the service.
+const HOLD_TOTAL: usize = 256 << 20;

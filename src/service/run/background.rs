@@ -1,0 +1,209 @@
+//! The thread beside the workers: the database, the admin listener, what keeps requests' copies up to date, what tells
+//! budgets what was spent, what deletes old records and what looks after batches. Only those who ask for a token, requests
+//! about batches and files, and those that name a file, wait for it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::secret::Secret;
+use crate::service::admin::api::AdminConfig;
+use crate::service::admin::api::{self, Desk, Responder};
+use crate::service::enrol::db_requests::Enquiries;
+use crate::service::govern::access::Standing;
+use crate::service::govern::budgets::Budgets;
+use crate::service::govern::limits::{InstanceSettings, Limiter};
+use crate::service::relay::batches::Biller;
+use crate::service::run::start_error::StartError;
+use crate::service::store::database::DatabaseUrl;
+use crate::service::store::database::{Database, UsageWriter, WriterSettings};
+use crate::service::store::policy_sync::Sync;
+use crate::service::store::retention::Retention;
+use crate::service::store::retention::RetentionConfig;
+use crate::service::store::spent_loader::Spending;
+use crate::transport::shutdown::Shutdown;
+
+/// What is kept, and what instances share.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    /// `DATABASE_URL`.
+    pub database: DatabaseUrl,
+    /// `REDIS_URL`; it may hold a password.
+    pub redis: Option<Secret>,
+    /// For how long.
+    pub retention: RetentionConfig,
+}
+
+/// The thread with everything open, not yet serving.
+pub(crate) struct Control {
+    thread: JoinHandle<()>,
+    begin: oneshot::Sender<Beginning>,
+    /// What it has opened.
+    pub opened: Opened,
+}
+
+/// What the thread has opened.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    /// The address of the admin listener.
+    pub address: SocketAddr,
+    /// What is kept.
+    pub database: Database,
+    /// How workers ask it.
+    pub enquiries: Enquiries,
+    /// Keeps the copies up to date; they are when this exists.
+    pub sync: Arc<Sync>,
+    /// Tells budgets what was spent; they know when this exists.
+    pub spending: Arc<Spending>,
+    /// Deletes what is too old.
+    pub retention: Arc<Retention>,
+    /// Writes usage records.
+    pub usage: Arc<UsageWriter>,
+    /// Decides how much a device may do.
+    pub limiter: Limiter,
+}
+
+/// The serving thread.
+pub(crate) struct RunningControl {
+    thread: JoinHandle<()>,
+    end: oneshot::Sender<()>,
+    usage: Arc<UsageWriter>,
+}
+
+/// What the thread begins to serve with.
+struct Beginning {
+    desk: Desk,
+    biller: Option<Arc<Biller>>,
+    responder: Responder,
+    shutdown: Shutdown,
+    end: oneshot::Receiver<()>,
+}
+
+/// What the thread opens.
+struct Plan {
+    stores: Stores,
+    admin: AdminConfig,
+    standing: Standing,
+    budgets: Budgets,
+    clock: Arc<dyn Clock>,
+}
+
+impl Control {
+    /// Opens the database, reads what requests are judged by and binds the admin listener.
+    ///
+    /// # Errors
+    /// [`StartError`]: without knowing who is revoked nobody is served.
+    pub(crate) fn open(
+        stores: &Stores,
+        admin: &AdminConfig,
+        (standing, budgets): (Standing, Budgets),
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
+        let plan = Plan { stores: stores.clone(), admin: admin.clone(), standing, budgets, clock: Arc::clone(clock) };
+        let (report, reported) = mpsc::channel();
+        let (begin, beginning) = oneshot::channel();
+        let run = move || {
+            runtime.block_on(async move {
+                match plan.open().await {
+                    Ok((opened, listener)) => {
+                        let token = plan.admin.token;
+                        // Whoever asked for it waits for this.
+                        let _ = report.send(Ok(opened.clone()));
+                        serve(opened, listener, token, beginning).await;
+                    }
+                    Err(error) => drop(report.send(Err(error))),
+                }
+            });
+        };
+        let thread = std::thread::Builder::new().name("control".into()).spawn(run).map_err(StartError::Worker)?;
+        let ended = |_| StartError::Worker(io::Error::other("the control thread has ended"));
+        let opened = reported.recv().map_err(ended)??;
+        Ok(Self { thread, begin, opened })
+    }
+
+    /// Begins to serve; the admin listener ends with `shutdown`.
+    pub(crate) fn start(
+        self,
+        desk: Desk,
+        (biller, responder): (Option<Arc<Biller>>, Responder),
+        shutdown: Shutdown,
+    ) -> RunningControl {
+        let (end, ended) = oneshot::channel();
+        // A thread that has ended by itself is found when it is joined.
+        let _ = self.begin.send(Beginning { desk, biller, responder, shutdown, end: ended });
+        RunningControl { thread: self.thread, end, usage: self.opened.usage }
+    }
+}
+
+impl Plan {
+    async fn open(&self) -> Result<(Opened, TcpListener), StartError> {
+        let database = Database::open(&self.stores.database).await?;
+        let enquiries = Enquiries::open(&database)?;
+        let (standing, budgets, clock) = (self.standing.clone(), self.budgets.clone(), Arc::clone(&self.clock));
+        let sync = Arc::new(Sync::new(database.clone(), standing, budgets.clone(), Arc::clone(&clock)));
+        sync.catch_up().await?;
+        let spending = Arc::new(Spending::new(database.clone(), budgets, clock));
+        spending.catch_up().await?;
+        let retention = Retention::new(database.clone(), self.stores.retention, Arc::clone(&self.clock));
+        let settings = WriterSettings::beside(&self.stores.database);
+        let usage = Arc::new(UsageWriter::start(&database, settings, Arc::clone(&self.clock))?);
+        let unbound = |source| StartError::Bind { address: self.admin.address, source };
+        let listener = TcpListener::bind(self.admin.address).await.map_err(unbound)?;
+        let address = listener.local_addr().map_err(unbound)?;
+        let limiter = match &self.stores.redis {
+            Some(url) => Limiter::with_redis(url, InstanceSettings::default()).await?,
+            None => Limiter::local(),
+        };
+        let retention = Arc::new(retention);
+        Ok((Opened { address, database, enquiries, sync, spending, retention, usage, limiter }, listener))
+    }
+}
+
+async fn serve(opened: Opened, listener: TcpListener, token: Option<Secret>, beginning: oneshot::Receiver<Beginning>) {
+    if let Ok(Beginning { desk, biller, responder, shutdown, end }) = beginning.await {
+        tokio::spawn(api::serve(listener, token, desk, shutdown));
+        tokio::select! {
+            () = opened.sync.run() => {}
+            () = opened.spending.run() => {}
+            () = opened.retention.run() => {}
+            () = look_after_batches(biller) => {}
+            () = responder.run() => {}
+            _ = end => {}
+        }
+    }
+    opened.usage.close(WRITE_LIMIT);
+    opened.enquiries.close().await;
+    opened.database.close().await;
+}
+
+async fn look_after_batches(biller: Option<Arc<Biller>>) {
+    match biller {
+        Some(biller) => biller.run().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl RunningControl {
+    /// Writes what is still to be written and ends. Called when no request is open any more.
+    pub(crate) fn end(self) {
+        let left = self.usage.close(WRITE_LIMIT);
+        if left.waiting > 0 {
+            tracing::error!(waiting = left.waiting, "Usage records could not be written in time");
+        }
+        // It may have ended by itself.
+        let _ = self.end.send(());
+        if self.thread.join().is_err() {
+            tracing::error!("The control thread panicked");
+        }
+    }
+}
+
+/// How long the end waits for the database. What it does not take is spilled to a file.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);

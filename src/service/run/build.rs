@@ -1,0 +1,259 @@
+//! Builds the service: every part once, each given what it works with.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::clock::Clock;
+use crate::service::admin::api::{Desk, Responder};
+use crate::service::base::trace_context::Tracer;
+use crate::service::base::watched_file::Follower;
+use crate::service::config::{self, Config};
+use crate::service::enrol::device_keys::DeviceKeyPolicy;
+use crate::service::enrol::device_keys::DeviceKeys;
+use crate::service::enrol::issuer::BootstrapMode;
+use crate::service::enrol::issuer::Issuer;
+use crate::service::enrol::signing_file;
+use crate::service::govern::access::Standing;
+use crate::service::govern::breaker::{self, Breaker};
+use crate::service::govern::budgets::Budgets;
+use crate::service::govern::leak::Leaks;
+use crate::service::govern::limits::Limiter;
+use crate::service::govern::overrides::DeviceRules;
+use crate::service::govern::revocation::Revocations;
+use crate::service::http::client_address::TrustedProxies;
+use crate::service::http::handler::Parts;
+use crate::service::http::protocol::{self, Described};
+use crate::service::http::tls;
+use crate::service::meter::prices::Prices;
+use crate::service::meter::usage::{UsageSink, UsageSinks};
+use crate::service::relay::batches::BatchesAndFiles;
+use crate::service::relay::batches::{Ledger, Objects, Takers};
+use crate::service::relay::budget_gate::BudgetGate;
+use crate::service::relay::gates::Gates;
+use crate::service::relay::key_swap;
+use crate::service::relay::key_swap::UpstreamConfig;
+use crate::service::relay::pipeline::Pipeline;
+use crate::service::run::background::{Control, Opened};
+use crate::service::run::config_reload::ConfigReload;
+use crate::service::run::reload::Live;
+use crate::service::run::service::Ports;
+use crate::service::run::service::Service;
+use crate::service::run::start_error::StartError;
+use crate::service::store::database::UsageWriter;
+use crate::service::telemetry::metrics::Metrics;
+use crate::service::telemetry::otlp::OtlpConfig;
+use crate::service::telemetry::otlp::{Otlp, OtlpSettings};
+use crate::service::token::keyring::SigningSecret;
+use crate::service::token::keyring::{self, KeyList, KeyRing};
+use crate::service::token::verify::Auth;
+use crate::transport::connect::Connector;
+use crate::transport::cors::Cors;
+use crate::transport::origin::Origin;
+
+impl Service {
+    /// Builds the service and binds its port.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub fn build(config: Config, ports: Ports) -> Result<Self, StartError> {
+        let settings = Arc::new(ArcSwap::from_pointee(config::shown(&config)));
+        let protocol = protocol::describe(&Described {
+            listen: &config.listen,
+            has_tls: config.tls.is_some(),
+            tokens: &config.tokens,
+            terms: &config.terms,
+            enrolment: &config.enrolment,
+            batches_and_files: &config.batches_and_files,
+        });
+        let standing = standing(&config);
+        let prices = Arc::new(ArcSwap::from_pointee(config.prices.table));
+        let (keys, key_follower) = signing_keys(config.signing)?;
+        let (tls, certificate_follower) = config.tls.map(|tls| tls::follow(tls, Arc::clone(&ports.clock))).unzip();
+        let token_life = config.tokens.lifetime;
+        let budgets = Budgets::new(config.budgets);
+        let control = Control::open(&config.stores, &config.admin, (standing.clone(), budgets.clone()), &ports.clock)?;
+        let opened = &control.opened;
+        let (leaks, suspicions) = Leaks::start(&config.leaks, Arc::clone(&ports.clock), opened.limiter.exchange());
+        let can_enrol = config.enrolment.mode != BootstrapMode::Closed;
+        let metrics = Arc::new(Metrics::default());
+        let gate =
+            BudgetGate::new(budgets.clone(), Arc::clone(&prices), Arc::clone(&metrics), Arc::clone(&ports.clock));
+        let gates = gates(&standing, &leaks, &opened.limiter, gate);
+        let otlp = telemetry(config.otlp.as_ref(), &config.upstream.origin, &ports.clock)?;
+        let takers = takers(ports.usage, &metrics, otlp.as_ref(), &opened.usage);
+        let usage = Arc::clone(&takers.all);
+        let connector = key_swap::connector(&config.upstream)?;
+        let offer = config.batches_and_files;
+        let way = (&config.upstream, connector.clone());
+        let objects = objects(offer, opened, way, takers, &prices, &ports.clock);
+        let biller = objects.as_ref().map(Objects::biller);
+        let auth = Arc::new(Auth::new(Arc::clone(&keys), Arc::clone(&ports.clock), config.tokens.clone()));
+        let pipeline = Pipeline::new(
+            Arc::clone(&auth),
+            (Arc::clone(&gates), Arc::clone(&prices)),
+            usage,
+            objects,
+            &config.listen,
+            &config.upstream,
+        )
+        .traced(config.otlp.map(|to| Tracer::new(to.share)));
+        let device_keys = device_keys(config.enrolment.keys, &keys, opened, &ports.clock, &metrics);
+        let issuer = Arc::new(Issuer::new(
+            Arc::clone(&keys),
+            Arc::clone(&ports.clock),
+            config.tokens,
+            config.terms,
+            (config.enrolment, device_keys),
+            standing.clone(),
+        ));
+        let live = Live {
+            rules: Arc::clone(&standing.rules),
+            budgets: budgets.clone(),
+            issuer: Arc::clone(&issuer),
+            prices,
+            settings: Arc::clone(&settings),
+            metrics: Arc::clone(&metrics),
+        };
+        let config_reload = ConfigReload::new(config.sources, config.prices.file, live);
+        let desk = Desk {
+            database: opened.database.clone(),
+            budgets,
+            gates,
+            keys: Arc::clone(&keys),
+            tls,
+            usage: Arc::clone(&opened.usage),
+            sync: Arc::clone(&opened.sync),
+            standing,
+            auth: Arc::clone(&auth),
+            issuer: Arc::clone(&issuer),
+            metrics: Arc::clone(&metrics),
+            otlp: otlp.clone(),
+            settings,
+            clock: ports.clock,
+            token_life,
+        };
+        let responder = Responder::new(Arc::clone(&leaks), suspicions, desk.clone(), can_enrol);
+        Ok(Self {
+            parts: Arc::new(Parts {
+                pipeline,
+                auth,
+                issuer,
+                leaks,
+                metrics,
+                reports: ports.reports,
+                proxies: TrustedProxies::new(config.trusted_proxies),
+                cors: Cors::new(config.cors),
+                protocol: protocol.to_string().into(),
+                body_timeout: config.listen.request_timeout,
+            }),
+            listener: bind(config.listen.address)?,
+            listen: config.listen,
+            connector,
+            control,
+            desk,
+            keys,
+            followers: key_follower.into_iter().chain(certificate_follower).collect(),
+            config_reload,
+            otlp,
+            biller,
+            responder,
+        })
+    }
+}
+
+/// How devices stand, before anything is known.
+fn standing(config: &Config) -> Standing {
+    let rules = Arc::new(DeviceRules::new(config.limits));
+    Standing { rules, revocations: Arc::new(Revocations::new(config.admin.max_staleness)) }
+}
+
+/// Whose ids are whose, if they are anybody's.
+fn device_keys(
+    policy: DeviceKeyPolicy,
+    keys: &Arc<KeyRing>,
+    opened: &Opened,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> Option<DeviceKeys> {
+    DeviceKeys::of(policy, Arc::clone(keys), opened.enquiries.clone(), Arc::clone(clock), Arc::clone(metrics))
+}
+
+/// What requests have to pass.
+fn gates(standing: &Standing, leaks: &Arc<Leaks>, limiter: &Limiter, budgets: BudgetGate) -> Arc<Gates> {
+    Arc::new(Gates {
+        standing: standing.clone(),
+        leaks: Arc::clone(leaks),
+        limiter: limiter.clone(),
+        budgets,
+        breaker: Breaker::new(breaker::Settings::default()),
+    })
+}
+
+/// Batches and files, if they are offered.
+fn objects(
+    offer: BatchesAndFiles,
+    opened: &Opened,
+    way: (&UpstreamConfig, Connector),
+    takers: Takers,
+    prices: &Arc<ArcSwap<Prices>>,
+    clock: &Arc<dyn Clock>,
+) -> Option<Objects> {
+    let ledger = Ledger::new(opened.enquiries.clone());
+    offer.offered.then(|| Objects::new(offer, ledger, way, takers, Arc::clone(prices), Arc::clone(clock)))
+}
+
+/// Who takes usage records.
+fn takers(
+    log: Arc<dyn UsageSink>,
+    metrics: &Arc<Metrics>,
+    otlp: Option<&Arc<Otlp>>,
+    database: &Arc<UsageWriter>,
+) -> Takers {
+    let beside: Vec<Arc<dyn UsageSink>> =
+        [log, Arc::clone(metrics) as _].into_iter().chain(otlp.map(|otlp| Arc::clone(otlp) as _)).collect();
+    let all = beside.iter().cloned().chain([Arc::clone(database) as _]).collect();
+    Takers { all: Arc::new(UsageSinks::new(all)), beside: Arc::new(UsageSinks::new(beside)) }
+}
+
+/// What sends traces and metrics, if there is a collector.
+fn telemetry(
+    to: Option<&OtlpConfig>,
+    upstream: &Origin,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Arc<Otlp>>, StartError> {
+    let start = |to| Otlp::start(to, upstream, OtlpSettings::default(), Arc::clone(clock)).map(Arc::new);
+    Ok(to.map(start).transpose()?)
+}
+
+/// The ring of the configured keys, and what keeps it up to date if they are in a file that may change.
+fn signing_keys(signing: SigningSecret) -> Result<(Arc<KeyRing>, Option<Follower>), StartError> {
+    Ok(match signing {
+        SigningSecret::Given(list) => (Arc::new(KeyRing::new(&list)), None),
+        SigningSecret::KeptIn(path) => {
+            let secret = signing_file::load_or_create(&path)?;
+            (Arc::new(KeyRing::new(&KeyList::of_one(secret))), None)
+        }
+        SigningSecret::Followed(file) => {
+            let keys = Arc::new(KeyRing::new(&file.keys));
+            (Arc::clone(&keys), Some(keyring::follower(file, keys)))
+        }
+    })
+}
+
+fn bind(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
+    let bound = || -> io::Result<std::net::TcpListener> {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+        #[cfg(unix)] // elsewhere the option lets a stranger take the port over
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    bound().map_err(|source| StartError::Bind { address, source })
+}
+
+const BACKLOG: i32 = 1024;

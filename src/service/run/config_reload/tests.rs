@@ -1,0 +1,254 @@
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::service::config;
+use crate::service::enrol::issuer::Issuer;
+use crate::service::govern::access::Standing;
+use crate::service::govern::budgets::{Budgets, Subject};
+use crate::service::govern::overrides::DeviceRules;
+use crate::service::govern::revocation::Revocations;
+use crate::service::meter::usage::Tokens;
+use crate::service::telemetry::metrics::Metrics;
+use crate::service::token::keyring::{KeyList, KeyRing};
+use crate::wire::DeviceId;
+
+/// Makes a file unusable.
+type Spoil = fn(&Path);
+
+/// A followed configuration, in a folder of its own, with time that passes when nothing else happens.
+struct Followed {
+    folder: tempfile::TempDir,
+    live: Live,
+    signal: UnboundedSender<()>,
+}
+
+impl Followed {
+    /// The file says `text`, in which `@` is the folder; flags say `given` besides.
+    fn start(text: &str, given: Flags) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("valetkey.toml");
+        fs::write(&path, text.replace('@', &folder.path().display().to_string())).unwrap();
+        let flags = Flags {
+            config_file: Some(path.display().to_string()),
+            anthropic_api_key: Some("sk-ant-canary".into()),
+            ..given
+        };
+        let config = Config::read(&flags).unwrap();
+        let live = live(&config);
+        let copy = Live {
+            rules: Arc::clone(&live.rules),
+            budgets: live.budgets.clone(),
+            issuer: Arc::clone(&live.issuer),
+            prices: Arc::clone(&live.prices),
+            settings: Arc::clone(&live.settings),
+            metrics: Arc::clone(&live.metrics),
+        };
+        let mut reload = ConfigReload::new(config.sources, config.prices.file, copy).unwrap();
+        let (signal, mut signals) = unbounded_channel();
+        tokio::spawn(async move { reload.follow(async move || signals.recv().await.unwrap_or_default()).await });
+        Self { folder, live, signal }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file and waits for more time than a look takes.
+    async fn write(&self, name: &str, text: &str) {
+        fs::write(self.at(name), text.replace('@', &self.folder.path().display().to_string())).unwrap();
+        later().await;
+    }
+
+    fn requests(&self) -> u32 {
+        self.live.rules.limits(None).requests.map_or(0, std::num::NonZeroU32::get)
+    }
+
+    fn models(&self) -> Vec<String> {
+        let device = DeviceId::parse("device-0001").unwrap();
+        self.live.issuer.mint(device, Duration::from_secs(60)).ok().unwrap().0.models
+    }
+
+    /// What a million tokens of input cost, in dollars.
+    fn price(&self, model: &str) -> u64 {
+        let million = Tokens { input_tokens: 1_000_000, ..Tokens::default() };
+        self.live.prices.load().cost(model, SystemTime::now(), &million).amount.get() / 1_000_000
+    }
+
+    /// How many reloads were taken, and how many refused.
+    fn reloads(&self) -> (u64, u64) {
+        let page = self.live.metrics.page();
+        let count = |outcome: &str| {
+            let name = format!("valetkey_config_reloads_total{{outcome=\"{outcome}\"}} ");
+            page.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.parse().unwrap())
+        };
+        (count("taken"), count("refused"))
+    }
+}
+
+fn live(config: &Config) -> Live {
+    let rules = Arc::new(DeviceRules::new(config.limits));
+    let standing =
+        Standing { rules: Arc::clone(&rules), revocations: Arc::new(Revocations::new(config.admin.max_staleness)) };
+    let issuer = Issuer::new(
+        Arc::new(KeyRing::new(&KeyList::of_one(Secret::new("Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe")))),
+        Arc::new(SystemClock),
+        config.tokens.clone(),
+        config.terms.clone(),
+        (config.enrolment.clone(), None),
+        standing,
+    );
+    Live {
+        rules,
+        budgets: Budgets::new(config.budgets),
+        issuer: Arc::new(issuer),
+        prices: Arc::new(ArcSwap::from_pointee(config.prices.table.clone())),
+        settings: Arc::new(ArcSwap::from_pointee(config::shown(config))),
+        metrics: Arc::new(Metrics::default()),
+    }
+}
+
+async fn later() {
+    tokio::time::sleep(Duration::from_secs(3)).await;
+}
+
+fn priced(model: &str, input: u32) -> String {
+    format!(
+        "[[price]]\nmodels = [\"{model}\"]\ninput = {input}\noutput = 1\ncache_write_5m = 1\ncache_write_1h = 1\n\
+         cache_read = 1\n"
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_file_says_is_in_force_within_seconds() {
+    let followed = Followed::start("rate_limit_max = 5\n", Flags::default());
+    later().await;
+    assert_eq!((followed.requests(), followed.models(), followed.reloads()), (5, vec![], (0, 0)));
+    followed.write("valetkey.toml", "rate_limit_max = 6\nallowed_models = [\"claude-a\"]\n").await;
+    assert_eq!((followed.requests(), followed.models(), followed.reloads()), (6, vec!["claude-a".into()], (1, 0)));
+    let shown = followed.live.settings.load();
+    assert_eq!((&shown["RATE_LIMIT_MAX"], &shown["ALLOWED_MODELS"][0]), (&6.into(), &"claude-a".into()));
+    followed.write("valetkey.toml", "").await;
+    assert_eq!((followed.requests(), followed.models(), followed.reloads()), (100, vec![], (2, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_variable_stays_stronger_than_the_file() {
+    let given = Flags { rate_limit_max: Some("7".into()), ..Flags::default() };
+    let followed = Followed::start("rate_limit_max = 5\n", given);
+    followed.write("valetkey.toml", "rate_limit_max = 6\n").await;
+    assert_eq!((followed.requests(), followed.reloads()), (7, (1, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_a_restart_is_neither_in_force_nor_shown_as_if_it_were() {
+    let followed = Followed::start("workers = 1\n", Flags::default());
+    followed.write("valetkey.toml", "workers = 2\ntokens_per_minute = 9\n").await;
+    let shown = followed.live.settings.load();
+    assert_eq!((&shown["WORKERS"], &shown["TOKENS_PER_MINUTE"]), (&1.into(), &9.into()));
+    assert_eq!(followed.reloads(), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn budgets_follow_the_file_and_what_was_said_of_single_ones_stays() {
+    let followed = Followed::start("device_budget = \"5/day\"\n", Flags::default());
+    let (device, user) = (Subject::Device(DeviceId::parse("device-0001").unwrap()), Subject::User("ada".into()));
+    let words = |subject: &Subject| followed.live.budgets.limits(subject).0.words();
+    assert_eq!((words(&device), words(&user)), (vec!["5/day".to_owned()], vec![]));
+    followed.live.budgets.limit(&user, Some(followed.live.budgets.limits(&device).0));
+    followed.write("valetkey.toml", "device_budget = [\"20/week\", \"6.50/day\"]\nuser_budget = \"1/day\"\n").await;
+    assert_eq!((words(&device), words(&user)), (vec!["6.5/day".into(), "20/week".into()], vec!["5/day".into()]));
+    let shown = followed.live.settings.load();
+    assert_eq!((&shown["DEVICE_BUDGET"][1], &shown["USER_BUDGET"][0]), (&"20/week".into(), &"1/day".into()));
+    followed.write("valetkey.toml", "").await;
+    assert!(words(&device).is_empty(), "no limit");
+}
+
+#[tokio::test(start_paused = true)]
+async fn f26_a_bad_file_changes_nothing_is_counted_once_and_a_good_one_is_taken_again() {
+    let followed = Followed::start("rate_limit_max = 5\n", Flags::default());
+    let path = followed.at("valetkey.toml");
+    let bad: [(&str, Spoil); 6] = [
+        ("no TOML", |path| fs::write(path, "rate_limit_max = = 6").unwrap()),
+        ("an unknown key", |path| fs::write(path, "rate_limit_max = 6\nspeed = 1").unwrap()),
+        ("a bad value", |path| fs::write(path, "rate_limit_max = 6\nport = -1").unwrap()),
+        ("not UTF-8", |path| fs::write(path, [0xff]).unwrap()),
+        ("gone", |path| fs::remove_file(path).unwrap()),
+        ("too long", |path| fs::write(path, vec![b'#'; 2 << 20]).unwrap()),
+    ];
+    for (number, (name, spoil)) in (1..).zip(bad) {
+        spoil(&path);
+        later().await;
+        later().await;
+        assert_eq!((followed.requests(), followed.reloads()), (5, (0, number)), "{name}");
+    }
+    followed.write("valetkey.toml", "rate_limit_max = 6\n").await;
+    assert_eq!((followed.requests(), followed.reloads().0), (6, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f26_a_file_that_is_being_written_is_left_alone_until_it_is_whole() {
+    let followed = Followed::start("rate_limit_max = 5\n", Flags::default());
+    let whole = "# fewer from now on\nrate_limit_max = 40\nworkers = 3\n";
+    // Every part is written within the time that a content has to stay as it is; some of the parts would be good files.
+    for end in 0..whole.len() {
+        fs::write(followed.at("valetkey.toml"), &whole[..end]).unwrap();
+        tokio::time::sleep(SETTLE / 2).await;
+        assert_eq!((followed.requests(), followed.reloads()), (5, (0, 0)));
+    }
+    followed.write("valetkey.toml", whole).await;
+    assert_eq!((followed.requests(), followed.reloads()), (40, (1, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn prices_are_followed_too_and_a_bad_file_leaves_those_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let prices = folder.path().join("prices.toml");
+    fs::write(&prices, priced("claude-opus-5", 50)).unwrap();
+    let given = Flags { prices_file: Some(prices.display().to_string()), ..Flags::default() };
+    let followed = Followed::start("", given);
+    assert_eq!((followed.price("claude-opus-5"), followed.price("claude-opus-5-5")), (50, 4));
+    fs::write(&prices, priced("claude-opus-5", 60)).unwrap();
+    later().await;
+    assert_eq!((followed.price("claude-opus-5"), followed.reloads()), (60, (1, 0)));
+    fs::write(&prices, "[[price]]\nmodels = [\"claude-opus-5\"]\n").unwrap();
+    later().await;
+    assert_eq!((followed.price("claude-opus-5"), followed.reloads()), (60, (1, 1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_price_file_that_a_change_names_is_waited_for_and_then_followed() {
+    let followed = Followed::start("", Flags::default());
+    followed.write("valetkey.toml", "prices_file = \"@/prices.toml\"\n").await;
+    assert_eq!((followed.price("claude-opus-5"), followed.reloads()), (5, (0, 1)));
+    followed.write("prices.toml", &priced("claude-opus-5", 7)).await;
+    assert_eq!((followed.price("claude-opus-5"), followed.reloads()), (7, (1, 1)));
+    followed.write("prices.toml", &priced("claude-opus-5", 8)).await;
+    assert_eq!((followed.price("claude-opus-5"), followed.reloads()), (8, (2, 1)));
+    followed.write("valetkey.toml", "").await;
+    assert_eq!((followed.price("claude-opus-5"), followed.reloads()), (5, (3, 1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_reloads_unchanged_files_too() {
+    let followed = Followed::start("", Flags::default());
+    for expected in 1..=3 {
+        followed.signal.send(()).unwrap();
+        later().await;
+        assert_eq!(followed.reloads(), (expected, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_file_there_is_nothing_to_follow() {
+    let flags = Flags { anthropic_api_key: Some("sk-ant-canary".into()), ..Flags::default() };
+    let config = Config::read(&flags).unwrap();
+    let live = live(&config);
+    assert!(ConfigReload::new(config.sources, config.prices.file, live).is_none());
+}

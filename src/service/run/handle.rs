@@ -1,0 +1,39 @@
+//! The threads of the service, and its end.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::service::base::watched_file::Reloading;
+use crate::service::run::background::RunningControl;
+use crate::service::telemetry::otlp::Otlp;
+
+/// The threads of a running service.
+pub struct Running {
+    pub(crate) workers: Vec<JoinHandle<()>>,
+    pub(crate) reloading: Vec<Reloading>,
+    pub(crate) control: RunningControl,
+    pub(crate) otlp: Option<Arc<Otlp>>,
+}
+
+impl Running {
+    /// Waits until every worker has ended.
+    pub fn join(self) {
+        for worker in self.workers {
+            if worker.join().is_err() {
+                tracing::error!("A worker panicked");
+            }
+        }
+        self.reloading.into_iter().for_each(Reloading::end);
+        self.control.end();
+        if let Some(otlp) = self.otlp {
+            let left = otlp.close(EXPORT_LIMIT);
+            if left.waiting > 0 {
+                tracing::warn!(waiting = left.waiting, "Traces and metrics could not be sent in time");
+            }
+        }
+    }
+}
+
+/// How long the end waits for the OpenTelemetry collector.
+const EXPORT_LIMIT: Duration = Duration::from_secs(5);

@@ -1,0 +1,67 @@
+//! What of the configuration can change while the service runs. Everything else takes a restart.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde_json::Value;
+
+use crate::service::config;
+use crate::service::config::Config;
+use crate::service::enrol::issuer::Issuer;
+use crate::service::govern::budgets::Budgets;
+use crate::service::govern::overrides::DeviceRules;
+use crate::service::meter::prices::Prices;
+use crate::service::telemetry::log;
+use crate::service::telemetry::metrics::Metrics;
+
+/// The parts that take a change.
+pub(crate) struct Live {
+    /// Have the limits of all devices.
+    pub rules: Arc<DeviceRules>,
+    /// Has what may be spent.
+    pub budgets: Budgets,
+    /// Has the models that tokens are for.
+    pub issuer: Arc<Issuer>,
+    /// What tokens cost.
+    pub prices: Arc<ArcSwap<Prices>>,
+    /// The settings in force, as administrators see them.
+    pub settings: Arc<ArcSwap<Value>>,
+    /// Counts changes.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Live {
+    /// Puts into force what can change. Requests that are open go on by what was in force when they began.
+    pub(crate) fn take(&self, new: Config) {
+        let mut shown = Value::clone(&self.settings.load());
+        let mut changed = config::shown(&new);
+        for name in CHANGEABLE {
+            shown[name] = changed[name].take();
+        }
+        self.settings.store(Arc::new(shown));
+        self.rules.set_defaults(new.limits);
+        self.budgets.limit_by_default(new.budgets);
+        self.issuer.set_terms(new.terms);
+        self.prices.store(Arc::new(new.prices.table));
+        log::set_level(new.log.level);
+    }
+}
+
+/// Whether a change of this variable takes effect without a restart.
+pub(crate) fn is_changeable(variable: &str) -> bool {
+    CHANGEABLE.contains(&variable)
+}
+
+const CHANGEABLE: [&str; 11] = [
+    "ALLOWED_MODELS",
+    "CONCURRENT_REQUESTS",
+    "DEVICE_BUDGET",
+    "LOG_LEVEL",
+    "ORG_BUDGET",
+    "PRICES_FILE",
+    "PROXY_BASE_URL",
+    "RATE_LIMIT_MAX",
+    "RATE_LIMIT_WINDOW",
+    "TOKENS_PER_MINUTE",
+    "USER_BUDGET",
+];

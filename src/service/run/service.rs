@@ -1,0 +1,131 @@
+//! The service: built by [`build`](super::build), bound, and then started.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::service::admin::api::{Desk, Responder};
+use crate::service::base::watched_file::Follower;
+use crate::service::http::handler::{Endpoint, Parts};
+use crate::service::http::listen::Listen;
+use crate::service::meter::usage::UsageSink;
+use crate::service::relay::batches::Biller;
+use crate::service::relay::pipeline::Worker;
+use crate::service::run::background::Control;
+use crate::service::run::config_reload::ConfigReload;
+use crate::service::run::handle::Running;
+use crate::service::run::start_error::StartError;
+use crate::service::telemetry::error_reports::ErrorReports;
+use crate::service::telemetry::otlp::Otlp;
+use crate::service::token::keyring::KeyRing;
+use crate::transport::connect::Connector;
+use crate::transport::serve::ServeLimits;
+use crate::transport::shutdown::Shutdown;
+
+/// What the service uses of the world; tests pass their own.
+pub struct Ports {
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// Where usage records go.
+    pub usage: Arc<dyn UsageSink>,
+    /// Where faults of the service's own are reported, if anywhere.
+    pub reports: Option<Arc<ErrorReports>>,
+}
+
+/// A service that is bound and not yet serving.
+pub struct Service {
+    pub(super) listener: std::net::TcpListener,
+    pub(super) listen: Listen,
+    pub(super) connector: Connector,
+    pub(super) parts: Arc<Parts>,
+    pub(super) keys: Arc<KeyRing>,
+    pub(super) followers: Vec<Follower>,
+    pub(super) config_reload: Option<ConfigReload>,
+    pub(super) otlp: Option<Arc<Otlp>>,
+    pub(super) control: Control,
+    pub(super) desk: Desk,
+    /// None when batches are not offered.
+    pub(super) biller: Option<Arc<Biller>>,
+    pub(super) responder: Responder,
+}
+
+impl Service {
+    /// The address it is bound to.
+    ///
+    /// # Panics
+    /// Never: the socket is bound.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("the listener is bound")
+    }
+
+    /// The address of the admin listener.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.control.opened.address
+    }
+
+    /// The origin to reach it at, from where its address is good.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.desk.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address())
+    }
+
+    /// The origin of the admin listener.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        let address = self.admin_address();
+        let scheme = if crate::service::admin::api::tls_at(address, self.desk.tls.as_ref()).is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{address}")
+    }
+
+    /// The keys that sign and verify tokens, and what is counted about them.
+    #[must_use]
+    pub fn keys(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.keys)
+    }
+
+    /// What sends traces and metrics, if anything does.
+    #[must_use]
+    pub fn otlp(&self) -> Option<Arc<Otlp>> {
+        self.otlp.clone()
+    }
+
+    /// Serves on its own threads until `shutdown` says otherwise. The handle ends when every worker has.
+    ///
+    /// # Errors
+    /// [`StartError::Worker`]
+    pub fn start(self, shutdown: &Shutdown) -> Result<Running, StartError> {
+        if let Some(tls) = &self.desk.tls {
+            tls.tell_if_expired(self.desk.clock.now());
+        }
+        let config = self.config_reload.map(ConfigReload::start).transpose().map_err(StartError::Worker)?;
+        let followers = self.followers;
+        // If nothing is followed this still listens for SIGHUP, which would end the process.
+        let files =
+            (config.is_none() || !followers.is_empty()).then(|| crate::service::base::watched_file::start(followers));
+        let files = files.transpose().map_err(StartError::Worker)?;
+        let reloading = config.into_iter().chain(files).collect();
+        let limits = ServeLimits::new(self.listen.max_connections, self.listen.request_timeout)
+            .with_write_stall(self.listen.client_read_timeout);
+        let workers = (0..self.listen.workers)
+            .map(|number| {
+                let listener = self.listener.try_clone()?;
+                let open = self.desk.standing.revocations.for_worker();
+                let worker = Worker::new(self.connector.clone(), open, shutdown.clone());
+                let endpoint = Endpoint::new(Arc::clone(&self.parts), worker);
+                let tls = self.desk.tls.clone();
+                crate::service::run::worker::start(number, listener, tls, endpoint, limits.clone(), shutdown.clone())
+            })
+            .collect::<io::Result<_>>()
+            .map_err(StartError::Worker)?;
+        let control = self.control.start(self.desk, (self.biller, self.responder), shutdown.clone());
+        Ok(Running { workers, reloading, control, otlp: self.otlp })
+    }
+}

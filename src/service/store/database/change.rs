@@ -1,0 +1,131 @@
+//! A change by an administrator: one transaction with its entry in the audit trail. Neither is ever there without the
+//! other, however the process or the administrator's connection ends.
+
+use std::time::SystemTime;
+
+use sqlx::{Any, Transaction};
+
+use super::Database;
+use super::audit::{self, NewAuditEntry};
+use super::budgets;
+use super::device_keys;
+use super::devices::{self, Device, DevicePatch, DeviceState};
+use super::error::StoreError;
+use super::revocations::{self, NewRevocation, Revocation, RevocationKind};
+use crate::service::govern::budgets::{Limits, Subject};
+use crate::wire::DeviceId;
+
+/// A change that has begun. It is made by [`commit`](Self::commit); dropped without that, nothing has happened.
+///
+/// Who takes part in several revisions takes them in this order: devices, revocations, budgets. So two changes cannot wait
+/// for each other.
+pub struct Change {
+    transaction: Transaction<'static, Any>,
+    actor: String,
+    now: SystemTime,
+}
+
+/// A device after a change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatchedDevice {
+    /// As it is now.
+    pub device: Device,
+    /// Whether nobody had heard of it before.
+    pub is_new: bool,
+}
+
+impl Change {
+    pub(super) async fn begin(database: &Database, entry: &NewAuditEntry, now: SystemTime) -> Result<Self, StoreError> {
+        let mut transaction = database.write().await?;
+        audit::insert(&mut transaction, entry, now).await?;
+        Ok(Self { transaction, actor: entry.actor.clone(), now })
+    }
+
+    /// Changes what an administrator may change of a device. One that is not known yet is added: it may be told what it
+    /// may do before it does anything.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn patch_device(&mut self, id: &DeviceId, patch: &DevicePatch) -> Result<PatchedDevice, StoreError> {
+        let is_new = devices::patch(&mut self.transaction, id, patch, self.now).await?;
+        if let Some(key) = &patch.key {
+            device_keys::set(&mut self.transaction, id, key.as_deref(), self.now).await?;
+        }
+        match patch.state {
+            Some(DeviceState::Revoked) => self.shut_out(id, "The device's state was set to revoked", None).await?,
+            Some(DeviceState::Active) => {
+                revocations::delete_of(&mut self.transaction, RevocationKind::DeviceId, id.as_str()).await?;
+            }
+            None => {}
+        }
+        let device = devices::get(&mut self.transaction, id, self.now).await?;
+        let missing = || StoreError::Unreadable { what: "device", value: id.to_string() };
+        Ok(PatchedDevice { device: device.ok_or_else(missing)?, is_new })
+    }
+
+    /// Forgets a device and its rules, not what it used, and shuts it out until `until`, when no token that it has can be
+    /// used any more. Whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn delete_device(&mut self, id: &DeviceId, until: SystemTime) -> Result<bool, StoreError> {
+        let deleted = devices::delete(&mut self.transaction, id).await?;
+        if deleted {
+            device_keys::set(&mut self.transaction, id, None, self.now).await?;
+            self.shut_out(id, "The device was deleted", Some(until)).await?;
+        }
+        Ok(deleted)
+    }
+
+    /// Shuts out, as [`Revocations::insert`](super::Revocations::insert) does.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn revoke(&mut self, new: &NewRevocation) -> Result<Revocation, StoreError> {
+        revocations::insert(&mut self.transaction, new, self.now).await
+    }
+
+    /// Lets in again. Whether there was such a revocation.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn let_in(&mut self, revocation: &str) -> Result<bool, StoreError> {
+        revocations::delete(&mut self.transaction, revocation).await
+    }
+
+    /// Says what a user or an organisation may spend, in place of what was said before; what a device may spend is changed
+    /// with the device. Whether nothing was said.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn set_budget(&mut self, subject: &Subject, limits: &Limits) -> Result<bool, StoreError> {
+        budgets::set(&mut self.transaction, subject, limits, self.now).await
+    }
+
+    /// Puts the service's default back. Whether something else was said.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn remove_budget(&mut self, subject: &Subject) -> Result<bool, StoreError> {
+        budgets::remove(&mut self.transaction, subject).await
+    }
+
+    /// Makes the change.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit().await?)
+    }
+
+    async fn shut_out(&mut self, id: &DeviceId, reason: &str, until: Option<SystemTime>) -> Result<(), StoreError> {
+        let new = NewRevocation {
+            kind: RevocationKind::DeviceId,
+            value: id.to_string(),
+            reason: Some(reason.to_owned()),
+            created_by: self.actor.clone(),
+            expires_at: until,
+        };
+        revocations::ensure(&mut self.transaction, &new, self.now).await
+    }
+}

@@ -1,0 +1,87 @@
+//! One object as the database has it.
+
+use std::time::SystemTime;
+
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use crate::service::store::database::error::StoreError;
+use crate::service::store::database::statement::Value;
+use crate::service::store::database::{column, millis};
+use crate::wire::DeviceId;
+
+/// What can be owned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ObjectKind {
+    /// A message batch.
+    Batch,
+    /// A file.
+    File,
+}
+
+/// Something that a device has upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedObject {
+    /// The upstream's name for it.
+    pub id: String,
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Who has it.
+    pub device: DeviceId,
+    /// The organisation that the device belonged to when it was made.
+    pub org: Option<String>,
+    /// Who used the device then.
+    pub user: Option<String>,
+    /// When it was made.
+    pub created_at: SystemTime,
+    /// When to look after a batch whose usage is not on record yet.
+    pub look_at: Option<SystemTime>,
+    /// Since when the upstream does not know it.
+    pub missing_since: Option<SystemTime>,
+}
+
+impl ObjectKind {
+    /// As the database writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Batch => "batch",
+            Self::File => "file",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Batch, Self::File].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+impl OwnedObject {
+    /// In the order of [`COLUMNS`].
+    pub(super) fn values(&self) -> [Value<'_>; 8] {
+        [
+            self.id.as_str().into(),
+            self.kind.as_str().into(),
+            self.device.as_str().into(),
+            self.org.as_deref().into(),
+            self.user.as_deref().into(),
+            millis::from_time(self.created_at).into(),
+            self.look_at.map(millis::from_time).into(),
+            self.missing_since.map(millis::from_time).into(),
+        ]
+    }
+
+    pub(super) fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            kind: column::parsed(row, "kind", ObjectKind::parse)?,
+            device: column::parsed(row, "device", |id| DeviceId::parse(id).ok())?,
+            org: row.try_get("org")?,
+            user: row.try_get("user_name")?,
+            created_at: millis::to_time(row.try_get("created_at")?),
+            look_at: row.try_get::<Option<i64>, _>("look_at")?.map(millis::to_time),
+            missing_since: row.try_get::<Option<i64>, _>("missing_since")?.map(millis::to_time),
+        })
+    }
+}
+
+pub(super) const COLUMNS: &str = "id, kind, device, org, user_name, created_at, look_at, missing_since";

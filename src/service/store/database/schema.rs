@@ -1,0 +1,55 @@
+//! Brings the tables up to date: every migration there is, in order, in one transaction that one instance at a time can
+//! have.
+//!
+//! What can go wrong: the database belongs to a newer version, or somebody has changed or half applied a migration.
+
+use std::future::ready;
+use std::pin::Pin;
+
+use sqlx::Executor;
+use sqlx::error::BoxDynError;
+use sqlx::migrate::{Migration, MigrationSource, MigrationType, Migrator};
+
+use super::error::StoreError;
+use super::{Database, postgres};
+use crate::service::store::database::DatabaseUrl;
+
+/// Applies what is missing.
+pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), StoreError> {
+    let mut migrator = Migrator::new(Known).await?;
+    // Its own lock ends before the transaction does.
+    migrator.set_locking(false);
+    let mut transaction = database.write().await?;
+    if matches!(database.url, DatabaseUrl::Postgres(_)) {
+        transaction.execute(postgres::MIGRATION_LOCK).await?;
+    }
+    migrator.run_direct(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The version of the tables that this program works with.
+pub(super) fn version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).expect("there are few migrations")
+}
+
+/// The migrations of this version.
+#[derive(Debug)]
+struct Known;
+
+impl MigrationSource<'static> for Known {
+    fn resolve(self) -> Pin<Box<dyn Future<Output = Result<Vec<Migration>, BoxDynError>> + Send>> {
+        let migrations = MIGRATIONS.iter().zip(1..).map(|(&(description, sql), version)| {
+            Migration::new(version, description.into(), MigrationType::Simple, sql.into(), false)
+        });
+        Box::pin(ready(Ok(migrations.collect())))
+    }
+}
+
+/// In order. One that was released is never changed.
+const MIGRATIONS: [(&str, &str); 4] = [
+    ("initial", include_str!("migrations/0001_initial.sql")),
+    ("owned objects", include_str!("migrations/0002_owned_objects.sql")),
+    ("budgets", include_str!("migrations/0003_budgets.sql")),
+    ("device keys", include_str!("migrations/0004_device_keys.sql")),
+];

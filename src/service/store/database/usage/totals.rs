@@ -1,0 +1,90 @@
+//! Sums of usage.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::Serialize;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::row::MODEL;
+use crate::service::store::database::column::number;
+use crate::service::store::database::error::StoreError;
+
+/// What sums are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TotalsBy {
+    /// The device.
+    Device,
+    /// The user.
+    User,
+    /// The organisation.
+    Org,
+    /// The model that answered, else the one asked for.
+    Model,
+    /// The day in UTC, as `2026-01-31`.
+    Day,
+}
+
+/// The sum of all requests with one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// The device, the user …; none where a request has none.
+    pub key: Option<String>,
+    /// How many there were.
+    pub requests: u64,
+    /// Input that was neither written to nor read from the cache.
+    pub input_tokens: u64,
+    /// Output.
+    pub output_tokens: u64,
+    /// Input written to the cache, for whichever time.
+    pub cache_creation_input_tokens: u64,
+    /// Input read from the cache.
+    pub cache_read_input_tokens: u64,
+    /// What those cost that have a price, in millionths of a US dollar.
+    pub cost_microusd: u64,
+}
+
+impl TotalsBy {
+    /// The key in SQL.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::User => "user_name",
+            Self::Org => "org",
+            Self::Model => MODEL,
+            Self::Day => "finished_at / 86400000",
+        }
+    }
+}
+
+impl Totals {
+    pub(super) fn read(by: TotalsBy, row: &AnyRow) -> Result<Self, StoreError> {
+        let key = match by {
+            TotalsBy::Day => Some(day(number(row, "key")?)),
+            _ => row.try_get("key")?,
+        };
+        Ok(Self {
+            key,
+            requests: number(row, "requests")?,
+            input_tokens: number(row, "input_tokens")?,
+            output_tokens: number(row, "output_tokens")?,
+            cache_creation_input_tokens: number(row, "cache_creation_input_tokens")?,
+            cache_read_input_tokens: number(row, "cache_read_input_tokens")?,
+            cost_microusd: number(row, "cost_microusd")?,
+        })
+    }
+}
+
+/// The `days`th day since 1970.
+fn day(days: u32) -> String {
+    let time = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(86_400) * days).to_string();
+    time.split('T').next().unwrap_or_default().to_owned()
+}
+
+/// PostgreSQL's sum of whole numbers is no whole number.
+pub(super) const SUMS: &str = "COUNT(*) AS requests, \
+    CAST(SUM(input_tokens) AS BIGINT) AS input_tokens, \
+    CAST(SUM(output_tokens) AS BIGINT) AS output_tokens, \
+    CAST(SUM(cache_write_5m_tokens + cache_write_1h_tokens) AS BIGINT) AS cache_creation_input_tokens, \
+    CAST(SUM(cache_read_tokens) AS BIGINT) AS cache_read_input_tokens, \
+    CAST(COALESCE(SUM(cost_microusd), 0) AS BIGINT) AS cost_microusd";

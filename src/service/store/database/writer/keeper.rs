@@ -1,0 +1,241 @@
+//! The thread behind the queue: batches to the database, or to the disk while the database does not take them.
+
+mod take_back;
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::queue::{BATCH, Queue};
+use super::spill::Spill;
+use crate::service::store::database::{Database, StoreError, UsageRow};
+
+/// Takes from the queue until it is closed and empty.
+pub(super) struct Keeper {
+    queue: Arc<Queue>,
+    database: Database,
+    spill: Spill,
+    /// What neither the database nor the disk has taken yet.
+    left: Vec<UsageRow>,
+    trouble: Option<Trouble>,
+    /// The disk did not take them the last time, and the log knows.
+    disk_fails: bool,
+}
+
+/// The database does not take records.
+struct Trouble {
+    retry: Instant,
+    pause: Duration,
+}
+
+/// Where rows are before they are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Memory,
+    Disk,
+}
+
+/// Why rows are not in the database.
+enum Unwritten {
+    Store(StoreError),
+    /// Nothing was heard of the database.
+    Silence,
+    /// Refused ones cannot be put aside.
+    Disk(io::Error),
+}
+
+impl Keeper {
+    pub(super) fn new(queue: Arc<Queue>, database: &Database, spill: Spill) -> Result<Self, StoreError> {
+        let database = database.separate(PATIENCE)?;
+        Ok(Self { queue, database, spill, left: Vec::new(), trouble: None, disk_fails: false })
+    }
+
+    pub(super) async fn run(mut self) {
+        // Also when something here panics.
+        let _end = End(Arc::clone(&self.queue));
+        loop {
+            self.queue.entries.due(self.next_attempt()).await;
+            let closed = self.queue.entries.closed();
+            if closed.is_some_and(|limit| Instant::now() >= limit) {
+                self.set_down();
+                break;
+            }
+            self.turn().await;
+            let empty = self.left.is_empty() && self.queue.entries.len() == 0;
+            if closed.is_some() && empty && (self.spill.is_empty() || self.trouble.is_some()) {
+                break;
+            }
+            if self.trouble.is_some() && !self.left.is_empty() {
+                // The disk fails too, and trying at once would only keep both busy.
+                sleep(PAUSE).await;
+            }
+        }
+        // A connection that hangs is left to the end of the process.
+        let _ = timeout(PATIENCE, self.database.close()).await;
+    }
+
+    /// One batch, and one spilled batch.
+    async fn turn(&mut self) {
+        let mut batch = std::mem::take(&mut self.left);
+        batch.extend(self.queue.take(BATCH.saturating_sub(batch.len())));
+        self.left = batch.split_off(batch.len().min(BATCH));
+        if !self.may_try() {
+            batch.append(&mut self.left);
+            self.put_down(batch);
+            return;
+        }
+        if !batch.is_empty() {
+            self.write_batch(batch).await;
+        }
+        if self.queue.waited() > PATIENCE {
+            // They come faster than the database takes them.
+            self.spill_queue();
+        }
+        if self.trouble.is_none() || (self.may_try() && self.queue.entries.closed().is_none()) {
+            self.take_back().await;
+        }
+    }
+
+    async fn write_batch(&mut self, batch: Vec<UsageRow>) {
+        let (written, origin) = self.write(&batch, Origin::Memory).await;
+        match (written, origin) {
+            (Ok(()), Origin::Memory) => self.queue.release(batch.len(), |counters, rows| counters.written += rows),
+            // They were spilled while it took so long, and are counted when they come back.
+            (Ok(()), Origin::Disk) => {}
+            (Err(why), origin) => {
+                self.note(&why);
+                if origin == Origin::Memory {
+                    self.put_down(batch);
+                }
+            }
+        }
+    }
+
+    /// Writes rows and waits for the outcome. Whatever is in memory meanwhile goes to the disk when that takes long; the
+    /// second value says where the rows are.
+    async fn write(&mut self, rows: &[UsageRow], mut origin: Origin) -> (Result<(), Unwritten>, Origin) {
+        let usage = self.database.usage();
+        let mut insert = pin!(usage.insert(rows));
+        let started = Instant::now();
+        let result = loop {
+            tokio::select! {
+                result = &mut insert => break result.map_err(Unwritten::Store),
+                () = sleep(PATIENCE) => {}
+            }
+            if origin == Origin::Memory && self.spill(rows) {
+                origin = Origin::Disk;
+            }
+            self.spill_queue();
+            let late = self.queue.entries.closed().is_some_and(|limit| Instant::now() >= limit);
+            if (late && origin == Origin::Disk) || started.elapsed() > WRITE_LIMIT {
+                break Err(Unwritten::Silence);
+            }
+        };
+        match result {
+            Ok(()) => self.recovered(),
+            Err(Unwritten::Silence) => self.reconnect(),
+            Err(Unwritten::Store(_) | Unwritten::Disk(_)) => {}
+        }
+        (result, origin)
+    }
+
+    /// A connection in the middle of a statement cannot be used for another.
+    fn reconnect(&mut self) {
+        if let Ok(database) = self.database.separate(PATIENCE) {
+            self.database = database;
+        }
+    }
+
+    /// Puts everything that is only in memory on the disk.
+    fn set_down(&mut self) {
+        let mut rows = std::mem::take(&mut self.left);
+        rows.extend(self.queue.take(usize::MAX));
+        self.put_down(rows);
+    }
+
+    fn spill_queue(&mut self) {
+        let rows = self.queue.take(usize::MAX);
+        self.put_down(rows);
+    }
+
+    /// Puts rows on the disk, or keeps them.
+    fn put_down(&mut self, rows: Vec<UsageRow>) {
+        if !rows.is_empty() && !self.spill(&rows) {
+            self.left.extend(rows);
+        }
+    }
+
+    fn spill(&mut self, rows: &[UsageRow]) -> bool {
+        match self.spill.write(rows) {
+            Ok(()) => {
+                self.queue.release(rows.len(), |counters, rows| counters.spilled += rows);
+                self.disk_fails = false;
+                true
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.disk_fails, true) {
+                    tracing::error!(%error, "Usage records wait in memory: neither the database nor the disk takes them");
+                }
+                false
+            }
+        }
+    }
+
+    fn note(&mut self, why: &Unwritten) {
+        if self.trouble.is_none() {
+            match why {
+                Unwritten::Store(error) => {
+                    tracing::warn!(%error, "Usage records go to the disk until the database works");
+                }
+                Unwritten::Disk(error) => tracing::warn!(%error, "Cannot put refused usage records aside"),
+                Unwritten::Silence => tracing::warn!("Usage records go to the disk until the database answers"),
+            }
+        }
+        self.wait_longer();
+    }
+
+    fn wait_longer(&mut self) {
+        let pause = self.trouble.as_ref().map_or(FIRST_PAUSE, |trouble| (trouble.pause * 2).min(LONGEST_PAUSE));
+        self.trouble = Some(Trouble { retry: Instant::now() + pause, pause });
+    }
+
+    fn recovered(&mut self) {
+        if self.trouble.take().is_some() {
+            tracing::info!("The database takes usage records again");
+        }
+    }
+
+    fn may_try(&self) -> bool {
+        self.trouble
+            .as_ref()
+            .is_none_or(|trouble| Instant::now() >= trouble.retry || self.queue.entries.closed().is_some())
+    }
+
+    /// When to do something even if nothing new comes.
+    fn next_attempt(&self) -> Option<Instant> {
+        let pending = !self.spill.is_empty() || !self.left.is_empty();
+        pending.then(|| self.trouble.as_ref().map_or_else(Instant::now, |trouble| trouble.retry))
+    }
+}
+
+/// Tells the queue that nobody takes from it any more.
+struct End(Arc<Queue>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// How long records may be in memory alone while the database is at work on others. With the time they gather it is less
+/// than a second.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// After this, nothing more is expected of a write.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Between attempts while records can go nowhere.
+const PAUSE: Duration = Duration::from_millis(100);

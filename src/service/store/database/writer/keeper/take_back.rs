@@ -1,0 +1,76 @@
+//! Spilled records on their way back into the database, one file at a time.
+
+use super::super::queue::BATCH;
+use super::{Keeper, Origin, Unwritten};
+use crate::service::store::database::{StoreError, UsageRow};
+
+impl Keeper {
+    /// Takes the oldest spilled batch into the database.
+    pub(super) async fn take_back(&mut self) {
+        let spilled = match self.spill.oldest() {
+            Ok(Some(spilled)) => spilled,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(%error, "Cannot read spilled usage records; the next start tries again");
+                return;
+            }
+        };
+        for rows in spilled.rows.chunks(BATCH) {
+            let refused = match self.write(rows, Origin::Disk).await.0 {
+                Ok(()) => 0,
+                Err(Unwritten::Store(StoreError::Refused(_))) => match self.one_by_one(rows).await {
+                    Ok(refused) => refused,
+                    Err(why) => return self.note(&why),
+                },
+                Err(why) => return self.note(&why),
+            };
+            self.spill.advance(rows.len());
+            self.queue.count(|counters| {
+                counters.spilled = counters.spilled.saturating_sub(rows.len() as u64);
+                counters.written += (rows.len() - refused) as u64;
+                counters.lost += refused as u64;
+            });
+        }
+        self.finish_taking_back(spilled.damaged);
+    }
+
+    /// Finds those rows that the database refuses and puts them aside; how many there are.
+    async fn one_by_one(&mut self, rows: &[UsageRow]) -> Result<usize, Unwritten> {
+        let mut refused = Vec::new();
+        for row in rows {
+            match self.write(std::slice::from_ref(row), Origin::Disk).await.0 {
+                Ok(()) => {}
+                Err(Unwritten::Store(StoreError::Refused(error))) => {
+                    tracing::error!(%error, request_id = row.request_id, "The database refuses a usage record");
+                    refused.push(row.clone());
+                }
+                Err(why) => return Err(why),
+            }
+        }
+        if !refused.is_empty() {
+            self.spill.set_aside(&refused).map_err(Unwritten::Disk)?;
+        }
+        Ok(refused.len())
+    }
+
+    /// Every row of the oldest file that can be read is in the database or put aside.
+    fn finish_taking_back(&mut self, damaged: u64) {
+        if damaged > 0 {
+            tracing::error!(lines = damaged, "Spilled usage records cannot be read; their file is put aside");
+        }
+        let (left, removed) = self.spill.remove_oldest(damaged > 0);
+        if let Err(error) = removed {
+            // It is taken in once more at the next start; rows have ids, so that changes nothing.
+            tracing::error!(%error, "Cannot remove a file of spilled usage records");
+        }
+        self.queue.count(|counters| {
+            counters.spilled = counters.spilled.saturating_sub(left);
+            counters.lost += damaged;
+            // Those that another instance took in.
+            counters.written += left.saturating_sub(damaged);
+        });
+        if self.spill.is_empty() {
+            tracing::info!("All spilled usage records are in the database");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Records on their way from requests to the thread that writes them.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use crate::service::base::batch_queue::{Gathering, GatheringLimits};
+use crate::service::meter::usage::UsageRecord;
+use crate::service::store::database::UsageRow;
+
+/// What has become of usage records. Every record is in exactly one of the four.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UsageCounters {
+    /// In memory now.
+    pub waiting: u64,
+    /// Written to the database since the start, spilled ones that came back included.
+    pub written: u64,
+    /// In spill files now, those of earlier starts included.
+    pub spilled: u64,
+    /// Gone: neither the database nor the disk took them, or they cannot be read any more.
+    pub lost: u64,
+}
+
+/// A record that has ended.
+pub(super) struct Entry {
+    pub(super) record: Arc<UsageRecord>,
+    pub(super) finished_at: SystemTime,
+    pub(super) cost_microusd: Option<u64>,
+    /// Since when it has been here.
+    pub(super) since: Instant,
+}
+
+/// What is counted of records that are not in memory.
+#[derive(Default)]
+pub(super) struct Tally {
+    counters: UsageCounters,
+    /// Records are being lost, and the log knows.
+    losing: bool,
+}
+
+/// Between the requests and the thread that writes.
+pub(super) struct Queue {
+    pub(super) entries: Gathering<Entry, Tally>,
+    most: usize,
+}
+
+impl Queue {
+    pub(super) fn new(most: usize) -> Self {
+        Self { entries: Gathering::new(GatheringLimits { most, batch: BATCH, gather: GATHER }), most }
+    }
+
+    /// Takes a record, or counts it as lost when too many wait.
+    pub(super) fn push(&self, entry: Entry) {
+        let lost = self.entries.push(entry, |tally| {
+            tally.counters.lost += 1;
+            !std::mem::replace(&mut tally.losing, true)
+        });
+        if lost == Some(true) {
+            tracing::error!("Losing usage records: neither the database nor the disk takes them");
+        }
+    }
+
+    /// Moves up to `most` records to the writer, which holds them from now on.
+    pub(super) fn take(&self, most: usize) -> Vec<UsageRow> {
+        let row =
+            |entry: Entry| UsageRow::of(Arc::unwrap_or_clone(entry.record), entry.finished_at, entry.cost_microusd);
+        self.entries.take(most).into_iter().map(row).collect()
+    }
+
+    /// The writer has put `rows` somewhere; `count` says where.
+    pub(super) fn release(&self, rows: usize, count: impl FnOnce(&mut UsageCounters, u64)) {
+        self.entries.release(rows, |tally, left| {
+            count(&mut tally.counters, rows as u64);
+            tally.losing &= left >= self.most / 2;
+        });
+    }
+
+    /// Changes what is counted.
+    pub(super) fn count(&self, change: impl FnOnce(&mut UsageCounters)) {
+        self.entries.count(|tally, _| change(&mut tally.counters));
+    }
+
+    pub(super) fn counters(&self) -> UsageCounters {
+        self.entries.count(|tally, in_memory| UsageCounters { waiting: in_memory as u64, ..tally.counters })
+    }
+
+    /// How long the oldest record has waited here.
+    pub(super) fn waited(&self) -> Duration {
+        self.entries.oldest(|entry| entry.since.elapsed()).unwrap_or_default()
+    }
+
+    /// The writer has ended, and whatever is still here is lost.
+    pub(super) fn end(&self) {
+        let left = self.entries.end(|tally, left| tally.counters.lost += left as u64);
+        if left > 0 {
+            tracing::error!(records = left, "Lost {left} usage records: neither the database nor the disk took them");
+        }
+    }
+}
+
+/// How many records are written together. A database writes each page that a batch touches once, and the records of one
+/// device are next to each other in its index: the more records, the less each of them costs.
+pub(super) const BATCH: usize = 2000;
+/// How long records gather before they are written.
+const GATHER: Duration = Duration::from_millis(250);

@@ -1,0 +1,165 @@
+//! Keeps the copies that requests are judged by as the database has them.
+//!
+//! A number that grows with each change is asked for every second; only when it has grown is anything read. So a
+//! revocation that another instance was told of takes effect here about a second later, and Redis has no part in it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Mutex;
+use tokio::time::MissedTickBehavior;
+
+use crate::clock::Clock;
+use crate::service::govern::access::Standing;
+use crate::service::govern::budgets::{Budgets, Limits, Subject};
+use crate::service::govern::overrides::DeviceRule;
+use crate::service::govern::revocation::{RevocationSet, Revoked};
+use crate::service::store::database::{Database, Device, Revocation, RevocationKind, StoreError};
+use crate::wire::DeviceId;
+
+/// Brings the copies up to date.
+pub(crate) struct Sync {
+    database: Database,
+    standing: Standing,
+    budgets: Budgets,
+    clock: Arc<dyn Clock>,
+    /// What was read last. One at a time reads.
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    revocations: Option<i64>,
+    devices: Option<i64>,
+    budgets: Option<i64>,
+    /// What single devices may spend, and what single users and organisations may.
+    limits: [HashMap<Subject, Limits>; 2],
+    /// When the first of the revocations that were read ends by itself.
+    next_end: Option<SystemTime>,
+}
+
+impl Sync {
+    /// Copies from `database` to `standing` and `budgets`.
+    #[must_use]
+    pub(crate) fn new(database: Database, standing: Standing, budgets: Budgets, clock: Arc<dyn Clock>) -> Self {
+        Self { database, standing, budgets, clock, seen: Mutex::default() }
+    }
+
+    /// Reads what has changed. After a change by this instance it is called at once.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the copies stay as they are and grow stale.
+    pub(crate) async fn catch_up(&self) -> Result<(), StoreError> {
+        let reading = async {
+            let mut seen = self.seen.lock().await;
+            self.catch_up_with_revocations(&mut seen).await?;
+            self.catch_up_with_rules(&mut seen).await?;
+            self.catch_up_with_budgets(&mut seen).await
+        };
+        // A reply that the network swallowed never comes; the next attempt takes another connection.
+        tokio::time::timeout(LIMIT, reading).await.unwrap_or(Err(StoreError::Unreachable(sqlx::Error::PoolTimedOut)))
+    }
+
+    /// Catches up every second, for ever.
+    pub(crate) async fn run(&self) {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
+        loop {
+            ticks.tick().await;
+            let result = self.catch_up().await;
+            match &result {
+                Err(error) if !failing => {
+                    tracing::error!(%error, "Cannot read who is revoked; what was read before stays in force");
+                }
+                Ok(()) if failing => tracing::info!("Revocations can be read again"),
+                _ => {}
+            }
+            failing = result.is_err();
+        }
+    }
+
+    async fn catch_up_with_revocations(&self, seen: &mut Seen) -> Result<(), StoreError> {
+        let (revocations, now) = (self.database.revocations(), self.clock.now());
+        let unchanged = seen.revocations == Some(revocations.revision().await?);
+        if unchanged && seen.next_end.is_none_or(|end| now < end) {
+            self.standing.revocations.confirm();
+            return Ok(());
+        }
+        let (revision, live) = revocations.live(now).await?;
+        seen.next_end = live.iter().filter_map(|entry| entry.expires_at).min();
+        self.standing.revocations.replace(live.into_iter().filter_map(revoked).collect::<RevocationSet>());
+        seen.revocations = Some(revision);
+        Ok(())
+    }
+
+    async fn catch_up_with_rules(&self, seen: &mut Seen) -> Result<(), StoreError> {
+        let devices = self.database.devices();
+        let revision = devices.revision().await?;
+        if seen.devices != Some(revision) {
+            let ruled = devices.changed_since(SystemTime::UNIX_EPOCH, self.clock.now()).await?;
+            seen.limits[0] = ruled.iter().filter_map(budget_of).collect();
+            self.budgets.replace_limits(seen.all_limits());
+            self.standing.replace_rules(ruled.into_iter().map(rule_of).collect());
+            seen.devices = Some(revision);
+        }
+        Ok(())
+    }
+
+    async fn catch_up_with_budgets(&self, seen: &mut Seen) -> Result<(), StoreError> {
+        let budgets = self.database.budgets();
+        if seen.budgets != Some(budgets.revision().await?) {
+            let (revision, all) = budgets.all().await?;
+            seen.limits[1] = all.into_iter().map(|budget| (budget.subject, budget.limits)).collect();
+            self.budgets.replace_limits(seen.all_limits());
+            seen.budgets = Some(revision);
+        }
+        Ok(())
+    }
+}
+
+impl Seen {
+    fn all_limits(&self) -> HashMap<Subject, Limits> {
+        self.limits.iter().flatten().map(|(subject, limits)| (subject.clone(), *limits)).collect()
+    }
+}
+
+fn budget_of(device: &Device) -> Option<(Subject, Limits)> {
+    device.budget.map(|limits| (Subject::Device(device.id.clone()), limits))
+}
+
+fn rule_of(device: Device) -> (DeviceId, Arc<DeviceRule>) {
+    let Device { id, ruled_org: org, ruled_user: user, models, limits, .. } = device;
+    (id, Arc::new(DeviceRule { org, user, models, limits }))
+}
+
+/// What an entry of the database means here. One that means nothing is for people to look at.
+fn revoked(entry: Revocation) -> Option<Revoked> {
+    Some(match entry.kind {
+        RevocationKind::Jti => Revoked::Jti(entry.value),
+        RevocationKind::DeviceId => Revoked::Device(entry.value),
+        RevocationKind::User => Revoked::User(entry.value),
+        RevocationKind::Org => Revoked::Org(entry.value),
+        RevocationKind::AppVersion => Revoked::AppVersion(entry.value),
+        RevocationKind::IssuedBefore => {
+            let Ok(second) = entry.value.parse() else {
+                tracing::error!(id = entry.id, "A revocation names no time and has no effect");
+                return None;
+            };
+            Revoked::IssuedBefore(second)
+        }
+        RevocationKind::DeviceTokens => {
+            let parts = entry.value.split_once('@');
+            let Some((device, second)) = parts.and_then(|(device, second)| Some((device, second.parse().ok()?))) else {
+                tracing::error!(id = entry.id, "A revocation names no device and time and has no effect");
+                return None;
+            };
+            Revoked::DeviceTokens(device.to_owned(), second)
+        }
+    })
+}
+
+const EVERY: Duration = Duration::from_secs(1);
+/// What is asked for is little.
+const LIMIT: Duration = Duration::from_secs(10);

@@ -1,0 +1,110 @@
+//! The way to the collector: OTLP over HTTP, in protobuf.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode};
+use url::Url;
+
+use crate::service::base::http_client::side_client;
+use crate::service::telemetry::otlp::OtlpConfig;
+
+/// Sends to one collector.
+pub(super) struct Collector {
+    http: Client,
+    headers: HeaderMap,
+    traces: Url,
+    metrics: Url,
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Signal {
+    /// Spans.
+    Traces,
+    /// Sums.
+    Metrics,
+}
+
+/// Why the collector has not taken something.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    /// It cannot be reached, or says nothing.
+    #[error("no answer")]
+    NoAnswer(#[source] reqwest::Error),
+    /// It answered with an error.
+    #[error("it answered {status}")]
+    Status {
+        /// The status.
+        status: StatusCode,
+        /// When it wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// The service ended first.
+    #[error("no answer before the end")]
+    Late,
+}
+
+impl Collector {
+    /// Nothing is connected yet.
+    pub(super) fn new(config: &OtlpConfig) -> reqwest::Result<Self> {
+        let (traces, metrics) = (config.endpoint.join("/v1/traces"), config.endpoint.join("/v1/metrics"));
+        Ok(Self { http: side_client(&traces, ANSWER_LIMIT)?, headers: config.headers.clone(), traces, metrics })
+    }
+
+    /// Sends one message and answers what the collector said to it.
+    pub(super) async fn post(&self, signal: Signal, body: Bytes) -> Result<Bytes, Refusal> {
+        let url = match signal {
+            Signal::Traces => self.traces.clone(),
+            Signal::Metrics => self.metrics.clone(),
+        };
+        let request = self.http.post(url).headers(self.headers.clone()).header(CONTENT_TYPE, "application/x-protobuf");
+        let no_answer = |error: reqwest::Error| Refusal::NoAnswer(error.without_url());
+        let response = request.body(body).send().await.map_err(no_answer)?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(Refusal::Status { status, retry_after: retry_after(&response) });
+        }
+        read(response).await.map_err(no_answer)
+    }
+}
+
+impl Refusal {
+    /// How long to wait before the same is sent again; none when that is pointless. `pause` is for who says nothing.
+    pub(super) fn worth_waiting(&self, pause: Duration) -> Option<Duration> {
+        match self {
+            Self::NoAnswer(_) => Some(pause),
+            // Those that the protocol calls retryable.
+            Self::Status { status, retry_after } if matches!(status.as_u16(), 429 | 502 | 503 | 504) => {
+                Some(retry_after.unwrap_or(pause).min(LONGEST_PAUSE))
+            }
+            Self::Status { .. } | Self::Late => None,
+        }
+    }
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    // A date in its place is not read, and then the usual pause holds.
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// The body, as far as one is expected.
+async fn read(mut response: Response) -> reqwest::Result<Bytes> {
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await? {
+        body.extend_from_slice(&piece);
+        if body.len() > MOST_ANSWER {
+            return Ok(Bytes::new());
+        }
+    }
+    Ok(body.into())
+}
+
+/// As in OpenTelemetry's own exporters.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// However long the collector asks for.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const MOST_ANSWER: usize = 64 << 10;

@@ -1,0 +1,130 @@
+//! Remembers tokens that were verified, so that a device's next request costs a look-up and no signature.
+//!
+//! One memory belongs to one worker. A token is known again by all of its bytes, never by a part or a short hash of them,
+//! and its times are judged again at every use.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Verified tokens and who they stand for.
+pub(crate) struct Admitted<Who>(Mutex<Memory<Who>>);
+
+/// Two generations: what the older one still holds when they are turned was not used for as long as the younger one took
+/// to age, and is forgotten.
+struct Memory<Who> {
+    young: Generation<Who>,
+    old: Generation<Who>,
+    /// When the young one began.
+    turned: Instant,
+}
+
+/// Found by the end of a token, which is the end of its signature: nobody can choose it, and it is short to hash.
+type Generation<Who> = HashMap<[u8; END], Known<Who>>;
+
+struct Known<Who> {
+    token: Box<str>,
+    who: Who,
+}
+
+impl<Who> Default for Admitted<Who> {
+    fn default() -> Self {
+        Self(Mutex::new(Memory { young: HashMap::new(), old: HashMap::new(), turned: Instant::now() }))
+    }
+}
+
+impl<Who: Clone> Admitted<Who> {
+    /// Who this exact token stands for, if it was verified before.
+    pub(crate) fn find(&self, token: &str) -> Option<Who> {
+        let end = token.as_bytes().last_chunk()?;
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = memory.young.get(end) {
+            return known.who(token);
+        }
+        let known = memory.old.remove(end)?;
+        let who = known.who(token);
+        memory.keep(*end, known);
+        who
+    }
+
+    /// Remembers a verified token. Those that are not used meanwhile make room: each costs one verification again.
+    pub(crate) fn remember(&self, token: &str, who: Who) {
+        // One that short has no signature.
+        let Some(end) = token.as_bytes().last_chunk() else { return };
+        let known = Known { token: token.into(), who };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keep(*end, known);
+    }
+}
+
+impl<Who> Memory<Who> {
+    fn keep(&mut self, end: [u8; END], known: Known<Who>) {
+        let now = Instant::now();
+        if self.young.len() >= MOST || now.duration_since(self.turned) >= UNUSED {
+            self.old = std::mem::take(&mut self.young);
+            self.turned = now;
+        }
+        self.young.insert(end, known);
+    }
+}
+
+impl<Who: Clone> Known<Who> {
+    fn who(&self, token: &str) -> Option<Who> {
+        (*self.token == *token).then(|| self.who.clone())
+    }
+}
+
+const END: usize = 32;
+
+/// In each generation: about 4 MB of tokens and claims.
+const MOST: usize = 4096;
+
+/// A refreshed token is not used again, and need not be remembered for the rest of its life.
+const UNUSED: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(name: &str) -> String {
+        format!("{name}.{name:s>END$}")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_is_used_stays_known_and_one_that_is_not_is_forgotten() {
+        let admitted = Admitted::default();
+        admitted.remember(&token("used"), 1);
+        admitted.remember(&token("left"), 2);
+        for new in ["new", "newer"] {
+            tokio::time::advance(UNUSED).await;
+            admitted.remember(&token(new), 3);
+            assert_eq!(admitted.find(&token("used")), Some(1), "beside {new}");
+        }
+        assert_eq!(admitted.find(&token("left")), None);
+    }
+
+    #[test]
+    fn more_tokens_than_it_holds_make_room_for_each_other() {
+        let admitted = Admitted::default();
+        for number in 0..3 * MOST {
+            admitted.remember(&token(&number.to_string()), number);
+            // Half of them stay in use.
+            admitted.find(&token(&(number / 2).to_string()));
+        }
+        let last = 3 * MOST - 1;
+        assert_eq!(admitted.find(&token(&last.to_string())), Some(last));
+        assert_eq!(admitted.find(&token("0")), None);
+        let memory = admitted.0.lock().unwrap();
+        assert!(memory.young.len() <= MOST && memory.old.len() <= MOST);
+    }
+
+    #[test]
+    fn a_token_is_not_taken_for_another_with_the_same_end() {
+        let admitted = Admitted::default();
+        let end = "s".repeat(END);
+        admitted.remember(&format!("genuine.{end}"), 1);
+        assert_eq!(admitted.find(&format!("forged.{end}")), None);
+        assert_eq!(admitted.find(&format!("genuine.{end}")), Some(1));
+    }
+}

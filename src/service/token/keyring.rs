@@ -1,0 +1,154 @@
+//! The secrets that sign wrapper tokens, chosen by `kid`.
+//!
+//! The keys in use are one immutable set behind a pointer. A reload swaps the pointer: signing and verifying never wait
+//! and see the old set or the new one, nothing between.
+
+mod figures;
+mod key_file;
+mod key_list;
+mod key_set;
+mod kid;
+mod reload;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+pub use self::figures::{KeyFigures, KeyTally, KidFigures};
+pub use self::key_file::{KeyFile, KeyFileFault};
+pub use self::key_list::{KeyList, KeyListFault, NamedSecret, Place};
+use self::key_set::KeySet;
+pub(crate) use self::key_set::STAMP;
+pub use self::kid::Kid;
+pub(crate) use self::reload::follower;
+use crate::secret::Secret;
+use crate::wire::Claims;
+use std::path::PathBuf;
+
+/// The secrets that sign tokens.
+#[derive(Debug, Clone)]
+pub enum SigningSecret {
+    /// `JWT_SECRET` or `JWT_SECRETS`.
+    Given(KeyList),
+    /// `JWT_SECRETS_FILE`, whose changes take effect while the service runs.
+    Followed(KeyFile),
+    /// None was given and only this machine is served: a random one, kept in this file.
+    KeptIn(PathBuf),
+}
+
+/// The keys of the service: the first signs, all verify.
+pub struct KeyRing {
+    current: ArcSwap<KeySet>,
+    unknown: AtomicU64,
+    reloaded: AtomicU64,
+    reload_failed: AtomicU64,
+    refused_now: AtomicBool,
+}
+
+/// A genuine token.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// What it says; times and audience are still to be judged.
+    pub claims: Claims,
+    /// The key that signed it.
+    pub key: Arc<KeyTally>,
+}
+
+/// Why a text is no token of ours. Callers answer all of them alike, so that nothing is learnt from the difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenFault {
+    /// Not three base64url parts of sensible length.
+    #[error("not a token")]
+    Shape,
+    /// Another algorithm, type or field in the header.
+    #[error("unexpected token header")]
+    Header,
+    /// No key of that name, or none named.
+    #[error("unknown kid")]
+    UnknownKey,
+    /// Altered, or signed by somebody else.
+    #[error("wrong signature")]
+    Signature,
+    /// The payload is not the claims of a wrapper token.
+    #[error("unexpected claims")]
+    Claims,
+}
+
+impl KeyRing {
+    /// A ring with the keys of `list`.
+    #[must_use]
+    pub fn new(list: &KeyList) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(KeySet::new(list, None)),
+            unknown: AtomicU64::new(0),
+            reloaded: AtomicU64::new(0),
+            reload_failed: AtomicU64::new(0),
+            refused_now: AtomicBool::new(false),
+        }
+    }
+
+    /// Signs `claims` with the first key (RFC 7515, HS256) and answers the compact token.
+    #[must_use]
+    pub fn sign(&self, claims: &Claims) -> Secret {
+        self.current.load().sign(claims)
+    }
+
+    /// Checks header and signature and answers the claims, whose times and audience are still to be judged.
+    ///
+    /// # Errors
+    /// [`TokenFault`]
+    pub fn verify(&self, token: &str) -> Result<Verified, TokenFault> {
+        let verified = self.current.load().verify(token);
+        if matches!(verified, Err(TokenFault::UnknownKey)) {
+            self.unknown.fetch_add(1, Ordering::Relaxed);
+        }
+        verified
+    }
+
+    /// A stamp on `message` that only who has one of these secrets can make, and that is good for this `purpose` alone. It
+    /// is good as long as the key is in use.
+    pub(crate) fn stamp(&self, purpose: &[u8], message: &[u8]) -> [u8; STAMP] {
+        self.current.load().stamp(purpose, message)
+    }
+
+    /// Whether `stamp` is one of ours.
+    pub(crate) fn is_stamp(&self, purpose: &[u8], message: &[u8], stamp: &[u8]) -> bool {
+        self.current.load().is_stamp(purpose, message, stamp)
+    }
+
+    /// Whether `key` is still in use. Who remembers a verified token asks this before it is used again.
+    pub(crate) fn holds(&self, key: &Arc<KeyTally>) -> bool {
+        self.current.load().tallies().any(|held| Arc::ptr_eq(held, key))
+    }
+
+    /// Puts the keys of `list` in the place of those in use. Keys that are in both stay as they are.
+    pub fn replace(&self, list: &KeyList) {
+        let next = KeySet::new(list, Some(&self.current.load()));
+        self.current.store(Arc::new(next));
+        self.reloaded.fetch_add(1, Ordering::Relaxed);
+        self.refused_now.store(false, Ordering::Relaxed);
+    }
+
+    /// Counts a reload that was refused.
+    fn count_failed_reload(&self) {
+        self.reload_failed.fetch_add(1, Ordering::Relaxed);
+        self.refused_now.store(true, Ordering::Relaxed);
+    }
+
+    /// The keys in use and what was counted.
+    #[must_use]
+    pub fn figures(&self) -> KeyFigures {
+        let current = self.current.load();
+        KeyFigures {
+            kids: current.tallies().enumerate().map(|(at, tally)| tally.read(at == 0)).collect(),
+            unknown: self.unknown.load(Ordering::Relaxed),
+            reloaded: self.reloaded.load(Ordering::Relaxed),
+            reload_failed: self.reload_failed.load(Ordering::Relaxed),
+            refused_now: self.refused_now.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

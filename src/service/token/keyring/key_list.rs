@@ -1,0 +1,153 @@
+//! The signing keys as an operator writes them: `kid:secret`, the first signs, all verify.
+//!
+//! Read at the start from `JWT_SECRETS` or `JWT_SECRETS_FILE` and from the file again at every reload. All that is wrong
+//! is told at once, by the key's name or its place. A text without a good name may be a secret, so it is never shown.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use super::Kid;
+use crate::secret::Secret;
+use crate::service::token::secret_strength::{Weakness, weakness};
+
+/// One or more keys with distinct names and distinct secrets.
+#[derive(Debug, Clone)]
+pub struct KeyList(Vec<NamedSecret>);
+
+/// A secret and the name that tokens know it by.
+#[derive(Debug, Clone)]
+pub struct NamedSecret {
+    /// Its name.
+    pub kid: Kid,
+    /// The secret.
+    pub secret: Secret,
+}
+
+/// What is wrong with one key of a list, or with the whole list.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyListFault {
+    /// There is no key in it.
+    #[error("names no key; write <kid>:<secret>, the one that signs first")]
+    Empty,
+    /// More keys than a rotation ever needs.
+    #[error("names more than {MOST} keys")]
+    TooMany,
+    /// No colon.
+    #[error("{0} is not <kid>:<secret>")]
+    Shape(Place),
+    /// The name is not a [`Kid`].
+    #[error("{0} has a kid that is not 1 to 32 letters, digits, _ or -")]
+    Kid(Place),
+    /// The secret would be guessed.
+    #[error("the secret of {0} {1}; use at least 32 random bytes")]
+    Weak(Kid, Weakness),
+    /// Two keys have one name.
+    #[error("{0} is there twice")]
+    SameKid(Kid),
+    /// Two names have one secret, so that retiring one of them would retire nothing.
+    #[error("{0} and {1} have the same secret")]
+    SameSecret(Kid, Kid),
+}
+
+/// Where in a list a key stands, counted from one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Between commas.
+    Entry(usize),
+    /// In a file.
+    Line(usize),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry(number) => write!(f, "entry {number}"),
+            Self::Line(number) => write!(f, "line {number}"),
+        }
+    }
+}
+
+impl KeyList {
+    /// The one key of `JWT_SECRET`, whatever its strength: on loopback a short one is the user's choice.
+    #[must_use]
+    pub fn of_one(secret: Secret) -> Self {
+        Self(vec![NamedSecret { kid: Kid::default(), secret }])
+    }
+
+    /// Reads `JWT_SECRETS`: entries between commas.
+    ///
+    /// # Errors
+    /// Every [`KeyListFault`] there is.
+    pub fn from_variable(text: &str) -> Result<Self, Vec<KeyListFault>> {
+        Self::parse(text.split(',').enumerate().map(|(at, entry)| (Place::Entry(at + 1), entry)))
+    }
+
+    /// Reads the content of `JWT_SECRETS_FILE`: a key on each line; lines that begin with `#` are comments.
+    ///
+    /// # Errors
+    /// Every [`KeyListFault`] there is.
+    pub fn from_file(text: &str) -> Result<Self, Vec<KeyListFault>> {
+        let lines = text.lines().enumerate().map(|(at, line)| (Place::Line(at + 1), line));
+        Self::parse(lines.filter(|(_, line)| !line.trim_start().starts_with('#')))
+    }
+
+    /// The keys, the signing one first.
+    #[must_use]
+    pub fn keys(&self) -> &[NamedSecret] {
+        &self.0
+    }
+
+    fn parse<'a>(entries: impl Iterator<Item = (Place, &'a str)>) -> Result<Self, Vec<KeyListFault>> {
+        let mut faults = Vec::new();
+        let mut keys = Vec::new();
+        for (place, entry) in entries {
+            match entry.trim() {
+                "" => {}
+                entry => match NamedSecret::parse(place, entry) {
+                    Ok(key) => keys.push(key),
+                    Err(fault) => faults.push(fault),
+                },
+            }
+        }
+        faults.extend(twice(&keys));
+        if keys.is_empty() && faults.is_empty() {
+            faults.push(KeyListFault::Empty);
+        }
+        if keys.len() > MOST {
+            faults.push(KeyListFault::TooMany);
+        }
+        if faults.is_empty() { Ok(Self(keys)) } else { Err(faults) }
+    }
+}
+
+impl NamedSecret {
+    fn parse(place: Place, entry: &str) -> Result<Self, KeyListFault> {
+        let (kid, secret) = entry.split_once(':').ok_or(KeyListFault::Shape(place))?;
+        let kid = Kid::parse(kid.trim()).ok_or(KeyListFault::Kid(place))?;
+        let secret = secret.trim();
+        match weakness(secret) {
+            Some(weakness) => Err(KeyListFault::Weak(kid, weakness)),
+            None => Ok(Self { kid, secret: Secret::new(secret) }),
+        }
+    }
+}
+
+/// Names and secrets that occur again.
+fn twice(keys: &[NamedSecret]) -> Vec<KeyListFault> {
+    let mut faults = Vec::new();
+    let (mut kids, mut secrets) = (HashSet::new(), HashMap::new());
+    for NamedSecret { kid, secret } in keys {
+        if !kids.insert(kid) {
+            faults.push(KeyListFault::SameKid(kid.clone()));
+        } else if let Some(first) = secrets.insert(secret.expose(), kid) {
+            faults.push(KeyListFault::SameSecret(first.clone(), kid.clone()));
+        }
+    }
+    faults
+}
+
+/// A rotation needs two; each further one is a label in the metrics and a comparison at a token's first use.
+const MOST: usize = 16;
+
+#[cfg(test)]
+mod tests;

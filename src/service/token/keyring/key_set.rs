@@ -1,0 +1,150 @@
+//! The signing keys at one moment. A set never changes; a reload makes a new one.
+
+use std::sync::Arc;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
+use serde::Deserialize;
+
+use super::{KeyList, KeyTally, NamedSecret, TokenFault, Verified};
+use crate::secret::Secret;
+use crate::service::base::strict_object::ObjectOf;
+use crate::wire::{Claims, TOKEN_TYP};
+
+/// One or more keys: the first signs, all verify.
+pub(super) struct KeySet(Vec<Arc<Key>>);
+
+pub(super) struct Key {
+    /// The only header that tokens of this key have, encoded.
+    header: String,
+    secret: Secret,
+    pub(super) signing: EncodingKey,
+    verifying: DecodingKey,
+    tally: Arc<KeyTally>,
+}
+
+/// The header of a wrapper token. Everything else that a JOSE header may hold (`jku`, `jwk`, `x5u`, `crit`, `zip` …) is
+/// refused by its absence here.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    alg: String,
+    typ: String,
+    kid: String,
+}
+
+impl KeySet {
+    /// The keys of `list`. A key that `before` has too stays the same one, with its counts and the tokens that are
+    /// remembered of it.
+    pub(super) fn new(list: &KeyList, before: Option<&Self>) -> Self {
+        let known = |key: &NamedSecret| before?.0.iter().find(|known| known.is(key)).cloned();
+        Self(list.keys().iter().map(|key| known(key).unwrap_or_else(|| Arc::new(Key::new(key)))).collect())
+    }
+
+    /// Its keys as others may know them, the signing one first.
+    pub(super) fn tallies(&self) -> impl Iterator<Item = &Arc<KeyTally>> {
+        self.0.iter().map(|key| &key.tally)
+    }
+
+    /// The key that signs.
+    pub(super) fn signer(&self) -> &Key {
+        self.0.first().expect("a list of keys has one")
+    }
+
+    /// As [`KeyRing::sign`](super::KeyRing::sign).
+    pub(super) fn sign(&self, claims: &Claims) -> Secret {
+        let key = self.signer();
+        let payload = serde_json::to_vec(claims).expect("claims are plain JSON");
+        let mut token = format!("{}.{}", key.header, BASE64_URL_SAFE_NO_PAD.encode(payload));
+        let signature = crypto::sign(token.as_bytes(), &key.signing, ALGORITHM).expect("HMAC takes any key");
+        token.push('.');
+        token.push_str(&signature);
+        key.tally.count_signed();
+        Secret::new(token)
+    }
+
+    /// As [`KeyRing::verify`](super::KeyRing::verify).
+    pub(super) fn verify(&self, token: &str) -> Result<Verified, TokenFault> {
+        if token.len() > MAX_TOKEN {
+            return Err(TokenFault::Shape);
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(TokenFault::Shape)?;
+        let (header, payload) = message.split_once('.').ok_or(TokenFault::Shape)?;
+        let key = self.key_for(header)?;
+        let genuine = crypto::verify(signature, message.as_bytes(), &key.verifying, ALGORITHM);
+        if !genuine.map_err(|_| TokenFault::Shape)? {
+            return Err(TokenFault::Signature);
+        }
+        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenFault::Shape)?;
+        let ObjectOf(claims) = serde_json::from_slice(&payload).map_err(|_| TokenFault::Claims)?;
+        Ok(Verified { claims, key: Arc::clone(&key.tally) })
+    }
+
+    /// As [`KeyRing::stamp`](super::KeyRing::stamp).
+    pub(super) fn stamp(&self, purpose: &[u8], message: &[u8]) -> [u8; STAMP] {
+        self.signer().stamp(purpose, message)
+    }
+
+    /// As [`KeyRing::is_stamp`](super::KeyRing::is_stamp).
+    pub(super) fn is_stamp(&self, purpose: &[u8], message: &[u8], stamp: &[u8]) -> bool {
+        let is_of = |key: &Arc<Key>| verify_slices_are_equal(&key.stamp(purpose, message), stamp).is_ok();
+        self.0.iter().any(is_of)
+    }
+
+    /// A header that we write ourselves is known by its bytes; any other spelling is read. The token names its key and
+    /// no other is tried.
+    fn key_for(&self, header: &str) -> Result<&Key, TokenFault> {
+        if let Some(key) = self.0.iter().find(|key| key.header == header) {
+            return Ok(key);
+        }
+        let decoded = BASE64_URL_SAFE_NO_PAD.decode(header).map_err(|_| TokenFault::Shape)?;
+        let ObjectOf::<Header>(read) = serde_json::from_slice(&decoded).map_err(|_| TokenFault::Header)?;
+        if read.alg != "HS256" || read.typ != TOKEN_TYP {
+            return Err(TokenFault::Header);
+        }
+        let named = self.0.iter().find(|key| key.tally.kid().as_str() == read.kid);
+        named.map(Arc::as_ref).ok_or(TokenFault::UnknownKey)
+    }
+}
+
+impl Key {
+    fn new(named: &NamedSecret) -> Self {
+        let header = serde_json::json!({ "alg": "HS256", "kid": named.kid.as_str(), "typ": TOKEN_TYP }).to_string();
+        let bytes = named.secret.expose().as_bytes();
+        Self {
+            header: BASE64_URL_SAFE_NO_PAD.encode(header),
+            secret: named.secret.clone(),
+            signing: EncodingKey::from_secret(bytes),
+            verifying: DecodingKey::from_secret(bytes),
+            tally: Arc::new(KeyTally::new(named.kid.clone())),
+        }
+    }
+
+    /// What a token's signature covers begins with a header and never with a purpose and a zero, so neither passes for the
+    /// other.
+    fn stamp(&self, purpose: &[u8], message: &[u8]) -> [u8; STAMP] {
+        let mut tag = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose().as_bytes()));
+        for part in [purpose, &[0], message] {
+            tag.update(part);
+        }
+        let mut stamp = [0; STAMP];
+        stamp.copy_from_slice(&tag.sign().as_ref()[..STAMP]);
+        stamp
+    }
+
+    /// The same name with another secret is another key.
+    fn is(&self, named: &NamedSecret) -> bool {
+        *self.tally.kid() == named.kid && self.secret.matches(named.secret.expose().as_bytes())
+    }
+}
+
+pub(super) const ALGORITHM: Algorithm = Algorithm::HS256;
+
+/// Bytes of a stamp.
+pub(crate) const STAMP: usize = 16;
+
+/// Longer texts are refused unread; our own tokens have a few hundred bytes.
+const MAX_TOKEN: usize = 2048;
