@@ -15,9 +15,9 @@ pub const PROOF_ALG: &str = "ES256";
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProofHeader {
-    /// Must be [`PROOF_TYP`].
+    /// The type, always [`PROOF_TYP`].
     pub typ: String,
-    /// Must be [`PROOF_ALG`].
+    /// The algorithm, always [`PROOF_ALG`].
     pub alg: String,
     /// The device's public key.
     pub jwk: PublicJwk,

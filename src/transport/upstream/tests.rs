@@ -38,7 +38,7 @@ fn upstream(url: &str) -> Upstream {
     Upstream::new(Connector::new(origin, None, HttpVersion::Auto, PATIENCE))
 }
 
-/// Polls `future` once.
+/// Whether one poll of `future` leaves it pending.
 async fn is_pending(mut future: Pin<&mut impl Future>) -> bool {
     std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
 }

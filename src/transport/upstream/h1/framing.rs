@@ -11,7 +11,7 @@ use crate::transport::upstream::Cut;
 pub(super) enum Framing {
     /// `Content-Length`: this many bytes are left (§6.2).
     Length(u64),
-    /// `Transfer-Encoding: chunked` (§7.1).
+    /// `Transfer-Encoding: chunked`: chunks of announced sizes (§7.1).
     Chunked(Chunks),
     /// The body ends when the upstream closes the connection (§6.3, rule 8).
     UntilClosed,
