@@ -34,9 +34,9 @@ struct CommandLine {
 enum Command {
     /// Run the service
     Serve(Box<Given>),
-    /// Say what is wrong with the settings and the files they name, without connecting anywhere
+    /// Check the settings and the files they name, without connecting anywhere
     Check(Box<Given>),
-    /// Say what is wrong with this set-up: upstream, key, clock, Redis, database, disk, the running service
+    /// Diagnose this set-up: upstream, key, clock, Redis, database, disk, the running service
     Doctor {
         /// Print JSON
         #[arg(long)]

@@ -32,13 +32,11 @@ impl Setback {
         self.is_within(LEAST_PAUSE, now) || (stated && self.holds(now))
     }
 
-    /// When the wait is over.
     #[must_use]
     pub(super) fn ends_at(&self) -> SystemTime {
         self.at + self.wait
     }
 
-    /// Ends the wait now.
     pub(super) fn lift(&mut self) {
         self.wait = Duration::ZERO;
     }

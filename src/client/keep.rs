@@ -111,7 +111,6 @@ impl TokenKeep {
         }
     }
 
-    /// The key that is stored now, if there is one.
     pub async fn kept_key(&self) -> Result<Option<Arc<DeviceKey>>, ClientError> {
         let Some(keychain) = &self.keychain else { return Ok(None) };
         let bytes = keychain.get(KEY_ENTRY.into()).await?;

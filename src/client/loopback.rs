@@ -36,7 +36,6 @@ pub(super) struct Loopback {
     shutdown: Shutdown,
 }
 
-/// What the proxy works with.
 pub(super) struct LoopbackParts {
     pub admission: Admission,
     pub session: Arc<Session>,
@@ -47,7 +46,6 @@ pub(super) struct LoopbackParts {
 }
 
 impl Loopback {
-    /// A proxy whose relays end with `shutdown`.
     #[must_use]
     pub(super) fn new(parts: LoopbackParts, shutdown: Shutdown) -> Self {
         Self { parts: Arc::new(parts), shutdown }

@@ -17,7 +17,6 @@ use crate::transport::origin::Origin;
 use crate::wire::names::{ERROR_HEADER, PROOF_HEADER, PROOF_NONCE_HEADER, REFRESH_PATH};
 use crate::wire::{BootstrapRequest, DeviceId, ErrorBody, ErrorCode, TokenResponse};
 
-/// The control calls to the service.
 pub struct ServiceApi {
     http: Client,
     config: Arc<ClientConfig>,

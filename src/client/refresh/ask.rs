@@ -8,7 +8,6 @@ use crate::client::error::ClientError;
 #[derive(Clone)]
 pub struct Refresher(mpsc::UnboundedSender<Ask>);
 
-/// One request for a newer token.
 pub(super) struct Ask {
     pub why: Why,
     /// Takes the result; its receiver may have stopped waiting.
@@ -29,7 +28,6 @@ pub enum Why {
 }
 
 impl Refresher {
-    /// The handle, and the receiver of its asks.
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Ask>) {
         let (sender, asks) = mpsc::unbounded_channel();
         (Self(sender), asks)

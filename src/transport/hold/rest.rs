@@ -12,7 +12,6 @@ use hyper::body::{Body, Incoming, SizeHint};
 use super::{HoldError, HoldLimits, Inspector, Refusal};
 use crate::transport::silence::Silence;
 
-/// The bytes of a body that are still to come.
 pub(super) struct Rest {
     body: Incoming,
     seen: u64,
@@ -59,7 +58,6 @@ impl Rest {
         Arc::clone(&self.upload)
     }
 
-    /// How many bytes are to come, if the client announced it.
     pub(super) fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }

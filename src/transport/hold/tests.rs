@@ -1,7 +1,6 @@
 use super::*;
 
 impl Held {
-    /// A body that is buffered whole.
     pub(in crate::transport) fn whole(body: &[u8]) -> Self {
         Self { pieces: pieces([Bytes::copy_from_slice(body)]), rest: None, share: None }
     }

@@ -22,7 +22,6 @@ async fn f56_a_plain_answer_that_has_arrived_is_not_broken_by_a_cancel_signal() 
     assert!(relay.is_end_stream());
 }
 
-/// An answer whose head and body arrive together.
 async fn answer(body: &[u8]) -> Response<UpstreamBody> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();

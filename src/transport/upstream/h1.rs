@@ -45,7 +45,6 @@ pub(super) struct H1 {
 }
 
 impl H1 {
-    /// Takes over an open connection.
     pub(super) fn new(stream: Stream) -> Box<Self> {
         Box::new(Self {
             stream,

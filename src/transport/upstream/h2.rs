@@ -63,7 +63,6 @@ impl H2 {
         Ok(Self { sender, streams: Arc::default(), allowed })
     }
 
-    /// Whether the connection takes new requests.
     pub(super) fn is_usable(&self) -> bool {
         !self.sender.is_closed()
     }

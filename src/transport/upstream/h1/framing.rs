@@ -33,12 +33,10 @@ pub(super) enum Chunks {
 }
 
 impl Framing {
-    /// The start of a chunked body.
     pub(super) fn chunked() -> Self {
         Self::Chunked(Chunks::Size)
     }
 
-    /// Whether the body is complete.
     pub(super) fn is_end(&self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunked(Chunks::End))
     }
@@ -48,7 +46,6 @@ impl Framing {
         matches!(self, Self::Length(left) if *left <= bytes.len() as u64)
     }
 
-    /// How many bytes are to come, if the framing tells.
     pub(super) fn size_hint(&self) -> SizeHint {
         match self {
             Self::Length(left) => SizeHint::with_exact(*left),

@@ -48,7 +48,6 @@ pub(super) enum Unwritten {
 }
 
 impl Outgoing {
-    /// A request of which no byte is written.
     pub(super) fn new(head: &Parts, body: Held) -> Self {
         let length = body.size_hint().exact();
         let framing = if length.is_some() { Framing::Length } else { Framing::FirstChunk };

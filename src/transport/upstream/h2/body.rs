@@ -29,7 +29,6 @@ impl H2Body {
         Self { incoming, upload, _stream: stream, next: None }
     }
 
-    /// Polls for the next bytes; `None` at the end.
     pub(in crate::transport::upstream) fn poll_bytes(
         &mut self,
         cx: &mut Context<'_>,

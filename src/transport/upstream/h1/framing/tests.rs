@@ -11,7 +11,6 @@ const BODY: &str = concat!(
 
 const DATA: &[u8] = b"hello\r\n0\r\n\r\n0123456789;";
 
-/// A chunked body that is still arriving.
 struct Arrival {
     framing: Framing,
     bytes: BytesMut,
