@@ -9,81 +9,81 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
-/** One proxy. It runs on a thread of its own until it is closed or the environment ends. */
+/** One proxy, on a thread of its own until it is closed or the environment ends. */
 export declare class NativeProxy {
   /** Checks the options and starts the thread. `on_event` gets each event as JSON and does not keep Node alive. */
   constructor(options: NativeOptions, onEvent: (arg: string) => void)
   /** Waits until the proxy serves. */
   started(): Promise<NativeStarted>
-  /** How things stand; `undefined` before the start is done. */
+  /** The status; `null` until the proxy serves. */
   status(): NativeStatus | null
-  /** Fetches a newer token now. */
+  /** Fetches a newer token now, and waits for it. */
   refresh(): Promise<void>
-  /** The machine woke up. */
+  /** Tells the proxy that the machine woke up. */
   notifyResume(): void
-  /** Ends; open requests may finish within the limit. Before the start is done it ends the start. */
+  /** Closes the proxy; open requests may finish within the limit. A start in progress is aborted. */
   close(timeoutMs: number): Promise<void>
 }
 
-/** This app's id for this machine. */
+/** The app's device id on this machine. */
 export declare function nativeDeviceId(app?: string | undefined | null): string
 
-/** As `StartOptions` in `index.d.ts`, with the environment already looked up and types already checked. */
+/** The `StartOptions` of `index.d.ts`, checked and with the environment filled in. */
 export interface NativeOptions {
-  /** The service's `…/bootstrap`. */
+  /** The service's URL, ending in `/bootstrap`. */
   bootstrapUrl: string
-  /** Where to ask for health. */
+  /** The URL of the service's health check. */
   healthUrl?: string
-  /** Names the app. */
+  /** Names the app; part of the device id. */
   appId?: string
-  /** The loopback port. */
+  /** The loopback port; 0 for any. */
   port?: number
-  /** `auto`, `keychain` or `memory`. */
+  /** One of `auto`, `keychain` and `memory`. */
   storage?: string
-  /** The enrolment token. */
+  /** The enrolment token, if the service requires one. */
   enrolmentToken?: string
-  /** The app's version. */
+  /** The app's version, which the operator can revoke. */
   appVersion?: string
-  /** Milliseconds. */
+  /** Milliseconds between two checks whether the token is due, at most. */
   refreshIntervalMs?: number
-  /** Milliseconds. */
+  /** Milliseconds; a token with less life left is refreshed. */
   refreshBeforeMs?: number
-  /** Milliseconds. */
+  /** Milliseconds that a start may take. */
   startupTimeoutMs?: number
-  /** Connections at once. */
+  /** The most open connections. */
   maxConnections?: number
-  /** Web origins that may call. */
+  /** Web origins that may call the proxy. */
   allowedOrigins?: Array<string>
 }
 
-/** What a started proxy is reached by. */
+/** How local clients reach a started proxy. */
 export interface NativeStarted {
-  /** `http://127.0.0.1:<port>` */
+  /** The base URL, `http://127.0.0.1:<port>`. */
   url: string
-  /** The port. */
+  /** The port on 127.0.0.1. */
   port: number
-  /** What local clients send as their credential. */
+  /** The credential that local clients send. */
   launchKey: string
 }
 
-/** How things stand. Times are milliseconds since 1970. */
+/** The status of a proxy. Times are milliseconds since 1970. */
 export interface NativeStatus {
-  /** `ready`, `refreshing`, `offline`, `expired`, `revoked` or `closed`. */
+  /** One of `ready`, `refreshing`, `offline`, `expired`, `revoked` and `closed`. */
   state: string
-  /** The device's id. */
+  /** The device id in use. */
   deviceId: string
-  /** `machine` or `random`. */
+  /** Made from the `machine` id, or `random`. */
   deviceIdSource: string
   /** When the token expires. */
   expiresAt?: number
-  /** When it is due for a refresh. */
+  /** When the token is due for a refresh. */
   refreshAt?: number
-  /** `keychain` or `memory`. */
+  /** Either `keychain` or `memory`. */
   storage: string
-  /** How far this machine's clock is ahead of the service's. */
+  /** Milliseconds by which this machine's clock is ahead of the service's. */
   clockSkewMs?: number
-  /** `127.0.0.1:<port>` while it listens. */
+  /** `127.0.0.1:<port>` while the proxy listens. */
   bound?: string
-  /** The last failure that has not been overcome, in the form of a thrown error's reason. */
+  /** The last failure, until an attempt succeeds, as JSON like the reason of a thrown error. */
   lastError?: string
 }

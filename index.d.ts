@@ -4,40 +4,40 @@ import { EventEmitter } from 'events';
 export type ValetErrorCode =
   /** An option is missing or cannot be used. */
   | 'VALET_CONFIG'
-  /** The service cannot be reached: no network, no name, nobody listening, a certificate that is not trusted. */
+  /** The service cannot be reached: no network, no such name, a refused connection, an untrusted certificate. */
   | 'VALET_NETWORK'
   /** The service, or the whole start, took too long. */
   | 'VALET_TIMEOUT'
   /** Something answers at the service's address, but not a healthy valetkey service. */
   | 'VALET_UNHEALTHY'
-  /** The service is there, but too busy or broken to answer. */
+  /** The service is busy or fails for now. */
   | 'VALET_UNAVAILABLE'
-  /** The service does not give this device a token. */
+  /** The service refuses to give this device a token. */
   | 'VALET_BOOTSTRAP_DENIED'
   /** The device or its token was revoked. */
   | 'VALET_REVOKED'
-  /** The fixed `port` is taken. */
+  /** Another program uses the fixed `port`. */
   | 'VALET_PORT_IN_USE'
   /** The keychain is locked; only with `storage: 'keychain'`. */
   | 'VALET_KEYCHAIN_LOCKED'
   /** There is no keychain, or it does not work; only with `storage: 'keychain'`. */
   | 'VALET_KEYCHAIN_UNAVAILABLE'
-  /** This machine has no id of its own; only from `deviceId()`. */
+  /** This machine has no usable id; only from `deviceId()`. */
   | 'VALET_NO_MACHINE_ID'
-  /** The start was aborted by its `signal`. */
+  /** The app aborted the start by its `signal`. */
   | 'VALET_ABORTED'
-  /** The proxy is closed. */
+  /** The proxy is closed already. */
   | 'VALET_CLOSED'
-  /** A fault of valetkey, or of the system below it. */
+  /** A fault of valetkey or of the operating system. */
   | 'VALET_INTERNAL';
 
-/** What every function of valetkey throws or rejects with. */
+/** The error that every function of valetkey throws or rejects with. */
 export class ValetError extends Error {
-  /** What happened; decide by this. */
+  /** The stable name of the failure; decide by it, not by the message. */
   readonly code: ValetErrorCode;
-  /** Whether the same call may succeed later with nothing changed. */
+  /** Whether the same call may succeed later, with no change by the app or the operator. */
   readonly retryable: boolean;
-  /** The error below this one, if there is one. */
+  /** The error that caused this one, if there is one. */
   readonly cause?: unknown;
 }
 
@@ -47,112 +47,112 @@ export type LogLevel = 'debug' | 'info' | 'warn';
 /** Additional facts of a log line; never a secret. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** Where the token is kept. */
+/** Where the token is stored. */
 export type Storage = 'keychain' | 'memory';
 
-/** How things stand. */
+/** The overall state of a proxy. */
 export type State =
-  /** A token is held and good. */
+  /** There is a usable token. */
   | 'ready'
   /** A newer token is being fetched; the present one is used meanwhile. */
   | 'refreshing'
-  /** The service cannot be reached; a token that still lives is used. */
+  /** The last attempt to get a token failed; the present one is used while it lives. */
   | 'offline'
   /** There is no usable token at the moment. */
   | 'expired'
   /** The service refuses this device. */
   | 'revoked'
-  /** The proxy is closed. */
+  /** The proxy is closed for good. */
   | 'closed';
 
-/** Options of a start. All are optional but the bootstrap URL, which may come from the environment. */
+/** The options of a start. Only the bootstrap URL is required, and it may come from the environment. */
 export interface StartOptions {
-  /** The service's address, ending in `/bootstrap`; default `PROXY_BOOTSTRAP_URL`. Must be https beyond this machine. */
+  /** The service's URL, ending in `/bootstrap`; default `PROXY_BOOTSTRAP_URL`. Must be https beyond this machine. */
   bootstrapUrl?: string;
-  /** Where to ask whether the service is healthy; default `PROXY_HEALTH_URL`, else `/healthz` beside the bootstrap URL. */
+  /** The URL of the service's health check; default `PROXY_HEALTH_URL`, else `/healthz` beside the bootstrap URL. */
   healthUrl?: string;
   /** Names the app, so that two apps on one machine have different device ids. Default `valetkey`. */
   appId?: string;
-  /** The port on 127.0.0.1; default 0: the system chooses. A fixed port that is taken is an error. */
+  /** The port on 127.0.0.1; default 0, for one that the system chooses. A fixed port in use is an error. */
   port?: number;
   /**
-   * Where the token is kept between starts: in the OS keychain, falling back to memory (`auto`, the default); in the
-   * keychain or not at all (`keychain`); in memory (`memory`). Never in a file.
+   * Where the token is stored between starts: in the OS keychain, or in memory if there is none (`auto`, the default);
+   * in the keychain, without which the start fails (`keychain`); in memory (`memory`). Never in a file.
    */
   storage?: 'auto' | 'keychain' | 'memory';
-  /** What allows this installation to enrol, if the service asks for it. */
+  /** The enrolment token, if the service requires one. */
   enrolmentToken?: string;
   /** The app's version, 1 to 64 printable ASCII characters, so that the operator can revoke a bad one. */
   appVersion?: string;
-  /** How often to look whether the token is due, in milliseconds. Default 30 minutes. */
+  /** The longest time between two checks whether the token is due, in milliseconds. Default 30 minutes. */
   refreshIntervalMs?: number;
-  /** How much life the token may have left before it is refreshed, in milliseconds. Default one hour, at most half its life. */
+  /** A token with less life left is refreshed, in milliseconds. Default one hour, at most half its lifetime. */
   refreshBeforeMs?: number;
   /** The longest a start may take, in milliseconds. Default 15 000. */
   startupTimeoutMs?: number;
-  /** Connections at once. Default 512. */
+  /** The most open connections. Default 512. */
   maxConnections?: number;
   /** Web origins that may call the proxy, such as `app://main`. Default none: web pages are refused. */
   allowedOrigins?: string[];
   /** The variable that holds the launch key in `env`. Default `ANTHROPIC_AUTH_TOKEN`. */
   credentialVariable?: 'ANTHROPIC_AUTH_TOKEN' | 'ANTHROPIC_API_KEY';
-  /** Gets what is worth a line in the app's log. */
+  /** Receives lines for the app's log. */
   logger?: (level: LogLevel, message: string, fields: LogFields) => void;
-  /** Ends the start. */
+  /** Aborts the start. */
   signal?: AbortSignal;
 }
 
-/** One look at everything. Times are milliseconds since 1970, by this machine's clock. */
+/** All facts about a proxy at one moment. Times are milliseconds since 1970, by this machine's clock. */
 export interface ValetStatus {
-  /** How things stand. */
+  /** The overall state of the proxy. */
   readonly state: State;
   /** When the token expires; `null` without one. */
   readonly expiresAt: number | null;
-  /** When it is due for a refresh. */
+  /** When the token is due for a refresh; `null` without one. */
   readonly refreshAt: number | null;
-  /** Where it is kept. */
+  /** Where the token is stored. */
   readonly storage: Storage;
-  /** The device's id. */
+  /** The device id in use. */
   readonly deviceId: string;
-  /** Whether the id was derived from the machine's or drawn at random. */
+  /** Whether the device id was derived from the machine's id or drawn at random. */
   readonly deviceIdSource: 'machine' | 'random';
-  /** How far this machine's clock is ahead of the service's; `null` while unknown. */
+  /** Milliseconds by which this machine's clock is ahead of the service's; `null` while unknown. */
   readonly clockSkewMs: number | null;
   /** `127.0.0.1:<port>`; `null` once closed. */
   readonly bound: string | null;
-  /** The last failure that has not been overcome. */
+  /** The last failure, until an attempt succeeds. */
   readonly lastError: ValetError | null;
 }
 
 /** A line for the app's log. */
 export interface LogEvent {
-  /** How important it is. */
+  /** How important the line is. */
   readonly level: LogLevel;
-  /** One sentence. */
+  /** One sentence for people. */
   readonly message: string;
-  /** Additional facts. */
+  /** Additional facts; never a secret. */
   readonly fields: LogFields;
 }
 
 /** The events of a proxy. */
 export interface ValetEvents {
-  /** Something in the status changed. */
+  /** The status has changed; this is the new one. */
   status: [status: ValetStatus];
-  /** Something failed in the background. Without a listener it is only logged. */
+  /** An attempt in the background failed. Without a listener the error is only logged. */
   error: [error: ValetError];
-  /** Something worth a line in the app's log. */
+  /** A line for the app's log. */
   log: [line: LogEvent];
 }
 
 /** A running proxy. It does not keep Node alive unless `ref()` is called. */
 export interface ValetProxy extends EventEmitter {
-  /** `http://127.0.0.1:<port>` */
+  /** The base URL for Claude clients, `http://127.0.0.1:<port>`. */
   readonly url: string;
-  /** The port. */
+  /** The port on 127.0.0.1. */
   readonly port: number;
-  /** The device's id, as `status()` has it. */
+  /** The device id in use, as in `status()`. */
   readonly deviceId: string;
-  /** What a Claude SDK in this process needs: `ANTHROPIC_BASE_URL` and one credential variable with the launch key. */
+  /** The variables for a Claude SDK: `ANTHROPIC_BASE_URL`, and one credential variable with the launch key. */
   readonly env: Readonly<Record<string, string>>;
 
   /**
@@ -160,17 +160,17 @@ export interface ValetProxy extends EventEmitter {
    * other Anthropic credential, with `env`, `NO_PROXY` for the loopback, and Claude Code's settings for an embedding app.
    */
   childEnv(base?: Readonly<Record<string, string | undefined>>): Record<string, string>;
-  /** How things stand. Also after `close()`. */
+  /** The status at this moment, also after `close()`. */
   status(): ValetStatus;
-  /** Fetches a newer token now. */
+  /** Fetches a newer token now, and waits for it. */
   refresh(): Promise<void>;
-  /** Tells that the machine woke up. `attachElectron` does it. */
+  /** Tells the proxy that the machine woke up. `attachElectron` calls it. */
   notifyResume(): void;
   /** Keeps Node alive while the proxy runs. */
   ref(): this;
-  /** Lets Node end. The default. */
+  /** Lets Node end while the proxy runs, which is the default. */
   unref(): this;
-  /** Ends; open requests may finish within the limit (default 5000 ms). Can be called again. */
+  /** Closes the proxy; open requests may finish within the limit (default 5000 ms). Can be called again. */
   close(options?: { timeoutMs?: number }): Promise<void>;
 
   on<E extends keyof ValetEvents>(event: E, listener: (...args: ValetEvents[E]) => void): this;
@@ -180,7 +180,7 @@ export interface ValetProxy extends EventEmitter {
 
 /**
  * Starts a proxy on 127.0.0.1 through which the Claude SDKs and the `claude` CLI work with no API key on this machine.
- * Resolves when it serves and a token is held; rejects with a {@link ValetError}.
+ * Resolves when the proxy serves and has a token; rejects with a {@link ValetError}.
  */
 export function startProxy(options?: StartOptions): Promise<ValetProxy>;
 
@@ -191,8 +191,9 @@ export function startProxy(options?: StartOptions): Promise<ValetProxy>;
 export function startProxyFromEnv(options?: StartOptions): Promise<ValetProxy | null>;
 
 /**
- * This app's id for this machine: stable, and never the machine's own. A running proxy may go by another one, where the service
- * knows this one by another user's key: `proxy.deviceId`. Throws `VALET_NO_MACHINE_ID` where there is none.
+ * The app's device id on this machine: stable, and never the machine's own id. A running proxy may use another id
+ * (`proxy.deviceId`), if this one is bound to another user's key. Throws `VALET_NO_MACHINE_ID` if the machine has no
+ * usable id.
  */
 export function deviceId(appId?: string): string;
 

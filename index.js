@@ -1,7 +1,7 @@
 'use strict';
 
-// The hand-written face of the addon: error codes, events, environment, Electron. The work is done in Rust.
-// Kept to what Node 12 parses, so that every Electron with Node-API 5 can load it.
+// The package's public interface, written by hand over the Rust addon: error codes, events, environment, Electron.
+// Uses only syntax that Node 12 parses, so that every Electron with Node-API 5 can load it.
 
 const { EventEmitter } = require('events');
 const binding = require('./binding.js');
@@ -112,7 +112,7 @@ class ValetProxy extends EventEmitter {
   _receive(event) {
     if (event.type === 'log') this._log(event.level, event.message, {});
     if (event.type === 'error') this._fail(parseReason(event.error));
-    // Before the start is done there is nobody to tell, and after the end close() tells it.
+    // Before the proxy serves the app has no object to listen on, and close() emits the last status itself.
     if (event.type === 'status' && this.url && !this._closed && event.state !== 'closed') {
       this.emit('status', this.status());
     }
@@ -120,7 +120,7 @@ class ValetProxy extends EventEmitter {
 
   _fail(error) {
     this._log('warn', error.message, { code: error.code, retryable: error.retryable });
-    // A refresh that fails in the background must not end an app that does not listen.
+    // An 'error' event without a listener would end the app; a failed refresh in the background must not.
     if (this.listenerCount('error') > 0) this.emit('error', error);
   }
 

@@ -1,6 +1,6 @@
 'use strict';
 
-// What the release addon promises: its size, and how soon it is ready with a stored token. Run after `npm run build`.
+// Checks what the release addon promises: its size, and its time to start with a stored token. Run after `npm run build`.
 
 const fs = require('fs');
 const os = require('os');

@@ -2,7 +2,7 @@
 
 const QUIT_MS = 800;
 
-/** Closes the proxy before the app quits, and looks at the token when the machine wakes up. */
+/** Closes the proxy before the app quits, and lets it check the token when the machine wakes up. */
 function attachElectron(electron, proxy) {
   const { app, powerMonitor } = electron;
   const resume = () => proxy.notifyResume();
@@ -10,7 +10,7 @@ function attachElectron(electron, proxy) {
     if (proxy.status().state === 'closed') return;
     event.preventDefault();
     const again = () => app.quit();
-    // The second quit finds the proxy closed; a failure to close must not keep the app open.
+    // Without this listener the second quit passes. It comes even if closing fails: the app must not stay open.
     app.removeListener('before-quit', quit);
     proxy.close({ timeoutMs: QUIT_MS }).then(again, again);
   };

@@ -3,7 +3,7 @@
 const fs = require('fs');
 const path = require('path');
 
-/** Every other way in which a Claude client could find a credential or another place to send it to. */
+/** The variables by which a Claude client could find another credential or another server. */
 const OTHER_CREDENTIALS = [
   'ANTHROPIC_API_KEY',
   'ANTHROPIC_AUTH_TOKEN',
@@ -24,10 +24,10 @@ const OTHER_CREDENTIALS = [
   'CLAUDE_CODE_USE_VERTEX',
 ];
 
-/** The app decides where Claude Code sends requests, not a settings file of the person. */
+/** The app, and not the user's settings file, decides where Claude Code sends requests. */
 const MANAGED = { CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST: '1' };
 
-/** What Claude Code switches off behind a base URL that it does not know, and is safe here. A value of the app's stays. */
+/** Features that Claude Code switches off behind an unknown base URL and that are safe here. The app's values win. */
 const DEFAULTS = {
   CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
   CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK: '1',
@@ -38,24 +38,24 @@ const DEFAULTS = {
 
 const LOOPBACK = ['127.0.0.1', 'localhost', '::1'];
 
-/** The environment of a child that uses the proxy: `base`, without other credentials, with ours. */
+/** The environment for a child process that uses the proxy: `base` without other credentials, and `env`. */
 function childEnv(base, env) {
   const child = {};
   for (const name of Object.keys(base)) {
-    // Windows finds a variable by any case.
+    // Windows ignores the case of variable names.
     if (base[name] !== undefined && !OTHER_CREDENTIALS.includes(name.toUpperCase())) child[name] = base[name];
   }
   return Object.assign({}, DEFAULTS, scrub(child), child, MANAGED, env, bypass(child));
 }
 
-/** Keeps our variables from the commands that Claude Code runs. On Linux it needs bubblewrap and does not start without. */
+/** Hides our variables from commands that Claude Code runs. On Linux it would not start then without bubblewrap. */
 function scrub(child) {
   const folders = (child.PATH || '').split(path.delimiter).filter(Boolean);
   const possible = process.platform !== 'linux' || folders.some((folder) => fs.existsSync(path.join(folder, 'bwrap')));
   return possible ? { CLAUDE_CODE_SUBPROCESS_ENV_SCRUB: '1' } : {};
 }
 
-/** Makes this process use the proxy and answers how to undo that, as far as nobody else has changed it since. */
+/** Makes this process use the proxy. The returned function undoes that, but keeps variables that were changed since. */
 function processEnv(target, env) {
   const wanted = Object.assign({}, env, bypass(target));
   const removed = ['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN'].filter((name) => !(name in env));
@@ -72,7 +72,7 @@ function processEnv(target, env) {
   };
 }
 
-/** A corporate proxy must not be asked for the loopback. Both spellings are in use. */
+/** Keeps requests to the loopback away from a corporate proxy. Programs read either spelling. */
 function bypass(base) {
   const listed = (base.NO_PROXY || base.no_proxy || '').split(',').map((host) => host.trim()).filter(Boolean);
   const all = listed.concat(LOOPBACK.filter((host) => !listed.includes(host))).join(',');

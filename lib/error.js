@@ -1,6 +1,6 @@
 'use strict';
 
-/** What every function of valetkey throws or rejects with. */
+/** The error that every function of valetkey throws or rejects with. */
 class ValetError extends Error {
   constructor(code, message, retryable, cause) {
     super(message);
@@ -11,7 +11,7 @@ class ValetError extends Error {
   }
 }
 
-/** Makes the error that the addon describes as JSON; anything else is a fault of ours. */
+/** Turns the addon's JSON reason into an error; any other text is a fault of valetkey. */
 function parseReason(reason, cause) {
   try {
     const parsed = JSON.parse(reason);
@@ -21,7 +21,7 @@ function parseReason(reason, cause) {
   }
 }
 
-/** Waits for the addon and gives its errors their shape. */
+/** Waits for a promise of the addon, and turns its errors into `ValetError`s. */
 async function fromNative(promise) {
   try {
     return await promise;

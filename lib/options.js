@@ -7,7 +7,7 @@ const number = (value) => typeof value === 'number' && Number.isFinite(value) &&
 const whole = (most) => (value) => Number.isInteger(value) && value >= 0 && value <= most;
 const oneOf = (...choices) => (value) => choices.includes(value);
 
-/** Each option: what it must be, in words and as a test. */
+/** The rule for each option: in words, and as a function that checks a value. */
 const RULES = {
   bootstrapUrl: ['a string', text],
   healthUrl: ['a string', text],
@@ -26,10 +26,10 @@ const RULES = {
   signal: ['an AbortSignal', (value) => value !== null && typeof value === 'object' && 'aborted' in value],
 };
 
-/** Options that stay in JavaScript. */
+/** Options that are not passed to the addon. */
 const OURS = ['credentialVariable', 'logger', 'signal'];
 
-/** Checks the options of a start and fills in what the environment says. */
+/** Checks the options of a start, and fills in the URLs that the environment gives. */
 function checkOptions(options, env) {
   const given = options === undefined ? {} : options;
   if (given === null || typeof given !== 'object') fail('options must be an object');

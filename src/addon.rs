@@ -1,7 +1,6 @@
-//! The Node addon: converts, calls one function of [`client`](crate::client), converts back.
+//! The Node addon: converts its arguments, calls one function of [`client`](crate::client), and converts the result.
 //!
-//! `index.js` wraps these items and is what apps use; it sets `err.code`, emits events and adds the conveniences that need
-//! JavaScript.
+//! Apps use `index.js`, which wraps these items: it sets `err.code`, emits events, and adds what needs JavaScript.
 
 mod engine;
 mod error;
@@ -24,48 +23,48 @@ use crate::client::error::ClientError;
 use crate::client::refresh::Why;
 use crate::client::status::Status;
 
-/// This app's id for this machine.
+/// The app's device id on this machine.
 #[napi(catch_unwind)]
 pub fn native_device_id(app: Option<String>) -> napi::Result<String> {
     let app = app_id(app).map_err(|error| to_js(&error))?;
     derive(&app, system_machine_id).map(|id| id.to_string()).ok_or_else(|| to_js(&ClientError::NoMachineId))
 }
 
-/// What a started proxy is reached by.
+/// How local clients reach a started proxy.
 #[napi(object)]
 pub struct NativeStarted {
-    /// `http://127.0.0.1:<port>`
+    /// The base URL, `http://127.0.0.1:<port>`.
     pub url: String,
-    /// The port.
+    /// The port on 127.0.0.1.
     pub port: u16,
-    /// What local clients send as their credential.
+    /// The credential that local clients send.
     pub launch_key: String,
 }
 
-/// How things stand. Times are milliseconds since 1970.
+/// The status of a proxy. Times are milliseconds since 1970.
 #[napi(object)]
 pub struct NativeStatus {
-    /// `ready`, `refreshing`, `offline`, `expired`, `revoked` or `closed`.
+    /// One of `ready`, `refreshing`, `offline`, `expired`, `revoked` and `closed`.
     pub state: String,
-    /// The device's id.
+    /// The device id in use.
     pub device_id: String,
-    /// `machine` or `random`.
+    /// Made from the `machine` id, or `random`.
     pub device_id_source: String,
     /// When the token expires.
     pub expires_at: Option<f64>,
-    /// When it is due for a refresh.
+    /// When the token is due for a refresh.
     pub refresh_at: Option<f64>,
-    /// `keychain` or `memory`.
+    /// Either `keychain` or `memory`.
     pub storage: String,
-    /// How far this machine's clock is ahead of the service's.
+    /// Milliseconds by which this machine's clock is ahead of the service's.
     pub clock_skew_ms: Option<f64>,
-    /// `127.0.0.1:<port>` while it listens.
+    /// `127.0.0.1:<port>` while the proxy listens.
     pub bound: Option<String>,
-    /// The last failure that has not been overcome, in the form of a thrown error's reason.
+    /// The last failure, until an attempt succeeds, as JSON like the reason of a thrown error.
     pub last_error: Option<String>,
 }
 
-/// One proxy. It runs on a thread of its own until it is closed or the environment ends.
+/// One proxy, on a thread of its own until it is closed or the environment ends.
 #[napi]
 pub struct NativeProxy {
     engine: Arc<Engine>,
@@ -80,7 +79,7 @@ impl NativeProxy {
         let config = ClientConfig::parse(options.into()).map_err(|error| to_js(&error))?;
         let events = event_sink(&on_event)?;
         let engine = Arc::new(Engine::start(config, events).map_err(|error| to_js(&error))?);
-        // A worker that is terminated frees the port at once.
+        // A terminated worker frees the port at once.
         env.add_env_cleanup_hook(Arc::clone(&engine), |engine| engine.stop())?;
         Ok(Self { engine })
     }
@@ -96,21 +95,21 @@ impl NativeProxy {
         })
     }
 
-    /// How things stand; `undefined` before the start is done.
+    /// The status; `null` until the proxy serves.
     #[napi(catch_unwind)]
     #[must_use]
     pub fn status(&self) -> Option<NativeStatus> {
         self.engine.client_now().map(|client| client.status().into())
     }
 
-    /// Fetches a newer token now.
+    /// Fetches a newer token now, and waits for it.
     #[napi]
     pub async fn refresh(&self) -> napi::Result<()> {
         let client = self.engine.client_now().ok_or_else(|| to_js(&ClientError::Closed))?;
         client.refresher().ask(Why::Forced).await.map_err(|error| to_js(&error))
     }
 
-    /// The machine woke up.
+    /// Tells the proxy that the machine woke up.
     #[napi(catch_unwind)]
     pub fn notify_resume(&self) {
         if let Some(client) = self.engine.client_now() {
@@ -118,7 +117,7 @@ impl NativeProxy {
         }
     }
 
-    /// Ends; open requests may finish within the limit. Before the start is done it ends the start.
+    /// Closes the proxy; open requests may finish within the limit. A start in progress is aborted.
     #[napi]
     pub async fn close(&self, timeout_ms: u32) -> napi::Result<()> {
         self.engine.close(Duration::from_millis(timeout_ms.into())).await;

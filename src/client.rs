@@ -1,8 +1,8 @@
-//! The desktop half in plain Rust: gets a wrapper token for this device, keeps it fresh, and serves a loopback proxy that
-//! puts it on requests.
+//! The desktop half in plain Rust: gets a wrapper token for this device, keeps it fresh, and serves a loopback proxy
+//! that puts it on requests. The addon starts one client per proxy.
 //!
-//! A credential: [`device`] and [`device_key`] → [`service_api`] → [`mod@keychain`] and [`keep`] → [`credential`] ⇄ [`refresh`]. A request:
-//! [`admission`] → [`loopback`], which reads the credential from [`session`].
+//! A token's way: [`device`] and [`device_key`] → [`service_api`] → [`mod@keychain`] and [`keep`] → [`credential`] ⇄
+//! [`refresh`]. A request's way: [`admission`] → [`loopback`], which reads the token from [`session`].
 
 pub mod admission;
 mod backoff;
@@ -48,21 +48,21 @@ use crate::transport::serve::{Plain, ServeLimits, serve};
 use crate::transport::shutdown::{self, Phase, Shutdown, ShutdownTrigger};
 use crate::transport::tls::tls_config;
 
-/// What the client uses of the machine; tests pass their own.
+/// The parts of the machine that the client uses; tests pass their own.
 pub struct Ports {
-    /// Wall-clock time.
+    /// The source of wall-clock time.
     pub clock: Arc<dyn Clock>,
-    /// The keychain.
+    /// The keychain of the operating system.
     pub store: Box<dyn SecretStore>,
-    /// How long to wait for it.
+    /// How long to wait for the keychain.
     pub keychain_limits: KeychainLimits,
-    /// The machine's id.
+    /// Reads the machine's id.
     pub machine_id: MachineId,
-    /// Who is told what happens.
+    /// Receives status changes, errors and log lines.
     pub events: EventSink,
 }
 
-/// A running client.
+/// A running client with its loopback proxy.
 pub struct Client {
     session: Arc<Session>,
     refresher: Refresher,
@@ -74,11 +74,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts: checks the service's health, finds or fetches a token, and serves. Call it on a current-thread runtime that
-    /// lives as long as the client.
-    ///
-    /// # Errors
-    /// [`ClientError`]; nothing is left running then.
+    /// Checks the service's health, finds or fetches a token, and starts the proxy. Run it on a current-thread runtime
+    /// that lives as long as the client. After an error nothing is left running.
     pub async fn start(config: ClientConfig, ports: Ports) -> Result<Self, ClientError> {
         let limit = config.startup_timeout;
         tokio::time::timeout(limit, Self::start_unhurried(config, ports))
@@ -90,14 +87,14 @@ impl Client {
         let config = Arc::new(config);
         let listener = bind(config.port).await?;
         let address = listener.local_addr().map_err(|error| ClientError::Internal(error.to_string()))?;
-        // Setting TLS up reads the system's certificates; without TLS there is nothing to read.
+        // Setting up TLS reads the system's certificates, which takes time; plain HTTP does not need them.
         let tls = config.bootstrap_url.scheme() == "https";
         let tls =
             tls.then(|| tls_config(None)).transpose().map_err(|error| ClientError::Internal(error.to_string()))?;
         let api = ServiceApi::new(Arc::clone(&config), tls.clone(), Arc::clone(&ports.clock))?;
         let keep = TokenKeep::new(keychain(&config, ports.store, ports.keychain_limits)?, config.storage);
         let identity = identity(&config, ports.machine_id, &keep).await;
-        // Neither needs the other, and each may be slow.
+        // Run both at once: they are independent, and each may be slow.
         let loading = keep.load(config.bootstrap_url.as_str(), &identity, ports.clock.now());
         let (kept, healthy) = tokio::join!(loading, api.check_health());
         healthy?;
@@ -135,37 +132,37 @@ impl Client {
         Ok(Self { session, refresher, link, launch_key, address, trigger, server: Mutex::new(Some(server)) })
     }
 
-    /// Where it listens.
+    /// The address that the proxy listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What local clients must send.
+    /// The credential that local clients must send.
     #[must_use]
     pub fn launch_key(&self) -> &Secret {
         &self.launch_key
     }
 
-    /// How things stand.
+    /// The status at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
         self.session.status()
     }
 
-    /// The handle that asks for refreshes.
+    /// A handle that asks for refreshes.
     #[must_use]
     pub fn refresher(&self) -> Refresher {
         self.refresher.clone()
     }
 
-    /// The machine woke up.
+    /// Call this after the machine woke up: drops connections that may be dead, and checks the token.
     pub fn resumed(&self) {
         self.link.forget();
         self.refresher.kick(Why::Resumed);
     }
 
-    /// Ends: no new connections, open ones may finish until the limit. Idempotent.
+    /// Takes no new connections, and lets open ones finish within `limit`. Idempotent.
     pub async fn close(&self, limit: Duration) {
         self.trigger.advance(Phase::Draining);
         let server = self.server.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
@@ -201,7 +198,7 @@ fn serve_loopback(
     tokio::spawn(serve(listener, Plain, Loopback::new(parts, shutdown.clone()), limits, shutdown))
 }
 
-/// Binds 127.0.0.1 and nothing else. A fixed port that is taken is an error: a stranger may listen there.
+/// Binds 127.0.0.1 only. A fixed port in use is an error: another program would get the app's requests.
 async fn bind(port: u16) -> Result<TcpListener, ClientError> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => ClientError::PortInUse(port),

@@ -1,22 +1,22 @@
-//! Wall-clock time as a value that tests can set.
+//! Wall-clock time, which tests can set.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Where the wall-clock time comes from. Token expiry is wall-clock time, because laptops sleep; waiting uses tokio's
-/// timers, which only help to notice in time.
+/// The source of wall-clock time. Token expiry needs it, because laptops sleep. Waiting uses tokio's timers, which stop
+/// during sleep and only wake a task that then compares the clock.
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// The present time; it may jump, back too.
     fn now(&self) -> SystemTime;
 
-    /// The time now as Unix seconds; zero before 1970.
+    /// The present time in whole Unix seconds; 0 before 1970.
     fn unix_seconds(&self) -> u64 {
         self.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 }
 
-/// The machine's clock.
+/// The operating system's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -26,24 +26,24 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until a test moves it. Clones move together.
+/// A clock that stands still until a test moves it. Clones share one time.
 #[derive(Debug, Clone)]
 pub struct ManualClock(Arc<AtomicU64>);
 
 impl ManualClock {
-    /// Stands at the machine's present time, in whole milliseconds.
+    /// A clock at the operating system's present time, in whole milliseconds.
     #[must_use]
     pub fn starting_now() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(Arc::new(AtomicU64::new(millis(now))))
     }
 
-    /// Moves forward, as sleep does.
+    /// Moves the time forward, as a machine's sleep does.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(millis(by), Ordering::SeqCst);
     }
 
-    /// Moves backward, as a person does who sets the clock.
+    /// Moves the time back, as a person does who corrects the clock.
     pub fn set_back(&self, by: Duration) {
         self.0.fetch_sub(millis(by), Ordering::SeqCst);
     }

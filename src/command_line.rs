@@ -1,4 +1,4 @@
-//! The commands beside `serve`.
+//! The commands beside `serve`, and how all commands write to the terminal.
 
 mod check;
 mod doctor;
@@ -10,7 +10,7 @@ pub(crate) use self::check::check;
 pub(crate) use self::doctor::doctor;
 use valetkey::service::config::ConfigProblem;
 
-/// Tells every problem and answers the exit code for that.
+/// Prints every problem, and returns the exit code for wrong usage.
 pub(crate) fn refuse(problems: &[ConfigProblem]) -> ExitCode {
     for problem in problems {
         say(problem);
@@ -18,25 +18,25 @@ pub(crate) fn refuse(problems: &[ConfigProblem]) -> ExitCode {
     ExitCode::from(EX_USAGE)
 }
 
-/// Says what is wrong with the command, or gives the help that was asked for.
+/// Prints clap's complaint, or the help or version that was asked for.
 pub(crate) fn misused(error: &clap::Error) -> ExitCode {
-    // If it cannot be written, the exit code is all there is to say.
+    // If it cannot be printed, the exit code is all that is left.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS }
 }
 
-/// Where there is no log, what is wrong goes to standard error as it is.
+/// Prints a message to standard error, for commands that have no log.
 pub(crate) fn say(said: &dyn std::fmt::Display) {
-    // If it cannot be written, the exit code is all there is to say.
+    // If it cannot be printed, the exit code is all that is left.
     let _ = writeln!(std::io::stderr(), "valetkey: {said}");
 }
 
-/// What was asked for goes to standard output.
+/// Prints a command's result to standard output.
 fn print(text: &str) {
     let mut out = std::io::stdout();
-    // Whoever has closed it does not want to read it.
+    // A reader that has closed standard output does not want the rest.
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
-/// The command was used incorrectly (BSD `sysexits`).
+/// The exit code for a command that was used incorrectly (`EX_USAGE` of BSD's `sysexits.h`).
 const EX_USAGE: u8 = 64;

@@ -1,10 +1,10 @@
 //! Claude in a desktop app with no API key on the machine.
 //!
 //! Read in this order: [`wire`] is the contract between the two ends; [`transport`] carries one HTTP hop and serves
-//! both; `client` runs in the app and holds the short-lived wrapper token; `service` runs on a server and holds the real
-//! key. `docs/ARCHITECTURE.md` follows a request and a credential file by file.
+//! both; `client` runs in the app and holds the short-lived wrapper token; `service` runs on a server and holds the
+//! real key. `docs/ARCHITECTURE.md` follows a request and a credential file by file.
 //!
-//! All features are decided here: none changes what another module does.
+//! Features are checked in this file only; no other module changes with a feature.
 
 pub mod clock;
 pub mod secret;

@@ -1,4 +1,4 @@
-//! The command line of the service.
+//! The command line of the service: parses it, runs one command, and turns the result into an exit code.
 
 mod command_line;
 
@@ -38,9 +38,9 @@ struct CommandLine {
 enum Command {
     /// Run the service
     Serve(Box<Given>),
-    /// Say what is wrong with the settings and the files they name, without connecting anywhere
+    /// Check the settings and the files they name, without connecting anywhere
     Check(Box<Given>),
-    /// Say what is wrong with this set-up: upstream, key, clock, Redis, database, disk, the running service
+    /// Diagnose this set-up: upstream, key, clock, Redis, database, disk, the running service
     Doctor {
         /// Print JSON
         #[arg(long)]
@@ -119,14 +119,14 @@ fn serve(config: Config, lines: LineQueue) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The one line on standard output, for whoever started the service on a free port.
+/// Prints one line on standard output: the program that started the service on a free port reads the URL from it.
 fn announce(url: &str) {
     let mut out = std::io::stdout();
-    // Nobody may be listening, and then nobody wants to know.
+    // Standard output may be closed; then no program waits for the line.
     let _ = writeln!(out, "{{\"event\":\"listening\",\"url\":\"{url}\"}}").and_then(|()| out.flush());
 }
 
-/// The first signal drains, the second or the end of the drain limit forces.
+/// Drains at the first signal, and forces the end at the second or after the drain limit.
 async fn until_ended(trigger: &ShutdownTrigger, running: Running, mut signals: StopSignals, drain: Duration) {
     let mut ended = tokio::task::spawn_blocking(move || running.join());
     tokio::select! {
@@ -140,10 +140,10 @@ async fn until_ended(trigger: &ShutdownTrigger, running: Running, mut signals: S
         () = signals.next() => {}
         () = tokio::time::sleep(drain) => {}
     }
-    tracing::warn!("Ending what is still open");
+    tracing::warn!("Ending the requests that are still open");
     trigger.advance(Phase::Forced);
     let _ = ended.await;
 }
 
-/// How long the end waits for Sentry.
+/// How long the end waits for reports to Sentry.
 const REPORT_LIMIT: Duration = Duration::from_secs(2);

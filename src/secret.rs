@@ -1,30 +1,30 @@
-//! The one type that holds a secret.
+//! The one type that holds a secret; every part of the crate uses it.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-/// A key, a token or a password: redacted in `Debug`, wiped when dropped, without `Display` and without `Serialize`.
+/// A key, a token or a password: redacted in `Debug`, wiped on drop, without `Display` and `Serialize`.
 ///
-/// Reading it takes the word [`expose`](Self::expose), which reviewers search for.
+/// Only [`expose`](Self::expose) reads it, so a search for that word finds every use.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Box<str>>);
 
 impl Secret {
-    /// Takes the text over.
+    /// Takes over `text`, which is wiped on drop.
     #[must_use]
     pub fn new(text: impl Into<Box<str>>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The secret itself. Hand it to the one call that needs it and keep no copy.
+    /// The secret itself. Pass it to the one call that needs it and keep no copy.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Compares in a time that depends on the lengths alone.
+    /// Compares in constant time: only the two lengths influence it.
     #[must_use]
     pub fn matches(&self, candidate: &[u8]) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(self.0.as_bytes(), candidate).is_ok()
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_nothing_of_it() {
+    fn debug_does_not_show_the_secret() {
         let shown = format!("{:?} {:#?}", Secret::new("canary"), Some(Secret::new("canary")));
         assert!(!shown.contains("canary"), "{shown}");
     }

@@ -1,8 +1,8 @@
 //! One HTTP hop, shared by the loopback proxy and the service.
 //!
-//! A request comes in through [`serve`], its body is taken by [`hold`], its headers are cleaned by [`headers`], and
-//! [`upstream`] sends it on over a pooled connection; the answer goes back as a [`relay`] that drives the upstream
-//! connection itself, so no second task stands between the two sockets.
+//! [`serve`] accepts a request, [`hold`] reads its body, [`headers`] cleans its headers, and [`upstream`] sends it over
+//! a pooled connection. The response goes back as a [`relay`], which drives the upstream connection itself: no second
+//! task stands between the two sockets.
 
 pub mod connect;
 pub mod cors;

@@ -1,7 +1,7 @@
 //! The contract between the desktop and the service.
 //!
-//! Every type, path, header name and error code that crosses the hop is defined here, once, so that the two ends
-//! cannot drift apart. The golden files in `tests/fixtures/wire` pin the JSON; a change there is a protocol change.
+//! Every type, path, header name and error code that crosses the hop is defined here, once, so that the two ends cannot
+//! drift apart. The golden files in `tests/fixtures/wire` pin the JSON; a change there is a protocol change.
 
 mod bootstrap;
 mod claims;
@@ -16,5 +16,5 @@ pub use device_id::{DeviceId, DeviceIdError};
 pub use error::{ErrorBody, ErrorCode, ErrorKind};
 pub use proof::{PROOF_ALG, PROOF_TYP, ProofClaims, ProofHeader, PublicJwk, token_hash};
 
-/// Raised when a client of the previous version could no longer work with this service.
+/// Raised when a client of the previous version can no longer work with this service.
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -17,7 +17,7 @@ function json(body) {
   return { status: 200, headers: { 'content-type': 'application/json' }, body };
 }
 
-/** A message in odd but valid JSON: whoever parses it and writes it again changes its bytes. */
+/** A message in odd but valid JSON: a proxy that parses it and writes it again changes its bytes. */
 const ODDLY_WRITTEN_MESSAGE = json(
   '{ "id":"msg_odd",\n\t"type" : "message","role":"assistant","model":"claude-opus-5-5",' +
     '"content":[{"text":"caf\\u00e9 \\/ caf\u00e9","type":"text"}],"stop_reason":"end_turn","stop_sequence":null,' +

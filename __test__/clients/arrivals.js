@@ -1,5 +1,5 @@
 'use strict';
-// Judges what reached the upstream: against what the client sent, and for credentials that have no business there.
+// Checks that the requests at the upstream are those that the client sent, without a credential of the desktop.
 
 const assert = require('node:assert/strict');
 

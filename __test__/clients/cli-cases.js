@@ -79,7 +79,7 @@ const CLI_CASES = {
   },
 
   async 'the start-up probe is answered without a key'({ rig }) {
-    // The CLI skips it without nonessential traffic, which would go out to the world here.
+    // The test sends the probe itself: with nonessential traffic off, as here, the CLI skips it.
     for (const path of ['/api/hello', '/']) {
       const response = await fetch(rig.proxy.url + path, { method: 'HEAD', headers: { 'user-agent': 'Bun/1.4.4' } });
       assert.equal(response.status, 200, path);

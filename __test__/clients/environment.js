@@ -6,17 +6,17 @@ const FOREIGN = /^(ANTHROPIC|CLAUDE|API_TIMEOUT_MS|PROXY_|ENABLE_PROXY)|^(https?
 // Nothing listens on the discard port: a request that takes this way fails at once.
 const DEAD_PROXY = 'http://127.0.0.1:9';
 
-/** As this process was started, for installations: those may need the proxy of this network. */
+/** This process's environment at its start, for installations, which may need this network's proxy. */
 const ORIGINAL = Object.freeze({ ...process.env });
 
-/** Cleans this process too: the addon lives in it, and one of the clients. */
+/** Cleans this process's own environment: the addon and one of the clients run in it. */
 function cleanOwnEnvironment() {
   for (const name of Object.keys(process.env)) {
     if (FOREIGN.test(name)) delete process.env[name];
   }
 }
 
-/** What a company's machine sets: everything through a proxy, which knows nothing of this machine's loopback. */
+/** The variables of a company's machine: its proxy, which all requests should use, cannot reach the loopback. */
 function behindCorporateProxy() {
   return { HTTP_PROXY: DEAD_PROXY, HTTPS_PROXY: DEAD_PROXY, http_proxy: DEAD_PROXY, https_proxy: DEAD_PROXY };
 }

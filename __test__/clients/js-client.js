@@ -75,7 +75,7 @@ function textOf(message) {
   return message.content.map((block) => block.text ?? '').join('');
 }
 
-/** Which of the SDK's own classes the error is, by `instanceof`, and what an app would read from it. */
+/** The SDK's own class of the error, found by `instanceof`, and the fields that an app would read. */
 function describe(sdk, error) {
   const classes = Object.keys(sdk).filter((name) => name.endsWith('Error') && error instanceof sdk[name]);
   return {
@@ -90,7 +90,7 @@ function describe(sdk, error) {
   };
 }
 
-/** Wraps `fetch` so that the exact bytes are known which the SDK sends and receives. */
+/** Wraps `fetch` to record the exact bytes that the SDK sends and receives. */
 function recordingFetch(exchanges) {
   return async (url, init) => {
     const { pathname, search } = new URL(url);
@@ -100,7 +100,7 @@ function recordingFetch(exchanges) {
       headers: Object.fromEntries(new Headers(init.headers)),
       bodySha256: sha256(init.body ?? ''),
     };
-    // Until an answer is there, the exchange is what was sent.
+    // Without an answer the exchange holds the request alone.
     exchanges.push({ done: exchange });
     const recorded = exchanges.length - 1;
     const response = await fetch(url, init);

@@ -1,5 +1,5 @@
 'use strict';
-// All that stands between one client and its upstream, fresh for each client: stand-in, service, proxy.
+// The processes of one client's tests, started anew for each client: stand-in upstream, service, proxy.
 
 const fs = require('node:fs');
 const os = require('node:os');
@@ -80,7 +80,7 @@ class Rig {
     return arrivals;
   }
 
-  /** Forgets what the case before has left behind, except leaks. */
+  /** Drops the arrivals and logs of the case before, and keeps the leaks that were found. */
   async reset() {
     this.takeLog();
     await this.takeArrivals();
@@ -97,12 +97,12 @@ class Rig {
   }
 }
 
-/** Loaded when it is needed, so that a missing build fails a case and not the load of this file. */
+/** Loads the addon at its first use, so that a missing build fails a case and not the load of this file. */
 function addon() {
   return require(process.env.VALETKEY_ADDON || '../..');
 }
 
-/** The launch key, in whichever variable the proxy hands it out. */
+/** The launch key, from the variable that holds it. */
 function credential(proxy) {
   return proxy.env.ANTHROPIC_AUTH_TOKEN ?? proxy.env.ANTHROPIC_API_KEY;
 }

@@ -10,7 +10,7 @@ const { assertArrivedAsSent } = require('./arrivals');
 const { behindCorporateProxy } = require('./environment');
 const { credential, untilExpired } = require('./rig');
 
-// Whoever parses the body and writes it again is bound to change one of these.
+// A proxy that parses the body and writes it again changes at least one of these.
 const ODD_TEXT = 'tab\t "quotes" \\u0041 caf\u00e9 \u6f22\u5b57 \u2028 \u{1f5dd}\ufe0f </script> 1e400';
 const LARGE_TEXT_BYTES = 3 * 1024 * 1024;
 
@@ -106,7 +106,7 @@ const SDK_CASES = {
   },
 
   async 'a query string reaches the upstream'({ rig, driver }) {
-    // Whether the stand-in knows the route does not matter here.
+    // The stand-in need not know the route.
     await driver.perform({ operation: 'get', path: '/v1/models?limit=1000&after_id=a%2Fb' });
     const targets = (await rig.takeArrivals()).map((arrival) => `${arrival.method} ${arrival.target}`);
     assert.deepEqual(targets, ['GET /v1/models?limit=1000&after_id=a%2Fb']);

@@ -27,7 +27,7 @@ class StandIn {
     return this.control('POST', 'answers', { answers, always });
   }
 
-  /** What arrived since the last call. Scripted answers that nobody has asked for yet go too. */
+  /** Returns what arrived since the last call, and drops scripted answers that no request has used. */
   async takeArrivals() {
     const requests = JSON.parse(await this.control('GET', 'requests'));
     await this.control('DELETE', 'requests');

@@ -13,7 +13,7 @@ const STEP_TIMEOUT_MS = 20000;
 const say = (line) => process.stdout.write(JSON.stringify(line) + '\n');
 const check = (name, ok, detail) => say({ name, ok: Boolean(ok), detail: ok ? undefined : String(detail) });
 
-// The sample's `require('valetkey')` gets the package under test, and the test gets to know the proxy it starts.
+// The sample's `require('valetkey')` gets the package under test, and the test keeps the proxy that it starts.
 let proxy = null;
 const load = Module._load;
 Module._load = function (request, ...rest) {
@@ -23,7 +23,7 @@ Module._load = function (request, ...rest) {
   return Object.assign({}, valetkey, { startProxy });
 };
 
-// Everything that the main process sends to the window.
+// Records everything that the main process sends to the window.
 const sent = [];
 app.on('web-contents-created', (_event, contents) => {
   const send = contents.send;
@@ -245,7 +245,7 @@ async function checkSecrets() {
 
 app.on('browser-window-created', (_event, window) => {
   contents = window.webContents;
-  // What the content policy refuses in `checkIsolation` is meant to be refused.
+  // `checkIsolation` provokes refusals by the content policy on purpose.
   contents.on('console-message', (event, level, message) => {
     const text = event.message || message;
     const isError = event.level === 'error' || level === 3;

@@ -14,7 +14,7 @@ const children = new Set();
 const serverLogs = new Map();
 let ending = false;
 
-/** An environment without credential, proxy, keychain or settings of whoever runs this. */
+/** An environment without the credentials, proxies, keychain and settings of the user who runs this. */
 function environment() {
   const theirs = /^(ANTHROPIC|CLAUDE|PROXY|VALETKEY|DATABASE|REDIS|JWT|ADMIN|ELECTRON)_|^(https?|all)_proxy$/i;
   const kept = Object.entries(process.env).filter(([name]) => !theirs.test(name));

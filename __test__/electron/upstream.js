@@ -1,12 +1,12 @@
-// A line between the service and the stand-in upstream: it releases a streamed answer event by event, keeps the
-// rest of a slow one back until the client leaves, and remembers what came by.
+// A relay between the service and the stand-in upstream: it releases a streamed answer event by event, keeps the
+// rest of a slow one back until the client leaves, and records every exchange.
 'use strict';
 
 const http = require('http');
 
 const BETWEEN_EVENTS_MS = 15;
 
-/** Starts the line. `exchanges` fills with `{ prompt, headers, text, left }`, one per request to /v1/messages. */
+/** Starts the relay. `exchanges` fills with `{ prompt, headers, text, left }`, one per request to /v1/messages. */
 async function startLine(standInUrl) {
   const exchanges = [];
   const server = http.createServer(async (request, response) => {

@@ -1,9 +1,10 @@
 'use strict';
-// `npm run test:schema`: schemathesis, at a pinned version, asks both listeners of the service what their OpenAPI
-// documents allow and what they do not, and judges every answer: no 5xx, nothing undocumented, nothing invalid accepted.
+// `npm run test:schema`: schemathesis, at a pinned version, sends both listeners of the service requests that
+// their OpenAPI documents allow and requests that they forbid. It checks every answer: no 5xx, nothing undocumented,
+// nothing invalid accepted.
 //
 // Needs the service (`cargo build --features service`) and the stand-in (`cargo build --example stand_in`). If
-// schemathesis cannot be installed, all is skipped; in CI that is a failure. `npm run test:schema -- admin` asks one API.
+// schemathesis cannot be installed, all is skipped; in CI that fails. `npm run test:schema -- admin` tests one API.
 
 const fs = require('node:fs');
 const os = require('node:os');
@@ -18,12 +19,12 @@ const REAL_KEY = 'sk-ant-api03-the-real-key-of-the-schema-suite';
 const DEVICES = ['schema-device-1', 'schema-device-2', 'schema-device-3'];
 const PUBLIC_DOCUMENT = path.join(__dirname, '../../docs/openapi-public.json');
 
-// The same in every run, so that a failure can be looked at again; another seed looks elsewhere. All takes a minute.
+// A fixed seed makes failures reproducible; another seed tries other requests. A run takes a minute.
 const SEED = process.env.VALETKEY_SCHEMA_SEED || '20261126';
 const EXAMPLES = '200';
 const TIMEOUT_MS = 240_000;
 
-/** Where each API is, and what describes it. */
+/** The address and the OpenAPI document of each API. */
 const APIS = [
   {
     name: 'public',
@@ -73,7 +74,7 @@ async function askAll(apis, python, report) {
   }
 }
 
-/** One line for each operation of the API, and one for sequences of them. */
+/** Tests one API; reports a line for each operation, and one for sequences of operations. */
 async function ask(api, { python, folder, service, token }, report) {
   const document = path.join(folder, `${api.name}.json`);
   const results = path.join(folder, `${api.name}.xml`);
@@ -82,7 +83,7 @@ async function ask(api, { python, folder, service, token }, report) {
   args.push('--url', api.url(service), '--seed', SEED, '--max-examples', EXAMPLES, '--continue-on-failure');
   args.push('--report', 'junit', '--report-junit-path', results);
   const env = { PATH: process.env.PATH, SystemRoot: process.env.SystemRoot, HOME: folder, PYTHONUTF8: '1' };
-  // For schemathesis.toml. No token is an argument, which others on the machine can see.
+  // schemathesis.toml reads these. Tokens are not arguments, which other users of the machine could see.
   Object.assign(env, { VALETKEY_TOKEN: token, VALETKEY_ADMIN_TOKEN: service.adminToken });
   Object.assign(env, { VALETKEY_SCHEMA_FOLDER: __dirname, PYTHONDONTWRITEBYTECODE: '1' });
   const command = path.join(path.dirname(python), 'schemathesis');
@@ -96,7 +97,7 @@ async function ask(api, { python, folder, service, token }, report) {
   if (!isTold || cases.length === 0) report.notOk(`${api.name}: schemathesis ran`, `${stdout}\n${stderr}`);
 }
 
-/** The cases of a JUnit report: `fault` is what is wrong. */
+/** The cases of a JUnit report, each with its failures as text in `fault`. */
 function casesIn(xml) {
   const cases = xml.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>([^]*?)<\/testcase>)/g);
   return Array.from(cases, ([, name, body = '']) => {
@@ -110,7 +111,7 @@ function unescaped(text) {
   return text.replace(/&(lt|gt|quot|apos|amp);/g, (_, name) => named[name]);
 }
 
-/** Whatever was asked, it must not have harmed the service. */
+/** No request may have harmed the service. */
 async function judgeService(service, report) {
   const health = await fetch(`${service.url}/healthz`);
   const log = service.takeLog();

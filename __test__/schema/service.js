@@ -1,5 +1,5 @@
 'use strict';
-// The service under test with its admin listener, and devices that it knows.
+// The service under test with its admin listener and some enrolled devices.
 
 const crypto = require('node:crypto');
 const { startService } = require('../clients/service');
@@ -31,7 +31,7 @@ class GovernedService {
     return fetch(`${this.adminUrl}${target}`, { headers: { authorization: `Bearer ${this.adminToken}` } });
   }
 
-  /** Lets each device make a request, so that there is something to list; the token of the first. */
+  /** Makes a request with each device, so that lists are not empty; returns the first device's token. */
   async enrol(devices) {
     const tokens = [];
     for (const device of devices) {
@@ -48,7 +48,7 @@ class GovernedService {
   }
 }
 
-/** The service says it in its log only. */
+/** The admin listener's address, which only the log tells. */
 async function adminAddress(service) {
   let log = '';
   let address;

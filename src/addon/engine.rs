@@ -1,6 +1,5 @@
-//! The thread on which one client lives, with a runtime of its own.
-//!
-//! napi's shared runtime is not used for the client: it belongs to the process and is torn down on its own terms.
+//! The thread that one client lives on, with a runtime of its own: napi's shared runtime belongs to the process and is
+//! torn down at a time that the client does not control.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,8 +14,8 @@ use crate::client::session::EventSink;
 use crate::client::{Client, Ports};
 use crate::clock::SystemClock;
 
-/// The thread's handle. The thread ends when it is told to, not when the handle is dropped: JavaScript may forget the
-/// object while requests still use the proxy.
+/// A handle to the thread. Dropping it does not end the thread: JavaScript may drop its object while requests still use
+/// the proxy.
 pub(super) struct Engine {
     stage: watch::Receiver<Stage>,
     orders: Mutex<Option<watch::Sender<Order>>>,
@@ -33,15 +32,12 @@ enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Order {
     Run,
-    /// End within the limit.
+    /// End the client within this limit.
     Close(Duration),
 }
 
 impl Engine {
-    /// Starts the thread and, on it, the client.
-    ///
-    /// # Errors
-    /// [`ClientError::Internal`] when the system has no thread or no event queue to give.
+    /// Starts the thread and the client on it; fails if the system has no thread or no event queue.
     pub(super) fn start(config: ClientConfig, events: EventSink) -> Result<Self, ClientError> {
         let internal = |error: std::io::Error| ClientError::Internal(error.to_string());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(internal)?;
@@ -51,10 +47,10 @@ impl Engine {
             .name("valetkey".into())
             .spawn(move || {
                 runtime.block_on(live(config, events, &stages, order));
-                // A name look-up that hangs must not hold the end up.
+                // A DNS look-up that hangs must not delay the end.
                 runtime.shutdown_background();
                 stages.send_if_modified(|stage| {
-                    // A failed start stays one, for whoever asks late.
+                    // A failed start stays failed for callers that ask later.
                     let ran = !matches!(stage, Stage::Failed(_));
                     if ran {
                         *stage = Stage::Ended;
@@ -66,10 +62,7 @@ impl Engine {
         Ok(Self { stage, orders: Mutex::new(Some(orders)) })
     }
 
-    /// The client, once it serves.
-    ///
-    /// # Errors
-    /// Why it does not.
+    /// Waits for the client to serve; the error says why it does not.
     pub(super) async fn client(&self) -> Result<Arc<Client>, ClientError> {
         let mut stage = self.stage.clone();
         let settled = stage.wait_for(|stage| !matches!(stage, Stage::Starting)).await;
@@ -80,7 +73,6 @@ impl Engine {
         }
     }
 
-    /// The client, if it serves.
     pub(super) fn client_now(&self) -> Option<Arc<Client>> {
         match &*self.stage.borrow() {
             Stage::Running(client) => Some(Arc::clone(client)),
@@ -88,15 +80,15 @@ impl Engine {
         }
     }
 
-    /// Ends within about `limit`. Idempotent.
+    /// Closes the client within about `limit` and waits for the end. Idempotent.
     pub(super) async fn close(&self, limit: Duration) {
         self.order(Order::Close(limit));
         let mut stage = self.stage.clone();
-        // The only error is that the thread has ended.
+        // The only error is that the thread has already ended.
         let _ = stage.wait_for(|stage| matches!(stage, Stage::Ended | Stage::Failed(_))).await;
     }
 
-    /// Ends now, without waiting.
+    /// Tells the client to end at once, and does not wait.
     pub(super) fn stop(&self) {
         self.order(Order::Close(Duration::ZERO));
     }
@@ -143,7 +135,7 @@ async fn live(
     stages.send_replace(Stage::Running(Arc::clone(&client)));
     let limit = match order.wait_for(|order| *order != Order::Run).await.as_deref() {
         Ok(Order::Close(limit)) => *limit,
-        // The handle is gone, and with it everybody who could say otherwise.
+        // The handle was dropped, so no order can come any more.
         _ => Duration::ZERO,
     };
     client.close(limit).await;

@@ -1,4 +1,4 @@
-//! Events on their way to JavaScript.
+//! Sends the client's events to JavaScript.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use super::error::reason;
 use crate::client::session::EventSink;
 use crate::client::status::Event;
 
-/// Sends events to `on_event`. The function is held weakly: it does not keep Node alive, and after the environment's end
-/// events go nowhere.
+/// Sends events to `on_event`. The function is held weakly: it does not keep Node alive, and events after the end of
+/// the environment are dropped.
 pub(super) fn event_sink(on_event: &Function<'_, String, ()>) -> napi::Result<EventSink> {
     let function = on_event
         .build_threadsafe_function::<String>()
@@ -20,7 +20,7 @@ pub(super) fn event_sink(on_event: &Function<'_, String, ()>) -> napi::Result<Ev
         .max_queue_size::<QUEUE>()
         .build()?;
     Ok(Arc::new(move |event| {
-        // A full queue drops the event: the next status says all of it again.
+        // A full queue drops the event; the next status event repeats all facts.
         let _ = function.call(encode(&event), ThreadsafeFunctionCallMode::NonBlocking);
     }))
 }

@@ -1,4 +1,4 @@
-//! The options of a start, as JavaScript passes them.
+//! The options of a start, as `index.js` passes them.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use napi_derive::napi;
 use crate::client::config::{ClientOptions, StoragePolicy};
 use crate::secret::Secret;
 
-/// As `StartOptions` in `index.d.ts`, with the environment already looked up and types already checked.
+/// The `StartOptions` of `index.d.ts`, checked and with the environment filled in.
 #[napi(object)]
 pub struct NativeOptions {
-    /// The service's `…/bootstrap`.
+    /// The service's URL, ending in `/bootstrap`.
     pub bootstrap_url: String,
-    /// Where to ask for health.
+    /// The URL of the service's health check.
     pub health_url: Option<String>,
-    /// Names the app.
+    /// Names the app; part of the device id.
     pub app_id: Option<String>,
-    /// The loopback port.
+    /// The loopback port; 0 for any.
     pub port: Option<u16>,
-    /// `auto`, `keychain` or `memory`.
+    /// One of `auto`, `keychain` and `memory`.
     pub storage: Option<String>,
-    /// The enrolment token.
+    /// The enrolment token, if the service requires one.
     pub enrolment_token: Option<String>,
-    /// The app's version.
+    /// The app's version, which the operator can revoke.
     pub app_version: Option<String>,
-    /// Milliseconds.
+    /// Milliseconds between two checks whether the token is due, at most.
     pub refresh_interval_ms: Option<f64>,
-    /// Milliseconds.
+    /// Milliseconds; a token with less life left is refreshed.
     pub refresh_before_ms: Option<f64>,
-    /// Milliseconds.
+    /// Milliseconds that a start may take.
     pub startup_timeout_ms: Option<f64>,
-    /// Connections at once.
+    /// The most open connections.
     pub max_connections: Option<u32>,
-    /// Web origins that may call.
+    /// Web origins that may call the proxy.
     pub allowed_origins: Option<Vec<String>>,
 }
 
@@ -59,7 +59,7 @@ impl From<NativeOptions> for ClientOptions {
     }
 }
 
-/// `index.js` lets only finite numbers that are not negative pass.
+/// `index.js` passes only finite numbers that are not negative.
 fn millis(millis: f64) -> Duration {
     Duration::try_from_secs_f64(millis / 1000.0).unwrap_or(Duration::MAX)
 }

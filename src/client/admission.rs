@@ -1,7 +1,7 @@
-//! Step 1 of a request: who may use the loopback proxy.
+//! Step 1 of a request: decides whether it may use the loopback proxy.
 //!
-//! Every program and every web page on this machine can reach a loopback port. Each control here is independent: a page
-//! fails at `Host` (DNS rebinding), at `Origin` and at the launch key; another program fails at the launch key.
+//! Every program and every web page on this machine can reach a loopback port. Each check stands alone: a page fails at
+//! `Host` (DNS rebinding), at `Origin` and at the launch key; another program fails at the launch key.
 
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -14,15 +14,15 @@ use crate::transport::credentials::Credentials;
 use crate::transport::problem::Problem;
 use crate::wire::ErrorCode;
 
-/// The rules for one start.
+/// The checks of one proxy.
 pub struct Admission {
     hosts: [String; 2],
     cors: Cors,
-    /// The digest of the launch key: digests have one length, so the comparison's time tells nothing.
+    /// The digest of the launch key. Digests have one length, so the comparison's time shows nothing of the key.
     key_digest: digest::Digest,
 }
 
-/// The random key of one start, which local clients send in place of a credential. It is worth nothing anywhere else.
+/// A new random launch key, which local clients send as their credential. It opens nothing but this proxy.
 ///
 /// # Panics
 /// When the system has no random bytes.
@@ -34,23 +34,21 @@ pub fn launch_key() -> Secret {
 }
 
 impl Admission {
-    /// Rules for a proxy on `port`.
+    /// Checks for a proxy on `port` with the launch key `key`.
     #[must_use]
     pub fn new(port: u16, key: &Secret, cors: Cors) -> Self {
         let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
         Self { hosts, cors, key_digest: digest::digest(&digest::SHA256, key.expose().as_bytes()) }
     }
 
-    /// The web origins that may call.
+    /// The web origins that may call the proxy.
     #[must_use]
     pub fn cors(&self) -> &Cors {
         &self.cors
     }
 
-    /// Whether a request is meant for this proxy and does not come from a web page, unless the app listed its origin.
-    ///
-    /// # Errors
-    /// A [`Problem`] with 403.
+    /// Accepts a request that names this proxy as its host and comes from no web page, or from an origin that the app
+    /// listed; any other gets 403.
     pub fn check_source(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let mut hosts = headers.get_all(HOST).iter();
         let named = hosts.next().is_some_and(|host| self.hosts.iter().any(|own| own.as_bytes() == host.as_bytes()));
@@ -67,10 +65,7 @@ impl Admission {
         if from_page { Err(forbidden("This proxy does not serve web pages")) } else { Ok(()) }
     }
 
-    /// Whether the request carries the launch key: in one of the two headers, or the same in both.
-    ///
-    /// # Errors
-    /// A [`Problem`] with 401.
+    /// Accepts a request with the launch key in one of the two credential headers or in both; any other gets 401.
     pub fn check_key(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let refused = || Problem::new(ErrorCode::LaunchKeyInvalid, "The launch key of this proxy is missing or wrong");
         let credentials = Credentials::read(headers).map_err(|_| refused())?;

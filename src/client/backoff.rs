@@ -1,45 +1,42 @@
-//! How long to wait after failures.
+//! How long the refresh loop waits after a failure.
 
 use std::time::{Duration, SystemTime};
 
 use super::error::ClientError;
 
-/// The last failure, and how long to keep away after it.
+/// The last failure, and the wait that follows it.
 pub(super) struct Setback {
     at: SystemTime,
     wait: Duration,
-    /// What failed.
     pub error: ClientError,
 }
 
 impl Setback {
-    /// The last of `failures` in a row.
+    /// The latest of `failures` in a row, which happened at `now`.
     #[must_use]
     pub(super) fn new(failures: u32, error: ClientError, now: SystemTime) -> Self {
         Self { at: now, wait: delay(failures, &error), error }
     }
 
-    /// Whether its waiting time is not over. A clock that was set back ends it: who knows how long ago it began.
+    /// Whether the wait goes on. A clock that was set back ends it, because the time that has passed is then unknown.
     #[must_use]
     pub(super) fn holds(&self, now: SystemTime) -> bool {
         self.is_within(self.wait, now)
     }
 
-    /// Whether a request that cannot go without a new token has to wait as well: for a moment after any failure, and for
-    /// as long as the service itself says.
+    /// Whether a request without a usable token has to wait too: for a moment after any failure, and for as long as the
+    /// service asked with `Retry-After`.
     #[must_use]
     pub(super) fn holds_all(&self, now: SystemTime) -> bool {
         let stated = matches!(self.error, ClientError::Unavailable { retry_after: Some(_), .. });
         self.is_within(LEAST_PAUSE, now) || (stated && self.holds(now))
     }
 
-    /// When its waiting time is over.
     #[must_use]
     pub(super) fn ends_at(&self) -> SystemTime {
         self.at + self.wait
     }
 
-    /// Ends its waiting time.
     pub(super) fn lift(&mut self) {
         self.wait = Duration::ZERO;
     }
@@ -49,9 +46,9 @@ impl Setback {
     }
 }
 
-/// The wait before the next attempt: 1 s, doubled with each failure, at most 30 s while the network is away and 5 min while
-/// the service is in trouble; a random half of it is taken off, so that a fleet does not come back in step. A waiting time
-/// that the service states is the least.
+/// The wait before the next attempt: 1 s, doubled with each failure, up to 30 s while the network is away and 5 min
+/// while the service fails. Up to half of it is taken off at random, so that a fleet does not return in step. It is at
+/// least the service's `Retry-After`.
 #[must_use]
 pub(super) fn delay(failures: u32, error: &ClientError) -> Duration {
     let most = match error {
@@ -70,19 +67,19 @@ pub(super) fn delay(failures: u32, error: &ClientError) -> Duration {
 #[must_use]
 pub(super) fn random_fraction() -> f64 {
     let mut bytes = [0; 4];
-    // Without randomness the wait is the shortest; nothing depends on it but spreading.
+    // Without randomness the wait is the shortest; only the spreading is lost.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)
 }
 
-/// After a failure requests do not start another attempt for so long.
+/// How long requests start no other attempt after a failure.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 const FIRST: Duration = Duration::from_secs(1);
 const OFFLINE_MOST: Duration = Duration::from_secs(30);
 const MOST: Duration = Duration::from_secs(300);
 
-/// A day-long `retry-after` is more likely a mistake than a wish.
+/// The longest `Retry-After` to obey; one of a day is more likely a mistake.
 const LONGEST_STATED: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]
@@ -103,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_a_service_states_is_the_least() {
+    fn the_wait_is_at_least_the_services_retry_after() {
         let busy = ClientError::Unavailable { message: String::new(), retry_after: Some(Duration::from_secs(40)) };
         assert_eq!(delay(1, &busy), Duration::from_secs(40));
     }

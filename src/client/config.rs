@@ -1,4 +1,4 @@
-//! What an app asks for, parsed and checked once.
+//! The options of an app, parsed and checked once at the start.
 
 use std::time::Duration;
 
@@ -10,30 +10,30 @@ use crate::secret::Secret;
 use crate::transport::origin::Origin;
 use crate::wire::names::{BOOTSTRAP_PATH, HEALTH_PATH};
 
-/// Options as an app gives them; absent ones have the defaults named at the fields.
+/// Options as an app gives them; an absent one has the default named at its field.
 #[derive(Debug, Clone, Default)]
 pub struct ClientOptions {
-    /// The service's `…/bootstrap`.
+    /// The service's URL, ending in `/bootstrap`.
     pub bootstrap_url: String,
-    /// Where to ask whether the service is healthy; default is `/healthz` beside the bootstrap URL.
+    /// The URL of the service's health check; default `/healthz` beside the bootstrap URL.
     pub health_url: Option<String>,
     /// Names the app, so that two apps on one machine have different device ids; default `valetkey`.
     pub app_id: Option<String>,
-    /// The loopback port; default 0: the system chooses.
+    /// The loopback port; default 0, for one that the system chooses.
     pub port: Option<u16>,
     /// Where the token is kept; default [`StoragePolicy::Auto`].
     pub storage: StoragePolicy,
-    /// What allows this installation to enrol, if the service asks for it.
+    /// The enrolment token, if the service requires one.
     pub enrolment: Option<Secret>,
     /// The app's version, so that the operator can revoke a bad one; at most 64 printable ASCII characters.
     pub app_version: Option<String>,
-    /// How often to look whether the token is due; default 30 minutes.
+    /// The longest time between two checks whether the token is due; default 30 minutes.
     pub refresh_interval: Option<Duration>,
-    /// How much life the token may have left before it is refreshed; default one hour, and never more than half its life.
+    /// A token with less life left is refreshed; default one hour, and never more than half its lifetime.
     pub refresh_before: Option<Duration>,
     /// The longest a start may take; default 15 s.
     pub startup_timeout: Option<Duration>,
-    /// Connections at once; default 512.
+    /// The most open connections; default 512.
     pub max_connections: Option<usize>,
     /// Web origins that may call the proxy; default none.
     pub allowed_origins: Vec<String>,
@@ -42,51 +42,48 @@ pub struct ClientOptions {
 /// Where the token is kept between starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StoragePolicy {
-    /// In the keychain; in memory if there is none.
+    /// In the keychain, or in memory if there is none.
     #[default]
     Auto,
-    /// In the keychain or not at all.
+    /// In the keychain; without one the start fails.
     Keychain,
-    /// In memory.
+    /// In memory: every start needs a new token.
     Memory,
 }
 
-/// Checked options.
+/// Options that were checked, with all defaults filled in.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
-    /// The service: everything before `/bootstrap`.
+    /// The service: the bootstrap URL without `/bootstrap`.
     pub service: Origin,
-    /// `…/bootstrap`
+    /// The URL ending in `/bootstrap`.
     pub bootstrap_url: Url,
-    /// `…/healthz`
+    /// The URL of the health check.
     pub health_url: Url,
-    /// The app's name.
+    /// The app's name, which is part of the device id.
     pub app_id: String,
-    /// The loopback port.
+    /// The loopback port; 0 for any.
     pub port: u16,
-    /// Where the token is kept.
+    /// Where the token is kept between starts.
     pub storage: StoragePolicy,
-    /// The enrolment token.
+    /// The enrolment token, if one was given.
     pub enrolment: Option<Secret>,
-    /// The app's version.
+    /// The app's version, if one was given.
     pub app_version: Option<String>,
-    /// How often to look.
+    /// The longest time between two checks whether the token is due.
     pub refresh_interval: Duration,
-    /// The life left that makes a token due.
+    /// A token with less life left is refreshed.
     pub refresh_before: Duration,
-    /// The longest start.
+    /// The longest a start may take.
     pub startup_timeout: Duration,
-    /// Connections at once.
+    /// The most open connections, at least 1.
     pub max_connections: usize,
-    /// Web origins that may call.
+    /// Web origins that may call the proxy.
     pub allowed_origins: Vec<HeaderValue>,
 }
 
 impl ClientConfig {
-    /// Checks `options`.
-    ///
-    /// # Errors
-    /// [`ClientError::Config`], naming the option as JavaScript spells it.
+    /// Checks `options`. The error names the bad option as JavaScript spells it.
     pub fn parse(options: ClientOptions) -> Result<Self, ClientError> {
         let bootstrap_url = secure_url("bootstrapUrl", &options.bootstrap_url)?;
         let service = service_of(&bootstrap_url)?;
@@ -112,10 +109,7 @@ impl ClientConfig {
     }
 }
 
-/// Checks an app id: it goes into the keychain and into a hash, so it has one spelling.
-///
-/// # Errors
-/// [`ClientError::Config`]
+/// Checks an app id. It becomes part of a hash and of the keychain's entry, so it must have exactly one spelling.
 pub fn app_id(given: Option<String>) -> Result<String, ClientError> {
     let id = given.unwrap_or_else(|| "valetkey".into());
     let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
@@ -125,7 +119,7 @@ pub fn app_id(given: Option<String>) -> Result<String, ClientError> {
     Err(ClientError::Config("appId must have 1 to 100 characters of A-Z, a-z, 0-9, '.', '_' and '-'".into()))
 }
 
-/// Tokens must not cross a network in the clear.
+/// Parses a URL and refuses plain HTTP beyond this machine, which would show the token to the network.
 fn secure_url(option: &str, text: &str) -> Result<Url, ClientError> {
     if text.is_empty() {
         return Err(ClientError::Config(format!("{option} is not set, and neither is its environment variable")));
@@ -178,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_service_is_what_stands_before_bootstrap() {
+    fn the_services_address_is_the_url_before_bootstrap() {
         let config = parse("https://claude.example/gate/bootstrap").unwrap();
         assert_eq!(config.service.as_base_url(), "https://claude.example/gate");
         assert_eq!(config.health_url.as_str(), "https://claude.example/gate/healthz");

@@ -1,4 +1,4 @@
-//! Step 4 of a credential: the wrapper token that requests use now.
+//! Step 4 of a token: the wrapper token in use, and when it is due and expired.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,36 +9,36 @@ use crate::secret::Secret;
 use crate::transport::origin::Origin;
 use crate::wire::names::TOKEN_PREFIX;
 
-/// A wrapper token and what this machine knows of its life. Never changed; a refresh makes a new one.
+/// A wrapper token and its lifetime by this machine's clock. It never changes; a refresh makes a new one.
 #[derive(Debug, Clone)]
 pub struct WrapperToken {
-    /// The bare JWT.
+    /// The bare JWT, without the prefix.
     pub token: Secret,
-    /// Counts the tokens of this run, so that a request knows whether the token it used has been replaced since.
+    /// Counts the tokens of this run: a request can tell whether the token it used has been replaced since.
     pub generation: u64,
-    /// When it arrived, by this machine's clock.
+    /// When the token arrived, by this machine's clock.
     pub received_at: SystemTime,
-    /// How long it lives from then. The service's own times are not compared with this machine's clock, which may be wrong.
+    /// How long the token lives from then. The service's absolute times are unused: this machine's clock may be wrong.
     pub lifetime: Duration,
-    /// After how much of it the service would like to see a refresh.
+    /// After how much of its lifetime the service wants the token to be refreshed; zero if the service does not say.
     pub refresh_in: Duration,
-    /// Where requests go.
+    /// Where requests with this token go.
     pub origin: Arc<Origin>,
 }
 
-/// Whether a token can be used.
+/// Whether a token can be used now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// Yes.
+    /// Usable, and not due yet.
     Fresh,
-    /// Yes, and a new one should be fetched.
+    /// Usable, but a new one should be fetched.
     Due,
-    /// No.
+    /// Not usable any more.
     Expired,
 }
 
 impl WrapperToken {
-    /// The life left. A clock that was set back does not make it longer than it was at first.
+    /// The life that is left. Setting the clock back never makes it longer than the lifetime.
     #[must_use]
     pub fn remaining(&self, now: SystemTime) -> Duration {
         match now.duration_since(self.received_at) {
@@ -47,7 +47,7 @@ impl WrapperToken {
         }
     }
 
-    /// Whether it can be used now. It counts as expired a moment early, because a request takes time to arrive.
+    /// Whether the token can be used at `now`. It expires a little early, because a request takes time to arrive.
     #[must_use]
     pub fn freshness(&self, now: SystemTime, refresh_before: Duration) -> Freshness {
         let remaining = self.remaining(now);
@@ -60,19 +60,19 @@ impl WrapperToken {
         }
     }
 
-    /// When a refresh is due.
+    /// When the token is due for a refresh, by this machine's clock.
     #[must_use]
     pub fn due_at(&self, refresh_before: Duration) -> SystemTime {
         self.received_at + self.lifetime.saturating_sub(self.due_at_remaining(refresh_before))
     }
 
-    /// When it expires by this machine's clock.
+    /// When the token expires, by this machine's clock.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
         self.received_at + self.lifetime
     }
 
-    /// The header that carries it, marked so that no `Debug` shows it.
+    /// The value of `Authorization`, marked so that `Debug` does not show it.
     ///
     /// # Panics
     /// Never: a token is checked to be printable when it arrives.
@@ -84,8 +84,8 @@ impl WrapperToken {
         value
     }
 
-    /// Due when less than the app's limit or half of the life is left, whichever is less; or earlier if the service says
-    /// so. Without the half, a token that lives for less than the limit would be due at once and for ever.
+    /// The life left when a refresh is due: the app's limit or half the lifetime, whichever is less; more if the
+    /// service wants an earlier refresh. Without the half, a token that lives shorter than the limit is due at once.
     fn due_at_remaining(&self, refresh_before: Duration) -> Duration {
         let limit = refresh_before.min(self.lifetime / 2);
         if self.refresh_in.is_zero() {
@@ -101,13 +101,13 @@ impl WrapperToken {
     }
 }
 
-/// No token lives longer, whatever a service or a kept value says: times beyond it cannot be computed with.
+/// Longer lifetimes, from a service or from the keychain, are cut to this: times far beyond it overflow.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// The least time between two refreshes that a service can ask for.
+/// The shortest time between two refreshes that a service can ask for.
 const LEAST_REFRESH_IN: Duration = Duration::from_secs(30);
 
-/// A token with less life than this is not sent any more.
+/// A token with less life left is not sent any more.
 const MARGIN: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Step 1 of a credential: the device's id, made from the machine's and never equal to it.
+//! Step 1 of a token: the device's id, a hash of the machine's id. Also called by `deviceId()` without a client.
 
 use std::fmt::Write as _;
 
@@ -7,26 +7,26 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::wire::DeviceId;
 
-/// Who we are to the service.
+/// A device id and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// The id.
+    /// The id that the service knows this device by.
     pub id: DeviceId,
-    /// Where it comes from.
+    /// What the id was made from.
     pub source: DeviceIdSource,
 }
 
-/// Where a device id comes from.
+/// What a device id was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceIdSource {
     /// Derived from the machine's id.
     Machine,
-    /// Drawn at random, because the machine has no usable id, and kept with the token.
+    /// Drawn at random, because the machine has no usable id, and kept in the keychain.
     Random,
 }
 
 impl DeviceIdSource {
-    /// As the status names it.
+    /// The source as the status spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,14 +39,14 @@ impl DeviceIdSource {
 /// Reads the operating system's machine id; tests pass their own.
 pub type MachineId = fn() -> Option<Zeroizing<String>>;
 
-/// The machine id as the operating system gives it, unchecked.
+/// The machine's id as the operating system gives it, unchecked.
 #[must_use]
 pub fn system_machine_id() -> Option<Zeroizing<String>> {
     machine_uid::get().ok().map(Zeroizing::new)
 }
 
-/// The ids that an app can have on one machine. They are hashes with the machine's id as the key: it is confidential
-/// (machine-id(5)), and so it cannot be found again, and two apps get ids that nobody can link.
+/// The ids that an app can have on one machine: hashes keyed with the machine's id. That id is confidential
+/// (machine-id(5)): it cannot be found from a hash, and the ids of two apps cannot be linked.
 #[derive(Clone)]
 pub struct Identity {
     root: hmac::Key,
@@ -55,7 +55,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// By the machine's id. `None` when it has no usable one: some containers and cloned images have an empty, zero or
+    /// Based on the machine's id. `None` without a usable one: some containers and cloned images have an empty, zero or
     /// unfinished one.
     #[must_use]
     pub fn of_machine(app_id: &str, machine_id: MachineId) -> Option<Self> {
@@ -65,27 +65,27 @@ impl Identity {
         Some(Self { root, app_id: app_id.to_owned(), usual: Device { id, source: DeviceIdSource::Machine } })
     }
 
-    /// By a random id.
+    /// Based on a random id, for a machine without a usable one.
     #[must_use]
     pub fn random(app_id: &str, id: DeviceId) -> Self {
         let root = hmac::Key::new(hmac::HMAC_SHA256, id.as_str().as_bytes());
         Self { root, app_id: app_id.to_owned(), usual: Device { id, source: DeviceIdSource::Random } }
     }
 
-    /// The id that everybody here would have.
+    /// The default id, which all users of the app on this machine share.
     #[must_use]
     pub fn usual(&self) -> &Device {
         &self.usual
     }
 
-    /// The id of who has this key, where the usual one is another key's: that of another user of this machine, or ours
+    /// The id for our key when the usual id is bound to another key: that of another user of this machine, or our own
     /// before the keychain was lost.
     #[must_use]
     pub fn keyed(&self, thumbprint: &str) -> Device {
         self.other(&format!("/key/{thumbprint}"))
     }
 
-    /// The id of who has no key, where the usual one is a key's. No key is ever proved with it.
+    /// Fallback id for a machine whose usual id is bound to a key that we do not have. It is never bound to a key.
     #[must_use]
     pub fn keyless(&self) -> Device {
         self.other("/keyless")
@@ -96,19 +96,19 @@ impl Identity {
     }
 }
 
-/// The usual id of an app on this machine.
+/// The usual id of an app on this machine; `None` without a usable machine id.
 #[must_use]
 pub fn derive(app_id: &str, machine_id: MachineId) -> Option<DeviceId> {
     Identity::of_machine(app_id, machine_id).map(|identity| identity.usual.id)
 }
 
-/// `HMAC-SHA256(machine id, "valetkey/<app>/device-id/v1")`, its first 16 bytes in hexadecimal.
+/// The first 16 bytes, in hexadecimal, of `HMAC-SHA256(machine id, "valetkey/<app>/device-id/v1" + what)`.
 fn hashed(root: &hmac::Key, app_id: &str, what: &str) -> DeviceId {
     let tag = hmac::sign(root, format!("valetkey/{app_id}/device-id/v1{what}").as_bytes());
     parse(&tag.as_ref()[..16]).expect("32 hexadecimal digits are an id")
 }
 
-/// A random id, for a machine that has none.
+/// A random id, for a machine without a usable one.
 ///
 /// # Panics
 /// When the system has no random bytes.
@@ -128,7 +128,7 @@ fn parse(bytes: &[u8]) -> Option<DeviceId> {
     DeviceId::parse(&text).ok()
 }
 
-/// 32 hexadecimal digits, dashes dropped (Windows and macOS have UUIDs), not all the same.
+/// The machine id's 32 hexadecimal digits without dashes (Windows and macOS have UUIDs); `None` if all are equal.
 fn canonical(raw: &str) -> Option<Zeroizing<String>> {
     let mut digits = Zeroizing::new(raw.trim().replace('-', "").to_ascii_lowercase());
     let valid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_ids_of_a_machine_are_as_stable_and_all_different() {
+    fn keyed_and_keyless_ids_are_stable_and_all_different() {
         let machines = Identity::of_machine("com.example.a", machine).unwrap();
         let random = Identity::random("com.example.a", DeviceId::parse("device-0001").unwrap());
         let ids = |of: &Identity| [of.usual().clone(), of.keyed("one"), of.keyed("two"), of.keyless()];

@@ -1,5 +1,5 @@
-//! The device's key: proves to the service that this is the same device as before (RFC 9449). It is made here, kept in the
-//! keychain and sent to nobody.
+//! The device's key: proves to the service that this is the same device as before (RFC 9449). It is made here, kept in
+//! the keychain, and never sent.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
@@ -11,28 +11,28 @@ use zeroize::Zeroizing;
 
 use crate::wire::{PROOF_ALG, PROOF_TYP, ProofClaims, ProofHeader, PublicJwk, token_hash};
 
-/// A key on P-256.
+/// A key pair on P-256.
 pub struct DeviceKey {
     pair: EcdsaKeyPair,
     jwk: PublicJwk,
     kept: Zeroizing<Vec<u8>>,
 }
 
-/// What a proof is made for.
+/// What a proof is bound to.
 #[derive(Clone, Copy)]
 pub struct Occasion<'a> {
-    /// Where it is sent.
+    /// The URL of the request.
     pub url: &'a Url,
-    /// The bare token beside it.
+    /// The bare token in the request, if there is one.
     pub token: Option<&'a str>,
-    /// The service's last word.
+    /// The latest nonce from the service, if there is one.
     pub nonce: Option<&'a str>,
-    /// The time here, in Unix seconds.
+    /// The present time in Unix seconds.
     pub now: u64,
 }
 
 impl DeviceKey {
-    /// A new one.
+    /// Makes a new key.
     ///
     /// # Panics
     /// When the system has no random bytes.
@@ -44,7 +44,7 @@ impl DeviceKey {
         Self::read(kept.as_bytes()).expect("it was just written")
     }
 
-    /// Reads a kept one; `None` for anything else.
+    /// Reads a key as [`as_kept`](Self::as_kept) writes it; `None` for anything else.
     #[must_use]
     pub fn read(kept: &[u8]) -> Option<Self> {
         let pkcs8 = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.decode(kept).ok()?);
@@ -55,19 +55,19 @@ impl DeviceKey {
         Some(Self { pair, jwk, kept: Zeroizing::new(kept.to_vec()) })
     }
 
-    /// As it is kept: PKCS #8 (RFC 5958) in base64url, because some keychains take text alone.
+    /// The key for the keychain: PKCS #8 (RFC 5958) in base64url, because some keychains take only text.
     #[must_use]
     pub fn as_kept(&self) -> Zeroizing<Vec<u8>> {
         self.kept.clone()
     }
 
-    /// The key's name.
+    /// The key's name, its thumbprint (RFC 7638).
     #[must_use]
     pub fn thumbprint(&self) -> String {
         self.jwk.thumbprint()
     }
 
-    /// A proof for one `POST`.
+    /// A proof for one `POST` (RFC 9449 §4.2).
     ///
     /// # Panics
     /// When the system has no random bytes.
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kept_key_is_the_same_key_and_another_one_is_not() {
+    fn a_stored_key_reads_back_and_differs_from_another_key() {
         let (kept, other) = (DeviceKey::generate().as_kept(), DeviceKey::generate().as_kept());
         assert!(kept.is_ascii());
         let name = |bytes: &[u8]| DeviceKey::read(bytes).unwrap().thumbprint();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_says_what_it_is_for_and_no_query() {
+    fn a_proof_names_its_method_and_url_without_the_query() {
         let key = DeviceKey::generate();
         let url = Url::parse("https://claude.example/bootstrap?a=b#c").unwrap();
         let said = |occasion| {

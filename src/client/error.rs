@@ -1,64 +1,64 @@
-//! What can go wrong on the desktop, and what an app does about it.
+//! What can go wrong on the desktop, and what an app can do about it.
 
 use std::time::Duration;
 
 use super::keychain::StoreError;
 use crate::wire::ErrorCode;
 
-/// Every failure an app can meet. [`code`](Self::code) is stable; the message is for people.
+/// Every failure that an app can meet. [`code`](Self::code) is stable; the message is for people.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ClientError {
     /// An option is missing or cannot be used.
     #[error("{0}")]
     Config(String),
-    /// The service cannot be reached: no network, no name, nobody listening, a certificate that is not trusted.
+    /// The service cannot be reached: no network, no such name, a refused connection, an untrusted certificate.
     #[error("cannot reach the service: {0}")]
     Network(String),
     /// The service did not answer in time.
     #[error("the service did not answer within {} ms", .0.as_millis())]
     Timeout(Duration),
-    /// Something answers, but not a healthy valetkey service: another server, a login page of the network, a service that is
-    /// draining.
+    /// Something answers, but not a healthy valetkey service: another server, the network's login page, or a service
+    /// that is draining.
     #[error("the service is not healthy: {0}")]
     Unhealthy(String),
-    /// The service does not give this device a token.
+    /// The service refuses to give this device a token.
     #[error("the service refused this device: {message}")]
     Denied {
-        /// Which refusal.
+        /// The code of the refusal.
         code: ErrorCode,
-        /// The service's sentence.
+        /// The service's sentence for people.
         message: String,
     },
     /// The device or its token was revoked.
     #[error("this device was revoked: {0}")]
     Revoked(String),
-    /// The service is busy or broken; it said when to come back, or not.
+    /// The service is busy or fails for now.
     #[error("the service is not available: {message}")]
     Unavailable {
-        /// What it said.
+        /// The service's sentence for people.
         message: String,
-        /// When to try again.
+        /// The wait that the service asked for, if it did.
         retry_after: Option<Duration>,
     },
-    /// The fixed port is taken.
+    /// Another program uses the fixed port.
     #[error("port {0} on 127.0.0.1 is in use")]
     PortInUse(u16),
-    /// The keychain is locked, or is asking the person, who has not answered.
+    /// The keychain is locked, or its prompt was not answered in time.
     #[error("the keychain is locked")]
     KeychainLocked,
     /// There is no keychain, or it does not work.
     #[error("the keychain cannot be used: {0}")]
     KeychainUnavailable(String),
-    /// This machine has no id of its own.
+    /// This machine has no usable id.
     #[error("this machine has no usable machine id")]
     NoMachineId,
-    /// The app gave up waiting.
+    /// The app aborted the start.
     #[error("the start was aborted")]
     Aborted,
-    /// The proxy is closed.
+    /// The proxy is closed already.
     #[error("the proxy is closed")]
     Closed,
-    /// A fault of valetkey, or of the system below it.
+    /// A fault of valetkey or of the operating system.
     #[error("internal error: {0}")]
     Internal(String),
 }
@@ -85,7 +85,7 @@ impl ClientError {
         }
     }
 
-    /// Whether the same call may succeed later with nothing changed by the app or the operator.
+    /// Whether the same call may succeed later, with no change by the app or the operator.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(
@@ -99,13 +99,13 @@ impl ClientError {
         )
     }
 
-    /// Whether the service is away or in trouble, which passes and says nothing about this device.
+    /// Whether the network or the service fails for a while, which says nothing about this device.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::Network(_) | Self::Timeout(_) | Self::Unavailable { .. })
     }
 
-    /// Whether trying again by itself would only hammer the service.
+    /// Whether automatic retries are pointless and would only load the service.
     #[must_use]
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Denied { .. } | Self::Revoked(_))

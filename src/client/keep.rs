@@ -1,4 +1,4 @@
-//! Keeps the token and the device's key between starts, where the app's policy says and the machine allows.
+//! Stores the token and the device's key between starts, if the app's policy and the machine's keychain allow it.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -15,32 +15,30 @@ use super::status::Storage;
 use super::stored::{self, Expected};
 use crate::wire::DeviceId;
 
-/// The kept token of one app.
+/// The stored token, device id and device key of one app.
 #[derive(Clone)]
 pub struct TokenKeep {
     keychain: Option<Keychain>,
     policy: StoragePolicy,
 }
 
-/// What was found at the start.
+/// The state of the store at the start.
 pub struct Kept {
-    /// A token that fits, and whose it is.
+    /// A stored token that fits, and the device it belongs to.
     pub token: Option<(WrapperToken, Device)>,
-    /// Where the next one will be kept, as far as can be told before a write.
+    /// Where the next token will be stored, as far as that is known before a write.
     pub storage: Storage,
 }
 
 impl TokenKeep {
-    /// Keeps in `keychain`; with the policy `memory` there is none.
+    /// Stores in `keychain`; `None` with the policy `memory`.
     #[must_use]
     pub fn new(keychain: Option<Keychain>, policy: StoragePolicy) -> Self {
         Self { keychain, policy }
     }
 
-    /// The token of an earlier start. What does not fit is removed, so that the next start does not stumble over it again.
-    ///
-    /// # Errors
-    /// [`ClientError::KeychainLocked`] and [`ClientError::KeychainUnavailable`], when the policy asks for a keychain.
+    /// Loads the token of an earlier start. One that does not fit is removed, so that the next start does not read it.
+    /// A keychain that fails is an error only if the policy requires it.
     pub async fn load(&self, bootstrap_url: &str, identity: &Identity, now: SystemTime) -> Result<Kept, ClientError> {
         let Some(keychain) = &self.keychain else { return Ok(Kept { token: None, storage: Storage::Memory }) };
         let bytes = match keychain.get(TOKEN_ENTRY.into()).await {
@@ -58,19 +56,16 @@ impl TokenKeep {
             if let Ok(Some(key)) = &key {
                 token = read(identity.keyed(&key.thumbprint()));
             }
-            // A key that cannot be read for a moment may be the one that it fits.
+            // If the key cannot be read for now, the token may belong to that key.
             if token.is_none() && key.is_ok() {
-                // If it cannot be removed, the next write replaces it.
+                // If the token cannot be removed, the next write replaces it.
                 let _ = keychain.delete(TOKEN_ENTRY.into()).await;
             }
         }
         Ok(Kept { token, storage: Storage::Keychain })
     }
 
-    /// Keeps `token` and answers where it is.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
+    /// Stores `token` and returns where. A keychain that fails is an error only if the policy requires it.
     pub async fn save(
         &self,
         token: &WrapperToken,
@@ -85,8 +80,8 @@ impl TokenKeep {
         }
     }
 
-    /// The random id of a machine that has none of its own: the kept one, or a new one that is kept if that is possible. A
-    /// keychain that cannot be read may still hold one, so then nothing is written over it.
+    /// The random id of a machine without a usable one: the stored id, or a new one, which is stored if possible. A
+    /// keychain that cannot be read may still hold an id, so nothing is written over it.
     pub async fn random_device_id(&self) -> DeviceId {
         let new = device::random();
         let Some(keychain) = &self.keychain else { return new };
@@ -95,61 +90,51 @@ impl TokenKeep {
         if let Some(kept) = kept {
             return kept;
         }
-        // Without a keychain the device has a new id at every start; the status shows where it comes from.
+        // Without a keychain the device has a new id at every start; the status shows that it is random.
         let _ = keychain.set(DEVICE_ENTRY.into(), Zeroizing::new(new.as_str().as_bytes().to_vec())).await;
         new
     }
 
-    /// The device's key: the kept one, or a new one that is kept now, and whether it is new. None where nothing is kept: a
-    /// key that is gone at the next start would shut the device out of its id.
-    ///
-    /// # Errors
-    /// [`ClientError::KeychainLocked`] and [`ClientError::KeychainUnavailable`]. The keychain may still hold a key, so then
-    /// none is made.
+    /// The device's key and whether it is new: the stored key, or a new one that is stored now. `None` without a
+    /// keychain: a key that is lost at the next start would lock the device out of its id. A keychain that cannot be
+    /// read may still hold a key, so its error is returned and no key is made.
     pub async fn device_key(&self) -> Result<Option<(Arc<DeviceKey>, bool)>, ClientError> {
         let Some(keychain) = &self.keychain else { return Ok(None) };
         if let Some(kept) = self.kept_key().await? {
             return Ok(Some((kept, false)));
         }
         let made = keychain.set(KEY_ENTRY.into(), DeviceKey::generate().as_kept()).await;
-        // Another process of the app may have made one at the same moment; the one that is there now is for both.
+        // Another process of the app may have stored its key at the same moment; both use the one that is stored now.
         match self.kept_key().await? {
             Some(kept) => Ok(Some((kept, true))),
             None => Err(made.err().map_or_else(unkept, ClientError::from)),
         }
     }
 
-    /// The key that is kept now, if one is.
-    ///
-    /// # Errors
-    /// As [`device_key`](Self::device_key).
     pub async fn kept_key(&self) -> Result<Option<Arc<DeviceKey>>, ClientError> {
         let Some(keychain) = &self.keychain else { return Ok(None) };
         let bytes = keychain.get(KEY_ENTRY.into()).await?;
         Ok(bytes.and_then(|bytes| DeviceKey::read(&bytes)).map(Arc::new))
     }
 
-    /// Keeps `key`, which the service knows now, in place of any other.
+    /// Stores `key`, which the service knows now, in place of any other.
     pub async fn settle_on(&self, key: &DeviceKey) {
         let Some(keychain) = &self.keychain else { return };
         let same = |kept: Arc<DeviceKey>| kept.thumbprint() == key.thumbprint();
         if !self.kept_key().await.ok().flatten().is_some_and(same) {
-            // If it cannot be kept, the next start is another device.
+            // If the key cannot be stored, the next start is another device.
             let _ = keychain.set(KEY_ENTRY.into(), key.as_kept()).await;
         }
     }
 
-    /// A token can always be had again, so by default a missing keychain costs a bootstrap at each start and no more. It is
-    /// never replaced by a file.
-    ///
-    /// # Errors
-    /// `error` itself, when the policy asks for a keychain.
+    /// What happens without a keychain: by default the token stays in memory, which costs a bootstrap at each start. If
+    /// the policy requires a keychain, `error` is returned. A file never takes its place.
     pub fn without_keychain(&self, error: ClientError) -> Result<Storage, ClientError> {
         if self.policy == StoragePolicy::Keychain { Err(error) } else { Ok(Storage::Memory) }
     }
 }
 
-/// Some keychains take everything and keep nothing.
+/// Some keychains accept every value and store none.
 fn unkept() -> ClientError {
     ClientError::KeychainUnavailable("it does not keep what it is given".into())
 }

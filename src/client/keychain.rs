@@ -1,7 +1,7 @@
-//! Step 3 of a credential: keeps small secrets in the operating system's keychain.
+//! Step 3 of a token: stores small secrets in the operating system's keychain.
 //!
-//! A keychain may ask the person for a password and wait for ever, so it has a thread of its own; callers wait with a
-//! deadline, and while a call is stuck all others fail at once.
+//! A keychain may prompt the user for a password and wait for ever, so it has a thread of its own. Callers wait with a
+//! deadline, and while one call is stuck all others fail at once.
 
 mod os;
 
@@ -14,37 +14,28 @@ use zeroize::Zeroizing;
 
 pub use self::os::OsStore;
 
-/// A place for small secrets. Calls may block.
+/// A store for small secrets, such as a keychain. Calls may block.
 pub trait SecretStore: Send {
     /// The value of `entry`; `None` when there is none.
-    ///
-    /// # Errors
-    /// [`StoreError`]
     fn get(&mut self, entry: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError>;
 
-    /// Keeps `value` as `entry`.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Stores `value` as `entry`, in place of an older value.
     fn set(&mut self, entry: &str, value: &[u8]) -> Result<(), StoreError>;
 
-    /// Removes `entry`; one that is not there counts as removed.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Removes `entry`; a missing entry counts as removed.
     fn delete(&mut self, entry: &str) -> Result<(), StoreError>;
 }
 
-/// Why a secret could not be read or kept. That there is none is no error.
+/// Why a secret could not be read or stored. A missing entry is not an error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// It is locked, or the person did not unlock it in time.
+    /// The store is locked, or the user did not unlock it in time.
     #[error("the keychain is locked")]
     Locked,
-    /// An earlier call is still waiting for the person.
+    /// An earlier call still waits for the user.
     #[error("the keychain is busy")]
     Busy,
-    /// There is no keychain, or it broke.
+    /// There is no keychain, or it failed.
     #[error("{0}")]
     Unavailable(String),
     /// The value is longer than this keychain takes.
@@ -54,7 +45,7 @@ pub enum StoreError {
 
 type Job = Box<dyn FnOnce(&mut dyn SecretStore) + Send>;
 
-/// A handle to the keychain's thread.
+/// A handle to the keychain's thread; clones share the thread.
 #[derive(Clone)]
 pub struct Keychain {
     jobs: mpsc::Sender<Job>,
@@ -62,12 +53,12 @@ pub struct Keychain {
     limits: KeychainLimits,
 }
 
-/// What the thread has to do.
+/// The calls that the thread has to serve.
 #[derive(Default)]
 struct Work {
-    /// Calls that wait or run.
+    /// How many calls wait or run.
     open: AtomicUsize,
-    /// Whether somebody gave up waiting for one of them.
+    /// Whether the caller of one of them stopped waiting.
     overdue: AtomicBool,
 }
 
@@ -87,12 +78,12 @@ impl Work {
     }
 }
 
-/// How long to wait for the keychain, and so for the person in front of it.
+/// How long callers wait for the keychain, and so for the user in front of its prompt.
 #[derive(Debug, Clone, Copy)]
 pub struct KeychainLimits {
-    /// For reading, which a start waits for.
+    /// For reading, which delays a start.
     pub read: Duration,
-    /// For writing, which nothing waits for.
+    /// For writing, which delays nothing.
     pub write: Duration,
 }
 
@@ -103,10 +94,7 @@ impl Default for KeychainLimits {
 }
 
 impl Keychain {
-    /// Starts the thread. It is never joined: a stuck prompt must not keep an app from ending.
-    ///
-    /// # Errors
-    /// When the system has no thread to give.
+    /// Starts the thread; fails if the system has none. It is never joined: a stuck prompt must not keep an app open.
     pub fn start(mut store: Box<dyn SecretStore>, limits: KeychainLimits) -> std::io::Result<Self> {
         let (jobs, mut waiting) = mpsc::channel::<Job>(8);
         std::thread::Builder::new().name("valetkey-keychain".into()).spawn(move || {
@@ -117,26 +105,17 @@ impl Keychain {
         Ok(Self { jobs, work: Arc::default(), limits })
     }
 
-    /// Reads `entry`.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Reads `entry` within the limit for reading.
     pub async fn get(&self, entry: String) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         self.call(self.limits.read, move |store| store.get(&entry)).await
     }
 
-    /// Keeps `value` as `entry`.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Stores `value` as `entry` within the limit for writing.
     pub async fn set(&self, entry: String, value: Zeroizing<Vec<u8>>) -> Result<(), StoreError> {
         self.call(self.limits.write, move |store| store.set(&entry, &value)).await
     }
 
-    /// Removes `entry`.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Removes `entry` within the limit for writing.
     pub async fn delete(&self, entry: String) -> Result<(), StoreError> {
         self.call(self.limits.write, move |store| store.delete(&entry)).await
     }
@@ -154,7 +133,7 @@ impl Keychain {
         let job: Job = Box::new(move |store| {
             let result = work(store);
             open.end();
-            // Who asked may have given up.
+            // The caller may have stopped waiting.
             let _ = done.send(result);
         });
         self.work.begin();

@@ -1,4 +1,4 @@
-//! Step 2 of a request: puts the wrapper token in place of the launch key and relays to the service.
+//! Step 2 of a request: replaces the launch key by the wrapper token and relays the request to the service.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,29 +29,23 @@ use crate::transport::upstream::{UpstreamBody, UpstreamError};
 use crate::wire::ErrorCode;
 use crate::wire::names::{ERROR_HEADER, HEALTH_PATH, SHOULD_RETRY_HEADER};
 
-/// The proxy on 127.0.0.1.
+/// The proxy on 127.0.0.1, as the server's handler.
 #[derive(Clone)]
 pub(super) struct Loopback {
     parts: Arc<LoopbackParts>,
     shutdown: Shutdown,
 }
 
-/// What it works with.
 pub(super) struct LoopbackParts {
-    /// Who may use it.
     pub admission: Admission,
-    /// The token.
     pub session: Arc<Session>,
-    /// How to get a newer one.
     pub refresher: Refresher,
-    /// The way to the service.
     pub link: Arc<ServiceLink>,
-    /// How much of bodies is held for a second try.
+    /// How much of a body is buffered for a second attempt.
     pub hold: HoldLimits,
 }
 
 impl Loopback {
-    /// A proxy that ends with `shutdown`.
     #[must_use]
     pub(super) fn new(parts: LoopbackParts, shutdown: Shutdown) -> Self {
         Self { parts: Arc::new(parts), shutdown }
@@ -82,13 +76,13 @@ impl Loopback {
         match rejection(&response) {
             Some(ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenOutdated) => {}
             Some(ErrorCode::TokenRevoked) => {
-                // The refresh will be refused as well, and then the status says so.
+                // The refresh will be refused too, and then the status shows it.
                 self.parts.refresher.kick(Why::Rejected(token.generation));
                 return Ok(self.relay(response));
             }
             _ => return Ok(self.relay(response)),
         }
-        // The service has not looked at the request, so it can be made again with a newer token.
+        // The service did not process the request, so it can be sent again with a newer token.
         let renewed = self.parts.refresher.ask(Why::Rejected(token.generation)).await;
         match (renewed, again) {
             (Ok(()), Some(body)) => {
@@ -96,13 +90,13 @@ impl Loopback {
                 Ok(self.relay(self.send(parts, body, &token).await?))
             }
             (Ok(()), None) => Ok(self.relay(with_retry(response))),
-            // An SDK takes a 401 for a wrong key and gives up; this one is over with the outage.
+            // An SDK takes a 401 for a wrong key and gives up, while this failure ends with the outage.
             (Err(error), _) if error.is_outage() => Err(no_token(&error)),
             (Err(_), _) => Ok(self.relay(response)),
         }
     }
 
-    /// A token that can be sent. One that is due is used and renewed beside; an expired one is waited for.
+    /// A token that can be sent. A due token is used while it is refreshed; an expired one is refreshed first.
     async fn usable_token(&self) -> Result<Arc<WrapperToken>, Problem> {
         let session = &self.parts.session;
         let generation = match session.token() {
@@ -158,7 +152,7 @@ impl Handler for Loopback {
     }
 }
 
-/// How much of bodies the loopback holds, so that a request can be made again after a refresh.
+/// The limits for buffered bodies: 8 MiB each and 64 MiB in all, so that a request can be sent again after a refresh.
 #[must_use]
 pub(super) fn hold_limits() -> HoldLimits {
     HoldLimits { keep: HOLD_BODY, max: u64::MAX, silence: BODY_SILENCE, budget: Budget::new(HOLD_TOTAL) }
@@ -168,13 +162,13 @@ fn is_look(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Why the service itself, and not the upstream behind it, rejects the token.
+/// Why the service rejected the token; `None` if the upstream behind it sent the answer.
 fn rejection(response: &Response<UpstreamBody>) -> Option<ErrorCode> {
     let code = response.headers().get(ERROR_HEADER)?.to_str().ok()?;
     matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN).then(|| ErrorCode::parse(code))
 }
 
-/// The body is gone, but the client has it: let the SDK make the request again.
+/// The proxy has no copy of the body, but the client has one: asks the SDK to send the request again.
 fn with_retry(mut response: Response<UpstreamBody>) -> Response<UpstreamBody> {
     response.headers_mut().insert(SHOULD_RETRY_HEADER, HeaderValue::from_static("true"));
     response
@@ -204,10 +198,10 @@ fn unreachable(error: &UpstreamError) -> Problem {
     Problem::new(code, message).retry_after(NOT_READY_RETRY)
 }
 
-/// The service gives its upstream 600 s; its own word should come first.
+/// Longer than the 600 s that the service gives its upstream, so that the service's own answer comes first.
 const FIRST_BYTE: Duration = Duration::from_secs(630);
 
-/// The service ends a silent stream after 300 s.
+/// Longer than the 300 s after which the service ends a silent stream.
 const SILENCE: Duration = Duration::from_secs(330);
 
 const BODY_SILENCE: Duration = Duration::from_secs(60);

@@ -1,7 +1,7 @@
-//! Step 5 of a credential: keeps the token fresh.
+//! Step 5 of a token: keeps the token fresh.
 //!
-//! One task does all attempts, so there is never more than one at a time, and a caller that gives up waiting cancels
-//! nothing. Time is compared by the wall clock at short intervals: a sleeping laptop stops timers, and timers only help.
+//! One task makes all attempts, so there is only one at a time, and a caller that stops waiting does not cancel it. The
+//! task compares the wall clock at short intervals: a sleeping laptop stops its timers.
 
 mod ask;
 mod enrol;
@@ -27,15 +27,15 @@ use super::status::{Level, Storage};
 use crate::clock::Clock;
 use crate::wire::ErrorCode;
 
-/// The task.
+/// The task that makes all attempts to get a token.
 pub struct RefreshLoop {
     asks: mpsc::UnboundedReceiver<Ask>,
-    /// Asks that an attempt in progress must not answer.
+    /// Asks that the attempt in progress must not answer.
     waiting: VecDeque<Ask>,
     parts: RefreshParts,
-    /// Read when it is first needed.
+    /// The device's key, read at its first use.
     key: Option<Arc<DeviceKey>>,
-    /// It was made in this run, and the service has not seen it yet.
+    /// The key was made in this run, and the service has not seen it yet.
     key_is_new: bool,
     failures: u32,
     setback: Option<Setback>,
@@ -43,24 +43,24 @@ pub struct RefreshLoop {
     early: f64,
 }
 
-/// What the task works with.
+/// The parts that the task works with.
 pub struct RefreshParts {
-    /// The service.
+    /// Makes the calls to the service.
     pub api: ServiceApi,
-    /// Who we can be.
+    /// The ids that this device can have.
     pub identity: Identity,
-    /// Where the token goes, and who we are.
+    /// Holds the token and the device id in use.
     pub session: Arc<Session>,
-    /// Where it is kept.
+    /// Stores the token and the device's key.
     pub keep: TokenKeep,
-    /// The app's wishes.
+    /// The options of the app.
     pub config: Arc<ClientConfig>,
-    /// Wall-clock time.
+    /// The source of wall-clock time.
     pub clock: Arc<dyn Clock>,
 }
 
 impl RefreshLoop {
-    /// The task and the handle to it.
+    /// The task, and a handle that asks it for tokens.
     #[must_use]
     pub fn new(parts: RefreshParts) -> (Refresher, Self) {
         let (refresher, asks) = Refresher::new();
@@ -78,7 +78,7 @@ impl RefreshLoop {
         (refresher, task)
     }
 
-    /// Runs until the client is closed, or every handle is gone.
+    /// Runs until the client is closed or every handle is dropped.
     pub async fn run(mut self) {
         while !self.parts.session.is_closed() {
             if let Some(ask) = self.waiting.pop_front() {
@@ -96,17 +96,14 @@ impl RefreshLoop {
         }
     }
 
-    /// The first token of a start, by the same rules as all others.
-    ///
-    /// # Errors
-    /// Why there is none.
+    /// Fetches the first token of a start, by the same steps as all later ones.
     pub async fn first(&mut self) -> Result<(), ClientError> {
         let read = self.read_key().await;
         let issued = self.enrol().await?;
         let token = self.install(issued);
         let (keep, device) = (&self.parts.keep, self.parts.session.device());
         let storage = match read {
-            // Nobody is asked a second time.
+            // The keychain has failed once; do not prompt the user a second time.
             Err(error) => keep.without_keychain(error)?,
             Ok(()) if self.is_keyless(&device) => Storage::Memory,
             Ok(()) => keep.save(&token, self.parts.config.bootstrap_url.as_str(), &device.id).await?,
@@ -117,7 +114,7 @@ impl RefreshLoop {
 
     async fn serve(&mut self, ask: Ask) {
         if let Some(answer) = self.answer_at_once(ask.why) {
-            // Who asked may have gone.
+            // The caller may have stopped waiting.
             let _ = ask.done.send(answer);
             return;
         }
@@ -136,8 +133,8 @@ impl RefreshLoop {
         self.answer_joined(&result, ask.why == Why::Forced);
     }
 
-    /// Those who asked during the attempt share its result. The app's own wish is answered only by an attempt that was made
-    /// for such a wish.
+    /// Gives the result to the callers that asked during the attempt. An ask of the app itself is answered
+    /// only by an attempt that was made for one.
     fn answer_joined(&mut self, result: &Result<(), ClientError>, forced: bool) {
         let mut asks = std::mem::take(&mut self.waiting);
         while let Ok(ask) = self.asks.try_recv() {
@@ -153,7 +150,7 @@ impl RefreshLoop {
         }
     }
 
-    /// An answer that needs no attempt: there is a newer token already, or an attempt has just failed.
+    /// The answer to an ask that needs no attempt: there is a newer token already, or an attempt has just failed.
     fn answer_at_once(&self, why: Why) -> Option<Result<(), ClientError>> {
         let (Why::Aged(generation) | Why::Rejected(generation)) = why else { return None };
         if self.parts.session.generation() > generation {
@@ -162,19 +159,19 @@ impl RefreshLoop {
         let now = self.parts.clock.now();
         let recent = |at: SystemTime, within: Duration| now.duration_since(at).is_ok_and(|since| since < within);
         if let Some(setback) = &self.setback {
-            // While the token in hand is good, requests do not hurry anything.
+            // While the present token is usable, requests do not cut the wait short.
             let in_hand = matches!(why, Why::Aged(_)) && self.has_usable_token();
             if setback.error.is_final() || setback.holds_all(now) || (in_hand && setback.holds(now)) {
                 return Some(Err(setback.error.clone()));
             }
         }
-        // A service that rejects every token it issues would be asked for one with each request.
+        // Otherwise a service that rejects every token it issues would be asked for a new one with each request.
         let rejecting =
             matches!(why, Why::Rejected(_)) && self.last_rejection.is_some_and(|at| recent(at, REJECTION_PAUSE));
         rejecting.then(|| Err(ClientError::Unhealthy("it rejects the token it has just issued".into())))
     }
 
-    /// Fetches a token if it is time.
+    /// Fetches a token if it is due and no wait holds.
     async fn look(&mut self) {
         let now = self.parts.clock.now();
         let session = &self.parts.session;
@@ -202,7 +199,7 @@ impl RefreshLoop {
         result
     }
 
-    /// A living token is traded in; without one, or when the service will not have it, the device starts again.
+    /// Trades in a token that still lives. Without one, or if the service rejects it, enrols the device again.
     async fn fetch(&mut self, rejected: bool) -> Result<Issued, ClientError> {
         let read = self.read_key().await;
         let living = self.parts.session.token().filter(|(_, freshness)| *freshness != Freshness::Expired && !rejected);
@@ -213,7 +210,7 @@ impl RefreshLoop {
                     code: ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenOutdated,
                     ..
                 }) => {}
-                // The key may be there and cannot be read: the token is good for a while, and the keychain may be then.
+                // The key may exist while the keychain cannot be read. The token lasts a while; try again later.
                 Err(ClientError::Denied { code: ErrorCode::DeviceKeyMismatch, .. }) => read?,
                 other => return other,
             }
@@ -241,7 +238,7 @@ impl RefreshLoop {
         self.parts.session.token().is_some_and(|(_, freshness)| freshness != Freshness::Expired)
     }
 
-    /// Requests use the token already; the keychain may take its time.
+    /// Stores the token. Requests use it already, so a slow keychain delays none of them.
     fn keep_in_background(&self, token: Arc<WrapperToken>) {
         let (keep, session) = (self.parts.keep.clone(), Arc::clone(&self.parts.session));
         let device = session.device();
@@ -264,7 +261,7 @@ impl RefreshLoop {
         error
     }
 
-    /// A little before it is due, by a random part, so that devices that started together drift apart.
+    /// When to refresh: a random while before the token is due, so that devices that started together drift apart.
     fn due_at(&self, token: &WrapperToken) -> SystemTime {
         let due = token.due_at(self.parts.config.refresh_before);
         let life = due.duration_since(token.received_at).unwrap_or_default();
@@ -284,13 +281,13 @@ impl RefreshLoop {
     }
 }
 
-/// Timers stop while a laptop sleeps, so the clock is compared at least this often.
+/// The longest time between two looks at the clock, because timers stop while a laptop sleeps.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
 
-/// And not more often than this, whatever clocks and settings say.
+/// The shortest time between two looks, whatever the clock and the settings are.
 const LOOK_AT_MOST: Duration = Duration::from_millis(50);
 
-/// How often a rejected token is replaced at most.
+/// The shortest time between two replacements of a rejected token.
 const REJECTION_PAUSE: Duration = Duration::from_secs(60);
 
 /// The largest part of the interval by which a refresh comes early.

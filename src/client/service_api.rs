@@ -1,4 +1,4 @@
-//! Step 2 of a credential: the calls to the service that get, renew and check it.
+//! Step 2 of a token: the calls to the service that fetch and refresh it and that check the service's health.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,23 +17,21 @@ use crate::transport::origin::Origin;
 use crate::wire::names::{ERROR_HEADER, PROOF_HEADER, PROOF_NONCE_HEADER, REFRESH_PATH};
 use crate::wire::{BootstrapRequest, DeviceId, ErrorBody, ErrorCode, TokenResponse};
 
-/// The service as the desktop sees it.
 pub struct ServiceApi {
     http: Client,
     config: Arc<ClientConfig>,
     clock: Arc<dyn Clock>,
 }
 
-/// A new token, and how far this machine's clock is ahead of the service's, as far as is known.
+/// A new token, and what its arrival tells about this machine's clock.
 #[derive(Debug)]
 pub struct Issued {
-    /// The token; its generation is set by who takes it.
+    /// The token; the session sets its generation.
     pub token: WrapperToken,
-    /// In milliseconds; negative when this machine is behind.
+    /// Milliseconds by which this machine's clock is ahead of the service's (negative: behind); `None` if unknown.
     pub clock_skew_ms: Option<i64>,
 }
 
-/// The part of a health answer that matters.
 #[derive(Deserialize)]
 struct Health {
     status: String,
@@ -41,9 +39,6 @@ struct Health {
 
 impl ServiceApi {
     /// Prepares the calls. Redirects are not followed: a token goes to the configured service only.
-    ///
-    /// # Errors
-    /// [`ClientError::Internal`] when TLS cannot be set up.
     pub fn new(
         config: Arc<ClientConfig>,
         tls: Option<rustls::ClientConfig>,
@@ -64,11 +59,8 @@ impl ServiceApi {
         Ok(Self { http, config, clock })
     }
 
-    /// Whether the service is there and healthy.
-    ///
-    /// # Errors
-    /// [`ClientError::Network`], [`ClientError::Timeout`], or [`ClientError::Unhealthy`] also when something else answers,
-    /// such as the login page of a network.
+    /// Checks that the service answers and is healthy. Anything else that answers, such as the network's login page, is
+    /// [`ClientError::Unhealthy`].
     pub async fn check_health(&self) -> Result<(), ClientError> {
         let response = send(self.http.get(self.config.health_url.clone())).await?;
         let status = response.status();
@@ -88,10 +80,7 @@ impl ServiceApi {
         }
     }
 
-    /// Trades the device id for a token, and proves to have `key` if there is one.
-    ///
-    /// # Errors
-    /// [`ClientError`]
+    /// Trades the device id for a token (`POST /bootstrap`), with a proof of `key` if there is one.
     pub async fn bootstrap(&self, device: &DeviceId, key: Option<&DeviceKey>) -> Result<Issued, ClientError> {
         let body = BootstrapRequest {
             device_id: device.clone(),
@@ -107,10 +96,7 @@ impl ServiceApi {
         self.issued(self.ask(request, url, None, key).await?, device).await
     }
 
-    /// Trades a token for a newer one, and proves to have `key` if there is one.
-    ///
-    /// # Errors
-    /// [`ClientError`]
+    /// Trades a token for a newer one (`POST /refresh`), with a proof of `key` if there is one.
     pub async fn refresh(
         &self,
         token: &WrapperToken,
@@ -122,8 +108,8 @@ impl ServiceApi {
         self.issued(self.ask(request, &url, Some(token), key).await?, device).await
     }
 
-    /// Sends a request, with a proof if there is a key. A service that has a say in proofs names a nonce first, and then
-    /// the same request is made once more.
+    /// Sends a request, with a proof if there is a key. If the service answers with a nonce, sends the request again
+    /// with a proof that holds it (RFC 9449 §8).
     async fn ask(
         &self,
         request: impl Fn() -> RequestBuilder,
@@ -168,7 +154,7 @@ impl ServiceApi {
         Ok(Issued { token, clock_skew_ms })
     }
 
-    /// Where the service wants requests: never somewhere less protected than where the token came from.
+    /// The origin for requests: the service's `base_url`, if it is as well protected as the service itself.
     fn origin(&self, base_url: Option<&str>) -> Result<Arc<Origin>, ClientError> {
         let Some(text) = base_url else { return Ok(Arc::new(self.config.service.clone())) };
         let origin = Origin::parse(text).map_err(|error| ClientError::Unhealthy(format!("its base_url {error}")))?;
@@ -188,7 +174,7 @@ impl ServiceApi {
     }
 }
 
-/// What the next proof has to say, if that is all that is wrong with the last one.
+/// The nonce for the next proof, if a missing or old nonce was the only fault of the last one.
 fn nonce(response: &Response) -> Option<String> {
     let code = response.headers().get(ERROR_HEADER)?.to_str().ok()?;
     let nonce = response.headers().get(PROOF_NONCE_HEADER)?.to_str().ok()?;
@@ -199,7 +185,7 @@ async fn send(request: RequestBuilder) -> Result<Response, ClientError> {
     request.send().await.map_err(|error| failure(&error))
 }
 
-/// The body, if it is of sensible size.
+/// Reads the body; `None` if it is longer than 64 KiB.
 async fn read(mut response: Response) -> Result<Option<Vec<u8>>, ClientError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
@@ -215,7 +201,7 @@ fn failure(error: &reqwest::Error) -> ClientError {
     if error.is_timeout() {
         return ClientError::Timeout(CALL_LIMIT);
     }
-    // The innermost cause is the one a person understands, and it holds no URL.
+    // The innermost cause is the one that people understand, and it holds no URL.
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -223,7 +209,7 @@ fn failure(error: &reqwest::Error) -> ClientError {
     ClientError::Network(cause.to_string())
 }
 
-/// What a status other than 200 means. Only an answer with our own header is the service's word about this device.
+/// Reads a status other than 200. Only an answer with our own header is the service's verdict on this device.
 async fn refusal(response: Response) -> ClientError {
     let status = response.status();
     let code = response.headers().get(ERROR_HEADER).and_then(|code| code.to_str().ok()).map(ErrorCode::parse);

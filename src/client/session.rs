@@ -1,4 +1,4 @@
-//! What the parts of a running client share: the token, and how things stand.
+//! The state that the parts of a running client share: the token, the device id, and the status built from them.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,10 +11,10 @@ use super::service_api::Issued;
 use super::status::{Event, Level, State, Status, Storage};
 use crate::clock::Clock;
 
-/// Tells the app. Called from the client's own thread; it must not wait.
+/// Receives events for the app. Called on the client's own thread; it must not block.
 pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// The state of one running client.
+/// The shared state of one running client.
 pub struct Session {
     inner: Mutex<Inner>,
     clock: Arc<dyn Clock>,
@@ -36,7 +36,7 @@ struct Inner {
 }
 
 impl Session {
-    /// Nothing is held yet.
+    /// The state before the first token.
     #[must_use]
     pub fn new(device: Device, clock: Arc<dyn Clock>, refresh_before: Duration, events: EventSink) -> Self {
         let inner = Inner {
@@ -54,7 +54,7 @@ impl Session {
         Self { inner: Mutex::new(inner), clock, refresh_before, events }
     }
 
-    /// The token and whether it can be used now.
+    /// The token, and whether it can be used now.
     #[must_use]
     pub fn token(&self) -> Option<(Arc<WrapperToken>, Freshness)> {
         let token = self.lock().token.clone()?;
@@ -62,18 +62,18 @@ impl Session {
         Some((token, freshness))
     }
 
-    /// Who we are to the service.
+    /// The device id in use.
     #[must_use]
     pub fn device(&self) -> Device {
         self.lock().device.clone()
     }
 
-    /// We are somebody else to the service from now on.
+    /// Changes the device id in use.
     pub fn set_device(&self, device: Device) {
         self.change(|inner| inner.device = device);
     }
 
-    /// The generation of the token that is held; 0 when there is none.
+    /// The generation of the present token; 0 without one.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.lock().token.as_ref().map_or(0, |token| token.generation)
@@ -91,7 +91,7 @@ impl Session {
         self.lock().closed
     }
 
-    /// Takes a new token over. The one before was good until now and is dropped only here.
+    /// Replaces the token by a new one and sets its generation. The former token was in use until now.
     pub fn install(&self, issued: Issued) -> Arc<WrapperToken> {
         self.change(|inner| {
             inner.generation += 1;
@@ -104,12 +104,12 @@ impl Session {
         })
     }
 
-    /// An attempt to get a token begins or ends.
+    /// Marks the beginning or the end of an attempt to get a token.
     pub fn set_refreshing(&self, refreshing: bool) {
         self.change(|inner| inner.refreshing = refreshing);
     }
 
-    /// An attempt failed. A token that still lives stays in use.
+    /// Records a failed attempt. A token that still lives stays in use.
     pub fn failed(&self, error: &ClientError) {
         self.change(|inner| {
             inner.revoked = error.is_final();
@@ -118,17 +118,17 @@ impl Session {
         (self.events)(Event::Error(error.clone()));
     }
 
-    /// Where the token is kept now.
+    /// Records where the token is stored.
     pub fn set_storage(&self, storage: Storage) {
         self.change(|inner| inner.storage = storage);
     }
 
-    /// Where the proxy listens.
+    /// Records the address that the proxy listens on.
     pub fn set_bound(&self, bound: Option<SocketAddr>) {
         self.change(|inner| inner.bound = bound);
     }
 
-    /// The end.
+    /// Drops the token and closes the session for good.
     pub fn close(&self) {
         self.change(|inner| {
             inner.closed = true;
@@ -137,18 +137,18 @@ impl Session {
         });
     }
 
-    /// How things stand.
+    /// The status at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
         self.status_of(&self.lock())
     }
 
-    /// A line for the app's log.
+    /// Sends a line for the app's log.
     pub fn log(&self, level: Level, message: &'static str) {
         (self.events)(Event::Log(level, message));
     }
 
-    /// Changes something and tells the app when that shows.
+    /// Changes the state, and sends the new status to the app if it differs visibly.
     fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
         let mut inner = self.lock();
         let before = self.status_of(&inner);

@@ -1,4 +1,4 @@
-//! What an app can know about the proxy, and what it is told.
+//! The status of a proxy and the events that an app gets.
 
 use std::net::SocketAddr;
 use std::time::SystemTime;
@@ -6,25 +6,25 @@ use std::time::SystemTime;
 use super::device::Device;
 use super::error::ClientError;
 
-/// How things stand.
+/// The overall state of the proxy; the first that applies of closed, revoked, refreshing, expired, offline, ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// A token is held and good.
+    /// There is a usable token.
     Ready,
-    /// A newer token is being fetched.
+    /// A newer token is being fetched; the present one is used meanwhile.
     Refreshing,
-    /// The service cannot be reached; a token that still lives is used.
+    /// The last attempt failed; the present token is used while it lives.
     Offline,
-    /// No usable token, and none to be had at the moment.
+    /// There is no usable token at the moment.
     Expired,
     /// The service refuses this device.
     Revoked,
-    /// Closed.
+    /// The proxy is closed for good.
     Closed,
 }
 
 impl State {
-    /// As JavaScript sees it.
+    /// The state as JavaScript spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -38,17 +38,17 @@ impl State {
     }
 }
 
-/// Where the token is kept.
+/// Where the token is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Storage {
-    /// In the keychain.
+    /// In the keychain: the next start finds it.
     Keychain,
-    /// In memory only.
+    /// In memory only: the next start needs a new one.
     Memory,
 }
 
 impl Storage {
-    /// As JavaScript sees it.
+    /// The place as JavaScript spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -58,51 +58,51 @@ impl Storage {
     }
 }
 
-/// One look at everything.
+/// All facts about the proxy at one moment.
 #[derive(Debug, Clone)]
 pub struct Status {
-    /// How things stand.
+    /// The overall state of the proxy.
     pub state: State,
-    /// Who we are to the service.
+    /// The device id in use.
     pub device: Device,
-    /// When the token expires.
+    /// When the token expires; `None` without one.
     pub expires_at: Option<SystemTime>,
-    /// When it is due for a refresh.
+    /// When the token is due for a refresh.
     pub refresh_at: Option<SystemTime>,
-    /// Where it is kept.
+    /// Where the token is stored.
     pub storage: Storage,
-    /// How far this machine's clock is ahead of the service's.
+    /// Milliseconds by which this machine's clock is ahead of the service's.
     pub clock_skew_ms: Option<i64>,
-    /// Where the proxy listens; `None` once it does not.
+    /// The address that the proxy listens on; `None` once it is closed.
     pub bound: Option<SocketAddr>,
-    /// The last failure that has not been overcome.
+    /// The last failure, until an attempt succeeds.
     pub last_error: Option<ClientError>,
 }
 
-/// What an app is told without asking.
+/// An event that an app gets.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// Something in the status changed.
+    /// The status has changed; this is the new one.
     Status(Status),
-    /// Something failed in the background.
+    /// An attempt in the background failed.
     Error(ClientError),
-    /// Something worth a line in the app's log.
+    /// A line for the app's log.
     Log(Level, &'static str),
 }
 
 /// How important a log event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// For finding faults.
+    /// Helps to find faults.
     Debug,
-    /// Worth knowing.
+    /// Normal, and worth knowing.
     Info,
-    /// Degraded.
+    /// Something works worse than it should.
     Warn,
 }
 
 impl Level {
-    /// As JavaScript sees it.
+    /// The level as JavaScript spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

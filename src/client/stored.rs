@@ -1,4 +1,4 @@
-//! The form in which a token is kept between starts.
+//! The format of a stored token.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use crate::secret::Secret;
 use crate::transport::origin::Origin;
 use crate::wire::DeviceId;
 
-/// A kept token. It is used only when every field fits what this start expects.
+/// A stored token. It is used only if every field fits this start.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
@@ -25,17 +25,13 @@ struct Stored {
     base_url: String,
 }
 
-/// What a stored token must fit.
+/// The facts that a stored token must fit.
 pub(super) struct Expected<'a> {
-    /// The service asked now.
     pub bootstrap_url: &'a str,
-    /// The device as it is named now.
     pub device_id: &'a DeviceId,
-    /// The time now.
     pub now: SystemTime,
 }
 
-/// Writes `token` down.
 #[must_use]
 pub(super) fn encode(token: &WrapperToken, bootstrap_url: &str, device_id: &DeviceId) -> Zeroizing<Vec<u8>> {
     let stored = Stored {
@@ -51,8 +47,7 @@ pub(super) fn encode(token: &WrapperToken, bootstrap_url: &str, device_id: &Devi
     Zeroizing::new(serde_json::to_vec(&stored).unwrap_or_default())
 }
 
-/// Reads a token that fits; `None` for anything else: damaged, of another format, service, device or app, or from the
-/// future.
+/// Reads a token that fits; `None` if it is damaged, from the future, or of another format, service, device or app.
 #[must_use]
 pub(super) fn decode(bytes: &[u8], expected: &Expected<'_>) -> Option<WrapperToken> {
     let stored: Stored = serde_json::from_slice(bytes).ok()?;
@@ -77,7 +72,7 @@ pub(super) fn decode(bytes: &[u8], expected: &Expected<'_>) -> Option<WrapperTok
 
 const VERSION: u32 = 1;
 
-/// Times are kept in whole seconds, and clocks are corrected by small steps.
+/// Stored times have whole seconds, and clocks are corrected by small steps.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
@@ -107,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_is_read_back() {
+    fn a_stored_token_is_read_back() {
         let (bytes, _) = kept();
         let token = read(&bytes, "https://claude.example/bootstrap", "device-0001", now()).unwrap();
         assert_eq!(token.token.expose(), "a.b.c");
@@ -115,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn f45_what_does_not_fit_is_not_used() {
+    fn f45_a_stored_token_that_does_not_fit_is_not_used() {
         let (bytes, _) = kept();
         let url = "https://claude.example/bootstrap";
         assert!(read(&bytes, "https://other.example/bootstrap", "device-0001", now()).is_none());

@@ -1,4 +1,4 @@
-//! `valetkey check`: is the configuration good? Nothing is connected.
+//! `valetkey check`: reports what is wrong with the configuration. It connects to nothing.
 
 use std::process::ExitCode;
 

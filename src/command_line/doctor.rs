@@ -1,4 +1,4 @@
-//! `valetkey doctor`: what is wrong with this set-up, and what to do about it?
+//! `valetkey doctor`: reports what is wrong with this set-up, and what to do about it.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use valetkey::service::diagnose::doctor::{self, Finding, Verdict};
 
 use super::{EX_USAGE, print, say};
 
-/// Looks at everything, says what was found, and succeeds if nothing is a problem.
+/// Runs all checks and prints the findings; succeeds if no finding is a problem.
 pub(crate) fn doctor(flags: &Flags, as_json: bool) -> ExitCode {
     let config = match Config::read(flags) {
         Ok(config) => config,
@@ -26,7 +26,7 @@ pub(crate) fn doctor(flags: &Flags, as_json: bool) -> ExitCode {
         }
     };
     let findings = runtime.block_on(doctor::examine(&config, &SystemClock));
-    // A look-up of a name may hang on a thread of the system; nobody waits for it.
+    // A DNS look-up may hang on one of the runtime's threads; do not wait for it.
     runtime.shutdown_background();
     show(&findings, as_json);
     if is_healthy(&findings) { ExitCode::SUCCESS } else { ExitCode::FAILURE }

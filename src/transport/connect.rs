@@ -1,4 +1,4 @@
-//! Opens connections to one [`Origin`]: DNS, happy eyeballs, the system's proxy, TLS.
+//! Opens connections to one [`Origin`]: DNS, happy eyeballs (RFC 6555), the system's proxy, TLS. Both proxies use it.
 
 mod stream;
 
@@ -21,25 +21,25 @@ use super::origin::Origin;
 /// Which HTTP version to speak to an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HttpVersion {
-    /// What TLS negotiates; HTTP/1.1 without TLS.
+    /// HTTP/2 or HTTP/1.1, negotiated by TLS (ALPN, RFC 7301); HTTP/1.1 without TLS.
     #[default]
     Auto,
-    /// HTTP/1.1 always.
+    /// HTTP/1.1 always, also over TLS.
     Http1,
-    /// HTTP/2 always, without TLS by prior knowledge.
+    /// HTTP/2 always; without TLS by prior knowledge (RFC 9113 §3.3).
     Http2,
 }
 
-/// Why no connection could be opened.
+/// Why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// No address, nobody listening, or the proxy in between refused.
+    /// No address, a refused connection, or a refusal by the proxy in between.
     #[error("cannot connect: {0}")]
     Reach(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The TLS handshake failed; mostly a certificate that is not trusted.
+    /// The TLS handshake failed, mostly for a certificate that is not trusted.
     #[error("TLS handshake failed: {0}")]
     Tls(#[source] io::Error),
-    /// Not done within the limit.
+    /// The connection was not open within the limit.
     #[error("no connection after {} ms", .0.as_millis())]
     Timeout(Duration),
 }
@@ -57,15 +57,15 @@ pub struct Connector {
 
 /// An open connection and the HTTP version agreed on.
 pub struct Connection {
-    /// The bytes.
+    /// The connection itself, with or without TLS.
     pub stream: Stream,
-    /// Whether HTTP/2 is spoken on it.
+    /// Whether both ends agreed on HTTP/2.
     pub is_http2: bool,
 }
 
 impl Connector {
-    /// Prepares connections to `origin`, none of which may take longer than `limit` to open. `tls` is needed for an
-    /// `https` origin, which cannot be reached without, and ignored for others.
+    /// Prepares connections to `origin`, each to be open within `limit`. An `https` origin needs `tls`; for an `http`
+    /// origin it is ignored.
     #[must_use]
     pub fn new(origin: Arc<Origin>, tls: Option<ClientConfig>, version: HttpVersion, limit: Duration) -> Self {
         let mut tcp = HttpConnector::new();
@@ -80,8 +80,8 @@ impl Connector {
         Self { origin, tcp, tls, proxy: None, version, limit }
     }
 
-    /// Goes through the proxy that the system or the environment names for this origin, if any. A loopback origin is
-    /// always reached directly.
+    /// Uses the proxy that the system or the environment names for this origin, if any. A loopback origin is always
+    /// reached directly.
     #[must_use]
     pub fn with_system_proxy(mut self) -> Self {
         if !self.origin.is_loopback() {
@@ -90,29 +90,26 @@ impl Connector {
         self
     }
 
-    /// Where it connects to.
+    /// The origin this connector connects to.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// Whether a proxy is in between, which looks the origin's name up itself.
+    /// Whether a proxy stands in between. It, and not this machine, then looks up the origin's name.
     #[must_use]
     pub fn is_proxied(&self) -> bool {
         self.proxy.is_some()
     }
 
-    /// Opens one connection.
-    ///
-    /// # Errors
-    /// [`ConnectError`]
+    /// Opens one connection within the limit.
     pub async fn connect(&self) -> Result<Connection, ConnectError> {
         tokio::time::timeout(self.limit, self.open()).await.unwrap_or(Err(ConnectError::Timeout(self.limit)))
     }
 
     async fn open(&self) -> Result<Connection, ConnectError> {
         if self.origin.is_tls() && self.tls.is_none() {
-            // Never in the clear instead: the request holds a credential.
+            // Never fall back to plain HTTP: the request holds a credential.
             return Err(ConnectError::Tls(io::Error::other("TLS is not set up")));
         }
         let tcp = self.open_tcp().await?;
@@ -142,7 +139,7 @@ impl Connector {
         Ok(opened.into_inner())
     }
 
-    /// The connector has the same limit for a single address, and may be the first to say that it has passed.
+    /// Maps hyper's own timeout to ours: its connector applies the limit to each address and may report it first.
     fn unreached(&self, error: Box<dyn std::error::Error + Send + Sync>) -> ConnectError {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
         while let Some(current) = cause {

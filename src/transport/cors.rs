@@ -1,4 +1,4 @@
-//! Lets the configured web origins read answers (WHATWG Fetch, CORS protocol). By default there are none.
+//! Lets the configured web origins read answers (WHATWG Fetch §3.2, CORS protocol). By default there are none.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -9,25 +9,25 @@ use http::{Method, Response, StatusCode};
 
 use super::reply::Reply;
 
-/// The origins that are let in.
+/// The web origins that may read answers.
 #[derive(Debug, Clone)]
 pub struct Cors(Vec<HeaderValue>);
 
 impl Cors {
-    /// Lets `origins` in.
+    /// Allows `origins`, compared byte by byte with `Origin`.
     #[must_use]
     pub fn new(origins: Vec<HeaderValue>) -> Self {
         Self(origins)
     }
 
-    /// The origin a request comes from, if it is let in.
+    /// The request's `Origin`, if it is allowed.
     #[must_use]
     pub fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let origin = headers.get(ORIGIN)?;
         self.0.iter().find(|allowed| *allowed == origin).cloned()
     }
 
-    /// The answer to a preflight request of an allowed origin; `None` when the request is none.
+    /// The answer to the preflight request of an allowed origin; `None` for any other request.
     #[must_use]
     pub fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response<Reply>> {
         if *method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
@@ -47,7 +47,7 @@ impl Cors {
     }
 }
 
-/// Lets `origin` read a response.
+/// Lets a page of `origin` read the response, and the headers that SDKs need.
 pub fn grant(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(

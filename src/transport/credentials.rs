@@ -1,4 +1,4 @@
-//! Reads the credentials of a request, of which clients send one or two.
+//! Reads the credential headers of a request. Clients send one of the two, or both.
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 
@@ -7,24 +7,21 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 pub struct Credentials<'a> {
     /// The token in `Authorization: Bearer` (RFC 6750 §2.1).
     pub bearer: Option<&'a str>,
-    /// The value of the header that SDKs use for API keys.
+    /// The value of `x-api-key`, which SDKs send for an API key.
     pub api_key: Option<&'a str>,
 }
 
-/// Why credentials cannot be read.
+/// Why the credential headers cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialFault {
-    /// A header came twice. The first and the last reader would disagree.
+    /// A header came twice: one reader would take the first, another the last (RFC 9110 §5.3).
     Repeated,
-    /// `Authorization` is no `Bearer` with one token.
+    /// `Authorization` is not `Bearer` with one token, or a value is not visible ASCII.
     NotBearer,
 }
 
 impl<'a> Credentials<'a> {
-    /// Reads both headers.
-    ///
-    /// # Errors
-    /// [`CredentialFault`]
+    /// Reads both headers; a missing one is `None`.
     pub fn read(headers: &'a HeaderMap) -> Result<Self, CredentialFault> {
         let bearer = single(headers, &AUTHORIZATION)?.map(bearer_token).transpose()?;
         Ok(Self { bearer, api_key: single(headers, &API_KEY)? })

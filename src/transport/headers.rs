@@ -1,20 +1,20 @@
-//! Which headers cross a hop, and which end there.
+//! Which headers cross a hop, and which end there. Both proxies call it, once per direction.
 //!
-//! Both directions are open lists: what is not known to end here is passed on unchanged, because clients and the API
-//! add headers faster than any allow-list follows.
+//! Both directions have a deny-list: an unknown header passes unchanged, because clients and the API add headers faster
+//! than an allow-list could follow.
 
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::wire::names::{ERROR_HEADER, OWN_HEADER_PREFIX, PROOF_HEADER, PROOF_NONCE_HEADER};
 
-/// Removes from a request what must not go up: hop-by-hop headers (RFC 9110 §7.6.1), every credential, whose account it
-/// is, forwarding headers, `expect`, `origin` and our own. The caller then sets the one credential of the next hop.
+/// Removes the headers that must not go up: hop-by-hop headers (RFC 9110 §7.6.1), every credential, the organisation to
+/// charge, forwarding headers, `expect`, `origin` and our own. The caller then sets the next hop's one credential.
 pub fn strip_request(headers: &mut HeaderMap) {
     strip(headers, |name| is_hop_by_hop(name) || ends_going_up(name));
 }
 
-/// Removes from an upstream's response what must not come down: hop-by-hop headers, what would act on the client's
-/// other state or on a cache in front of us, and what describes the operator's account.
+/// Removes the headers of an upstream's response that must not come down: hop-by-hop headers, those that act on the
+/// client's cookies and other state or on a cache in front of us, and those that describe the operator's account.
 pub fn strip_upstream_response(headers: &mut HeaderMap) {
     strip(headers, |name| {
         is_hop_by_hop(name)
@@ -27,15 +27,15 @@ pub fn strip_upstream_response(headers: &mut HeaderMap) {
     forbid_keeping(headers);
 }
 
-/// Whether a body is of the media type `kind`, whatever its parameters (RFC 9110 §8.3.1).
+/// Whether the body's media type is `kind`, with or without parameters (RFC 9110 §8.3.1).
 #[must_use]
 pub fn is_media_type(headers: &HeaderMap, kind: &str) -> bool {
     let said = headers.get(CONTENT_TYPE).and_then(|said| said.as_bytes().split(|byte| *byte == b';').next());
     said.is_some_and(|said| said.trim_ascii().eq_ignore_ascii_case(kind.as_bytes()))
 }
 
-/// Answers are made with a key that all devices share, for one of them: whatever the upstream says of caching, no cache in
-/// between may give them to another. What forbids that already stays as it is.
+/// Adds `no-store` (RFC 9111 §5.2.2.5) unless the response already forbids shared caching. All devices share one
+/// upstream key, so a cache in between could otherwise give one device's answer to another.
 fn forbid_keeping(headers: &mut HeaderMap) {
     let forbids = |word: &str| ["no-store", "no-cache", "private"].iter().any(|no| word.eq_ignore_ascii_case(no));
     let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
@@ -44,8 +44,8 @@ fn forbid_keeping(headers: &mut HeaderMap) {
     }
 }
 
-/// The same for the service's response at the loopback: the service has already removed what describes it, and its
-/// error code is for the app to see.
+/// Removes the headers of the service's response that end at the loopback. The service has already removed those that
+/// describe the operator; its error code stays, for the app to see.
 pub fn strip_service_response(headers: &mut HeaderMap) {
     strip(headers, |name| {
         is_hop_by_hop(name) || acts_on_browser(name) || (name.starts_with(OWN_HEADER_PREFIX) && name != ERROR_HEADER)
@@ -62,7 +62,7 @@ fn strip(headers: &mut HeaderMap, ends_here: impl Fn(&str) -> bool) {
     }
 }
 
-/// `Connection` may name further headers that end at this hop.
+/// `Connection` names further headers that end at this hop (RFC 9110 §7.6.1).
 fn strip_connection_named(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -113,7 +113,7 @@ fn acts_on_browser(name: &str) -> bool {
     matches!(name, "set-cookie" | "set-cookie2" | "alt-svc" | "clear-site-data") || name.starts_with("access-control-")
 }
 
-/// Caches and web servers obey these before `Cache-Control`, or fetch something of their own in place of the answer.
+/// Caches and web servers obey these before `Cache-Control`, or send another file or URL in place of the answer.
 fn acts_on_proxy(name: &str) -> bool {
     matches!(name, "cdn-cache-control" | "x-sendfile" | "x-lighttpd-send-file" | "x-reproxy-url")
         || name.starts_with("x-accel-")
@@ -126,7 +126,7 @@ fn describes_operator(name: &str) -> bool {
         || name.starts_with("cf-")
 }
 
-/// Some gateways and debugging servers send a request's headers back; and an upstream's nonce is nothing to our clients.
+/// Some gateways and debugging servers echo a request's headers. An upstream's nonce is of no use to our clients.
 fn is_echoed_credential(name: &str) -> bool {
     matches!(name, "authorization" | "x-api-key") || name == PROOF_HEADER || name == PROOF_NONCE_HEADER
 }
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_loopback_keeps_what_the_service_says_of_itself() {
+    fn the_loopback_keeps_the_services_own_headers() {
         let mut headers =
             map(&[("x-valetkey-error", "token_expired"), ("anthropic-ratelimit-unified-status", "rejected")]);
         strip_service_response(&mut headers);

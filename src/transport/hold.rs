@@ -1,7 +1,7 @@
-//! Takes a request's body off the wire: held in memory up to a limit, streamed beyond it.
+//! Reads a request's body: buffered in memory up to a limit, streamed beyond it. Both proxies use it before they send.
 //!
-//! Held bodies can be looked at before anything is sent, and sent again. Frames are kept as they arrived; nothing is
-//! copied.
+//! An [`Inspector`] sees a buffered body before any of it is sent, and a buffered body can be sent again. Frames are
+//! kept as they arrive; only small ones are copied together.
 
 mod both;
 mod budget;
@@ -26,71 +26,63 @@ pub use self::rest::Upload;
 use super::patience::within;
 use crate::wire::ErrorCode;
 
-/// How much of a body is taken, and how long for.
+/// How many bytes of a body are read and buffered, and how long to wait for them.
 #[derive(Debug, Clone)]
 pub struct HoldLimits {
-    /// Bytes of one body that are held; what is longer by more than one piece is streamed.
+    /// The buffer limit: bytes of one body kept in memory. A body that exceeds it by more than one piece is streamed.
     pub keep: usize,
-    /// Bytes a body may have at all.
+    /// The most bytes a body may have.
     pub max: u64,
-    /// The longest silence between two pieces.
+    /// The idle timeout: the longest pause between two pieces.
     pub silence: Duration,
-    /// Bytes held over all requests.
+    /// The memory for the buffered bodies of all requests.
     pub budget: Budget,
 }
 
-/// Looks at a body as it passes and may refuse it.
+/// Sees every piece of a body before it is sent, and may refuse the body.
 pub trait Inspector: Send {
-    /// The next piece.
-    ///
-    /// # Errors
-    /// [`Refusal`] as soon as the body is known to be unacceptable.
+    /// Sees the next piece, and refuses the body as soon as it is known to be unacceptable.
     fn piece(&mut self, bytes: &[u8]) -> Result<(), Refusal>;
 
-    /// All that was held of the body, shown once, before any of it is sent. It is the `whole` body, or what is longer
-    /// follows piece by piece.
-    ///
-    /// # Errors
-    /// As [`piece`](Self::piece).
+    /// Sees all buffered pieces, once, before any of them is sent. If they are not the `whole` body, the rest follows
+    /// through [`piece`](Self::piece).
     fn held(&mut self, _pieces: &VecDeque<Bytes>, _whole: bool) -> Result<(), Refusal> {
         Ok(())
     }
 
-    /// The body is complete. Its last piece is not sent before this is ready. Not asked again after that.
-    ///
-    /// # Errors
-    /// [`Refusal`] when what should be in it never came, or what is in it turns out to be unacceptable.
+    /// Polled when the body is complete, until it is ready; only then the last piece is sent. Refuses a body that lacks
+    /// something required, or whose content turns out to be unacceptable.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>>;
 }
 
-/// Why an [`Inspector`] refuses a body, in the words the client gets.
+/// Why an [`Inspector`] refuses a body, as the client is told.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// Which error.
+    /// The code of the answer to the client.
     pub code: ErrorCode,
-    /// One sentence.
+    /// One sentence for a person.
     pub message: String,
 }
 
 /// Why a body cannot be sent on.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum HoldError {
-    /// Longer than allowed.
+    /// The body is longer than `max` bytes.
     #[error("the body exceeds {0} bytes")]
     TooLarge(u64),
-    /// Nothing came for too long.
+    /// No piece came within the idle timeout.
     #[error("the body stalled for {} ms", .0.as_millis())]
     Stalled(Duration),
-    /// The client went away, or broke the framing.
+    /// The client went away or broke the framing.
     #[error("the client did not send its whole body")]
     Broken,
-    /// An inspector said no.
+    /// An inspector refused the body.
     #[error(transparent)]
     Refused(#[from] Refusal),
 }
 
-/// A request's body, ready to be sent on.
+/// A request's body, ready to be sent on: its buffered pieces, and the part that is still streamed.
 #[derive(Default)]
 pub struct Held {
     pieces: Pieces,
@@ -105,11 +97,8 @@ struct Pieces {
 }
 
 impl Held {
-    /// Takes `body` in, up to the limits. An inspector sees every piece before it is sent on, also of the part that
-    /// is streamed.
-    ///
-    /// # Errors
-    /// [`HoldError`]; a body whose declared length exceeds the maximum is refused before any of it is read.
+    /// Reads `body` up to the limits. `inspector` sees every piece before it is sent on, the streamed ones too. A body
+    /// whose declared length exceeds the maximum is refused before any of it is read.
     pub async fn take(
         mut body: Incoming,
         limits: &HoldLimits,
@@ -146,28 +135,28 @@ impl Held {
         }
     }
 
-    /// The same body once more, if all of it is held.
+    /// A copy that can be sent once more; `None` unless the whole body is buffered.
     #[must_use]
     pub fn again(&self) -> Option<Self> {
         let whole = self.rest.is_none();
         whole.then(|| Self { pieces: self.pieces.clone(), rest: None, share: self.share.clone() })
     }
 
-    /// Whether no byte of it is here, and some may be to come.
+    /// Whether no byte is buffered at the moment; more may come.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         self.pieces.queue.is_empty()
     }
 
-    /// The bytes that are here, in pieces.
+    /// The buffered pieces, in order.
     pub fn here(&self) -> impl Iterator<Item = &Bytes> {
         self.pieces.queue.iter()
     }
 
-    /// Lets go of the first `count` of the bytes that are here: they were sent.
+    /// Drops the first `count` buffered bytes, which were sent.
     ///
     /// # Panics
-    /// When there are fewer.
+    /// When fewer are buffered.
     pub fn advance(&mut self, mut count: usize) {
         self.pieces.length -= count as u64;
         while count > 0 {
@@ -181,7 +170,7 @@ impl Held {
         }
     }
 
-    /// Waits until bytes are here and answers how many; none at the end.
+    /// Waits until bytes are buffered and returns how many; 0 at the body's end.
     pub fn poll_here(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, HoldError>> {
         while self.pieces.queue.is_empty() {
             let Some(rest) = &mut self.rest else { break };
@@ -198,7 +187,7 @@ impl Held {
         Poll::Ready(Ok(self.pieces.length))
     }
 
-    /// Where the part that is streamed shows how far it is.
+    /// The progress of the streamed part; `None` when the whole body is buffered.
     #[must_use]
     pub fn upload(&self) -> Option<Arc<Upload>> {
         self.rest.as_ref().map(Rest::upload)
@@ -223,14 +212,14 @@ impl Pieces {
         Ok(())
     }
 
-    /// The whole body is here; the inspector has the last word.
+    /// Shows the whole body to the inspector and waits for its verdict.
     async fn approve(&self, inspector: Option<Box<dyn Inspector>>) -> Result<(), Refusal> {
         let Some(mut inspector) = inspector else { return Ok(()) };
         inspector.held(&self.queue, true)?;
         poll_fn(|cx| inspector.poll_end(cx)).await
     }
 
-    /// Small pieces are joined: a body that comes byte by byte must not cost a handle and a write for each.
+    /// Joins small pieces: a body that comes byte by byte must not cost a handle and a write for each byte.
     fn append(&mut self, piece: &Bytes) {
         let joins = self.queue.back().is_some_and(|last| last.len() + piece.len() <= SMALL);
         let last = if joins { self.queue.pop_back() } else { None };
@@ -250,7 +239,7 @@ impl Pieces {
     }
 }
 
-/// Pieces up to this size are copied together.
+/// Pieces up to this many bytes are copied together.
 const SMALL: usize = 4 * 1024;
 
 async fn next_piece(body: &mut Incoming, silence: Duration) -> Result<Option<Bytes>, HoldError> {
@@ -260,7 +249,7 @@ async fn next_piece(body: &mut Incoming, silence: Duration) -> Result<Option<Byt
         match frame {
             None => return Ok(None),
             Some(Err(_)) => return Err(HoldError::Broken),
-            // Trailers end at this hop.
+            // Trailers end at this hop (RFC 9112 §7.1.2).
             Some(Ok(frame)) => {
                 if let Ok(piece) = frame.into_data() {
                     return Ok(Some(piece));

@@ -1,4 +1,4 @@
-//! Closes a connection so that its client can still read the last answer.
+//! Lingering close: closes a server connection so that its client can still read the last answer (RFC 9112 §9.6).
 
 use std::io;
 use std::pin::Pin;
@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// A connection that may be closed while its client is still sending a body that was refused. Closing with unread bytes
-/// sends RST, which destroys the answer on its way (RFC 9112 §9.6): so it says FIN, reads on for a while and then closes.
+/// A connection whose client may still be sending a body that was refused. Closing with unread bytes would send RST,
+/// which destroys the answer on its way, so this sends FIN, reads on for up to 5 s, and then closes (RFC 9112 §9.6).
 pub(super) struct Linger<S> {
     stream: S,
     refused: Arc<AtomicBool>,
@@ -19,7 +19,7 @@ pub(super) struct Linger<S> {
 }
 
 impl<S> Linger<S> {
-    /// Lingers if `refused` is true when the connection is closed.
+    /// Lingers if `refused` is true when hyper closes the connection.
     #[must_use]
     pub(super) fn new(stream: S, refused: Arc<AtomicBool>) -> Self {
         Self { stream, refused, limit: None }
@@ -67,7 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
             let mut unread = ReadBuf::new(&mut room);
             match Pin::new(&mut *stream).poll_read(cx, &mut unread) {
                 Poll::Ready(Ok(())) if !unread.filled().is_empty() => {}
-                // The client has closed too.
+                // The client has closed its side, or reading failed.
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending => return limit.as_mut().poll(cx).map(Ok),
             }
@@ -75,5 +75,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
     }
 }
 
-/// Long enough for a client to notice; short enough that a client that never stops gains nothing.
+/// Long enough for a client to read the answer, and short enough that a client that never stops gains nothing.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -1,46 +1,40 @@
-//! Where requests are sent: a constant of the configuration, never taken from a request.
+//! Where requests are sent: set by the configuration (or by the service, for the desktop), never by a request.
 
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Uri};
 use url::{Host, Url};
 
-/// An `http` or `https` address with an optional path in front of every request's own.
+/// An `http` or `https` address, with an optional base path that goes in front of every request's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     url: Url,
-    /// The value of `Host`.
+    /// The value of `Host` (RFC 9110 §7.2).
     authority: HeaderValue,
     /// The base path without its trailing slash; mostly empty.
     prefix: Box<str>,
 }
 
-/// Why a text is no [`Origin`].
+/// Why a text is not an [`Origin`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
-    /// Not a URL at all.
+    /// The text is not a URL.
     #[error("is not a URL: {0}")]
     Syntax(#[from] url::ParseError),
-    /// Another scheme.
+    /// The scheme is neither `http` nor `https`.
     #[error("must begin with http:// or https://")]
     Scheme,
-    /// Credentials, a query or a fragment in it.
+    /// The URL holds credentials, a query or a fragment.
     #[error("must not hold a user, a password, a query or a fragment")]
     Extra,
 }
 
 impl Origin {
-    /// Parses a base URL such as `https://api.anthropic.com`.
-    ///
-    /// # Errors
-    /// [`OriginError`] when it is no `http(s)` URL or holds more than scheme, host, port and path.
+    /// Parses a base URL such as `https://api.anthropic.com`; anything beyond scheme, host, port and path is an error.
     pub fn parse(text: &str) -> Result<Self, OriginError> {
         Self::from_url(Url::parse(text)?)
     }
 
-    /// The same for a URL that is already parsed.
-    ///
-    /// # Errors
-    /// As [`parse`](Self::parse).
+    /// As [`parse`](Self::parse), for a URL that is already parsed.
     pub fn from_url(url: Url) -> Result<Self, OriginError> {
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(OriginError::Scheme);
@@ -55,7 +49,7 @@ impl Origin {
         Ok(Self { url, authority, prefix })
     }
 
-    /// Whether the connection is encrypted.
+    /// Whether connections use TLS, that is, whether the scheme is `https`.
     #[must_use]
     pub fn is_tls(&self) -> bool {
         self.url.scheme() == "https"
@@ -71,7 +65,7 @@ impl Origin {
         }
     }
 
-    /// Whether the address can only mean this machine.
+    /// Whether the host can only mean this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self.url.host() {
@@ -82,7 +76,7 @@ impl Origin {
         }
     }
 
-    /// The value for the `Host` header.
+    /// The value for `Host`: the host, and the port unless it is the scheme's default.
     #[must_use]
     pub fn authority(&self) -> &HeaderValue {
         &self.authority
@@ -91,7 +85,7 @@ impl Origin {
     /// Scheme, host and port as a URI, for connectors.
     ///
     /// # Panics
-    /// Never: the parts were parsed before.
+    /// Never: all three were parsed before.
     #[must_use]
     pub fn connect_uri(&self) -> Uri {
         let port = self.url.port_or_known_default().unwrap_or(443);
@@ -101,7 +95,7 @@ impl Origin {
             .expect("a parsed URL's scheme, host and port make a URI")
     }
 
-    /// A request's path and query as this origin wants it: with the base path in front.
+    /// The path and query to request: the base path, and then those of `requested`.
     ///
     /// # Panics
     /// Never: both parts were parsed before.
@@ -113,7 +107,7 @@ impl Origin {
         format!("{}{requested}", self.prefix).parse().expect("two valid paths make a valid path")
     }
 
-    /// A request's URI as this origin wants it: its path and query, with the base path in front.
+    /// As [`target`](Self::target), from a whole URI to a whole URI.
     #[must_use]
     pub fn retarget(&self, requested: &Uri) -> Uri {
         let root = PathAndQuery::from_static("/");
@@ -126,7 +120,7 @@ impl Origin {
         self.url.as_str().trim_end_matches('/')
     }
 
-    /// Another path at the same place: base path and then `path`.
+    /// The URL of `path` below the base path.
     #[must_use]
     pub fn join(&self, path: &str) -> Url {
         let mut url = self.url.clone();
@@ -157,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_more_than_an_address_is_refused() {
+    fn a_url_with_more_than_an_address_is_refused() {
         assert!(matches!(Origin::parse("api.anthropic.com"), Err(OriginError::Syntax(_))));
         assert_eq!(Origin::parse("ftp://a.example"), Err(OriginError::Scheme));
         for text in ["https://user@a.example", "https://a.example?x", "https://a.example#x"] {

@@ -1,16 +1,13 @@
-//! Whether a request names its target in the one form that is routed, authorised and forwarded.
+//! Checks that a request's target has the one form that is routed, authorised and forwarded, before it is routed.
 
 use http::{Method, Uri};
 
 use super::problem::Problem;
 use crate::wire::ErrorCode;
 
-/// Checks that a request asks for a plain path of this server, spelled in normal form: no other authority, no empty or
-/// dot segment, no percent-encoding, no backslash. No route here needs any of them, and each has let a proxy and its
-/// upstream disagree about what was asked.
-///
-/// # Errors
-/// A [`Problem`] that names what is wrong.
+/// Accepts a path of this server in normal form (origin-form, RFC 9112 §3.2.1): no `CONNECT`, no other authority, no
+/// empty or dot segment, no percent-encoding, no backslash, no parameter. No route needs any of these, and each has
+/// made a proxy and its upstream read one target differently (RFC 3986 §6.2.2).
 pub fn check_target(method: &Method, uri: &Uri) -> Result<(), Problem> {
     if *method == Method::CONNECT {
         return Err(Problem::new(ErrorCode::MethodNotAllowed, "CONNECT is not offered: this is no general proxy"));
@@ -57,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn the_paths_that_clients_send_are() {
+    fn the_paths_that_clients_send_are_normal() {
         for path in ["/", "/api/hello", "/v1/messages", "/v1/models/claude-haiku-4-5-20251001"] {
             assert!(is_normal(path), "{path}");
         }

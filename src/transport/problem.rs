@@ -1,4 +1,4 @@
-//! An error on its way to becoming a response, the same at both ends of the hop.
+//! An error that becomes an HTTP response. Both proxies answer with it.
 
 use std::time::Duration;
 
@@ -11,29 +11,29 @@ use super::request_id::RequestId;
 use crate::wire::names::{ERROR_HEADER, REQUEST_ID_HEADER, SHOULD_RETRY_HEADER, TOKEN_EXPIRED_HEADER};
 use crate::wire::{ErrorBody, ErrorCode};
 
-/// Why a request is not answered as asked: a code for programs and a sentence for a person.
+/// Why a request gets no regular answer: a code for programs and a sentence for a person.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}: {message}", code.as_str())]
 pub struct Problem {
-    /// Which error.
+    /// The code, which also decides the status.
     pub code: ErrorCode,
-    /// One sentence that says what is wrong. It never holds a secret and never names the header of the real key: Claude
-    /// Code reads that name as "not logged in".
+    /// One sentence for a person. It holds no secret and never names the real key's header: Claude Code reads that name
+    /// as "not logged in".
     pub message: String,
-    /// When it may be worth another try.
+    /// The value of `Retry-After` (RFC 9110 §10.2.3), in whole seconds, at least 1.
     pub retry_after: Option<Duration>,
-    /// What the answer's head says beside what all errors say.
+    /// Headers in addition to those that every error has.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
-    /// A problem without a waiting time.
+    /// A problem without `Retry-After` and further headers.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), retry_after: None, headers: Vec::new() }
     }
 
-    /// Says when to try again.
+    /// Sets the wait before another attempt.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
@@ -47,7 +47,7 @@ impl Problem {
         self
     }
 
-    /// The response: the Anthropic API's envelope, `request-id`, and always an explicit word on retrying.
+    /// The response: the Anthropic API's envelope, `request-id`, and always an explicit `x-should-retry`.
     ///
     /// # Panics
     /// Never: the table of codes holds valid statuses, and an error body is plain JSON.

@@ -1,4 +1,4 @@
-//! Ends one exchange from outside, from any thread.
+//! A cancel signal: ends one exchange from another thread, for example when its device is revoked.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
 
-/// A flag that is raised once, and wakes whoever waits for it. Clones share it; one at a time may wait.
+/// A flag that is raised once and wakes the task that waits for it. Clones share the flag; only one task may wait.
 #[derive(Debug, Clone, Default)]
 pub struct Recall(Arc<Inner>);
 
@@ -18,30 +18,30 @@ struct Inner {
 }
 
 impl Recall {
-    /// Raises the flag.
+    /// Raises the flag and wakes the waiting task.
     pub fn recall(&self) {
         self.0.recalled.store(true, Ordering::Release);
         self.0.waiting.wake();
     }
 
-    /// Whether it is raised.
+    /// Whether the flag is raised.
     #[must_use]
     pub fn is_recalled(&self) -> bool {
         self.0.recalled.load(Ordering::Acquire)
     }
 
-    /// Ready when it is raised.
+    /// Ready once the flag is raised.
     pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_recalled() {
             return Poll::Ready(());
         }
         self.0.waiting.register(cx.waker());
-        // It may have been raised between the two looks.
+        // The flag may have been raised before the waker was registered.
         if self.is_recalled() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Runs `work` until it is done or the flag is raised. With the flag raised, nothing of it runs. It is pinned by the caller:
-    /// taken by value it would be in this future twice, and so on in every one around it.
+    /// Runs `work` until it is done (`Some`) or the flag is raised (`None`); with the flag raised, it is never polled.
+    /// The caller pins `work`: taken by value, it would be in this future twice, and so on in every future around it.
     pub async fn unless<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         std::future::poll_fn(|cx| {
             if self.is_recalled() {
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_recall_ends_what_waits_and_not_what_is_done() {
+    async fn a_cancel_signal_ends_waiting_work_and_not_finished_work() {
         let recall = Recall::default();
         assert_eq!(recall.unless(pin!(async { 1 })).await, Some(1));
         let other = recall.clone();

@@ -1,4 +1,4 @@
-//! Carries an upstream's response to the client: frame in, frame out, watched by a tap that cannot touch it.
+//! Carries an upstream's response to the client: frame in, frame out, watched by a tap that cannot change it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,53 +12,53 @@ use super::shutdown::{Phase, Shutdown};
 use super::silence::Silence;
 use super::upstream::{Cut, UpstreamBody};
 
-/// Sees a response pass. It gets the bytes by reference: whatever it does, the client's bytes are the upstream's.
+/// Sees a response pass. It gets the bytes by reference: the client always gets the upstream's bytes.
 pub trait Tap: Send {
-    /// These bytes are about to go to the client.
+    /// Sees bytes that are about to go to the client.
     fn data(&mut self, bytes: &[u8]);
 
-    /// Nothing more comes. Called exactly once.
+    /// Learns how the response ended. Called exactly once.
     fn end(&mut self, ending: Ending);
 }
 
 /// How a relayed response ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// The upstream said all it had to say.
+    /// The upstream's response is complete.
     Complete,
     /// The client went away, or did not send the rest of its request.
     Cancelled,
-    /// The upstream's connection broke.
+    /// The upstream's connection broke before the end.
     UpstreamCut,
-    /// The upstream fell silent for longer than the limit.
+    /// The upstream sent nothing for longer than the idle timeout.
     Stalled,
-    /// The server ended it, to shut down.
+    /// The server ended it in order to shut down.
     ShutDown,
-    /// It was recalled: who asked for it may no longer have it.
+    /// The cancel signal was raised: the caller's access was revoked.
     Recalled,
 }
 
-/// Why a relayed body ends abnormally for the client.
+/// Why a relayed body breaks off for the client.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
-    /// The upstream's connection broke; so does the client's, and nothing is invented in between.
+    /// The upstream's connection broke. The client's is broken too, so that it cannot take the answer for complete.
     #[error("the upstream's response was cut")]
     Cut(#[source] Cut),
-    /// The upstream fell silent.
+    /// The upstream sent nothing within the idle timeout.
     #[error("the upstream was silent for {} ms", .0.as_millis())]
     Stalled(Duration),
-    /// The server is ending.
+    /// The server is shutting down.
     #[error("the server is shutting down")]
     ShutDown,
-    /// It was recalled.
+    /// The cancel signal was raised.
     #[error("the response was recalled")]
     Recalled,
 }
 
-/// What to say to the client in place of a bare cut, as a last event of its stream.
+/// Makes the last event of a stream, which tells the client why its answer ends.
 pub type LastWords = fn(Ending) -> Bytes;
 
-/// A response on its way.
+/// The body of a response on its way from the upstream to the client.
 pub struct Relay {
     body: UpstreamBody,
     tap: Option<Box<dyn Tap>>,
@@ -68,7 +68,7 @@ pub struct Relay {
     last_words: Option<LastWords>,
     /// Whether bytes have passed.
     begun: bool,
-    /// The last bytes that passed, which tell whether an event is over.
+    /// The last bytes that passed; they show whether an event is complete.
     tail: [u8; 4],
     /// How the upstream's connection broke, until the client is told.
     cut: Option<Cut>,
@@ -76,7 +76,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Carries `body`; silent for longer than `silence`, it is ended.
+    /// Relays `body`, and ends it when the upstream sends nothing for `silence` (the idle timeout).
     #[must_use]
     pub fn new(body: UpstreamBody, silence: Duration, shutdown: Shutdown) -> Self {
         let silence = Silence::new(silence);
@@ -94,21 +94,21 @@ impl Relay {
         }
     }
 
-    /// Lets `tap` see it.
+    /// Shows the response to `tap`, from its first byte to its ending.
     #[must_use]
     pub fn tapped(mut self, tap: Box<dyn Tap>) -> Self {
         self.tap = Some(tap);
         self
     }
 
-    /// Ends it when `recall` is raised: between two events if it is a plain event stream that goes on, else at once.
+    /// Ends the response when `recall` is raised: an event stream between two events, any other response at once.
     #[must_use]
     pub fn recalled_by(mut self, recall: Recall) -> Self {
         self.recall = Some(recall);
         self
     }
 
-    /// For a plain event stream: an ending that is the server's doing is announced by one more event.
+    /// For a plain event stream: announces an ending that the server causes by one more event.
     #[must_use]
     pub fn with_last_words(mut self, last_words: LastWords) -> Self {
         self.last_words = Some(last_words);
@@ -129,15 +129,15 @@ impl Relay {
         if let Some(tap) = &mut self.tap {
             tap.data(&bytes);
         }
-        // hyper does not ask again once the announced length is written, so the end is noticed here.
+        // hyper does not poll again once the announced length is written, so the end is noticed here.
         if self.body.is_end() {
             self.finish(Ending::Complete);
         }
         Frame::data(bytes)
     }
 
-    /// Whether a raised recall can take effect before more bytes pass. A plain answer that is here already, which most are
-    /// with their first bytes, is not broken: its client would have neither the answer nor a reason.
+    /// Whether a raised cancel signal takes effect before more bytes pass. A plain answer passes its first bytes in
+    /// any case, and most are complete with them: broken, it would leave its client with neither answer nor reason.
     fn is_recalled_here(&self) -> bool {
         let here = if self.last_words.is_some() { self.is_at_boundary() } else { self.begun };
         here && self.recall.as_ref().is_some_and(Recall::is_recalled)
@@ -150,12 +150,12 @@ impl Relay {
         self.tail[kept..].copy_from_slice(new);
     }
 
-    /// Whether an event could begin here; so it can before the first byte.
+    /// Whether the last bytes end an event, or none have passed: here one more event can stand (WHATWG HTML, server-sent events).
     fn is_at_boundary(&self) -> bool {
         self.tail.ends_with(b"\n\n") || self.tail.ends_with(b"\r\r") || self.tail == *b"\r\n\r\n"
     }
 
-    /// Ends it on the server's own account: with a last event where one can stand, else with an error.
+    /// Ends the response on the server's own account: with a last event where one can stand, else with an error.
     fn give_up(&mut self, ending: Ending, error: RelayError) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         self.finish(ending);
         match self.last_words {
@@ -189,8 +189,8 @@ impl Body for Relay {
                 let by_client = matches!(error, Cut::Request);
                 self.finish(if by_client { Ending::Cancelled } else { Ending::UpstreamCut });
                 self.cut = Some(error);
-                // An error ends the connection at once. What came before it may still wait to be written, even the
-                // head; hyper writes it when there is nothing to do for a moment.
+                // An error closes the client's connection at once, while earlier bytes, even the head, may still wait
+                // to be written. hyper writes them when the body is pending.
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -217,7 +217,7 @@ impl Body for Relay {
 }
 
 impl Drop for Relay {
-    /// The server drops a body that is not at its end only when its client is gone.
+    /// The server drops an unfinished body only when its client is gone.
     fn drop(&mut self) {
         if !self.done {
             let ending = if self.body.is_end() { Ending::Complete } else { Ending::Cancelled };

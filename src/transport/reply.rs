@@ -1,4 +1,4 @@
-//! The body of everything a server here answers with.
+//! The body of every response that our servers send.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,16 +9,16 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use super::relay::{Relay, RelayError};
 
-/// A text of our own, or an upstream's stream.
+/// A body of our own, or an upstream's stream.
 pub enum Reply {
-    /// Bytes that are all here.
+    /// Bytes that are complete in memory.
     Whole(Full<Bytes>),
-    /// Bytes that come from an upstream as it sends them.
+    /// Bytes that an upstream sends, as they come.
     Relayed(Box<Relay>),
 }
 
 impl Reply {
-    /// No body.
+    /// A body without a byte.
     #[must_use]
     pub fn empty() -> Self {
         Self::Whole(Full::default())

@@ -1,4 +1,4 @@
-//! Names one request, in errors, logs and support cases.
+//! The id of one request, in errors, logs and support cases.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderValue;
 
-/// `req_vk_` and 24 hexadecimal digits: half drawn once for the process, half counted. Unique, not secret.
+/// `req_vk_` and 24 hexadecimal digits: half random for each process, half a counter. Unique, not secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestId {
     process: u64,
@@ -19,7 +19,7 @@ impl RequestId {
     pub fn next() -> Self {
         static PROCESS: LazyLock<u64> = LazyLock::new(|| {
             let mut bytes = [0; 8];
-            // Without randomness ids of two processes may meet; that spoils a log search and nothing else.
+            // Without randomness two processes may use the same ids, which only makes a log search harder.
             let _ = aws_lc_rs::rand::fill(&mut bytes);
             u64::from_ne_bytes(bytes) >> 16
         });
@@ -27,7 +27,7 @@ impl RequestId {
         Self { process: *PROCESS, number: NUMBER.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// The value of the header `request-id`.
+    /// The value of `request-id`.
     ///
     /// # Panics
     /// Never: hexadecimal digits make a header value.
@@ -38,7 +38,7 @@ impl RequestId {
 }
 
 impl fmt::Display for RequestId {
-    /// Every request is named, so the digits are written by hand: the formatting machinery takes ten times as long.
+    /// Writes the digits by hand: every request needs an id, and the formatting machinery takes ten times as long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = *b"req_vk_000000000000000000000000";
         let digits = &mut text[PREFIX.len()..];

@@ -1,4 +1,4 @@
-//! Accepts connections and serves HTTP/1.1 on them until told to end.
+//! Accepts connections and serves HTTP/1.1 on them until a shutdown. Both proxies use it.
 
 mod entrance;
 
@@ -26,31 +26,31 @@ use super::reply::Reply;
 use super::shutdown::{Phase, Shutdown};
 use super::write_stall::WriteStall;
 
-/// Answers requests.
+/// Answers requests; implemented by each proxy.
 pub trait Handler: Clone + Send + 'static {
-    /// Answers one request that came from `peer`.
+    /// Answers one request that came over a connection from `peer`.
     fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<Reply>> + Send;
 }
 
-/// What a client may use up.
+/// Limits on what clients may use.
 #[derive(Debug, Clone)]
 pub struct ServeLimits {
-    /// Connections at once, over all workers; more wait in the listener's queue.
+    /// Open connections, over all workers; further ones wait in the listener's queue.
     pub connections: Arc<Semaphore>,
-    /// From the first byte of a request's head, or from the end of the request before it, to the head's last byte.
+    /// From the first byte of a request's head, or from the end of the request before, to the head's last byte.
     pub head_timeout: Duration,
-    /// How long a client may take nothing of its answer.
+    /// How long a client may stop reading its answer.
     pub write_stall: Option<Duration>,
 }
 
 impl ServeLimits {
-    /// The limits as they are shared by all workers.
+    /// Limits that all workers share, without a limit on stalled writes.
     #[must_use]
     pub fn new(connections: usize, head_timeout: Duration) -> Self {
         Self { connections: Arc::new(Semaphore::new(connections)), head_timeout, write_stall: None }
     }
 
-    /// Ends the connection of a client that takes nothing for so long.
+    /// Closes the connection of a client that reads nothing of its answer for `limit`.
     #[must_use]
     pub fn with_write_stall(mut self, limit: Duration) -> Self {
         self.write_stall = Some(limit);
@@ -58,8 +58,8 @@ impl ServeLimits {
     }
 }
 
-/// Serves what `entrance` lets in until `shutdown` is [`Draining`](Phase::Draining) and every connection has ended, or
-/// [`Forced`](Phase::Forced) and a moment has passed for last words.
+/// Serves connections that `entrance` accepts, until `shutdown` is [`Draining`](Phase::Draining) and all connections
+/// have ended, or until it is [`Forced`](Phase::Forced) and streams have had a second for their last event.
 pub async fn serve<E: Entrance, H: Handler>(
     listener: TcpListener,
     entrance: E,
@@ -104,14 +104,14 @@ async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => return Ok((stream, peer, slot)),
-            // The client was gone before we came to it; the listener is fine.
+            // The client left before its connection was accepted; the listener is fine.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => return Err(error),
         }
     }
 }
 
-/// What every connection is served with.
+/// What every connection needs; cloned for each.
 #[derive(Clone)]
 struct Server<E, H> {
     entrance: E,
@@ -122,16 +122,16 @@ struct Server<E, H> {
 }
 
 impl<E: Entrance, H: Handler> Server<E, H> {
-    /// One connection, from its first byte to its last.
+    /// Serves one connection, from its first byte to its last.
     async fn take_in(self, stream: TcpStream, peer: SocketAddr, _slot: OwnedSemaphorePermit) {
-        // Without these a stream is slower or a dead peer is noticed late; it works all the same.
+        // Without these options a stream is slower or a dead client is noticed later; both are bearable.
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
         let mut draining = self.shutdown.clone();
         let admitted = tokio::select! {
             biased;
             admitted = self.entrance.admit(stream, peer) => admitted,
-            // Who has not asked for anything yet loses nothing.
+            // A client that has not sent a request yet loses nothing.
             () = draining.reached(Phase::Draining) => None,
         };
         if let Some(stream) = admitted {
@@ -147,14 +147,13 @@ impl<E: Entrance, H: Handler> Server<E, H> {
             let (handler, refused) = (handler.clone(), Arc::clone(&refused));
             async move {
                 let has_body = !request.body().is_end_stream();
-                // Boxed, because hyper keeps the room for this future as long as the connection, and it is large.
+                // Boxed, because hyper reserves room for this future as long as the connection lives, and it is large.
                 let response = Box::pin(handler.handle(request, peer)).await;
                 refused.store(has_body && !response.status().is_success(), Ordering::Relaxed);
                 Ok::<_, Infallible>(response)
             }
         });
-        // Up to 100 headers, hyper's own limit, need no room on the heap. Claude Code sends about 30, corporate gateways add
-        // some.
+        // Up to 100 headers, hyper's own limit, need no heap. Claude Code sends about 30, corporate gateways add some.
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(head_timeout)
@@ -174,7 +173,7 @@ impl<E: Entrance, H: Handler> Server<E, H> {
     }
 }
 
-/// A forced end wakes the connection once more, so that its relay sees the phase and says its last words.
+/// On a forced end, polls the connection once more, so that its relay sees the phase and sends its last event.
 async fn finish_draining(
     mut connection: std::pin::Pin<&mut impl Future<Output = hyper::Result<()>>>,
     mut shutdown: Shutdown,
@@ -186,13 +185,13 @@ async fn finish_draining(
     tokio::time::timeout(LAST_WORDS, connection).await.unwrap_or(Ok(()))
 }
 
-/// Accepting fails when descriptors run out; trying again at once would only burn a core.
+/// Accepting fails when file descriptors run out; trying again at once would only burn a core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a stream has to send its last event after a forced end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Bounds the head of a request and what is buffered of a response.
+/// Bounds the head of a request, and how much of a response is buffered.
 const MAX_BUFFER: usize = 64 * 1024;
 
 const KEEPALIVE: Duration = Duration::from_secs(60);

@@ -1,27 +1,27 @@
-//! How a server is told to end.
+//! Tells servers and relays to end, in phases.
 
 use tokio::sync::watch;
 
-/// How far a shutdown has come.
+/// How far a shutdown is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Taking requests.
+    /// The server takes requests.
     Running,
-    /// No new connections; what runs may finish.
+    /// No new connections; open requests may finish.
     Draining,
-    /// What still runs is ended now.
+    /// Open requests are ended now.
     Forced,
 }
 
-/// The end that decides.
+/// The sender: moves the shutdown from phase to phase.
 #[derive(Debug)]
 pub struct ShutdownTrigger(watch::Sender<Phase>);
 
-/// The end that listens; cheap to clone.
+/// The receiver; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Shutdown(watch::Receiver<Phase>);
 
-/// A connected pair, in the phase [`Running`](Phase::Running).
+/// A sender and a receiver, in the phase [`Running`](Phase::Running).
 #[must_use]
 pub fn channel() -> (ShutdownTrigger, Shutdown) {
     let (sender, receiver) = watch::channel(Phase::Running);
@@ -29,7 +29,7 @@ pub fn channel() -> (ShutdownTrigger, Shutdown) {
 }
 
 impl ShutdownTrigger {
-    /// Moves on to `phase`; a phase is never taken back.
+    /// Moves on to `phase`; an earlier phase is ignored.
     pub fn advance(&self, phase: Phase) {
         self.0.send_if_modified(|current| {
             let later = phase > *current;
@@ -40,7 +40,7 @@ impl ShutdownTrigger {
         });
     }
 
-    /// Another listener.
+    /// One more receiver of this shutdown.
     #[must_use]
     pub fn subscribe(&self) -> Shutdown {
         Shutdown(self.0.subscribe())
@@ -48,7 +48,7 @@ impl ShutdownTrigger {
 }
 
 impl Shutdown {
-    /// The phase now.
+    /// The phase at this moment.
     #[must_use]
     pub fn phase(&self) -> Phase {
         *self.0.borrow()
@@ -56,7 +56,7 @@ impl Shutdown {
 
     /// Waits until `phase` is reached. A dropped trigger counts as [`Forced`](Phase::Forced).
     pub async fn reached(&mut self, phase: Phase) {
-        // The only error is that the trigger is gone, and then nobody could ever say more.
+        // The only error is a dropped trigger, after which no phase can follow.
         let _ = self.0.wait_for(|current| *current >= phase).await;
     }
 }

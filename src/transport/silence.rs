@@ -1,4 +1,4 @@
-//! Notices that nothing has come for too long.
+//! The idle timeout: notices that no bytes have come for too long.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,8 +8,8 @@ use tokio::time::{Instant, Sleep};
 
 use super::patience::ANOTHER_LOOK;
 
-/// Measures the time since the last bytes. The timer is armed at the first wait and moved only when it fires, so that a
-/// busy stream costs no timer work and a response that is all there costs none at all.
+/// Measures the time since the last bytes. The timer is set at the first wait and moved only when it fires: a busy
+/// stream costs no timer work, and a response that is complete at once costs none at all.
 pub(super) struct Silence {
     limit: Duration,
     armed: Option<Armed>,
@@ -18,18 +18,18 @@ pub(super) struct Silence {
 struct Armed {
     last: Instant,
     timer: Pin<Box<Sleep>>,
-    /// The limit has passed, and one more look is taken.
+    /// The limit has passed, and the grace period runs.
     looks_again: bool,
 }
 
 impl Silence {
-    /// Nothing may come for `limit`, from the first wait on.
+    /// A timeout of `limit`, which begins at the first wait.
     #[must_use]
     pub(super) fn new(limit: Duration) -> Self {
         Self { limit, armed: None }
     }
 
-    /// Something came.
+    /// Starts the limit anew, because bytes came.
     pub(super) fn broken(&mut self) {
         if let Some(armed) = &mut self.armed {
             armed.last = Instant::now();
@@ -37,7 +37,7 @@ impl Silence {
         }
     }
 
-    /// Ready with the limit once it has passed. To be polled only after a look that found nothing.
+    /// Ready with the limit once it has passed. Poll it only after a read that found no bytes.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
         let limit = self.limit;
         let armed = self.armed.get_or_insert_with(|| {
@@ -68,11 +68,11 @@ mod tests {
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(10);
-    /// A second less.
+    /// One second less than the limit.
     const SHORT: Duration = Duration::from_secs(9);
 
     #[tokio::test(start_paused = true)]
-    async fn it_ends_after_its_limit_since_the_last_bytes() {
+    async fn the_idle_timeout_counts_from_the_last_bytes() {
         let mut silence = Silence::new(LIMIT);
         let began = Instant::now();
         assert!(poll_fn(|cx| Poll::Ready(silence.poll(cx))).await.is_pending());
@@ -84,10 +84,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn f25_bytes_that_are_found_at_the_second_look_break_it() {
+    async fn f25_bytes_found_in_the_grace_period_restart_the_idle_timeout() {
         let mut silence = Silence::new(LIMIT);
         assert!(poll_fn(|cx| Poll::Ready(silence.poll(cx))).await.is_pending());
-        // The process stood still for longer than the limit.
+        // The process was stopped for longer than the limit.
         advance(LIMIT * 3).await;
         assert!(poll_fn(|cx| Poll::Ready(silence.poll(cx))).await.is_pending());
         silence.broken();

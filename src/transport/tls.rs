@@ -1,4 +1,4 @@
-//! TLS towards an upstream: trusts what the operating system trusts.
+//! TLS towards an upstream: trusts the certificates that the operating system trusts, and additional roots.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,39 +10,33 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls_platform_verifier::Verifier;
 
-/// Why TLS cannot be set up at all.
+/// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsSetupError {
-    /// The file with additional roots cannot be used.
+    /// The file of additional roots cannot be used.
     #[error("cannot read certificates from {path}: {reason}")]
     Roots {
-        /// The file.
+        /// The path of the file.
         path: String,
-        /// What is wrong with it.
+        /// Why the file cannot be used.
         reason: String,
     },
-    /// The platform's verifier cannot be used.
+    /// The platform's verifier failed; from [`would_trust`], why a certificate is not trusted.
     #[error("cannot set up TLS: {0}")]
     Verifier(#[from] rustls::Error),
 }
 
-/// A TLS client configuration that trusts what the operating system trusts, and the roots in `extra_roots` (PEM).
-///
-/// # Errors
-/// [`TlsSetupError`] when the file or the system's store cannot be read.
+/// A TLS client configuration that trusts the operating system's roots and those in the PEM file `extra_roots`.
 pub fn tls_config(extra_roots: Option<&Path>) -> Result<ClientConfig, TlsSetupError> {
     let verifier = verifier(extra_roots)?;
     Ok(ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
-        .dangerous() // the platform's own verifier is the one thing passed here
+        .dangerous() // only the platform's own verifier is passed here
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth())
 }
 
-/// Whether the certificates that a server has shown, its own first, would be trusted at the moment `then`.
-///
-/// # Errors
-/// [`TlsSetupError`]; as [`TlsSetupError::Verifier`] also what is wrong with the certificates then.
+/// Whether a server's `certificates`, its own first, will be trusted at the time `then`; the error says why not.
 pub fn would_trust(
     certificates: &[CertificateDer<'_>],
     name: &ServerName<'_>,

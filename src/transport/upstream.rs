@@ -1,8 +1,8 @@
-//! Sends requests to one origin over pooled connections.
+//! Sends requests to one origin over pooled connections. Each worker thread has its own `Upstream`, so the pool's lock
+//! is never contended.
 //!
-//! An HTTP/1.1 connection is not driven by a task of its own: whoever waits for the response drives it, and then the
-//! response's body does. The hand-over between two tasks for every frame is what makes proxies slow at streams. Each
-//! worker thread has its own `Upstream`, so the pool's lock is never contended.
+//! An HTTP/1.1 connection has no task of its own: the caller that waits for the response drives it, and then the
+//! response's body does. Handing every frame from one task to another is what makes proxies slow at streams.
 
 mod body;
 mod cut;
@@ -26,36 +26,36 @@ use super::hold::{Held, HoldError, Upload};
 use super::origin::Origin;
 use super::patience::within;
 
-/// A request that was never written, given back so that it can go over another connection.
+/// A request that was not processed, given back so that it can go over another connection.
 type Unsent = Request<Held>;
 
-/// One origin and the connections to it.
+/// One origin and the pooled connections to it.
 #[derive(Clone)]
 pub struct Upstream(Arc<Shared>);
 
 struct Shared {
     connector: Connector,
-    /// In the order in which they became idle.
+    /// Idle HTTP/1.1 connections, in the order in which they became idle.
     idle: Mutex<VecDeque<Box<H1>>>,
     multiplexed: Mutex<Vec<H2>>,
 }
 
-/// Why there is no response.
+/// Why a request got no response.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
-    /// No connection.
+    /// No connection could be opened.
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// No response head within the limit.
     #[error("no answer after {} ms", .0.as_millis())]
     FirstByte(Duration),
-    /// The request's own body is at fault.
+    /// The request's own body broke off or was refused.
     #[error(transparent)]
     Body(HoldError),
     /// The connection ended before a response came.
     #[error("the connection ended before an answer came")]
     Dropped(#[source] Cut),
-    /// What came is no HTTP response, or another reader could see another end of it.
+    /// The answer is not HTTP, or its end is ambiguous: another reader could see a longer or shorter answer.
     #[error("the answer is not valid HTTP")]
     Invalid(#[source] Cut),
 }
@@ -67,26 +67,23 @@ impl UpstreamError {
 }
 
 impl Upstream {
-    /// Nothing is connected yet.
+    /// A pool without a connection.
     #[must_use]
     pub fn new(connector: Connector) -> Self {
         Self(Arc::new(Shared { connector, idle: Mutex::default(), multiplexed: Mutex::default() }))
     }
 
-    /// Where it sends to.
+    /// The origin that requests go to.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         self.0.connector.origin()
     }
 
-    /// Sends `request`, whose URI must be a path and a query; `Host` is set here. Waits at most `first_byte` for the
-    /// response's head, as long as which a slow client may also take for each part of its upload.
+    /// Sends `request`, whose URI must be a path and query, and sets `Host`. Waits at most `first_byte` for the
+    /// response's head; a slow client may take as long again for each part of its upload.
     ///
-    /// A request is processed at most once: only one that was never written to a pooled connection that had died goes over
-    /// another, and one of which the upstream itself says that it has not looked at it.
-    ///
-    /// # Errors
-    /// [`UpstreamError`]
+    /// A request is processed at most once (RFC 9110 §9.2.2). It goes over another connection only if a dead pooled
+    /// connection took no byte of it, or if the upstream states that it did not process it (RFC 9113 §8.7).
     pub async fn send(
         &self,
         mut request: Request<Held>,
@@ -96,7 +93,7 @@ impl Upstream {
         request.headers_mut().insert(HOST, origin.authority().clone());
         let upload = request.body().upload();
         let sent = answered_within(first_byte, upload.as_deref(), pin!(self.send_on_any(request))).await;
-        // A body at fault ends the exchange, and only the body knows why.
+        // If the body is at fault, only the body knows why.
         match (sent, upload.and_then(|upload| upload.fault())) {
             (Some(Ok(response)), _) => Ok(without_false_length(response)),
             (_, Some(fault)) => Err(UpstreamError::Body(fault)),
@@ -127,7 +124,7 @@ impl Upstream {
                 Err((error, None)) => return Err(error),
             }
         }
-        // Boxed, as above, because what is rare and large would make the future of every request as large.
+        // Boxed, as above: large and rare, it would otherwise make the future of every request as large.
         match Box::pin(self.send_on_new(request)).await {
             Err((_, Some(unsent))) => Box::pin(self.send_on_new(unsent)).await.map_err(|(error, _)| error),
             sent => sent.map_err(|(error, _)| error),
@@ -153,7 +150,7 @@ impl Upstream {
         response.map(|()| UpstreamBody::h1(connection, self.clone()))
     }
 
-    /// Lets others use a connection too. When many start at once, one is enough for all of them.
+    /// Adds a connection for other requests to use. When many requests open one at once, the first is enough for all.
     fn share(&self, h2: H2) {
         let mut shared = lock(&self.0.multiplexed);
         if !shared.iter().any(H2::has_room) {
@@ -167,7 +164,7 @@ impl Upstream {
         shared.iter().find(|h2| h2.has_room()).cloned()
     }
 
-    /// The most recently used connection that still lives. Older ones are dropped on the way.
+    /// The most recently used idle connection that is still open. Dead ones are dropped on the way.
     fn usable_h1(&self) -> Option<Box<H1>> {
         let mut idle = lock(&self.0.idle);
         while let Some(mut connection) = idle.pop_back() {
@@ -178,7 +175,7 @@ impl Upstream {
         None
     }
 
-    /// Lets go of idle connections that the other side has closed, or that are too old to be used.
+    /// Drops idle connections that the upstream has closed or that are too old to use.
     pub fn drop_dead(&self) {
         lock(&self.0.idle).retain_mut(|connection| connection.is_usable());
         lock(&self.0.multiplexed).retain(H2::is_usable);
@@ -197,8 +194,8 @@ impl Upstream {
     }
 }
 
-/// Gives up when neither a response comes nor the upload gets on for `limit`: an upstream cannot answer what it does not
-/// have yet.
+/// Gives up when there is neither a response nor progress of the upload within `limit`. An upstream cannot answer
+/// before it has the request.
 async fn answered_within<T>(
     limit: Duration,
     upload: Option<&Upload>,
@@ -217,7 +214,7 @@ async fn answered_within<T>(
     }
 }
 
-/// What has no body by its status may announce one all the same (RFC 9110 §8.6); a server here would try to send it.
+/// A 204 or 304 has no body, yet some announce one (RFC 9110 §8.6); our server would promise it to the client.
 fn without_false_length(mut response: Response<UpstreamBody>) -> Response<UpstreamBody> {
     if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         response.headers_mut().remove(CONTENT_LENGTH);
@@ -229,11 +226,11 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// So often a request that the upstream refuses unprocessed is made again over connections that there are, before it goes
-/// over new ones, of which there are two.
+/// How often a request that the upstream refused without processing is retried on existing connections, before new ones
+/// (at most two) are opened.
 const MOST_REFUSALS: u32 = 1;
 
-/// Idle connections kept for one worker; more than this many at once is a burst, and its connections may go.
+/// Idle connections that one worker keeps. More than this many come from a burst and may go.
 const MAX_IDLE: usize = 256;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Ends a connection whose other side takes nothing any more.
+//! Ends a connection whose client no longer reads its answer.
 
 use std::io;
 use std::pin::Pin;
@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// A connection on which no single write waits longer than a limit. A client that keeps its window shut would else hold its
-/// answer, and with it the connection to the upstream, for as long as it likes: keep-alive probes are answered by its
-/// system and prove nothing. A busy connection costs no timer; one is made when a write has to wait.
+/// A connection on which no single write waits longer than a limit. A client that keeps its window shut could otherwise
+/// hold its answer, and with it the upstream connection, for ever: its operating system answers keep-alive probes, so
+/// they prove nothing. A busy connection costs no timer; a write that has to wait sets one.
 pub(super) struct WriteStall<S> {
     stream: S,
     limit: Option<Duration>,
@@ -18,13 +18,13 @@ pub(super) struct WriteStall<S> {
 }
 
 impl<S> WriteStall<S> {
-    /// Waits for `limit` at most, or for ever.
+    /// Lets a write wait for `limit`; with `None`, for ever.
     #[must_use]
     pub(super) fn new(stream: S, limit: Option<Duration>) -> Self {
         Self { stream, limit, waiting: None }
     }
 
-    /// What became of a write: one that has to wait fails once it has waited too long.
+    /// Fails a pending write once it has waited for the limit.
     fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.waiting = None;
@@ -32,7 +32,7 @@ impl<S> WriteStall<S> {
         }
         let Some(limit) = self.limit else { return written };
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        waiting.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing")))
+        waiting.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(60);
 
     #[tokio::test(start_paused = true)]
-    async fn f55_a_write_that_nobody_takes_fails_at_the_limit() {
+    async fn f55_a_write_to_a_stalled_client_fails_at_the_limit() {
         let (near, _far) = tokio::io::duplex(10);
         let mut near = WriteStall::new(near, Some(LIMIT));
         let began = tokio::time::Instant::now();
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn f55_a_slow_reader_that_takes_something_now_and_then_is_waited_for() {
+    async fn f55_a_slow_client_that_makes_progress_is_not_cut_off() {
         let (near, mut far) = tokio::io::duplex(10);
         let mut near = WriteStall::new(near, Some(LIMIT));
         let reading = tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! The bodies of `POST /bootstrap` and `POST /refresh`.
+//! The bodies of `POST /bootstrap` and `POST /refresh`, as JSON.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 use super::DeviceId;
 use crate::secret::Secret;
 
-/// What a device sends to get its first wrapper token.
+/// A device's request for its first wrapper token.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BootstrapRequest {
-    /// Who asks.
+    /// The device that asks, as it names itself.
     pub device_id: DeviceId,
-    /// Proof that this installation may enrol; needed when the service runs in the mode `enrolment`.
+    /// The enrolment token, which shows that this installation may enrol; required in the mode `enrolment`.
     #[serde(default)]
     pub enrolment: Option<Secret>,
-    /// The version of the app, so that a bad one can be revoked; at most 64 printable ASCII characters.
+    /// The app's version, so that a bad one can be revoked; at most 64 printable ASCII characters.
     #[serde(default)]
     pub app_version: Option<String>,
 }
 
 impl BootstrapRequest {
-    /// The body as JSON. Written here and not by `Serialize`, because a [`Secret`] has none.
+    /// The body as JSON. [`Secret`] has no `Serialize`, so this method writes it.
     #[must_use]
     pub fn to_json(&self) -> Secret {
         let mut body = serde_json::json!({ "device_id": self.device_id });
@@ -36,38 +36,38 @@ impl BootstrapRequest {
     }
 }
 
-/// What the service answers to both: a wrapper token and how to live with it.
+/// The service's answer to both requests: a wrapper token, its lifetime and its use.
 ///
 /// Unknown fields are ignored, so that an older client understands a newer service.
 #[derive(Debug, Deserialize)]
 pub struct TokenResponse {
-    /// The bare JWT, without the prefix.
+    /// The bare JWT, without the prefix `sk-ant-proxy-`.
     pub token: Secret,
-    /// Always `Bearer`.
+    /// How to present the token.
     pub token_type: TokenType,
-    /// Seconds from now until the token dies. The client trusts this and not `expires_at`: desktop clocks are wrong.
+    /// Seconds from now until the token expires. The client uses this and not `expires_at`: desktop clocks are wrong.
     pub expires_in: u64,
-    /// The same moment as Unix seconds, for people and logs.
+    /// The expiry as Unix seconds, for people and logs.
     pub expires_at: u64,
-    /// Seconds from now until the service would like to see a refresh.
+    /// Seconds from now until the service wants the token to be refreshed.
     pub refresh_in: u64,
     /// Where to send `/v1` requests; `null` means the origin that answered.
     pub base_url: Option<String>,
-    /// The device the token was made for.
+    /// The device that the token was made for.
     pub device_id: DeviceId,
-    /// The models this device may ask for; empty means every model the upstream key may.
+    /// The models this device may use; empty means every model that the upstream key may use.
     #[serde(default)]
     pub models: Vec<String>,
 }
 
 impl TokenResponse {
-    /// The token's life, counted from the moment the answer arrived.
+    /// The token's lifetime, from the moment the answer arrived.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         Duration::from_secs(self.expires_in)
     }
 
-    /// The answer as JSON. Written here and not by `Serialize`, because a [`Secret`] has none.
+    /// The answer as JSON. [`Secret`] has no `Serialize`, so this method writes it.
     #[must_use]
     pub fn to_json(&self) -> Secret {
         let body = serde_json::json!({
@@ -84,9 +84,9 @@ impl TokenResponse {
     }
 }
 
-/// How the token is presented (RFC 6750).
+/// How a token is presented (RFC 6750 §2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenType {
-    /// In `Authorization: Bearer`.
+    /// In the header `Authorization: Bearer`.
     Bearer,
 }

@@ -1,34 +1,31 @@
-//! The name of a device, as the service knows it.
+//! The id of a device, as the service knows it.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Names a device: 8 to 64 characters of `a-z 0-9 . _ -`, beginning and ending with a letter or a digit.
+/// 8 to 64 characters of `a-z 0-9 . _ -`; the first and the last are a letter or a digit.
 ///
-/// The charset is strict so that one device has exactly one spelling (no case, no Unicode forms) and an id is safe in
-/// a log line, a Redis key and a URL.
+/// The charset is strict so that a device has exactly one spelling (no case, no Unicode forms) and its id is safe in a
+/// log line, a Redis key and a URL.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeviceId(Arc<str>);
 
-/// Why a text is no [`DeviceId`].
+/// Why a text is not a [`DeviceId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceIdError {
-    /// Shorter than 8 or longer than 64 characters.
+    /// The text has fewer than 8 or more than 64 characters.
     #[error("device_id must have {MIN_LENGTH} to {MAX_LENGTH} characters")]
     Length,
-    /// A character outside the charset.
+    /// The text has a character outside the charset, or begins or ends with punctuation.
     #[error("device_id may hold only a-z, 0-9, '.', '_' and '-', and must begin and end with a letter or a digit")]
     Charset,
 }
 
 impl DeviceId {
-    /// Checks `text` and takes it over unchanged.
-    ///
-    /// # Errors
-    /// [`DeviceIdError`] when the text has the wrong length or a character outside the charset.
+    /// Checks `text` and keeps it unchanged: another spelling is refused, not folded.
     pub fn parse(text: &str) -> Result<Self, DeviceIdError> {
         if !(MIN_LENGTH..=MAX_LENGTH).contains(&text.len()) {
             return Err(DeviceIdError::Length);

@@ -1,94 +1,94 @@
-//! Errors as they cross the hop: one closed list of codes, and the envelope of the Anthropic API.
+//! Errors as they cross the hop: a closed list of codes, and the envelope of the Anthropic API.
 
 use serde::{Deserialize, Serialize};
 
-/// Every error that valetkey itself answers with. The code travels in `error.details.error_code` and in the header
-/// [`ERROR_HEADER`](super::names::ERROR_HEADER); what a client does next depends on it alone.
+/// Every error that valetkey itself answers with. The code is in `error.details.error_code` and in the header
+/// [`ERROR_HEADER`](super::names::ERROR_HEADER); a client decides by the code alone what to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorCode {
     /// The request line, a header or the framing is not acceptable.
     RequestInvalid,
-    /// The body is not what the route takes.
+    /// The body does not have the form that the route takes.
     BodyInvalid,
     /// The path is not in normal form.
     PathInvalid,
-    /// No such route, or not offered through this service.
+    /// There is no such route, or this service does not offer it.
     RouteUnknown,
-    /// No such batch or file, or it is another device's. Only a log tells this code: the answer is the API's own, so that
-    /// nobody learns which of the two it is.
+    /// The batch or file does not exist, or belongs to another device. Only logs name this code: the answer is the
+    /// API's own 404, so that a caller cannot tell the two cases apart.
     ObjectUnknown,
-    /// The route exists, the method does not.
+    /// The route exists, but not with this method.
     MethodNotAllowed,
     /// The body exceeds the limit.
     PayloadTooLarge,
-    /// The body is compressed in a way that the model rule cannot look into.
+    /// The body has a `Content-Encoding` that the model rule cannot decode.
     EncodingUnsupported,
-    /// The body did not arrive in time.
+    /// The body did not arrive within the idle timeout.
     BodyTimeout,
-    /// No credential, or one that cannot be read.
+    /// There is no credential, or it cannot be read.
     TokenMissing,
     /// The token was not issued by this service, or was altered.
     TokenInvalid,
-    /// The token was good and is too old, or was ended before its time. A new one helps.
+    /// The token is too old or was ended early. A new token helps.
     TokenExpired,
-    /// The token itself no longer counts; its device can have another by `/bootstrap`.
+    /// This token no longer counts; the device can get another one from `/bootstrap`.
     TokenOutdated,
     /// The token's device or its group was revoked.
     TokenRevoked,
-    /// This service hands out no tokens.
+    /// This service issues no first tokens.
     BootstrapClosed,
     /// This service enrols only with an enrolment token.
     EnrolmentRequired,
     /// The enrolment token is wrong.
     EnrolmentInvalid,
-    /// This service gives tokens only to devices that prove a key.
+    /// This service issues tokens only to devices that prove a key.
     ProofRequired,
-    /// The proof needs a nonce, which comes with this answer; another one helps.
+    /// The proof lacks the nonce that comes with this answer; a proof with it is accepted (RFC 9449 §8).
     ProofNonce,
-    /// The proof is none.
+    /// The proof is malformed or does not fit the request (RFC 9449 §4.3).
     ProofInvalid,
-    /// The id belongs to a device with a key, which was not proved, or another one was.
+    /// The device id is bound to a key, and the request proved no key or another one.
     DeviceKeyMismatch,
-    /// The model is not on this token's list.
+    /// The model is not on this device's list.
     ModelNotAllowed,
-    /// Which model is asked for cannot be told for certain.
+    /// The body does not say beyond doubt which model it asks for.
     ModelAmbiguous,
-    /// The upstream cannot be reached, or dropped the connection before it answered.
+    /// The upstream cannot be reached, or closed the connection before it answered.
     UpstreamUnreachable,
     /// The upstream took too long to answer.
     UpstreamTimeout,
-    /// The upstream refused the service's own key.
+    /// The upstream refused the service's own API key.
     UpstreamCredential,
-    /// The upstream's answer is not HTTP that can be relayed.
+    /// The upstream's answer is not HTTP that can be relayed safely.
     UpstreamInvalid,
-    /// The device has done too much in a short time.
+    /// The device or its group is over a rate limit.
     RateLimited,
-    /// A budget is spent until it resets.
+    /// A budget is spent; it resets later.
     BudgetSpent,
-    /// Requests in progress have reserved what is left of a budget.
+    /// Open requests have reserved the rest of a budget.
     BudgetReserved,
-    /// The upstream fails so often for this model that it is not asked for a while.
+    /// The breaker is open: the upstream failed too often for this model.
     BreakerOpen,
-    /// Too much is in progress here.
+    /// The service has too many requests open.
     Overloaded,
     /// The service is shutting down.
     ShuttingDown,
-    /// A fault of valetkey.
+    /// A fault of valetkey itself.
     Internal,
     /// Loopback: the launch key is missing or wrong.
     LaunchKeyInvalid,
-    /// Loopback: the request comes from a web page, or names another host.
+    /// Loopback: the request comes from a web page or names another host.
     OriginForbidden,
-    /// The service cannot tell at the moment who may do what. Loopback: there is no usable token yet.
+    /// The service cannot read revocations, device keys or owners now. Loopback: there is no usable token yet.
     NotReady,
-    /// A code of a newer service.
+    /// A code that this version does not know.
     #[serde(other)]
     Unknown,
 }
 
-/// The `error.type` of the Anthropic API.
+/// The values of `error.type` in the Anthropic API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names are the Anthropic API's own")]
@@ -106,7 +106,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorCode {
-    /// HTTP status, `error.type`, and whether an SDK should try the same request again.
+    /// HTTP status, `error.type`, and whether an SDK should retry the same request.
     #[must_use]
     pub fn answer(self) -> (u16, ErrorKind, bool) {
         use ErrorKind as Kind;
@@ -132,7 +132,7 @@ impl ErrorCode {
             }
             Self::RouteUnknown | Self::ObjectUnknown => (404, Kind::NotFoundError, false),
             Self::MethodNotAllowed => (405, Kind::InvalidRequestError, false),
-            // 408 would be retried by every SDK, and a body that stalled once stalls again.
+            // Not 408, which every SDK retries: a body that stalled once stalls again.
             Self::BodyTimeout => (400, Kind::InvalidRequestError, true),
             Self::PayloadTooLarge => (413, Kind::RequestTooLarge, false),
             Self::EncodingUnsupported => (415, Kind::InvalidRequestError, false),
@@ -147,13 +147,13 @@ impl ErrorCode {
         }
     }
 
-    /// Whether the answer says that it is valetkey's own.
+    /// Whether the answer shows that it is valetkey's own.
     #[must_use]
     pub fn is_told(self) -> bool {
         self != Self::ObjectUnknown
     }
 
-    /// The code as it is written in headers and bodies.
+    /// The code as headers and bodies spell it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -198,7 +198,7 @@ impl ErrorCode {
         }
     }
 
-    /// Reads a code back; one that this version does not know is [`Unknown`](Self::Unknown).
+    /// Parses a code; one that this version does not know is [`Unknown`](Self::Unknown).
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let text = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text);
@@ -209,20 +209,20 @@ impl ErrorCode {
 /// The envelope of an error: `{"type":"error","error":{…},"request_id":…}`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ErrorBody {
-    /// Always `error`.
+    /// The envelope's `type`, which is always `error`.
     #[serde(rename = "type")]
     pub tag: ErrorTag,
-    /// What happened.
+    /// The error itself, for programs and people.
     pub error: ErrorDetail,
-    /// The same as the header `request-id`.
+    /// The value of the header `request-id`.
     pub request_id: Option<String>,
 }
 
-/// The one value of the envelope's `type`.
+/// The only value of the envelope's `type`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorTag {
-    /// `error`
+    /// Spelled `error` in JSON.
     Error,
 }
 
@@ -234,20 +234,20 @@ pub struct ErrorDetail {
     pub kind: ErrorKind,
     /// One sentence for a person.
     pub message: String,
-    /// For programs.
+    /// Details for programs; absent in an error of the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<ErrorDetails>,
 }
 
-/// Machine-readable details.
+/// The machine-readable part of an error.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ErrorDetails {
-    /// Which error exactly.
+    /// The code that decides what a client does next.
     pub error_code: ErrorCode,
 }
 
 impl ErrorBody {
-    /// The envelope for `code`.
+    /// The envelope for `code`, with one sentence for a person.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>, request_id: Option<String>) -> Self {
         let (_, kind, _) = code.answer();
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a32_the_error_for_what_belongs_to_others_has_nothing_of_ours() {
+    fn a32_the_error_for_another_devices_object_shows_no_sign_of_valetkey() {
         let body = ErrorBody::new(ErrorCode::ObjectUnknown, "Not found", Some("req_1".into()));
         let expected = serde_json::json!({
             "type": "error", "error": { "type": "not_found_error", "message": "Not found" }, "request_id": "req_1"

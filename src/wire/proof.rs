@@ -1,71 +1,71 @@
-//! What a device sends to prove that it has its key: a `DPoP` proof (RFC 9449 §4.2) with ES256, the one algorithm that every
-//! key store in hardware has.
+//! A device's proof that it has its key: a `DPoP` proof (RFC 9449 §4.2), signed with ES256, the one algorithm that
+//! every hardware key store has. The client makes proofs, the service checks them.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-/// The `typ` of a proof.
+/// The `typ` in a proof's header (RFC 9449 §4.2).
 pub const PROOF_TYP: &str = "dpop+jwt";
 
-/// The `alg` of a proof.
+/// The `alg` in a proof's header: ECDSA on P-256 with SHA-256 (RFC 7518 §3.4).
 pub const PROOF_ALG: &str = "ES256";
 
-/// The header of a proof. Nothing else may be in it.
+/// The header of a proof; further members are refused.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProofHeader {
-    /// [`PROOF_TYP`]
+    /// The type, always [`PROOF_TYP`].
     pub typ: String,
-    /// [`PROOF_ALG`]
+    /// The algorithm, always [`PROOF_ALG`].
     pub alg: String,
-    /// Whose proof it is.
+    /// The device's public key.
     pub jwk: PublicJwk,
 }
 
-/// A public key on the curve P-256 (RFC 7517, RFC 7518 §6.2). A private one has one member more and is refused.
+/// A public key on P-256 (RFC 7517, RFC 7518 §6.2). A private key has one more member and is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublicJwk {
-    /// Always `EC`.
+    /// The key type, always `EC`.
     pub kty: String,
-    /// Always `P-256`.
+    /// The curve, always `P-256`.
     pub crv: String,
-    /// 32 bytes in base64url without padding.
+    /// The x coordinate: 32 bytes in base64url without padding.
     pub x: String,
-    /// 32 bytes in base64url without padding.
+    /// The y coordinate: 32 bytes in base64url without padding.
     pub y: String,
 }
 
-/// What a proof says.
+/// The claims of a proof (RFC 9449 §4.2).
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ProofClaims {
-    /// Names this proof.
+    /// The proof's own random id.
     pub jti: String,
-    /// The method of the request.
+    /// The method of the request that carries the proof.
     pub htm: String,
-    /// The address of the request, without query.
+    /// The URL of the request, without query and fragment.
     pub htu: String,
-    /// When it was made, in Unix seconds by the device's clock, which may be wrong: what counts is the nonce.
+    /// Unix seconds by the device's clock, which may be wrong: the service judges the proof's age by the nonce.
     pub iat: u64,
-    /// The service's last word (RFC 9449 §8); the first proof has none.
+    /// The latest nonce from the service (RFC 9449 §8); a first proof has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
-    /// The hash of the token that is presented beside it: SHA-256, base64url.
+    /// SHA-256, in base64url, of the token that is sent with the proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ath: Option<String>,
 }
 
 impl PublicJwk {
-    /// The key of these coordinates.
+    /// The key with the big-endian coordinates `x` and `y`.
     #[must_use]
     pub fn p256(x: &[u8], y: &[u8]) -> Self {
         let [x, y] = [x, y].map(|coordinate| BASE64_URL_SAFE_NO_PAD.encode(coordinate));
         Self { kty: "EC".into(), crv: "P-256".into(), x, y }
     }
 
-    /// The uncompressed point (SEC 1 §2.3.3); none if this is no key on P-256. Whether the point is on the curve is for
-    /// who verifies with it.
+    /// The uncompressed point (SEC 1 §2.3.3); `None` if the members do not describe a key on P-256. The verifier checks
+    /// that the point is on the curve.
     #[must_use]
     pub fn point(&self) -> Option<[u8; 65]> {
         let coordinate = |text: &str| <[u8; 32]>::try_from(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok();
@@ -78,7 +78,7 @@ impl PublicJwk {
         Some(point)
     }
 
-    /// The key's name: the SHA-256 of its members in their one order (RFC 7638), base64url.
+    /// The key's name: SHA-256, in base64url, of its members in their fixed order (RFC 7638 §3).
     #[must_use]
     pub fn thumbprint(&self) -> String {
         let Self { kty, crv, x, y } = self;
@@ -86,7 +86,7 @@ impl PublicJwk {
     }
 }
 
-/// The hash of a token as [`ProofClaims::ath`] has it.
+/// The hash of a token for [`ProofClaims::ath`].
 #[must_use]
 pub fn token_hash(token: &str) -> String {
     hashed(token.as_bytes())
@@ -100,7 +100,7 @@ fn hashed(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// The example of RFC 9449 §4.1 and §6.1.
+    /// The key and thumbprint of RFC 9449 §4.1 and §6.1.
     #[test]
     fn a_key_has_the_thumbprint_of_the_standards_example() {
         let jwk = PublicJwk {
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(PublicJwk::p256(&point[1..33], &point[33..]), jwk);
     }
 
-    /// The example of RFC 9449 §7.
+    /// The token and hash of RFC 9449 §7.
     #[test]
     fn a_token_has_the_hash_of_the_standards_example() {
         let hash = token_hash("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU");
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a12_a_private_key_or_one_of_another_kind_is_none() {
+    fn a12_a_private_key_and_a_key_of_another_kind_are_refused() {
         let good = serde_json::to_value(PublicJwk::p256(&[1; 32], &[2; 32])).unwrap();
         assert!(serde_json::from_value::<PublicJwk>(good.clone()).unwrap().point().is_some());
         let mut private = good.clone();

@@ -7,21 +7,21 @@ use zeroize::Zeroizing;
 
 use super::{SecretStore, StoreError};
 
-/// Entries of one app. The connection is opened at first use and again when it was lost: `keyring`'s own default store is
-/// opened once per process and never recovers from a keychain that was restarted.
+/// The entries of one app. The connection is opened at first use, and again after it was lost: `keyring`'s own default
+/// store is opened once per process and never recovers from a restart of the keychain.
 pub struct OsStore {
     service: String,
     store: Option<Arc<CredentialStore>>,
 }
 
 impl OsStore {
-    /// The entries of `app_id`.
+    /// The entries of `app_id`; nothing is opened yet.
     #[must_use]
     pub fn new(app_id: &str) -> Self {
         Self { service: format!("valetkey:{app_id}"), store: None }
     }
 
-    /// Runs `call` on an entry; once more on a new connection when the old one turns out to be dead.
+    /// Runs `call` on an entry, and once more on a new connection if the old one is dead.
     fn with_entry<T>(
         &mut self,
         entry: &str,
@@ -66,7 +66,7 @@ fn found<T>(result: Result<T, Error>) -> Result<Option<T>, StoreError> {
         Err(Error::NoEntry) => Ok(None),
         Err(Error::NoStorageAccess(_)) => Err(StoreError::Locked),
         Err(Error::TooLong(..)) => Err(StoreError::TooLong),
-        // These carry the value in question, which must not reach a message.
+        // These errors hold the value itself, which must not reach a message.
         Err(Error::BadEncoding(_) | Error::BadDataFormat(..)) => Err(StoreError::Unavailable("unreadable data".into())),
         Err(other) => Err(StoreError::Unavailable(other.to_string())),
     }
@@ -87,7 +87,7 @@ fn open() -> Result<Arc<CredentialStore>, Error> {
     Ok(windows_native_keyring_store::Store::new()?)
 }
 
-/// A device's token must not roam with the person to another machine.
+/// Keeps the entry on this machine: a device's token must not roam to another one with the user's profile.
 #[cfg(windows)]
 fn modifiers() -> Option<std::collections::HashMap<&'static str, &'static str>> {
     Some([("persistence", "Local")].into())

@@ -2,7 +2,7 @@ use std::sync::mpsc as gate;
 
 use super::*;
 
-/// Blocks every read until the gate opens, as a keychain does that asks for a password.
+/// Blocks every read until the gate opens, as a keychain does while it prompts for a password.
 struct Prompting(gate::Receiver<()>);
 
 impl SecretStore for Prompting {
@@ -21,7 +21,7 @@ impl SecretStore for Prompting {
 }
 
 #[tokio::test]
-async fn f44_a_prompt_that_nobody_answers_is_given_up_and_does_not_hold_up_others() {
+async fn f44_an_unanswered_prompt_times_out_and_does_not_block_other_calls() {
     let (unlock, prompt) = gate::channel();
     let limits = KeychainLimits { read: Duration::from_millis(20), write: Duration::from_secs(5) };
     let keychain = Keychain::start(Box::new(Prompting(prompt)), limits).unwrap();

@@ -1,5 +1,5 @@
-//! A first token: by the id that everybody on this machine would have, or, where that belongs to another key, by an id of
-//! our own. The person need not know.
+//! Enrols the device: by the machine's usual id, or by an id of its own if another key owns the usual one. The user
+//! notices neither.
 
 use std::sync::Arc;
 
@@ -12,11 +12,8 @@ use crate::client::status::{Level, Storage};
 use crate::wire::ErrorCode;
 
 impl RefreshLoop {
-    /// Reads the key, or makes one, unless that was done before. While the keychain cannot be used nobody is asked to unlock
-    /// it for this.
-    ///
-    /// # Errors
-    /// Why the keychain does not give it.
+    /// Reads the device's key, or makes one, unless it is there already. If the keychain is out of use, this does not
+    /// prompt the user to unlock it.
     pub(super) async fn read_key(&mut self) -> Result<(), ClientError> {
         if self.key.is_none()
             && self.parts.session.status().storage == Storage::Keychain
@@ -27,21 +24,18 @@ impl RefreshLoop {
         Ok(())
     }
 
-    /// The key that is proved with a device's id.
+    /// The key to prove for `device`; none for the keyless id.
     pub(super) fn key_of(&self, device: &Device) -> Option<&DeviceKey> {
         self.key.as_deref().filter(|_| !self.is_keyless(device))
     }
 
-    /// Whether a device is the one that has no key. What it has is not kept: with the key, at the next start, it is the device
-    /// that it was.
+    /// Whether `device` has the keyless id. Its token is not stored: if the key is readable at the next start, the
+    /// device takes up its former id.
     pub(super) fn is_keyless(&self, device: &Device) -> bool {
         *device == self.parts.identity.keyless()
     }
 
-    /// A first token, and who we are from then on.
-    ///
-    /// # Errors
-    /// [`ClientError`]; then we are who we were.
+    /// Gets a first token, and settles which id the device has from then on; after an error the id is unchanged.
     pub(super) async fn enrol(&mut self) -> Result<Issued, ClientError> {
         let usual = self.parts.identity.usual().clone();
         match self.enrol_as(usual.clone()).await {
@@ -56,7 +50,7 @@ impl RefreshLoop {
         }
         self.parts
             .session
-            .log(Level::Info, "The service knows this machine's id by another key; this device has its own");
+            .log(Level::Info, "Another key owns this machine's device id; this device uses an id of its own");
         let own = match &self.key {
             Some(key) => self.parts.identity.keyed(&key.thumbprint()),
             None => self.parts.identity.keyless(),
@@ -66,7 +60,7 @@ impl RefreshLoop {
 
     async fn enrol_as(&mut self, device: Device) -> Result<Issued, ClientError> {
         let issued = self.parts.api.bootstrap(&device.id, self.key_of(&device)).await?;
-        // Only who has the machine's id may write over what another process has written.
+        // Only the process that got the machine's usual id may overwrite a key that another process stored.
         let is_usual = device == *self.parts.identity.usual();
         self.parts.session.set_device(device);
         if let Some(key) = self.key.as_ref().filter(|_| self.key_is_new && is_usual) {
@@ -76,7 +70,7 @@ impl RefreshLoop {
         Ok(issued)
     }
 
-    /// Whether the keychain has another key by now: of two processes of an app that begin at once one is first.
+    /// Whether the keychain holds another key by now: of two processes that start at once, one stores its key first.
     async fn has_another_key(&mut self) -> bool {
         let Some(held) = &self.key else { return false };
         match self.parts.keep.kept_key().await {

@@ -1,4 +1,4 @@
-//! The bytes of a connection.
+//! A connection's byte stream.
 
 use std::io;
 use std::pin::Pin;
@@ -12,14 +12,14 @@ use tokio_rustls::client::TlsStream;
 
 /// A TCP connection with or without TLS on it.
 pub enum Stream {
-    /// Without.
+    /// Without TLS: the bare connection.
     Plain(TcpStream),
-    /// With.
+    /// With TLS on top.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
-    /// The certificates that the other side has shown, its own first; none without TLS.
+    /// The certificates that the server has shown, its own first; none without TLS.
     #[must_use]
     pub fn certificates(&self) -> &[CertificateDer<'static>] {
         match self {
@@ -28,7 +28,7 @@ impl Stream {
         }
     }
 
-    /// As hyper takes it.
+    /// Wraps the stream for hyper.
     #[must_use]
     pub fn into_hyper(self) -> TokioIo<Self> {
         TokioIo::new(self)

@@ -1,4 +1,4 @@
-//! Two inspectors of one body.
+//! Two inspectors of one body, as one.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
@@ -7,16 +7,16 @@ use bytes::Bytes;
 
 use super::{Inspector, Refusal};
 
-/// Shows a body to both; either may refuse it. When both would, the first one's reason is told.
+/// Shows a body to two inspectors; either may refuse it. If both would, the client gets the first one's reason.
 pub struct Both<A, B> {
     first: A,
     second: B,
-    /// The first has had its last word.
+    /// The first inspector has accepted the complete body.
     first_agrees: bool,
 }
 
 impl<A, B> Both<A, B> {
-    /// Asks `first` first.
+    /// Combines two inspectors; `first` always sees a piece first.
     #[must_use]
     pub fn new(first: A, second: B) -> Self {
         Self { first, second, first_agrees: false }

@@ -1,9 +1,9 @@
-//! Memory for held bodies.
+//! The memory that all buffered bodies share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Memory shared by all held bodies; when it is used up, bodies are streamed.
+/// Bytes of memory shared by all buffered bodies. Once they are used up, further bodies are streamed.
 #[derive(Debug, Clone)]
 pub struct Budget {
     used: Arc<AtomicUsize>,
@@ -11,7 +11,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of `total` bytes.
+    /// A budget of `total` bytes, none of which is used.
     #[must_use]
     pub fn new(total: usize) -> Self {
         Self { used: Arc::default(), total }
@@ -22,7 +22,7 @@ impl Budget {
     }
 }
 
-/// What one body has taken of the budget; given back when it is dropped.
+/// The part of the budget that one body uses; released on drop.
 #[derive(Debug)]
 pub(super) struct Share {
     budget: Budget,
@@ -30,7 +30,7 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Takes more; whether the budget allowed it.
+    /// Adds `by` bytes, and returns whether the budget had room for them.
     pub(super) fn grow(&mut self, by: usize) -> bool {
         let before = self.budget.used.fetch_add(by, Ordering::Relaxed);
         self.taken += by;

@@ -1,4 +1,4 @@
-//! The part of a body that is too long to hold: streamed, and watched on its way.
+//! The part of a body beyond the buffer limit: streamed, and inspected on its way.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,21 +12,20 @@ use hyper::body::{Body, Incoming, SizeHint};
 use super::{HoldError, HoldLimits, Inspector, Refusal};
 use crate::transport::silence::Silence;
 
-/// What is still to come of a body.
 pub(super) struct Rest {
     body: Incoming,
     seen: u64,
     max: u64,
     inspector: Option<Box<dyn Inspector>>,
     silence: Duration,
-    /// Runs while the client sends nothing.
+    /// The idle timeout; runs while the client sends nothing.
     stalls: Option<Silence>,
     upload: Arc<Upload>,
-    /// The last piece, kept back until the inspector has had the last word; empty when there was nothing left to keep.
+    /// The last piece, kept back until the inspector accepts the body; empty if the body ended without one.
     last: Option<Bytes>,
 }
 
-/// How far a streamed body is, for whoever has sent it.
+/// How far a streamed body is, for the task that sends it.
 #[derive(Debug, Default)]
 pub struct Upload {
     fault: OnceLock<HoldError>,
@@ -35,13 +34,13 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Why the body ended early, if it did: not every HTTP version hands the error back.
+    /// Why the body ended early, if it did. Not every HTTP version reports the error to the sender.
     #[must_use]
     pub fn fault(&self) -> Option<HoldError> {
         self.fault.get().cloned()
     }
 
-    /// How many bytes of it have passed; `None` when no more are to come.
+    /// Bytes of the streamed part that were handed on; `None` once the body has ended.
     #[must_use]
     pub fn passed(&self) -> Option<u64> {
         (!self.is_over.load(Ordering::Relaxed)).then(|| self.passed.load(Ordering::Relaxed))
@@ -49,23 +48,21 @@ impl Upload {
 }
 
 impl Rest {
-    /// The rest of `body`, of which `seen` bytes are held.
+    /// The rest of `body`, of which `seen` bytes are already buffered.
     pub(super) fn new(body: Incoming, seen: u64, limits: &HoldLimits, inspector: Option<Box<dyn Inspector>>) -> Self {
         let (max, silence) = (limits.max, limits.silence);
         Self { body, seen, max, inspector, silence, stalls: None, upload: Arc::default(), last: None }
     }
 
-    /// Where others see how far it is.
     pub(super) fn upload(&self) -> Arc<Upload> {
         Arc::clone(&self.upload)
     }
 
-    /// How much is to come, as far as was announced.
     pub(super) fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
 
-    /// The next bytes. After an error there are none.
+    /// The next bytes; after an error, the same error again.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HoldError>>> {
         if let Some(error) = self.upload.fault() {
             return Poll::Ready(Some(Err(error)));
@@ -104,7 +101,7 @@ impl Rest {
                     piece
                 }
             };
-            // With the last byte of an announced length the other side has all of it, so this is the time to say no.
+            // With the last byte of an announced length the upstream has the whole body: the last moment to refuse it.
             self.last = Some(piece);
         }
         if let Err(refusal) = ready!(self.poll_approval(cx)) {
@@ -122,7 +119,7 @@ impl Rest {
         self.inspector.as_mut().map_or(Ok(()), |inspector| inspector.piece(piece)).map_err(HoldError::from)
     }
 
-    /// Asks the inspector once; what it has approved goes on.
+    /// Asks the inspector for its verdict, once.
     fn poll_approval(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         let Some(inspector) = &mut self.inspector else { return Poll::Ready(Ok(())) };
         let verdict = ready!(inspector.poll_end(cx));

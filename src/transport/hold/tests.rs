@@ -1,7 +1,6 @@
 use super::*;
 
 impl Held {
-    /// A body that is all here.
     pub(in crate::transport) fn whole(body: &[u8]) -> Self {
         Self { pieces: pieces([Bytes::copy_from_slice(body)]), rest: None, share: None }
     }
@@ -18,7 +17,7 @@ fn pieces(all: impl IntoIterator<Item = Bytes>) -> Pieces {
 #[test]
 fn a_body_that_comes_byte_by_byte_is_held_in_few_pieces() {
     let body: Bytes = (0..64_u32 << 10).map(|number| (number % 251) as u8).collect();
-    // From one buffer, as a reader cuts them, and each from its own.
+    // Pieces of one buffer, as a reader cuts them, and pieces with a buffer each.
     let cut = (0..body.len()).map(|at| body.slice(at..=at));
     let apart = body.iter().map(|byte| Bytes::from(vec![*byte]));
     for held in [pieces(cut), pieces(apart)] {

@@ -13,7 +13,7 @@ use crate::transport::shutdown;
 use crate::transport::upstream::Upstream;
 
 #[tokio::test]
-async fn f56_a_plain_answer_that_is_here_already_is_not_broken_by_a_recall() {
+async fn f56_a_plain_answer_that_has_arrived_is_not_broken_by_a_cancel_signal() {
     let recall = Recall::default();
     let mut relay = Relay::new(answer(b"here").await.into_body(), PATIENCE, shutdown::channel().1);
     relay = relay.recalled_by(recall.clone());
@@ -22,7 +22,6 @@ async fn f56_a_plain_answer_that_is_here_already_is_not_broken_by_a_recall() {
     assert!(relay.is_end_stream());
 }
 
-/// An answer whose head and body come in one piece.
 async fn answer(body: &[u8]) -> Response<UpstreamBody> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();

@@ -1,20 +1,20 @@
-//! What a connection passes before HTTP is spoken on it.
+//! The acceptor: what a connection passes before HTTP is spoken on it, such as TLS.
 
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// Lets connections in.
+/// Accepts or rejects connections.
 pub trait Entrance: Clone + Send + Sync + 'static {
-    /// What HTTP is spoken on then.
+    /// The connection that HTTP is spoken on.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Lets in a connection from `peer`, within a time of its own choice. Why one is not let in it tells itself.
+    /// Accepts a connection from `peer` within its own time limit. It logs the reason when it returns `None`.
     fn admit(&self, stream: TcpStream, peer: SocketAddr) -> impl Future<Output = Option<Self::Stream>> + Send;
 }
 
-/// Lets everybody in, and HTTP is spoken on the bare connection.
+/// Accepts every connection, without TLS.
 #[derive(Debug, Clone, Copy)]
 pub struct Plain;
 

@@ -9,17 +9,16 @@ use super::h1::H1;
 use super::h2::H2Body;
 use super::{Cut, Upstream};
 
-/// Bytes as the upstream sends them. Small pieces that are ready together come as one, so that they leave in one
-/// write.
+/// Bytes as the upstream sends them. Small pieces that are ready together come as one, so that they leave in one write.
 ///
-/// Dropped before its end it closes an HTTP/1.1 connection and resets an HTTP/2 stream: the upstream stops working for
-/// nobody. At its end the connection goes back to the pool.
+/// Dropped before its end, it closes an HTTP/1.1 connection or resets an HTTP/2 stream, so that the upstream stops
+/// working on an answer that has no reader. At its end the connection goes back to the pool.
 pub struct UpstreamBody(Source);
 
 enum Source {
     H1(Box<H1>, Upstream),
     H2(H2Body),
-    /// Everything was read.
+    /// The whole body was read.
     Ended,
 }
 
@@ -34,7 +33,7 @@ impl UpstreamBody {
         Self(Source::H2(body))
     }
 
-    /// The next bytes; `None` at the end.
+    /// Polls for the next bytes; `None` at the end.
     pub fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
         let polled = match &mut self.0 {
             Source::H1(connection, _) => connection.poll_body(cx),
@@ -47,7 +46,7 @@ impl UpstreamBody {
         polled
     }
 
-    /// Whether everything was read.
+    /// Whether the whole body was read.
     pub fn is_end(&self) -> bool {
         match &self.0 {
             Source::H1(connection, _) => connection.is_end(),
@@ -56,7 +55,7 @@ impl UpstreamBody {
         }
     }
 
-    /// How much is to come, if the upstream said.
+    /// How many bytes are to come, if the upstream announced it.
     pub fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Source::H1(connection, _) => connection.size_hint(),

@@ -1,32 +1,32 @@
-//! How an exchange with the upstream breaks off.
+//! How reading an upstream's response fails.
 
 use std::error::Error;
 use std::io;
 
 use h2::Reason;
 
-/// Why no more of a response comes.
+/// Why a response ends early, or does not come.
 #[derive(Debug, thiserror::Error)]
 pub enum Cut {
-    /// The connection failed.
+    /// Reading or writing the connection failed.
     #[error("the connection failed")]
     Io(#[from] io::Error),
-    /// The connection was closed before the end.
+    /// The upstream closed the connection before the end (RFC 9112 §8).
     #[error("the connection was closed too early")]
     Closed,
-    /// What came is not HTTP/1.1 (RFC 9112).
+    /// The answer is not valid HTTP/1.1 (RFC 9112).
     #[error("not valid HTTP: {0}")]
     Syntax(&'static str),
-    /// The request's own body ended it.
+    /// The request's own body broke off and ended the exchange.
     #[error("the request's body broke off")]
     Request,
-    /// HTTP/2 says it in its own way.
+    /// The HTTP/2 connection or stream failed.
     #[error(transparent)]
     Http2(#[from] hyper::Error),
 }
 
 impl Cut {
-    /// Whether something came that is no HTTP.
+    /// Whether the upstream's bytes are not valid HTTP.
     #[must_use]
     pub fn is_syntax(&self) -> bool {
         match self {
@@ -36,8 +36,7 @@ impl Cut {
         }
     }
 
-    /// Whether the upstream says that it has not looked at the request. Then it may be made again, whatever it is
-    /// (RFC 9113 §8.7).
+    /// Whether the upstream states that it did not process the request, which may then be retried (RFC 9113 §8.7).
     pub(super) fn is_unprocessed(&self) -> bool {
         let Self::Http2(error) = self else { return false };
         let mut causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());

@@ -1,7 +1,7 @@
-//! One HTTP/1.1 connection, driven by whoever uses it.
+//! One HTTP/1.1 connection, driven by the caller that waits for its response and then by the response's body.
 //!
-//! The relay's own client, because a general one pays at each request for what the relay never uses: a channel between
-//! the connection and its user, and a buffer for each direction for as long as the connection lives.
+//! The relay has its own client because a general one makes each request pay for parts that the relay never uses: a
+//! channel between the connection and its user, and a buffer for each direction as long as the connection lives.
 
 mod framing;
 mod head;
@@ -28,24 +28,23 @@ use super::{Cut, Unsent, UpstreamError};
 use crate::transport::connect::Stream;
 use crate::transport::hold::Held;
 
-/// A connection on which one request at a time is made. Boxed by its users: it moves between the pool, the waiting request
-/// and the response's body.
+/// A connection that makes one request at a time (no pipelining, RFC 9112 §9.3.2). Its users box it: it moves between
+/// the pool, the waiting request and the response's body.
 pub(super) struct H1 {
     stream: Stream,
-    /// The request, as long as it is not all written.
+    /// The request, until all of it is written.
     outgoing: Option<Outgoing>,
-    /// Why it cannot be; the response may be there all the same.
+    /// Why the request cannot be written; its response may have come all the same (RFC 9112 §9.5).
     unwritten: Option<Cut>,
     received: Received,
     framing: Framing,
-    /// How reading ended, until what was read before is used up.
+    /// How reading ended, until the bytes read before are used up.
     read_end: Option<Cut>,
     keeps_alive: bool,
     idle_since: Instant,
 }
 
 impl H1 {
-    /// Takes an open connection over.
     pub(super) fn new(stream: Stream) -> Box<Self> {
         Box::new(Self {
             stream,
@@ -59,8 +58,8 @@ impl H1 {
         })
     }
 
-    /// Makes a request and waits for the response's head; the connection that comes with it has the body. A request of which
-    /// not one byte was written is given back with the error.
+    /// Sends a request and waits for the response's head; the returned connection yields the body. A request of which
+    /// no byte was written is given back with the error.
     pub(super) async fn send(
         mut self: Box<Self>,
         request: Request<Held>,
@@ -70,13 +69,13 @@ impl H1 {
         match poll_fn(|cx| self.poll_head(cx)).await {
             Ok(mut response) => match self.begin_body(&response, head.method == Method::HEAD) {
                 Ok(()) => {
-                    // The version is this hop's; a server would copy it to its own.
+                    // The version belongs to this hop (RFC 9110 §2.5); hyper's server would copy it to the client's.
                     *response.version_mut() = Version::HTTP_11;
                     Ok((response, self))
                 }
                 Err(error) => Err((error, None)),
             },
-            // Its body is at fault, over any connection.
+            // The body itself failed, and would fail over any connection.
             Err(Cut::Request) => Err((UpstreamError::of(Cut::Request), None)),
             Err(cut) => {
                 let unsent = self.outgoing.take().and_then(Outgoing::into_unsent);
@@ -91,6 +90,7 @@ impl H1 {
             if !self.received.bytes.is_empty()
                 && let Some(response) = head::take(&mut self.received.bytes)?
             {
+                // Interim responses are skipped (RFC 9110 §15.2); a change of protocol is final (§15.2.2).
                 let is_interim =
                     response.status().is_informational() && response.status() != StatusCode::SWITCHING_PROTOCOLS;
                 if !is_interim {
@@ -110,10 +110,11 @@ impl H1 {
 
     fn begin_body(&mut self, response: &Response<()>, to_head_request: bool) -> Result<(), UpstreamError> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(UpstreamError::Invalid(Cut::Syntax("it switches protocols, which nobody asked for")));
+            return Err(UpstreamError::Invalid(Cut::Syntax("it switches protocols, which was not requested")));
         }
         self.framing = head::framing(response, to_head_request).map_err(UpstreamError::of)?;
-        // A body that is announced where none can be may follow all the same, and would be taken for the next answer.
+        // A 204 or 304 has no body (RFC 9112 §6.3). An upstream that announces one may send it, and it would be read as
+        // the next answer. A response to `HEAD` announces a body and has none.
         let announced = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| response.headers().contains_key(name));
         let has_none = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let is_odd = announced && has_none && !to_head_request;
@@ -121,7 +122,7 @@ impl H1 {
         Ok(())
     }
 
-    /// The next bytes of the response's body: all that are here, as far as they are few. `None` at the end.
+    /// The next bytes of the response's body: all that have arrived, up to a limit. `None` at the end.
     pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
         if let Err(cut) = self.write(cx) {
             self.read_end.get_or_insert(cut);
@@ -147,7 +148,7 @@ impl H1 {
         }
     }
 
-    /// Reads once at least, and on until nothing more is here or it is enough; true when there will be more later.
+    /// Reads at least once, and on until no more bytes are here or there are enough; true if it has to wait for more.
     fn gather(&mut self, cx: &mut Context<'_>) -> bool {
         while self.read_end.is_none() {
             match self.received.poll_read(&mut self.stream, cx) {
@@ -161,8 +162,8 @@ impl H1 {
         false
     }
 
-    /// Writes what can be written of the request. A connection that takes no more is read to its end all the same: the
-    /// upstream may have answered first.
+    /// Writes as much of the request as the connection takes. If writing fails, reading goes on: the upstream may have
+    /// answered before it closed (RFC 9112 §9.5).
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Cut> {
         if self.unwritten.is_some() {
             return Ok(());
@@ -182,27 +183,25 @@ impl H1 {
         Ok(())
     }
 
-    /// Whether the response's body was read to its end.
     pub(super) fn is_end(&self) -> bool {
         self.framing.is_end()
     }
 
-    /// How much of the response's body is to come, if the upstream said.
     pub(super) fn size_hint(&self) -> SizeHint {
         self.framing.size_hint()
     }
 
-    /// Whether a pooled connection can take a request: not too old, and not closed by the other side meanwhile.
+    /// Whether a pooled connection can take a request: it is not too old, and the upstream has not closed it.
     pub(super) fn is_usable(&mut self) -> bool {
         !self.is_stale() && self.is_open()
     }
 
-    /// Whether it has been idle for longer than an upstream can be expected to keep it.
+    /// Whether it has been idle for longer than upstreams can be expected to keep it open.
     pub(super) fn is_stale(&self) -> bool {
         self.idle_since.elapsed() > MAX_IDLE_TIME
     }
 
-    /// Whether it can be pooled after a response was read to its end.
+    /// Whether the connection can go back to the pool, after a response was read to its end.
     pub(super) fn becomes_idle(&mut self) -> bool {
         self.idle_since = Instant::now();
         let is_written = self.outgoing.is_none() && self.unwritten.is_none();
@@ -211,10 +210,10 @@ impl H1 {
         self.keeps_alive && is_clean && self.is_open()
     }
 
-    /// Whether the other side has neither closed it nor said something that nobody asked for. Nobody waits for it, so
-    /// there is nobody to wake.
+    /// Whether the upstream has neither closed the connection nor sent bytes that answer no request. No task waits for
+    /// this read, so it has no waker.
     fn is_open(&mut self) -> bool {
-        // Without budget every socket looks quiet.
+        // Without tokio's budget every socket looks quiet.
         if !has_budget_remaining() {
             return false;
         }
@@ -224,7 +223,7 @@ impl H1 {
     }
 }
 
-/// Small pieces that are ready together leave in one write, up to this size.
+/// Small pieces that are ready together leave in one write of up to this many bytes.
 const GATHER: usize = 8 * 1024;
 
 /// The Anthropic API closes idle connections after about 400 s; middleboxes are less patient.

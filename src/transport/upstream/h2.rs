@@ -1,4 +1,4 @@
-//! One HTTP/2 connection, shared by many requests and driven by a task of its own.
+//! One HTTP/2 connection (RFC 9113), shared by many requests and driven by a task of its own.
 
 mod body;
 
@@ -21,22 +21,22 @@ use crate::transport::hold::Held;
 use crate::transport::origin::Origin;
 use crate::transport::patience::within;
 
-/// A handle to the connection; clones share it.
+/// A handle to the connection; clones share the connection.
 #[derive(Clone)]
 pub(super) struct H2 {
     sender: SendRequest<Held>,
-    /// As many handles as there are streams, and one for each `H2`.
+    /// One reference for each open stream and one for each `H2`.
     streams: Arc<()>,
-    /// How many streams the upstream allowed at once when the connection was last used.
+    /// How many streams the upstream allowed at once when the connection was last polled.
     allowed: Arc<AtomicUsize>,
 }
 
-/// Keeps a stream counted while it lives.
+/// Counts a stream as open until it is dropped.
 pub(super) type StreamCount = Arc<()>;
 
 impl H2 {
-    /// Takes an open connection over. The task that drives it ends with the connection, and that ends when the last
-    /// handle and the last stream are gone.
+    /// Takes over an open connection. The task that drives it ends with the connection, which ends when the last handle
+    /// and the last stream are dropped.
     pub(super) async fn start(stream: Stream) -> Result<Self, UpstreamError> {
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -63,17 +63,16 @@ impl H2 {
         Ok(Self { sender, streams: Arc::default(), allowed })
     }
 
-    /// Whether new requests can go over it.
     pub(super) fn is_usable(&self) -> bool {
         !self.sender.is_closed()
     }
 
-    /// Whether one more stream can be opened now. Beyond the upstream's limit a request would wait for another's end.
+    /// Whether one more stream can be opened now. Beyond the upstream's limit a request would wait for another to end.
     pub(super) fn has_room(&self) -> bool {
         Arc::strong_count(&self.streams) <= self.allowed.load(Ordering::Relaxed).min(MAX_STREAMS)
     }
 
-    /// Makes a request. One that the upstream has not looked at is given back with the error, if all of it is still here.
+    /// Sends a request. One that the upstream did not process is given back with the error, if its body is still whole.
     pub(super) async fn send(
         mut self,
         request: Request<Held>,
@@ -104,7 +103,7 @@ impl H2 {
     }
 }
 
-/// HTTP/2 has the authority in the target and no Host (RFC 9113 §8.3.1).
+/// HTTP/2 names the host in the target (`:authority`) and not in `Host` (RFC 9113 §8.3.1).
 fn addressed(mut head: Parts, body: Held, origin: &Origin) -> Request<Held> {
     head.headers.remove(HOST);
     let mut target = origin.connect_uri().into_parts();
@@ -118,14 +117,14 @@ fn broken(error: hyper::Error) -> UpstreamError {
     UpstreamError::of(Cut::Http2(error))
 }
 
-/// Servers are asked to allow at least this many (RFC 9113 §6.5.2).
+/// Our own limit; servers are advised to allow at least this many (RFC 9113 §6.5.2).
 const MAX_STREAMS: usize = 100;
 
-/// What the upstream may send of one answer before its client has taken anything: 5 MB a second over 50 ms.
+/// How much of one answer the upstream may send before its client reads: 5 MB/s over a round trip of 50 ms.
 const STREAM_WINDOW: u32 = 256 << 10;
-/// Room for all streams: clients that take nothing of theirs leave the others what is theirs.
+/// Large enough that streams with stalled clients cannot starve the others.
 const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
-/// Who refuses a request unprocessed says so at once. For longer its body is not held for that.
+/// How long a copy of the body is kept for a retry. An upstream that refuses a request unprocessed does so at once.
 const REFUSED_WITHIN: Duration = Duration::from_secs(2);
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);

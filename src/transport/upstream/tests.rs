@@ -9,13 +9,13 @@ use super::*;
 use crate::transport::connect::{HttpVersion, Stream};
 
 #[tokio::test]
-async fn f17_a_held_body_of_which_nothing_was_written_goes_over_another_connection_once() {
+async fn f17_an_unwritten_buffered_body_is_resent_once_over_another_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let upstream = upstream(&format!("http://{address}"));
     let (dead, far_end) = tokio::join!(TcpStream::connect(address), listener.accept());
     let (mut dead, (mut far_end, _)) = (dead.unwrap(), far_end.unwrap());
-    // It looks alive, because nothing can be read from it, and takes nothing.
+    // The connection looks alive, because nothing can be read from it, but it takes no bytes.
     dead.shutdown().await.unwrap();
     lock(&upstream.0.idle).push_back(H1::new(Stream::Plain(dead)));
 
@@ -38,12 +38,12 @@ fn upstream(url: &str) -> Upstream {
     Upstream::new(Connector::new(origin, None, HttpVersion::Auto, PATIENCE))
 }
 
-/// Lets it do what it can do at once.
+/// Whether one poll of `future` leaves it pending.
 async fn is_pending(mut future: Pin<&mut impl Future>) -> bool {
     std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
 }
 
-/// Accepts a connection, reads a request that ends with `body`, and answers it. All that was read.
+/// Accepts a connection, reads a request that ends with `body`, answers it, and returns all that was read.
 async fn answer_one(listener: &TcpListener, body: &[u8]) -> Vec<u8> {
     let (mut socket, _) = listener.accept().await.unwrap();
     let mut received = Vec::new();

@@ -1,4 +1,4 @@
-//! Finds a response's body among the bytes of its connection (RFC 9112 §6, §7.1).
+//! Finds a response's body among the bytes of its connection (RFC 9112 §6, §7.1). Fails on framing that is not certain.
 
 use bytes::{Buf, Bytes, BytesMut};
 use httparse::Status;
@@ -6,49 +6,46 @@ use hyper::body::SizeHint;
 
 use crate::transport::upstream::Cut;
 
-/// How much of a body is to come, as far as its framing tells.
+/// Where the body ends (RFC 9112 §6.3), and how much of it is to come.
 #[derive(Debug)]
 pub(super) enum Framing {
-    /// So many bytes.
+    /// `Content-Length`: this many bytes are left (§6.2).
     Length(u64),
-    /// Chunks.
+    /// `Transfer-Encoding: chunked`: chunks of announced sizes (§7.1).
     Chunked(Chunks),
-    /// Everything until the connection is closed.
+    /// The body ends when the upstream closes the connection (§6.3, rule 8).
     UntilClosed,
 }
 
-/// A place in a chunked body.
+/// The position in a chunked body (RFC 9112 §7.1).
 #[derive(Debug)]
 pub(super) enum Chunks {
-    /// In front of a chunk's size.
+    /// In front of `chunk-size`.
     Size,
-    /// In a chunk's data, of which so much is left.
+    /// In `chunk-data`, of which this many bytes are left.
     Data(u64),
-    /// Behind a chunk's data.
+    /// At the CRLF behind `chunk-data`.
     DataEnd,
-    /// In the trailers, of which so many bytes were read.
+    /// In the trailer section, of which this many bytes were read.
     Trailers(usize),
-    /// Behind the last byte.
+    /// Behind the final CRLF.
     End,
 }
 
 impl Framing {
-    /// The front of a chunked body.
     pub(super) fn chunked() -> Self {
         Self::Chunked(Chunks::Size)
     }
 
-    /// Whether nothing more belongs to the body.
     pub(super) fn is_end(&self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunked(Chunks::End))
     }
 
-    /// Whether `bytes` are known to hold all that is to come.
+    /// Whether `bytes` are known to hold the whole rest of the body.
     pub(super) fn is_all_in(&self, bytes: &[u8]) -> bool {
         matches!(self, Self::Length(left) if *left <= bytes.len() as u64)
     }
 
-    /// How much is to come, if that is known.
     pub(super) fn size_hint(&self) -> SizeHint {
         match self {
             Self::Length(left) => SizeHint::with_exact(*left),
@@ -57,10 +54,7 @@ impl Framing {
         }
     }
 
-    /// The connection was closed: ends what ends with it.
-    ///
-    /// # Errors
-    /// [`Cut::Closed`] when there should be more.
+    /// Handles the end of the connection: a body without framing is complete, any other is cut off (RFC 9112 §8).
     pub(super) fn close(&mut self) -> Result<(), Cut> {
         match self {
             Self::UntilClosed => {
@@ -72,10 +66,7 @@ impl Framing {
         }
     }
 
-    /// Takes all of the body that is in `bytes` off their front; empty when there is none of it yet.
-    ///
-    /// # Errors
-    /// [`Cut::Syntax`]
+    /// Takes all of the body that is in `bytes` off their front; empty if there is none yet.
     pub(super) fn take(&mut self, bytes: &mut BytesMut) -> Result<Bytes, Cut> {
         match self {
             Self::Length(left) => {
@@ -90,7 +81,7 @@ impl Framing {
 }
 
 impl Chunks {
-    /// The data of all chunks in `bytes` as one piece: in place, each chunk's is moved up to that of the one before.
+    /// The data of all chunks in `bytes` as one piece, made in place: each chunk's data moves up to the one before.
     fn take(&mut self, bytes: &mut BytesMut) -> Result<Bytes, Cut> {
         let (mut start, mut end, mut at) = (0, 0, 0);
         while at < bytes.len() {
@@ -111,7 +102,7 @@ impl Chunks {
             }
             match self.step(&bytes[at..]) {
                 Ok(Some(used)) => at += used,
-                // What came before it is good, and it will still be wrong the next time.
+                // Return the data in front of the error first; the next call finds the error again.
                 Err(cut) if start == end => return Err(cut),
                 Ok(None) | Err(_) => break,
             }
@@ -122,7 +113,7 @@ impl Chunks {
         Ok(data)
     }
 
-    /// Reads one piece of framing and answers its length; `None` when it is incomplete, or at the end.
+    /// Reads one piece of framing and returns its length; `None` if it is incomplete, or at the body's end.
     fn step(&mut self, bytes: &[u8]) -> Result<Option<usize>, Cut> {
         match self {
             Self::Size => match httparse::parse_chunk_size(bytes) {
@@ -141,6 +132,7 @@ impl Chunks {
                 [b'\r'] => Ok(None),
                 _ => Err(Cut::Syntax("a chunk is longer than its size")),
             },
+            // Line feeds alone end a line here too (RFC 9112 §2.2).
             Self::Trailers(read) => {
                 let Some(line) = memchr::memchr(b'\n', bytes) else {
                     let within = *read + bytes.len() <= LONGEST_TRAILERS;
@@ -159,15 +151,15 @@ impl Chunks {
     }
 }
 
-/// The parser takes a line without a digit as a zero, and line feeds in extensions.
+/// Refuses what the parser accepts: a line without a digit, as a zero, and line feeds in extensions (RFC 9112 §7.1.1).
 fn is_size_line(line: &[u8]) -> bool {
     line[0].is_ascii_hexdigit() && memchr::memchr(b'\n', line) == Some(line.len() - 1)
 }
 
-/// A chunk's size with its extensions, which nobody uses.
+/// The longest `chunk-size` line with its extensions, which no known upstream sends (RFC 9112 §7.1.1).
 const LONGEST_SIZE: usize = 4 * 1024;
 
-/// Trailers are read over: they end at this hop.
+/// The longest trailer section. It is discarded, because trailers end at this hop (RFC 9112 §7.1.2).
 const LONGEST_TRAILERS: usize = 16 * 1024;
 
 #[cfg(test)]

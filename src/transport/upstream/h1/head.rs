@@ -1,4 +1,4 @@
-//! The head of a response (RFC 9112 §4, §6.3).
+//! Reads the head of a response (RFC 9112 §4, §5) and decides how its body is framed (§6.3). Fails on doubtful framing.
 
 use std::mem::MaybeUninit;
 
@@ -12,9 +12,6 @@ use super::framing::Framing;
 use crate::transport::upstream::Cut;
 
 /// Takes a whole head off the front of `bytes`; `None` while it is incomplete.
-///
-/// # Errors
-/// [`Cut::Syntax`]
 pub(super) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, Cut> {
     let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
@@ -29,11 +26,11 @@ pub(super) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, Cut> {
         let start = part.as_ptr() as usize - base;
         start..start + part.len()
     };
-    // All values share one copy, so that the room they were read into is free for the body.
+    // All values share one copy, so that the buffer is free for the body.
     let head = Bytes::copy_from_slice(&bytes[..length]);
     let mut response = Response::new(());
     let code = StatusCode::from_u16(parsed.code.unwrap_or_default());
-    *response.status_mut() = code.map_err(|_| Cut::Syntax("the status is no status"))?;
+    *response.status_mut() = code.map_err(|_| Cut::Syntax("the status code is invalid"))?;
     *response.version_mut() = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     response.headers_mut().reserve(parsed.headers.len());
     for field in parsed.headers.iter() {
@@ -54,20 +51,19 @@ pub(super) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, Cut> {
     Ok(Some(response))
 }
 
-/// Where the body ends that follows `head`, which answers a request that was or was not `HEAD`.
-///
-/// # Errors
-/// [`Cut::Syntax`] when that is not certain.
+/// How the body of `head` is framed (RFC 9112 §6.3); an error when another reader could see another end.
 pub(super) fn framing(head: &Response<()>, to_head_request: bool) -> Result<Framing, Cut> {
     let has_none = matches!(head.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let length = length(head.headers())?;
     let coded = head.headers().contains_key(TRANSFER_ENCODING);
+    // Possible response splitting (RFC 9112 §6.3, rule 3), or a coding that HTTP/1.0 does not have (§6.1).
     if coded && (length.is_some() || head.version() == Version::HTTP_10) {
-        return Err(Cut::Syntax("it has two lengths"));
+        return Err(Cut::Syntax("it has a transfer coding together with a length or HTTP/1.0"));
     }
     if coded && !is_chunked(head.headers()) {
-        return Err(Cut::Syntax("it has a transfer coding that nobody asked for"));
+        return Err(Cut::Syntax("it has a transfer coding that was not requested"));
     }
+    // RFC 9112 §6.3, rules 1, 4, 6 and 8.
     Ok(match length {
         _ if has_none || to_head_request => Framing::Length(0),
         _ if coded => Framing::chunked(),
@@ -86,7 +82,7 @@ pub(super) fn keeps_alive(head: &Response<()>) -> bool {
     if head.version() == Version::HTTP_10 { says("keep-alive") } else { !says("close") }
 }
 
-/// The announced length. The same one may be said more than once (RFC 9110 §8.6).
+/// The announced length. Repeated values must be equal (RFC 9110 §8.6).
 fn length(headers: &HeaderMap) -> Result<Option<u64>, Cut> {
     let malformed = || Cut::Syntax("its length is malformed");
     let mut length = None;
@@ -102,7 +98,7 @@ fn length(headers: &HeaderMap) -> Result<Option<u64>, Cut> {
     Ok(length)
 }
 
-/// A length that was said more than once, and the same each time, is passed on once (RFC 9110 §8.6).
+/// Replaces repeated equal lengths by one (RFC 9110 §8.6), so that no later reader sees two.
 fn say_length_once(headers: &mut HeaderMap) {
     let mut values = headers.get_all(CONTENT_LENGTH).iter();
     let repeated = values.next().is_some_and(|first| first.as_bytes().contains(&b',')) || values.next().is_some();
@@ -117,10 +113,10 @@ fn is_chunked(headers: &HeaderMap) -> bool {
     first && codings.next().is_none()
 }
 
-/// The Anthropic API sends about 30.
+/// The most header fields of a head; the Anthropic API sends about 30.
 const MOST_FIELDS: usize = 256;
 
-/// The Anthropic API sends about 1.5 kB.
+/// The most bytes of a head; the Anthropic API sends about 1.5 kB.
 const LONGEST: usize = 256 * 1024;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A request on its way out: its head, and its body as it comes.
+//! Writes a request: its head, and its body as it comes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,48 +14,47 @@ use tokio::io::AsyncWrite;
 use crate::transport::connect::Stream;
 use crate::transport::hold::Held;
 
-/// What is left to be written of a request.
+/// The part of a request that is not written yet.
 pub(super) struct Outgoing {
-    /// The head, or what stands between two chunks.
+    /// The rest of the head, or of the framing between two chunks.
     lead: Bytes,
     body: Held,
-    /// Bytes of the body that are announced and not yet written.
+    /// Bytes of the body (of the chunk, if it is chunked) that are announced and not yet written.
     announced: u64,
     framing: Framing,
     written: bool,
 }
 
-/// How the other side learns where the body ends (RFC 9112 §6).
+/// How the upstream learns where the body ends (RFC 9112 §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Framing {
-    /// By the length in the head.
+    /// By `Content-Length` in the head.
     Length,
-    /// By chunks, the first of which is still to come.
+    /// By chunks, and the first one is still to come.
     FirstChunk,
-    /// By chunks.
+    /// By chunks, at least one of which was written.
     NextChunk,
-    /// The end is announced.
+    /// The body's end is in `lead` or written.
     Ended,
 }
 
 /// Why a request cannot be written to its end.
 #[derive(Debug)]
 pub(super) enum Unwritten {
-    /// The connection does not take it.
+    /// Writing to the connection failed.
     Io(io::Error),
-    /// Its body breaks off; what is left of it says why.
+    /// The request's body broke off; the body knows why.
     Body,
 }
 
 impl Outgoing {
-    /// Nothing is written yet.
     pub(super) fn new(head: &Parts, body: Held) -> Self {
         let length = body.size_hint().exact();
         let framing = if length.is_some() { Framing::Length } else { Framing::FirstChunk };
         Self { lead: encode(head, length), body, announced: length.unwrap_or(0), framing, written: false }
     }
 
-    /// Whether a byte of it may have been written.
+    /// Whether a byte of the request may have been written.
     pub(super) fn is_begun(&self) -> bool {
         self.written
     }
@@ -65,7 +64,7 @@ impl Outgoing {
         (!self.written).then_some(self.body)
     }
 
-    /// Writes what can be written now; ready when nothing is left.
+    /// Writes as much as the connection takes; ready when the whole request is written.
     pub(super) fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), Unwritten>> {
         loop {
             if self.lead.is_empty() && (self.announced == 0 || self.body.is_waiting()) {
@@ -74,13 +73,13 @@ impl Outgoing {
                     Poll::Ready(Ok(false)) => return Pin::new(stream).poll_flush(cx).map_err(Unwritten::Io),
                     Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
                     Poll::Pending => {
-                        // A TLS stream may still have what it has taken.
+                        // A TLS stream may still buffer bytes that it has accepted.
                         ready!(Pin::new(stream).poll_flush(cx)).map_err(Unwritten::Io)?;
                         return Poll::Pending;
                     }
                 }
             }
-            // TLS may write some of what it takes and then fail.
+            // TLS may write some of the bytes and then report an error.
             self.written |= matches!(stream, Stream::Tls(_));
             let mut slices = [IoSlice::new(&[]); MOST_SLICES];
             let used = self.fill(&mut slices);
@@ -92,7 +91,7 @@ impl Outgoing {
         }
     }
 
-    /// Waits for more to be written; false at the end.
+    /// Waits for more to write; false at the request's end.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Unwritten>> {
         match self.framing {
             Framing::Ended => return Poll::Ready(Ok(false)),
@@ -104,7 +103,7 @@ impl Outgoing {
         }
         let here = ready!(self.body.poll_here(cx)).map_err(|_| Unwritten::Body)?;
         match (self.framing, here) {
-            // Shorter than announced.
+            // The body is shorter than announced.
             (Framing::Length, 0) => return Poll::Ready(Err(Unwritten::Body)),
             (Framing::Length, _) => return Poll::Ready(Ok(true)),
             (Framing::FirstChunk, 0) => self.lead = Bytes::from_static(b"0\r\n\r\n"),
@@ -117,7 +116,7 @@ impl Outgoing {
         Poll::Ready(Ok(true))
     }
 
-    /// The next bytes to write.
+    /// Fills `slices` with the next bytes to write.
     fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>; MOST_SLICES]) -> usize {
         let lead = (!self.lead.is_empty()).then_some(&self.lead);
         let body = self.body.here().take(if self.announced == 0 { 0 } else { MOST_SLICES });
@@ -138,7 +137,7 @@ impl Outgoing {
     }
 }
 
-/// The head (RFC 9112 §3). Its framing is made here and follows from the body alone.
+/// Encodes the head (RFC 9112 §3, §5). Framing headers follow from the body alone, never from the client's head.
 fn encode(head: &Parts, length: Option<u64>) -> Bytes {
     let mut bytes = Vec::with_capacity(USUAL_HEAD);
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
@@ -152,6 +151,7 @@ fn encode(head: &Parts, length: Option<u64>) -> Bytes {
             }
         }
     }
+    // A method that expects a body announces an empty one too (RFC 9110 §8.6).
     let says_length = || {
         let expects_body = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
         expects_body || head.headers.contains_key(CONTENT_LENGTH)
@@ -167,8 +167,8 @@ fn encode(head: &Parts, length: Option<u64>) -> Bytes {
     bytes.into()
 }
 
-/// Most heads of coding agents fit.
+/// The bytes to reserve: most heads of coding agents fit.
 const USUAL_HEAD: usize = 2048;
 
-/// Pieces of one write. A body of 76 kB comes in about ten.
+/// Slices of one vectored write. A body of 76 kB arrives in about ten pieces.
 const MOST_SLICES: usize = 32;

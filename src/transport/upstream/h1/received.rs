@@ -1,4 +1,4 @@
-//! What was read from a connection and not used yet.
+//! The bytes that were read from a connection and not used yet.
 
 use std::io;
 use std::pin::Pin;
@@ -9,17 +9,16 @@ use tokio_util::io::poll_read_buf;
 
 use crate::transport::connect::Stream;
 
-/// Bytes in the order in which they came, and how much room the next ones get.
+/// Bytes in the order of their arrival; the buffer for the next read grows and shrinks with the traffic.
 #[derive(Default)]
 pub(super) struct Received {
-    /// The bytes.
     pub bytes: BytesMut,
-    /// How often the smallest room is doubled: one step up for each read that fills its room.
+    /// How often the smallest buffer is doubled: once more for each read that fills its buffer.
     doubled: u32,
 }
 
 impl Received {
-    /// Reads once; ready with how many bytes came, none at the end of the connection.
+    /// Reads once; ready with the number of bytes, 0 at the connection's end.
     pub(super) fn poll_read(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let room = SMALLEST << self.doubled;
         if self.bytes.capacity() - self.bytes.len() < room / 4 {
@@ -35,7 +34,7 @@ impl Received {
         Poll::Ready(Ok(read))
     }
 
-    /// Gives the memory back while there is nothing in it: a stream waits much longer than it talks.
+    /// Frees an empty buffer: a stream spends most of its time waiting.
     pub(super) fn release_if_empty(&mut self) {
         if self.bytes.is_empty() {
             self.bytes = BytesMut::new();
@@ -43,8 +42,8 @@ impl Received {
     }
 }
 
-/// Room for an answer that is small, or for what a stream says at once.
+/// Bytes to read at once: enough for a small answer, or for one burst of a stream.
 const SMALLEST: usize = 8 * 1024;
 
-/// Up to 64 kB: what a fast upstream sends between two looks.
+/// Up to 64 kB, as much as a fast upstream sends between two reads.
 const MOST_DOUBLED: u32 = 3;

@@ -17,20 +17,18 @@ pub(in crate::transport::upstream) struct H2Body {
     /// Tells whether the request's own body ended the stream.
     upload: Option<Arc<Upload>>,
     _stream: StreamCount,
-    /// What was read together with pieces before it and comes next.
+    /// Read ahead: a piece that did not fit into the one before, an error, or the end.
     next: Option<Next>,
 }
 
-/// Bytes, an error, or the end.
 type Next = Option<Result<Bytes, Cut>>;
 
 impl H2Body {
-    /// A body whose stream counts as open for as long as it lives.
+    /// A body whose stream counts as open until the body is dropped.
     pub(super) fn new(incoming: Incoming, upload: Option<Arc<Upload>>, stream: StreamCount) -> Self {
         Self { incoming, upload, _stream: stream, next: None }
     }
 
-    /// The next bytes; `None` at the end.
     pub(in crate::transport::upstream) fn poll_bytes(
         &mut self,
         cx: &mut Context<'_>,
@@ -44,7 +42,6 @@ impl H2Body {
         }
     }
 
-    /// Whether everything was read.
     pub(in crate::transport::upstream) fn is_end(&self) -> bool {
         match &self.next {
             None => self.incoming.is_end_stream(),
@@ -52,12 +49,11 @@ impl H2Body {
         }
     }
 
-    /// How much is to come, if the upstream said.
     pub(in crate::transport::upstream) fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
     }
 
-    /// Appends what else is ready now, as long as it is little.
+    /// Appends further pieces that are ready, up to the limit.
     fn gather(&mut self, cx: &mut Context<'_>, first: Bytes) -> Bytes {
         if first.len() >= GATHER_MAX {
             return first;
@@ -91,13 +87,13 @@ impl H2Body {
         loop {
             return match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Pending => Poll::Pending,
-                // Also after a reset without an error (RFC 9113 §8.1), with which hyper ends a body without a word.
+                // Also after a reset without an error (RFC 9113 §8.1), which hyper reports as a plain end.
                 Poll::Ready(None) if !self.incoming.is_end_stream() => Poll::Ready(Some(Err(Cut::Closed))),
                 Poll::Ready(None) => Poll::Ready(None),
                 Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.cut(error)))),
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(piece) => Poll::Ready(Some(Ok(piece))),
-                    // Trailers end at this hop.
+                    // Trailers end at this hop (RFC 9113 §8.1).
                     Err(_) => continue,
                 },
             };
@@ -110,5 +106,5 @@ impl H2Body {
     }
 }
 
-/// Pieces are copied together up to this size; a larger piece passes as it is.
+/// Pieces are copied together up to this many bytes; a larger piece passes as it is.
 const GATHER_MAX: usize = 8 * 1024;

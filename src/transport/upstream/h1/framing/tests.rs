@@ -1,6 +1,6 @@
 use super::*;
 
-/// Sizes in every form the RFC allows, data that looks like framing, and trailers.
+/// Chunk sizes in every form that RFC 9112 §7.1 allows, data that looks like framing, and trailers.
 const BODY: &str = concat!(
     "5;name=\"a;b\"\r\nhello\r\n",
     "7 ;x\r\n\r\n0\r\n\r\n\r\n",
@@ -11,7 +11,6 @@ const BODY: &str = concat!(
 
 const DATA: &[u8] = b"hello\r\n0\r\n\r\n0123456789;";
 
-/// A body in the middle of its arrival.
 struct Arrival {
     framing: Framing,
     bytes: BytesMut,
@@ -19,7 +18,7 @@ struct Arrival {
 }
 
 impl Arrival {
-    /// Takes chunks that come in these parts, as far as they are good.
+    /// Takes chunks that arrive in `parts`, up to the first error.
     fn of(parts: &[&str]) -> (Self, Result<(), Cut>) {
         let mut arrival = Self { framing: Framing::chunked(), bytes: BytesMut::new(), data: Vec::new() };
         let taken = parts.iter().try_for_each(|part| arrival.take(part));
@@ -38,7 +37,7 @@ impl Arrival {
     }
 }
 
-/// Every way to cut a text in three.
+/// Every way to cut a text into three parts.
 fn cuts(text: &str) -> impl Iterator<Item = [&str; 3]> {
     (0..=text.len())
         .flat_map(move |second| (0..=second).map(move |first| [&text[..first], &text[first..second], &text[second..]]))
@@ -56,7 +55,7 @@ fn f10_a_chunked_body_is_the_same_however_it_is_cut() {
 }
 
 #[test]
-fn f15_a_chunked_body_that_is_not_whole_never_ends_well() {
+fn f15_a_truncated_chunked_body_is_never_taken_for_complete() {
     for end in 0..BODY.len() {
         let (mut arrival, taken) = Arrival::of(&[&BODY[..end]]);
         assert!(taken.is_ok() && !arrival.framing.is_end(), "{end}");
@@ -65,7 +64,7 @@ fn f15_a_chunked_body_that_is_not_whole_never_ends_well() {
 }
 
 #[test]
-fn f15_malformed_chunks_are_refused_however_they_are_cut_and_what_came_before_them_is_kept() {
+fn f15_malformed_chunks_are_refused_and_the_data_before_them_is_kept() {
     for (wrong, before) in [
         ("\r\n\r\n", ""),
         (";x\r\n\r\n", ""),
@@ -101,7 +100,7 @@ fn f59_framing_is_refused_at_its_limits() {
 }
 
 #[test]
-fn a_body_with_a_length_leaves_what_is_behind_it() {
+fn a_body_with_a_length_leaves_the_bytes_behind_it() {
     let (mut framing, mut bytes) = (Framing::Length(5), BytesMut::from("abc"));
     assert!(!framing.is_all_in(&bytes));
     assert_eq!(framing.take(&mut bytes).unwrap(), "abc");
