@@ -1,7 +1,8 @@
-//! A bounded queue between many threads that push and one that takes what has gathered, in batches.
+//! A bounded batching queue: many threads push items, one consumer takes them in batches. The usage writer and the OTLP
+//! exporter are such consumers.
 //!
-//! Whatever was pushed is at every moment in exactly one place: it waits here, it is held by the one who took it, or it is in
-//! one of the counts, which say what has become of it.
+//! Every item is in exactly one place at any moment: it waits here, the consumer holds it, or a count says what became
+//! of it. A full or ended queue refuses items.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,45 +11,43 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Things on their way, and `Counts` of those that are through.
+/// Items on their way, and `Counts` of the finished ones.
 pub(crate) struct Gathering<Thing, Counts> {
     state: Mutex<State<Thing, Counts>>,
     limits: GatheringLimits,
-    /// For the one who takes: there is something to do.
+    /// Wakes the consumer when it has work.
     wake: Notify,
-    /// For [`close`](Self::close): the one who takes has ended.
+    /// Tells [`close`](Self::close) that the consumer has ended.
     over: Condvar,
 }
 
-/// How much, and how long.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GatheringLimits {
-    /// In memory at once, those that were taken included.
+    /// The most items in memory at once, those of the consumer included.
     pub most: usize,
-    /// So many are worth being taken at once.
+    /// So many items are taken without waiting for more.
     pub batch: usize,
-    /// How long fewer wait for more.
+    /// How long fewer items wait for more.
     pub gather: Duration,
 }
 
 struct State<Thing, Counts> {
     waiting: VecDeque<Thing>,
-    /// Taken, and in memory all the same.
+    /// Taken by the consumer and still in memory.
     held: usize,
     counts: Counts,
-    /// Nothing more is expected; until when to work on what is here.
+    /// Set when no more items are expected: the time at which work must be over.
     closed: Option<Instant>,
     ended: bool,
 }
 
 impl<Thing, Counts: Default> Gathering<Thing, Counts> {
-    /// Nothing has come yet.
     pub(crate) fn new(limits: GatheringLimits) -> Self {
         let state = State { waiting: VecDeque::new(), held: 0, counts: Counts::default(), closed: None, ended: false };
         Self { state: Mutex::new(state), limits, wake: Notify::new(), over: Condvar::new() }
     }
 
-    /// Takes a thing in. When too many are in memory, or nobody takes any more, it is gone, and `refused` counts it.
+    /// Adds an item. When too many are in memory, or the consumer has ended, the item is lost and `refused` counts it.
     pub(crate) fn push<R>(&self, thing: Thing, refused: impl FnOnce(&mut Counts) -> R) -> Option<R> {
         let mut state = self.lock();
         if state.ended || state.in_memory() >= self.limits.most {
@@ -57,15 +56,15 @@ impl<Thing, Counts: Default> Gathering<Thing, Counts> {
         state.waiting.push_back(thing);
         let waiting = state.waiting.len();
         drop(state);
-        // Waking for each costs more than the thing.
+        // Waking the consumer for each item costs more than the item.
         if waiting == 1 || waiting == self.limits.batch {
             self.wake.notify_one();
         }
         None
     }
 
-    /// Waits until there is something to do: a batch is full, the first of fewer has waited long enough, the queue was
-    /// closed, or `until` has come.
+    /// Waits until the consumer has work: a batch is full, the first item of a smaller one has waited long enough, the
+    /// queue was closed, or `until` has come.
     pub(crate) async fn due(&self, until: Option<Instant>) {
         let mut limit = until;
         let mut gathering = false;
@@ -86,11 +85,11 @@ impl<Thing, Counts: Default> Gathering<Thing, Counts> {
         }
     }
 
-    /// Moves up to `most` things to the caller, who holds them from now on.
+    /// Moves up to `most` items to the consumer, which holds them until [`release`](Self::release).
     pub(crate) fn take(&self, most: usize) -> VecDeque<Thing> {
         let mut state = self.lock();
         let taken = if state.waiting.len() <= most {
-            // Those who push wait meanwhile, so nothing is copied.
+            // Pushing threads wait meanwhile, so nothing is copied.
             std::mem::take(&mut state.waiting)
         } else {
             state.waiting.drain(..most).collect()
@@ -99,7 +98,8 @@ impl<Thing, Counts: Default> Gathering<Thing, Counts> {
         taken
     }
 
-    /// Who took `things` is through with them; `count` says how it went, and is told how many are left in memory.
+    /// Says that the consumer is done with `things` items. `count` records how it went and gets the number left in
+    /// memory.
     pub(crate) fn release(&self, things: usize, count: impl FnOnce(&mut Counts, usize)) {
         let mut state = self.lock();
         state.held = state.held.saturating_sub(things);
@@ -107,39 +107,38 @@ impl<Thing, Counts: Default> Gathering<Thing, Counts> {
         count(&mut state.counts, left);
     }
 
-    /// Looks at the counts, beside how many things are in memory, or changes them.
+    /// Reads or changes the counts. `count` also gets the number of items in memory.
     pub(crate) fn count<R>(&self, count: impl FnOnce(&mut Counts, usize) -> R) -> R {
         let mut state = self.lock();
         let in_memory = state.in_memory();
         count(&mut state.counts, in_memory)
     }
 
-    /// How many wait here.
     pub(crate) fn len(&self) -> usize {
         self.lock().waiting.len()
     }
 
-    /// What `look` sees in the one that has waited longest.
+    /// Applies `look` to the item that has waited longest.
     pub(crate) fn oldest<R>(&self, look: impl FnOnce(&Thing) -> R) -> Option<R> {
         self.lock().waiting.front().map(look)
     }
 
-    /// Says that nothing more comes and waits for the end of the one who takes, up to `limit`. Whether it has come.
+    /// Says that no more items come, and waits up to `limit` for the consumer to end. Returns whether it has ended.
     pub(crate) fn close(&self, limit: Duration) -> bool {
         let mut state = self.lock();
-        // Work gets most of it; the rest is for giving up in order.
+        // Work gets most of the time; the rest is for giving up in order.
         state.closed.get_or_insert_with(|| Instant::now() + limit * 3 / 4);
         self.wake.notify_one();
         let waited = self.over.wait_timeout_while(state, limit, |state| !state.ended);
         waited.unwrap_or_else(PoisonError::into_inner).0.ended
     }
 
-    /// When work must be over, once the queue was closed.
+    /// The time at which work must be over; `None` until the queue is closed.
     pub(crate) fn closed(&self) -> Option<Instant> {
         self.lock().closed
     }
 
-    /// Waits until the queue is closed; when work must be over.
+    /// Waits until the queue is closed. Returns the time at which work must be over.
     pub(crate) async fn closing(&self) -> Instant {
         loop {
             if let Some(limit) = self.closed() {
@@ -149,7 +148,7 @@ impl<Thing, Counts: Default> Gathering<Thing, Counts> {
         }
     }
 
-    /// Nobody takes any more; how many things are gone with that, which `count` counts.
+    /// Ends the consumer's side. Returns how many items are lost with that; `count` records them.
     pub(crate) fn end(&self, count: impl FnOnce(&mut Counts, usize)) -> usize {
         let mut state = self.lock();
         let left = state.in_memory();

@@ -1,4 +1,4 @@
-//! HTTP for calls that no request waits for: to a collector, to Sentry.
+//! An HTTP client for calls that no request waits for: to a collector and to Sentry.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use url::Url;
 
 use crate::transport::origin::Origin;
 
-/// A client for calls to the place of `url`, none of which may take longer than `limit`. Redirects are not followed: what
-/// is sent is for this place only.
+/// Each call to the origin of `url` takes at most `limit`. Redirects are not followed: the data is for this origin
+/// only.
 pub(crate) fn side_client(url: &Url, limit: Duration) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .redirect(Policy::none())
@@ -17,7 +17,7 @@ pub(crate) fn side_client(url: &Url, limit: Duration) -> reqwest::Result<Client>
         .timeout(limit)
         .user_agent(concat!("valetkey/", env!("CARGO_PKG_VERSION")));
     if url.scheme() == "http" {
-        // The system's certificates are a megabyte that nobody would look at.
+        // Plain HTTP needs none of the system's certificates, which take a megabyte.
         builder = builder.tls_certs_only([]);
     }
     if Origin::from_url(url.clone()).is_ok_and(|origin| origin.is_loopback()) {

@@ -1,8 +1,8 @@
-//! Reads single values out of a large JSON object while it streams by.
+//! Reads single values out of a large JSON object while it streams by, for the inspectors of bodies and the meter.
 //!
-//! Only as many levels are understood as are asked for; everything below is skipped at the speed of a byte search. Nothing
-//! is kept but the values asked for, so a 30 MB body costs no memory here. The scanner does not validate: what it cannot follow it
-//! reports as [`Malformed`], and the upstream judges the rest.
+//! Only the levels that hold wanted keys are understood; deeper levels are skipped at the speed of a byte search. Only
+//! wanted values are kept, so a 30 MB body costs no memory here. The scanner does not validate: it reports bytes that
+//! it cannot follow as [`Malformed`], and the upstream judges the rest.
 
 mod list;
 mod models;
@@ -24,63 +24,51 @@ pub(crate) struct ObjectScanner<const N: usize> {
     text: Vec<u8>,
 }
 
-/// What was found for one key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum Found {
-    /// The key has not come.
+    /// The key has not come yet.
     #[default]
     Nothing,
-    /// Its value, as raw JSON.
+    /// The value as raw JSON.
     Value(Vec<u8>),
     /// The key came more than once. Parsers differ on which one counts.
     Repeated,
-    /// The value is longer than any sensible one.
+    /// The value is longer than [`skim::MAX_VALUE`].
     TooLong,
 }
 
-/// The bytes are not a JSON object, as far as the top level shows.
+/// The bytes are not a JSON object, as far as the levels that are read show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
 impl<const N: usize> ObjectScanner<N> {
-    /// Looks for `keys`.
     #[must_use]
     pub(crate) fn new(keys: [&'static str; N]) -> Self {
         Self { walk: Walk::new(keys), found: [const { Found::Nothing }; N], text: Vec::new() }
     }
 
-    /// What is known of key number `index`.
+    /// `index` counts the keys in the order in which they were given.
     #[must_use]
     pub(crate) fn found(&self, index: usize) -> &Found {
         &self.found[index]
     }
 
-    /// Whether the object is closed.
     #[must_use]
     pub(crate) fn is_complete(&self) -> bool {
         self.walk.is_over()
     }
 
-    /// Reads the next bytes up to the one that ends the last missing value.
-    ///
-    /// # Errors
-    /// As [`feed`](Self::feed).
+    /// Reads up to the byte that ends the last missing value.
     pub(crate) fn feed_until_found(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         self.feed_while(bytes, |scanner| scanner.found.contains(&Found::Nothing)).map(|_| ())
     }
 
-    /// Reads the next bytes.
-    ///
-    /// # Errors
-    /// [`Malformed`]; the scanner must not be fed after that.
+    /// After [`Malformed`] the scanner must not be fed again.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         self.feed_while(bytes, |_| true).map(|_| ())
     }
 
-    /// Reads the next bytes up to the one that closes the object; how many these are.
-    ///
-    /// # Errors
-    /// As [`feed`](Self::feed).
+    /// Reads up to the byte that closes the object. Returns the number of bytes it read.
     fn feed_to_end(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         self.feed_while(bytes, |scanner| !scanner.is_complete())
     }
@@ -101,7 +89,7 @@ impl<const N: usize> ObjectScanner<N> {
 }
 
 impl Found {
-    /// The key has come, with this value.
+    /// Adds a value of the key; a second one makes it [`Repeated`](Self::Repeated).
     fn add(&mut self, raw: Vec<u8>) {
         let value = if raw.len() > skim::MAX_VALUE { Self::TooLong } else { Self::Value(raw) };
         *self = if *self == Self::Nothing { value } else { Self::Repeated };

@@ -1,10 +1,10 @@
-//! A struct that JSON must have as an object. Left to itself serde takes an array for it too, its fields by their order: an
-//! empty one then says nothing at all where everything may be left out.
+//! Rejects JSON arrays where serde would accept them as structs: `[]` would otherwise deserialise with every field
+//! absent. Readers of request bodies, tokens and stored rows use it.
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// `T`, of an object and nothing else. What is inside of it is left to `T`.
+/// Reads `T` from an object only. Structs inside `T` are not guarded.
 pub(crate) struct ObjectOf<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for ObjectOf<T> {
@@ -13,7 +13,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for ObjectOf<T> {
     }
 }
 
-/// Whatever is asked for, it is a map.
+/// Answers serde's request for any type with a map.
 struct AsMap<D>(D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for AsMap<D> {

@@ -1,4 +1,5 @@
-//! Text that an operator has written into a file: settings and prices.
+//! Text that an operator wrote into a file: settings, prices, keys. A file that is missing, not readable, not UTF-8 or
+//! longer than 1 MB is an error.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,26 +12,17 @@ use crate::secret::Secret;
 /// A file as it was at one moment. It may hold secrets.
 #[derive(Debug, Clone)]
 pub(crate) struct TextFile {
-    /// Where it is.
     pub path: PathBuf,
-    /// What stood in it.
     pub content: Secret,
 }
 
 impl TextFile {
-    /// Reads the file.
-    ///
-    /// # Errors
-    /// When it is not there, not readable, not text, or far too long.
     pub(crate) fn read(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.to_owned(), content: content(path)? })
     }
 }
 
-/// The text of the file at `path`, in memory that is wiped.
-///
-/// # Errors
-/// As [`TextFile::read`].
+/// Reads the file into memory that is wiped after use.
 pub(crate) fn content(path: &Path) -> io::Result<Secret> {
     let mut bytes = Zeroizing::new(Vec::new());
     File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;

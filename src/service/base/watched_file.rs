@@ -1,9 +1,9 @@
-//! Files whose changes take effect while the service runs.
+//! Follows files whose changes take effect while the service runs: keys, certificates, settings.
 //!
-//! They are read every second and at SIGHUP: a content is what counts, so it does not matter whether a file was written,
-//! replaced by another or is a link that points elsewhere now. A content is believed when a second look finds it
-//! unchanged, so a file that is being written is left alone until it is whole. Files that make sense only together are
-//! looked at together. What they cannot be used for is told once by whoever uses them, and changes nothing.
+//! Files are read every second and at SIGHUP. Contents are compared, so a file may be written, replaced, or be a link
+//! that now points elsewhere. A content is used when a second look finds it unchanged, so a file that is being written
+//! is left alone. Files that belong together are looked at together. The user of a bad content reports it once and
+//! changes nothing.
 
 mod content;
 mod follower;
@@ -20,17 +20,14 @@ pub(crate) use self::follower::Follower;
 pub(crate) use self::signal::ReloadSignal;
 pub(crate) use self::thread::Reloading;
 
-/// Follows the files of `followers`; there may be none.
-///
-/// # Errors
-/// When the system gives no thread or no signal handler.
+/// `followers` may be empty. Fails when the system gives no thread or no signal handler.
 pub(crate) fn start(mut followers: Vec<Follower>) -> io::Result<Reloading> {
     Reloading::start("reload", async move |mut signal: ReloadSignal| {
         follow(&mut followers, async move || signal.next().await).await;
     })
 }
 
-/// Looks every second, and whenever `asked` says so.
+/// Looks every second, and whenever `asked` returns.
 pub(crate) async fn follow(followers: &mut [Follower], mut asked: impl AsyncFnMut()) {
     let mut looks = tokio::time::interval(BETWEEN_LOOKS);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -59,7 +56,7 @@ pub(crate) async fn follow(followers: &mut [Follower], mut asked: impl AsyncFnMu
 
 pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
-/// A writer that is not done within this time writes by hand.
+/// A program writes a file within this time; a person may take longer.
 pub(crate) const SETTLE: Duration = Duration::from_millis(200);
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! How much happened in the last while: a ring of 65 slots, each a 64th of the window long.
+//! A sliding window: a ring of 65 slots, each a 64th of the window long. The limiter and the enrolment limits count
+//! with it.
 //!
-//! A slot counts until the window has passed since its *end*. So what is counted is never less than what happened in the
-//! window, whichever moment one looks back from, and a thing is forgotten at most a 64th of the window late.
+//! A slot counts until the window has passed since its *end*. So the count is never less than what happened in the
+//! window, from whichever moment one looks back, and an amount is forgotten at most a 64th of the window late.
 
 use std::time::Duration;
 
-/// Amounts over time. Times are nanoseconds since a moment of the caller's choice.
+/// Times are nanoseconds since a moment of the caller's choice.
 #[derive(Default)]
 pub(crate) struct Window {
-    /// By slot number modulo [`KEPT`]; made at the first use.
+    /// By slot number modulo [`KEPT`]; allocated at the first use.
     slots: Option<Box<[u32; KEPT]>>,
-    /// Their sum.
     total: u64,
     /// A slot's length; zero before the first use.
     width: u64,
@@ -18,7 +18,7 @@ pub(crate) struct Window {
     latest: u64,
 }
 
-/// The slot that something was added to.
+/// The slot that an amount was added to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot {
     number: u64,
@@ -26,7 +26,8 @@ pub(crate) struct Slot {
 }
 
 impl Window {
-    /// Forgets what has left the window of this length by `now`. A `now` before the last one counts as the last one.
+    /// Forgets the amounts that have left the window of this length by `now`. A `now` before the last one counts as the
+    /// last one.
     pub(crate) fn advance(&mut self, now: u64, length: Duration) {
         let length = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
         let width = length.div_ceil(SLOTS).max(1);
@@ -57,7 +58,7 @@ impl Window {
         Slot { number: self.latest, width: self.width }
     }
 
-    /// Takes one back that was added to `slot`, unless it is forgotten already.
+    /// Takes 1 back from `slot`, unless the slot is forgotten already.
     pub(crate) fn take_back(&mut self, slot: Slot) {
         let is_kept = slot.width == self.width && self.latest - slot.number < KEPT as u64;
         if let (true, Some(slots)) = (is_kept, &mut self.slots) {
@@ -68,7 +69,7 @@ impl Window {
         }
     }
 
-    /// How long after `now` there will be less than `limit`; `None` when there is less already.
+    /// How long after `now` the sum will be below `limit`; `None` when it is so already.
     pub(crate) fn wait(&self, now: u64, limit: u64) -> Option<Duration> {
         let mut excess = (self.total + 1).checked_sub(limit).filter(|&excess| excess > 0)?;
         let slots = self.slots.as_ref()?;
@@ -84,12 +85,12 @@ impl Window {
         None
     }
 
-    /// Whether everything has left the window by `now`.
+    /// Whether all amounts have left the window by `now`.
     pub(crate) fn is_over(&self, now: u64) -> bool {
         self.total == 0 || now / self.width.max(1) >= self.latest.saturating_add(KEPT as u64)
     }
 
-    /// Everything counts from `now` on: the old slots say too little about when it was.
+    /// Counts all amounts from `now` on: the old slots say too little about their times.
     fn resize(&mut self, now: u64, width: u64) {
         let total = std::mem::take(&mut self.total);
         self.slots = None;
@@ -105,10 +106,9 @@ fn index(number: u64) -> usize {
     usize::try_from(number % KEPT as u64).expect("it is below the number of slots")
 }
 
-/// Slots in a window.
 const SLOTS: u64 = 64;
 
-/// Those, and the one that has only begun.
+/// The slots of a window, and the one that has only begun.
 const KEPT: usize = 65;
 
 #[cfg(test)]

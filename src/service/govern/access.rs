@@ -1,4 +1,4 @@
-//! How a genuine caller stands: what administrators say about its device, and whether it is revoked.
+//! The access policy for a genuine caller: its device's overrides, and whether it is revoked.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,26 +10,22 @@ use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
 use crate::wire::{Claims, DeviceId};
 
-/// Both, shared by all who let somebody in.
+/// Per-device overrides and revocations, shared by everything that admits a caller.
 #[derive(Clone)]
 pub struct Standing {
-    /// What administrators say about devices.
     pub rules: Arc<DeviceRules>,
-    /// Who is revoked.
     pub revocations: Arc<Revocations>,
 }
 
 impl Standing {
-    /// Takes all rules over, for requests that are open too.
+    /// Replaces all overrides, for requests that are open too.
     pub(crate) fn replace_rules(&self, rules: HashMap<DeviceId, Arc<DeviceRule>>) {
         self.rules.replace(rules);
         self.revocations.describe_open(|caller| self.ruled(Arc::clone(caller)).0);
     }
 
-    /// The caller of a request as it stands now, and what it may do.
-    ///
-    /// # Errors
-    /// As [`Revocations::judge`]. A caller is judged both by what its token says and by what a rule says of it.
+    /// Returns the caller with its device's overrides, and its limits. Judges it as [`Revocations::judge`] does, both
+    /// as its token describes it and with the overrides.
     pub fn admit(&self, caller: Arc<Caller>) -> Result<(Arc<Caller>, DeviceLimits), Problem> {
         self.revocations.judge(caller.claims())?;
         let (caller, rule) = self.ruled(caller);
@@ -46,10 +42,8 @@ impl Standing {
         }
     }
 
-    /// The claims of a token about to be signed, with what a rule says of its device.
-    ///
-    /// # Errors
-    /// As [`Revocations::judge_new`]: who is revoked gets no token.
+    /// Applies the overrides of a device to the claims of a token about to be signed. Fails as
+    /// [`Revocations::judge_new`] does: a revoked device gets no token.
     pub fn enter(&self, mut claims: Claims) -> Result<Claims, Problem> {
         if let Some(rule) = self.rules.of(&claims.sub) {
             claims.org = rule.org.clone().or(claims.org);

@@ -1,13 +1,13 @@
 //! Stops asking an upstream for a model that keeps failing, and tries again carefully.
 //!
-//! Each upstream has one [`Breaker`], with a circuit for each model: *closed* it lets requests through and counts how
-//! they end; when enough were seen and too many of them failed, it *opens* and requests are refused at once; after a
-//! while it is *half-open* and lets one probe at a time through, whose end decides. Only failures of the upstream count
-//! ([`Outcome`]): what a client did wrong, a limit (429) and a client that left say nothing about its health.
+//! Each upstream has one [`Breaker`], with a circuit for each model. A *closed* circuit lets requests through and
+//! counts how they end. When it has seen enough of them and too many failed, it *opens*, and requests are refused at
+//! once. After a while it is *half-open* and lets one probe at a time through, whose end decides. Only failures of the
+//! upstream count ([`Outcome`]): a client's mistake, a limit (429) and a client that left say nothing about its health.
 //!
 //! **One device cannot open a circuit** by provoking errors: devices fall into [shares](share), and each share counts
-//! with at most as many requests as are not yet enough to open it. So it takes two devices at least; a service
-//! with a single device passes the upstream's errors on to it.
+//! for at most as many requests as are not enough to open the circuit. So it takes two devices at least; a service with
+//! a single device passes the upstream's errors on to it.
 //!
 //! **Names that clients make up take no memory.** A model gets a circuit of its own with its first good answer; until
 //! then, and beyond [`Settings::most_models`], it shares the circuit [`OTHER`].
@@ -38,7 +38,6 @@ pub use self::snapshot::{CircuitState, CircuitView};
 use crate::transport::problem::Problem;
 use crate::wire::{DeviceId, ErrorCode};
 
-/// When circuits open and close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// How far back requests count.
@@ -47,9 +46,9 @@ pub struct Settings {
     pub least_volume: u32,
     /// A circuit opens when more than this percentage failed.
     pub most_failures: u32,
-    /// How long it stays open before a probe, and how long a probe may take before there is another.
+    /// How long a circuit stays open before a probe, and how long a probe may take before there is another.
     pub pause: Duration,
-    /// Models with a circuit of their own.
+    /// The most models with a circuit of their own.
     pub most_models: usize,
 }
 
@@ -72,16 +71,15 @@ pub struct Breaker(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
-    /// Which share a device falls into is not to be foreseen from outside.
+    /// A random hash, so that the share of a device cannot be foreseen from outside.
     shares: RandomState,
     circuits: Mutex<Circuits>,
 }
 
-/// The upstream is not asked now.
+/// The refusal by an open circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the circuit is open for another {retry_after:?}")]
 pub struct Open {
-    /// When to try again.
     pub retry_after: Duration,
 }
 
@@ -94,16 +92,12 @@ impl From<Open> for Problem {
 }
 
 impl Breaker {
-    /// All circuits are closed.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self(Arc::new(Shared { settings, shares: RandomState::new(), circuits: Mutex::default() }))
     }
 
-    /// Lets a request of `device` to `model` through, or not. A request whose model is not known has the empty name.
-    ///
-    /// # Errors
-    /// [`Open`]
+    /// A request whose model is not known has the empty name.
     pub fn admit(&self, model: &str, device: &DeviceId, now: Instant) -> Result<Passage, Open> {
         let share = Share::of(device, &self.0.shares);
         let ticket = self.0.circuits().admit(model, share, now, &self.0.settings)?;
@@ -124,7 +118,7 @@ impl Shared {
 
     fn ended(&self, model: &str, ticket: &Ticket, outcome: Outcome, now: Instant) {
         let change = self.circuits().ended(model, ticket, outcome, now, &self.settings);
-        // Not the name itself for those without a circuit: clients make it up.
+        // A model without a circuit is not named here: clients make such names up.
         let model = if ticket.of_other { OTHER } else { model };
         match change {
             Some(Change::Opened) => {

@@ -1,13 +1,13 @@
-//! Who may spend how much: limits in dollars for a device, a user and an organisation, by day, week and month.
+//! Budgets: limits in dollars for a device, a user and an organisation, by day, week and month.
 //!
-//! A request that costs something reserves its estimate before it goes up and settles what it really cost afterwards;
-//! in between, the estimate counts as spent, so requests side by side cannot spend the same dollar twice. A
-//! [`Reservation`] that is dropped unsettled gives everything back. Requests that cost nothing (counting tokens, listing
-//! models) take [`Reservation::of_nothing`] and are never refused.
+//! A request that costs something reserves its estimate before it goes up and settles its real cost afterwards. In
+//! between, the estimate counts as spent, so requests side by side cannot spend the same dollar twice. A
+//! [`Reservation`] that is dropped unsettled gives everything back. Requests that cost nothing (counting tokens,
+//! listing models) take [`Reservation::of_nothing`] and are never refused.
 //!
-//! The books are in memory, behind one lock that is held for a few map look-ups and never across an await; who has which
-//! limits is read without it. Where nobody has any, a request costs one look at a flag. What was spent before the start and
-//! by other instances is [loaded](Budgets::load). Wall-clock time is passed in.
+//! The books are in memory, behind one lock that is held for a few map look-ups and never across an await; the table of
+//! limits is read without it. If no subject has a limit, a request costs one look at a flag. Costs from before the
+//! start and of other instances are [loaded](Budgets::load). Wall-clock time is passed in.
 
 pub(crate) mod amount;
 mod books;
@@ -50,13 +50,12 @@ pub struct Budgets(Arc<Shared>);
 struct Shared {
     books: Mutex<Books>,
     table: ArcSwap<LimitTable>,
-    /// Whether there is any limit at all; without one, no request takes the lock.
+    /// Whether any subject has a limit. If none has, no request takes the lock.
     limited: AtomicBool,
     changed: Notify,
 }
 
 impl Budgets {
-    /// Nobody has spent anything yet.
     #[must_use]
     pub fn new(defaults: DefaultLimits) -> Self {
         let table = LimitTable::new(defaults);
@@ -68,34 +67,33 @@ impl Budgets {
         }))
     }
 
-    /// Sets limits of one subject, in place of the default ones; `None` puts those back.
+    /// Sets the subject's own limits in place of the default ones; `None` puts those back.
     pub fn limit(&self, subject: &Subject, limits: Option<Limits>) {
         self.change(|table| table.set(subject, limits));
     }
 
-    /// Replaces the default limits.
     pub fn limit_by_default(&self, defaults: DefaultLimits) {
         self.change(|table| table.set_defaults(defaults));
     }
 
-    /// Replaces the limits of all subjects that have some of their own.
+    /// Replaces the own limits of all subjects.
     pub fn replace_limits(&self, own: HashMap<Subject, Limits>) {
         self.change(|table| table.replace(own));
     }
 
-    /// Whether there is any limit.
+    /// Whether any subject has a limit.
     #[must_use]
     pub fn are_set(&self) -> bool {
         self.0.limited.load(Ordering::Relaxed)
     }
 
-    /// Whether there is any limit for this period.
+    /// Whether any subject has a limit for this period.
     #[must_use]
     pub fn are_set_for(&self, period: Period) -> bool {
         self.0.table.load().counts(period)
     }
 
-    /// Whether a request of `caller` has any limit to obey. Nothing is locked and nothing allocated.
+    /// Whether a request of `caller` has any limit to obey. Neither locks nor allocates.
     #[must_use]
     pub fn apply_to(&self, caller: &Caller) -> bool {
         self.are_set() && self.0.table.load().applies_to(caller.device(), caller.user(), caller.org())
@@ -113,21 +111,20 @@ impl Budgets {
         self.0.changed.notified().await;
     }
 
-    /// Enters what a subject has spent in a window, as far as it is more than what is known: settled here is sooner known
-    /// than read somewhere. A window that is past is ignored.
+    /// Enters what a subject has spent in a window, if it is more than the books know: costs settled here are known
+    /// sooner than they can be read. A past window is ignored.
     pub fn load(&self, subject: &Subject, window: Window, spent: MicroDollars) {
         self.books().load(subject, window, spent);
     }
 
     /// Takes `estimate` from the budgets of all `subjects`, or from none.
     ///
-    /// A request passes when the estimate fits beside what is spent and reserved. One that is larger than what is left
-    /// passes too when nothing else is reserved there: an estimate is a worst case, and nobody should be refused
-    /// with money left and nothing running. So a limit is exceeded by at most what costs exceed their estimates, or by the
-    /// one request that ran alone.
+    /// A request passes when its estimate fits beside the money spent and reserved. An estimate that is larger than the
+    /// rest passes too when nothing else is reserved there: an estimate is a worst case, and a request should not be
+    /// refused with money left and nothing running. So a limit is exceeded by at most what costs exceed their
+    /// estimates, or by the one request that ran alone.
     ///
-    /// # Errors
-    /// [`Spent`], for the budget that is the last to be there again.
+    /// [`Spent`] names the budget that decides when the request can pass.
     pub fn reserve(&self, subjects: &[Subject], estimate: MicroDollars, now: SystemTime) -> Result<Reservation, Spent> {
         if !self.are_set() {
             return Ok(Reservation::of_nothing());
@@ -137,26 +134,26 @@ impl Budgets {
         Ok(Reservation::new(Arc::clone(&self.0), holds, estimate))
     }
 
-    /// How a subject stands with each of its limits; empty when it has none.
+    /// How a subject stands with each of its limits; empty when it has no limit.
     #[must_use]
     pub fn standing(&self, subject: &Subject, now: SystemTime) -> Vec<Standing> {
         self.standing_with(subject, self.limits(subject).0, now)
     }
 
-    /// How a subject stands with these limits.
+    /// As [`standing`](Self::standing), but with these limits.
     #[must_use]
     pub fn standing_with(&self, subject: &Subject, limits: Limits, now: SystemTime) -> Vec<Standing> {
         self.books().standing(subject, limits, now)
     }
 
-    /// Forgets who has spent nothing in any present window and has nothing reserved, so that the books do not grow for
-    /// ever. Call it now and then.
+    /// Forgets subjects that have spent nothing in any present window and have nothing reserved, so that the books do
+    /// not grow for ever. To be called now and then.
     pub fn forget_past(&self, now: SystemTime) {
         self.books().forget_past(now);
     }
 
     fn change(&self, change: impl FnOnce(&mut LimitTable)) {
-        // One change at a time.
+        // Changes are made one at a time.
         let _books = self.books();
         let old = self.0.table.load_full();
         let mut table = LimitTable::clone(&old);
@@ -179,5 +176,5 @@ impl Shared {
     }
 }
 
-/// A reservation of nothing would not show in the books, and who has nothing there is forgotten.
+/// A reservation of nothing would not show in the books, and a subject that has nothing there is forgotten.
 const LEAST: MicroDollars = MicroDollars::new(1);

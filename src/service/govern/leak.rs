@@ -1,8 +1,8 @@
-//! Notices a device that is used in two places at once: somebody has copied its token, or its id.
+//! Notices a device that is used in two places at once, because its token or its id was copied.
 //!
-//! Each request is a sighting of its device; [`Track`](track::Track) judges what a single device cannot do. What is seen
-//! here goes to the other instances through Redis, and theirs comes here, beside the requests. A suspicion is told in one
-//! line of the log and changes nothing for the request that raised it; what follows is the [`Responder`]'s, on the control
+//! Each request is a sighting of its device, and a [`Track`](track::Track) judges what a single device cannot do.
+//! Sightings go to the other instances through Redis, and theirs come here, beside the requests. A suspicion is one
+//! line of the log and changes nothing for the request that raised it; the [`Responder`] acts on it, on the control
 //! thread.
 
 mod devices;
@@ -64,7 +64,6 @@ impl LeakMode {
     }
 }
 
-/// Watches devices, for all workers.
 pub(crate) struct Leaks {
     mode: LeakMode,
     known: Vec<IpNet>,
@@ -75,7 +74,7 @@ pub(crate) struct Leaks {
     tally: Tally,
 }
 
-/// A device in two places at once.
+/// A device that is used in two places at once.
 #[derive(Debug, Clone)]
 pub(crate) struct Suspicion {
     pub device: DeviceId,
@@ -97,7 +96,7 @@ pub(crate) enum LeakResponse {
     Failed,
 }
 
-/// What became of suspicions, and what others have told.
+/// Counts what became of suspicions, and what other instances have told.
 #[derive(Default)]
 struct Tally {
     observed: AtomicU64,
@@ -108,10 +107,9 @@ struct Tally {
     heard: AtomicU64,
 }
 
-/// The tally at a moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LeakFigures {
-    /// Suspicions that were only told of.
+    /// Suspicions that were only logged.
     pub observed: u64,
     /// Suspicions that ended the tokens of a device.
     pub refreshed: u64,
@@ -121,9 +119,8 @@ pub(crate) struct LeakFigures {
     pub withheld: u64,
     /// Suspicions that could not be acted on.
     pub failed: u64,
-    /// Sightings that other instances have told of.
+    /// Sightings that other instances have reported.
     pub heard: u64,
-    /// Devices that are watched.
     pub devices: u64,
 }
 
@@ -156,7 +153,7 @@ impl Leaks {
         (leaks, received)
     }
 
-    /// What a request tells of where its device is; nothing if nobody wants to know.
+    /// The sighting that a request is; `None` when leaks are not watched or the address is in a known network.
     #[must_use]
     pub(crate) fn look(&self, caller: &Caller, address: IpAddr, headers: &HeaderMap) -> Option<Sighting> {
         if self.mode == LeakMode::Off || self.known.iter().any(|network| network.contains(&address)) {
@@ -166,7 +163,7 @@ impl Leaks {
         Some(Sighting { at: self.now(), network: Network::of(address), program })
     }
 
-    /// Takes a sighting of a device down. It waits for nothing.
+    /// Records a sighting of a device. Never waits.
     pub(crate) fn sight(&self, device: &DeviceId, seen: &Sighting) {
         let (suspected, is_news) = self.devices.with(device, |watched| (watched.see(seen), watched.is_news(seen)));
         if let Some(exchange) = self.exchange.as_ref().filter(|_| is_news) {
@@ -196,7 +193,6 @@ impl Leaks {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How it fares.
     #[must_use]
     pub(crate) fn figures(&self) -> LeakFigures {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -211,11 +207,11 @@ impl Leaks {
         }
     }
 
-    /// Takes down what another instance has seen.
+    /// Records a sighting by another instance.
     fn hear(&self, device: &DeviceId, note: &str) {
         let Some(seen) = Sighting::from_note(note) else { return };
         self.tally.heard.fetch_add(1, Ordering::Relaxed);
-        // Its clock may be ahead.
+        // The other instance's clock may be ahead.
         let now = self.now();
         let seen = Sighting { at: seen.at.min(now), ..seen };
         if let Some(networks) = self.devices.with(device, |watched| watched.hear(&seen)) {
@@ -243,7 +239,7 @@ impl Leaks {
     }
 }
 
-/// Suspicions that wait for the control thread.
+/// The most suspicions that wait for the control thread.
 const MOST_WAITING: usize = 256;
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! What one device may do: requests in a window, tokens in a minute, open requests at once.
+//! The limits of one device: requests in a window, tokens in a minute, open requests at once.
 //!
-//! Called once per request, after its token is verified and before anything is sent up. Without Redis a decision is made
-//! in memory and is exact: never more than N in *any* window of length W, bursts of N included; room appears at most
-//! W/64 late. With Redis the same holds over all instances, by Redis's clock.
+//! The limiter is called once per request, after the token is verified and before anything is sent up. Without Redis a
+//! decision is made in memory and is exact: never more than N in *any* window of length W, bursts of N included; room
+//! appears at most W/64 late. With Redis the same holds over all instances, by Redis's clock.
 //!
-//! When Redis is away, slow or broken, each instance goes on with its share of the limits (at least one request), within
-//! 5 ms and without a restart in either direction. It remembers what it admitted itself while Redis decided, so an
-//! instance alone never exceeds a limit. Of `k` instances that know of each other, any window holds at most N admitted by
-//! Redis, once more N for each time that Redis lost its data inside it (or its clock leapt ahead), and max(N, k) by
+//! When Redis is away, slow or broken, each instance goes on with its share of the limits (at least one request),
+//! within 5 ms and without a restart in either direction. It remembers what it admitted while Redis decided, so an
+//! instance alone never exceeds a limit. Of `k` instances that know of each other, any window holds at most N admitted
+//! by Redis, once more N for each time that Redis lost its data inside it (or its clock leapt ahead), and max(N, k) by
 //! shares; and never more than `k`·N.
 //!
 //! Tokens are known only after a request, so requests that are open when the limit is reached still end.
@@ -55,126 +55,99 @@ pub struct DeviceLimits {
     pub concurrent: Option<NonZeroU32>,
 }
 
-/// Decides for all workers. Clones are the same limiter.
+/// Decides for all workers. Clones share their state.
 #[derive(Clone)]
 pub struct Limiter {
     devices: Arc<Devices>,
     shared: Option<Arc<Shared>>,
 }
 
-/// What an instance is among others.
 #[derive(Debug, Clone)]
 pub struct InstanceSettings {
-    /// How many instances there are at least. Redis knows when it is there; this counts when it never was.
+    /// The least number of instances. It counts until Redis has told how many there are.
     pub instances: NonZeroU32,
-    /// How often it says that it lives; four times that without a word, and its share goes to the others.
+    /// How often the instance reports to Redis. After four times this without a report, its share goes to the others.
     pub heartbeat: Duration,
     /// How long an open request of an instance that died still counts.
     pub lease: Duration,
-    /// How long a request waits for Redis. A timer is up to a millisecond late.
+    /// How long a request waits for a decision of Redis. A timer is up to a millisecond late.
     pub decision: Duration,
 }
 
-/// A request that must not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Denied {
-    /// What there was too much of.
     pub limit: Limit,
-    /// When there will be room. For open requests, which end when they end, a guess.
+    /// When there will be room. For [`Limit::Concurrent`] a guess: the end of open requests is not known.
     pub retry_after: Duration,
 }
 
-/// A limit of [`DeviceLimits`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Limit {
-    /// Requests in a window.
     Requests,
-    /// Tokens in a minute.
     TokensPerMinute,
-    /// Open requests.
     Concurrent,
 }
 
-/// How the limiter fares.
 #[derive(Debug, Clone)]
 pub struct LimiterState {
-    /// Who decides.
     pub store: Store,
-    /// Devices in memory.
     pub devices: usize,
-    /// Decisions so far about requests that a limit applied to.
+    /// Decisions about requests that a limit applied to.
     pub counters: Counters,
-    /// How many of them were made without the Redis that was configured.
+    /// Decisions made without the Redis that was configured.
     pub by_fallback: u64,
-    /// What requests met instead of a decision by Redis.
+    /// The faults that requests met instead of a decision by Redis, and how often.
     pub faults: Vec<(RedisFault, u64)>,
 }
 
-/// Who decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Store {
-    /// This process.
+    /// This process decides alone.
     Local,
-    /// Redis, for so many instances.
-    Redis {
-        /// Instances that live.
-        instances: NonZeroU32,
-    },
-    /// This process, with its share, until Redis is back.
+    /// Redis decides for all instances that live.
+    Redis { instances: NonZeroU32 },
+    /// This process decides, with its share, until Redis is back.
     Degraded {
-        /// What is wrong.
         fault: RedisFault,
-        /// Instances among which the limits are divided.
+        /// The instances among which the limits are divided.
         instances: NonZeroU32,
     },
 }
 
-/// Decisions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Requests that went on.
     pub admitted: u64,
-    /// Denied by [`Limit::Requests`].
     pub denied_requests: u64,
-    /// Denied by [`Limit::TokensPerMinute`].
     pub denied_tokens: u64,
-    /// Denied by [`Limit::Concurrent`].
     pub denied_concurrent: u64,
 }
 
-/// Why there is no limiter.
 #[derive(Debug, thiserror::Error)]
 pub enum LimiterError {
     /// The URL may hold a password, so it is not shown.
     #[error("REDIS_URL is not the URL of a Redis server")]
     Url,
-    /// The system gave no thread.
     #[error("cannot start the limiter's thread: {0}")]
     Thread(#[source] std::io::Error),
 }
 
 impl Limiter {
-    /// One that decides for this process alone.
+    /// A limiter that decides for this process alone.
     #[must_use]
     pub fn local() -> Self {
         Self { devices: Arc::new(Devices::new()), shared: None }
     }
 
-    /// One that decides together with others. When Redis is away it starts nevertheless, degraded.
-    ///
-    /// # Errors
-    /// [`LimiterError`]
+    /// A limiter that decides together with other instances. While Redis is away it starts nevertheless, degraded.
     pub async fn with_redis(url: &Secret, settings: InstanceSettings) -> Result<Self, LimiterError> {
         let shared = Shared::start(url, settings).await?;
         Ok(Self { devices: Arc::new(Devices::new()), shared: Some(Arc::new(shared)) })
     }
 
-    /// Decides about one request. Nothing is charged when it is denied.
+    /// A denied request is charged nothing. `counts` is false for requests that cost nothing (`count_tokens`, models):
+    /// only the limit of open requests applies to them.
     ///
-    /// `counts` is false for requests that cost nothing (`count_tokens`, models): only open requests limit them.
-    ///
-    /// # Errors
-    /// [`Denied`], by the limit that makes it wait longest.
+    /// [`Denied`] names the limit that makes the request wait longest.
     pub async fn admit(&self, id: &DeviceId, limits: &DeviceLimits, counts: bool) -> Result<Permit, Denied> {
         let demand = Demand { limits, counts, sharers: NonZeroU32::MIN };
         if !demand.is_limited() {
@@ -183,20 +156,19 @@ impl Limiter {
         let device = self.devices.find(id);
         let decision = match &self.shared {
             None => Open::admit(&device, &demand).map(|open| Permit::local(open, &demand)),
-            // On the heap, so that requests of a service without Redis are not made larger by what they never do.
+            // Boxed, so that requests of a service without Redis are not enlarged by a future that they never run.
             Some(shared) => Box::pin(together(shared, &device, id, &demand)).await,
         };
         self.devices.count(id, decision.as_ref().map(|_| ()));
         decision
     }
 
-    /// The way to the instances that it decides together with, if it does.
+    /// The gossip with the instances that decide together; `None` without Redis.
     #[must_use]
     pub fn exchange(&self) -> Option<Exchange> {
         self.shared.as_ref().map(|shared| shared.exchange().clone())
     }
 
-    /// How it fares.
     #[must_use]
     pub fn state(&self) -> LimiterState {
         let link = self.shared.as_ref().map(|shared| shared.link());
@@ -214,8 +186,8 @@ impl Limiter {
     }
 }
 
-/// First this process, which knows its own part: what is too much for it alone needs no Redis. Then Redis; when Redis has
-/// no answer, this process with its share.
+/// This process decides first: it knows its own part, and a request that is too much for it alone needs no Redis. Then
+/// Redis decides; if Redis has no answer, this process decides with its share.
 async fn together(shared: &Shared, device: &Arc<Device>, id: &DeviceId, demand: &Demand<'_>) -> Result<Permit, Denied> {
     let name = device.name(id);
     let mut lease = None;

@@ -1,7 +1,7 @@
-//! Who is no longer served, although the token is genuine and young.
+//! The revocations in force: callers that are no longer served, although their tokens are genuine and young.
 //!
-//! The truth is in the store; here is the copy that requests are judged by. It is replaced as a whole, and with each
-//! replacement open requests are judged again. How old it may be is told by [`Revocations::staleness`].
+//! The store has the truth; this is the copy that requests are judged by. It is replaced as a whole, and with each
+//! replacement open requests are judged again. [`Revocations::staleness`] tells how old the copy may be.
 
 mod open;
 mod set;
@@ -23,16 +23,16 @@ use crate::wire::{Claims, DeviceId, ErrorCode};
 pub struct Revocations {
     current: ArcSwap<RevocationSet>,
     started: Instant,
-    /// When it was last known to be the truth, in milliseconds after the start; 0 while there is no store that could
-    /// tell. Not by the wall clock, which people set.
+    /// When the set was last known to be the truth, in milliseconds after the start; 0 while there is no store. Not by
+    /// the wall clock, which people set.
     confirmed: AtomicU64,
-    /// Beyond this age nobody is served.
+    /// Beyond this age no caller is served.
     max_staleness: Duration,
     workers: Mutex<Vec<OpenRequests>>,
 }
 
 impl Revocations {
-    /// Nobody is revoked yet. From the first [`confirm`](Self::confirm) on nobody is served either once the set has not
+    /// Begins with an empty set. From the first [`confirm`](Self::confirm) on, no caller is served once the set has not
     /// been confirmed for `max_staleness`.
     #[must_use]
     pub fn new(max_staleness: Duration) -> Self {
@@ -45,21 +45,16 @@ impl Revocations {
         }
     }
 
-    /// Judges a caller by the current set.
-    ///
-    /// # Errors
-    /// [`ErrorCode::TokenRevoked`]; [`ErrorCode::TokenOutdated`] when another token of the same device would be good;
-    /// [`ErrorCode::NotReady`] when the set is too old to judge by.
+    /// Judges a caller by the current set. Fails with [`ErrorCode::TokenRevoked`], with [`ErrorCode::TokenOutdated`]
+    /// when another token of the same device would be valid, and with [`ErrorCode::NotReady`] when the set is too old
+    /// to judge by.
     pub fn judge(&self, claims: &Claims) -> Result<(), Problem> {
         let set = self.current.load();
         self.judge_by(&set, claims)?;
         if set.ends(claims) { Err(outdated()) } else { Ok(()) }
     }
 
-    /// Judges the claims of a token about to be signed: the end of older ones does not concern it.
-    ///
-    /// # Errors
-    /// As [`judge`](Self::judge).
+    /// Judges the claims of a token about to be signed: the end of older tokens does not concern it.
     pub fn judge_new(&self, claims: &Claims) -> Result<(), Problem> {
         self.judge_by(&self.current.load(), claims)
     }
@@ -77,14 +72,15 @@ impl Revocations {
         Ok(())
     }
 
-    /// Takes a newer set over and recalls every open request that it covers.
+    /// Takes over a newer set and cancels every open request that it covers.
     pub fn replace(&self, set: RevocationSet) {
         self.current.store(Arc::new(set));
         self.confirm();
         self.recall();
     }
 
-    /// Takes over what administrators say now of the callers of open requests, and recalls those that are covered by it.
+    /// Applies the overrides in force now to the callers of open requests, and cancels the requests that are then
+    /// revoked.
     pub fn describe_open(&self, ruled: impl Fn(&Arc<Caller>) -> Arc<Caller>) {
         for worker in self.lists().iter() {
             worker.describe(&ruled);
@@ -103,12 +99,12 @@ impl Revocations {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The current set is known to be the truth still.
+    /// Says that the current set is still the truth.
     pub fn confirm(&self) {
         self.confirmed.store(self.millis().max(1), Ordering::Relaxed);
     }
 
-    /// For how long it has not been confirmed.
+    /// How long the set has not been confirmed.
     #[must_use]
     pub fn staleness(&self) -> Duration {
         match self.confirmed.load(Ordering::Relaxed) {
@@ -121,7 +117,7 @@ impl Revocations {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Whether it is too old to judge by.
+    /// Whether the set is too old to judge by.
     #[must_use]
     pub fn is_too_stale(&self) -> bool {
         self.staleness() > self.max_staleness
@@ -133,19 +129,18 @@ impl Revocations {
         self.current.load().tokens_ended_before(device)
     }
 
-    /// How many entries there are.
     #[must_use]
     pub fn count(&self) -> usize {
         self.current.load().count()
     }
 
-    /// Requests that are open now, over all workers.
+    /// Counts the open requests of all workers.
     #[must_use]
     pub fn open_requests(&self) -> usize {
         self.lists().iter().map(OpenRequests::count).sum()
     }
 
-    /// The list of one worker's open requests.
+    /// Adds the list of one worker's open requests.
     #[must_use]
     pub fn for_worker(&self) -> OpenRequests {
         let requests = OpenRequests::default();
@@ -154,13 +149,13 @@ impl Revocations {
     }
 }
 
-/// What a revoked caller is told, at the door or in the middle.
+/// The answer to a revoked caller, before or during its request.
 #[must_use]
 pub fn revoked() -> Problem {
     Problem::new(ErrorCode::TokenRevoked, "This device's access has been revoked")
 }
 
-/// The code is one that makes a client ask for a new token and make its request again.
+/// This code makes a client ask for a new token and repeat its request.
 fn outdated() -> Problem {
     let message = "The wrapper token was ended before its time; get a new one from /bootstrap";
     Problem::new(ErrorCode::TokenOutdated, message)

@@ -1,7 +1,7 @@
-//! Money, in whole millionths of a US dollar.
+//! Money, in whole millionths of a US dollar. Prices make amounts, budgets count them.
 //!
-//! Prices make it, budgets count it. It is never negative and never a float: sums that leave the range stay at its end,
-//! which no bill reaches (18 million million dollars).
+//! An amount is never negative and never a float. Sums saturate at the end of the range, which no bill reaches (18
+//! million million dollars).
 
 mod decimal;
 
@@ -14,30 +14,25 @@ use serde::Serialize;
 pub use self::decimal::DecimalFault;
 pub(crate) use self::decimal::millionths;
 
-/// An amount of money. In JSON it is the integer.
+/// Serialised as the whole number of millionths.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct MicroDollars(u64);
 
 impl MicroDollars {
-    /// Nothing.
     pub const ZERO: Self = Self(0);
 
-    /// So many millionths of a dollar.
     #[must_use]
     pub const fn new(millionths: u64) -> Self {
         Self(millionths)
     }
 
-    /// Reads dollars as a person writes them: `5`, `12.50`.
-    ///
-    /// # Errors
-    /// [`DecimalFault`]; also for a seventh decimal place, which would have to be rounded.
+    /// Reads dollars as a person writes them: `5`, `12.50`. A seventh decimal place is an error, because it would have
+    /// to be rounded.
     pub fn parse_dollars(text: &str) -> Result<Self, DecimalFault> {
         millionths(text).map(Self)
     }
 
-    /// The millionths.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
@@ -53,14 +48,14 @@ impl MicroDollars {
         }
     }
 
-    /// Dollars where they are only shown.
+    /// For display only: a float is not exact.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "exact up to nine thousand million dollars")]
     pub fn in_dollars(self) -> f64 {
         self.0 as f64 / 1e6
     }
 
-    /// What is left after `other`; nothing when that is more.
+    /// [`ZERO`](Self::ZERO) when `other` is larger.
     #[must_use]
     pub const fn less(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))

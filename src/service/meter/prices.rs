@@ -1,8 +1,8 @@
-//! What tokens cost: a table of list prices by model, day and length of the prompt.
+//! What tokens cost: a table of list prices by model, day and length of the prompt. Usage and budgets ask it for costs.
 //!
-//! The shipped table is `prices/list_prices.toml`; an operator's file goes over it. Everything that is wrong with a table is
-//! reported, so one that parses can be used. Usage and budgets ask for costs. A model that the table does
-//! not know is never free: it costs what the most expensive known one would, and says that this is an estimate.
+//! The shipped table is `prices/list_prices.toml`; an operator's file goes over it. Every fault of a table is reported,
+//! so a table that parses can be used. A model that the table does not know is never free: it costs as much as the most
+//! expensive known one, and the cost is marked as an estimate.
 
 mod estimate;
 mod fields;
@@ -35,7 +35,6 @@ pub struct PriceList {
     pub(crate) file: Option<TextFile>,
 }
 
-/// A table of prices.
 #[derive(Debug, Clone)]
 pub struct Prices {
     /// Each model's rows, by day and then by tier.
@@ -46,12 +45,12 @@ pub struct Prices {
     largest_output: u64,
 }
 
-/// What one model costs from one day on, for prompts above one length.
+/// The prices of one model from one day on, for prompts above one length.
 #[derive(Debug, Clone)]
 struct Row {
     /// Unix seconds; 0 holds for ever before, too.
     from: u64,
-    /// The length of the prompt that must be exceeded.
+    /// The length that the prompt must exceed.
     above: u64,
     rates: Rates,
     fast: Option<Factor>,
@@ -60,18 +59,17 @@ struct Row {
 
 type FactorOf = fn(&Row) -> Option<Factor>;
 
-/// What something costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Cost {
-    /// The amount, rounded up to the whole micro-dollar, once for each model that a request used.
+    /// Rounded up to the whole micro-dollar, once for each model that a request used.
     pub amount: MicroDollars,
-    /// Whether something was not in the table (the model, its prices on that day, or a factor) and the most expensive
-    /// there is was taken instead.
+    /// Whether the table lacks something (the model, its prices on that day, or a factor), so that the most expensive
+    /// value there is was taken instead.
     pub estimated: bool,
 }
 
 impl Prices {
-    /// The table that is shipped.
+    /// The table compiled into the binary.
     ///
     /// # Panics
     /// Never: a test reads it.
@@ -80,30 +78,23 @@ impl Prices {
         Self::parse(include_str!("prices/list_prices.toml")).expect("a test reads the shipped table")
     }
 
-    /// Reads a table.
-    ///
-    /// # Errors
-    /// Every [`PriceProblem`] there is, not only the first.
+    /// A table with faults gives every [`PriceProblem`] there is, not only the first.
     pub fn parse(text: &str) -> Result<Self, Vec<PriceProblem>> {
         file::read(text, None)
     }
 
-    /// This table with what `text` says over it. What it says of a model holds from the first day it names on, or for all
-    /// days if it names none; what it does not say is as it was.
-    ///
-    /// # Errors
-    /// As [`parse`](Self::parse).
+    /// Returns this table with the file `text` over it. A model's prices in the file hold from the first day that they
+    /// name, or for all days if they name none; everything else stays.
     pub fn with_file(&self, text: &str) -> Result<Self, Vec<PriceProblem>> {
         file::read(text, Some(self))
     }
 
-    /// What `tokens` of `model` cost at the moment `at`, at standard speed and without extras.
+    /// The cost at standard speed and without extras.
     #[must_use]
     pub fn cost(&self, model: &str, at: SystemTime, tokens: &Tokens) -> Cost {
         self.cost_under(model, at, tokens, &Conditions::default())
     }
 
-    /// What `tokens` of `model` cost at the moment `at` under `conditions`.
     #[must_use]
     pub fn cost_under(&self, model: &str, at: SystemTime, tokens: &Tokens, conditions: &Conditions) -> Cost {
         let at = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -114,7 +105,7 @@ impl Prices {
         Cost { amount: costs.max().unwrap_or_default(), estimated: true }
     }
 
-    /// What `tokens` cost at the moment `at` under `conditions`: each share in them by its own model, the rest by `model`.
+    /// Prices each share by its own model, and the remaining tokens by `model`.
     #[must_use]
     pub fn cost_of_all(
         &self,
@@ -126,14 +117,13 @@ impl Prices {
         let own = shares.iter().fold(*tokens, |own, share| own.less(&share.tokens));
         let parts = shares.iter().map(|share| (share.model.as_deref().unwrap_or(model), &share.tokens));
         parts.fold(self.cost_under(model, at, &own, conditions), |sum, (whose, tokens)| {
-            // Searches are of the answer and of no share, and the speed was asked of the model that answers.
+            // Web searches belong to the answer and not to a share. The speed was asked of the model that answers.
             let conditions = Conditions { web_searches: 0, fast: conditions.fast && whose == model, ..*conditions };
             let cost = self.cost_under(whose, at, tokens, &conditions);
             Cost { amount: sum.amount + cost.amount, estimated: sum.estimated || cost.estimated }
         })
     }
 
-    /// Whether the table knows `model`.
     #[must_use]
     pub fn knows(&self, model: &str) -> bool {
         self.rows(model).is_some()
@@ -165,8 +155,8 @@ impl Prices {
     }
 }
 
-/// The row that holds at `at` for a prompt of `prompt` tokens, and whether there are prices for that day at all: before
-/// the first, the first are taken.
+/// Returns the row that holds at `at` for a prompt of `prompt` tokens, and whether the model has prices for that day.
+/// Before its first day, a model costs what it costs on that day.
 fn row_for(rows: &[Row], at: u64, prompt: u64) -> (&Row, bool) {
     let begun = rows.iter().map(|row| row.from).filter(|from| *from <= at).max();
     let from = begun.unwrap_or(rows[0].from);

@@ -1,7 +1,7 @@
 //! What each relayed request used, read from the response as it passes.
 //!
-//! A [`Recording`] is opened when a request is about to go up and leaves exactly one [`UsageRecord`], however it ends:
-//! also when the future that serves it is dropped.
+//! The pipeline opens a [`Recording`] before it sends a request up. A recording leaves exactly one [`UsageRecord`],
+//! however the request ends: also when the future that serves it is dropped.
 
 mod batch_item;
 mod count;

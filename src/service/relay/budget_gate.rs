@@ -1,7 +1,7 @@
-//! The gate of budgets on a request's way: what a request may cost is put aside before it goes up.
+//! The gate of budgets on a request's path: reserves what a request may cost before it goes up.
 //!
-//! Called after the body is held, when the model is known, and before the breaker. Who has no limit passes without a lock,
-//! an allocation or another look at the body. What was put aside is settled with the request's [`Stake`].
+//! Called after the body is held, when the model is known, and before the breaker. A request without a limit passes
+//! without a lock, an allocation or another look at the body. The reservation is settled with the request's guard.
 
 mod ask;
 
@@ -20,7 +20,6 @@ use crate::service::telemetry::metrics::Metrics;
 use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
 
-/// Shared by all workers.
 pub(crate) struct BudgetGate {
     budgets: Budgets,
     prices: Arc<ArcSwap<Prices>>,
@@ -28,11 +27,10 @@ pub(crate) struct BudgetGate {
     clock: Arc<dyn Clock>,
 }
 
-/// What a request asks for that costs something, filled in when its body is held.
+/// The values of a request that decide its cost, filled in when its body is held.
 pub(crate) type SharedAsk = Arc<OnceLock<Ask>>;
 
 impl BudgetGate {
-    /// Asks `budgets`, by these prices.
     #[must_use]
     pub(crate) fn new(
         budgets: Budgets,
@@ -43,17 +41,14 @@ impl BudgetGate {
         Self { budgets, prices, metrics, clock }
     }
 
-    /// What has to be read from the body of a request, if it costs something that is limited. Counting tokens and listing
-    /// models costs nothing.
+    /// Returns the values to be read from the body of a request, if it costs something that is limited. Counting tokens
+    /// and listing models costs nothing.
     #[must_use]
     pub(crate) fn watch(&self, caller: &Caller, route: RelayRoute) -> Option<SharedAsk> {
         (route == RelayRoute::Messages && self.budgets.apply_to(caller)).then(SharedAsk::default)
     }
 
-    /// Puts aside what a request for `model` may cost.
-    ///
-    /// # Errors
-    /// The [`Problem`] to answer with. The stake is taken back: what a budget refuses counts against no other limit.
+    /// Reserves what a request for `model` may cost. A refused request is taken back: it counts against no other limit.
     pub(crate) fn secure(
         &self,
         stake: Stake,
@@ -69,11 +64,8 @@ impl BudgetGate {
         }
     }
 
-    /// Lets a batch be made unless a budget is spent. What it will cost nobody knows; it is counted when its results are on
-    /// record.
-    ///
-    /// # Errors
-    /// As [`secure`](Self::secure).
+    /// Lets a batch be made unless a budget is spent. Its cost is not known yet; it counts when the batch's results are
+    /// on record.
     pub(crate) fn admit_batch(&self, stake: Stake, caller: &Caller) -> Result<Stake, Problem> {
         if !self.budgets.apply_to(caller) {
             return Ok(stake);

@@ -1,4 +1,5 @@
-//! Which model a request asks for, and whether its token may.
+//! The model that a request asks for, and the rule that a token may have about it. The pipeline inspects bodies with
+//! it.
 
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -9,23 +10,22 @@ use crate::service::base::json::{Found, ModelsScanner, ObjectScanner};
 use crate::transport::hold::{Inspector, Refusal};
 use crate::wire::ErrorCode;
 
-/// The models a token may ask for.
+/// The models that a token may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelRule {
-    /// Every model the upstream key may.
+    /// Every model that the upstream key may use.
     Any,
-    /// These: exact ids, or a beginning and `*`.
+    /// Exact ids, or a beginning and `*`.
     Only(Arc<[String]>),
 }
 
 impl ModelRule {
-    /// The rule that a token's `models` claim states.
+    /// An empty claim allows every model.
     #[must_use]
     pub fn from_claim(models: Vec<String>) -> Self {
         if models.is_empty() { Self::Any } else { Self::Only(models.into()) }
     }
 
-    /// Whether `model` is allowed.
     #[must_use]
     pub fn allows(&self, model: &str) -> bool {
         let matches = |pattern: &String| match pattern.strip_suffix('*') {
@@ -45,8 +45,9 @@ pub(crate) type AskedModel = Arc<OnceLock<Box<str>>>;
 /// Reads the models that a request's body names as it passes, and enforces the rule on exactly the bytes that are
 /// forwarded.
 ///
-/// A token that may ask for any model is only metered: the scan ends with the first `model`. Otherwise, or when a budget
-/// has to pay, the whole body is scanned, because a second `model` further down could be the one that counts upstream.
+/// A token that may ask for any model is only metered: the scan ends with the first `model`. Otherwise, or when a
+/// budget has to pay, the whole body is scanned, because a second `model` further down could be the one that counts
+/// upstream.
 pub(crate) struct ModelInspector {
     scan: Scan,
     rule: ModelRule,
@@ -64,7 +65,6 @@ enum Scan {
 }
 
 impl ModelInspector {
-    /// Puts what it finds into `asked`.
     #[must_use]
     pub(crate) fn new(rule: ModelRule, asked: AskedModel) -> Self {
         let scan = if rule == ModelRule::Any {
@@ -75,7 +75,8 @@ impl ModelInspector {
         Self { scan, rule, asked, finished: false }
     }
 
-    /// Lets nobody name two models, of which the upstream would take the dearer one: there is a price to be known.
+    /// With `is_priced`, refuses a body that names two models: the upstream could take the dearer one, and the price
+    /// must be known.
     #[must_use]
     pub(crate) fn priced(mut self, is_priced: bool) -> Self {
         self.scan = match self.scan {
@@ -108,7 +109,7 @@ impl ModelInspector {
         Ok(())
     }
 
-    /// Tools and fallbacks that are models themselves.
+    /// Judges tools and fallbacks that are models themselves.
     fn judge_others(&self, others: &[Found]) -> Result<(), Refusal> {
         others.iter().try_for_each(|found| match named(found) {
             Some(model) => self.allow(&model),
@@ -124,7 +125,7 @@ impl ModelInspector {
         Err(Refusal { code: ErrorCode::ModelNotAllowed, message })
     }
 
-    /// Refuses for a restricted token; for any other the upstream may judge.
+    /// Refuses the body for a restricted token; for any other token the upstream may judge.
     fn refuse(&mut self, reason: &str) -> Result<(), Refusal> {
         self.finished = !self.is_strict();
         if self.finished { Ok(()) } else { Err(ambiguous(reason)) }
@@ -159,7 +160,7 @@ impl ModelInspector {
     }
 }
 
-/// The model that a value names, if it is a short text.
+/// `None` if the value is not a short string.
 pub(crate) fn named(found: &Found) -> Option<String> {
     let Found::Value(raw) = found else { return None };
     from_slice::<String>(raw).ok().filter(|model| model.len() <= LONGEST_NAME)
@@ -185,7 +186,7 @@ pub(crate) fn shown(model: &str) -> String {
     model.chars().take(100).filter(|char| !char.is_control()).collect()
 }
 
-/// No model is called longer. What is would stand in the log and in the database with each request (A48).
+/// No model has a longer name. A longer one would stand in the log and in the database with each request (A48).
 const LONGEST_NAME: usize = 128;
 
 #[cfg(test)]
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a30_what_a_budget_pays_for_has_one_model() {
+    fn a30_a_request_that_a_budget_pays_for_has_one_model() {
         let inspect = |body: &str| {
             let mut inspector = ModelInspector::new(ModelRule::Any, AskedModel::default()).priced(true);
             inspector.piece(body.as_bytes()).and_then(|()| inspector.end()).map_err(|refusal| refusal.code)

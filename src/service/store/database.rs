@@ -1,7 +1,8 @@
-//! The database: devices, usage, revocations, budgets, the audit trail and who owns what upstream, in SQLite or PostgreSQL.
+//! The database: devices, usage, revocations, budgets, the audit trail and the owners of upstream objects, in SQLite or
+//! PostgreSQL.
 //!
-//! One SQL text serves both. Nothing on a request's way waits for it but tokens, batches, files and what names a file: usage
-//! goes through the [`UsageWriter`], and what decides about requests is a copy in memory that polls
+//! One SQL text serves both. On a request's path only tokens, batches, files and requests that name files wait for the
+//! database: usage goes through the [`UsageWriter`], and requests are judged by a copy in memory that polls
 //! [`Revocations::revision`], [`Devices::revision`] and [`StoredBudgets::revision`].
 
 mod audit;
@@ -56,8 +57,8 @@ pub enum DatabaseUrl {
     Postgres(Secret),
 }
 
-/// Connections to the database. Clones share them. They belong to the runtime that opened them; a thread with a runtime
-/// of its own takes [`Database::separate`].
+/// Clones share their connections. These belong to the runtime that opened them; a thread with its own runtime takes
+/// [`Database::separate`].
 #[derive(Clone)]
 pub struct Database {
     pool: AnyPool,
@@ -65,11 +66,8 @@ pub struct Database {
 }
 
 impl Database {
-    /// Connects, makes the database if it is a file that does not exist, and brings its tables up to date. Several
-    /// instances may do so at once.
-    ///
-    /// # Errors
-    /// [`StoreError`]: also when what is there is damaged, or belongs to a newer version.
+    /// Connects, creates the file of a SQLite database if there is none, and brings the tables up to date. Several
+    /// instances may do so at once. A damaged database and one of a newer version are errors.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
         let database = Self::connect_later(url, CONNECTIONS, PATIENCE)?;
         match tokio::time::timeout(CONNECT_LIMIT, prepare(url)).await {
@@ -80,81 +78,64 @@ impl Database {
         Ok(database)
     }
 
-    /// The same database over one connection of its own, made when it is first needed. A lock is waited for `patience`
-    /// long.
-    ///
-    /// # Errors
-    /// [`StoreError::Address`], which [`Database::open`] would have found.
+    /// The same database over one connection of its own, made when it is first needed. `patience` limits the wait for a
+    /// lock.
     pub fn separate(&self, patience: Duration) -> Result<Self, StoreError> {
         Self::connect_later(&self.url, 1, patience)
     }
 
-    /// What is known of each device, and what an administrator said of it.
     #[must_use]
     pub fn devices(&self) -> Devices {
         Devices::new(self.clone())
     }
 
-    /// The keys that devices have proved.
     #[must_use]
     pub fn device_keys(&self) -> DeviceKeyTable {
         DeviceKeyTable::new(self.clone())
     }
 
-    /// Every relayed request.
     #[must_use]
     pub fn usage(&self) -> UsageHistory {
         UsageHistory::new(self.clone())
     }
 
-    /// Who is shut out.
     #[must_use]
     pub fn revocations(&self) -> Revocations {
         Revocations::new(self.clone())
     }
 
-    /// What single users and organisations may spend.
     #[must_use]
     pub fn budgets(&self) -> StoredBudgets {
         StoredBudgets::new(self.clone())
     }
 
-    /// What devices have upstream.
     #[must_use]
     pub fn owned_objects(&self) -> OwnedObjects {
         OwnedObjects::new(self.clone())
     }
 
-    /// Who did what as an administrator.
     #[must_use]
     pub fn audit(&self) -> Audit {
         Audit::new(self.clone())
     }
 
     /// Begins a change by an administrator, which will leave `entry` in the audit trail.
-    ///
-    /// # Errors
-    /// [`StoreError`]
     pub async fn change(&self, entry: &NewAuditEntry, now: SystemTime) -> Result<Change, StoreError> {
         Change::begin(self, entry, now).await
     }
 
-    /// Whether both share their connections.
+    /// Whether both are clones, which share their connections.
     #[must_use]
     pub(crate) fn is(&self, other: &Self) -> bool {
         std::ptr::eq(self.pool.connect_options().as_ref(), other.pool.connect_options().as_ref())
     }
 
-    /// Asks the database whether it is there.
-    ///
-    /// # Errors
-    /// [`StoreError`]
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.pool.execute("SELECT 1").await?;
         Ok(())
     }
 
-    /// Closes the connections. Clones cannot be used any more.
+    /// Clones cannot be used after this.
     pub async fn close(&self) {
         self.pool.close().await;
     }
@@ -169,15 +150,16 @@ impl Database {
                 let greeting = greeting.clone();
                 Box::pin(async move { connection.execute(greeting.as_str()).await.map(|_| ()) })
             })
-            // A full disk makes SQLite end a transaction by itself, and the driver then takes the connection for one that is
-            // still in it, for ever. Only after an error is one given back like that.
+            // A full disk makes SQLite end a transaction by itself, but the driver counts the connection as inside it
+            // for ever. Only after an error does a connection come back like that.
             .after_release(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .connect_lazy(&address)
             .map_err(StoreError::Address)?;
         Ok(Self { pool, url: url.clone() })
     }
 
-    /// A transaction that writes. SQLite must be told at once: a reader that becomes a writer is refused without a wait.
+    /// A transaction that writes. SQLite must know at the beginning: it refuses a reader that becomes a writer, without
+    /// a wait.
     async fn write(&self) -> Result<Transaction<'static, Any>, StoreError> {
         let begun = match self.url {
             DatabaseUrl::Sqlite(_) => self.pool.begin_with("BEGIN IMMEDIATE").await,
@@ -187,7 +169,7 @@ impl Database {
     }
 }
 
-/// Connects once and leaves again: a pool would try for long and then say only that it had waited in vain.
+/// Connects once and disconnects: a pool would try for long and then report only a timeout.
 async fn prepare(url: &DatabaseUrl) -> Result<(), StoreError> {
     if let DatabaseUrl::Sqlite(path) = url {
         sqlite::create(path)?;
@@ -218,7 +200,7 @@ fn greeting(url: &DatabaseUrl, patience: Duration) -> String {
 const CONNECTIONS: u32 = 4;
 /// How long a statement waits for a lock.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a start waits, the look over the file included.
+/// How long a start waits, the check of the file included.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 /// How long a caller waits for a connection.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
-//! Keeps the copies that requests are judged by as the database has them.
+//! Keeps the copies in memory that requests are judged by equal to the database.
 //!
-//! A number that grows with each change is asked for every second; only when it has grown is anything read. So a
-//! revocation that another instance was told of takes effect here about a second later, and Redis has no part in it.
+//! Every second it asks for a number that grows with each change, and reads only when that has grown. So a revocation
+//! made at another instance takes effect here about a second later, and Redis has no part in it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,13 +18,12 @@ use crate::service::govern::revocation::{RevocationSet, Revoked};
 use crate::service::store::database::{Database, Device, Revocation, RevocationKind, StoreError};
 use crate::wire::DeviceId;
 
-/// Brings the copies up to date.
 pub(crate) struct Sync {
     database: Database,
     standing: Standing,
     budgets: Budgets,
     clock: Arc<dyn Clock>,
-    /// What was read last. One at a time reads.
+    /// The last revisions. One caller at a time reads.
     seen: Mutex<Seen>,
 }
 
@@ -33,23 +32,20 @@ struct Seen {
     revocations: Option<i64>,
     devices: Option<i64>,
     budgets: Option<i64>,
-    /// What single devices may spend, and what single users and organisations may.
+    /// The budgets of single devices, and those of single users and organisations.
     limits: [HashMap<Subject, Limits>; 2],
-    /// When the first of the revocations that were read ends by itself.
+    /// When the first of the revocations ends by itself.
     next_end: Option<SystemTime>,
 }
 
 impl Sync {
-    /// Copies from `database` to `standing` and `budgets`.
     #[must_use]
     pub(crate) fn new(database: Database, standing: Standing, budgets: Budgets, clock: Arc<dyn Clock>) -> Self {
         Self { database, standing, budgets, clock, seen: Mutex::default() }
     }
 
-    /// Reads what has changed. After a change by this instance it is called at once.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the copies stay as they are and grow stale.
+    /// Reads what has changed, also at once after a change by this instance. After an error the copies stay as they are
+    /// and grow stale.
     pub(crate) async fn catch_up(&self) -> Result<(), StoreError> {
         let reading = async {
             let mut seen = self.seen.lock().await;
@@ -71,7 +67,7 @@ impl Sync {
             let result = self.catch_up().await;
             match &result {
                 Err(error) if !failing => {
-                    tracing::error!(%error, "Cannot read who is revoked; what was read before stays in force");
+                    tracing::error!(%error, "Cannot read the revocations; those read before stay in force");
                 }
                 Ok(()) if failing => tracing::info!("Revocations can be read again"),
                 _ => {}
@@ -134,7 +130,7 @@ fn rule_of(device: Device) -> (DeviceId, Arc<DeviceRule>) {
     (id, Arc::new(DeviceRule { org, user, models, limits }))
 }
 
-/// What an entry of the database means here. One that means nothing is for people to look at.
+/// Translates an entry of the database. An entry that makes no sense has no effect, and is logged for an operator.
 fn revoked(entry: Revocation) -> Option<Revoked> {
     Some(match entry.kind {
         RevocationKind::Jti => Revoked::Jti(entry.value),
@@ -161,5 +157,5 @@ fn revoked(entry: Revocation) -> Option<Revoked> {
 }
 
 const EVERY: Duration = Duration::from_secs(1);
-/// What is asked for is little.
+/// Ample, because a round reads little.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -1,7 +1,7 @@
-//! Deletes what is too old: revocations that have ended, and usage and audit entries beyond the age that the settings allow.
+//! Deletes old rows: revocations that have ended, and usage and audit entries beyond the age that the settings allow.
 //!
-//! It runs on the control thread, beside what must not wait for it, and takes small steps, because each keeps the writer of
-//! usage from the database. Several instances may do the same at once.
+//! It runs on the control thread, beside work that must not wait for it, and takes small steps, because each step keeps
+//! the usage writer from the database. Several instances may delete at once.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,7 +20,6 @@ pub struct RetentionConfig {
     pub audit: Option<Duration>,
 }
 
-/// Deletes what is too old.
 pub(crate) struct Retention {
     database: Database,
     ages: RetentionConfig,
@@ -28,14 +27,13 @@ pub(crate) struct Retention {
 }
 
 impl Retention {
-    /// Deletes from `database` what is older than `ages`.
     #[must_use]
     pub(crate) fn new(database: Database, ages: RetentionConfig, clock: Arc<dyn Clock>) -> Self {
         Self { database, ages, clock }
     }
 
-    /// Deletes at once and then every hour, for ever. The hour is the wall clock's, by which records have their age, so it
-    /// is looked at more often.
+    /// Deletes at once and then every hour, for ever. The hour is that of the wall clock, which also counts the age of
+    /// rows, so the clock is read more often.
     pub(crate) async fn run(&self) {
         let mut ticks = tokio::time::interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -49,7 +47,7 @@ impl Retention {
             }
             last = Some(now);
             if let Err(error) = self.delete_old(now).await {
-                tracing::warn!(%error, "Cannot delete what is too old; the next attempt is in an hour");
+                tracing::warn!(%error, "Cannot delete old rows; the next attempt is in an hour");
             }
         }
     }
@@ -69,7 +67,7 @@ impl Retention {
     }
 }
 
-/// Deletes step by step until a step finds less than it could take; how many there were.
+/// Deletes step by step until a step finds fewer rows than it could take. Returns how many rows it deleted.
 async fn in_steps(delete: impl AsyncFn() -> Result<u64, StoreError>) -> Result<u64, StoreError> {
     let mut sum = 0;
     loop {
@@ -90,7 +88,7 @@ fn note(what: &str, deleted: u64) {
 
 const LOOK: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_secs(3600);
-/// Rows deleted at once: a few milliseconds.
+/// Rows of one step, which takes a few milliseconds.
 const STEP: u32 = 500;
-/// Between two steps others have the database.
+/// Between two steps other work has the database.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -1,13 +1,13 @@
-//! Tells the budgets what was spent before this start and by other instances: what the database has on record.
+//! Loads into the budgets what the database has on record: costs from before this start and costs of other instances.
 //!
-//! What requests cost here is in the books at once; it comes into the database within a second, and from there to the other
-//! instances within ten more. So instances that spend beside each other know of all but the last eleven seconds, and of
-//! reservations each knows its own. What is read never lowers what is known.
+//! Costs of requests here are in the books at once. They reach the database within a second, and the other instances
+//! within ten more. So instances that spend beside each other know all costs but those of the last eleven seconds; of
+//! reservations each knows only its own. A load never lowers what the books know.
 //!
-//! Every ten seconds one statement sums up today. The days before it, as far as a week or a month has them, are read at the
-//! start (before anybody is served), when the day changes, and once an hour, because spilled records and batches come late.
-//! That is one statement for each day and costs about a second for a million requests in the month. Without any limit
-//! nothing is read at all.
+//! Every ten seconds one statement sums up today. The days before it, as far as a week or a month has them, are read at
+//! the start (before any request is served), when the day changes, and once an hour, because spilled records and
+//! batches come late. That is one statement for each day, and costs about a second for a million requests in the month.
+//! Without any limit nothing is read.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,30 +21,29 @@ use crate::service::govern::budgets::{Budgets, Period, Subject, Window};
 use crate::service::meter::money::MicroDollars;
 use crate::service::store::database::{Costs, Database, StoreError};
 
-/// Reads what was spent.
 pub(crate) struct Spending {
     database: Database,
     budgets: Budgets,
     clock: Arc<dyn Clock>,
-    /// One at a time reads.
+    /// One caller at a time reads.
     known: Mutex<Known>,
 }
 
 #[derive(Default)]
 struct Known {
-    /// When today was last asked for.
+    /// When today's costs were last read.
     asked: Option<SystemTime>,
     earlier: Option<Earlier>,
 }
 
-/// The days before a day.
+/// The costs of the days before `day`.
 struct Earlier {
     day: Window,
     read: SystemTime,
     sums: HashMap<Subject, Sums>,
 }
 
-/// What one subject has spent on days before today.
+/// The costs of one subject on days before today.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Sums {
     week: MicroDollars,
@@ -52,22 +51,18 @@ struct Sums {
 }
 
 impl Spending {
-    /// Reads from `database` for `budgets`.
     #[must_use]
     pub(crate) fn new(database: Database, budgets: Budgets, clock: Arc<dyn Clock>) -> Self {
         Self { database, budgets, clock, known: Mutex::default() }
     }
 
-    /// Reads all there is, if anybody has a limit.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Reads all costs, if any subject has a limit.
     pub(crate) async fn catch_up(&self) -> Result<(), StoreError> {
         if self.budgets.are_set() { self.read(self.clock.now()).await } else { Ok(()) }
     }
 
-    /// Catches up every ten seconds, and when limits change, for ever. The seconds are the wall clock's, by which the days
-    /// are counted.
+    /// Catches up every ten seconds, and when limits change, for ever. The seconds are those of the wall clock, which
+    /// the days are counted by.
     pub(crate) async fn run(&self) {
         let mut ticks = tokio::time::interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -83,9 +78,9 @@ impl Spending {
             let result = self.catch_up().await;
             match &result {
                 Err(error) if !failing => {
-                    tracing::error!(%error, "Cannot read what was spent; budgets count what this instance spends");
+                    tracing::error!(%error, "Cannot read recorded costs; budgets count only those of this instance");
                 }
-                Ok(()) if failing => tracing::info!("What was spent can be read again"),
+                Ok(()) if failing => tracing::info!("Recorded costs can be read again"),
                 _ => {}
             }
             failing = result.is_err();
@@ -121,7 +116,7 @@ impl Spending {
         Ok(())
     }
 
-    /// The days of this week and this month before `today`, one by one.
+    /// Sums up the days of this week and this month before `today`, one by one.
     async fn read_before(
         &self,
         today: Window,
@@ -155,7 +150,7 @@ impl Spending {
 }
 
 impl Earlier {
-    /// Whether it has to be read again. What ended just before midnight is written after it.
+    /// Whether the sums must be read again. Costs of requests that ended just before midnight are written after it.
     fn is_old(&self, today: Window, now: SystemTime) -> bool {
         let settled = today.begin() + SETTLE;
         self.day != today || has_passed(self.read, now, AGAIN) || (self.read < settled && now >= settled)
@@ -173,7 +168,7 @@ impl Sums {
     }
 }
 
-/// What each device, each user and each organisation has spent.
+/// Adds each cost to its device, its user and its organisation.
 fn by_subject(costs: &[Costs]) -> HashMap<Subject, MicroDollars> {
     let mut sums = HashMap::<Subject, MicroDollars>::new();
     for Costs { device, user, org, sum } in costs {
@@ -187,7 +182,7 @@ fn by_subject(costs: &[Costs]) -> HashMap<Subject, MicroDollars> {
     sums
 }
 
-/// Whether so much time is over. A clock that was set back begins anew.
+/// Whether `time` has passed. It counts as passed when the clock was set back.
 fn has_passed(since: SystemTime, now: SystemTime, time: Duration) -> bool {
     !now.duration_since(since).is_ok_and(|passed| passed < time)
 }
@@ -196,7 +191,7 @@ const LOOK: Duration = Duration::from_millis(250);
 const EVERY: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_secs(3600);
 const SETTLE: Duration = Duration::from_secs(60);
-/// For one day. PostgreSQL gives up a little earlier.
+/// For one day. PostgreSQL itself gives up a little earlier.
 const LIMIT: Duration = Duration::from_secs(40);
 
 #[cfg(test)]
@@ -219,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_device_spends_is_its_users_and_its_organisations_too() {
+    fn costs_of_a_device_count_for_its_user_and_its_organisation_too() {
         let sums = by_subject(&[
             costs("device-0001", Some("ada"), Some("acme"), 1),
             costs("device-0001", Some("bob"), Some("acme"), 20),

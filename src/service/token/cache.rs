@@ -1,7 +1,7 @@
-//! Remembers tokens that were verified, so that a device's next request costs a look-up and no signature.
+//! A cache of verified tokens, so that a device's next request costs a look-up and no signature.
 //!
-//! One memory belongs to one worker. A token is known again by all of its bytes, never by a part or a short hash of them,
-//! and its times are judged again at every use.
+//! Each worker has a cache of its own. A token is recognised by all of its bytes, never by a part or a short hash of
+//! them, and its times are judged again at every use.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,16 +12,16 @@ use tokio::time::Instant;
 /// Verified tokens and who they stand for.
 pub(crate) struct Admitted<Who>(Mutex<Memory<Who>>);
 
-/// Two generations: what the older one still holds when they are turned was not used for as long as the younger one took
-/// to age, and is forgotten.
+/// Two generations. When they are turned, tokens still in the older one have not been used for as long as the younger
+/// one took to age, and are forgotten.
 struct Memory<Who> {
     young: Generation<Who>,
     old: Generation<Who>,
-    /// When the young one began.
+    /// When the younger generation began.
     turned: Instant,
 }
 
-/// Found by the end of a token, which is the end of its signature: nobody can choose it, and it is short to hash.
+/// Keyed by the last bytes of a token, which are of its signature: not attacker-controlled, and cheap to hash.
 type Generation<Who> = HashMap<[u8; END], Known<Who>>;
 
 struct Known<Who> {
@@ -36,7 +36,7 @@ impl<Who> Default for Admitted<Who> {
 }
 
 impl<Who: Clone> Admitted<Who> {
-    /// Who this exact token stands for, if it was verified before.
+    /// The caller of this exact token, if the token was verified before.
     pub(crate) fn find(&self, token: &str) -> Option<Who> {
         let end = token.as_bytes().last_chunk()?;
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,9 +49,9 @@ impl<Who: Clone> Admitted<Who> {
         who
     }
 
-    /// Remembers a verified token. Those that are not used meanwhile make room: each costs one verification again.
+    /// Adds a verified token. Unused tokens make room: each costs one verification when it comes again.
     pub(crate) fn remember(&self, token: &str, who: Who) {
-        // One that short has no signature.
+        // So short a text has no signature.
         let Some(end) = token.as_bytes().last_chunk() else { return };
         let known = Known { token: token.into(), who };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).keep(*end, known);
@@ -77,10 +77,10 @@ impl<Who: Clone> Known<Who> {
 
 const END: usize = 32;
 
-/// In each generation: about 4 MB of tokens and claims.
+/// The most tokens in each generation: about 4 MB with their claims.
 const MOST: usize = 4096;
 
-/// A refreshed token is not used again, and need not be remembered for the rest of its life.
+/// A refreshed token is not used again, and need not be kept for the rest of its life.
 const UNUSED: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn more_tokens_than_it_holds_make_room_for_each_other() {
+    fn more_tokens_than_fit_make_room_for_each_other() {
         let admitted = Admitted::default();
         for number in 0..3 * MOST {
             admitted.remember(&token(&number.to_string()), number);

@@ -1,7 +1,7 @@
 //! The secrets that sign wrapper tokens, chosen by `kid`.
 //!
-//! The keys in use are one immutable set behind a pointer. A reload swaps the pointer: signing and verifying never wait
-//! and see the old set or the new one, nothing between.
+//! The keys in use are one immutable set behind a pointer. A reload swaps the pointer, so signing and verifying never
+//! wait, and see either the old set or the new one.
 
 mod figures;
 mod key_file;
@@ -46,16 +46,15 @@ pub struct KeyRing {
     refused_now: AtomicBool,
 }
 
-/// A genuine token.
 #[derive(Debug, Clone)]
 pub struct Verified {
-    /// What it says; times and audience are still to be judged.
+    /// Their times and audience are still to be judged.
     pub claims: Claims,
-    /// The key that signed it.
+    /// The key that signed the token.
     pub key: Arc<KeyTally>,
 }
 
-/// Why a text is no token of ours. Callers answer all of them alike, so that nothing is learnt from the difference.
+/// Callers answer all faults alike, so that a client learns nothing from the difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
     /// Not three base64url parts of sensible length.
@@ -64,10 +63,10 @@ pub enum TokenFault {
     /// Another algorithm, type or field in the header.
     #[error("unexpected token header")]
     Header,
-    /// No key of that name, or none named.
+    /// No key of that name, or no name.
     #[error("unknown kid")]
     UnknownKey,
-    /// Altered, or signed by somebody else.
+    /// Altered, or signed with another secret.
     #[error("wrong signature")]
     Signature,
     /// The payload is not the claims of a wrapper token.
@@ -76,7 +75,6 @@ pub enum TokenFault {
 }
 
 impl KeyRing {
-    /// A ring with the keys of `list`.
     #[must_use]
     pub fn new(list: &KeyList) -> Self {
         Self {
@@ -88,16 +86,13 @@ impl KeyRing {
         }
     }
 
-    /// Signs `claims` with the first key (RFC 7515, HS256) and answers the compact token.
+    /// Signs `claims` with the first key (RFC 7515, HS256) and returns the compact token.
     #[must_use]
     pub fn sign(&self, claims: &Claims) -> Secret {
         self.current.load().sign(claims)
     }
 
-    /// Checks header and signature and answers the claims, whose times and audience are still to be judged.
-    ///
-    /// # Errors
-    /// [`TokenFault`]
+    /// Checks header and signature, and returns the claims, whose times and audience are still to be judged.
     pub fn verify(&self, token: &str) -> Result<Verified, TokenFault> {
         let verified = self.current.load().verify(token);
         if matches!(verified, Err(TokenFault::UnknownKey)) {
@@ -106,23 +101,23 @@ impl KeyRing {
         verified
     }
 
-    /// A stamp on `message` that only who has one of these secrets can make, and that is good for this `purpose` alone. It
-    /// is good as long as the key is in use.
+    /// The MAC of `message`, which only a holder of one of these secrets can make. It is valid for this `purpose`
+    /// alone, as long as the key is in use.
     pub(crate) fn stamp(&self, purpose: &[u8], message: &[u8]) -> [u8; STAMP] {
         self.current.load().stamp(purpose, message)
     }
 
-    /// Whether `stamp` is one of ours.
+    /// Whether `stamp` is a MAC by one of the keys in use.
     pub(crate) fn is_stamp(&self, purpose: &[u8], message: &[u8], stamp: &[u8]) -> bool {
         self.current.load().is_stamp(purpose, message, stamp)
     }
 
-    /// Whether `key` is still in use. Who remembers a verified token asks this before it is used again.
+    /// Whether `key` is still in use. The token cache asks this before a cached token is used again.
     pub(crate) fn holds(&self, key: &Arc<KeyTally>) -> bool {
         self.current.load().tallies().any(|held| Arc::ptr_eq(held, key))
     }
 
-    /// Puts the keys of `list` in the place of those in use. Keys that are in both stay as they are.
+    /// Replaces the keys in use. Keys that are in both lists stay as they are.
     pub fn replace(&self, list: &KeyList) {
         let next = KeySet::new(list, Some(&self.current.load()));
         self.current.store(Arc::new(next));
@@ -130,13 +125,11 @@ impl KeyRing {
         self.refused_now.store(false, Ordering::Relaxed);
     }
 
-    /// Counts a reload that was refused.
     fn count_failed_reload(&self) {
         self.reload_failed.fetch_add(1, Ordering::Relaxed);
         self.refused_now.store(true, Ordering::Relaxed);
     }
 
-    /// The keys in use and what was counted.
     #[must_use]
     pub fn figures(&self) -> KeyFigures {
         let current = self.current.load();

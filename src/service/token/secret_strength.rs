@@ -1,20 +1,19 @@
-//! Why a secret would be guessed. Who asks is whoever reads a secret that a person chose.
+//! The strength of secrets that a person chose. The readers of signing keys and of the admin token check it.
 
-/// What makes a secret unfit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Weakness {
     /// Fewer than 256 bits (RFC 8725, section 3.5).
     #[error("is shorter than 32 bytes")]
     Short,
-    /// Copied from documentation.
+    /// Contains a word of documentation.
     #[error("looks like an example")]
     Example,
-    /// A pattern.
+    /// Fewer than ten different bytes.
     #[error("repeats too few characters to be random")]
     Repetitive,
 }
 
-/// The weakness of `secret`, if it has one.
+/// `None` if the secret is strong enough.
 pub(crate) fn weakness(secret: &str) -> Option<Weakness> {
     let lower = secret.to_ascii_lowercase();
     let mut seen = [false; 256];
@@ -30,5 +29,5 @@ pub(crate) fn weakness(secret: &str) -> Option<Weakness> {
     }
 }
 
-/// Words that stand in documentation and not in random bytes.
+/// Words of documentation, which random bytes do not contain.
 const EXAMPLES: [&str; 6] = ["secret", "change", "example", "password", "your-", "12345678901234567890"];

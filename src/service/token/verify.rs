@@ -1,4 +1,4 @@
-//! Admits a caller by its wrapper token.
+//! Admits a caller by its wrapper token, for `/v1` and `/refresh`. A caller without a valid token gets a 401.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,25 +14,22 @@ use crate::transport::problem::Problem;
 use crate::wire::names::TOKEN_PREFIX;
 use crate::wire::{Claims, DeviceId, ErrorCode};
 
-/// Decides who is admitted.
 pub struct Auth {
     keys: Arc<KeyRing>,
     clock: Arc<dyn Clock>,
     policy: TokenPolicy,
 }
 
-/// What tokens of this service look like.
+/// The claims that tokens of this service must carry.
 #[derive(Debug, Clone)]
 pub struct TokenPolicy {
-    /// The `iss` they carry.
     pub issuer: String,
-    /// The `aud` they carry.
     pub audience: String,
-    /// How long they live. A token that claims a longer life dies after this one.
+    /// How long tokens live. A token that claims a longer life dies after this one.
     pub lifetime: Duration,
 }
 
-/// Somebody with a good token. Only this file makes one.
+/// A caller with a valid token. Only this file makes one.
 #[derive(Debug, Clone)]
 pub struct Caller {
     claims: Claims,
@@ -47,19 +44,16 @@ impl Caller {
         &self.claims.sub
     }
 
-    /// Its organisation.
     #[must_use]
     pub fn org(&self) -> Option<&str> {
         self.claims.org.as_deref()
     }
 
-    /// Its user.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.claims.user.as_deref()
     }
 
-    /// What it may ask for.
     #[must_use]
     pub fn models(&self) -> &ModelRule {
         &self.models
@@ -72,7 +66,7 @@ impl Caller {
         Self { claims, models, key: Arc::clone(&self.key) }
     }
 
-    /// The claims as they were signed, or as a rule describes them.
+    /// The claims as they were signed, or with the device's overrides.
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.claims
@@ -80,7 +74,6 @@ impl Caller {
 }
 
 impl Auth {
-    /// Admits tokens that `keys` verify and `policy` describes, at the time of `clock`.
     #[must_use]
     pub fn new(keys: Arc<KeyRing>, clock: Arc<dyn Clock>, policy: TokenPolicy) -> Self {
         Self { keys, clock, policy }
@@ -89,12 +82,11 @@ impl Auth {
     /// Admits the caller of a `/v1` request: the token carries its prefix, in `Authorization: Bearer` or in the header
     /// that SDKs use for API keys.
     ///
-    /// # Errors
-    /// A [`Problem`] with 401. Every fault of a token but its age reads alike.
+    /// The [`Problem`] is a 401. Every fault of a token but its age reads alike.
     pub(crate) fn admit(&self, headers: &HeaderMap, admitted: &Admitted<Arc<Caller>>) -> Result<Arc<Caller>, Problem> {
         let credentials = Credentials::read(headers).map_err(unreadable)?;
         let token = chosen(credentials.bearer, credentials.api_key)?;
-        // A token of a key that was retired since is like one that was never seen.
+        // A cached token whose key was retired since counts as never seen.
         if let Some(caller) = admitted.find(token).filter(|caller| self.keys.holds(&caller.key)) {
             self.judge(&caller.claims)?;
             caller.key.count_admitted();
@@ -105,17 +97,14 @@ impl Auth {
         Ok(caller)
     }
 
-    /// Admits the caller of `/refresh`, who may leave the prefix out. Answers the bare token too.
-    ///
-    /// # Errors
-    /// As [`admit`](Self::admit).
+    /// Admits the caller of `/refresh`, whose token may lack the prefix. Returns the token without prefix too.
     pub fn admit_refresh<'a>(&self, headers: &'a HeaderMap) -> Result<(Caller, &'a str), Problem> {
         let token = Credentials::read(headers).map_err(unreadable)?.bearer.ok_or_else(missing)?;
         let token = token.strip_prefix(TOKEN_PREFIX).unwrap_or(token);
         Ok((self.verify(token)?, token))
     }
 
-    /// What a token says if it is genuine, and whether it would be admitted now.
+    /// The claims of a token if it is genuine, and whether it would be admitted now.
     pub(crate) fn inspect(&self, token: &str) -> (Option<Claims>, Result<(), Problem>) {
         let token = token.strip_prefix(TOKEN_PREFIX).unwrap_or(token);
         match self.keys.verify(token).map_err(invalid) {
@@ -140,7 +129,7 @@ impl Auth {
         let now = self.clock.unix_seconds();
         let ours = claims.iss == self.policy.issuer && claims.aud == self.policy.audience;
         let begun = claims.nbf.max(claims.iat) <= now.saturating_add(SKEW.as_secs());
-        // A time that no calendar of ours reaches was not written by us (A05).
+        // A time beyond the calendar was not written by the service (A05).
         if !ours || !begun || claims.exp > LATEST {
             return Err(invalid(TokenFault::Claims));
         }
@@ -155,7 +144,7 @@ impl Auth {
     }
 }
 
-/// Clients send one credential, the same one twice, or a wrapper token beside something of their own. Answers the
+/// Clients send one credential, the same one twice, or a wrapper token beside a credential of their own. Returns the
 /// token without its prefix.
 fn chosen<'a>(bearer: Option<&'a str>, api_key: Option<&'a str>) -> Result<&'a str, Problem> {
     let ours = |credential: Option<&'a str>| credential.and_then(|text| text.strip_prefix(TOKEN_PREFIX));

@@ -1,4 +1,4 @@
-//! What follows from a suspicion: an end to the device's tokens, or to the device. On the control thread, because it takes
+//! Acts on suspicions: ends the device's tokens, or revokes the device. It runs on the control thread, because it needs
 //! the database.
 
 use std::collections::VecDeque;
@@ -14,34 +14,30 @@ use super::desk::Desk;
 use crate::service::govern::leak::{LeakMode, LeakResponse, Leaks, Suspicion};
 use crate::service::store::database::{NewAuditEntry, NewRevocation, Outcome, RevocationKind, StoreError};
 
-/// Acts on suspicions.
 pub(crate) struct Responder {
     leaks: Arc<Leaks>,
     suspicions: mpsc::Receiver<Suspicion>,
     desk: Desk,
-    /// Whether a device whose tokens were ended gets another one.
+    /// Whether a device whose tokens were ended can get another.
     can_enrol: bool,
-    /// When something was done lately, in Unix seconds.
+    /// The recent actions, in Unix seconds.
     done: VecDeque<u64>,
 }
 
-/// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
-    /// The device's tokens are ended. It asks for a new one by itself; who has copied a token cannot.
+    /// Ends the device's tokens. The device asks for a new one by itself; the holder of a copied token cannot.
     EndTokens,
-    /// The device is revoked until an administrator lets it in again.
+    /// Revokes the device until an administrator ends the revocation.
     Revoke,
 }
 
 impl Responder {
-    /// Acts on what arrives at `suspicions`, with what the desk has.
     #[must_use]
     pub(crate) fn new(leaks: Arc<Leaks>, suspicions: mpsc::Receiver<Suspicion>, desk: Desk, can_enrol: bool) -> Self {
         Self { leaks, suspicions, desk, can_enrol, done: VecDeque::new() }
     }
 
-    /// Acts, for ever.
     pub(crate) async fn run(mut self) {
         while let Some(suspicion) = self.suspicions.recv().await {
             self.respond(&suspicion).await;
@@ -49,7 +45,7 @@ impl Responder {
         pending::<()>().await;
     }
 
-    /// Does what is to be done; when the database does not take it, again for half a minute.
+    /// Acts on a suspicion. When the database does not take the action, it is tried again for half a minute.
     async fn respond(&mut self, suspicion: &Suspicion) {
         let device = &suspicion.device;
         let ended = self.desk.standing.revocations.tokens_ended_before(device);
@@ -79,18 +75,18 @@ impl Responder {
         let (desk, now) = (&self.desk, self.desk.clock.now());
         desk.database.revocations().insert(&self.revocation(action, suspicion), now).await?;
         desk.database.audit().insert(&entry(action, suspicion), now).await?;
-        // If this fails, the next look of the instance itself will do.
+        // If this fails, the next round of the policy sync will do.
         let _ = desk.sync.catch_up().await;
         Ok(())
     }
 
-    /// The same for the same suspicion, so that it can be made twice.
+    /// The same suspicion gives the same kind and value, so that the revocation can be inserted twice.
     fn revocation(&self, action: Action, suspicion: &Suspicion) -> NewRevocation {
         let Suspicion { device, networks: [one, other], at } = suspicion;
         let (kind, value, expires_at) = match action {
             Action::EndTokens => {
                 let value = format!("{device}@{}", at.saturating_sub(SLACK.as_secs()));
-                // Afterwards no such token lives anyway, and a further suspicion is a new one.
+                // After that no such token lives anyway, and a further suspicion is a new one.
                 let end = self.desk.clock.now() + self.desk.token_life.max(REMEMBERED) + SLACK;
                 (RevocationKind::DeviceTokens, value, Some(end))
             }
@@ -110,8 +106,8 @@ impl Action {
     }
 }
 
-/// What is done about a device whose tokens were ended for being older than `ended`, if they were. Several instances may
-/// suspect it at the same time, and one ends its tokens.
+/// The action for a suspected device. `ended` is the Unix second before which its tokens were ended, if they were.
+/// Several instances may suspect a device at the same time, and one ends its tokens.
 fn action(mode: LeakMode, can_enrol: bool, ended: Option<u64>, now: u64) -> Option<Action> {
     let is_fresh = |ended: u64| now.saturating_sub(ended) < SAME_SUSPICION.as_secs();
     match (mode, ended) {
@@ -123,8 +119,8 @@ fn action(mode: LeakMode, can_enrol: bool, ended: Option<u64>, now: u64) -> Opti
     }
 }
 
-/// Whether one more device may be stopped. A load balancer that nobody told the service of makes all devices look as if they
-/// were in many places, and that must not shut all of them out.
+/// Whether one more device may be stopped. If the service does not know its load balancer, all devices seem to be in
+/// many places, and that must not shut all of them out.
 fn may_act(done: &mut VecDeque<u64>, watched: usize, now: u64) -> bool {
     done.retain(|at| now.saturating_sub(*at) < HOUR.as_secs());
     let may = done.len() < MOST_IN_AN_HOUR.max(watched / 50);
@@ -145,24 +141,24 @@ fn entry(action: Action, suspicion: &Suspicion) -> NewAuditEntry {
     }
 }
 
-/// Who says so in the audit trail and among the revocations.
+/// The actor in the audit trail and in revocations.
 const ACTOR: &str = "leak-detection";
 
-/// Tokens that were issued just before are spared: the clock of the instance that issues the next one may be behind.
+/// Tokens issued just before are spared: the clock of the instance that issues the next token may be behind.
 const SLACK: Duration = Duration::from_secs(10);
 
-/// Whose tokens were ended within this time is revoked at the next suspicion, if that is what is wanted.
+/// A device whose tokens were ended within this time is revoked at its next suspicion, if that is the mode.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Devices that are stopped in an hour, or one in fifty of those in use.
+/// The most devices stopped in an hour, or one in fifty watched devices, if that is more.
 const MOST_IN_AN_HOUR: usize = 10;
 
-/// A suspicion so soon after the last one is the same, by another instance.
+/// A suspicion so soon after the last one is the same, found by another instance.
 const SAME_SUSPICION: Duration = Duration::from_secs(120);
 
-/// Between attempts.
+/// Pauses between attempts to act.
 const PAUSES: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -176,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mistake_about_load_balancers_does_not_shut_everybody_out() {
+    fn a_mistake_about_load_balancers_does_not_shut_all_devices_out() {
         let mut done = VecDeque::new();
         let stopped = |done: &mut VecDeque<u64>, watched, now| (0..100).filter(|_| may_act(done, watched, now)).count();
         assert_eq!(stopped(&mut done, 100, 1000), 10);

@@ -22,7 +22,7 @@ fn push(queue: &Gathering<u32, Tally>, numbers: std::ops::Range<u32>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn few_wait_for_more_and_a_full_batch_for_nothing() {
+async fn a_small_batch_waits_for_more_and_a_full_batch_does_not() {
     let queue = queue();
     let begun = Instant::now();
     push(&queue, 0..1);
@@ -43,7 +43,7 @@ async fn nothing_is_due_before_its_time() {
 }
 
 #[test]
-fn what_was_taken_counts_until_it_is_released() {
+fn taken_items_count_until_they_are_released() {
     let queue = queue();
     push(&queue, 0..9);
     assert_eq!(queue.take(3), [0, 1, 2]);
@@ -67,14 +67,14 @@ async fn closing_makes_everything_due_and_leaves_time_to_give_up_in_order() {
     });
     tokio::task::yield_now().await;
     let begun = Instant::now();
-    assert!(!queue.close(Duration::ZERO), "nobody has ended");
+    assert!(!queue.close(Duration::ZERO), "the consumer has not ended");
     assert_eq!(closing.await.unwrap(), begun);
     queue.due(None).await;
     assert_eq!(queue.closed(), Some(begun));
 }
 
 #[test]
-fn whoever_closes_waits_for_the_end() {
+fn closing_waits_for_the_end_of_the_consumer() {
     let queue = Arc::new(queue());
     push(&queue, 0..3);
     let taken = queue.take(1).len();

@@ -3,21 +3,20 @@
 use super::skim::{self, Skim};
 use super::{Found, Malformed, ObjectScanner};
 
-/// A list of objects. An object in its place is read like one in it, and a text in either place stands for what an object
-/// would say under the key.
+/// A list of objects. An object in place of the list is read like an element. A string, as an element or in place of
+/// the list, counts as the value of the key.
 pub(super) struct ObjectList {
     key: &'static str,
     place: Place,
     state: State,
     skim: Skim,
-    /// The raw text of the element, as far as it is a text.
+    /// The raw text of the current element, if it is a string.
     text: Vec<u8>,
 }
 
-/// Where the next element is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// In place of the list, as far as is known.
+    /// No `[` has come, so the value may be a single element.
     Alone,
     InList,
 }
@@ -26,21 +25,18 @@ enum State {
     Between,
     InObject(Box<ObjectScanner<1>>),
     InText,
-    /// In something that says nothing.
+    /// In a value that is neither an object nor a string.
     InOther,
     Over,
 }
 
 impl ObjectList {
-    /// Looks for `key`.
     pub(super) fn new(key: &'static str) -> Self {
         Self { key, place: Place::Alone, state: State::Between, skim: Skim::default(), text: Vec::new() }
     }
 
-    /// Reads the next bytes of the list, and adds what each element says that ends in them.
-    ///
-    /// # Errors
-    /// [`Malformed`] when an element cannot be told from the next, or read; the list must not be fed after that.
+    /// Adds the value of each element that ends in `bytes` to `found`. [`Malformed`] means that an element cannot be
+    /// read or told from the next one; the list must not be fed after that.
     pub(super) fn feed(&mut self, mut bytes: &[u8], found: &mut Vec<Found>) -> Result<(), Malformed> {
         while let Some(&byte) = bytes.first() {
             let used = match &mut self.state {
@@ -61,13 +57,13 @@ impl ObjectList {
         Ok(())
     }
 
-    /// One byte before or between elements; none is used when it belongs to an element.
+    /// Reads one byte before or between elements. Returns 0 when the byte belongs to an element.
     fn begin(&mut self, byte: u8) -> Result<usize, Malformed> {
         match (byte, self.place) {
             (b' ' | b'\t' | b'\n' | b'\r', _) | (b',', Place::InList) => {}
             (b'[', Place::Alone) => self.place = Place::InList,
             (b']', Place::InList) => self.state = State::Over,
-            // Nothing begins so, and what passes values over would stand still before it.
+            // No value begins with one of these, and skipping a value would make no progress here.
             (b',' | b']' | b'}' | b':', _) => return Err(Malformed),
             (b'{', _) => {
                 self.state = State::InObject(Box::new(ObjectScanner::new([self.key])));
@@ -85,7 +81,7 @@ impl ObjectList {
         Ok(1)
     }
 
-    /// A part of an element that is no object.
+    /// Reads a part of an element that is not an object.
     fn read_plain(&mut self, bytes: &[u8], found: &mut Vec<Found>) -> usize {
         let (length, ended) = self.skim.value_part(bytes);
         let is_text = matches!(self.state, State::InText);

@@ -1,22 +1,20 @@
-//! Finds every model that a request for a message names, while it streams by.
+//! Finds every model that a request for a message names, while the request streams by.
 
 use super::list::ObjectList;
 use super::walk::Walk;
 use super::{Found, Malformed, skim};
 
-/// `model`, and the `model` of each element of `tools` and `fallbacks`: a tool can be a model of its own (the advisor),
-/// and a fallback is one.
+/// Reads `model`, and the `model` of each element of `tools` and `fallbacks`: a tool can be a model of its own (the
+/// advisor), and a fallback is one.
 pub(crate) struct ModelsScanner {
     walk: Walk<3>,
     model: Found,
     /// The raw text of `model` while it is being read.
     text: Vec<u8>,
-    /// The list that is being read.
     list: ObjectList,
 }
 
 impl ModelsScanner {
-    /// Nothing is read yet.
     #[must_use]
     pub(crate) fn new() -> Self {
         let walk = Walk::new([MODEL, "tools", "fallbacks"]);
@@ -29,16 +27,12 @@ impl ModelsScanner {
         &self.model
     }
 
-    /// Whether the request is complete.
     #[must_use]
     pub(crate) fn is_complete(&self) -> bool {
         self.walk.is_over()
     }
 
-    /// Reads the next bytes, and adds to `others` what they say of further models.
-    ///
-    /// # Errors
-    /// [`Malformed`]; the scanner must not be fed after that.
+    /// Adds the further models in `bytes` to `others`. After [`Malformed`] the scanner must not be fed again.
     pub(crate) fn feed(&mut self, bytes: &[u8], others: &mut Vec<Found>) -> Result<(), Malformed> {
         let Self { walk, model, text, list } = self;
         let (mut at, mut read) = (0, Ok(()));
@@ -108,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a33_no_bytes_keep_it_reading_for_ever() {
+    fn a33_no_bytes_keep_the_scanner_reading_for_ever() {
         let parts = ["[", "]", "{", "}", ",", ":", "1", "\"", "\\", " ", "\"model\"", "null"];
         for one in parts {
             for two in parts {

@@ -1,17 +1,16 @@
-//! Finds the texts that stand under one key, at whatever depth, in JSON that arrives in pieces.
+//! Finds the strings under one key, at any depth, in JSON that arrives in pieces.
 
 use memchr::memchr;
 
 use super::Malformed;
 use super::skim::{self, MAX_VALUE, Skim};
 
-/// Only strings are understood, and which of them is a key; brackets mean nothing here. A value that is no text is
-/// passed over.
+/// Understands only strings, and which of them are keys; brackets are ignored. A value that is not a string is skipped.
 pub(crate) struct NamedTexts {
     key: &'static str,
     skim: Skim,
     state: State,
-    /// The raw text of the string that is being read, as far as it matters.
+    /// The raw text of the string that is being read, as far as it is needed.
     text: Vec<u8>,
 }
 
@@ -21,22 +20,19 @@ enum State {
     InString,
     /// A colon makes the string a key.
     AfterString,
-    /// Behind the key and its colon.
+    /// After the key and its colon.
     BeforeValue,
     InValue,
 }
 
 impl NamedTexts {
-    /// Looks for `key`.
     #[must_use]
     pub(crate) fn new(key: &'static str) -> Self {
         Self { key, skim: Skim::default(), state: State::Between, text: Vec::new() }
     }
 
-    /// Reads the next bytes and adds to `found` what they say under the key.
-    ///
-    /// # Errors
-    /// [`Malformed`] when a key or a wanted text cannot be read; the scanner must not be fed after that.
+    /// Adds the strings under the key in `bytes` to `found`. [`Malformed`] means that a key or a wanted string cannot
+    /// be read; the scanner must not be fed after that.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], found: &mut Vec<String>) -> Result<(), Malformed> {
         while let Some(&byte) = bytes.first() {
             let used = match self.state {
@@ -123,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_cannot_be_read_is_malformed_and_a_text_like_it_is_not() {
+    fn a_key_that_cannot_be_read_is_malformed_and_an_unwanted_text_is_not() {
         assert_eq!(scan(r#"{"\ud800":1}"#, 3), Err(Malformed));
         assert_eq!(scan(r#"{"a":"\ud800"}"#, 3), Ok(Vec::new()));
         assert_eq!(scan(r#"{"file_id":"\ud800"}"#, 3), Err(Malformed));

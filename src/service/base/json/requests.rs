@@ -4,23 +4,21 @@ use super::models::ModelsScanner;
 use super::walk::Walk;
 use super::{Found, Malformed};
 
-/// Follows `requests[].params` in `{"requests": [{"params": {"model": …}}, …]}`, and passes everything else over. A `requests`
-/// or `params` that is not what it should be, or is there twice, is malformed: parsers differ on which one counts.
+/// Follows `requests[].params` in `{"requests": [{"params": {"model": …}}, …]}` and skips everything else. A `requests`
+/// or `params` that has the wrong type, or comes twice, is malformed: parsers differ on which one counts.
 pub(crate) struct RequestsScanner {
     batch: Walk<1>,
     list: List,
 }
 
-/// What requests of a batch say, as far as it was read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// The models of requests that have ended.
     pub models: Vec<Found>,
-    /// The models of tools and fallbacks. One request can name millions, so whoever reads takes them out after each piece.
+    /// The models of tools and fallbacks. One request can name millions, so the caller empties this after each piece.
     pub others: Vec<Found>,
 }
 
-/// How far the list of requests is read.
 enum List {
     Before,
     BeforeRequest { first: bool },
@@ -35,7 +33,6 @@ struct Request {
 }
 
 impl RequestsScanner {
-    /// Nothing is read yet.
     #[must_use]
     pub(crate) fn new() -> Self {
         Self { batch: Walk::new(["requests"]), list: List::Before }
@@ -47,10 +44,7 @@ impl RequestsScanner {
         self.batch.is_over() && matches!(self.list, List::Over)
     }
 
-    /// Reads the next bytes and adds to `asked` what they say.
-    ///
-    /// # Errors
-    /// [`Malformed`]; the scanner must not be fed after that.
+    /// Adds the models in `bytes` to `asked`. After [`Malformed`] the scanner must not be fed again.
     pub(crate) fn feed(&mut self, bytes: &[u8], asked: &mut Asked) -> Result<(), Malformed> {
         let Self { batch, list } = self;
         let (mut at, mut read) = (0, Ok(()));
@@ -80,7 +74,7 @@ impl List {
         Ok(())
     }
 
-    /// One byte between requests; none is used when it belongs to one.
+    /// Reads one byte between requests. Returns 0 when the byte belongs to a request.
     fn read_structure(&mut self, byte: u8) -> Result<usize, Malformed> {
         *self = match (&self, byte) {
             (_, b' ' | b'\t' | b'\n' | b'\r') => return Ok(1),
@@ -102,7 +96,7 @@ impl Request {
         Self { walk: Walk::new(["params"]), params: ModelsScanner::new() }
     }
 
-    /// Up to the end of the request, if it is in `bytes`; how many it used.
+    /// Reads up to the end of the request, if it is in `bytes`. Returns the number of bytes it used.
     fn feed_to_end(&mut self, bytes: &[u8], others: &mut Vec<Found>) -> Result<usize, Malformed> {
         let Self { walk, params } = self;
         let (mut at, mut read) = (0, Ok(()));
@@ -142,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a30_what_could_be_read_in_two_ways_is_malformed() {
+    fn a30_a_batch_that_can_be_read_in_two_ways_is_malformed() {
         for text in [
             r#"{"requests":[],"requests":[]}"#,
             r#"{"requests":[],"\u0072equests":[{"params":{"model":"b"}}]}"#,

@@ -1,20 +1,20 @@
-//! What the scanners here have in common: passing strings and values at the speed of a byte search, and reading keys.
+//! The common part of the scanners: skips strings and values at the speed of a byte search, and reads keys.
 
 use memchr::memchr2;
 
 use super::Malformed;
 
-/// Passes what nobody wants to know, across pieces.
+/// Skips an unwanted value that arrives in pieces.
 #[derive(Default)]
 pub(super) struct Skim {
-    /// Open brackets of the value that is being passed.
+    /// Open brackets of the value that is being skipped.
     depth: u32,
     in_string: bool,
     escaped: bool,
 }
 
 impl Skim {
-    /// How much of `bytes` belongs to the value, and whether the value ends there.
+    /// Returns how much of `bytes` belongs to the value, and whether the value ends there.
     pub(super) fn value_part(&mut self, bytes: &[u8]) -> (usize, bool) {
         let mut at = 0;
         while at < bytes.len() {
@@ -49,7 +49,7 @@ impl Skim {
         (bytes.len(), false)
     }
 
-    /// How far a string goes, and whether its closing quote follows.
+    /// Returns the length of the string's part in `bytes`, and whether its closing quote follows.
     pub(super) fn string_part(&mut self, bytes: &[u8]) -> (usize, bool) {
         let mut at = 0;
         if self.escaped && !bytes.is_empty() {
@@ -71,7 +71,7 @@ impl Skim {
     }
 }
 
-/// Adds a part of a key's raw text. No wanted key is longer than [`MAX_KEY`], so what is longer need only end.
+/// Adds a part of a key's raw text. No wanted key is longer than [`MAX_KEY`], so a longer key is only read to its end.
 pub(super) fn keep_key(text: &mut Vec<u8>, part: &[u8]) {
     if text.len() + part.len() > MAX_KEY {
         text.clear();
@@ -81,13 +81,13 @@ pub(super) fn keep_key(text: &mut Vec<u8>, part: &[u8]) {
     }
 }
 
-/// Adds a part of a value's raw text. One byte more than fits tells that it is too long.
+/// Adds a part of a value's raw text. One byte more than [`MAX_VALUE`] marks the value as too long.
 pub(super) fn keep_value(text: &mut Vec<u8>, part: &[u8]) {
     let room = (MAX_VALUE + 1).saturating_sub(text.len());
     text.extend_from_slice(&part[..part.len().min(room)]);
 }
 
-/// Which of `keys` the raw text between two quotes spells. `\u006dodel` spells `model`.
+/// Returns which of `keys` the raw text between two quotes spells: `\u006dodel` spells `model`.
 pub(super) fn spelled(text: &[u8], keys: &[&str]) -> Result<Option<usize>, Malformed> {
     if !text.contains(&b'\\') {
         return Ok(keys.iter().position(|key| key.as_bytes() == text));
@@ -96,7 +96,7 @@ pub(super) fn spelled(text: &[u8], keys: &[&str]) -> Result<Option<usize>, Malfo
     Ok(keys.iter().position(|key| **key == spelled))
 }
 
-/// What the raw text between two quotes says.
+/// Decodes the raw text between two quotes.
 pub(super) fn unquoted(text: &[u8]) -> Result<String, Malformed> {
     let quoted = [b"\"", text, b"\""].concat();
     serde_json::from_slice(&quoted).map_err(|_| Malformed)
@@ -105,5 +105,5 @@ pub(super) fn unquoted(text: &[u8]) -> Result<String, Malformed> {
 /// `fallbacks` in full escapes has 54 bytes; no wanted key is longer.
 const MAX_KEY: usize = 64;
 
-/// A model's name and a file's id are short, and so is a usage object, but for one that tells of hundreds of iterations.
+/// Names of models and ids of files are short. So is a usage object, unless it lists hundreds of iterations.
 pub(super) const MAX_VALUE: usize = 256 * 1024;

@@ -1,9 +1,8 @@
-//! The way through a JSON object that arrives in pieces: its top-level keys, and what stands under those that are wanted.
+//! Walks through a JSON object that arrives in pieces: its top-level keys, and the values of the wanted ones.
 
 use super::Malformed;
 use super::skim::{self, Skim};
 
-/// Where in the object the next byte is.
 pub(super) struct Walk<const N: usize> {
     keys: [&'static str; N],
     state: State,
@@ -27,21 +26,17 @@ enum State {
 }
 
 impl<const N: usize> Walk<N> {
-    /// Before the object; `keys` are wanted.
     pub(super) fn new(keys: [&'static str; N]) -> Self {
         Self { keys, state: State::BeforeObject, skim: Skim::default(), key: Vec::new(), wanted: None }
     }
 
-    /// Whether the object is closed.
     pub(super) fn is_over(&self) -> bool {
         self.state == State::AfterObject
     }
 
-    /// One step into `bytes`, of which there is one at least; how many it went. Each part of a wanted value goes to `value`,
-    /// with the number of its key, and whether it is the last one.
-    ///
-    /// # Errors
-    /// [`Malformed`]; then no further step is possible.
+    /// Takes one step into `bytes`, which must not be empty. Returns the number of bytes it used. Each part of a wanted
+    /// value goes to `value`, with the number of its key and whether it is the last part. After [`Malformed`] no
+    /// further step is possible.
     pub(super) fn step(&mut self, bytes: &[u8], mut value: impl FnMut(usize, &[u8], bool)) -> Result<usize, Malformed> {
         match (self.state, bytes[0]) {
             (State::InKey, _) => self.read_key(bytes),
@@ -60,7 +55,7 @@ impl<const N: usize> Walk<N> {
         }
     }
 
-    /// One byte between keys and values. Answers how many bytes it used: none, when the byte belongs to the value.
+    /// Reads one byte between keys and values. Returns 0 when the byte belongs to the value.
     fn read_structure(&mut self, byte: u8) -> Result<usize, Malformed> {
         self.state = match (self.state, byte) {
             (State::BeforeObject, b'{') => State::BeforeKey { first: true },

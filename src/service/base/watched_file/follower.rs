@@ -1,15 +1,14 @@
-//! Files that are followed together, and what a change of them does.
+//! Files that are followed together, and the reload that their change causes.
 
 use std::path::PathBuf;
 
 use super::{Content, content};
 
-/// One file or several that make sense only together.
 pub(crate) struct Follower {
     paths: Vec<PathBuf>,
-    /// What was there when they were last used, good or bad.
+    /// The contents at the last reload, whether it could use them or not.
     seen: Vec<Content>,
-    /// Somebody wants them read again, changed or not.
+    /// A reload is wanted even if nothing has changed.
     asked: bool,
     reload: Reload,
 }
@@ -17,8 +16,8 @@ pub(crate) struct Follower {
 type Reload = Box<dyn FnMut(&[Content]) + Send>;
 
 impl Follower {
-    /// Follows `paths`, where `seen` was; `reload` gets what they hold whenever that has changed, and tells itself what it
-    /// could not use.
+    /// Follows `paths`, which held `seen`. `reload` gets their contents whenever these have changed, and reports itself
+    /// if it cannot use them.
     pub(crate) fn new<const FILES: usize>(
         paths: [PathBuf; FILES],
         seen: [Content; FILES],
@@ -30,18 +29,18 @@ impl Follower {
         Self { paths: Vec::from(paths), seen: Vec::from(seen), asked: false, reload }
     }
 
-    /// They are to be read again, changed or not.
+    /// Wants the files read again, changed or not.
     pub(super) fn ask(&mut self) {
         self.asked = true;
     }
 
-    /// What they hold now, if there is anything to do about it.
+    /// The contents, if they have changed or a reload is wanted.
     pub(super) fn due(&self) -> Option<Vec<Content>> {
         let look = self.look();
         (self.asked || !same(&look, &self.seen)).then_some(look)
     }
 
-    /// Uses what was found before, if they still hold it. Otherwise somebody is writing, and the next look is as good.
+    /// Uses `look` if the files still hold it. Otherwise a file is being written, and a later look will find its end.
     pub(super) fn settle(&mut self, look: Vec<Content>) {
         if same(&look, &self.look()) {
             (self.reload)(&look);

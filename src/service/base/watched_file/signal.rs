@@ -1,20 +1,15 @@
-//! The signal that asks for files to be read again: SIGHUP, where there is one.
+//! SIGHUP, which asks for files to be read again. Systems other than Unix have no such signal.
 
 use std::io;
 
-/// Listens from the moment it is made.
 pub(crate) struct ReloadSignal(imp::Signal);
 
 impl ReloadSignal {
-    /// Begins to listen. Call it inside a runtime.
-    ///
-    /// # Errors
-    /// When the system refuses a handler.
+    /// Must be called inside a runtime. Fails when the system refuses a handler.
     pub(crate) fn listen() -> io::Result<Self> {
         imp::Signal::listen().map(Self)
     }
 
-    /// Waits for the next one.
     pub(crate) async fn next(&mut self) {
         self.0.next().await;
     }
@@ -34,7 +29,7 @@ mod imp {
         }
 
         pub(super) async fn next(&mut self) {
-            // A closed stream would say so at once and for ever.
+            // A closed stream would end the wait at once and for ever.
             if self.0.recv().await.is_none() {
                 std::future::pending::<()>().await;
             }

@@ -6,7 +6,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::*;
 
-/// What followers were given, in order: the texts of one reload joined by `+`.
+/// The contents that followers were given, in order: the texts of one reload joined by `+`.
 type Given = Arc<Mutex<Vec<String>>>;
 
 /// Followers of files in one folder, with time that passes when nothing else happens.
@@ -34,7 +34,7 @@ impl Followed {
         fs::write(self.folder.path().join(name), text).unwrap();
     }
 
-    /// What was given until more time has passed than a look takes.
+    /// The contents given until more time has passed than a look takes.
     async fn later(&self) -> Vec<String> {
         tokio::time::sleep(Duration::from_secs(3)).await;
         std::mem::take(&mut *self.given.lock().unwrap())
@@ -68,7 +68,7 @@ async fn files_that_belong_together_are_read_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn neither_is_read_while_the_other_is_being_written() {
+async fn a_group_is_not_read_while_one_of_its_files_is_being_written() {
     let followed = Followed::start([["certificate", "key"]]);
     followed.write("certificate", "new");
     for number in 0..40 {
@@ -80,7 +80,7 @@ async fn neither_is_read_while_the_other_is_being_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_concerns_those_who_follow_that_file() {
+async fn a_change_reloads_only_the_followers_of_that_file() {
     let followed = Followed::start([["a", "b"], ["c", "d"]]);
     followed.write("c", "new");
     assert_eq!(followed.later().await, ["new+old"]);
@@ -90,7 +90,7 @@ async fn a_change_concerns_those_who_follow_that_file() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signal_makes_everybody_read_again() {
+async fn a_signal_makes_all_followers_read_again() {
     let followed = Followed::start([["a", "b"], ["c", "d"]]);
     for _ in 0..2 {
         followed.signal.send(()).unwrap();
@@ -99,7 +99,7 @@ async fn a_signal_makes_everybody_read_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_nothing_to_follow_signals_are_taken_all_the_same() {
+async fn signals_are_received_also_without_followers() {
     let followed = Followed::start([]);
     for _ in 0..3 {
         followed.signal.send(()).unwrap();

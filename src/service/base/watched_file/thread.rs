@@ -1,4 +1,4 @@
-//! A thread that follows files.
+//! The thread on which files are followed: a read may wait for a disk, and workers must not.
 
 use std::io;
 use std::thread::JoinHandle;
@@ -7,18 +7,14 @@ use tokio::sync::oneshot;
 
 use super::signal::ReloadSignal;
 
-/// Runs until it is ended.
 pub(crate) struct Reloading {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Reloading {
-    /// Does `work` on a thread of its own, which may wait for a disk. From now on SIGHUP does not end the process: `work`
-    /// has it as a signal.
-    ///
-    /// # Errors
-    /// When the system gives no thread or no signal handler.
+    /// Does `work` on a thread of its own. From now on SIGHUP does not end the process: `work` receives it. Fails when
+    /// the system gives no thread or no signal handler.
     pub(crate) fn start<F: Future<Output = ()>>(
         name: &str,
         work: impl FnOnce(ReloadSignal) -> F + Send + 'static,
@@ -32,7 +28,7 @@ impl Reloading {
         let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
             runtime.block_on(async move {
                 tokio::select! {
-                    // The other end says nothing: it is dropped.
+                    // The sender sends nothing: it is dropped.
                     _ = stopped => {}
                     () = work(signal) => {}
                 }

@@ -11,7 +11,7 @@ fn window_at(now: u64) -> Window {
 }
 
 #[test]
-fn what_happened_counts_for_the_whole_window_and_at_most_a_64th_longer() {
+fn an_amount_counts_for_the_whole_window_and_at_most_a_64th_longer() {
     let mut window = window_at(1_000_050);
     window.add(1);
     window.advance(1_000_050 + 6400, LENGTH);
@@ -42,7 +42,7 @@ fn the_wait_ends_exactly_when_there_is_room() {
 }
 
 #[test]
-fn another_length_forgets_nothing() {
+fn a_change_of_length_forgets_nothing() {
     let mut window = window_at(1_000_000);
     window.add(5);
     window.advance(1_001_000, LENGTH * 2);
@@ -54,7 +54,7 @@ fn another_length_forgets_nothing() {
 }
 
 #[test]
-fn what_is_taken_back_no_longer_counts_and_what_is_forgotten_stays_so() {
+fn an_amount_taken_back_no_longer_counts_and_a_forgotten_one_stays_forgotten() {
     let mut window = window_at(1_000_000);
     let slot = window.add(1);
     window.add(1);
@@ -76,7 +76,7 @@ fn a_slot_that_is_full_stays_full() {
 }
 
 #[test]
-fn lengths_without_sense_do_no_harm() {
+fn absurd_lengths_do_no_harm() {
     for length in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
         let mut window = Window::default();
         for now in [0, 1, u64::MAX / 2, u64::MAX] {
@@ -89,7 +89,7 @@ fn lengths_without_sense_do_no_harm() {
 
 proptest! {
     #[test]
-    fn no_window_holds_more_than_the_limit_and_nobody_waits_a_64th_too_long(
+    fn no_window_holds_more_than_the_limit_and_no_wait_is_a_64th_too_long(
         steps in prop::collection::vec((0_u64..900, 1_u64..4), 1..400),
         limit in 1_u64..12,
     ) {

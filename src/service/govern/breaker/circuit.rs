@@ -11,14 +11,14 @@ use super::{CircuitState, CircuitView, Open, Outcome, Settings};
 #[derive(Debug, Default)]
 pub(super) struct Circuit {
     state: State,
-    /// Counts openings and closings. What was let through in another epoch has nothing to say in this one: answers to
-    /// requests from before an outage come in long after it began.
+    /// Counts openings and closings. A request from another epoch does not count in this one: answers to requests from
+    /// before an outage come in long after it began.
     epoch: u64,
     recent: Recent,
     openings: u64,
     probes: u64,
-    /// Whose failed probe opened it last. The next time, this share's failure decides nothing: one device that always
-    /// fails and always comes first could keep a circuit open for ever.
+    /// The share whose failed probe opened the circuit last. This share's next failure decides nothing: one device that
+    /// always fails and always comes first could keep a circuit open for ever.
     blamed: Option<Share>,
 }
 
@@ -40,20 +40,19 @@ struct Probe {
     since: Instant,
 }
 
-/// What a request that was let through has to show when it ends.
+/// Identifies a request that was let through when it ends.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    /// Whether it went through the circuit of all other models.
+    /// Whether the request went through the circuit of all other models.
     pub(super) of_other: bool,
     pub(super) share: Share,
     pub(super) epoch: u64,
-    /// The number of the probe, if it is one.
+    /// The number of the probe; `None` if the request is none.
     pub(super) probe: Option<u64>,
-    /// Whether it counts as good already, by the head of its response.
+    /// Whether the request counts as good already, by the head of its response.
     pub(super) counted: bool,
 }
 
-/// What the end of a request changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     Opened,
@@ -61,7 +60,7 @@ pub(super) enum Change {
 }
 
 impl Circuit {
-    /// The epoch, and the number of the probe if this is one.
+    /// Returns the epoch, and the number of the probe if the request is one.
     pub(super) fn admit(&mut self, now: Instant, settings: &Settings) -> Result<(u64, Option<u64>), Open> {
         match self.state {
             State::Closed => return Ok((self.epoch, None)),

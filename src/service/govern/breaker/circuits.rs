@@ -1,4 +1,4 @@
-//! The circuits of one upstream by model, and which models have one.
+//! The circuits of one upstream by model, and the choice of models that get one.
 
 use std::collections::HashMap;
 

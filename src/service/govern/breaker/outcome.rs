@@ -1,13 +1,12 @@
-//! How a request to the upstream ended, as far as its health is concerned.
+//! How a request to the upstream ended, as far as the upstream's health is concerned.
 
 use http::StatusCode;
 
-/// How a request to the upstream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It answered with this status.
+    /// The upstream answered with this status.
     Answered(StatusCode),
-    /// It did not answer in time, or fell silent.
+    /// The upstream did not answer in time, or fell silent.
     TimedOut,
     /// The connection could not be opened, or broke.
     Broke,
@@ -16,7 +15,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// 5xx, overload (529) included, and everything that is no answer. A 4xx is the client's fault or a limit.
+    /// 5xx, overload (529) included, and every end without an answer. A 4xx is the client's mistake or a limit.
     pub(super) fn is_failure(self) -> bool {
         match self {
             Self::Answered(status) => status.as_u16() >= 500,

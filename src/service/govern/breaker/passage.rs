@@ -1,4 +1,4 @@
-//! The way through a circuit, of one request.
+//! The passage of one request through a circuit.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::circuit::Ticket;
 use super::{Outcome, Shared};
 
-/// A request that was let through. Say when it is [answered](Self::answered), because a probe keeps others out until
-/// then, and how it [ended](Self::ended). Dropped, it counts as cancelled.
+/// A request that was let through. Its holder says when it is [answered](Self::answered), because a probe keeps other
+/// requests out until then, and how it [ended](Self::ended). Dropped, it counts as cancelled.
 #[derive(Debug)]
 #[must_use = "dropped, it counts as cancelled"]
 pub struct Passage(Option<Open>);
@@ -26,8 +26,8 @@ impl Passage {
         Self(Some(Open { shared, model: model.into(), ticket }))
     }
 
-    /// Says that the head of a response is here. A good one counts at once: a stream may go on for many minutes, and an
-    /// upstream that begins to answer is back. If it breaks later, that counts as well.
+    /// Says that the head of a response has arrived. A good one counts at once: a stream may go on for many minutes,
+    /// and an upstream that begins to answer is back. If the stream breaks later, that counts as well.
     pub fn answered(&mut self, status: StatusCode, now: Instant) {
         let outcome = Outcome::Answered(status);
         if let Some(Open { shared, model, ticket }) = self.0.as_mut().filter(|_| outcome.is_good()) {
@@ -36,12 +36,11 @@ impl Passage {
         }
     }
 
-    /// Says how the request ended.
     pub fn ended(mut self, outcome: Outcome, now: Instant) {
         self.close(outcome, now);
     }
 
-    /// Whether this is the one request that tries whether the upstream is back.
+    /// Whether this request is the probe that tries whether the upstream is back.
     #[must_use]
     pub fn is_probe(&self) -> bool {
         self.0.as_ref().is_some_and(|open| open.ticket.probe.is_some())
@@ -56,7 +55,7 @@ impl Passage {
 
 impl Drop for Passage {
     fn drop(&mut self) {
-        // Where the time does not matter: a cancelled request is not counted.
+        // The time does not matter: a cancelled request is not counted.
         self.close(Outcome::Cancelled, Instant::now());
     }
 }

@@ -1,4 +1,4 @@
-//! How the requests of the last while ended, by share of devices.
+//! How recent requests ended, by share of devices.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Settings;
 use super::share::{SHARES, Share};
 
-/// A sliding window, in slices. Nothing is older than the window; the oldest slice leaves as a whole.
+/// A sliding window in slices. Nothing in it is older than the window, because the oldest slice leaves as a whole.
 #[derive(Debug, Default)]
 pub(super) struct Recent(VecDeque<Slice>);
 
@@ -25,7 +25,7 @@ struct Count {
 }
 
 impl Recent {
-    /// Counts the end of a request, or the failure of one that was `counted` as good before.
+    /// Counts the end of a request, or the failure of a request that was `counted` as good before.
     pub(super) fn count(&mut self, share: Share, failed: bool, counted: bool, now: Instant, settings: &Settings) {
         self.forget(now, settings.window);
         let slice = settings.window / SLICES;
@@ -38,7 +38,7 @@ impl Recent {
         }
     }
 
-    /// Whether there were enough requests and too many of them failed, with no share counting for more than
+    /// Whether there were enough requests and too many of them failed, where no share counts for more than
     /// [`most_of_a_share`].
     pub(super) fn is_too_bad(&mut self, now: Instant, settings: &Settings) -> bool {
         self.forget(now, settings.window);
@@ -53,7 +53,7 @@ impl Recent {
         requests >= u64::from(settings.least_volume) && failures * 100 > requests * u64::from(settings.most_failures)
     }
 
-    /// All requests and failures within the window, as they came.
+    /// All requests and failures within the window, whatever their share.
     pub(super) fn totals(&mut self, now: Instant, settings: &Settings) -> (u64, u64) {
         self.forget(now, settings.window);
         let sums = (0..SHARES).map(|share| self.sum(|slice| slice.shares[share]));
@@ -73,8 +73,8 @@ impl Recent {
     }
 }
 
-/// So many failures are not more than the allowed percentage of the least volume, nor of any larger one: alone they open
-/// nothing.
+/// So many failures do not exceed the allowed percentage of the least volume or of any larger one, so that a share
+/// alone opens nothing.
 fn most_of_a_share(settings: &Settings) -> u64 {
     u64::from(settings.least_volume) * u64::from(settings.most_failures) / 100
 }

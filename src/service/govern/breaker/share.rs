@@ -1,5 +1,6 @@
-//! Devices, divided into a fixed number of shares: as good as counting each device, in a memory that devices cannot
-//! fill. A device is always in the same share; which one cannot be foreseen, so nobody can be joined on purpose.
+//! Divides devices into a fixed number of shares: as good as counting each device, in memory that devices cannot fill.
+//! A device is always in the same share. The share cannot be foreseen, so a client cannot join another device's share
+//! on purpose.
 
 use std::hash::{BuildHasher, RandomState};
 

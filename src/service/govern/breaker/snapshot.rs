@@ -1,36 +1,30 @@
-//! What metrics and administrators see of a circuit.
+//! The view of a circuit for metrics and administrators.
 
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-/// How one circuit stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CircuitView {
     /// The model, or [`OTHER`](super::OTHER).
     pub model: String,
-    /// Where it stands.
     pub state: CircuitState,
     /// Requests within the window that count: answered well or failed.
     pub requests: u64,
-    /// How many of them failed.
     pub failures: u64,
-    /// How often it has opened since the start, failed probes included.
+    /// How often the circuit has opened since the start, failed probes included.
     pub openings: u64,
-    /// While it is open: until a probe may go, in milliseconds.
+    /// While the circuit is open: until a probe may go, in milliseconds.
     #[serde(rename = "retry_after_ms", serialize_with = "millis")]
     pub retry_after: Duration,
 }
 
-/// Where a circuit stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CircuitState {
-    /// Requests pass.
     Closed,
-    /// Requests are refused.
     Open,
-    /// One request at a time passes, to try.
+    /// One request at a time passes, as a probe.
     HalfOpen,
 }
 

@@ -38,7 +38,7 @@ impl Bench {
         self.breaker.admit(model, &self.devices[device], self.now)
     }
 
-    /// One request from beginning to end; whether it was let through.
+    /// Makes one request from beginning to end. Returns whether it was let through.
     fn ask(&self, model: &str, device: usize, outcome: Outcome) -> bool {
         self.admit(model, device).map(|passage| passage.ended(outcome, self.now)).is_ok()
     }
@@ -68,7 +68,7 @@ impl Bench {
 }
 
 #[test]
-fn f05_it_opens_at_the_least_volume_and_lets_one_probe_through() {
+fn f05_a_circuit_opens_at_the_least_volume_and_lets_one_probe_through() {
     let mut bench = Bench::new();
     bench.ask("m", 0, OK);
     for number in 0..20 {
@@ -85,7 +85,7 @@ fn f05_it_opens_at_the_least_volume_and_lets_one_probe_through() {
 }
 
 #[test]
-fn a_failed_probe_opens_it_again() {
+fn a_failed_probe_opens_the_circuit_again() {
     let mut bench = Bench::new();
     bench.open("m");
     bench.later(10);
@@ -95,7 +95,7 @@ fn a_failed_probe_opens_it_again() {
 }
 
 #[test]
-fn a_probe_that_says_nothing_makes_way_for_the_next() {
+fn a_probe_without_a_verdict_makes_way_for_the_next() {
     let mut bench = Bench::new();
     bench.open("m");
     bench.later(10);
@@ -106,7 +106,7 @@ fn a_probe_that_says_nothing_makes_way_for_the_next() {
 }
 
 #[test]
-fn a_probe_that_takes_long_does_not_keep_everybody_out() {
+fn a_slow_probe_does_not_keep_other_requests_out() {
     let mut bench = Bench::new();
     bench.open("m");
     bench.later(10);
@@ -122,7 +122,7 @@ fn a_probe_that_takes_long_does_not_keep_everybody_out() {
 }
 
 #[test]
-fn f03_what_clients_do_wrong_and_limits_do_not_count() {
+fn f03_mistakes_of_clients_and_limits_do_not_count() {
     let bench = Bench::new();
     bench.ask("m", 0, OK);
     for number in 0..1000 {
@@ -137,7 +137,7 @@ fn f03_what_clients_do_wrong_and_limits_do_not_count() {
 }
 
 #[test]
-fn half_of_all_may_fail() {
+fn half_of_all_requests_may_fail() {
     let bench = Bench::new();
     bench.ask("m", 0, OK);
     for number in 0..200 {
@@ -165,7 +165,7 @@ fn failures_are_forgotten_after_the_window() {
 }
 
 #[test]
-fn answers_to_requests_from_before_it_opened_change_nothing() {
+fn answers_to_requests_from_before_an_opening_change_nothing() {
     let mut bench = Bench::new();
     bench.ask("m", 0, OK);
     let old = [bench.admit("m", 0).unwrap(), bench.admit("m", 1).unwrap(), bench.admit("m", 2).unwrap()];
@@ -183,7 +183,7 @@ fn answers_to_requests_from_before_it_opened_change_nothing() {
 }
 
 #[test]
-fn a47_one_device_alone_cannot_open_it() {
+fn a47_one_device_alone_cannot_open_a_circuit() {
     let bench = Bench::new();
     bench.ask("m", 1, OK);
     for _ in 0..10_000 {
@@ -197,7 +197,7 @@ fn a47_one_device_alone_cannot_open_it() {
 }
 
 #[test]
-fn a47_one_device_alone_cannot_keep_it_open() {
+fn a47_one_device_alone_cannot_keep_a_circuit_open() {
     let mut bench = Bench::new();
     bench.open("m");
     bench.later(10);
@@ -212,7 +212,7 @@ fn a47_one_device_alone_cannot_keep_it_open() {
 }
 
 #[test]
-fn a47_a_model_fails_for_itself() {
+fn a47_a_failing_model_leaves_the_others_alone() {
     let bench = Bench::new();
     bench.ask("good", 0, OK);
     bench.open("bad");
@@ -264,7 +264,7 @@ fn a_view_is_plain_json() {
 }
 
 proptest! {
-    /// Whatever one device does beside healthy ones, and in whatever order, the circuit stays closed.
+    /// One device beside healthy ones leaves the circuit closed, whatever it does and in whatever order.
     #[test]
     fn a47_no_pattern_of_one_device_opens_it(steps in prop::collection::vec((any::<bool>(), 0..8usize, 0..20u64), 1..500)) {
         let mut bench = Bench::new();
@@ -285,7 +285,7 @@ fn a_good_head_closes_the_circuit_while_its_stream_goes_on() {
     let mut probe = bench.admit("m", 0).unwrap();
     probe.answered(StatusCode::OK, bench.now);
     assert_eq!(bench.state("m"), CircuitState::Closed);
-    assert!(bench.ask("m", 1, OK), "nobody waits for the end of the probe");
+    assert!(bench.ask("m", 1, OK), "no request waits for the end of the probe");
     probe.ended(Outcome::Broke, bench.now);
     assert_eq!(
         bench.state("m"),

@@ -1,5 +1,5 @@
-//! One limit in dollars as people write it: in settings, at the command line, and in the JSON of the admin API, where it is
-//! a number or a text and null is none. Used there as `#[serde(with = "amount")]`.
+//! One limit in dollars as people write it: in settings, at the command line, and in the JSON of the admin API, where
+//! it is a number or a text, and null is no limit. Used there as `#[serde(with = "amount")]`.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -8,21 +8,15 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 
 use crate::service::meter::money::{DecimalFault, MicroDollars};
 
-/// Why a text is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AmountFault {
-    /// It is no amount of dollars.
     #[error(transparent)]
     Decimal(#[from] DecimalFault),
-    /// Beyond this a number in JSON would not be exact to six places.
+    /// Above this a number in JSON would not be exact to six places.
     #[error("is more than {} dollars", MOST)]
     TooMuch,
 }
 
-/// Reads one.
-///
-/// # Errors
-/// [`AmountFault`]
 pub(crate) fn read(text: &str) -> Result<MicroDollars, AmountFault> {
     let amount = MicroDollars::parse_dollars(text)?;
     if amount > MicroDollars::new(MOST * 1_000_000) { Err(AmountFault::TooMuch) } else { Ok(amount) }
@@ -33,8 +27,8 @@ pub(super) fn serialize<S: Serializer>(amount: &Option<MicroDollars>, serializer
     amount.map(MicroDollars::in_dollars).serialize(serializer)
 }
 
-/// A number is read by its shortest text, which for numbers up to the largest limit is the one that was written; `Display`
-/// of `f64` is used because it never turns to exponents, as JSON's own writer does below 0.00001.
+/// Reads a number by its shortest text, which up to the largest limit is the text that was written. `Display` of `f64`
+/// is used because it never turns to exponents, as JSON's own writer does below 0.00001.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MicroDollars>, D::Error> {
     let text = match Value::deserialize(deserializer)? {
         Value::Null => return Ok(None),
@@ -45,7 +39,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     read(&text).map(Some).map_err(|fault| D::Error::custom(format!("{text:?} {fault}")))
 }
 
-/// The same for the API's document.
+/// The schema of an amount in the API's document.
 pub(super) fn schema() -> OneOfBuilder {
     let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0_u64)).maximum(Some(MOST));
     let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[0-9_]+(\.[0-9_]+)?$"));
@@ -55,5 +49,5 @@ pub(super) fn schema() -> OneOfBuilder {
     OneOfBuilder::new().item(number).item(text).item(none).description(Some(says))
 }
 
-/// In dollars.
+/// The largest limit in dollars.
 const MOST: u64 = 1_000_000_000;

@@ -1,4 +1,4 @@
-//! The accounts themselves; what is done to them here is done under the lock of [`Budgets`](super::Budgets).
+//! The accounts of all subjects. They are read and changed under the lock of [`Budgets`](super::Budgets).
 
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -18,7 +18,7 @@ pub(super) struct Books {
 #[derive(Debug, Clone, Copy)]
 struct Account([Page; 3]);
 
-/// What was spent and is reserved in one window.
+/// The money spent and reserved in one window.
 #[derive(Debug, Clone, Copy)]
 struct Page {
     window: Window,
@@ -26,7 +26,7 @@ struct Page {
     reserved: MicroDollars,
 }
 
-/// Where a reservation was entered: the subject and the beginnings of the windows.
+/// Where a reservation was entered: the subject and the beginnings of its windows.
 #[derive(Debug)]
 pub(super) struct Hold {
     subject: Subject,
@@ -36,13 +36,10 @@ pub(super) struct Hold {
 /// How a subject stands with one of its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Standing {
-    /// Of which days.
     pub window: Window,
-    /// How much may be spent in it.
     pub limit: MicroDollars,
-    /// How much was.
     pub spent: MicroDollars,
-    /// How much is reserved by requests that are running.
+    /// The estimates of running requests.
     pub reserved: MicroDollars,
 }
 
@@ -56,7 +53,7 @@ impl Books {
         }
     }
 
-    /// Checks all, then enters all: a request that is refused leaves no trace.
+    /// Checks all subjects, then enters all: a refused request leaves no trace.
     pub(super) fn reserve(
         &mut self,
         table: &LimitTable,
@@ -89,8 +86,8 @@ impl Books {
         Hold { subject, starts: account.0.map(|page| page.window.start) }
     }
 
-    /// Gives a reservation back and enters what was spent, in the windows it was made in. One that is over by now has
-    /// no page any more and needs none.
+    /// Gives a reservation back and enters the cost, in the windows of the reservation. A window that is over by now
+    /// has no page any more and needs none.
     pub(super) fn release(&mut self, hold: &Hold, estimate: MicroDollars, actual: MicroDollars) {
         let Some(account) = self.accounts.get_mut(&hold.subject) else { return };
         for (page, start) in account.0.iter_mut().zip(hold.starts) {
@@ -139,7 +136,7 @@ impl Account {
         }
     }
 
-    /// The worst of what its limits have against a request.
+    /// The worst refusal of the request by the account's limits.
     fn shortages(&self, subject: &Subject, limits: Limits, estimate: MicroDollars, now: SystemTime) -> Option<Spent> {
         self.0.iter().fold(None, |worst, page| {
             let limit = limits.of(page.window.period);
@@ -162,8 +159,8 @@ impl Page {
         Self { window, spent: MicroDollars::ZERO, reserved: MicroDollars::ZERO }
     }
 
-    /// Begins anew when `window` is a later one. A clock that was set back stays in the window that was reached: what
-    /// was spent in it stays spent.
+    /// Begins anew when `window` is a later one. A clock that was set back stays in the window that was reached, so
+    /// that spent money stays spent.
     fn turn(&mut self, window: Window) {
         if window.start > self.window.start {
             *self = Self::blank(window);
@@ -180,7 +177,8 @@ impl Page {
     }
 }
 
-/// Of two refusals the one that decides when a request can pass: spent money before taken room, then the later reset.
+/// Of two refusals the one that decides when a request can pass: spent money before reserved room, then the later
+/// reset.
 fn worse(one: Option<Spent>, other: Option<Spent>) -> Option<Spent> {
     let rank = |spent: &Spent| (spent.shortage == Shortage::Money, spent.window.end);
     [one, other].into_iter().flatten().reduce(|one, other| if rank(&other) > rank(&one) { other } else { one })

@@ -1,4 +1,4 @@
-//! How much may be spent, by period.
+//! The limits of a budget by period, and the defaults. Settings write a limit as `5/day`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -27,7 +27,7 @@ pub struct Limits {
     pub month: Option<MicroDollars>,
 }
 
-/// The limits of everybody for whom nothing else is said.
+/// The limits of subjects that have none of their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DefaultLimits {
     /// `DEVICE_BUDGET`: of each device.
@@ -38,22 +38,17 @@ pub struct DefaultLimits {
     pub org: Limits,
 }
 
-/// Why a word is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LimitFault {
-    /// It has another shape.
     #[error("is not dollars for a day, week or month, such as 5/day")]
     Shape,
-    /// Its dollars are none.
     #[error(transparent)]
     Amount(#[from] AmountFault),
-    /// There is one already.
     #[error("is another limit for a {}", .0.as_str())]
     Repeated(Period),
 }
 
 impl Limits {
-    /// The limit of one period.
     #[must_use]
     pub fn of(&self, period: Period) -> Option<MicroDollars> {
         match period {
@@ -63,16 +58,12 @@ impl Limits {
         }
     }
 
-    /// Whether there is none.
     #[must_use]
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Adds one as settings write it: `5/day`.
-    ///
-    /// # Errors
-    /// [`LimitFault`]
+    /// Adds a limit as settings write it: `5/day`.
     pub fn add(&mut self, word: &str) -> Result<(), LimitFault> {
         let (dollars, period) = word.split_once('/').ok_or(LimitFault::Shape)?;
         let period = Period::ALL.into_iter().find(|known| known.as_str() == period.trim()).ok_or(LimitFault::Shape)?;
@@ -85,7 +76,7 @@ impl Limits {
         if place.replace(limit).is_some() { Err(LimitFault::Repeated(period)) } else { Ok(()) }
     }
 
-    /// All there are, as settings write them.
+    /// The limits as settings write them.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         let word = |period: Period| self.of(period).map(|limit| format!("{}/{}", limit.to_text(), period.as_str()));
@@ -94,7 +85,6 @@ impl Limits {
 }
 
 impl DefaultLimits {
-    /// Those of one kind.
     #[must_use]
     pub fn of(&self, kind: SubjectKind) -> Limits {
         match kind {

@@ -47,7 +47,7 @@ fn exhausted(spent: &Spent) -> Problem {
         .header(OVERAGE_DISABLED_REASON_HEADER, HeaderValue::from_static("org_spend_cap_reached"))
 }
 
-/// The money is not spent, so nothing here may say that it is.
+/// The money is reserved but not spent, so no text or header here may say that it is spent.
 fn crowded(spent: &Spent) -> Problem {
     let message = format!(
         "Requests in progress have reserved what is left of the {} budget of this {}; try again when one has ended.",

@@ -1,4 +1,4 @@
-//! Money that one running request has put aside.
+//! The money that one running request has reserved.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use super::Shared;
 use super::books::Hold;
 use crate::service::meter::money::MicroDollars;
 
-/// An estimate, taken from all budgets of a request. Keep it as long as the request runs, and settle it when the cost is
-/// known; dropped at any other moment it gives everything back.
+/// An estimate, taken from all budgets of a request. Its holder keeps it as long as the request runs and settles it
+/// when the cost is known. Dropped at any other moment, it gives everything back.
 #[derive(Debug)]
 #[must_use = "dropped, it gives the money back at once"]
 pub struct Reservation {
@@ -32,7 +32,7 @@ impl Reservation {
         Self { open, estimate }
     }
 
-    /// Enters what the request really cost, in place of the estimate.
+    /// Enters the real cost in place of the estimate.
     pub fn settle(mut self, actual: MicroDollars) {
         self.close(actual);
     }

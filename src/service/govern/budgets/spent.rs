@@ -1,42 +1,34 @@
-//! Why a request was refused.
+//! The refusal of a request by a budget.
 
 use std::time::Duration;
 
 use super::{SubjectKind, Window};
 use crate::service::meter::money::MicroDollars;
 
-/// A budget that has no room for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the budget of the {} is used up", subject.as_str())]
 pub struct Spent {
-    /// Whose.
     pub subject: SubjectKind,
-    /// Of which days.
     pub window: Window,
-    /// How much there was.
     pub limit: MicroDollars,
-    /// How much of it is spent.
     pub used: MicroDollars,
     /// From now to the end of the window.
     pub resets_in: Duration,
-    /// What the request lacked.
     pub shortage: Shortage,
 }
 
-/// What a request lacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shortage {
-    /// Money: it is spent, and waiting for the next window is all that helps.
+    /// The money is spent; only the next window helps.
     Money,
-    /// Room beside the requests that are running: they have reserved what is left, and most of it will come back.
+    /// Running requests have reserved the rest of the money; most of it will come back.
     Room,
 }
 
 impl Shortage {
-    /// Both.
     pub const ALL: [Self; 2] = [Self::Money, Self::Room];
 
-    /// As metrics write it.
+    /// The label in metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

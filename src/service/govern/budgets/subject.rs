@@ -1,4 +1,4 @@
-//! Whose money it is.
+//! The subjects that have budgets: devices, users and organisations.
 
 use std::sync::Arc;
 
@@ -7,31 +7,24 @@ use serde::Serialize;
 use crate::service::token::verify::Caller;
 use crate::wire::DeviceId;
 
-/// One who has a budget.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// A device.
     Device(DeviceId),
-    /// A user, as tokens name it.
+    /// A user as tokens name it; so is `Org`.
     User(Arc<str>),
-    /// An organisation, as tokens name it.
     Org(Arc<str>),
 }
 
-/// What sort of subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubjectKind {
-    /// A device.
     Device,
-    /// A user.
     User,
-    /// An organisation.
     Org,
 }
 
 impl Subject {
-    /// All who pay for a request of `caller`.
+    /// All subjects that pay for a request of `caller`.
     #[must_use]
     pub fn all_of(caller: &Caller) -> Vec<Self> {
         let device = Some(Self::Device(caller.device().clone()));
@@ -40,7 +33,7 @@ impl Subject {
         [device, user, org].into_iter().flatten().collect()
     }
 
-    /// The one that a kind and a name mean; none if it is no name of a device.
+    /// `None` if the name is not that of a device.
     #[must_use]
     pub fn named(kind: SubjectKind, name: &str) -> Option<Self> {
         Some(match kind {
@@ -50,7 +43,6 @@ impl Subject {
         })
     }
 
-    /// What it is called.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -59,7 +51,6 @@ impl Subject {
         }
     }
 
-    /// What sort it is.
     #[must_use]
     pub fn kind(&self) -> SubjectKind {
         match self {
@@ -71,10 +62,9 @@ impl Subject {
 }
 
 impl SubjectKind {
-    /// All there are.
     pub const ALL: [Self; 3] = [Self::Device, Self::User, Self::Org];
 
-    /// As the database, the admin API and metrics write it.
+    /// The name in the database, the admin API and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -84,13 +74,12 @@ impl SubjectKind {
         }
     }
 
-    /// Reads what [`name`](Self::name) writes.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// As a person calls it.
+    /// The word for a person to read.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

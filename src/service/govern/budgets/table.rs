@@ -1,4 +1,4 @@
-//! Who has which limits. Requests read the table without waiting; a change puts another in its place.
+//! The limits in force. Requests read the table without waiting; a change puts another table in its place.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{DefaultLimits, Limits, Period, Subject};
 use crate::wire::DeviceId;
 
-/// The default limits, and over them those of single subjects.
+/// The default limits, and over them the own limits of single subjects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct LimitTable {
     defaults: DefaultLimits,
@@ -24,7 +24,7 @@ impl LimitTable {
         self.defaults = defaults;
     }
 
-    /// Of one subject; `None` puts the default ones back.
+    /// `None` puts the default limits back.
     pub(super) fn set(&mut self, subject: &Subject, limits: Option<Limits>) {
         match limits {
             Some(limits) => self.insert(subject.clone(), limits),
@@ -36,7 +36,7 @@ impl LimitTable {
         }
     }
 
-    /// Of all subjects that have some of their own.
+    /// Replaces the own limits of all subjects.
     pub(super) fn replace(&mut self, own: HashMap<Subject, Limits>) {
         *self = Self::new(self.defaults);
         for (subject, limits) in own {
@@ -44,7 +44,7 @@ impl LimitTable {
         }
     }
 
-    /// Those that were set for this subject.
+    /// The subject's own limits; `None` if the default ones apply.
     pub(super) fn own(&self, subject: &Subject) -> Option<Limits> {
         match subject {
             Subject::Device(id) => self.devices.get(id),
@@ -54,7 +54,7 @@ impl LimitTable {
         .copied()
     }
 
-    /// Those in force for this subject.
+    /// The limits in force for the subject.
     pub(super) fn of(&self, subject: &Subject) -> Limits {
         self.own(subject).unwrap_or_else(|| self.defaults.of(subject.kind()))
     }
@@ -69,12 +69,12 @@ impl LimitTable {
         limits.into_iter().flatten().any(|limits| !limits.is_none())
     }
 
-    /// Whether anybody has a limit.
+    /// Whether any subject has a limit.
     pub(super) fn has_limits(&self) -> bool {
         self.all().any(|limits| !limits.is_none())
     }
 
-    /// Whether anybody has a limit for this period.
+    /// Whether any subject has a limit for this period.
     pub(super) fn counts(&self, period: Period) -> bool {
         self.all().any(|limits| limits.of(period).is_some())
     }
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_has_a_limit_is_asked_for_money() {
+    fn only_subjects_with_a_limit_are_asked_for_money() {
         let (one, other) = (device("device-0001"), device("device-0002"));
         let mut table = LimitTable::default();
         assert!(!table.has_limits() && !table.applies_to(&one, Some("ada"), Some("acme")));
@@ -121,12 +121,12 @@ mod tests {
         assert!(!table.applies_to(&one, None, None) && !table.applies_to(&one, Some("bob"), Some("ada")));
         table.set_defaults(DefaultLimits { device: daily(1), ..DefaultLimits::default() });
         table.set(&Subject::Device(one.clone()), Some(Limits::default()));
-        assert!(!table.applies_to(&one, None, None), "its own is none");
+        assert!(!table.applies_to(&one, None, None), "its own limits are none");
         assert!(table.applies_to(&other, None, None));
     }
 
     #[test]
-    fn all_that_is_said_of_subjects_is_replaced_and_defaults_stay() {
+    fn own_limits_of_subjects_are_replaced_and_defaults_stay() {
         let (ada, acme) = (Subject::User("ada".into()), Subject::Org("acme".into()));
         let mut table = LimitTable::new(DefaultLimits { user: daily(1), ..DefaultLimits::default() });
         table.replace(HashMap::from([(ada.clone(), daily(5)), (acme.clone(), daily(9))]));

@@ -63,7 +63,7 @@ async fn a44_a_request_that_ends_at_any_await_gives_its_reservation_back() {
     assert_eq!(books(&budgets, &device(), noon()), (usd(0), usd(0)));
 }
 
-/// Polls once; whether it is still pending.
+/// Polls once. Returns whether the future is still pending.
 async fn poll_once(future: &mut std::pin::Pin<Box<impl Future<Output = ()>>>) -> bool {
     std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx).is_pending())).await
 }
@@ -80,7 +80,7 @@ fn requests_side_by_side_cannot_spend_the_same_dollar() {
 }
 
 #[test]
-fn what_is_left_can_be_spent_by_a_request_that_runs_alone() {
+fn a_request_that_runs_alone_can_spend_the_rest() {
     let budgets = ten_a_day();
     budgets.load(&device(), Period::Day.window(noon()), usd(9));
     let alone = budgets.reserve(&[device()], usd(40), noon()).expect("there is money left and nothing is running");
@@ -90,7 +90,7 @@ fn what_is_left_can_be_spent_by_a_request_that_runs_alone() {
 }
 
 #[test]
-fn a_refusal_leaves_no_trace_with_anybody() {
+fn a_refusal_leaves_no_trace_with_any_subject() {
     let budgets = ten_a_day();
     budgets.limit(&org(), Some(daily(usd(0))));
     let refusal = budgets.reserve(&[device(), org()], usd(1), noon()).unwrap_err();
@@ -108,7 +108,7 @@ fn all_subjects_pay() {
 }
 
 #[test]
-fn the_refusal_names_the_budget_that_is_last_to_be_there_again() {
+fn the_refusal_names_the_budget_that_resets_last() {
     let budgets = ten_a_day();
     budgets.limit(&device(), Some(Limits { day: Some(usd(1)), week: Some(usd(1)), month: Some(usd(9)) }));
     budgets.reserve(&[device()], usd(1), noon()).unwrap().settle(usd(1));
@@ -162,7 +162,7 @@ fn without_limits_nothing_is_refused_or_remembered() {
 }
 
 #[test]
-fn what_was_spent_before_the_start_counts() {
+fn costs_from_before_the_start_count() {
     let budgets = ten_a_day();
     budgets.load(&device(), Period::Day.window(noon() - DAY), usd(10));
     budgets.load(&device(), Period::Day.window(noon()), usd(4));
@@ -171,7 +171,7 @@ fn what_was_spent_before_the_start_counts() {
 }
 
 #[test]
-fn what_is_read_late_takes_nothing_back_and_what_others_spent_is_added_to_what_is_known() {
+fn a_late_load_takes_nothing_back_and_costs_of_other_instances_are_added() {
     let budgets = ten_a_day();
     let today = Period::Day.window(noon());
     budgets.reserve(&[device()], usd(3), noon()).unwrap().settle(usd(3));
@@ -185,7 +185,7 @@ fn what_is_read_late_takes_nothing_back_and_what_others_spent_is_added_to_what_i
 }
 
 #[tokio::test]
-async fn limits_are_replaced_at_once_and_what_was_spent_stays_known() {
+async fn limits_are_replaced_at_once_and_spent_money_stays_known() {
     let budgets = ten_a_day();
     let user = Subject::User("ada".into());
     budgets.replace_limits(HashMap::from([(device(), Limits::default()), (user.clone(), daily(usd(2)))]));
@@ -203,7 +203,7 @@ async fn limits_are_replaced_at_once_and_what_was_spent_stays_known() {
 }
 
 #[test]
-fn the_books_forget_who_spends_no_more() {
+fn the_books_forget_subjects_that_spend_no_more() {
     let budgets = ten_a_day();
     budgets.reserve(&[device()], usd(1), noon()).unwrap().settle(usd(1));
     let long = budgets.reserve(&[org(), Subject::User("u".into())], usd(1), noon()).unwrap();
@@ -252,8 +252,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// In any order of events: what is spent exceeds the limit by no more than costs exceed what was put aside for them,
-    /// and what is reserved is the sum of the reservations that live.
+    /// In any order of events: spending exceeds the limit by no more than costs exceed their estimates, and the
+    /// reserved sum is that of the live reservations.
     #[test]
     fn overspending_is_bounded_by_the_error_of_the_estimates(steps in prop::collection::vec(step(), 1..200)) {
         let limit = 10_000;

@@ -1,4 +1,4 @@
-//! Days, weeks and months of the calendar, in UTC.
+//! Days, weeks and months of the calendar in UTC, for which budgets hold.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,30 +9,28 @@ use time::{Date, OffsetDateTime};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Period {
-    /// At midnight.
+    /// Begins at midnight in UTC.
     Day,
-    /// On Monday (ISO 8601).
+    /// Begins on Monday (ISO 8601).
     Week,
-    /// On the first.
+    /// Begins on the first of a month.
     Month,
 }
 
-/// One day, week or month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Window {
-    /// Which of them.
     pub period: Period,
-    /// The Unix second it begins with.
+    /// The Unix second that the window begins with.
     pub start: u64,
-    /// The first Unix second after it.
+    /// The first Unix second after the window.
     pub end: u64,
 }
 
 impl Period {
-    /// All there are, the shortest first.
+    /// All periods, the shortest first.
     pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
 
-    /// As settings and the admin API write it.
+    /// The name in settings and the admin API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,7 +40,7 @@ impl Period {
         }
     }
 
-    /// The window that `now` is in. Before 1970 and after 9999 it is the first and the last that the calendar has.
+    /// The window that `now` is in. Before 1970 and after 9999 it is the first and the last of the calendar.
     #[must_use]
     pub fn window(self, now: SystemTime) -> Window {
         let seconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -70,19 +68,17 @@ impl Period {
 }
 
 impl Window {
-    /// When it begins.
     #[must_use]
     pub fn begin(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.start)
     }
 
-    /// When it is over.
     #[must_use]
     pub fn over(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.end)
     }
 
-    /// How long it lasts from `now` on, in whole seconds rounded up, and never nothing.
+    /// The time left from `now` on, in whole seconds rounded up, and never nothing.
     #[must_use]
     pub fn rest(&self, now: SystemTime) -> Duration {
         let rest = self.over().duration_since(now).unwrap_or_default();
@@ -118,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_second_belongs_to_it_and_the_next_does_not() {
+    fn the_last_second_belongs_to_a_window_and_the_next_does_not() {
         for period in Period::ALL {
             let first = period.window(at(1_795_608_000));
             assert_eq!(period.window(at(first.start)), first);

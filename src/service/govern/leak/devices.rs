@@ -1,7 +1,7 @@
-//! The devices that are watched, in a bounded space.
+//! The watched devices, in bounded space.
 //!
-//! Only devices with a good token get here. When a part of the space is full, the device that was seen least lately makes
-//! room; it is watched again from its next request on.
+//! Only devices with a valid token get here. When a shard is full, the device that was seen least recently makes room;
+//! it is watched again from its next request on.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -13,33 +13,31 @@ use super::network::Network;
 use super::track::Sighting;
 use crate::wire::DeviceId;
 
-/// Devices by id, in parts that do not wait for each other.
+/// Devices by id, in shards with a lock each.
 pub(super) struct Devices {
     shards: Box<[Shard]>,
     hasher: RandomState,
 }
 
-/// A part of the devices, with a cache line of its own.
+/// A shard has a cache line of its own.
 #[repr(align(128))]
 #[derive(Default)]
 struct Shard(Mutex<HashMap<DeviceId, Box<Watched>>>);
 
-/// One device.
 #[derive(Default)]
 pub(super) struct Watched {
     history: History,
     seen: u64,
-    /// What other instances were told last.
+    /// The sighting that other instances were told last.
     told: Option<Sighting>,
 }
 
 impl Devices {
-    /// Nobody is watched yet.
     pub(super) fn new() -> Self {
         Self { shards: (0..SHARDS).map(|_| Shard::default()).collect(), hasher: RandomState::new() }
     }
 
-    /// Lets `work` see a device.
+    /// Adds the device if it is not watched yet.
     pub(super) fn with<T>(&self, id: &DeviceId, work: impl FnOnce(&mut Watched) -> T) -> T {
         let mut devices = self.shard(id);
         if let Some(watched) = devices.get_mut(id) {
@@ -51,7 +49,6 @@ impl Devices {
         work(devices.entry(id.clone()).or_default())
     }
 
-    /// How many are watched.
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.devices().len()).sum()
     }
@@ -69,18 +66,17 @@ impl Shard {
 }
 
 impl Watched {
-    /// As [`History::see`].
     pub(super) fn see(&mut self, seen: &Sighting) -> Option<[Network; 2]> {
         self.seen = self.seen.max(seen.at);
         self.history.see(seen)
     }
 
-    /// As [`History::hear`].
     pub(super) fn hear(&mut self, seen: &Sighting) -> Option<[Network; 2]> {
         self.history.hear(seen)
     }
 
-    /// Whether other instances should hear of this sighting: it is from another place, or the last one is a while ago.
+    /// Whether other instances should hear of this sighting: it is from another place, or the last one told is a while
+    /// ago.
     pub(super) fn is_news(&mut self, seen: &Sighting) -> bool {
         let is_known = self.told.is_some_and(|told| {
             let is_recent = Duration::from_millis(seen.at.saturating_sub(told.at)) < TELL_AGAIN;
@@ -93,7 +89,7 @@ impl Watched {
     }
 }
 
-/// Looks at all of a full shard, which only a device that is not watched yet pays for.
+/// Searches a full shard, which only a device that is not watched yet pays for.
 fn forget_one(devices: &mut HashMap<DeviceId, Box<Watched>>) {
     let oldest = devices.iter().min_by_key(|(_, watched)| watched.seen).map(|(id, _)| id.clone());
     if let Some(oldest) = oldest {
@@ -106,7 +102,7 @@ const SHARDS: u64 = 64;
 /// Over all shards 32,768 devices, in about 30 MB.
 const MOST_IN_SHARD: usize = 512;
 
-/// A device that stays where it is and is busy is not told of with every request.
+/// A busy device that stays in its place is not reported with every request.
 const TELL_AGAIN: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
@@ -119,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_space_is_bounded_and_those_seen_lately_stay() {
+    fn the_space_is_bounded_and_devices_seen_lately_stay() {
         let devices = Devices::new();
         let kept = DeviceId::parse("device-kept").unwrap();
         for number in 0..50_000 {
@@ -133,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_told_of_moves_at_once_and_of_stays_now_and_then() {
+    fn other_instances_are_told_of_moves_at_once_and_of_stays_now_and_then() {
         let mut watched = Watched::default();
         for (second, address, is_news) in [
             (0, "203.0.113.1", true),

@@ -1,25 +1,26 @@
-//! What is remembered of one device, and when it is enough to suspect it.
+//! The sightings of one device that are remembered, and when they are enough to suspect it.
 
 use std::time::Duration;
 
 use super::network::Network;
 use super::track::{ENOUGH, Sighting, Track};
 
-/// One device, whichever token it uses: a thief's first `/refresh` gives him a token of his own.
+/// One device, whichever token it uses: with its first `/refresh` a thief has a token of its own.
 #[derive(Debug, Clone, Default)]
 pub(super) struct History {
-    /// v4 and v6. Each is judged by itself, because a device that has both changes between them all the time.
+    /// v4 and v6. Each is judged by itself, because a device with both changes between them all the time.
     tracks: [Track; 2],
     /// When the first request was made here; zero is never.
     began: u64,
-    /// Until then nothing is taken down: it was suspected a moment ago, and somebody is told of that once.
+    /// Until then sightings are ignored: the device was suspected a moment ago, and a suspicion is reported once.
     quiet_until: u64,
 }
 
 impl History {
-    /// Takes a sighting down. The two networks if it is suspected from now on; then it begins anew.
+    /// Records a sighting. Returns the two networks if the device is suspected from now on; the history then begins
+    /// anew.
     ///
-    /// All that decides is in here and in `seen`, so the same sightings always come to the same end.
+    /// Everything that decides is in here and in `seen`, so the same sightings always have the same result.
     pub(super) fn see(&mut self, seen: &Sighting) -> Option<[Network; 2]> {
         if seen.at < self.quiet_until {
             return None;
@@ -36,7 +37,8 @@ impl History {
         Some(between)
     }
 
-    /// Takes down what another instance has seen. From before the first request here it would come out of order.
+    /// Records a sighting by another instance. A sighting from before the first request here would come out of order
+    /// and is ignored.
     pub(super) fn hear(&mut self, seen: &Sighting) -> Option<[Network; 2]> {
         if self.began == 0 || seen.at < self.began {
             return None;
@@ -49,5 +51,5 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// After a suspicion. A client that is made to refresh twice within a minute shows its user an error.
+/// After a suspicion. A client that must refresh twice within a minute shows its user an error.
 const QUIET: Duration = Duration::from_secs(600);

@@ -15,7 +15,6 @@ pub(crate) enum Network {
 }
 
 impl Network {
-    /// The one that `address` is in.
     #[must_use]
     pub(super) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
@@ -27,14 +26,13 @@ impl Network {
         }
     }
 
-    /// Reads what `Display` writes.
     pub(super) fn parse(text: &str) -> Option<Self> {
         text.parse::<IpNet>().ok().map(|network| Self::of(network.addr()))
     }
 
-    /// How far it is to `other`, from 0 to 1. At 0 it may be the same place: a provider that hides its customers behind few
-    /// addresses (CGNAT) changes them from one connection to the next, among neighbours. A v4 network and a v6 network
-    /// are one place too, because many devices have both.
+    /// The distance to `other`, from 0 to 1. At 0 both may be the same place: a provider that hides its customers
+    /// behind few addresses (CGNAT) changes them from one connection to the next, among neighbours. A v4 network and a
+    /// v6 network are one place too, because many devices have both.
     pub(super) fn distance(self, other: Self) -> f32 {
         match (self, other) {
             (Self::V4(one), Self::V4(other)) => match ((one ^ other) << 8).leading_zeros() {
@@ -51,7 +49,6 @@ impl Network {
         }
     }
 
-    /// Whether it is a v6 one.
     pub(super) fn is_v6(self) -> bool {
         matches!(self, Self::V6(_))
     }
@@ -66,7 +63,7 @@ impl fmt::Display for Network {
     }
 }
 
-/// Far enough to be elsewhere, and near enough to be the same provider.
+/// Far enough to be another place, and near enough to be the same provider.
 const NEARBY: f32 = 0.2;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Which program asks, as far as its headers tell.
+//! The program that sends a request, as far as its headers tell.
 //!
-//! A device that moves takes its programs along, so the same program in two places speaks for a move. It is a hint and
-//! no more: one may pretend to be another.
+//! A device that moves takes its programs along, so the same program in two places speaks for a move. It is only a
+//! hint: a program may pretend to be another.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -12,10 +12,10 @@ use http::{HeaderMap, HeaderValue};
 pub(crate) struct Program(pub(super) u64);
 
 impl Program {
-    /// The one that sent these headers with a token that an app of this version was given.
+    /// `app_version` is the version of the app that the token was given to.
     #[must_use]
     pub(super) fn of(headers: &HeaderMap, app_version: Option<&str>) -> Self {
-        // Without keys of its own, so that instances agree.
+        // The hasher has no random key, so that instances agree.
         let mut hasher = DefaultHasher::new();
         for name in TELLING {
             headers.get(name).map(HeaderValue::as_bytes).hash(&mut hasher);
@@ -25,7 +25,7 @@ impl Program {
     }
 }
 
-/// What differs from program to program and from machine to machine, and does not change on the way.
+/// Headers that differ from program to program and from machine to machine, and do not change on the way.
 const TELLING: [&str; 4] = ["user-agent", "x-stainless-os", "x-stainless-runtime-version", "x-claude-code-session-id"];
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ const HOME: &str = "203.0.113.1";
 const CAFE: &str = "198.51.100.1";
 const HOME_V6: &str = "2001:db8:1::1";
 
-/// When such requests, given by second and address, are suspected.
+/// The second at which such requests, given by second and address, are suspected.
 fn suspected_at(requests: impl IntoIterator<Item = (u64, &'static str)>) -> Option<u64> {
     let mut history = History::default();
     requests.into_iter().find_map(|(second, address)| {
@@ -62,7 +62,7 @@ fn a_journey_is_no_suspicion() {
 }
 
 #[test]
-fn who_was_suspected_begins_anew_after_a_while() {
+fn a_suspected_device_begins_anew_after_a_while() {
     let mut history = History::default();
     let mut alarms = Vec::new();
     for (second, address) in in_turn(&[HOME, CAFE], 6) {
@@ -74,13 +74,13 @@ fn who_was_suspected_begins_anew_after_a_while() {
 }
 
 #[test]
-fn what_another_instance_saw_counts_though_it_is_heard_later() {
+fn sightings_of_another_instance_count_though_they_are_heard_later() {
     let mut history = History::default();
     assert!(history.hear(&sighting(90, CAFE)).is_none(), "nothing was seen here yet");
     let suspected = (0..20).find_map(|number| {
         let second = 100 + number * 12;
         let here = history.see(&sighting(second, HOME));
-        // From before that, because others are asked after each request here.
+        // From before that, because notes of other instances are read after each request here.
         let there = history.hear(&sighting(second - 6, CAFE));
         here.or(there).map(|_| second)
     });
@@ -136,8 +136,8 @@ fn a_leak_is_noticed_the_sooner_the_more_it_is_used() {
     }
 }
 
-/// Of each kind.
+/// Days of each kind of roaming.
 const DAYS: u64 = 1500;
 
-/// Of each pace.
+/// Leaks of each pace.
 const LEAKS: u64 = 1000;

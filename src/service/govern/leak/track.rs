@@ -1,39 +1,36 @@
 //! Where a device was seen lately by one version of IP, and how much of that a single device cannot do.
 //!
-//! What counts is where requests *begin*. One that is open proves nothing: the stream of a device that has moved on looks
-//! open until it ends. A device that moves is in one place and then in another; two users of one token are in both. So a
-//! *return* is evidence: here, there, and here again. The sooner, and the fewer requests there were there, the more: a VPN
-//! that is switched on and off is one return after minutes, a network that comes and goes is some with many requests in
-//! between. Just after an arrival, requests still use connections of the place before; what happens then counts little.
-//! Evidence fades, and only several returns in a row are enough.
+//! Only where requests *begin* counts. An open request proves nothing: the stream of a device that has moved on looks
+//! open until it ends. A device that moves is in one place and then in another; two users of one token are in both. So
+//! a *return* is evidence: here, there, and here again. It weighs more the sooner it comes and the fewer requests there
+//! were in between: a VPN that is switched on and off is one return after minutes, and a network that comes and goes
+//! makes several returns with many requests in between. Just after an arrival, requests still use connections of the
+//! previous place, so what happens then counts little. Evidence fades, and only several returns in a row are enough.
 
 use std::time::Duration;
 
 use super::network::Network;
 use super::program::Program;
 
-/// A request, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sighting {
-    /// When, in Unix milliseconds.
+    /// The time in Unix milliseconds.
     pub(super) at: u64,
-    /// From where.
     pub(super) network: Network,
-    /// By which program.
     pub(super) program: Program,
 }
 
-/// The places of a device, in a fixed space.
+/// The places of a device, in fixed space.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Track {
     places: [Option<Place>; PLACES],
     visit: Option<Visit>,
-    /// When the device last came to a place that it was away from, or had never been to.
+    /// When the device last came to a place that was new or that it had been away from.
     arrived: u64,
-    /// How much evidence there is from the time just after that.
+    /// The evidence from the time just after that arrival.
     early: f32,
     evidence: f32,
-    /// When it was that much.
+    /// When `evidence` had this value.
     weighed: u64,
 }
 
@@ -46,7 +43,7 @@ struct Place {
     next_program: usize,
 }
 
-/// Requests in one place with none in another between them.
+/// Requests in one place, with no request in another place between them.
 #[derive(Debug, Clone, Copy)]
 struct Visit {
     place: usize,
@@ -55,12 +52,11 @@ struct Visit {
 }
 
 impl Sighting {
-    /// As other instances are told of it.
+    /// The sighting as a note for other instances.
     pub(super) fn to_note(self) -> String {
         format!("{} {} {:x}", self.at, self.network, self.program.0)
     }
 
-    /// Reads what [`to_note`](Self::to_note) writes.
     pub(super) fn from_note(note: &str) -> Option<Self> {
         let mut words = note.split(' ');
         let at = words.next()?.parse().ok()?;
@@ -71,7 +67,7 @@ impl Sighting {
 }
 
 impl Track {
-    /// Takes a sighting down. The two networks if it is evidence of a use in both.
+    /// Records a sighting. Returns the two networks if it is evidence of a use in both.
     pub(super) fn see(&mut self, seen: &Sighting) -> Option<[Network; 2]> {
         let known = self.position(seen.network);
         if let (Some(visit), Some(place)) = (&mut self.visit, known)
@@ -91,17 +87,18 @@ impl Track {
         let (back, other) = (self.places[index]?, self.places[left.place]?);
         let distance = back.network.distance(other.network);
         let weight = distance * away.map_or(0.0, |away| weight(&back, &other, left.requests, away));
-        // However often it happens, what happens among neighbours is never enough by itself.
+        // Moves among neighbours are never enough by themselves, however often they happen.
         let most = 2.0 * ENOUGH * distance;
         self.add(weight, most, (left.began, seen.at)).then_some([back.network, other.network])
     }
 
-    /// What is left of the evidence at `now`.
+    /// The evidence that is left at `now`.
     pub(super) fn evidence(&self, now: u64) -> f32 {
         self.evidence * (-elapsed(self.weighed, now).as_secs_f32() / HALF_LIFE.as_secs_f32()).exp2()
     }
 
-    /// Adds the evidence of a return, up to `most`, from a visit that began at `began`; whether that made a difference.
+    /// Adds the evidence of a return, up to `most`, from a visit that began at `began`. Returns whether the evidence
+    /// grew.
     fn add(&mut self, mut weight: f32, most: f32, (began, now): (u64, u64)) -> bool {
         if elapsed(self.arrived, began) < SETTLING {
             let early = self.early.max(weight.min(MOST_EARLY));
@@ -125,7 +122,7 @@ impl Track {
         self.places[index].as_mut()
     }
 
-    /// A place for a network that is new, where there is none or the longest unseen one is.
+    /// Makes a place for a new network: a free one, or the one that was not seen for longest.
     fn make_room(&mut self, seen: &Sighting) -> usize {
         let last_seen = self.places.iter().map(|place| place.map(|place| place.last));
         let index = last_seen.enumerate().min_by_key(|&(_, last)| last).map_or(0, |(index, _)| index);
@@ -149,7 +146,7 @@ impl Place {
     }
 }
 
-/// How much a return from far is worth that came `away` after the last request there, with so many requests elsewhere since.
+/// The weight of a return from far that came `away` after the last request there, with `requests` made elsewhere since.
 fn weight(back: &Place, left: &Place, requests: u32, away: Duration) -> f32 {
     if away > MEMORY {
         return 0.0;
@@ -166,7 +163,7 @@ fn weight(back: &Place, left: &Place, requests: u32, away: Duration) -> f32 {
     soon * few * programs
 }
 
-/// Zero when a clock was set back, or another instance's is ahead.
+/// Zero when a clock was set back, or when another instance's clock is ahead.
 fn elapsed(from: u64, to: u64) -> Duration {
     Duration::from_millis(to.saturating_sub(from))
 }
@@ -174,29 +171,29 @@ fn elapsed(from: u64, to: u64) -> Duration {
 /// The evidence that a suspicion takes: two clear returns are more, one is less.
 pub(super) const ENOUGH: f32 = 1.5;
 
-/// In so much time half of the evidence fades.
+/// Half of the evidence fades in this time.
 const HALF_LIFE: Duration = Duration::from_secs(240);
 
-/// A device that was not in a place for so long, and meanwhile made so many requests elsewhere, arrives there anew.
+/// A device that was away from a place for so long, and made so many requests elsewhere meanwhile, arrives there anew.
 const AWAY: Duration = Duration::from_secs(25);
 const STAY: u32 = 3;
 
-/// And one that was not there for so long in any case.
+/// A device that was away for so long arrives anew in any case.
 const LONG_AWAY: Duration = Duration::from_secs(60);
 
-/// For so long after an arrival connections of the place before may still be in use.
+/// For so long after an arrival, connections of the previous place may still be in use.
 const SETTLING: Duration = Duration::from_secs(15);
 
-/// All that happens in that time is worth at most this.
+/// All evidence from that time is worth at most this.
 const MOST_EARLY: f32 = 0.4;
 
-/// A return after longer is a journey.
+/// A return after a longer time is a journey.
 const MEMORY: Duration = Duration::from_secs(180);
 
-/// A return within this is worth all it can be.
+/// A return within this time has the full weight.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
-/// How much more a return is worth between places that have no program in common.
+/// The factor for a return between places that have no program in common.
 const OTHER_PROGRAMS: f32 = 1.5;
 
 const PLACES: usize = 6;

@@ -1,6 +1,6 @@
-//! The calls of our functions in Redis, and their keys.
+//! The calls of our functions in Redis, and their keys. The Redis task and the requests make them.
 //!
-//! Every key of one device has the same hash tag, so that a cluster keeps them in one place. Every key expires.
+//! All keys of one device have the same hash tag, so that a cluster keeps them in one place. Every key expires.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::wire::DeviceId;
 /// A stream's entry: its id, and what is in it by turns of name and value.
 pub(super) type Entry = (String, Vec<String>);
 
-/// Asks whether a request is admitted, and in which slot it counts: one round trip.
+/// Asks in one round trip whether a request is admitted. Returns the slot in which it counts.
 pub(super) async fn admit(
     connection: &mut MultiplexedConnection,
     device: &str,
@@ -50,7 +50,7 @@ pub(super) fn take_back(device: &str, place: Place) -> Cmd {
     call
 }
 
-/// Says that this instance lives; how many do.
+/// Reports that this instance lives. Returns how many instances live.
 pub(super) async fn beat(
     connection: &mut MultiplexedConnection,
     instance: &str,
@@ -61,24 +61,23 @@ pub(super) async fn beat(
     call.query_async(connection).await.map_err(fault)
 }
 
-/// Says that this instance is gone.
+/// Reports that this instance is gone.
 pub(super) fn leave(calls: &mut Pipeline, instance: &str) {
     calls.cmd("ZREM").arg(INSTANCES).arg(instance).ignore();
 }
 
-/// Brings our functions to Redis.
+/// Loads our functions into Redis.
 pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<(), RedisFault> {
     cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(LIBRARY).exec_async(connection).await.map_err(fault)
 }
 
-/// Charges tokens to a device.
 pub(super) fn charge(device: &str, tokens: u64) -> Cmd {
     let mut call = cmd("FCALL");
     call.arg("valetkey_charge_2").arg(1).arg(key(device, "tokens")).arg(micros(MINUTE)).arg(tokens.min(MOST_TOKENS));
     call
 }
 
-/// Makes leases live on, those that Redis has lost too.
+/// Prolongs leases, and adds those that Redis has lost.
 pub(super) fn renew<'a>(device: &str, life: Duration, held: impl IntoIterator<Item = &'a Arc<str>>) -> Cmd {
     let mut call = cmd("FCALL");
     call.arg("valetkey_renew_2").arg(1).arg(leases(device)).arg(millis(life));
@@ -88,14 +87,13 @@ pub(super) fn renew<'a>(device: &str, life: Duration, held: impl IntoIterator<It
     call
 }
 
-/// Ends a lease.
 pub(super) fn release(device: &str, lease: &str) -> Cmd {
     let mut call = cmd("ZREM");
     call.arg(leases(device)).arg(lease);
     call
 }
 
-/// Tells others about devices and asks what they have told; for each device an answer of its own.
+/// Sends notes about devices and reads those of other instances. Each device has an answer of its own.
 pub(super) async fn exchange(
     connection: &mut MultiplexedConnection,
     calls: &Pipeline,
@@ -103,26 +101,26 @@ pub(super) async fn exchange(
     calls.query_async(connection).await.map_err(fault)
 }
 
-/// Deletes notes that are none.
+/// Deletes the notes of a device, because their key holds something else.
 pub(super) fn discard_notes(device: &DeviceId) -> Cmd {
     let mut call = cmd("UNLINK");
     call.arg(notes(device));
     call
 }
 
-/// Where notes about a device are.
+/// The key of the notes about a device.
 pub(super) fn notes(device: &DeviceId) -> String {
     key(&name_of(device), "notes")
 }
 
-/// Deletes what a device has, because some of it was not written by us.
+/// Deletes the keys of a device, because one of them holds data that is not ours.
 pub(super) fn discard(device: &str) -> Cmd {
     let mut call = cmd("UNLINK");
     call.arg(key(device, "requests")).arg(key(device, "tokens")).arg(leases(device));
     call
 }
 
-/// Makes calls of which nobody needs the answers.
+/// Makes calls whose answers are not needed.
 pub(super) async fn send(connection: &mut MultiplexedConnection, calls: &Pipeline) -> Result<(), RedisFault> {
     calls.exec_async(connection).await.map_err(fault)
 }
@@ -148,7 +146,7 @@ fn millis(duration: Duration) -> u64 {
     micros(duration).div_ceil(1000)
 }
 
-/// Whether our functions are there.
+/// Whether our functions are loaded.
 pub(super) async fn is_loaded(connection: &mut MultiplexedConnection) -> Result<bool, RedisFault> {
     let mut call = cmd("FUNCTION");
     call.arg("LIST").arg("LIBRARYNAME").arg(LIBRARY_NAME);
@@ -157,12 +155,12 @@ pub(super) async fn is_loaded(connection: &mut MultiplexedConnection) -> Result<
 }
 
 const LIBRARY: &str = include_str!("limits.lua");
-/// As the first line of the library says.
+/// The name in the first line of the library.
 const LIBRARY_NAME: &str = "valetkey_limits_2";
 const INSTANCES: &str = "valetkey:instances";
 
-/// Numbers in Lua are exact up to 2⁵³; this leaves room to add a time to them. It is 28 years.
+/// Numbers in Lua are exact up to 2⁵³. This is 28 years and leaves room to add a time to it.
 const LONGEST: u64 = 900_000_000_000_000;
 
-/// More than a request can use.
+/// More tokens than a request can use.
 const MOST_TOKENS: u64 = 1 << 32;

@@ -1,9 +1,9 @@
-//! The courier: a thread that keeps the connection to Redis and brings there what need not be waited for.
+//! The Redis task: a thread that keeps the connection to Redis and makes the calls that no request waits for.
 //!
-//! It connects, and connects again for ever; loads our functions; says every other second that this instance lives and
-//! learns how many do; renews leases that are held and ends those that are not. When requests have lost their trust in
-//! Redis, it finds out when Redis is fast again. It has a thread of its own because workers come and go with their own
-//! event loops, and a connection must not depend on one of them.
+//! It connects, and reconnects for ever; loads our functions; reports at each heartbeat that this instance lives, and
+//! learns how many do; renews held leases and ends released ones. When requests have lost their trust in Redis, it
+//! finds out when Redis is fast again. It has a thread of its own because workers come and go with their event loops,
+//! and the connection must not depend on one of them.
 
 use std::collections::VecDeque;
 use std::io;
@@ -25,13 +25,12 @@ use super::lease::Errand;
 use super::ledger::Ledger;
 use super::link::Link;
 
-/// The thread; dropping this ends it, after it has said goodbye for at most a quarter of a second.
+/// Dropping this ends the thread, which first takes leave of Redis for at most a quarter of a second.
 pub(super) struct Courier {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the thread works with.
 pub(super) struct Rounds {
     pub client: Client,
     pub link: Arc<Link>,
@@ -39,9 +38,9 @@ pub(super) struct Rounds {
     pub instance: Arc<str>,
     pub settings: InstanceSettings,
     pub ledger: Ledger,
-    /// Who hears what other instances tell.
+    /// Receives the notes of other instances.
     pub ear: Ear,
-    /// How many instances there were at the last few beats.
+    /// How many instances there were at the last few heartbeats.
     pub seen: VecDeque<u32>,
 }
 
@@ -55,10 +54,10 @@ impl Courier {
                     () = rounds.run() => {}
                     _ = stopped => {}
                 }
-                // Whoever does not hear it finds out when it expires.
+                // If Redis does not hear the goodbye, the instance's entry expires.
                 let _ = timeout(GOODBYE, rounds.say_goodbye()).await;
             });
-            // A look-up of a name may hang on a thread of the system; nobody waits for it.
+            // The look-up of a name may hang on a thread of the system; the end does not wait for it.
             runtime.shutdown_background();
         })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
@@ -102,7 +101,7 @@ impl Rounds {
         }
     }
 
-    /// Serves a connection until it is of no use any more.
+    /// Serves a connection until it fails.
     async fn serve(&mut self, mut connection: MultiplexedConnection) -> RedisFault {
         let mut beats = ticks(self.settings.heartbeat);
         let mut renewals = ticks(self.settings.lease / 3);
@@ -130,7 +129,7 @@ impl Rounds {
         }
     }
 
-    /// Waits until Redis is fast, brings it what it missed, and lets requests ask it again.
+    /// Waits until Redis is fast, makes the calls that it missed, and lets requests ask it again.
     async fn examine(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisFault> {
         for _ in 0..EXAMINATIONS {
             let asked = Instant::now();
@@ -147,7 +146,7 @@ impl Rounds {
         Err(RedisFault::Slow)
     }
 
-    /// Says that this instance lives, and learns how many do.
+    /// Reports that this instance lives, and learns how many do.
     async fn beat(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisFault> {
         let life = self.settings.heartbeat * 4;
         let count = match answered(calls::beat(connection, &self.instance, life)).await {
@@ -157,7 +156,7 @@ impl Rounds {
             }
             other => other?,
         };
-        // One that is missing from a Redis that has lost its data has not gone away.
+        // A Redis that has lost its data lacks instances that have not gone away.
         self.seen.push_back(count);
         if self.seen.len() > BEATS_REMEMBERED {
             self.seen.pop_front();
@@ -167,7 +166,7 @@ impl Rounds {
         Ok(())
     }
 
-    /// Tells other instances what there is to tell, and hears what they have told.
+    /// Sends the notes that wait for other instances, and reads theirs.
     async fn talk(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisFault> {
         for _ in 0..MOST_CALLS {
             let Some(round) = self.ledger.notes.take() else { break };
@@ -190,7 +189,7 @@ impl Rounds {
         }
     }
 
-    /// Takes this errand and all others that are there.
+    /// Takes this errand and all others that wait.
     fn note(&mut self, errand: Errand) {
         self.ledger.note(errand);
         while let Ok(errand) = self.errands.try_recv() {
@@ -198,7 +197,7 @@ impl Rounds {
         }
     }
 
-    /// Takes errands until `pause` is over, and brings them nowhere.
+    /// Takes errands until `pause` is over, without acting on them.
     async fn idle(&mut self, pause: Duration) {
         let end = Instant::now() + pause;
         loop {
@@ -221,7 +220,7 @@ impl Rounds {
     }
 }
 
-/// Waits for an answer, not for ever.
+/// Waits for an answer, but not for ever.
 async fn answered<T>(answer: impl Future<Output = Result<T, RedisFault>>) -> Result<T, RedisFault> {
     timeout(ANSWER, answer).await.unwrap_or(Err(RedisFault::Slow))
 }
@@ -235,17 +234,17 @@ fn ticks(period: Duration) -> tokio::time::Interval {
 /// The longest wait for a connection, and for an answer that no request waits for.
 const ANSWER: Duration = Duration::from_secs(1);
 
-/// Between two attempts to connect, or to see whether Redis is fast again.
+/// Between two attempts to connect, or two examinations of a slow Redis.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Looks at a slow Redis before the connection is made anew.
+/// Examinations of a slow Redis before the connection is replaced.
 const EXAMINATIONS: u32 = 100;
 
-/// Between two times that instances tell each other what they have seen.
+/// Between two rounds of notes.
 const TALK: Duration = Duration::from_millis(500);
 
-/// For that, in a row: what holds the courier up delays heartbeats.
+/// The most calls of notes in a row: a longer round would delay heartbeats.
 const MOST_CALLS: usize = 32;
 
 const BEATS_REMEMBERED: usize = 4;

@@ -1,4 +1,4 @@
-//! What one device has done lately, in this process.
+//! What one device has done lately in this process: the counts behind its limits.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -12,7 +12,7 @@ use crate::service::base::window::{Slot, Window};
 use crate::service::govern::limits::DeviceLimits;
 use crate::wire::DeviceId;
 
-/// One device. It lives as long as a request of it is open or something of it counts.
+/// A device is kept as long as it has an open request or anything of it counts.
 pub(super) struct Device {
     epoch: Instant,
     lately: Mutex<Lately>,
@@ -26,44 +26,39 @@ struct Lately {
     open: u32,
 }
 
-/// What a request wants to be allowed.
 #[derive(Clone, Copy)]
 pub(super) struct Demand<'a> {
-    /// What its device may do.
     pub limits: &'a DeviceLimits,
-    /// Whether it counts as a request.
+    /// Whether the request counts against the limits of requests and tokens.
     pub counts: bool,
-    /// How many such processes share the limits without knowing of each other.
+    /// How many processes share the limits without knowing of each other.
     pub sharers: NonZeroU32,
 }
 
-/// What an admitted request has taken.
+/// The counts that an admitted request has taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Taken {
     slot: Option<Slot>,
-    /// Whether it is counted among the open ones.
+    /// Whether the request counts as open.
     pub is_open: bool,
 }
 
 impl Demand<'_> {
-    /// Requests in a window, for this process.
+    /// The limit for this process. So are `tokens` and `concurrent`.
     pub(super) fn requests(&self) -> Option<u64> {
         let limit = self.limits.requests.filter(|_| self.counts)?;
         Some(self.share(u64::from(limit.get())))
     }
 
-    /// Tokens in a minute, for this process.
     pub(super) fn tokens(&self) -> Option<u64> {
         let limit = self.limits.tokens_per_minute.filter(|_| self.counts)?;
         Some(self.share(limit.get()))
     }
 
-    /// Open requests, for this process.
     pub(super) fn concurrent(&self) -> Option<u64> {
         Some(self.share(u64::from(self.limits.concurrent?.get())))
     }
 
-    /// Whether any limit applies.
     pub(super) fn is_limited(&self) -> bool {
         self.requests().is_some() || self.tokens().is_some() || self.concurrent().is_some()
     }
@@ -74,12 +69,12 @@ impl Demand<'_> {
 }
 
 impl Device {
-    /// One that has done nothing. All devices count time from the same moment.
+    /// All devices count time from the same `epoch`.
     pub(super) fn new(epoch: Instant) -> Self {
         Self { epoch, lately: Mutex::default(), name: OnceLock::new() }
     }
 
-    /// Takes what the request needs, or nothing.
+    /// Takes everything that the request needs, or nothing.
     pub(super) fn admit(&self, demand: &Demand<'_>) -> Result<Taken, Denied> {
         let mut lately = self.lately();
         let lately = &mut *lately;
@@ -104,7 +99,7 @@ impl Device {
         Ok(Taken { slot, is_open: concurrent.is_some() })
     }
 
-    /// As if `taken` had never been admitted.
+    /// Undoes an admission, as if it had never been.
     pub(super) fn take_back(&self, taken: Taken) {
         let mut lately = self.lately();
         if let Some(slot) = taken.slot {
@@ -113,30 +108,29 @@ impl Device {
         lately.open -= u32::from(taken.is_open);
     }
 
-    /// An open request has ended.
+    /// Called when an open request has ended.
     pub(super) fn close(&self) {
         self.lately().open -= 1;
     }
 
-    /// Tokens were used.
     pub(super) fn charge(&self, tokens: u64) {
         let mut lately = self.lately();
         lately.tokens.advance(self.now(), MINUTE);
         lately.tokens.add(tokens);
     }
 
-    /// Whether nothing of it counts any more.
+    /// Whether nothing of the device counts any more.
     pub(super) fn is_idle(&self) -> bool {
         let (lately, now) = (self.lately(), self.now());
         lately.open == 0 && lately.requests.is_over(now) && lately.tokens.is_over(now)
     }
 
-    /// The name under which others may know it: short, and nothing can be learned from it.
+    /// The name of the device in Redis: short, and nothing can be learned from it.
     pub(super) fn name(&self, id: &DeviceId) -> &Arc<str> {
         self.name.get_or_init(|| name_of(id).into())
     }
 
-    /// Monotonic nanoseconds.
+    /// Monotonic nanoseconds since `epoch`.
     fn now(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
@@ -146,14 +140,14 @@ impl Device {
     }
 }
 
-/// As [`Device::name`], of a device that need not be known.
+/// As [`Device::name`], for a device that need not be in memory.
 pub(super) fn name_of(id: &DeviceId) -> String {
     let hash = digest(&SHA256, id.as_str().as_bytes());
     let half = hash.as_ref().first_chunk().expect("a digest has 32 bytes");
     format!("{:032x}", u128::from_be_bytes(*half))
 }
 
-/// Keeps the limit that makes the request wait longest: before that it would not be admitted.
+/// Keeps the limit that makes the request wait longest: the request would not be admitted before that.
 fn longer(denied: &mut Option<Denied>, limit: Limit, wait: Option<Duration>) {
     if let Some(retry_after) = wait
         && denied.as_ref().is_none_or(|denied| denied.retry_after < retry_after)
@@ -165,5 +159,5 @@ fn longer(denied: &mut Option<Denied>, limit: Limit, wait: Option<Duration>) {
 /// The window of `TOKENS_PER_MINUTE`.
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
-/// Nobody knows when an open request ends.
+/// A guess, because the end of open requests is not known.
 pub(super) const ASK_AGAIN: Duration = Duration::from_secs(1);

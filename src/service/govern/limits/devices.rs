@@ -1,7 +1,7 @@
-//! The devices this process has heard of lately.
+//! The devices that this process has heard of lately.
 //!
-//! Only devices with a verified token get here, so nobody can spend another's limits (A46) or fill the memory with
-//! invented names: a device takes up to 900 bytes, and once nothing of it counts any more, it makes room for others.
+//! Only devices with a verified token get here, so no client can spend another's limits (A46) or fill the memory with
+//! invented names. A device takes up to 900 bytes, and makes room for others when nothing of it counts any more.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -14,14 +14,14 @@ use super::device::Device;
 use super::{Counters, Denied, Limit};
 use crate::wire::DeviceId;
 
-/// Devices by id, in parts that do not wait for each other.
+/// Devices by id, in shards with a lock each.
 pub(super) struct Devices {
     shards: Box<[Shard]>,
     hasher: RandomState,
     epoch: Instant,
 }
 
-/// A part of the devices, with a cache line of its own.
+/// A shard has a cache line of its own.
 #[repr(align(128))]
 struct Shard {
     known: Mutex<Known>,
@@ -31,7 +31,7 @@ struct Shard {
 
 struct Known {
     devices: HashMap<DeviceId, Arc<Device>>,
-    /// At this number the idle ones are forgotten.
+    /// At this number of devices the idle ones are forgotten.
     sweep_at: usize,
 }
 
@@ -41,7 +41,7 @@ impl Devices {
         Self { shards, hasher: RandomState::new(), epoch: Instant::now() }
     }
 
-    /// The device of this id. Idle ones are forgotten now and then, when a new one comes.
+    /// Adds the device if it is new. New devices now and then cause idle ones to be forgotten.
     pub(super) fn find(&self, id: &DeviceId) -> Arc<Device> {
         let mut known = self.shard(id).known();
         if let Some(device) = known.devices.get(id) {
@@ -55,7 +55,6 @@ impl Devices {
         device
     }
 
-    /// Counts a decision.
     pub(super) fn count(&self, id: &DeviceId, decision: Result<(), &Denied>) {
         let shard = self.shard(id);
         let counter = match decision.map_err(|denied| denied.limit) {
@@ -67,7 +66,6 @@ impl Devices {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Decisions so far.
     pub(super) fn counters(&self) -> Counters {
         let sum = |counter: fn(&Shard) -> &AtomicU64| {
             self.shards.iter().map(|shard| counter(shard).load(Ordering::Relaxed)).sum()
@@ -80,7 +78,6 @@ impl Devices {
         }
     }
 
-    /// How many are remembered.
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.known().devices.len()).sum()
     }
@@ -103,8 +100,8 @@ impl Shard {
 }
 
 impl Known {
-    /// Forgets devices that nobody holds and of which nothing counts. As many may come again as have stayed before it is
-    /// done once more, so that a newcomer pays for about two others.
+    /// Forgets idle devices without a request. The next sweep comes when as many devices have come as have stayed, so
+    /// that a newcomer pays for about two others.
     fn sweep(&mut self) {
         self.devices.retain(|_, device| Arc::strong_count(device) > 1 || !device.is_idle());
         self.sweep_at = (self.devices.len() * 2).max(SWEEP_FROM);
@@ -112,8 +109,8 @@ impl Known {
     }
 }
 
-/// Parts. Workers are few, so that two of them rarely want the same part at the same time.
+/// There are few workers, so that two of them rarely want the same shard at the same time.
 const SHARDS: u64 = 64;
 
-/// Devices in one part before it is worth looking for idle ones.
+/// Devices in one shard before it is worth looking for idle ones.
 const SWEEP_FROM: usize = 64;

@@ -1,4 +1,4 @@
-//! Why Redis gave no decision.
+//! The reasons why Redis gives no decision, as far as an operator can act on them.
 
 use std::error::Error;
 use std::io;
@@ -6,49 +6,45 @@ use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// What is wrong with Redis, as far as somebody can act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum RedisFault {
-    /// It cannot be reached, or the connection broke.
+    /// Redis cannot be reached, or the connection broke.
     #[error("Redis cannot be reached")]
     Unreachable,
-    /// Its certificate is not one that this machine trusts, or there is no TLS where `rediss://` expects it.
+    /// This machine does not trust the certificate of Redis, or there is no TLS where `rediss://` expects it.
     #[error("Redis has no certificate that this machine trusts")]
     Untrusted,
-    /// It took longer than a decision may take.
+    /// Redis took longer than a decision may take.
     #[error("Redis is too slow")]
     Slow,
-    /// So many requests are waiting for it that this one did not join them.
+    /// So many requests wait for Redis that this one did not join them.
     #[error("too many requests wait for Redis")]
     Overloaded,
-    /// It is a replica: a failover is on its way, or `REDIS_URL` names the wrong server.
+    /// Redis is a replica: a failover is on its way, or `REDIS_URL` names the wrong server.
     #[error("Redis is read-only: a failover is going on, or REDIS_URL names a replica")]
     ReadOnly,
-    /// It wants a password, another one, or gives this user too few rights.
+    /// Redis wants a password, another one, or gives this user too few rights.
     #[error("Redis refuses the credentials in REDIS_URL, or gives them too few rights")]
     Denied,
-    /// Its memory is full.
     #[error("Redis is out of memory")]
     OutOfMemory,
-    /// A key of a device holds something else. It is deleted.
+    /// A key of a device holds something else, and is deleted.
     #[error("a key in Redis holds what valetkey did not write")]
     WrongType,
-    /// It has lost our functions. They are loaded again.
+    /// Redis has lost our functions, which are loaded again.
     #[error("Redis has lost valetkey's functions")]
     FunctionMissing,
-    /// It has just started and is reading its data, or a script of somebody else holds it up.
+    /// Redis has just started and is reading its data, or another program's script holds it up.
     #[error("Redis is busy")]
     Busy,
-    /// It has no functions at all.
+    /// Redis has no functions at all.
     #[error("Redis is older than 7.0")]
     TooOld,
-    /// Anything else.
     #[error("Redis gave an error that valetkey does not know")]
     Unknown,
 }
 
 impl RedisFault {
-    /// Every fault there is, for those who count them.
     pub const ALL: [Self; 12] = [
         Self::Unreachable,
         Self::Untrusted,
@@ -64,7 +60,7 @@ impl RedisFault {
         Self::Unknown,
     ];
 
-    /// Its name in metrics.
+    /// The label in metrics and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -83,7 +79,7 @@ impl RedisFault {
         }
     }
 
-    /// Whether it concerns this one request and says nothing of the next.
+    /// Whether the fault concerns this one request and says nothing of the next.
     pub(super) fn is_passing(self) -> bool {
         matches!(self, Self::Overloaded | Self::WrongType)
     }
@@ -113,7 +109,7 @@ impl From<&RedisError> for RedisFault {
     }
 }
 
-/// Whether the connection was there and TLS was not. The library keeps its causes in an `Arc`.
+/// Whether TLS failed on an open connection. The library keeps its causes in an `Arc`.
 fn is_about_tls(error: &RedisError) -> bool {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<Arc<dyn Error + Send + Sync>>());
     let within = cause.and_then(|cause| cause.downcast_ref::<io::Error>()).and_then(io::Error::get_ref);

@@ -1,4 +1,4 @@
-//! Looks at a Redis without changing anything in it.
+//! Looks at a Redis without changing anything in it, for the commands that check an installation.
 
 use std::time::Duration;
 
@@ -9,40 +9,30 @@ use super::shared::client;
 use super::{LimiterError, RedisFault, calls};
 use crate::secret::Secret;
 
-/// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
-    /// As it names itself; empty if it does not.
+    /// As Redis names its version; empty if it does not.
     pub version: String,
-    /// Whether our functions are there. An instance that starts loads them.
+    /// Whether our functions are there. A starting instance loads them.
     pub is_loaded: bool,
-    /// How long it took for the answer to a ping.
+    /// The time until the answer to a ping.
     pub ping: Duration,
 }
 
-/// Why nothing was found.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectionError {
-    /// The URL cannot be used.
     #[error(transparent)]
     Url(#[from] LimiterError),
-    /// Redis cannot be used.
     #[error(transparent)]
     Redis(#[from] RedisFault),
 }
 
-/// Whether `url` names a Redis. Nothing is connected.
-///
-/// # Errors
-/// [`LimiterError::Url`]
+/// Whether `url` names a Redis. Does not connect.
 pub fn check_url(url: &Secret) -> Result<(), LimiterError> {
     client(url).map(drop)
 }
 
-/// Asks the Redis at `url` how it is. Each answer is waited for `patience` long.
-///
-/// # Errors
-/// [`InspectionError`]
+/// Waits for each answer up to `patience`.
 pub async fn inspect(url: &Secret, patience: Duration) -> Result<Inspection, InspectionError> {
     let config =
         AsyncConnectionConfig::new().set_connection_timeout(Some(patience)).set_response_timeout(Some(patience));
@@ -51,7 +41,7 @@ pub async fn inspect(url: &Secret, patience: Duration) -> Result<Inspection, Ins
     let asked = Instant::now();
     cmd("PING").exec_async(&mut connection).await.map_err(fault)?;
     let ping = asked.elapsed();
-    // Who is not allowed to ask for the version may be allowed all that matters.
+    // A user that may not ask for the version may still be allowed all that matters.
     let info: RedisResult<InfoDict> = cmd("INFO").arg("server").query_async(&mut connection).await;
     let version = info.ok().and_then(|info| info.get::<String>("redis_version")).unwrap_or_default();
     Ok(Inspection { version, is_loaded: calls::is_loaded(&mut connection).await?, ping })

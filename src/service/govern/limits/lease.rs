@@ -1,7 +1,7 @@
 //! A lease: one open request, as all instances see it.
 //!
-//! It runs out by itself when its instance dies. While it is held the courier makes it live on, and when it is dropped
-//! the courier ends it; neither costs the request a wait.
+//! A lease expires by itself when its instance dies. While it is held the Redis task prolongs it, and when it is
+//! dropped the Redis task ends it; the request waits for neither.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,33 +10,32 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::wire::DeviceId;
 
-/// What the courier is told. There is as much of it as there are requests since its last look, and it looks at least
+/// The messages to the Redis task. There are as many as there were requests since its last look, and it looks at least
 /// once a second.
 pub(super) enum Errand {
-    /// This lease of a device is held.
+    /// The instance holds a lease of a device.
     Hold(Arc<str>, Arc<str>),
-    /// It is no longer held.
+    /// The instance no longer holds a lease of a device.
     Release(Arc<str>, Arc<str>),
     /// A device has used tokens.
     Charge(Arc<str>, u64),
-    /// A request of a device was none after all.
+    /// A request of a device is taken back.
     TakeBack(Arc<str>, Place),
-    /// What Redis holds for a device makes no sense.
+    /// The data that Redis holds for a device make no sense.
     Discard(Arc<str>),
-    /// Other instances are to hear something about a device.
+    /// Other instances are to hear a note about a device.
     Tell(DeviceId, String),
 }
 
-/// Where Redis counts a request.
+/// The slot of a window in which Redis counts a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     /// The length of the window.
     pub window: Duration,
-    /// Which part of it.
+    /// The number of the slot in it.
     pub slot: u64,
 }
 
-/// Ends when dropped.
 pub(super) struct Lease {
     device: Arc<str>,
     name: Arc<str>,
@@ -45,23 +44,22 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// A lease that Redis may or may not know.
+    /// Redis may or may not know the lease.
     pub(super) fn new(device: Arc<str>, name: Arc<str>, errands: UnboundedSender<Errand>) -> Self {
         Self { device, name, errands, is_wanted: true }
     }
 
-    /// How Redis knows it.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// From now on it lives until it is dropped.
+    /// Has the Redis task prolong the lease until it is dropped.
     pub(super) fn hold(&self) {
-        // When the courier has ended, nothing is left to be done.
+        // When the Redis task has ended, nothing is left to be done.
         let _ = self.errands.send(Errand::Hold(Arc::clone(&self.device), Arc::clone(&self.name)));
     }
 
-    /// Redis does not know it.
+    /// Drops a lease that Redis does not know.
     pub(super) fn forget(mut self) {
         self.is_wanted = false;
     }

@@ -1,4 +1,4 @@
-//! What the courier has yet to bring to Redis.
+//! The errands that the Redis task has yet to bring to Redis, put together by device.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,7 +10,6 @@ use super::calls;
 use super::lease::{Errand, Place};
 use super::notes::Notes;
 
-/// Errands, put together by device.
 #[derive(Default)]
 pub(super) struct Ledger {
     held: HashMap<Arc<str>, HashSet<Arc<str>>>,
@@ -18,12 +17,11 @@ pub(super) struct Ledger {
     charges: HashMap<Arc<str>, u64>,
     taken_back: Vec<(Arc<str>, Place)>,
     discarded: HashSet<Arc<str>>,
-    /// What other instances are to hear.
+    /// The notes for other instances.
     pub notes: Notes,
 }
 
 impl Ledger {
-    /// Notes an errand.
     pub(super) fn note(&mut self, errand: Errand) {
         match errand {
             Errand::Hold(device, lease) => {
@@ -46,7 +44,7 @@ impl Ledger {
         }
     }
 
-    /// All that is new; afterwards nothing is. `None` when nothing was.
+    /// Takes the calls for all new errands; `None` when there are none.
     pub(super) fn take(&mut self) -> Option<Pipeline> {
         let mut pipeline = Pipeline::new();
         for device in self.discarded.drain() {
@@ -64,7 +62,7 @@ impl Ledger {
         (!pipeline.is_empty()).then_some(pipeline)
     }
 
-    /// Every lease that is held.
+    /// The calls that prolong every held lease.
     pub(super) fn renewals(&self, life: Duration) -> Option<Pipeline> {
         let mut pipeline = Pipeline::new();
         for (device, held) in &self.held {
@@ -73,8 +71,8 @@ impl Ledger {
         (!pipeline.is_empty()).then_some(pipeline)
     }
 
-    /// Nobody can be told now. Tokens would be charged to a later minute; ended leases must not run on until they
-    /// expire, so they wait.
+    /// Called while Redis is away. Charges are dropped, because their tokens would be charged to a later minute. Ended
+    /// leases wait, because they must not run on until they expire.
     pub(super) fn forget_charges(&mut self) {
         self.charges.clear();
         self.discarded.clear();
@@ -94,5 +92,5 @@ impl Ledger {
     }
 }
 
-/// Ended leases, and requests that were none, that wait for Redis to come back; those beyond expire.
+/// The most ended leases, and requests taken back, that wait for Redis to come back. Those beyond expire.
 const MOST_OWED: usize = 1 << 16;

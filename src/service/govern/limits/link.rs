@@ -1,4 +1,4 @@
-//! The state of the connection to Redis: written by the courier, read by every request.
+//! The state of the connection to Redis: written by the Redis task, read by every request.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -9,7 +9,6 @@ use tokio::sync::{Notify, watch};
 
 use super::fault::RedisFault;
 
-/// What requests and the courier tell each other.
 pub(super) struct Link {
     state: Mutex<State>,
     /// Decisions in a row that came too late.
@@ -19,25 +18,25 @@ pub(super) struct Link {
     /// Decisions that Redis did not make in time.
     by_fallback: AtomicU64,
     faults: [AtomicU64; RedisFault::ALL.len()],
-    /// Tells the courier that requests have lost their trust in Redis.
+    /// Tells the Redis task that requests have lost their trust in Redis.
     pub trouble: Notify,
     /// Whether the first attempt to connect is over.
     pub tried: watch::Sender<bool>,
 }
 
-/// Whether Redis is asked.
+/// Whether requests ask Redis.
 enum State {
-    /// Nobody has tried to connect yet.
+    /// No attempt to connect was made yet.
     New,
     Healthy(MultiplexedConnection),
     Degraded(RedisFault),
 }
 
-/// One of the requests that wait for Redis.
+/// A request that waits for Redis.
 pub(super) struct Waiter<'a>(&'a Link);
 
 impl Link {
-    /// Until the courier has connected, decisions are made here.
+    /// Until the Redis task has connected, decisions are made in this process.
     pub(super) fn new(instances: NonZeroU32) -> Self {
         Self {
             state: Mutex::new(State::New),
@@ -51,7 +50,7 @@ impl Link {
         }
     }
 
-    /// The connection to ask on, while Redis is healthy.
+    /// The connection for requests, while Redis is healthy.
     pub(super) fn connection(&self) -> Result<MultiplexedConnection, RedisFault> {
         match &*self.state() {
             State::Healthy(connection) => Ok(connection.clone()),
@@ -60,21 +59,21 @@ impl Link {
         }
     }
 
-    /// A place among those who wait; none when there are too many.
+    /// A place among the waiting requests; an error when there are too many.
     pub(super) fn wait(&self) -> Result<Waiter<'_>, RedisFault> {
         let waiter = Waiter(self);
         let others = self.waiting.fetch_add(1, Ordering::Relaxed);
         if others < MOST_WAITING { Ok(waiter) } else { Err(RedisFault::Overloaded) }
     }
 
-    /// Redis has decided in time.
+    /// Called when Redis has decided in time.
     pub(super) fn succeeded(&self) {
         if self.misses.load(Ordering::Relaxed) > 0 {
             self.misses.store(0, Ordering::Relaxed);
         }
     }
 
-    /// Redis gave no decision. A single late one is an accident.
+    /// Called when Redis gave no decision. A single late one is an accident.
     pub(super) fn failed(&self, fault: RedisFault) {
         self.faults[fault as usize].fetch_add(1, Ordering::Relaxed);
         let is_accident =
@@ -84,12 +83,12 @@ impl Link {
         }
     }
 
-    /// A decision was made without Redis.
+    /// Counts a decision that was made without Redis.
     pub(super) fn fell_back(&self) {
         self.by_fallback.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Requests are to ask Redis, on this connection.
+    /// Lets requests ask Redis, on this connection.
     pub(super) fn restore(&self, connection: &MultiplexedConnection) {
         self.misses.store(0, Ordering::Relaxed);
         let was = std::mem::replace(&mut *self.state(), State::Healthy(connection.clone()));
@@ -98,7 +97,7 @@ impl Link {
         }
     }
 
-    /// Requests are not to ask Redis; whether they were until now. It is told once, until something else is wrong.
+    /// Keeps requests from asking Redis. Returns whether they did until now. The log says it once for each fault.
     pub(super) fn degrade(&self, fault: RedisFault) -> bool {
         let was = std::mem::replace(&mut *self.state(), State::Degraded(fault));
         let is_news = !matches!(was, State::Degraded(same) if same == fault);
@@ -114,12 +113,11 @@ impl Link {
         NonZeroU32::new(self.instances.load(Ordering::Relaxed)).unwrap_or(NonZeroU32::MIN)
     }
 
-    /// The courier knows better how many there are.
     pub(super) fn set_instances(&self, instances: NonZeroU32) {
         self.instances.store(instances.get(), Ordering::Relaxed);
     }
 
-    /// What is wrong, if something is.
+    /// The present fault; `None` while Redis is healthy.
     pub(super) fn fault(&self) -> Option<RedisFault> {
         match &*self.state() {
             State::Healthy(_) => None,
@@ -128,12 +126,12 @@ impl Link {
         }
     }
 
-    /// How many decisions were made without Redis.
+    /// The number of decisions made without Redis.
     pub(super) fn fallbacks(&self) -> u64 {
         self.by_fallback.load(Ordering::Relaxed)
     }
 
-    /// How often each fault was met by a request.
+    /// How often requests met each fault.
     pub(super) fn faults(&self) -> [(RedisFault, u64); RedisFault::ALL.len()] {
         RedisFault::ALL.map(|fault| (fault, self.faults[fault as usize].load(Ordering::Relaxed)))
     }
@@ -149,8 +147,8 @@ impl Drop for Waiter<'_> {
     }
 }
 
-/// Requests that wait for Redis at the same time, at most.
+/// The most requests that wait for Redis at the same time.
 const MOST_WAITING: u32 = 1024;
 
-/// So many late decisions in a row, and Redis is no longer asked.
+/// After so many late decisions in a row Redis is no longer asked.
 const MISSES_TO_DEGRADE: u32 = 3;

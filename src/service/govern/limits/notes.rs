@@ -1,7 +1,8 @@
-//! Notes on their way to other instances, and where reading theirs has got to.
+//! Notes on their way to other instances, and how far the notes of those were read.
 //!
-//! Each device has a stream in Redis, which holds the last few notes and expires. A device is asked about only when there is
-//! something to tell of it, so what this costs grows with the devices in use and not with those that are known.
+//! Each device has a stream in Redis, which holds the last few notes and expires. The Redis task reads the stream of a
+//! device only when it has a note to send about it, so the cost grows with the devices in use and not with the known
+//! ones.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,14 +15,13 @@ use super::exchange::Ear;
 use super::fault::RedisFault;
 use crate::wire::DeviceId;
 
-/// What the courier has yet to tell, and what it has read.
 #[derive(Default)]
 pub(super) struct Notes {
     waiting: HashMap<DeviceId, Vec<String>>,
     read: HashMap<DeviceId, Read>,
 }
 
-/// Up to where a device's stream was read.
+/// How far a device's stream was read.
 struct Read {
     id: String,
     at: Instant,
@@ -31,7 +31,7 @@ struct Read {
 pub(super) struct Round(Vec<(DeviceId, Vec<String>)>);
 
 impl Notes {
-    /// Takes a note along. Those that are too many are not told.
+    /// Adds a note. A note beyond the limits is dropped.
     pub(super) fn note(&mut self, device: DeviceId, note: String) {
         if self.waiting.len() >= MOST_WAITING && !self.waiting.contains_key(&device) {
             return;
@@ -42,12 +42,12 @@ impl Notes {
         }
     }
 
-    /// Nobody can be told now, and later it is old.
+    /// Called while Redis is away: later the notes would be old.
     pub(super) fn forget(&mut self) {
         self.waiting.clear();
     }
 
-    /// The next few devices; none when nothing is waiting.
+    /// The next few devices; `None` when no note waits.
     pub(super) fn take(&mut self) -> Option<Round> {
         let devices: Vec<_> = self.waiting.keys().take(IN_ONE_CALL).cloned().collect();
         let told = |device: DeviceId| self.waiting.remove(&device).map(|notes| (device, notes));
@@ -55,7 +55,7 @@ impl Notes {
         (!round.is_empty()).then_some(Round(round))
     }
 
-    /// The call that tells all of a round and asks what others have told.
+    /// The call that sends the notes of a round and reads those of other instances.
     pub(super) fn call(&self, round: &Round, instance: &str) -> Pipeline {
         let mut calls = Pipeline::new();
         calls.ignore_errors();
@@ -72,7 +72,7 @@ impl Notes {
         calls
     }
 
-    /// Passes on what others have told. Answers the devices of which something else was in Redis.
+    /// Passes on the notes of other instances. Returns the devices whose key in Redis holds something else.
     pub(super) fn hear(
         &mut self,
         round: Round,
@@ -93,7 +93,7 @@ impl Notes {
                     }
                 }
                 Err(error) if RedisFault::from(&error) == RedisFault::WrongType => foreign.push(device),
-                Err(_) => {} // what is wrong with Redis is found out by who depends on it
+                Err(_) => {} // calls that requests depend on find out what is wrong with Redis
             }
         }
         foreign
@@ -111,16 +111,16 @@ fn pass_on(device: &DeviceId, entries: &[Entry], instance: &str, ear: &Ear) {
     }
 }
 
-/// Notes of one device that are kept.
+/// The most notes that are kept of one device.
 const KEPT: usize = 64;
 
 /// How long notes are kept after the last one of their device.
 const LIFE: Duration = Duration::from_secs(300);
 
-/// Devices in one call. More would make requests that wait for a decision of Redis wait longer.
+/// Devices in one call. More would delay requests that wait for a decision of Redis.
 const IN_ONE_CALL: usize = 64;
 
-/// Devices that wait to be told of.
+/// The most devices with notes that wait.
 const MOST_WAITING: usize = 8192;
 
 #[cfg(test)]
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn notes_of_others_are_heard_once_and_in_their_order() {
+    async fn notes_of_other_instances_are_heard_once_and_in_their_order() {
         let mut notes = Notes::default();
         let heard = std::sync::Arc::new(Mutex::new(Vec::new()));
         let ear = Ear::default();
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_bounded_and_told_in_parts() {
+    fn waiting_notes_are_bounded_and_sent_in_parts() {
         let mut notes = Notes::default();
         for number in 0..MOST_WAITING + 10 {
             for _ in 0..=KEPT {

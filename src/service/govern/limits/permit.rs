@@ -1,4 +1,4 @@
-//! The right to one request.
+//! The permit of an admitted request.
 
 use std::sync::Arc;
 
@@ -8,36 +8,37 @@ use super::Denied;
 use super::device::{Demand, Device, Taken};
 use super::lease::{Errand, Lease, Place};
 
-/// Hold it as long as the request is open: dropping it makes room for the next.
+/// Hold it as long as the request is open: dropping it makes room for the next request.
 #[must_use = "the request counts as ended when this is dropped"]
 pub struct Permit {
     open: Option<Open>,
-    /// Where others hear of it, and as whose.
+    /// The Redis task, and the device's name there; `None` if Redis does not count the request.
     told: Option<(UnboundedSender<Errand>, Arc<str>)>,
-    /// Where others count it.
+    /// The slot in which Redis counts the request.
     place: Option<Place>,
     _lease: Option<Lease>,
     is_metered: bool,
 }
 
-/// A request that its device knows of.
+/// A request that counts at its device.
 pub(super) struct Open {
     device: Arc<Device>,
     taken: Taken,
 }
 
 impl Permit {
-    /// Tokens that the request has used, once they are known. They count against the device's minute from now on.
+    /// Charges the tokens that the request has used, once they are known. They count against the device's minute from
+    /// now on.
     pub fn charge_tokens(&self, tokens: u64) {
         let Some(open) = self.open.as_ref().filter(|_| self.is_metered && tokens > 0) else { return };
         open.device.charge(tokens);
         if let Some((errands, name)) = &self.told {
-            // When the courier has ended, so has the limiter.
+            // When the Redis task has ended, so has the limiter.
             let _ = errands.send(Errand::Charge(Arc::clone(name), tokens));
         }
     }
 
-    /// As if the request had never been admitted. Others hear of it a moment later.
+    /// Undoes the admission, as if it had never been. Other instances learn of it a moment later.
     pub fn take_back(self) {
         if let (Some((errands, name)), Some(place)) = (&self.told, self.place) {
             let _ = errands.send(Errand::TakeBack(Arc::clone(name), place));
@@ -47,7 +48,7 @@ impl Permit {
         }
     }
 
-    /// For a request that nothing limits.
+    /// For a request that no limit applies to.
     pub(super) fn unlimited() -> Self {
         Self { open: None, told: None, place: None, _lease: None, is_metered: false }
     }
@@ -58,7 +59,7 @@ impl Permit {
         Self { open: Some(open), told: None, place: None, _lease: None, is_metered }
     }
 
-    /// The same, and others hear of it.
+    /// Also tells the Redis task what this request charges, so that other instances count it.
     pub(super) fn shared(self, errands: &UnboundedSender<Errand>, name: &Arc<str>, lease: Option<Lease>) -> Self {
         if let Some(lease) = &lease {
             lease.hold();
@@ -66,20 +67,20 @@ impl Permit {
         Self { told: Some((errands.clone(), Arc::clone(name))), _lease: lease, ..self }
     }
 
-    /// The same, and others count it there.
+    /// Also remembers where Redis counts the request, so that it can be taken back there.
     pub(super) fn at(self, place: Option<Place>) -> Self {
         Self { place, ..self }
     }
 }
 
 impl Open {
-    /// Asks the device alone.
+    /// Asks only the device in this process.
     pub(super) fn admit(device: &Arc<Device>, demand: &Demand<'_>) -> Result<Self, Denied> {
         let taken = device.admit(demand)?;
         Ok(Self { device: Arc::clone(device), taken })
     }
 
-    /// As if it had never been.
+    /// Undoes the admission, as if it had never been.
     pub(super) fn take_back(mut self) {
         self.device.take_back(self.taken);
         self.taken.is_open = false;

@@ -1,4 +1,4 @@
-//! What instances share: Redis decides, by one call per request, within a few milliseconds or not at all.
+//! Limits over all instances: Redis decides, by one call per request, within a few milliseconds or not at all.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -34,7 +34,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Connects. When Redis does not answer within a second, it starts degraded.
+    /// Connects. When Redis does not answer within a second, the limiter starts degraded.
     pub(super) async fn start(url: &Secret, settings: InstanceSettings) -> Result<Self, LimiterError> {
         let client = client(url)?;
         let link = Arc::new(Link::new(settings.instances));
@@ -53,23 +53,20 @@ impl Shared {
         };
         let mut tried = link.tried.subscribe();
         let courier = Courier::start(rounds).map_err(LimiterError::Thread)?;
-        // Whatever became of it: the state tells.
+        // The state tells how the attempt ended.
         let _ = timeout(FIRST_ATTEMPT, tried.wait_for(|tried| *tried)).await;
         let exchange = Exchange::new(errands.clone(), ear);
         Ok(Self { link, errands, exchange, instance, leases: AtomicU64::new(0), life, decision, _courier: courier })
     }
 
-    /// The state of the connection.
     pub(super) fn link(&self) -> &Link {
         &self.link
     }
 
-    /// Where errands go.
     pub(super) fn errands(&self) -> &mpsc::UnboundedSender<Errand> {
         &self.errands
     }
 
-    /// The way to other instances.
     pub(super) fn exchange(&self) -> &Exchange {
         &self.exchange
     }
@@ -81,8 +78,8 @@ impl Shared {
         Lease::new(Arc::clone(device), name, self.errands.clone())
     }
 
-    /// Asks Redis; the answer says where it counts the request. A decision that comes too late is not used; what it took
-    /// stays taken until it leaves the window.
+    /// Asks Redis; the answer says where Redis counts the request. A decision that comes too late is not used, but what
+    /// it took stays taken until it leaves the window.
     pub(super) async fn ask(
         &self,
         device: &Arc<str>,
@@ -95,7 +92,7 @@ impl Shared {
             Err(fault) => self.link.failed(fault),
         }
         if decision.is_err_and(|fault| fault == RedisFault::WrongType) {
-            // When the courier has ended, so has the limiter.
+            // When the Redis task has ended, so has the limiter.
             let _ = self.errands.send(Errand::Discard(Arc::clone(device)));
         }
         let place = |slot| demand.requests().map(|_| Place { window: demand.limits.window, slot });
@@ -121,21 +118,21 @@ impl Default for InstanceSettings {
     }
 }
 
-/// What connects to the server that `url` names. Nothing is connected yet.
+/// A client of the server that `url` names. Does not connect.
 pub(super) fn client(url: &Secret) -> Result<Client, LimiterError> {
     let info = url.expose().into_connection_info().map_err(|_| LimiterError::Url)?;
     let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
     Client::open(info).map_err(|_| LimiterError::Url)
 }
 
-/// Names this instance among the others; a new one at every start.
+/// Names this instance among the others; the name is new at every start.
 fn random_name() -> Arc<str> {
     let mut bytes = [0; 8];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system's random source works, or nothing here is safe");
     format!("{:016x}", u64::from_be_bytes(bytes)).into()
 }
 
-/// With a late timer, 5 ms.
+/// With a late timer this is 5 ms.
 const DECISION: Duration = Duration::from_millis(4);
 
 const FIRST_ATTEMPT: Duration = Duration::from_secs(1);

@@ -67,7 +67,7 @@ async fn tokens_of_the_last_minute_deny_until_enough_has_fallen_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_limits_the_one_that_takes_longer_is_named() {
+async fn the_limit_that_takes_longer_is_named() {
     let (limiter, id, limits) = (Limiter::local(), device("device-1"), limits(1, 0, 1));
     let permit = limiter.admit(&id, &limits, true).await.unwrap();
     assert_eq!(limiter.admit(&id, &limits, true).await.err().unwrap().limit, Limit::Requests);
@@ -77,7 +77,7 @@ async fn of_two_limits_the_one_that_takes_longer_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn devices_of_which_nothing_counts_are_forgotten_and_the_others_are_not() {
+async fn idle_devices_are_forgotten_and_others_are_kept() {
     let (limiter, limits) = (Limiter::local(), limits(1, 10, 2));
     let kept = limiter.admit(&device("kept-open"), &limits, false).await.unwrap();
     for round in 0..3 {
@@ -94,7 +94,7 @@ async fn devices_of_which_nothing_counts_are_forgotten_and_the_others_are_not() 
 }
 
 #[tokio::test]
-async fn a48_of_ten_thousand_requests_at_once_as_many_are_open_as_may_be() {
+async fn a48_of_ten_thousand_requests_at_once_exactly_the_limit_is_open() {
     let (limiter, id, limits) = (Limiter::local(), device("device-1"), limits(0, 0, 8));
     let mut open = Vec::new();
     for _ in 0..10_000 {

@@ -1,4 +1,4 @@
-//! The requests that a worker has open, so that they can be recalled.
+//! The open requests of a worker, so that revocations can cancel them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,26 +8,26 @@ use crate::service::token::verify::Caller;
 use crate::transport::recall::Recall;
 use crate::wire::Claims;
 
-/// The open requests of one worker. Only that worker adds and removes; others look when a revocation comes.
+/// Only the worker adds and removes its requests; other threads look at them when a revocation comes.
 #[derive(Clone, Default)]
 pub struct OpenRequests(Arc<Mutex<Slab<Entry>>>);
 
 struct Entry {
-    /// As its token says, and as a rule describes it; mostly the same.
+    /// The caller as its token describes it, and with its device's overrides; mostly the same.
     callers: [Arc<Caller>; 2],
     recall: Recall,
 }
 
-/// One open request; dropped, it is closed.
+/// One open request. Dropping it closes it.
 pub struct OpenRequest {
     requests: OpenRequests,
     key: usize,
-    /// Raised when its caller is revoked.
+    /// The cancel signal, raised when the caller is revoked.
     pub recall: Recall,
 }
 
 impl OpenRequests {
-    /// Opens a request of a caller, `signed` as its token says and `ruled` as an administrator describes it.
+    /// `signed` is the caller as its token describes it, `ruled` the caller with its device's overrides.
     #[must_use]
     pub fn open(&self, signed: Arc<Caller>, ruled: Arc<Caller>) -> OpenRequest {
         let recall = Recall::default();
@@ -35,7 +35,7 @@ impl OpenRequests {
         OpenRequest { requests: self.clone(), key, recall }
     }
 
-    /// Recalls every request whose caller's claims are `covered`.
+    /// Cancels every request whose caller's claims are `covered`.
     pub(super) fn recall(&self, covered: impl Fn(&Claims) -> bool) {
         for (_, entry) in self.lock().iter() {
             if entry.callers.iter().any(|caller| covered(caller.claims())) {
@@ -44,14 +44,13 @@ impl OpenRequests {
         }
     }
 
-    /// Takes over how each open request's caller is described now, by the one its token describes.
+    /// Applies `ruled` to each open request's caller, as its token describes it.
     pub(super) fn describe(&self, ruled: impl Fn(&Arc<Caller>) -> Arc<Caller>) {
         for (_, entry) in self.lock().iter_mut() {
             entry.callers[1] = ruled(&entry.callers[0]);
         }
     }
 
-    /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.lock().len()
     }

@@ -1,38 +1,34 @@
-//! A set of revocations, as requests are judged by it.
+//! A set of revocations, in the form that requests are judged by.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::wire::{Claims, DeviceId};
 
-/// One thing that is revoked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Revoked {
-    /// One token.
+    /// One token, by its id.
     Jti(String),
     /// All tokens of a device, old and new.
     Device(String),
-    /// All devices of a user.
     User(String),
-    /// All devices of an organisation.
     Org(String),
     /// All devices that run this version of the app.
     AppVersion(String),
     /// All tokens issued before this Unix second; devices can get new ones.
     IssuedBefore(u64),
-    /// A device's tokens issued before this Unix second. It is not told that it is revoked, but that they are too old.
+    /// A device's tokens issued before this Unix second. The device is told that they are too old, not that it is
+    /// revoked.
     DeviceTokens(String, u64),
 }
 
-/// How far a revocation reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// The token; its device can get another.
     Token,
-    /// Everybody it stands for.
+    /// The device, the user, the organisation or the version of the app.
     Holder,
 }
 
-/// All that is revoked.
 #[derive(Debug, Default)]
 pub struct RevocationSet {
     jtis: HashSet<String>,
@@ -68,7 +64,7 @@ impl RevocationSet {
         self.tokens_ended_before(&claims.sub).is_some_and(|second| claims.iat < second)
     }
 
-    /// The Unix second before which tokens of this device must have been issued to be ended, if any are.
+    /// The Unix second before which the tokens of `device` are ended, if any are.
     #[must_use]
     pub fn tokens_ended_before(&self, device: &DeviceId) -> Option<u64> {
         if self.tokens_ended_before.is_empty() {
@@ -77,7 +73,6 @@ impl RevocationSet {
         self.tokens_ended_before.get(device.as_str()).copied()
     }
 
-    /// How many entries it was made from.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count

@@ -68,7 +68,7 @@ fn ended_tokens_of_a_device_are_too_old_and_its_next_one_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_that_nobody_confirms_ends_all_service_after_its_limit() {
+async fn an_unconfirmed_set_ends_all_service_after_its_limit() {
     let revocations = revocations();
     tokio::time::advance(Duration::from_secs(3600)).await;
     revocations.judge(&claims()).expect("without a store there is nothing to be behind of");
@@ -82,7 +82,7 @@ async fn a_set_that_nobody_confirms_ends_all_service_after_its_limit() {
 }
 
 #[test]
-fn what_is_taken_back_is_served_again() {
+fn a_caller_is_served_again_when_its_revocation_ends() {
     let revocations = revocations();
     revocations.replace(RevocationSet::from_iter([Revoked::Org("org-1".into())]));
     assert_eq!(revocations.judge(&claims()).unwrap_err().code, ErrorCode::TokenRevoked);

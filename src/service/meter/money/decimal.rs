@@ -1,20 +1,17 @@
-//! Decimal numbers with six places, read without a float in between.
+//! Decimal numbers with six places, read without a float. A text that does not fit exactly is refused.
 
-/// Why a text is no such number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalFault {
-    /// Something else than digits, one point and underscores: also a sign, an exponent, `inf` and `nan`.
+    /// Anything but digits, one point and underscores: also a sign, an exponent, `inf` and `nan`.
     #[error("is no plain decimal number such as 12.50")]
     Shape,
-    /// It would have to be rounded.
     #[error("has more than six decimal places")]
     Places,
-    /// It does not fit.
     #[error("is too large")]
     Range,
 }
 
-/// A number times a million.
+/// Reads a number and multiplies it by a million.
 pub(crate) fn millionths(text: &str) -> Result<u64, DecimalFault> {
     let text = text.replace('_', "");
     let (whole, places) = text.split_once('.').unwrap_or((&text, "0"));
@@ -36,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_plain_decimal_is_refused() {
+    fn a_text_that_is_no_plain_decimal_is_refused() {
         for text in ["", ".", "1.", ".5", "-1", "+1", "1e3", "inf", "nan", "1.2.3", "1,5", "$1", "٣"] {
             assert_eq!(millionths(text), Err(DecimalFault::Shape), "{text}");
         }

@@ -1,38 +1,36 @@
-//! What a request may cost, before it runs.
+//! The expected upper bound of a request's cost before it runs, for budgets to reserve.
 //!
-//! This is what budgets reserve. It is meant to lie above the true cost; the difference comes back when the request is
-//! settled. It can lie below for what is not in the body: files and pages that are named by an id or a URL, and what
-//! server tools read.
+//! It should lie above the true cost, and settling gives the difference back. It can lie below for content outside the
+//! body: files and pages that are named by an id or a URL, and what server tools read.
 
 use std::time::SystemTime;
 
 use super::{Conditions, Cost, Prices};
 use crate::service::meter::usage::Tokens;
 
-/// A request as far as it is known before it runs.
+/// The facts of a request that are known before it runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ask {
-    /// The length of its body in bytes; unknown when the body is compressed or its end is not here yet.
+    /// In bytes; `None` when the body is compressed or has not arrived to its end.
     pub body: Option<u64>,
-    /// Its `max_tokens`, if it could be read.
+    /// `None` when `max_tokens` could not be read.
     pub max_tokens: Option<u64>,
-    /// What it asks for that changes the price.
     pub conditions: Conditions,
 }
 
 impl Prices {
-    /// The most that a request to `model` at the moment `at` is expected to cost. What is unknown counts as the largest
-    /// there is.
+    /// The most that a request to `model` is expected to cost at `at`. An unknown size counts as the largest there is.
     ///
     /// # Panics
     /// Never: of three costs one is the largest.
     #[must_use]
     pub fn estimate(&self, model: &str, at: SystemTime, ask: &Ask) -> Cost {
         let prompt = ask.body.map_or(self.largest_prompt, |bytes| prompt_of(bytes).min(self.largest_prompt));
-        // More than the largest is refused by the API, which costs nothing.
+        // The API refuses a request for more than the largest output, which costs nothing.
         let output_tokens = ask.max_tokens.unwrap_or(self.largest_output).min(self.largest_output);
         let output = Tokens { output_tokens, ..Tokens::default() };
-        // Whether the prompt goes to the cache, and for how long, is the request's to say somewhere inside.
+        // The body says whether the prompt goes to the cache and for how long. It is not read for this, so the dearest
+        // counts.
         [
             Tokens { input_tokens: prompt, ..output },
             Tokens { cache_write_5m_tokens: prompt, ..output },
@@ -45,12 +43,12 @@ impl Prices {
     }
 }
 
-/// A token of English or code has three to four bytes, one of Chinese at least two.
+/// A token of English or code has three to four bytes, a token of Chinese at least two.
 fn prompt_of(body: u64) -> u64 {
     (body / BYTES_PER_TOKEN).saturating_add(SYSTEM_TOKENS)
 }
 
 const BYTES_PER_TOKEN: u64 = 2;
 
-/// What the API adds to a prompt that uses tools.
+/// The tokens that the API adds to a prompt with tools.
 const SYSTEM_TOKENS: u64 = 1_000;

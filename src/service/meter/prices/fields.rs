@@ -1,4 +1,4 @@
-//! Reads the fields of one table in a price file and remembers everything that is wrong with them.
+//! Reads the fields of one table in a price file and collects all their faults.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,15 +10,14 @@ use toml::de::{DeTable, DeValue};
 use crate::service::base::text_file::line_of;
 use crate::service::meter::money::millionths;
 
-/// One thing that is wrong with a price file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", Place(self))]
 pub struct PriceProblem {
-    /// Where in the file, such as `price[2].input of claude-opus-5`; empty for what is no TOML.
+    /// The place in the file, such as `price[2].input of claude-opus-5`; empty when the file is not TOML.
     pub path: String,
     /// The line, counted from 1.
     pub line: usize,
-    /// What is wrong and what would be right.
+    /// States the fault and what would be right.
     pub message: String,
 }
 
@@ -31,7 +30,7 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// The problems found so far, and the text they are in.
+/// Faults found so far, with the whole text of the file, from which lines are counted.
 pub(super) struct Problems<'a> {
     text: &'a str,
     pub(super) found: Vec<PriceProblem>,
@@ -48,12 +47,12 @@ impl<'a> Problems<'a> {
     }
 }
 
-/// One table; who reads it names each field once.
+/// One table. Its reader names each field once, and [`finish`](Self::finish) reports the fields that it did not name.
 pub(super) struct Fields<'a> {
     table: &'a DeTable<'a>,
     span: Range<usize>,
     path: String,
-    /// What it is about, as it goes behind a path.
+    /// The model, as paths in problems have it behind them.
     about: String,
     known: Vec<&'static str>,
 }
@@ -90,7 +89,7 @@ impl<'a> Fields<'a> {
         self.require_unless(false, name, problems)
     }
 
-    /// As [`require`](Self::require), if it must not be absent.
+    /// As [`require`](Self::require), unless the field may be absent.
     pub(super) fn require_unless(
         &mut self,
         may_be_absent: bool,
@@ -110,13 +109,13 @@ impl<'a> Fields<'a> {
         self.decimal_in(name, value, most, problems)
     }
 
-    /// As [`decimal`](Self::decimal), where it may be absent.
+    /// As [`decimal`](Self::decimal), but the field may be absent.
     pub(super) fn maybe_decimal(&mut self, name: &'static str, most: u32, problems: &mut Problems<'_>) -> Option<u64> {
         let value = self.get(name)?;
         self.decimal_in(name, value, most, problems)
     }
 
-    /// A decimal number that is here.
+    /// As [`decimal`](Self::decimal), for a value that was already looked up.
     pub(super) fn decimal_in(
         &self,
         name: &str,
@@ -175,7 +174,7 @@ impl<'a> Fields<'a> {
         begin
     }
 
-    /// Complains about every field that nobody asked for.
+    /// Reports every field that was not asked for.
     pub(super) fn finish(self, problems: &mut Problems<'_>) {
         for (name, _) in self.table {
             if !self.known.contains(&name.get_ref().as_ref()) {

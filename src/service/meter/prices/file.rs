@@ -1,4 +1,4 @@
-//! From a price file to a [`Prices`], or to all that is wrong with it.
+//! Turns a price file into [`Prices`], or into the list of all its faults.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use super::fields::{Fields, PriceProblem, Problems};
 use super::rates::{Factor, Picos, Rates};
 use super::{Prices, Row};
 
-/// Reads a table; with `base`, one that goes over it and may leave out what is in there.
+/// With `base`, the file goes over that table and may leave out whatever `base` has.
 pub(super) fn read(text: &str, base: Option<&Prices>) -> Result<Prices, Vec<PriceProblem>> {
     let mut problems = Problems::new(text);
     let (table, faults) = DeTable::parse_recoverable(text);
@@ -56,7 +56,7 @@ fn whole(table: &Spanned<DeTable<'_>>, base: Option<&Prices>, problems: &mut Pro
     })
 }
 
-/// What `own` says of a model holds from its first day on, over what `base` says.
+/// A model's rows in `own` replace those of `base` from their first day on.
 fn over(base: Option<&Prices>, own: Models) -> Models {
     let mut models = base.map_or_else(Models::new, |base| base.models.clone());
     for (id, rows) in own {
@@ -131,7 +131,7 @@ fn row(fields: &mut Fields<'_>, problems: &mut Problems<'_>) -> Option<Row> {
     })
 }
 
-/// Sorts the rows, and complains of a tier that has no prices below it on its day.
+/// Sorts the rows, and reports each tier that has no prices below it on its day.
 fn each_day_is_complete(models: &mut Models, places: &[(&str, usize, u64, Range<usize>)], problems: &mut Problems<'_>) {
     for (id, number, from, at) in places {
         let rows = models.get(*id).into_iter().flatten();

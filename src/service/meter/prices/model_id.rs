@@ -1,6 +1,6 @@
-//! One model, several spellings.
+//! The spellings of a model's id that the price table accepts.
 
-/// The ids under which `asked` may be in the table, the most exact first: as it is, without the `[1m]` that clients add
+/// The ids under which `asked` may be in the table, the most exact first: as asked, without the `[1m]` that clients add
 /// for a long context, and without the date of a snapshot (`-20250929`).
 pub(super) fn spellings(asked: &str) -> impl Iterator<Item = &str> {
     let plain = asked.strip_suffix("[1m]").unwrap_or(asked);

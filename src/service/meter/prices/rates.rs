@@ -10,25 +10,23 @@ pub(super) type Picos = u128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rates(pub(super) [u64; 5]);
 
-/// What a price is multiplied with, in millionths.
+/// A multiplier of prices, in millionths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Factor(pub(super) u64);
 
-/// How a request was served, as far as it changes the price; what the response's `usage` says of it.
+/// How a request was served, as far as it changes the price. A response states it in its `usage`: `speed: fast`,
+/// `inference_geo: us`, `service_tier: batch`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Conditions {
-    /// `speed: fast`.
     pub fast: bool,
-    /// `inference_geo: us`.
     pub us: bool,
-    /// `service_tier: batch`.
     pub batch: bool,
-    /// `server_tool_use.web_search_requests`. They are charged beside the tokens, and no factor applies to them.
+    /// `server_tool_use.web_search_requests`. Searches are charged beside the tokens, and no factor applies to them.
     pub web_searches: u64,
 }
 
 impl Rates {
-    /// As the fields in a price file.
+    /// The fields of a price file, in this order.
     pub(super) const NAMES: [&'static str; 5] = ["input", "output", "cache_write_5m", "cache_write_1h", "cache_read"];
 
     pub(super) fn of(&self, tokens: &Tokens) -> Picos {
@@ -45,7 +43,7 @@ impl Factor {
     }
 }
 
-/// The whole prompt, however it was stored: this decides the tier.
+/// The whole prompt, cached or not: its length decides the tier.
 pub(super) fn prompt_length(tokens: &Tokens) -> u64 {
     [tokens.cache_write_5m_tokens, tokens.cache_write_1h_tokens, tokens.cache_read_tokens]
         .into_iter()
@@ -53,7 +51,7 @@ pub(super) fn prompt_length(tokens: &Tokens) -> u64 {
 }
 
 pub(super) fn rounded_up(picos: Picos) -> MicroDollars {
-    // Wide division takes many times as long, and below eighteen dollars none is needed.
+    // A division of `u128` takes many times as long, and amounts below eighteen dollars need none.
     MicroDollars::new(match u64::try_from(picos) {
         Ok(picos) => picos.div_ceil(MILLION),
         Err(_) => u64::try_from(picos.div_ceil(u128::from(MILLION))).unwrap_or(u64::MAX),

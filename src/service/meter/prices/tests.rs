@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Noon on 2026-11-20.
+/// Noon in UTC on 2026-11-20.
 fn today() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_176_000)
 }
@@ -14,7 +14,6 @@ fn before_october_7() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_791_331_199)
 }
 
-/// A million of each.
 fn millions() -> Tokens {
     let million = 1_000_000;
     Tokens {
@@ -125,7 +124,7 @@ fn an_unknown_model_costs_as_much_as_the_most_expensive_one() {
 }
 
 #[test]
-fn before_its_first_day_a_model_costs_what_it_costs_then() {
+fn before_its_first_day_a_model_costs_what_it_costs_on_that_day() {
     let file = format!("{HEAD}[[price]]\nmodels = [\"m\"]\nfrom = 2026-10-07\n{RATES}");
     let cost = Prices::parse(&file).unwrap().cost("m", before_october_7(), &millions());
     assert_eq!(cost, Cost { amount: MicroDollars::new(5_000_000), estimated: true });
@@ -152,7 +151,7 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn all_that_is_wrong_with_a_file_is_reported_with_its_place() {
+fn every_fault_of_a_file_is_reported_with_its_place() {
     let file = r#"
 largest_prompt = "many"
 largest_output = 10
@@ -216,7 +215,7 @@ fn rows_must_be_unambiguous_and_complete() {
 }
 
 #[test]
-fn what_a_file_says_of_a_model_holds_from_its_first_day_on_and_the_rest_is_as_it_was() {
+fn a_model_in_a_file_has_its_prices_from_its_first_day_on_and_the_list_keeps_the_rest() {
     let row = |from: &str| format!("[[price]]\nmodels = [\"claude-sonnet-5-5\", \"claude-ours\"]\n{from}\n{RATES}");
     let list = Prices::shipped();
     let read = Tokens { cache_read_tokens: 1_000_000, ..Tokens::default() };

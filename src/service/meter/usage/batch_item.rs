@@ -1,4 +1,4 @@
-//! One line of a batch's results: what one of its requests came to.
+//! Reads one line of a batch's results, for the biller. A line that is not a result reads as `None`.
 
 use serde::Deserialize;
 
@@ -7,30 +7,27 @@ use super::usage_object::Usage;
 use super::{Ended, Share, Tokens};
 use crate::service::meter::prices::Conditions;
 
-/// What one request of a batch came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchItem {
-    /// The device's name for it, unique in its batch.
+    /// The device's name for the request, unique in its batch.
     pub custom_id: String,
-    /// How it ended.
     pub ended: Ended,
     /// The model that answered.
     pub model: Option<String>,
-    /// What it used; nothing unless it was answered.
+    /// All zero unless the request was answered.
     pub tokens: Tokens,
-    /// What in that another model used, or another price is due for.
+    /// The parts of `tokens` that another model used or that have another price.
     pub shares: Vec<Share>,
-    /// How it was served, as far as that changes the price.
+    /// How the request was served, as far as that changes the price.
     pub conditions: Conditions,
-    /// Whether it was answered and does not say what it used.
+    /// Whether the request was answered without stating its usage.
     pub no_usage: bool,
 }
 
-/// What usage says in place of a route: the requests of a batch are not made here.
+/// Stands for the route in usage records: the requests of a batch are made by the upstream, not through a route here.
 pub const BATCH_ROUTE: &str = "message batch";
 
 impl BatchItem {
-    /// Reads a line; none when it is not what it should be.
     #[must_use]
     pub fn read(line: &[u8]) -> Option<Self> {
         let Line { custom_id, result } = serde_json::from_slice(line).ok()?;
@@ -76,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answered_request_says_what_it_used_and_others_used_nothing() {
+    fn an_answered_request_states_its_usage_and_others_used_nothing() {
         let line = br#"{"custom_id":"a","result":{"type":"succeeded","message":{"id":"msg_1","model":"m",
             "content":[{"type":"text","text":"usage"}],"usage":{"input_tokens":11,"output_tokens":36}}}}"#;
         let item = BatchItem::read(line).unwrap();
@@ -90,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_result_is_nothing() {
+    fn a_line_that_is_not_a_result_reads_as_none() {
         for line in ["", "[]", r#"{"custom_id":"a"}"#, r#"{"custom_id":"a","result":{"type":"succeeded""#] {
             assert_eq!(BatchItem::read(line.as_bytes()), None, "{line}");
         }

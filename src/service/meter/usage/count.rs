@@ -1,11 +1,11 @@
-//! One counter of a usage object, read without trust.
+//! A counter of a usage object, read without trust: a bad value reads as `None` and is never an error.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A count, or nothing when the value is null, no whole number, or more than any request can use. What a counter holds must
-/// never void the others, and no sum of counts may overflow: not here, and not in a database.
+/// `None` when the value is null, not a whole number, or above [`MOST`]. A bad counter must not void the others, and
+/// sums of counts must not overflow, neither here nor in a database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Count(pub(super) Option<u64>);
 
@@ -59,7 +59,7 @@ impl<'de> Visitor<'de> for CountVisitor {
     }
 }
 
-/// A million times what the largest model takes at once; eight million such counts fit into 63 bits.
+/// A million times the input of the largest model. Eight million such counts fit into 63 bits.
 const MOST: u64 = 1 << 40;
 
 #[cfg(test)]
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a33_a_number_that_is_no_count_counts_nothing() {
+    fn a33_a_value_that_is_not_a_count_reads_as_none() {
         let read = |text: &str| serde_json::from_str::<Count>(text).unwrap().0;
         assert_eq!(read("7"), Some(7));
         assert_eq!(read("1099511627776"), Some(MOST));

@@ -7,12 +7,12 @@ use compression_codecs::{BrotliDecoder, DecodeV2, GzipDecoder, ZlibDecoder, Zstd
 /// A streaming decoder for one `Content-Encoding` (RFC 9110 §8.4.1, RFC 8878 for zstd).
 pub(crate) struct Decoder(Box<dyn DecodeV2 + Send>);
 
-/// The bytes cannot be decoded, or there are more of them than a metered response can have.
+/// The bytes cannot be decoded, or they decode to more than a metered response can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Undecodable;
 
 impl Decoder {
-    /// The decoder for `encoding`; `None` for one that we do not know or that is a list.
+    /// `None` for an unknown encoding and for a list of encodings.
     #[must_use]
     pub(crate) fn for_encoding(encoding: &[u8]) -> Option<Self> {
         Some(Self(match encoding.to_ascii_lowercase().as_slice() {
@@ -24,11 +24,8 @@ impl Decoder {
         }))
     }
 
-    /// Decodes `bytes` and hands each part of the plain text to `plain`. What was handed over before an error is good:
-    /// a cut stream does not void what it said before.
-    ///
-    /// # Errors
-    /// [`Undecodable`]; the decoder must not be used after that.
+    /// Decodes `bytes` and hands each part of the plain text to `plain`. Parts handed over before an error are valid: a
+    /// cut stream does not void its beginning. After an error the decoder must not be used again.
     pub(crate) fn decode(&mut self, bytes: &[u8], mut plain: impl FnMut(&[u8])) -> Result<(), Undecodable> {
         let mut input = PartialBuffer::new(bytes);
         let mut room = [0; ROOM];
@@ -51,10 +48,10 @@ impl Decoder {
 
 const ROOM: usize = 4096;
 
-/// 8 MiB, which is all that HTTP allows (RFC 9659); the library would make room for 128.
+/// 8 MiB, the most that HTTP allows (RFC 9659); the library would allow 128 MiB.
 const ZSTD_WINDOW: u32 = 23;
 
-/// A bound on what one piece may blow up to, so that a bomb costs time in proportion to its size on the wire.
+/// Bounds the plain bytes of one piece, so that a bomb costs time in proportion to its size on the wire.
 const MAX_PLAIN: usize = 64 << 20;
 
 #[cfg(test)]
@@ -80,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_cut_stream_said_is_kept() {
+    fn text_decoded_before_a_stream_was_cut_is_kept() {
         let mut plain = Vec::new();
         let mut decoder = Decoder::for_encoding(b"gzip").unwrap();
         decoder.decode(&GZIP[..GZIP.len() - 9], |part| plain.extend_from_slice(part)).unwrap();
@@ -116,8 +113,8 @@ mod tests {
         assert_eq!(plain, 0);
     }
 
-    /// 80 MiB of zeros, in a frame (RFC 8878) with a window of so many bits: its header, and 640 blocks of 128 KiB that each
-    /// repeat one byte.
+    /// A frame (RFC 8878) of 80 MiB of zeros with a window of `window` bits: a header and 640 blocks of 128 KiB that
+    /// each repeat one byte.
     fn zstd_bomb(window: u8) -> Vec<u8> {
         let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, (window - 10) << 3];
         for number in 0..640_u32 {

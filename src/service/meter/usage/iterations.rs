@@ -1,8 +1,8 @@
-//! What else worked on an answer: `usage.iterations` (Anthropic API, betas of the advisor tool, of fallbacks and of
+//! `usage.iterations`: other work on an answer (Anthropic API, betas of the advisor tool, of fallbacks and of
 //! compaction).
 //!
-//! The entries of the model that answered are the answer itself, which the top level of the usage counts. The others are
-//! not in it, or have another price: each may name a model of its own.
+//! The entries of the model that answered are the answer itself, which the top level of the usage counts. The other
+//! entries are not counted there or have another price, and each may name its own model.
 
 use serde::Deserialize;
 
@@ -11,19 +11,16 @@ use super::count::Count;
 use super::lenient::{Object, Objects, Text};
 use super::tokens::{CacheCreation, Counts};
 
-/// What a model has used for an answer beside the one that gave it.
+/// Tokens spent on an answer beside the answer itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
-    /// Its name; none is the model that gave the answer.
+    /// `None` is the model that gave the answer.
     pub model: Option<Box<str>>,
-    /// What it used.
     pub tokens: Tokens,
 }
 
-/// The list as it was sent.
 pub(super) type Iterations = Objects<Iteration>;
 
-/// One entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(super) struct Iteration {
@@ -38,7 +35,7 @@ pub(super) struct Iteration {
 }
 
 impl Iteration {
-    /// Whether it is a part of what `model` answered.
+    /// Whether the entry is a part of the answer of `model`.
     fn is_answer(&self, model: Option<&str>) -> bool {
         let is_kind = matches!(self.kind.0.as_deref(), None | Some("message" | "fallback_message"));
         is_kind && (self.model.0.is_none() || self.model.0.as_deref() == model)
@@ -57,12 +54,13 @@ impl Iteration {
     }
 }
 
-/// All that an answer of `model` used, `top` being the top level of its usage, and the shares in it that are priced apart.
+/// Returns all tokens of an answer of `model`, whose usage has the top level `top`, and the shares that are priced
+/// apart.
 pub(super) fn shared(model: Option<&str>, top: Tokens, iterations: &[Iteration]) -> (Tokens, Vec<Share>) {
     let (answer, others): (Vec<_>, Vec<_>) = iterations.iter().partition(|entry| entry.is_answer(model));
     let sum = |entries: &[&Iteration]| entries.iter().fold(Tokens::default(), |sum, entry| sum.plus(&entry.tokens()));
     let apart = sum(&others);
-    // Nothing says whether the top level has all in it; when the entries add up to it, it has.
+    // The API does not say whether the top level includes all entries. If their sum fits into it, it does.
     let has_all = !answer.is_empty() && sum(&answer).plus(&apart).is_within(&top);
     let shares = others.iter().map(|entry| Share { model: entry.model.0.clone(), tokens: entry.tokens() });
     (if has_all { top } else { top.plus(&apart) }, shares.collect())
@@ -84,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_top_level_does_not_count_comes_to_it() {
+    fn entries_outside_the_top_level_are_added_to_it() {
         let list = read(json!([
             {"type": "compaction", "input_tokens": 180_000, "output_tokens": 3500},
             {"type": "message", "input_tokens": 23, "output_tokens": 1000},
@@ -97,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_top_level_counts_already_is_not_counted_twice() {
+    fn entries_within_the_top_level_are_not_counted_twice() {
         let list = read(json!([
             {"type": "message", "input_tokens": 23, "output_tokens": 1000},
             {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 500, "output_tokens": 50}
@@ -107,13 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn a_list_without_the_answer_does_not_show_that_the_top_level_has_all() {
+    fn a_list_without_the_answer_is_added_to_the_top_level() {
         let list = read(json!([{"type": "compaction", "input_tokens": 100, "output_tokens": 0}]));
         assert_eq!(shared(Some("m"), tokens(500, 100), &list).0, tokens(600, 100));
     }
 
     #[test]
-    fn a_fallback_that_answered_is_the_answer_and_who_failed_before_is_not() {
+    fn a_fallback_that_answered_is_the_answer_and_a_model_that_failed_before_is_a_share() {
         let list = read(json!([
             {"type": "message", "model": "first", "input_tokens": 1000, "output_tokens": 0},
             {"type": "fallback_message", "model": "m", "input_tokens": 1000, "output_tokens": 200}
@@ -124,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_alone_is_what_the_top_level_says() {
+    fn an_answer_without_other_entries_counts_as_its_top_level() {
         for list in [json!([]), json!(null), json!("x"), json!([7, null, {"type": "message", "input_tokens": 5}])] {
             assert_eq!(shared(Some("m"), tokens(5, 6), &read(list)), (tokens(5, 6), Vec::new()));
         }

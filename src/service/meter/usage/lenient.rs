@@ -1,4 +1,4 @@
-//! A part of a usage object, read without trust.
+//! Lenient readers of the parts of a usage object: a value of the wrong type reads as nothing and is never an error.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,15 +6,15 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// An object, or nothing when the value is something else: that must not void what stands beside it.
+/// `None` when the value is not an object, so that a bad value does not void its neighbours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Object<T>(pub(super) Option<T>);
 
-/// The elements of a list that are objects. What is no list has none.
+/// The objects in a list; empty when the value is not a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Objects<T>(pub(super) Vec<T>);
 
-/// A text, or nothing when the value is something else.
+/// `None` when the value is not a string.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Text(pub(super) Option<Box<str>>);
 
@@ -51,7 +51,7 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// Whatever a value turned out to be.
+/// What a value turned out to be. At most one field is filled.
 struct Seen<T> {
     object: Option<T>,
     objects: Vec<T>,
@@ -64,7 +64,7 @@ impl<T> Default for Seen<T> {
     }
 }
 
-/// `INTO_LISTS`: also at what is in a list. Otherwise lists are passed over, however deep they are.
+/// With `INTO_LISTS` the objects of a list are collected. Without it lists are skipped, however deep they are.
 struct Look<T, const INTO_LISTS: bool>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>, const INTO_LISTS: bool> Visitor<'de> for Look<T, INTO_LISTS> {

@@ -1,19 +1,19 @@
-//! Cuts a text that arrives in pieces into its lines.
+//! Splits a text that arrives in pieces into its lines, for the results of batches.
 
 use memchr::memchr;
 
-/// The lines of a text. What is longer than any sensible line is passed over and counted.
+/// A line longer than [`MAX_LINE`] is skipped and counted.
 #[derive(Default)]
 pub(crate) struct Lines {
     /// The beginning of a line whose end has not come.
     begun: Vec<u8>,
-    /// That line is too long.
+    /// Whether that line is too long.
     overlong: bool,
     lost: u32,
 }
 
 impl Lines {
-    /// Reads the next bytes and hands each line that ends in them to `line`, without its end.
+    /// Hands each line that ends in `bytes` to `line`, without its line feed.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8])) {
         while let Some(end) = memchr(b'\n', bytes) {
             if self.begun.is_empty() && !self.overlong {
@@ -27,7 +27,7 @@ impl Lines {
         self.keep(bytes);
     }
 
-    /// The text has ended; its last line may have no end. How many lines were too long.
+    /// Ends the text, whose last line may have no line feed. Returns how many lines were too long.
     pub(crate) fn finish(&mut self, mut line: impl FnMut(&[u8])) -> u32 {
         if !self.begun.is_empty() || self.overlong {
             self.end(&mut line);
@@ -54,7 +54,7 @@ impl Lines {
     }
 }
 
-/// The longest output of a model has less than a megabyte; what tools add has a few.
+/// The longest output of a model is under a megabyte; tool results add a few.
 const MAX_LINE: usize = 32 << 20;
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The tap on a relayed response: reads what it used and finishes the record.
+//! The tap on a relayed response: reads the usage from the passing bytes and finishes the record. A response that
+//! cannot be read is relayed all the same.
 
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
@@ -13,38 +14,32 @@ use crate::service::base::json::{Found, ObjectScanner};
 use crate::transport::headers::is_media_type;
 use crate::transport::relay::{Ending, Tap};
 
-/// Meters one response.
 pub struct Meter {
     recording: Recording,
     status: u16,
     decoder: Option<Decoder>,
     reader: Reader,
-    /// Nothing more can be read; what was read before stays.
+    /// Set when no more can be read. Usage that was read before stays.
     blind: bool,
 }
 
-/// How the plain bytes are read.
 enum Reader {
-    /// An event stream.
     Stream(Box<SseScanner>),
-    /// One JSON object.
     Object(Box<Object>),
-    /// It has no usage in it, or none that can be read.
+    /// The response has no usage, or none that can be read.
     Unreadable {
-        /// Whether it should have some.
+        /// Whether the response should have usage.
         expected: bool,
     },
 }
 
-/// A JSON object on its way.
 struct Object {
     scanner: ObjectScanner<2>,
-    /// Bytes of it that passed.
     bytes: usize,
 }
 
 impl Meter {
-    /// Meters a response with these headers. Only a response that `is_metered` by its route is expected to state usage.
+    /// Only a response that `is_metered` by its route is expected to state usage.
     #[must_use]
     pub fn new(recording: Recording, status: u16, headers: &HeaderMap, is_metered: bool) -> Self {
         let expected = is_metered && status < 300;
@@ -94,7 +89,7 @@ impl Tap for Meter {
 }
 
 impl Reader {
-    /// Reads plain bytes; false when it can read no more of them.
+    /// Returns false when no more bytes can be read.
     fn read(&mut self, bytes: &[u8]) -> bool {
         match self {
             Self::Stream(scanner) => {
@@ -136,7 +131,8 @@ impl Reader {
                     }
                     None => record.no_usage = true,
                 }
-                // Usage is the last thing that an answer says. Who leaves before it has what came before all the same.
+                // Usage comes last in an answer. A client that leaves earlier has received text, which is estimated
+                // here.
                 if record.no_usage && ending != Ending::Complete {
                     record.output_estimated = true;
                     let content = object.bytes.saturating_sub(OBJECT_OVERHEAD);
@@ -175,9 +171,9 @@ fn parsed<T: DeserializeOwned>(found: &Found) -> Option<T> {
 const MODEL: usize = 0;
 const USAGE: usize = 1;
 
-/// Anthropic's own floor for text whose tokens nobody counted.
+/// Anthropic's own lower bound for text without a token count.
 const BYTES_PER_TOKEN: usize = 4;
 
-/// The bytes of an answer in front of its text.
+/// The bytes of an answer before its text.
 const OBJECT_OVERHEAD: usize =
     br#"{"model":"","id":"","type":"message","role":"assistant","content":[{"type":"text","text":""#.len();

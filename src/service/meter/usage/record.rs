@@ -1,4 +1,4 @@
-//! One record for each relayed request.
+//! The usage record of a relayed request, and the guard that hands it to the sinks exactly once.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,17 +17,15 @@ use crate::service::token::verify::Caller;
 use crate::transport::request_id::RequestId;
 use crate::wire::DeviceId;
 
-/// Takes finished records. Implementations must not wait: the caller is on a request's way.
+/// Takes finished records. Implementations must not block: the caller is on a request's path.
 pub trait UsageSink: Send + Sync {
-    /// Keeps `record`.
     fn record(&self, record: &Arc<UsageRecord>);
 }
 
-/// Several takers, in order.
+/// Hands each record to several sinks, in order.
 pub struct UsageSinks(Vec<Arc<dyn UsageSink>>);
 
 impl UsageSinks {
-    /// Each record goes to all of `sinks`.
     #[must_use]
     pub fn new(sinks: Vec<Arc<dyn UsageSink>>) -> Self {
         Self(sinks)
@@ -40,31 +38,27 @@ impl UsageSink for UsageSinks {
     }
 }
 
-/// What one relayed request was and used.
 #[derive(Debug, Clone, Serialize)]
 pub struct UsageRecord {
-    /// Names the request; in our own errors the client sees it too.
+    /// Names the request. The client sees it in errors of our own.
     pub request_id: String,
-    /// The upstream's name for it; the client sees this one when the upstream answered.
+    /// The upstream's name for the request. The client sees it when the upstream answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream_request_id: Option<String>,
-    /// Who asked.
     pub device: DeviceId,
-    /// The device's organisation, from its token.
+    /// From the device's token, as is `user`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub org: Option<String>,
-    /// The device's user, from its token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// The route, such as `POST /v1/messages`.
+    /// Method and path, such as `POST /v1/messages`.
     pub route: &'static str,
-    /// The model in the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_asked: Option<Box<str>>,
     /// The model that answered; this one is billed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_answered: Option<String>,
-    /// The status the client got; absent when it left before there was one.
+    /// The status that the client got; `None` when it left before the response had a head.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// From the request's head to the response's head, in milliseconds.
@@ -73,41 +67,38 @@ pub struct UsageRecord {
     /// From the request's head to the end of the response, in milliseconds.
     #[serde(rename = "total_ms", serialize_with = "millis")]
     pub total: Duration,
-    /// What it used.
     #[serde(flatten)]
     pub tokens: Tokens,
-    /// What in that another model used, or another price is due for.
+    /// The parts of `tokens` that another model used or that have another price.
     #[serde(skip)]
     pub shares: Vec<Share>,
-    /// How it was served, as far as that changes the price.
+    /// How the request was served, as far as that changes the price.
     #[serde(skip)]
     pub conditions: Conditions,
-    /// What it cost, in millionths of a US dollar.
+    /// `None` when the request used no tokens.
     #[serde(rename = "cost_microusd", skip_serializing_if = "Option::is_none")]
     pub cost: Option<MicroDollars>,
-    /// Whether the cost is that of another model, because this one has no price.
+    /// Whether the price is another model's, because this model has none.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cost_estimated: bool,
     /// Whether `output_tokens` is a lower bound made from the text that passed, because the final count never came.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub output_estimated: bool,
-    /// Whether a response that should say what it used did not.
+    /// Whether a response that should state its usage did not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_usage: bool,
     /// Events of the stream that could not be read; they were relayed all the same.
     #[serde(skip_serializing_if = "is_zero")]
     pub unparsed_events: u32,
-    /// How it ended.
     pub ended: Ended,
-    /// The same as `first_byte`, if the response is an event stream that was read.
+    /// Equals `first_byte` if the response is an event stream that was read.
     #[serde(skip)]
     pub first_chunk: Option<Duration>,
-    /// Its place in a trace, if it is traced.
+    /// `None` when the request is not traced.
     #[serde(skip)]
     pub trace: Option<Box<TraceContext>>,
 }
 
-/// How a relayed request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ended {
@@ -115,16 +106,16 @@ pub enum Ended {
     Complete,
     /// The client left first.
     Cancelled,
-    /// The upstream's connection broke in the middle, or it fell silent.
+    /// The upstream's connection broke off or fell silent.
     UpstreamCut,
     /// The answer is an error, begins with a good status and holds an error, or never came.
     Error,
-    /// Its token was revoked meanwhile.
+    /// The token was revoked while the request ran.
     Revoked,
 }
 
 impl Ended {
-    /// As it is written in records and metrics.
+    /// The label in records and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -137,7 +128,7 @@ impl Ended {
     }
 }
 
-/// A record in the making. Dropped unfinished, it is recorded as cancelled.
+/// A record in progress. Dropped unfinished, it is recorded as cancelled.
 pub struct Recording {
     record: Option<Box<UsageRecord>>,
     asked: AskedModel,
@@ -148,7 +139,6 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Opens the record of a request that began at `started`.
     #[must_use]
     pub fn open(
         request_id: &RequestId,
@@ -185,7 +175,7 @@ impl Recording {
         Self { record: Some(Box::new(record)), asked, stake: None, prices: None, sink, started }
     }
 
-    /// Settles `stake` when the record is finished.
+    /// Has the guard settled when the record is finished.
     #[must_use]
     pub fn staking(mut self, stake: Stake) -> Self {
         self.stake = Some(stake);
@@ -199,21 +189,20 @@ impl Recording {
         self
     }
 
-    /// Puts the record into a trace.
     #[must_use]
     pub fn traced(mut self, trace: Option<Box<TraceContext>>) -> Self {
         self.fill(|record| record.trace = trace);
         self
     }
 
-    /// How the upstream did, where the record tells otherwise.
+    /// Tells the guard how the upstream did, where the record alone would suggest another outcome.
     pub fn upstream_did(&mut self, outcome: Outcome) {
         if let Some(stake) = &mut self.stake {
             stake.upstream_did(outcome);
         }
     }
 
-    /// The head of the response is here.
+    /// Called when the head of the response has arrived.
     pub fn answered(&mut self, status: u16, upstream_request_id: Option<String>) {
         let first_byte = self.started.elapsed();
         if let Some(stake) = &mut self.stake {
@@ -226,14 +215,14 @@ impl Recording {
         }
     }
 
-    /// Fills in what the response said of itself.
+    /// Does nothing once the record is finished.
     pub fn fill(&mut self, fill: impl FnOnce(&mut UsageRecord)) {
         if let Some(record) = &mut self.record {
             fill(record);
         }
     }
 
-    /// Hands the record over. Only the first call does something.
+    /// Hands the record to the sink. Only the first call has an effect.
     pub fn finish(&mut self, ended: Ended) {
         if let Some(mut record) = self.record.take() {
             record.ended = ended;
@@ -256,7 +245,7 @@ impl Drop for Recording {
     }
 }
 
-/// By the model that answered. What used nothing, such as counting tokens, has no price.
+/// Prices by the model that answered. A request without tokens, such as counting tokens, has no price.
 fn price(record: &mut UsageRecord, prices: &Prices) {
     if record.tokens != Tokens::default() {
         let model = record.model_answered.as_deref().or(record.model_asked.as_deref()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Reads usage out of an event stream while it passes (WHATWG HTML, server-sent events).
 //!
-//! Only the few events that carry usage are kept and parsed; of all others just the line ends are found. The scanner
-//! never fails: what it cannot read it counts.
+//! Only the few events that carry usage are kept and parsed; of the others only the line ends are found. The scanner
+//! never fails: it counts the events that it cannot read.
 
 use memchr::memchr2;
 use serde::Deserialize;
@@ -12,12 +12,11 @@ use super::lenient::Text;
 use super::usage_object::Usage;
 use crate::service::meter::prices::Conditions;
 
-/// What a message stream has said so far.
 #[derive(Debug, Default)]
 pub(super) struct SseScanner {
     /// The beginning of a line whose end has not come.
     line: Vec<u8>,
-    /// Bytes of that line beyond what is kept.
+    /// Bytes of that line beyond the kept ones.
     line_skipped: usize,
     /// The last byte was a carriage return: a line feed after it ends no further line.
     after_return: bool,
@@ -27,22 +26,17 @@ pub(super) struct SseScanner {
     seen: Seen,
 }
 
-/// The result.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Seen {
-    /// The model that answers.
     pub model: Option<String>,
     /// Usage, merged from all events that carry it.
     pub tokens: Tokens,
-    /// How the request was served.
     pub conditions: Conditions,
-    /// What else worked on the answer, as the last event that tells of it has it.
+    /// As stated by the last event that has iterations.
     pub iterations: Vec<Iteration>,
     /// Whether the final count of output tokens came.
     pub has_final_count: bool,
-    /// Whether any usage came.
     pub has_usage: bool,
-    /// Whether an `error` event came.
     pub has_error: bool,
     /// Bytes of content that passed, roughly.
     pub content_bytes: usize,
@@ -50,7 +44,6 @@ pub(super) struct Seen {
     pub unparsed: u32,
 }
 
-/// The events that matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Event {
     #[default]
@@ -62,7 +55,6 @@ enum Event {
 }
 
 impl SseScanner {
-    /// Reads the next bytes of the stream.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -82,7 +74,6 @@ impl SseScanner {
         self.keep(bytes);
     }
 
-    /// What was read.
     #[must_use]
     pub(super) fn seen(&self) -> &Seen {
         &self.seen
@@ -96,12 +87,12 @@ impl SseScanner {
         let line = std::mem::take(&mut self.line);
         let length = line.len() + std::mem::take(&mut self.line_skipped);
         self.take_line(&line, length);
-        // The allocation is used again.
+        // The next line reuses the allocation.
         self.line = line;
         self.line.clear();
     }
 
-    /// Keeps a part of a line: all of it when it is data that will be parsed, else just enough to know the line.
+    /// Keeps a part of a line: all of it when its data will be parsed, else only enough to recognise the line.
     fn keep(&mut self, part: &[u8]) {
         let limit = if self.event.is_parsed() { MAX_LINE } else { MAX_UNPARSED_LINE };
         let kept = part.len().min(limit.saturating_sub(self.line.len()));
@@ -144,7 +135,7 @@ impl SseScanner {
         self.seen.unparsed += u32::from(!read);
     }
 
-    /// Reads an event's data; false when it is not what the event should have.
+    /// Returns false when the data does not belong to such an event.
     fn read_event(&mut self, event: Event, data: &[u8]) -> bool {
         match event {
             Event::MessageStart => match serde_json::from_slice(data) {
@@ -181,7 +172,6 @@ impl SseScanner {
     }
 }
 
-/// The data of `message_start`.
 #[derive(Deserialize)]
 struct MessageStart {
     message: Message,
@@ -194,7 +184,6 @@ struct Message {
     usage: Option<Usage>,
 }
 
-/// The data of `message_delta`.
 #[derive(Deserialize)]
 struct MessageDelta {
     usage: Option<Usage>,
@@ -216,7 +205,7 @@ impl Event {
     }
 }
 
-/// The value of the line's field, if it is the field `name`.
+/// The line's value, if its field is `name`.
 fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let value = line.strip_prefix(name)?.strip_prefix(b":")?;
     Some(value.strip_prefix(b" ").unwrap_or(value))

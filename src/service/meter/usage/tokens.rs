@@ -1,23 +1,21 @@
-//! Token counts, merged field by field.
+//! Token counts of a usage object, merged field by field over the events of a stream.
 
 use serde::{Deserialize, Serialize};
 
 use super::count::Count;
 
-/// What the upstream counted. Every counter is the last value that was sent for it: usage in a stream is cumulative
+/// The upstream's token counts. Each counter is the last value that was sent for it: usage in a stream is cumulative
 /// (Anthropic API, streaming messages).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "these are the names in the record")]
 pub struct Tokens {
     /// Input that was neither written to nor read from the cache.
     pub input_tokens: u64,
-    /// Output, thinking included.
+    /// Output tokens, those of thinking included.
     pub output_tokens: u64,
     /// Input written to the cache for five minutes.
     pub cache_write_5m_tokens: u64,
-    /// Input written to the cache for an hour.
     pub cache_write_1h_tokens: u64,
-    /// Input read from the cache.
     pub cache_read_tokens: u64,
 }
 
@@ -29,7 +27,7 @@ pub(super) struct CacheCreation {
     ephemeral_1h_input_tokens: Count,
 }
 
-/// The counts of one object, whichever it is.
+/// The counts of a usage object or of one of its iterations.
 pub(super) struct Counts<'a> {
     pub(super) input: Count,
     pub(super) output: Count,
@@ -39,8 +37,7 @@ pub(super) struct Counts<'a> {
 }
 
 impl Tokens {
-    /// One count for each kind that has a price of its own: input, output, cache writes for five minutes and for an hour,
-    /// cache reads.
+    /// The counts in the order of prices: input, output, cache writes for five minutes, for an hour, cache reads.
     pub(crate) fn by_price(&self) -> [u64; 5] {
         [
             self.input_tokens,
@@ -70,19 +67,18 @@ impl Tokens {
         }
     }
 
-    /// Both together.
     #[must_use]
     pub(crate) fn plus(&self, other: &Self) -> Self {
         self.with(other, u64::saturating_add)
     }
 
-    /// What is left without `other`.
     #[must_use]
     pub(crate) fn less(&self, other: &Self) -> Self {
         self.with(other, u64::saturating_sub)
     }
 
-    /// Whether no count is more than the same in `other`. Only the top level of a usage splits cache writes by lifetime.
+    /// Whether no count exceeds that of `other`. Cache writes are compared as a sum, because only the top level of a
+    /// usage splits them by lifetime.
     pub(super) fn is_within(&self, other: &Self) -> bool {
         let written = |tokens: &Self| tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
         self.input_tokens <= other.input_tokens

@@ -1,4 +1,4 @@
-//! Reads from a request's body what decides how much it may cost.
+//! Reads from a request's body the values that decide how much the request may cost.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
@@ -10,7 +10,8 @@ use crate::service::base::json::{Found, ObjectScanner};
 use crate::service::meter::prices::{Ask, Conditions};
 use crate::transport::hold::{Inspector, Refusal};
 
-/// Watches a body and refuses none. What it cannot read for certain is unknown, and counts as the most there is.
+/// Watches a body and refuses none. A value that cannot be read for certain is unknown, and counts as the most there
+/// is.
 pub(crate) struct AskInspector {
     scanner: ObjectScanner<3>,
     is_readable: bool,
@@ -24,10 +25,10 @@ impl AskInspector {
         Self { scanner: ObjectScanner::new(["max_tokens", "speed", "inference_geo"]), is_readable: true, ask }
     }
 
-    /// Of a whole body.
+    /// Reads the values of a whole body.
     fn read(&self, length: u64) -> Ask {
         if !self.is_readable || !self.scanner.is_complete() {
-            // The upstream refuses it, most likely.
+            // Most likely the upstream refuses this body.
             return Ask { body: Some(length), ..Ask::default() };
         }
         let conditions =
@@ -57,7 +58,7 @@ impl Inspector for AskInspector {
         Ok(())
     }
 
-    /// Of a body that is streamed on, more may come of everything.
+    /// If the body is streamed on, any of the values may still come.
     fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), Refusal> {
         let length = pieces.iter().map(|piece| piece.len() as u64).sum();
         self.ask.get_or_init(|| if whole { self.read(length) } else { Ask::default() });
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a44_what_cannot_be_read_for_certain_counts_as_the_most_there_is() {
+    fn a44_a_value_that_cannot_be_read_for_certain_counts_as_the_most_there_is() {
         for body in [
             r#"{"max_tokens":1,"max_tokens":128000}"#,
             r#"{"max_tokens":1,"max\u005ftokens":128000}"#,

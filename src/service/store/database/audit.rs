@@ -1,4 +1,5 @@
-//! Table `audit`: who did what as an administrator. Rows are added and never changed.
+//! Table `audit`: what administrators did or tried. The admin listener adds rows and lists them; they are never
+//! changed.
 
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -11,51 +12,41 @@ use super::page::{Page, PageRequest};
 use super::statement::{Statement, Value};
 use super::{Database, column, identifier, millis};
 
-/// Who did what.
 #[derive(Clone)]
 pub struct Audit(Database);
 
-/// How it came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was done.
     Done,
-    /// It was not allowed, or made no sense.
+    /// The action was not allowed or not valid.
     Refused,
-    /// It was tried and did not work.
+    /// The action was tried and did not work.
     Failed,
 }
 
-/// What somebody did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewAuditEntry {
-    /// Who; of a name that nobody has checked, after a slash.
+    /// The administrator's name. A name that was not verified stands after a slash.
     pub actor: String,
-    /// From where.
     pub source: Option<IpAddr>,
-    /// What, such as `device.patch`.
+    /// The action, such as `device.patch`.
     pub action: String,
-    /// To what, such as a device id.
+    /// The target, such as a device id.
     pub target: Option<String>,
-    /// What else there is to say. No secrets.
+    /// Further facts. No secrets.
     pub detail: Option<serde_json::Value>,
-    /// How it came out.
     pub outcome: Outcome,
 }
 
-/// What somebody did, as it was kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
-    /// Names this row.
     pub id: String,
-    /// When.
     pub at: SystemTime,
-    /// What.
     pub entry: NewAuditEntry,
 }
 
 impl Outcome {
-    /// As the database and the admin routes write it.
+    /// The name in the database and on the admin routes.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -75,10 +66,7 @@ impl Audit {
         Self(database)
     }
 
-    /// Keeps an entry; its id.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Returns the id of the new entry.
     pub async fn insert(&self, entry: &NewAuditEntry, now: SystemTime) -> Result<String, StoreError> {
         let mut transaction = self.0.write().await?;
         let id = insert(&mut transaction, entry, now).await?;
@@ -86,10 +74,7 @@ impl Audit {
         Ok(id)
     }
 
-    /// Deletes entries that were made before `time`, the oldest first and `most` at most; how many there were.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Deletes up to `most` entries that were made before `time`, the oldest first. Returns how many it deleted.
     pub async fn delete_before(&self, time: SystemTime, most: u32) -> Result<u64, StoreError> {
         let mut statement = Statement::new("DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ");
         statement.bind(millis::from_time(time)).push(" ORDER BY id LIMIT ").bind(i64::from(most)).push(")");
@@ -99,10 +84,7 @@ impl Audit {
         Ok(deleted)
     }
 
-    /// A page of entries, the newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Lists the newest entries first.
     pub async fn list(&self, page: &PageRequest) -> Result<Page<AuditEntry>, StoreError> {
         let mut statement =
             Statement::new("SELECT id, at, actor, source_address, action, target, detail, outcome FROM audit");
@@ -133,7 +115,7 @@ impl AuditEntry {
     }
 }
 
-/// Keeps an entry, within a transaction; its id.
+/// Adds an entry within a transaction. Returns its id.
 pub(super) async fn insert(
     transaction: &mut Transaction<'static, Any>,
     entry: &NewAuditEntry,

@@ -1,6 +1,6 @@
-//! Table `budgets`: what single users and organisations may spend. What a device may is in its own row.
+//! Table `budgets`: what single users and organisations may spend. The budget of a device is in its own row.
 //!
-//! A [`Change`](super::Change) changes it; every instance polls [`StoredBudgets::revision`] and then asks
+//! A [`Change`](super::Change) changes it. Every instance polls [`StoredBudgets::revision`] and then reads
 //! [`StoredBudgets::all`].
 
 use std::time::SystemTime;
@@ -16,18 +16,14 @@ use super::{Database, column, millis};
 use crate::service::govern::budgets::{Limits, Subject, SubjectKind};
 use crate::service::meter::money::MicroDollars;
 
-/// The budgets in the database.
 #[derive(Clone)]
 pub struct StoredBudgets(Database);
 
-/// What one user or organisation may spend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
-    /// Who.
     pub subject: Subject,
-    /// How much.
     pub limits: Limits,
-    /// When an administrator last said so.
+    /// The last change by an administrator.
     pub updated_at: SystemTime,
 }
 
@@ -36,10 +32,7 @@ impl StoredBudgets {
         Self(database)
     }
 
-    /// A page of them, by kind and name.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Lists budgets by kind and name.
     pub async fn list(&self, page: &PageRequest) -> Result<Page<Budget>, StoreError> {
         let mut statement = Statement::new(SELECT);
         if let Some(cursor) = &page.cursor {
@@ -52,21 +45,15 @@ impl StoredBudgets {
         Ok(page.page(budgets, |budget: &Budget| format!("{}.{}", budget.subject.kind().name(), budget.subject.name())))
     }
 
-    /// All of them, and the [`revision`](Self::revision) that they belong to at least.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Returns all budgets, and a [`revision`](Self::revision) that is not newer than they are.
     pub async fn all(&self) -> Result<(i64, Vec<Budget>), StoreError> {
-        // Asked for first: a change in between is then seen twice, not never.
+        // The revision comes first: a change in between is then seen twice, not never.
         let revision = self.revision().await?;
         let rows = Statement::new(SELECT).fetch_all(&self.0.pool).await?;
         Ok((revision, rows.iter().map(Budget::read).collect::<Result<_, _>>()?))
     }
 
-    /// A number that grows with each change and is cheap to ask for.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// A number that grows with each change and is cheap to read.
     pub async fn revision(&self) -> Result<i64, StoreError> {
         Counted::Budgets.current(&self.0.pool).await
     }
@@ -88,15 +75,14 @@ impl Budget {
     }
 }
 
-/// Says what a user or an organisation may spend, in place of what was said before, within a transaction. Whether nothing
-/// was.
+/// Replaces the budget of `subject`, within a transaction. Returns whether there was none.
 pub(super) async fn set(
     transaction: &mut Transaction<'static, Any>,
     subject: &Subject,
     limits: &Limits,
     now: SystemTime,
 ) -> Result<bool, StoreError> {
-    // First, because it makes two changes of the same budget wait for each other.
+    // Comes first, so that two changes of the same budget wait for each other.
     Counted::Budgets.advance(transaction).await?;
     let is_new = !delete(transaction, subject).await?;
     let mut statement = Statement::new(
@@ -115,7 +101,7 @@ pub(super) async fn set(
     Ok(is_new)
 }
 
-/// Forgets what was said, within a transaction. Whether something was.
+/// Removes the budget of `subject`, within a transaction. Returns whether there was one.
 pub(super) async fn remove(transaction: &mut Transaction<'static, Any>, subject: &Subject) -> Result<bool, StoreError> {
     let removed = delete(transaction, subject).await?;
     if removed {

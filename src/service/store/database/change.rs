@@ -1,5 +1,5 @@
-//! A change by an administrator: one transaction with its entry in the audit trail. Neither is ever there without the
-//! other, however the process or the administrator's connection ends.
+//! A change by an administrator: one transaction with its entry in the audit trail. Neither exists without the other,
+//! however the process or the administrator's connection ends.
 
 use std::time::SystemTime;
 
@@ -15,22 +15,20 @@ use super::revocations::{self, NewRevocation, Revocation, RevocationKind};
 use crate::service::govern::budgets::{Limits, Subject};
 use crate::wire::DeviceId;
 
-/// A change that has begun. It is made by [`commit`](Self::commit); dropped without that, nothing has happened.
+/// A change that has begun. [`commit`](Self::commit) makes it; dropped without that, it changes nothing.
 ///
-/// Who takes part in several revisions takes them in this order: devices, revocations, budgets. So two changes cannot wait
-/// for each other.
+/// A change that advances several revisions takes them in this order: devices, revocations, budgets. So two changes
+/// cannot deadlock.
 pub struct Change {
     transaction: Transaction<'static, Any>,
     actor: String,
     now: SystemTime,
 }
 
-/// A device after a change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PatchedDevice {
-    /// As it is now.
     pub device: Device,
-    /// Whether nobody had heard of it before.
+    /// Whether the device was unknown before.
     pub is_new: bool,
 }
 
@@ -41,11 +39,7 @@ impl Change {
         Ok(Self { transaction, actor: entry.actor.clone(), now })
     }
 
-    /// Changes what an administrator may change of a device. One that is not known yet is added: it may be told what it
-    /// may do before it does anything.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// An unknown device is added, so that an administrator can set its overrides before it does anything.
     pub async fn patch_device(&mut self, id: &DeviceId, patch: &DevicePatch) -> Result<PatchedDevice, StoreError> {
         let is_new = devices::patch(&mut self.transaction, id, patch, self.now).await?;
         if let Some(key) = &patch.key {
@@ -63,11 +57,8 @@ impl Change {
         Ok(PatchedDevice { device: device.ok_or_else(missing)?, is_new })
     }
 
-    /// Forgets a device and its rules, not what it used, and shuts it out until `until`, when no token that it has can be
-    /// used any more. Whether there was one.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Forgets a device and its overrides, but not its usage. Revokes it until `until`, when none of its tokens is
+    /// valid any more. Returns whether the device existed.
     pub async fn delete_device(&mut self, id: &DeviceId, until: SystemTime) -> Result<bool, StoreError> {
         let deleted = devices::delete(&mut self.transaction, id).await?;
         if deleted {
@@ -77,43 +68,27 @@ impl Change {
         Ok(deleted)
     }
 
-    /// Shuts out, as [`Revocations::insert`](super::Revocations::insert) does.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Revokes as [`Revocations::insert`](super::Revocations::insert) does.
     pub async fn revoke(&mut self, new: &NewRevocation) -> Result<Revocation, StoreError> {
         revocations::insert(&mut self.transaction, new, self.now).await
     }
 
-    /// Lets in again. Whether there was such a revocation.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Ends a revocation. Returns whether it existed.
     pub async fn let_in(&mut self, revocation: &str) -> Result<bool, StoreError> {
         revocations::delete(&mut self.transaction, revocation).await
     }
 
-    /// Says what a user or an organisation may spend, in place of what was said before; what a device may spend is changed
-    /// with the device. Whether nothing was said.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Replaces the budget of a user or an organisation; the budget of a device is changed with the device. Returns
+    /// whether there was none.
     pub async fn set_budget(&mut self, subject: &Subject, limits: &Limits) -> Result<bool, StoreError> {
         budgets::set(&mut self.transaction, subject, limits, self.now).await
     }
 
-    /// Puts the service's default back. Whether something else was said.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Puts the service's default budget back. Returns whether there was another.
     pub async fn remove_budget(&mut self, subject: &Subject) -> Result<bool, StoreError> {
         budgets::remove(&mut self.transaction, subject).await
     }
 
-    /// Makes the change.
-    ///
-    /// # Errors
-    /// [`StoreError`]
     pub async fn commit(self) -> Result<(), StoreError> {
         Ok(self.transaction.commit().await?)
     }

@@ -1,4 +1,5 @@
-//! Reads columns whose types are narrower here than in the database.
+//! Reads columns whose types are narrower here than in the database. A value that does not fit is
+//! [`StoreError::Unreadable`].
 
 use serde::de::DeserializeOwned;
 use sqlx::Row;
@@ -6,12 +7,10 @@ use sqlx::any::AnyRow;
 
 use super::error::StoreError;
 
-/// A number that is always there.
 pub(super) fn number<T: TryFrom<i64>>(row: &AnyRow, column: &'static str) -> Result<T, StoreError> {
     maybe_number(row, column)?.ok_or_else(|| StoreError::Unreadable { what: column, value: "NULL".to_owned() })
 }
 
-/// A number that may be `NULL`.
 pub(super) fn maybe_number<T: TryFrom<i64>>(row: &AnyRow, column: &'static str) -> Result<Option<T>, StoreError> {
     let number: Option<i64> = row.try_get(column)?;
     let narrow = |number: i64| {
@@ -20,7 +19,6 @@ pub(super) fn maybe_number<T: TryFrom<i64>>(row: &AnyRow, column: &'static str) 
     number.map(narrow).transpose()
 }
 
-/// A text that `parse` understands.
 pub(super) fn parsed<T>(
     row: &AnyRow,
     column: &'static str,
@@ -30,7 +28,6 @@ pub(super) fn parsed<T>(
     parse(&value).ok_or(StoreError::Unreadable { what: column, value })
 }
 
-/// JSON that may be `NULL`.
 pub(super) fn maybe_json<T: DeserializeOwned>(row: &AnyRow, column: &'static str) -> Result<Option<T>, StoreError> {
     let Some(value) = row.try_get::<Option<String>, _>(column)? else { return Ok(None) };
     serde_json::from_str(&value).map(Some).map_err(|_| StoreError::Unreadable { what: column, value })

@@ -1,4 +1,4 @@
-//! Table `device_keys`: the key that each device has proved. The first one stays until an administrator lets it go.
+//! Table `device_keys`: the key that each device has proved. The first key stays until an administrator releases it.
 
 use std::time::SystemTime;
 
@@ -18,19 +18,13 @@ impl DeviceKeyTable {
         Self(database)
     }
 
-    /// The key that a device has, if it has one.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// The thumbprint of the device's key.
     pub async fn of(&self, device: &DeviceId) -> Result<Option<String>, StoreError> {
         let row = one(device).fetch_optional(&self.0.pool).await?;
         Ok(row.map(|row| row.try_get("thumbprint")).transpose()?)
     }
 
-    /// Gives a device this key if it has none. The key that it has then: another one, if that came first.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Binds a key to a device that has none. Returns the device's key: another one, if that came first.
     pub async fn bind(&self, device: &DeviceId, thumbprint: &str, now: SystemTime) -> Result<String, StoreError> {
         loop {
             let mut transaction = self.0.write().await?;
@@ -38,7 +32,7 @@ impl DeviceKeyTable {
             statement.push(" ON CONFLICT (device) DO NOTHING").execute(&mut *transaction).await?;
             let row = one(device).fetch_optional(&mut *transaction).await?;
             transaction.commit().await?;
-            // An administrator may have let another key go between the two.
+            // An administrator may have released another key between the two statements.
             if let Some(row) = row {
                 return Ok(row.try_get("thumbprint")?);
             }
@@ -46,7 +40,7 @@ impl DeviceKeyTable {
     }
 }
 
-/// Gives a device this key in place of the one it has, or none, within a transaction.
+/// Replaces the device's key, or removes it, within a transaction.
 pub(super) async fn set(
     transaction: &mut Transaction<'static, Any>,
     device: &DeviceId,

@@ -1,8 +1,8 @@
-//! Table `devices`: when each was seen, and what an administrator allows it beyond the service's defaults. Whether it is
+//! Table `devices`: when each device was seen, and the overrides that an administrator set for it. Whether a device is
 //! revoked is read from the revocations.
 //!
-//! The writer of usage keeps `last_seen`; a [`Change`](super::Change) changes the rest; what decides about requests polls
-//! [`Devices::revision`] and then asks [`Devices::changed_since`].
+//! The usage writer keeps `last_seen`, a [`Change`](super::Change) changes the rest, and the copy in memory that judges
+//! requests polls [`Devices::revision`] and then reads [`Devices::changed_since`].
 
 mod row;
 
@@ -21,29 +21,22 @@ use super::statement::{Statement, Value};
 use super::{Database, millis};
 use crate::wire::DeviceId;
 
-/// The devices in the database.
 #[derive(Clone)]
 pub struct Devices(Database);
 
-/// A device did something.
+/// One sighting of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// Which.
     pub device: DeviceId,
-    /// When.
     pub at: SystemTime,
-    /// Its organisation, if it has one.
     pub org: Option<String>,
-    /// Its user, if it has one.
     pub user: Option<String>,
 }
 
-/// Which devices to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceFilter {
     /// The beginning of the id, the organisation or the user.
     pub prefix: Option<String>,
-    /// Only those in this state.
     pub state: Option<DeviceState>,
 }
 
@@ -52,10 +45,7 @@ impl Devices {
         Self(database)
     }
 
-    /// Notes that these devices were seen; new ones are added.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Records sightings. New devices are added.
     pub async fn see(&self, seen: &[Seen]) -> Result<(), StoreError> {
         let mut transaction = self.0.write().await?;
         see(&mut transaction, seen).await?;
@@ -63,18 +53,12 @@ impl Devices {
         Ok(())
     }
 
-    /// One device as it is at `now`.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// `now` decides whether the device is revoked.
     pub async fn get(&self, id: &DeviceId, now: SystemTime) -> Result<Option<Device>, StoreError> {
         one(id, now).fetch_optional(&self.0.pool).await?.as_ref().map(Device::read).transpose()
     }
 
-    /// A page of devices as they are at `now`, by id.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Lists devices by id. `now` decides whether they are revoked.
     pub async fn list(
         &self,
         filter: &DeviceFilter,
@@ -106,27 +90,20 @@ impl Devices {
         Ok(page.page(devices, |device: &Device| device.id.to_string()))
     }
 
-    /// The devices whose rules an administrator changed at `since` or later, as they are at `now`, the earliest change
-    /// first. Since 1970: all that have rules. A device that was deleted is not among them.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// The devices whose overrides an administrator changed at `since` or later, the earliest change first. Since 1970:
+    /// all devices with overrides. A deleted device is not among them.
     pub async fn changed_since(&self, since: SystemTime, now: SystemTime) -> Result<Vec<Device>, StoreError> {
         let mut statement = select(now);
         statement.push(" WHERE updated_at >= ").bind(millis::from_time(since)).push(" ORDER BY updated_at, id");
         statement.fetch_all(&self.0.pool).await?.iter().map(Device::read).collect()
     }
 
-    /// A number that grows with each change by an administrator, and is cheap to ask for.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// A number that grows with each change by an administrator and is cheap to read.
     pub async fn revision(&self) -> Result<i64, StoreError> {
         Subject::Devices.current(&self.0.pool).await
     }
 }
 
-/// One device as it is at `now`, within a transaction.
 pub(super) async fn get(
     transaction: &mut Transaction<'static, Any>,
     id: &DeviceId,
@@ -135,8 +112,8 @@ pub(super) async fn get(
     one(id, now).fetch_optional(&mut **transaction).await?.as_ref().map(Device::read).transpose()
 }
 
-/// Changes what an administrator may change, all but the state, within a transaction. A device that nobody has seen is
-/// added; whether it was.
+/// Applies `patch` but for the state and the key, within a transaction. Adds an unknown device, and returns whether it
+/// did.
 pub(super) async fn patch(
     transaction: &mut Transaction<'static, Any>,
     id: &DeviceId,
@@ -156,7 +133,7 @@ pub(super) async fn patch(
     Ok(added > 0)
 }
 
-/// Forgets a device and its rules, within a transaction. Whether there was one.
+/// Forgets a device and its overrides, within a transaction. Returns whether it existed.
 pub(super) async fn delete(transaction: &mut Transaction<'static, Any>, id: &DeviceId) -> Result<bool, StoreError> {
     let mut statement = Statement::new("DELETE FROM devices WHERE id = ");
     let deleted = statement.bind(id.as_str()).execute(&mut **transaction).await? > 0;
@@ -172,7 +149,6 @@ fn one(id: &DeviceId, now: SystemTime) -> Statement<'_> {
     statement
 }
 
-/// Devices as they are at `now`.
 fn select(now: SystemTime) -> Statement<'static> {
     let mut statement = Statement::new("SELECT ");
     statement.push(row::COLUMNS);
@@ -185,23 +161,23 @@ fn select(now: SystemTime) -> Statement<'static> {
     statement
 }
 
-/// The condition that a device is revoked at `now`. It has no state beside its revocation, so the two cannot differ.
+/// The condition that a device is revoked at `now`. A device has no state of its own, so the two cannot differ.
 fn is_revoked(statement: &mut Statement, now: SystemTime) {
     statement.push("EXISTS (SELECT 1 FROM revocations WHERE kind = ").bind(RevocationKind::DeviceId.as_str());
     statement.push(" AND value = devices.id AND (expires_at IS NULL OR expires_at > ");
     statement.bind(millis::from_time(now)).push("))");
 }
 
-/// Notes that these devices were seen, within a transaction.
+/// Records sightings, within a transaction.
 ///
-/// Rows are taken in the order of their ids, so that two transactions with the same devices cannot wait for each other.
+/// Rows are written in the order of their ids, so that two transactions with the same devices cannot deadlock.
 pub(super) async fn see(transaction: &mut Transaction<'static, Any>, seen: &[Seen]) -> Result<(), StoreError> {
     let seen: Vec<_> = each_once(seen).into_values().collect();
     let rows: Vec<_> = seen.iter().map(Sight::values).collect();
     SEE.run(&mut *transaction, &rows).await
 }
 
-/// All sights of one device.
+/// All sightings of one device.
 struct Sight<'a> {
     device: &'a DeviceId,
     first: SystemTime,
@@ -231,8 +207,9 @@ fn each_once(seen: &[Seen]) -> BTreeMap<&DeviceId, Sight<'_>> {
     sights
 }
 
-/// Usage may come late, from a spill file: the later sight counts, whichever comes first; a device that was only spoken of
-/// was seen at 0. Who it belongs to is what its last request was booked to, which may be nobody.
+/// Usage may come late, from a spill file: the later sighting counts, whichever is written first. A device that only an
+/// administrator has named was seen at 0. The organisation and the user are those of the last request, which may have
+/// none.
 const SEE: RowInsert = RowInsert {
     into: "INSERT INTO devices (id, first_seen, last_seen, org, user_name)",
     on_conflict: "ON CONFLICT (id) DO UPDATE SET

@@ -1,70 +1,42 @@
-//! Why the database did not do what it was asked.
+//! Errors of the database, classified by what the caller or an operator can do next.
 
 use std::io;
 use std::path::PathBuf;
 
 use sqlx::migrate::MigrateError;
 
-/// Why the database did not do what it was asked. Each variant is a cause that somebody can act on.
+/// Each variant is a cause that the caller or an operator can act on.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database file cannot be made or opened.
     #[error("cannot use the database file {}: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// `DATABASE_URL` says nothing that can be connected to.
+    File { path: PathBuf, source: io::Error },
     #[error("DATABASE_URL cannot be used: {0}")]
     Address(#[source] sqlx::Error),
     /// The server is not there, refuses the login, or has no connection to give.
     #[error("the database cannot be reached: {0}")]
     Unreachable(#[source] sqlx::Error),
-    /// Somebody else holds the lock, or two transactions met. The same may work a moment later.
+    /// Another transaction holds the lock, or two met. The same statement may work a moment later.
     #[error("the database is busy: {0}")]
     Busy(#[source] sqlx::Error),
-    /// The disk is full.
     #[error("the database's disk is full: {0}")]
     Full(#[source] sqlx::Error),
-    /// The file is no sound SQLite database.
     #[error("the database is damaged: {found}; restore a backup, or move the file away to begin with an empty one")]
-    Damaged {
-        /// What SQLite says.
-        found: String,
-    },
-    /// A newer version of valetkey has changed the tables.
+    Damaged { found: String },
     #[error(
         "the database belongs to a newer version of valetkey (its tables have version {version}); use that version"
     )]
-    Newer {
-        /// The version of its tables.
-        version: i64,
-    },
-    /// A change of the tables began and did not end, or was changed afterwards.
+    Newer { version: i64 },
+    /// A migration began and did not end, or was changed afterwards.
     #[error("the tables of the database do not fit their version {version} ({source}); restore a backup")]
-    Schema {
-        /// The version of its tables.
-        version: i64,
-        /// Why.
-        source: Box<MigrateError>,
-    },
-    /// The database takes no value like this, now or later.
+    Schema { version: i64, source: Box<MigrateError> },
+    /// The database takes no such value, now or later.
     #[error("the database refuses a value: {0}")]
     Refused(#[source] sqlx::Error),
-    /// A row holds what valetkey never writes.
+    /// A row holds a value that valetkey never writes.
     #[error("the database holds a {what} that cannot be read: {value:?}")]
-    Unreadable {
-        /// What it should be.
-        what: &'static str,
-        /// What it is.
-        value: String,
-    },
-    /// A cursor that no page gave out.
+    Unreadable { what: &'static str, value: String },
     #[error("the cursor is not one that an earlier page gave")]
     Cursor,
-    /// Anything else.
     #[error("the database failed: {0}")]
     Failed(#[source] sqlx::Error),
 }
@@ -133,7 +105,7 @@ fn class(code: &str) -> Class {
             },
         };
     }
-    // The low byte is the code, the others say more about it.
+    // The low byte is the code; the other bytes refine it.
     match code.parse::<u32>().map(|code| code & 0xff) {
         Ok(5 | 6) => Class::Busy,
         Ok(13) => Class::Full,

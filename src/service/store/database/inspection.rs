@@ -1,4 +1,4 @@
-//! Looks at a database without changing anything in it: it is neither made nor brought up to date.
+//! Looks at a database without creating or changing it, for the commands that check an installation.
 
 use std::str::FromStr;
 
@@ -11,26 +11,20 @@ use super::error::StoreError;
 use super::{address, postgres, schema, sqlite};
 use crate::service::store::database::DatabaseUrl;
 
-/// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inspection {
-    /// No file; a start makes it.
+    /// No file; a start creates it.
     Missing,
-    /// No tables; a start makes them.
+    /// No tables; a start creates them.
     Empty,
-    /// Tables of this version.
     Tables {
-        /// Their version.
         found: i64,
-        /// The version that this program works with; a start brings older ones up to it.
+        /// The version of this program; a start brings older tables up to it.
         wanted: i64,
     },
 }
 
-/// Whether `url` says something that can be connected to. Nothing is connected.
-///
-/// # Errors
-/// [`StoreError::Address`]
+/// Whether `url` describes a connection. Does not connect.
 pub fn check_url(url: &DatabaseUrl) -> Result<(), StoreError> {
     let parsed = match url {
         DatabaseUrl::Sqlite(_) => AnyConnectOptions::from_str(&address(url)).map(drop),
@@ -39,10 +33,7 @@ pub fn check_url(url: &DatabaseUrl) -> Result<(), StoreError> {
     parsed.map_err(StoreError::Address)
 }
 
-/// Connects and looks.
-///
-/// # Errors
-/// [`StoreError`]: as a start would find them.
+/// The errors are those that a start would meet.
 pub async fn inspect(url: &DatabaseUrl) -> Result<Inspection, StoreError> {
     install_default_drivers();
     let (address, has_tables) = match url {
@@ -57,7 +48,7 @@ pub async fn inspect(url: &DatabaseUrl) -> Result<Inspection, StoreError> {
     }
     let row = connection.fetch_one(VERSIONS).await?;
     let (found, broken): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-    // Whatever it says, it has nothing to do any more.
+    // The outcome does not matter: the connection has served.
     let _ = connection.close().await;
     let wanted = schema::version();
     if found > wanted {
@@ -69,6 +60,6 @@ pub async fn inspect(url: &DatabaseUrl) -> Result<Inspection, StoreError> {
     Ok(Inspection::Tables { found, wanted })
 }
 
-/// The newest migration, and the newest that was not finished; both 0 if there is none.
+/// The newest migration, and the newest unfinished one; both 0 if there is none.
 const VERSIONS: &str = "SELECT COALESCE(MAX(version), 0), \
     COALESCE(MAX(CASE WHEN success THEN 0 ELSE version END), 0) FROM _sqlx_migrations";

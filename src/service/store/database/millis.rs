@@ -1,10 +1,10 @@
-//! Times as the database and spilled records hold them: milliseconds since 1970.
+//! Times as the database and spilled records hold them: milliseconds since 1970. Also for `#[serde(with = "millis")]`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serializer};
 
-/// Zero before 1970.
+/// Times before 1970 become 0.
 pub(super) fn from_time(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).map_or(0, from_duration)
 }
@@ -17,12 +17,10 @@ pub(super) fn from_duration(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// For `#[serde(with = "millis")]`.
 pub(super) fn serialize<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_i64(from_time(*time))
 }
 
-/// For `#[serde(with = "millis")]`.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
     i64::deserialize(deserializer).map(to_time)
 }

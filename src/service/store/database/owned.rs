@@ -1,8 +1,8 @@
-//! Table `owned_objects`: which device has which batch or file upstream.
+//! Table `owned_objects`: which device owns which batch or file upstream.
 //!
-//! All devices share one key, and to the upstream everything belongs to the key. So this table decides who sees what. The
-//! routes of batches and files ask it and wait for the answer; what looks after batches nobody fetches reads
-//! [`OwnedObjects::due`].
+//! All devices share one key, and to the upstream everything belongs to that key, so this table decides which device
+//! sees what. The routes of batches and files wait for its answers. The biller, which looks after batches that no
+//! device fetches, reads [`OwnedObjects::due`].
 
 mod row;
 
@@ -15,27 +15,23 @@ use super::statement::Statement;
 use super::{Database, millis};
 use crate::wire::DeviceId;
 
-/// What devices have upstream.
 #[derive(Clone)]
 pub struct OwnedObjects(Database);
 
-/// Where a page of a device's objects begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageStart {
-    /// With the newest.
     Newest,
-    /// Behind this one, towards older ones.
+    /// After this object, towards older ones.
     After(String),
-    /// Behind this one, towards newer ones.
+    /// Before this object, towards newer ones.
     Before(String),
 }
 
-/// A part of what a device has, in the order of the page's direction.
+/// A page in the order of its direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedPage {
-    /// The objects.
     pub objects: Vec<OwnedObject>,
-    /// Whether there are more in the same direction.
+    /// Whether more objects follow in the same direction.
     pub has_more: bool,
 }
 
@@ -44,10 +40,7 @@ impl OwnedObjects {
         Self(database)
     }
 
-    /// Keeps that a device has something.
-    ///
-    /// # Errors
-    /// [`StoreError`]; [`StoreError::Refused`] when somebody has it already.
+    /// [`StoreError::Refused`] means that the object already has an owner.
     pub async fn insert(&self, object: &OwnedObject) -> Result<(), StoreError> {
         let mut statement = Statement::new("INSERT INTO owned_objects (");
         statement.push(row::COLUMNS).push(") VALUES");
@@ -58,20 +51,14 @@ impl OwnedObjects {
         Ok(())
     }
 
-    /// The object of this kind and name, if this device has it.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// `None` also when another device owns the object.
     pub async fn find(&self, device: &DeviceId, kind: ObjectKind, id: &str) -> Result<Option<OwnedObject>, StoreError> {
         let mut statement = of(device, kind);
         statement.push(" AND id = ").bind(id);
         statement.fetch_optional(&self.0.pool).await?.as_ref().map(OwnedObject::read).transpose()
     }
 
-    /// The first of `ids` that this device has no object of this kind for.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// The first of `ids` that names no object of this kind and device.
     pub async fn first_foreign(
         &self,
         device: &DeviceId,
@@ -94,10 +81,7 @@ impl OwnedObjects {
         Ok(None)
     }
 
-    /// A page of at most `limit` objects; none if the device has no object that the page could begin behind.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// At most `limit` objects; `None` if the device does not own the object at which the page starts.
     pub async fn page(
         &self,
         device: &DeviceId,
@@ -125,21 +109,14 @@ impl OwnedObjects {
         Ok(Some(OwnedPage { objects, has_more }))
     }
 
-    /// Forgets an object.
-    ///
-    /// # Errors
-    /// [`StoreError`]
     pub async fn delete(&self, id: &str) -> Result<(), StoreError> {
         let mut statement = Statement::new("DELETE FROM owned_objects WHERE id = ");
         statement.bind(id);
         self.change(&statement).await.map(|_| ())
     }
 
-    /// The upstream does not know an object, or knows it again. It may forget one for a moment, so here it is forgotten
-    /// only when it has been missing for a day.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Records that the upstream does not know an object, or knows it again. The upstream may forget an object for a
+    /// moment, so the row is deleted only when the object has been missing for a day.
     pub async fn note_missing(
         &self,
         object: &OwnedObject,
@@ -159,21 +136,15 @@ impl OwnedObjects {
         self.change(&statement).await.map(|_| ())
     }
 
-    /// The batch that has waited longest for somebody to look after it.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// The batch that has waited longest to be looked after.
     pub async fn due(&self, now: SystemTime) -> Result<Option<OwnedObject>, StoreError> {
         let mut statement = select();
         statement.push(" WHERE look_at <= ").bind(millis::from_time(now)).push(" ORDER BY look_at, id LIMIT 1");
         statement.fetch_optional(&self.0.pool).await?.as_ref().map(OwnedObject::read).transpose()
     }
 
-    /// Says when to look after a batch again, or with none that its usage is on record. Whether it was so: a batch that
-    /// somebody else has looked after since it was read stays as it is.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Sets when to look after a batch again; `None` means that its usage is on record. Returns false and changes
+    /// nothing if another instance has looked after the batch since it was read.
     pub async fn look_again(&self, batch: &OwnedObject, at: Option<SystemTime>) -> Result<bool, StoreError> {
         let Some(read) = batch.look_at else { return Ok(false) };
         let mut statement = Statement::new("UPDATE owned_objects SET look_at = ");
@@ -182,17 +153,14 @@ impl OwnedObjects {
         Ok(self.change(&statement).await? > 0)
     }
 
-    /// The usage of a batch is on record.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Marks the usage of a batch as recorded.
     pub async fn settle(&self, id: &str) -> Result<(), StoreError> {
         let mut statement = Statement::new("UPDATE owned_objects SET look_at = NULL WHERE id = ");
         statement.bind(id);
         self.change(&statement).await.map(|_| ())
     }
 
-    /// How many rows it changed.
+    /// Returns how many rows changed.
     async fn change(&self, statement: &Statement<'_>) -> Result<u64, StoreError> {
         let mut transaction = self.0.write().await?;
         let changed = statement.execute(&mut *transaction).await?;
@@ -213,8 +181,8 @@ fn of(device: &DeviceId, kind: ObjectKind) -> Statement<'_> {
     statement
 }
 
-/// Ids in one statement.
+/// The most ids in one statement.
 const IDS: usize = 500;
 
-/// After so long the upstream has not just forgotten it for a moment.
+/// After so long the upstream has lost the object and not just forgotten it for a moment.
 const MISSING: Duration = Duration::from_secs(24 * 3600);

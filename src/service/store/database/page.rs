@@ -1,28 +1,23 @@
-//! Lists that are too long for one answer.
+//! Pages of lists that are too long for one answer. The tables list with them, the admin listener asks for them.
 
-/// Which part of a list to give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The `next` of the page before; none asks for the first.
+    /// The `next` of the previous page; `None` asks for the first.
     pub cursor: Option<String>,
-    /// How many items at most; 1 to [`PageRequest::MOST`], others are moved there.
+    /// The most items, from 1 to [`PageRequest::MOST`]; other values are moved into this range.
     pub limit: u32,
 }
 
-/// A part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// In the list's order.
     pub items: Vec<T>,
-    /// The cursor of the next page; none at the end.
+    /// The cursor of the next page; `None` at the end.
     pub next: Option<String>,
 }
 
 impl PageRequest {
-    /// The longest page.
     pub const MOST: u32 = 1000;
 
-    /// The first page.
     #[must_use]
     pub fn first(limit: u32) -> Self {
         Self { cursor: None, limit }
@@ -32,12 +27,11 @@ impl PageRequest {
         self.limit.clamp(1, Self::MOST)
     }
 
-    /// How many rows to ask for: one more than the page has tells whether there is another.
+    /// One row more than the page has: it tells whether another page follows.
     pub(super) fn rows(&self) -> i64 {
         i64::from(self.size()) + 1
     }
 
-    /// Makes a page of these rows.
     pub(super) fn page<T>(&self, mut items: Vec<T>, cursor: impl FnOnce(&T) -> String) -> Page<T> {
         let size = self.size() as usize;
         let more = items.len() > size;

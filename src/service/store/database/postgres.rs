@@ -1,9 +1,9 @@
-//! What is peculiar to PostgreSQL.
+//! The differences of PostgreSQL: what connections begin with, and the lock for migrations.
 
 use std::time::Duration;
 
-/// What each connection begins with: nothing waits longer for a lock than it would in SQLite, and a statement that the
-/// network swallowed ends at the server too.
+/// The settings of each connection. No statement waits longer for a lock than it would in SQLite, and a statement that
+/// the network swallowed ends at the server too.
 pub(super) fn greeting(patience: Duration) -> String {
     format!(
         "SET lock_timeout = {}; SET statement_timeout = {}",
@@ -12,7 +12,7 @@ pub(super) fn greeting(patience: Duration) -> String {
     )
 }
 
-/// Held while tables are brought up to date. Any number that nobody else uses.
+/// Held while tables are brought up to date. The number is arbitrary, but no other program may use it.
 pub(super) const MIGRATION_LOCK: &str = "SET LOCAL lock_timeout = 60000; SET LOCAL statement_timeout = 0; \
      SELECT pg_advisory_xact_lock(8538072643071)";
 

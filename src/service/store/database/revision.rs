@@ -1,11 +1,10 @@
-//! Counts the changes of what instances poll, so that a poll that finds nothing new costs one row.
+//! Counts the changes of polled tables, so that a poll without news costs one row.
 
 use sqlx::{Any, AnyExecutor, Row, Transaction};
 
 use super::error::StoreError;
 use super::statement::Statement;
 
-/// What is counted.
 #[derive(Clone, Copy)]
 pub(super) enum Subject {
     Devices,
@@ -22,15 +21,15 @@ impl Subject {
         }
     }
 
-    /// Counts a change, in the transaction that makes it. Transactions of one subject are thereby one after another, so a
-    /// greater revision never comes into sight before a smaller one.
+    /// Counts a change, in the transaction that makes it. Transactions of one subject thereby come one after another,
+    /// so a greater revision never becomes visible before a smaller one.
     pub(super) async fn advance(self, transaction: &mut Transaction<'static, Any>) -> Result<(), StoreError> {
         let mut statement = Statement::new("UPDATE revisions SET revision = revision + 1 WHERE subject = ");
         statement.bind(self.name()).execute(&mut **transaction).await?;
         Ok(())
     }
 
-    /// How many changes there were.
+    /// The number of changes so far.
     pub(super) async fn current(self, from: impl AnyExecutor<'_>) -> Result<i64, StoreError> {
         let mut statement = Statement::new("SELECT revision FROM revisions WHERE subject = ");
         let row = statement.bind(self.name()).fetch_optional(from).await?;

@@ -1,7 +1,7 @@
-//! Table `revocations`: who is shut out.
+//! Table `revocations`: the tokens, devices, users, organisations and versions of the app that are shut out.
 //!
-//! The admin listener adds and removes, which is also what a device's state is read from; every instance polls [`Revocations::revision`] and then asks
-//! [`Revocations::live`], so that no request waits for the database.
+//! The admin listener adds and removes rows; a device's state is read from them. Every instance polls
+//! [`Revocations::revision`] and then reads [`Revocations::live`], so that no request waits for the database.
 
 use std::time::SystemTime;
 
@@ -14,22 +14,17 @@ use super::revision::Subject;
 use super::statement::{Statement, Value};
 use super::{Database, column, identifier, millis};
 
-/// Who is shut out.
 #[derive(Clone)]
 pub struct Revocations(Database);
 
-/// What is shut out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RevocationKind {
-    /// One token.
+    /// One token, by its id.
     Jti,
-    /// All tokens of a device.
     DeviceId,
-    /// All tokens of a user.
     User,
-    /// All tokens of an organisation.
     Org,
-    /// All tokens given to a version of the app.
+    /// All tokens issued to a version of the app.
     AppVersion,
     /// All tokens issued before a time.
     IssuedBefore,
@@ -37,46 +32,34 @@ pub enum RevocationKind {
     DeviceTokens,
 }
 
-/// What to shut out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRevocation {
-    /// What `value` names.
     pub kind: RevocationKind,
-    /// Which one.
     pub value: String,
-    /// Why, for other administrators.
+    /// A note for other administrators.
     pub reason: Option<String>,
-    /// Who says so.
     pub created_by: String,
-    /// When it needs no remembering any more; none is never. A token cannot be used after its own end anyway.
+    /// When the row may be forgotten; `None` is never. A token cannot be used after its own end anyway.
     pub expires_at: Option<SystemTime>,
 }
 
-/// Something that is shut out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    /// Names this row.
     pub id: String,
-    /// What `value` names.
     pub kind: RevocationKind,
-    /// Which one.
     pub value: String,
-    /// Why.
     pub reason: Option<String>,
-    /// Since when.
     pub created_at: SystemTime,
-    /// Who said so.
     pub created_by: String,
-    /// Until when; none is for ever.
+    /// `None` is for ever.
     pub expires_at: Option<SystemTime>,
 }
 
 impl RevocationKind {
-    /// Every kind.
     pub const ALL: [Self; 7] =
         [Self::Jti, Self::DeviceId, Self::User, Self::Org, Self::AppVersion, Self::IssuedBefore, Self::DeviceTokens];
 
-    /// As the database and the admin routes write it.
+    /// The name in the database and on the admin routes.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -90,7 +73,6 @@ impl RevocationKind {
         }
     }
 
-    /// Reads what [`as_str`](Self::as_str) writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
@@ -102,10 +84,7 @@ impl Revocations {
         Self(database)
     }
 
-    /// Shuts out. What is shut out already stays so under its first id, until the later of both ends.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// A value that is revoked already keeps its first id, until the later of both ends.
     pub async fn insert(&self, new: &NewRevocation, now: SystemTime) -> Result<Revocation, StoreError> {
         let mut transaction = self.0.write().await?;
         let revocation = insert(&mut transaction, new, now).await?;
@@ -113,10 +92,7 @@ impl Revocations {
         Ok(revocation)
     }
 
-    /// Lets in again. Whether there was such a row.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Ends a revocation. Returns whether it existed.
     pub async fn delete(&self, id: &str) -> Result<bool, StoreError> {
         let mut transaction = self.0.write().await?;
         let deleted = delete(&mut transaction, id).await?;
@@ -124,10 +100,7 @@ impl Revocations {
         Ok(deleted)
     }
 
-    /// Forgets what ended before `now`; how many there were.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Deletes revocations that ended before `now`. Returns how many it deleted.
     pub async fn delete_expired(&self, now: SystemTime) -> Result<u64, StoreError> {
         let mut transaction = self.0.write().await?;
         let mut statement = Statement::new("DELETE FROM revocations WHERE expires_at <= ");
@@ -136,10 +109,7 @@ impl Revocations {
         Ok(deleted)
     }
 
-    /// A page of them, the newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Lists the newest revocations first.
     pub async fn list(&self, page: &PageRequest) -> Result<Page<Revocation>, StoreError> {
         let mut statement = Statement::new(SELECT);
         if let Some(cursor) = &page.cursor {
@@ -151,12 +121,9 @@ impl Revocations {
         Ok(page.page(rows, |revocation: &Revocation| revocation.id.clone()))
     }
 
-    /// All that shut somebody out at `now`, and the [`revision`](Self::revision) that they belong to at least.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Returns all revocations in force at `now`, and a [`revision`](Self::revision) that is not newer than they are.
     pub async fn live(&self, now: SystemTime) -> Result<(i64, Vec<Revocation>), StoreError> {
-        // Asked for first: a change in between is then seen twice, not never.
+        // The revision comes first: a change in between is then seen twice, not never.
         let revision = self.revision().await?;
         let mut statement = Statement::new(SELECT);
         statement.push(" WHERE expires_at IS NULL OR expires_at > ").bind(millis::from_time(now));
@@ -164,10 +131,7 @@ impl Revocations {
         Ok((revision, rows.iter().map(Revocation::read).collect::<Result<_, _>>()?))
     }
 
-    /// A number that grows with each change and is cheap to ask for.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// A number that grows with each change and is cheap to read.
     pub async fn revision(&self) -> Result<i64, StoreError> {
         Subject::Revocations.current(&self.0.pool).await
     }
@@ -187,7 +151,7 @@ impl Revocation {
     }
 }
 
-/// Shuts out, within a transaction, as [`Revocations::insert`] does.
+/// As [`Revocations::insert`], within a transaction.
 pub(super) async fn insert(
     transaction: &mut Transaction<'static, Any>,
     new: &NewRevocation,
@@ -210,7 +174,7 @@ pub(super) async fn insert(
     Revocation::read(&row.ok_or_else(missing)?)
 }
 
-/// Shuts out unless that is so already and for as long; what was said of it then stays as it is.
+/// Revokes unless a revocation exists that lasts as long; that one then stays unchanged.
 pub(super) async fn ensure(
     transaction: &mut Transaction<'static, Any>,
     new: &NewRevocation,
@@ -228,13 +192,13 @@ pub(super) async fn ensure(
     Ok(())
 }
 
-/// Lets in again, within a transaction. Whether there was such a row.
+/// Ends a revocation, within a transaction. Returns whether it existed.
 pub(super) async fn delete(transaction: &mut Transaction<'static, Any>, id: &str) -> Result<bool, StoreError> {
     let mut statement = Statement::new("DELETE FROM revocations WHERE id = ");
     delete_by(transaction, statement.bind(id)).await
 }
 
-/// Lets what `value` names in again, within a transaction. Whether it was shut out.
+/// Ends the revocation of `value`, within a transaction. Returns whether it existed.
 pub(super) async fn delete_of(
     transaction: &mut Transaction<'static, Any>,
     kind: RevocationKind,

@@ -1,6 +1,5 @@
-//! Adds many rows, fast: by statements of a few fixed lengths, which the database prepares once for each connection.
-//!
-//! Preparing a statement of many rows takes longer than running it.
+//! Adds many rows fast, in statements of a few fixed lengths, which the database prepares once for each connection:
+//! preparing a statement of many rows takes longer than running it.
 
 use std::fmt::Write as _;
 
@@ -9,19 +8,16 @@ use sqlx::{AnyConnection, Executor};
 use super::error::StoreError;
 use super::statement::Value;
 
-/// What stands before and behind the rows. Text comes from this program alone, values are bound.
+/// The SQL before and after the rows. It comes from this program alone; values are bound.
 pub(super) struct RowInsert {
     /// `INSERT INTO …`, up to the rows.
     pub(super) into: &'static str,
-    /// What becomes of a row that is there already.
+    /// What happens to a row that exists already.
     pub(super) on_conflict: &'static str,
 }
 
 impl RowInsert {
-    /// Adds `rows`, in their order.
-    ///
-    /// # Errors
-    /// [`StoreError`]; then the transaction around it is to be given up.
+    /// Adds `rows` in their order. After an error the transaction around it must be given up.
     pub(super) async fn run<const COLUMNS: usize>(
         &self,
         on: &mut AnyConnection,
@@ -39,7 +35,7 @@ impl RowInsert {
         Ok(())
     }
 
-    /// SQLite looks names such as `$1` up one by one, each time through all of them, and takes `?` for the next value.
+    /// SQLite searches all names for each `$1`, but takes `?` for the next value at once.
     fn sql(&self, columns: usize, rows: usize, backend: &str) -> String {
         let mut sql = format!("{} VALUES ", self.into);
         for place in 0..columns * rows {
@@ -59,7 +55,7 @@ impl RowInsert {
     }
 }
 
-/// Rows in one statement: the longest that fits comes next.
+/// Rows in one statement: the greatest length that fits comes next.
 const LENGTHS: [usize; 5] = [256, 64, 16, 4, 1];
 
 #[cfg(test)]

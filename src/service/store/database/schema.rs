@@ -1,7 +1,7 @@
-//! Brings the tables up to date: every migration there is, in order, in one transaction that one instance at a time can
-//! have.
+//! Brings the tables up to date: every missing migration, in order, in one transaction that one instance at a time can
+//! hold.
 //!
-//! What can go wrong: the database belongs to a newer version, or somebody has changed or half applied a migration.
+//! Fails when the database belongs to a newer version, and when a migration was changed or only half applied.
 
 use std::future::ready;
 use std::pin::Pin;
@@ -14,10 +14,9 @@ use super::error::StoreError;
 use super::{Database, postgres};
 use crate::service::store::database::DatabaseUrl;
 
-/// Applies what is missing.
 pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), StoreError> {
     let mut migrator = Migrator::new(Known).await?;
-    // Its own lock ends before the transaction does.
+    // The migrator's own lock ends before the transaction does.
     migrator.set_locking(false);
     let mut transaction = database.write().await?;
     if matches!(database.url, DatabaseUrl::Postgres(_)) {
@@ -33,7 +32,6 @@ pub(super) fn version() -> i64 {
     i64::try_from(MIGRATIONS.len()).expect("there are few migrations")
 }
 
-/// The migrations of this version.
 #[derive(Debug)]
 struct Known;
 
@@ -46,7 +44,7 @@ impl MigrationSource<'static> for Known {
     }
 }
 
-/// In order. One that was released is never changed.
+/// In order. A released migration is never changed.
 const MIGRATIONS: [(&str, &str); 4] = [
     ("initial", include_str!("migrations/0001_initial.sql")),
     ("owned objects", include_str!("migrations/0002_owned_objects.sql")),

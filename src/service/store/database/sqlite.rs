@@ -1,6 +1,6 @@
-//! What is peculiar to SQLite: a file, its rights, and how one process shares it with another.
+//! The differences of SQLite: a file, its rights, and how one process shares it with another.
 //!
-//! What can go wrong: the file cannot be made, or holds something else than a sound database.
+//! Fails when the file cannot be made, or is anything but a sound database.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -12,7 +12,7 @@ use sqlx::{AnyConnection, Executor, Row};
 
 use super::error::StoreError;
 
-/// Makes the file if there is none. Only this user can read it; SQLite gives the files beside it the same rights.
+/// Creates the file if there is none. Only this user can read it; SQLite gives the files beside it the same rights.
 pub(super) fn create(path: &Path) -> Result<(), StoreError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -24,7 +24,7 @@ pub(super) fn create(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// The file as an address; characters that mean something in one are escaped.
+/// The file as an address, with special characters escaped.
 pub(super) fn address(path: &Path) -> String {
     let mut address = String::from("sqlite:");
     for byte in path.to_string_lossy().bytes() {
@@ -38,9 +38,9 @@ pub(super) fn address(path: &Path) -> String {
     address
 }
 
-/// What each connection begins with. `NORMAL` syncs at each checkpoint: after a loss of power the last transactions may
-/// be missing, but the file is sound. What a statement needs to undo itself stays in memory: there is little of it, and a
-/// full disk must not stop the statement that brings records back.
+/// The settings of each connection. `NORMAL` syncs at each checkpoint: after a loss of power the last transactions may
+/// be missing, but the file is sound. What SQLite needs to undo a statement stays in memory: it is little, and a full
+/// disk must not stop the statement that brings records back.
 pub(super) fn greeting(patience: Duration) -> String {
     let patience = patience.as_millis();
     format!(
@@ -49,7 +49,7 @@ pub(super) fn greeting(patience: Duration) -> String {
     )
 }
 
-/// Looks the file over and lets readers and one writer work at the same time from now on.
+/// Checks the file, and lets readers and one writer work at the same time from now on.
 pub(super) async fn prepare(connection: &mut AnyConnection, path: &Path) -> Result<(), StoreError> {
     write_ahead(connection).await?;
     if std::fs::metadata(path).is_ok_and(|file| file.len() <= CHECK_UP_TO) {
@@ -58,7 +58,7 @@ pub(super) async fn prepare(connection: &mut AnyConnection, path: &Path) -> Resu
     Ok(())
 }
 
-/// The change needs the file for itself and does not wait for that: another instance may be starting too.
+/// The switch needs the file for itself and does not wait for it: another instance may be starting too.
 async fn write_ahead(connection: &mut AnyConnection) -> Result<(), StoreError> {
     for _ in 0..ATTEMPTS {
         match connection.execute("PRAGMA journal_mode = WAL").await.map_err(StoreError::from) {
@@ -88,7 +88,7 @@ fn restrict(_: &mut OpenOptions) {
 /// Whether a migration was ever begun.
 pub(super) const HAS_TABLES: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
 
-/// A check reads the whole file. A start should not take minutes.
+/// A check reads the whole file, and a start should not take minutes.
 const CHECK_UP_TO: u64 = 256 << 20;
 const ATTEMPTS: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);

@@ -1,6 +1,6 @@
-//! SQL whose shape depends on what is asked, with its values bound.
+//! SQL whose shape depends on the request, with its values bound.
 //!
-//! sqlx's own builder writes `?` for a database that is chosen at run time; PostgreSQL knows only `$1`.
+//! The builder of sqlx writes `?` for a database that is chosen at run time, but PostgreSQL knows only `$1`.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -11,13 +11,12 @@ use sqlx::{Any, AnyExecutor};
 
 use super::error::StoreError;
 
-/// SQL in the making. Text comes from this program alone, values are bound.
+/// SQL in the making. Its text comes from this program alone; values are bound.
 pub(super) struct Statement<'a> {
     sql: String,
     values: Vec<Value<'a>>,
 }
 
-/// What can be bound.
 pub(super) enum Value<'a> {
     Text(Option<Cow<'a, str>>),
     Whole(Option<i64>),
@@ -28,13 +27,11 @@ impl<'a> Statement<'a> {
         Self { sql: sql.to_owned(), values: Vec::new() }
     }
 
-    /// Adds text.
     pub(super) fn push(&mut self, sql: &str) -> &mut Self {
         self.sql.push_str(sql);
         self
     }
 
-    /// Adds a value.
     pub(super) fn bind(&mut self, value: impl Into<Value<'a>>) -> &mut Self {
         self.values.push(value.into());
         // Writing to a String cannot fail.
@@ -62,12 +59,12 @@ impl<'a> Statement<'a> {
         Ok(from.fetch_optional(self.query()).await?)
     }
 
-    /// Runs it; how many rows it changed.
+    /// Returns how many rows changed.
     pub(super) async fn execute(&self, on: impl AnyExecutor<'_>) -> Result<u64, StoreError> {
         Ok(on.execute(self.query()).await?.rows_affected())
     }
 
-    /// Its text differs from call to call, so the server need not remember it.
+    /// The text differs from call to call, so the server need not remember it.
     fn query(&self) -> Query<'_, Any, AnyArguments<'_>> {
         let query = sqlx::query(&self.sql).persistent(false);
         self.values.iter().fold(query, |query, value| value.bind_to(query))
@@ -75,7 +72,6 @@ impl<'a> Statement<'a> {
 }
 
 impl Value<'_> {
-    /// Adds it to the values of `query`.
     pub(super) fn bind_to<'q>(&'q self, query: Query<'q, Any, AnyArguments<'q>>) -> Query<'q, Any, AnyArguments<'q>> {
         match self {
             Self::Text(text) => query.bind(text.as_deref()),
@@ -120,7 +116,7 @@ impl From<Option<i64>> for Value<'_> {
     }
 }
 
-/// The column can hold no more than half of them; a count never gets there.
+/// A column holds half of the range at most; no count gets there.
 impl From<u64> for Value<'_> {
     fn from(number: u64) -> Self {
         Self::Whole(Some(i64::try_from(number).unwrap_or(i64::MAX)))

@@ -1,6 +1,6 @@
-//! Table `usage_records`: one row for each relayed request, and sums of them.
+//! Table `usage_records`: one row for each relayed request, and sums of rows.
 //!
-//! The writer of usage adds rows; the admin listener reads them; what is older than the settings say is deleted.
+//! The usage writer adds rows, the admin listener reads them, and retention deletes the old ones.
 
 mod costs;
 mod row;
@@ -22,24 +22,19 @@ use super::{Database, millis};
 use crate::service::meter::usage::BATCH_ROUTE;
 use crate::wire::DeviceId;
 
-/// Every relayed request.
 #[derive(Clone)]
 pub struct UsageHistory(Database);
 
-/// Which requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UsageFilter {
-    /// Of this device.
     pub device: Option<DeviceId>,
-    /// Of this user.
     pub user: Option<String>,
-    /// Of this organisation.
     pub org: Option<String>,
-    /// With this model: the one that answered, else the one asked for.
+    /// The model that answered, else the one asked for.
     pub model: Option<String>,
-    /// That ended at this time or later.
+    /// Requests that ended at this time or later.
     pub from: Option<SystemTime>,
-    /// That ended before this time.
+    /// Requests that ended before this time.
     pub to: Option<SystemTime>,
 }
 
@@ -48,24 +43,18 @@ impl UsageHistory {
         Self(database)
     }
 
-    /// Adds rows, and notes that their devices were seen. A row whose request id is there already changes nothing.
-    ///
-    /// # Errors
-    /// [`StoreError`]; then none is added.
+    /// Adds all rows or none, and records that their devices were seen. A row whose request id exists changes nothing.
     pub async fn insert(&self, rows: &[UsageRow]) -> Result<(), StoreError> {
         let mut transaction = self.0.write().await?;
         insert(&mut transaction, rows).await?;
-        // What a batch used says nothing of where its device is now, or whose.
+        // The usage of a batch tells neither when its device was active nor its present organisation and user.
         let seen: Vec<_> = rows.iter().filter(|row| row.route != BATCH_ROUTE).map(seen).collect();
         devices::see(&mut transaction, &seen).await?;
         transaction.commit().await?;
         Ok(())
     }
 
-    /// Deletes requests that ended before `time`, the oldest first and `most` at most; how many there were.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Deletes up to `most` requests that ended before `time`, the oldest first. Returns how many it deleted.
     pub async fn delete_before(&self, time: SystemTime, most: u32) -> Result<u64, StoreError> {
         let mut statement = Statement::new("DELETE FROM usage_records WHERE request_id IN (");
         statement.push("SELECT request_id FROM usage_records WHERE finished_at < ").bind(millis::from_time(time));
@@ -76,10 +65,7 @@ impl UsageHistory {
         Ok(deleted)
     }
 
-    /// A page of requests, the newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Lists the newest requests first.
     pub async fn list(&self, filter: &UsageFilter, page: &PageRequest) -> Result<Page<UsageRow>, StoreError> {
         let mut statement = Statement::new("SELECT ");
         statement.push(row::COLUMNS).push(" FROM usage_records");
@@ -95,25 +81,19 @@ impl UsageHistory {
         Ok(page.page(rows, |row: &UsageRow| format!("{}.{}", millis::from_time(row.finished_at), row.request_id)))
     }
 
-    /// Sums, one for each value of `by`, in the order of these values; first what has none.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// One sum for each value of `by`, in the order of these values; the sum of requests without a value comes first.
     pub async fn totals(&self, by: TotalsBy, filter: &UsageFilter) -> Result<Vec<Totals>, StoreError> {
         let mut statement = Statement::new("SELECT ");
         statement.push(by.key()).push(" AS key, ").push(totals::SUMS).push(" FROM usage_records");
         filter.narrow(&mut statement);
         let rows = statement.push(" GROUP BY 1").fetch_all(&self.0.pool).await?;
         let mut totals = rows.iter().map(|row| Totals::read(by, row)).collect::<Result<Vec<_>, _>>()?;
-        // The two databases have different alphabets.
+        // The two databases sort texts differently.
         totals.sort_by(|one, other| one.key.cmp(&other.key));
         Ok(totals)
     }
 
-    /// What was spent by requests that ended at `from` or later and before `to`. The index by time finds them.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// The costs of requests that ended at `from` or later and before `to`. The index by time finds them.
     pub async fn costs(&self, from: SystemTime, to: SystemTime) -> Result<Vec<Costs>, StoreError> {
         let mut statement = Statement::new(costs::SELECT);
         statement.bind(millis::from_time(from)).push(" AND finished_at < ").bind(millis::from_time(to));
@@ -144,7 +124,7 @@ impl UsageFilter {
     }
 }
 
-/// Rows are taken in the order of their ids: two transactions with the same rows then cannot wait for each other.
+/// Rows are written in the order of their ids, so that two transactions with the same rows cannot deadlock.
 async fn insert(transaction: &mut Transaction<'static, Any>, rows: &[UsageRow]) -> Result<(), StoreError> {
     let mut rows: Vec<_> = rows.iter().collect();
     rows.sort_unstable_by(|one, other| one.request_id.cmp(&other.request_id));

@@ -1,9 +1,9 @@
 //! Brings usage records into the database without letting a request wait for it.
 //!
 //! Records go through a queue in memory to a thread that writes them in batches. While the database is locked, slow or
-//! away they go to a spill file instead, and come back when it works again, also at the next start: so a process that is
-//! killed loses what the last second queued and no more. What finds neither database nor disk waits in memory, and
-//! beyond a limit is counted as lost and logged.
+//! away, they go to a spill file and come back when it works again, also at the next start. So a killed process loses
+//! only what was queued in the last second. Records that find neither database nor disk wait in memory; beyond a limit
+//! they are counted as lost and logged.
 
 mod keeper;
 mod queue;
@@ -29,44 +29,34 @@ use crate::service::meter::money::MicroDollars;
 use crate::service::meter::usage::{UsageRecord, UsageSink};
 use crate::service::store::database::DatabaseUrl;
 
-/// Takes usage records on behalf of the database.
 pub struct UsageWriter {
     queue: Arc<Queue>,
     clock: Arc<dyn Clock>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Where and how much.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriterSettings {
-    /// The folder for what the database does not take.
+    /// The folder for records that the database does not take.
     pub spill: PathBuf,
-    /// How many records may be in memory.
+    /// The most records in memory.
     pub most_waiting: usize,
 }
 
-/// Why there is no writer.
 #[derive(Debug, thiserror::Error)]
 pub enum StartWriterError {
-    /// The folder for spilled records cannot be made or read.
     #[error("cannot use {}, the folder for usage that the database does not take: {source}", path.display())]
-    Spill {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Spill { path: PathBuf, source: io::Error },
     /// The system gave no thread or no event queue.
     #[error("cannot start the usage writer: {0}")]
     Thread(#[source] io::Error),
-    /// No connection can be described.
     #[error(transparent)]
     Database(#[from] StoreError),
 }
 
 impl WriterSettings {
-    /// A folder beside the database file, or in the working folder when the database is a server; then it is named after
-    /// that server and database, because what one did not take is nothing for another.
+    /// A folder beside the database file. For a server it is in the working folder and named after the server and the
+    /// database, because the records of one database are of no use to another.
     #[must_use]
     pub fn beside(database: &DatabaseUrl) -> Self {
         let mut folder = match database {
@@ -79,10 +69,7 @@ impl WriterSettings {
 }
 
 impl UsageWriter {
-    /// Starts the thread. It has a connection of its own to `database`.
-    ///
-    /// # Errors
-    /// [`StartWriterError`]
+    /// The thread has its own connection to `database`.
     pub fn start(
         database: &Database,
         settings: WriterSettings,
@@ -95,7 +82,7 @@ impl UsageWriter {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartWriterError::Thread)?;
         let keeper = {
-            let _inside = runtime.enter(); // the connection belongs to it
+            let _inside = runtime.enter(); // the connection belongs to this runtime
             Keeper::new(Arc::clone(&queue), database, spill)?
         };
         let run = move || {
@@ -108,24 +95,23 @@ impl UsageWriter {
         Ok(Self { queue, clock, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Takes a record and its price in millionths of a US dollar. Never waits for anything.
+    /// `cost_microusd` is the price in millionths of a US dollar. Never blocks.
     pub fn keep(&self, record: impl Into<Arc<UsageRecord>>, cost_microusd: Option<u64>) {
         let (finished_at, since) = (self.clock.now(), Instant::now());
         self.queue.push(Entry { record: record.into(), finished_at, cost_microusd, since });
     }
 
-    /// What has become of the records so far.
     #[must_use]
     pub fn counters(&self) -> UsageCounters {
         self.queue.counters()
     }
 
-    /// Writes what is queued, or spills it when the database does not take it, and ends the thread. Waits for `limit` at
-    /// most; what the counters still call waiting then is only in memory.
+    /// Writes the queued records, or spills them if the database does not take them, and ends the thread. Waits for
+    /// `limit` at most; records that the counters still call waiting then are only in memory.
     pub fn close(&self, limit: Duration) -> UsageCounters {
         if self.queue.entries.close(limit) {
             let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-            // It has nothing left to do, so this does not wait. Its panic was logged.
+            // The thread has nothing left to do, so this does not wait. Its panic was logged.
             thread.map(JoinHandle::join);
         }
         self.counters()
@@ -145,7 +131,7 @@ impl Drop for UsageWriter {
     }
 }
 
-/// The server and the database in a few digits. Who connects, and how, may change.
+/// A short hash of the server and the database. The user, the password and the options may change.
 fn name_of(url: &str) -> String {
     let place = url::Url::parse(url).map_or_else(
         |_| url.to_owned(),
@@ -155,7 +141,7 @@ fn name_of(url: &str) -> String {
     hash.as_ref().first_chunk().map_or_else(String::new, |first| format!("{:08x}", u32::from_be_bytes(*first)))
 }
 
-/// About 50 MB.
+/// These take about 50 MB.
 const MOST_WAITING: usize = 100_000;
 
 #[cfg(test)]
@@ -164,7 +150,7 @@ mod tests {
     use crate::secret::Secret;
 
     #[test]
-    fn each_database_has_a_folder_of_its_own_whoever_connects() {
+    fn each_database_has_a_folder_of_its_own_for_all_its_users() {
         let folder = |url: &str| WriterSettings::beside(&DatabaseUrl::Postgres(Secret::new(url))).spill;
         let usual = folder("postgres://valetkey:secret@db.example/valetkey");
         assert_eq!(usual, folder("postgres://other:changed@db.example:5432/valetkey?sslmode=verify-full"));

@@ -1,4 +1,4 @@
-//! What is counted about signing keys: how an operator sees that every instance has a key, and that nobody uses one any
+//! Counts of signing keys, by which an operator sees that every instance has a key and that an old one is not used any
 //! more. Labels are the keys in use, so their number is bounded.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use super::Kid;
 
 /// One signing key as the rest of the service knows it: its name and its counts, never its secret.
 ///
-/// It lives as long as the key's secret is in use; the same name with another secret is another key.
+/// A tally lives as long as the key's secret is in use; the same name with another secret is another key.
 #[derive(Debug)]
 pub struct KeyTally {
     kid: Kid,
@@ -16,18 +16,16 @@ pub struct KeyTally {
 }
 
 impl KeyTally {
-    /// Nothing counted yet.
     pub(super) fn new(kid: Kid) -> Self {
         Self { kid, admitted: AtomicU64::new(0), signed: AtomicU64::new(0) }
     }
 
-    /// Its key's name.
     #[must_use]
     pub fn kid(&self) -> &Kid {
         &self.kid
     }
 
-    /// A request came with a token of this key that was good in every respect.
+    /// Counts a request with a token of this key that was valid in every respect.
     pub(crate) fn count_admitted(&self) {
         self.admitted.fetch_add(1, Ordering::Relaxed);
     }
@@ -57,25 +55,22 @@ pub struct KeyFigures {
     pub reloaded: u64,
     /// Reloads that were refused; the keys in use stayed.
     pub reload_failed: u64,
-    /// Whether the last reload was one of those: the file is still not good.
+    /// Whether the last reload was refused: the file is still not valid.
     pub refused_now: bool,
 }
 
-/// The counts of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KidFigures {
-    /// Its name.
     pub kid: Kid,
-    /// Whether new tokens are signed with it.
+    /// Whether the key signs new tokens.
     pub signs: bool,
-    /// Requests that came with a good token of this key.
+    /// Requests with a valid token of this key.
     pub admitted: u64,
-    /// Tokens signed with it.
     pub signed: u64,
 }
 
 impl KeyFigures {
-    /// The counts of the key of that name, if it is in use.
+    /// `None` if no key of that name is in use.
     #[must_use]
     pub fn of(&self, kid: &str) -> Option<&KidFigures> {
         self.kids.iter().find(|figures| figures.kid.as_str() == kid)

@@ -1,4 +1,4 @@
-//! The file that `JWT_SECRETS_FILE` names, as it stands at one moment.
+//! The file that `JWT_SECRETS_FILE` names, as it was at one moment.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,33 +7,25 @@ use super::{KeyList, KeyListFault};
 use crate::secret::Secret;
 use crate::service::base::watched_file::content;
 
-/// A file that was read and found good.
+/// A file that was read and is valid.
 #[derive(Debug, Clone)]
 pub struct KeyFile {
-    /// Where it is.
     pub path: PathBuf,
-    /// What stood in it.
     pub content: Secret,
-    /// The keys it names.
     pub keys: KeyList,
 }
 
-/// Why the keys of a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileFault {
-    /// It is not there, not readable, not text, or far too long.
+    /// The file is missing, not readable, not text, or far too long.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
-    /// It does not name good keys.
+    /// The file does not name valid keys.
     #[error("{}", joined(.0))]
     Keys(Vec<KeyListFault>),
 }
 
 impl KeyFile {
-    /// Reads the file.
-    ///
-    /// # Errors
-    /// [`KeyFileFault`]
     pub fn read(path: &Path) -> Result<Self, KeyFileFault> {
         let content = content(path)?;
         let keys = KeyList::from_file(content.expose()).map_err(KeyFileFault::Keys)?;

@@ -1,7 +1,7 @@
 //! The signing keys as an operator writes them: `kid:secret`, the first signs, all verify.
 //!
-//! Read at the start from `JWT_SECRETS` or `JWT_SECRETS_FILE` and from the file again at every reload. All that is wrong
-//! is told at once, by the key's name or its place. A text without a good name may be a secret, so it is never shown.
+//! Read at the start from `JWT_SECRETS` or `JWT_SECRETS_FILE`, and from the file again at every reload. All faults are
+//! reported at once, by the key's name or its place. A text without a valid name may be a secret, so it is never shown.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -14,34 +14,28 @@ use crate::service::token::secret_strength::{Weakness, weakness};
 #[derive(Debug, Clone)]
 pub struct KeyList(Vec<NamedSecret>);
 
-/// A secret and the name that tokens know it by.
+/// A secret and the name by which tokens know it.
 #[derive(Debug, Clone)]
 pub struct NamedSecret {
-    /// Its name.
     pub kid: Kid,
-    /// The secret.
     pub secret: Secret,
 }
 
-/// What is wrong with one key of a list, or with the whole list.
+/// A fault of one key, or of the whole list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyListFault {
-    /// There is no key in it.
     #[error("names no key; write <kid>:<secret>, the one that signs first")]
     Empty,
     /// More keys than a rotation ever needs.
     #[error("names more than {MOST} keys")]
     TooMany,
-    /// No colon.
     #[error("{0} is not <kid>:<secret>")]
     Shape(Place),
-    /// The name is not a [`Kid`].
     #[error("{0} has a kid that is not 1 to 32 letters, digits, _ or -")]
     Kid(Place),
     /// The secret would be guessed.
     #[error("the secret of {0} {1}; use at least 32 random bytes")]
     Weak(Kid, Weakness),
-    /// Two keys have one name.
     #[error("{0} is there twice")]
     SameKid(Kid),
     /// Two names have one secret, so that retiring one of them would retire nothing.
@@ -49,12 +43,12 @@ pub enum KeyListFault {
     SameSecret(Kid, Kid),
 }
 
-/// Where in a list a key stands, counted from one.
+/// The place of a key in a list, counted from one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// Between commas.
+    /// An entry between commas.
     Entry(usize),
-    /// In a file.
+    /// A line of a file.
     Line(usize),
 }
 
@@ -68,30 +62,25 @@ impl fmt::Display for Place {
 }
 
 impl KeyList {
-    /// The one key of `JWT_SECRET`, whatever its strength: on loopback a short one is the user's choice.
+    /// The one key of `JWT_SECRET`, whatever its strength: on loopback a short secret is the user's choice.
     #[must_use]
     pub fn of_one(secret: Secret) -> Self {
         Self(vec![NamedSecret { kid: Kid::default(), secret }])
     }
 
-    /// Reads `JWT_SECRETS`: entries between commas.
-    ///
-    /// # Errors
-    /// Every [`KeyListFault`] there is.
+    /// Reads `JWT_SECRETS`: entries between commas. Returns all faults, not only the first.
     pub fn from_variable(text: &str) -> Result<Self, Vec<KeyListFault>> {
         Self::parse(text.split(',').enumerate().map(|(at, entry)| (Place::Entry(at + 1), entry)))
     }
 
-    /// Reads the content of `JWT_SECRETS_FILE`: a key on each line; lines that begin with `#` are comments.
-    ///
-    /// # Errors
-    /// Every [`KeyListFault`] there is.
+    /// Reads the content of `JWT_SECRETS_FILE`: a key on each line; lines that begin with `#` are comments. Returns all
+    /// faults, not only the first.
     pub fn from_file(text: &str) -> Result<Self, Vec<KeyListFault>> {
         let lines = text.lines().enumerate().map(|(at, line)| (Place::Line(at + 1), line));
         Self::parse(lines.filter(|(_, line)| !line.trim_start().starts_with('#')))
     }
 
-    /// The keys, the signing one first.
+    /// The signing key comes first.
     #[must_use]
     pub fn keys(&self) -> &[NamedSecret] {
         &self.0
@@ -132,7 +121,7 @@ impl NamedSecret {
     }
 }
 
-/// Names and secrets that occur again.
+/// Names and secrets that occur twice.
 fn twice(keys: &[NamedSecret]) -> Vec<KeyListFault> {
     let mut faults = Vec::new();
     let (mut kids, mut secrets) = (HashSet::new(), HashMap::new());
@@ -146,7 +135,7 @@ fn twice(keys: &[NamedSecret]) -> Vec<KeyListFault> {
     faults
 }
 
-/// A rotation needs two; each further one is a label in the metrics and a comparison at a token's first use.
+/// A rotation needs two; each further key is a label in the metrics and a comparison at a token's first use.
 const MOST: usize = 16;
 
 #[cfg(test)]

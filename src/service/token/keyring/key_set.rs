@@ -18,7 +18,7 @@ use crate::wire::{Claims, TOKEN_TYP};
 pub(super) struct KeySet(Vec<Arc<Key>>);
 
 pub(super) struct Key {
-    /// The only header that tokens of this key have, encoded.
+    /// The encoded header, the only one that the service writes for this key.
     header: String,
     secret: Secret,
     pub(super) signing: EncodingKey,
@@ -26,8 +26,8 @@ pub(super) struct Key {
     tally: Arc<KeyTally>,
 }
 
-/// The header of a wrapper token. Everything else that a JOSE header may hold (`jku`, `jwk`, `x5u`, `crit`, `zip` …) is
-/// refused by its absence here.
+/// The header of a wrapper token. Every other field of a JOSE header (`jku`, `jwk`, `x5u`, `crit`, `zip` …) is refused
+/// by its absence here.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -37,24 +37,22 @@ struct Header {
 }
 
 impl KeySet {
-    /// The keys of `list`. A key that `before` has too stays the same one, with its counts and the tokens that are
-    /// remembered of it.
+    /// Takes the keys of `list`. A key that `before` has too stays the same object, with its counts and its cached
+    /// tokens.
     pub(super) fn new(list: &KeyList, before: Option<&Self>) -> Self {
         let known = |key: &NamedSecret| before?.0.iter().find(|known| known.is(key)).cloned();
         Self(list.keys().iter().map(|key| known(key).unwrap_or_else(|| Arc::new(Key::new(key)))).collect())
     }
 
-    /// Its keys as others may know them, the signing one first.
+    /// The keys without their secrets, the signing one first.
     pub(super) fn tallies(&self) -> impl Iterator<Item = &Arc<KeyTally>> {
         self.0.iter().map(|key| &key.tally)
     }
 
-    /// The key that signs.
     pub(super) fn signer(&self) -> &Key {
         self.0.first().expect("a list of keys has one")
     }
 
-    /// As [`KeyRing::sign`](super::KeyRing::sign).
     pub(super) fn sign(&self, claims: &Claims) -> Secret {
         let key = self.signer();
         let payload = serde_json::to_vec(claims).expect("claims are plain JSON");
@@ -66,7 +64,6 @@ impl KeySet {
         Secret::new(token)
     }
 
-    /// As [`KeyRing::verify`](super::KeyRing::verify).
     pub(super) fn verify(&self, token: &str) -> Result<Verified, TokenFault> {
         if token.len() > MAX_TOKEN {
             return Err(TokenFault::Shape);
@@ -83,19 +80,17 @@ impl KeySet {
         Ok(Verified { claims, key: Arc::clone(&key.tally) })
     }
 
-    /// As [`KeyRing::stamp`](super::KeyRing::stamp).
     pub(super) fn stamp(&self, purpose: &[u8], message: &[u8]) -> [u8; STAMP] {
         self.signer().stamp(purpose, message)
     }
 
-    /// As [`KeyRing::is_stamp`](super::KeyRing::is_stamp).
     pub(super) fn is_stamp(&self, purpose: &[u8], message: &[u8], stamp: &[u8]) -> bool {
         let is_of = |key: &Arc<Key>| verify_slices_are_equal(&key.stamp(purpose, message), stamp).is_ok();
         self.0.iter().any(is_of)
     }
 
-    /// A header that we write ourselves is known by its bytes; any other spelling is read. The token names its key and
-    /// no other is tried.
+    /// A header that the service writes itself is known by its bytes; any other spelling is parsed. The token names its
+    /// key, and no other key is tried.
     fn key_for(&self, header: &str) -> Result<&Key, TokenFault> {
         if let Some(key) = self.0.iter().find(|key| key.header == header) {
             return Ok(key);
@@ -123,8 +118,8 @@ impl Key {
         }
     }
 
-    /// What a token's signature covers begins with a header and never with a purpose and a zero, so neither passes for the
-    /// other.
+    /// The text under a token's signature begins with a header and never with a purpose and a zero byte, so neither MAC
+    /// passes for the other.
     fn stamp(&self, purpose: &[u8], message: &[u8]) -> [u8; STAMP] {
         let mut tag = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose().as_bytes()));
         for part in [purpose, &[0], message] {
@@ -143,7 +138,7 @@ impl Key {
 
 pub(super) const ALGORITHM: Algorithm = Algorithm::HS256;
 
-/// Bytes of a stamp.
+/// Bytes of a MAC.
 pub(crate) const STAMP: usize = 16;
 
 /// Longer texts are refused unread; our own tokens have a few hundred bytes.

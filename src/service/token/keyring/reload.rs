@@ -1,5 +1,5 @@
-//! Puts what the file with the signing keys says into the ring. What cannot be used is counted, told once, and changes
-//! nothing.
+//! Reloads the ring from the file with the signing keys. A file that cannot be used is counted, logged once, and
+//! changes nothing.
 
 use std::io;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::key_file::KeyFile;
 use super::{KeyFileFault, KeyList, KeyRing};
 use crate::service::base::watched_file::{Content, Follower};
 
-/// Keeps `keys`, which hold what `file` said when it was read, as the file has them.
+/// Keeps `keys`, which hold the keys of `file`, as the file has them from now on.
 pub(crate) fn follower(file: KeyFile, keys: Arc<KeyRing>) -> Follower {
     let path = file.path.clone();
     Follower::new([file.path], [Ok(file.content)], move |[content]: &[Content; 1]| reload(&path, content, &keys))

@@ -135,7 +135,7 @@ fn a_name_that_comes_back_with_another_secret_is_another_key() {
 }
 
 #[test]
-fn a_key_never_verifies_what_names_another() {
+fn a_key_never_verifies_a_token_that_names_another() {
     let ring = KeyRing::new(&list(&["k1:A", "k2:B"]));
     let stranger = KeyRing::new(&list(&["k2:A"]));
     assert_eq!(claims_of(&ring, stranger.sign(&claims()).expose()), Err(TokenFault::Signature));

@@ -16,8 +16,8 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// When the owner, who has been at work for five minutes, and a thief are noticed: after the thief's first request.
-    /// `None` within the hour is never. Every other thief uses the owner's own program.
+    /// How long after the thief's first request the owner, who has been at work for five minutes, and the thief are
+    /// noticed. `None` is not within the hour. Every other thief uses the owner's own program.
     pub(super) fn noticed_after(self, seed: u64) -> Option<Duration> {
         let mut random = Random::seeded(seed);
         let owner = User { network: random.v4(), program: random.program(), pace: self.owner, next: 0.0 };

@@ -41,7 +41,7 @@ impl Random {
         usize::try_from(self.bits() % u64::try_from(count).unwrap()).unwrap()
     }
 
-    /// Some v4 network that is none of the neighbours of another.
+    /// A v4 network that is no neighbour of another.
     pub(super) fn v4(&mut self) -> Network {
         Network::of(IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(self.bits() >> 32).unwrap())))
     }
@@ -52,7 +52,6 @@ impl Random {
         Network::V4((bits & !0xff) | u32::try_from(self.bits() & 0xff).unwrap())
     }
 
-    /// Some v6 network.
     pub(super) fn v6(&mut self) -> Network {
         Network::of(IpAddr::V6(Ipv6Addr::from_bits((0x2 << 124) | (u128::from(self.bits() >> 4) << 64))))
     }

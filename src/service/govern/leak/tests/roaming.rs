@@ -1,7 +1,7 @@
 //! A day of an honest device that changes networks.
 //!
-//! It works while it moves, because only then a move can be taken for something else: requests every second to every 20
-//! seconds around each move, few in between.
+//! The device works while it moves, because only then can a move be mistaken for something else: requests every second
+//! to every 20 seconds around each move, few in between.
 
 use std::time::Duration;
 
@@ -11,7 +11,6 @@ use crate::service::govern::leak::network::Network;
 use crate::service::govern::leak::program::Program;
 use crate::service::govern::leak::track::Sighting;
 
-/// How it moves.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     /// From Wi-Fi to mobile and back, three networks.
@@ -77,7 +76,7 @@ struct Traveller {
     access: Access,
     home: Network,
     programs: Vec<Program>,
-    /// What a pool gives at the moment, and for how many requests.
+    /// The address that a pool gives at the moment, and for how many requests.
     lent: (Network, usize),
 }
 
@@ -205,7 +204,7 @@ impl Traveller {
         self.lent.0
     }
 
-    /// Mostly the first one; now and then one is started anew.
+    /// Mostly the first program; now and then a new one is started.
     fn program(&mut self) -> Program {
         let which = if self.random.chance(0.5) { self.random.below(self.programs.len()) } else { 0 };
         if self.random.chance(0.01) {
@@ -217,5 +216,5 @@ impl Traveller {
 
 const DAY: f64 = 24.0 * 3600.0;
 
-/// The time before and after a move when it works.
+/// The time before and after a move in which the device works.
 const NEAR: f64 = 75.0;

@@ -35,7 +35,7 @@ fn f10_usage_is_read_however_the_bytes_are_cut_and_the_lines_end() {
 }
 
 #[test]
-fn f11_what_cannot_be_read_is_counted_and_the_rest_is_read() {
+fn f11_unreadable_events_are_counted_and_the_rest_is_read() {
     let stream = format!("\u{feff}event: message_start\ndata: {{broken\n\n\u{0}\n\ndata: nameless\n\n{STREAM}");
     let seen = scan(stream.as_bytes(), 5);
     assert_eq!((seen.unparsed, seen.tokens.output_tokens), (1, 40));

@@ -1,4 +1,4 @@
-//! One device as the database has it.
+//! A device as the database has it.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,74 +13,60 @@ use crate::service::store::database::statement::Value;
 use crate::service::store::database::{column, millis};
 use crate::wire::DeviceId;
 
-/// One device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Device {
-    /// Its name.
     pub id: DeviceId,
-    /// When it first did something; none when only an administrator has spoken of it.
+    /// `None` when the device has done nothing and only an administrator has named it.
     pub first_seen: Option<SystemTime>,
-    /// When it last did something; up to a second late.
+    /// Up to a second late.
     pub last_seen: Option<SystemTime>,
-    /// Its organisation: as an administrator said, else from its latest token that named one.
+    /// As an administrator set it, else from the latest token that named one. So is `user`.
     pub org: Option<String>,
-    /// Its user, likewise.
     pub user: Option<String>,
-    /// Its organisation, if an administrator said.
+    /// As an administrator set it. So is `ruled_user`.
     pub ruled_org: Option<String>,
-    /// Its user, likewise.
     pub ruled_user: Option<String>,
-    /// The models it may use; none is the service's default.
+    /// The models that the device may use; `None` is the service's default.
     pub models: Option<Vec<String>>,
-    /// What it may do, where that differs from the service's default.
+    /// The device's limits where they differ from the service's defaults.
     pub limits: LimitOverrides,
-    /// What it may spend; none is the service's default.
+    /// `None` is the service's default.
     pub budget: Option<Limits>,
-    /// The thumbprint of its key, if it has proved one or an administrator said so.
+    /// The thumbprint of the key that the device has proved or an administrator has set.
     pub key: Option<String>,
-    /// Whether it may do anything, by the revocations. Its user or organisation may be revoked all the same.
+    /// By the revocations of the device. Its user or organisation may be revoked all the same.
     pub state: DeviceState,
-    /// When an administrator last changed something of this.
+    /// The last change by an administrator.
     pub updated_at: Option<SystemTime>,
 }
 
-/// Whether a device may do anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceState {
-    /// It may.
     Active,
-    /// It may not.
     Revoked,
 }
 
-/// What an administrator changes. Outer `None`: stays as it is. Inner `None`: back to the service's default.
+/// A change by an administrator. The outer `None` keeps a value, the inner `None` goes back to the service's default.
+/// `org` and `user` change [`Device::ruled_org`] and [`Device::ruled_user`].
 #[derive(Debug, Clone, Default, PartialEq)]
 #[expect(clippy::option_option, reason = "staying, going back and a value are three things")]
 pub struct DevicePatch {
-    /// [`Device::ruled_org`]
     pub org: Option<Option<String>>,
-    /// [`Device::ruled_user`]
     pub user: Option<Option<String>>,
-    /// [`Device::models`]
     pub models: Option<Option<Vec<String>>>,
-    /// [`LimitOverrides::requests`]
     pub requests: Option<Option<u32>>,
-    /// [`LimitOverrides::window`]
     pub window: Option<Option<Duration>>,
-    /// [`LimitOverrides::tokens_per_minute`]
     pub tokens_per_minute: Option<Option<u64>>,
-    /// [`LimitOverrides::concurrent`]
     pub concurrent: Option<Option<u32>>,
-    /// [`Device::budget`]
     pub budget: Option<Option<Limits>>,
-    /// [`Device::key`]: none lets the key go, and the next one that is proved is bound.
+    /// `Some(None)` releases the key, and the next key that the device proves is bound.
     pub key: Option<Option<String>>,
-    /// [`Device::state`]: makes or removes the device's revocation.
+    /// Makes or removes the device's revocation.
     pub state: Option<DeviceState>,
 }
 
 impl DeviceState {
-    /// As the database and the admin routes write it.
+    /// The name in the database and on the admin routes.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -89,7 +75,6 @@ impl DeviceState {
         }
     }
 
-    /// Reads what [`as_str`](Self::as_str) writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Active, Self::Revoked].into_iter().find(|state| state.as_str() == text)
@@ -151,7 +136,7 @@ impl Device {
     }
 }
 
-/// What an earlier version kept here was without form and never in force, so what cannot be read is as if it were not there.
+/// An earlier version kept free text here that was never in force, so a text that cannot be read counts as absent.
 fn budget(row: &AnyRow) -> Result<Option<Limits>, StoreError> {
     let text: Option<String> = row.try_get("budget")?;
     let read = |text: String| serde_json::from_str::<ObjectOf<Limits>>(&text).ok();
@@ -163,10 +148,10 @@ fn seen(row: &AnyRow, column: &str) -> Result<Option<SystemTime>, StoreError> {
     Ok((millis != NEVER).then(|| millis::to_time(millis)))
 }
 
-/// When a device was seen of which only an administrator has spoken.
+/// `first_seen` and `last_seen` of a device that only an administrator has named.
 pub(super) const NEVER: i64 = 0;
 
-/// Without `state`, which the first version kept here. It is not read any more, and stays for instances of that version
-/// that run beside newer ones.
+/// Without `state`, which the first version kept here. It is not read any more; the column stays for instances of that
+/// version that run beside newer ones.
 pub(super) const COLUMNS: &str = "id, first_seen, last_seen, org, user_name, ruled_org, ruled_user, models, \
     limit_requests, limit_window_ms, limit_tokens_per_minute, limit_concurrent, budget, updated_at";

@@ -1,4 +1,4 @@
-//! One object as the database has it.
+//! An owned object as the database has it.
 
 use std::time::SystemTime;
 
@@ -10,38 +10,29 @@ use crate::service::store::database::statement::Value;
 use crate::service::store::database::{column, millis};
 use crate::wire::DeviceId;
 
-/// What can be owned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ObjectKind {
-    /// A message batch.
     Batch,
-    /// A file.
     File,
 }
 
-/// Something that a device has upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedObject {
-    /// The upstream's name for it.
+    /// The id that the upstream gave.
     pub id: String,
-    /// What it is.
     pub kind: ObjectKind,
-    /// Who has it.
     pub device: DeviceId,
-    /// The organisation that the device belonged to when it was made.
+    /// The device's organisation when the object was made. So is `user`.
     pub org: Option<String>,
-    /// Who used the device then.
     pub user: Option<String>,
-    /// When it was made.
     pub created_at: SystemTime,
-    /// When to look after a batch whose usage is not on record yet.
+    /// When to look after a batch whose usage is not on record; `None` is never.
     pub look_at: Option<SystemTime>,
-    /// Since when the upstream does not know it.
+    /// `None` as far as the upstream knows the object.
     pub missing_since: Option<SystemTime>,
 }
 
 impl ObjectKind {
-    /// As the database writes it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What was spent, for budgets.
+//! Sums of costs, from which budgets learn what was spent.
 
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -8,16 +8,14 @@ use crate::service::store::database::column;
 use crate::service::store::database::error::StoreError;
 use crate::wire::DeviceId;
 
-/// What a device has spent with one user and one organisation.
+/// The costs of a device's requests under one user and one organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Costs {
-    /// The device.
     pub device: DeviceId,
-    /// Its user, where requests have one.
+    /// `None` sums up requests without a user; `org` does so too.
     pub user: Option<String>,
-    /// Its organisation, where requests have one.
     pub org: Option<String>,
-    /// The sum of those requests that have a price.
+    /// Requests without a price are left out.
     pub sum: MicroDollars,
 }
 
@@ -32,7 +30,7 @@ impl Costs {
     }
 }
 
-/// PostgreSQL's sum of whole numbers is no whole number.
+/// PostgreSQL's sum of whole numbers is not a whole number.
 pub(super) const SELECT: &str = "SELECT device, user_name, org, CAST(SUM(cost_microusd) AS BIGINT) AS cost \
     FROM usage_records WHERE cost_microusd > 0 AND finished_at >= ";
 

@@ -1,4 +1,4 @@
-//! One relayed request as the database and spilled records have it.
+//! A relayed request as the database and spilled records have it.
 
 use std::time::SystemTime;
 
@@ -17,7 +17,6 @@ use crate::wire::DeviceId;
 #[expect(missing_docs, reason = "the fields are those of the record")]
 pub struct UsageRow {
     pub request_id: String,
-    /// When it ended.
     #[serde(with = "millis")]
     pub finished_at: SystemTime,
     pub upstream_request_id: Option<String>,
@@ -36,12 +35,11 @@ pub struct UsageRow {
     pub no_usage: bool,
     pub unparsed_events: u32,
     pub ended: Ended,
-    /// What it cost in millionths of a US dollar; none when there is no price for it.
+    /// In millionths of a US dollar; `None` when the request has no price.
     pub cost_microusd: Option<u64>,
 }
 
 impl UsageRow {
-    /// The row of a record.
     #[must_use]
     pub fn of(record: UsageRecord, finished_at: SystemTime, cost_microusd: Option<u64>) -> Self {
         let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! Sums of usage.
+//! Sums of usage by device, user, organisation, model or day, for the admin listener.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -10,14 +10,10 @@ use super::row::MODEL;
 use crate::service::store::database::column::number;
 use crate::service::store::database::error::StoreError;
 
-/// What sums are told apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TotalsBy {
-    /// The device.
     Device,
-    /// The user.
     User,
-    /// The organisation.
     Org,
     /// The model that answered, else the one asked for.
     Model,
@@ -28,24 +24,21 @@ pub enum TotalsBy {
 /// The sum of all requests with one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Totals {
-    /// The device, the user …; none where a request has none.
+    /// The device, the user and so on; `None` sums up requests without one.
     pub key: Option<String>,
-    /// How many there were.
     pub requests: u64,
     /// Input that was neither written to nor read from the cache.
     pub input_tokens: u64,
-    /// Output.
     pub output_tokens: u64,
-    /// Input written to the cache, for whichever time.
+    /// Input written to the cache, for any lifetime.
     pub cache_creation_input_tokens: u64,
-    /// Input read from the cache.
     pub cache_read_input_tokens: u64,
-    /// What those cost that have a price, in millionths of a US dollar.
+    /// The cost of the requests that have a price, in millionths of a US dollar.
     pub cost_microusd: u64,
 }
 
 impl TotalsBy {
-    /// The key in SQL.
+    /// The key as SQL.
     pub(super) fn key(self) -> &'static str {
         match self {
             Self::Device => "device",
@@ -75,13 +68,13 @@ impl Totals {
     }
 }
 
-/// The `days`th day since 1970.
+/// The date of a day, counted from 1970-01-01 as 0.
 fn day(days: u32) -> String {
     let time = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(86_400) * days).to_string();
     time.split('T').next().unwrap_or_default().to_owned()
 }
 
-/// PostgreSQL's sum of whole numbers is no whole number.
+/// PostgreSQL's sum of whole numbers is not a whole number.
 pub(super) const SUMS: &str = "COUNT(*) AS requests, \
     CAST(SUM(input_tokens) AS BIGINT) AS input_tokens, \
     CAST(SUM(output_tokens) AS BIGINT) AS output_tokens, \

@@ -1,4 +1,5 @@
-//! The thread behind the queue: batches to the database, or to the disk while the database does not take them.
+//! The flusher behind the queue: writes batches to the database, or to the disk while the database does not take them.
+//! It ends when the queue is closed and empty.
 
 mod take_back;
 
@@ -13,37 +14,35 @@ use super::queue::{BATCH, Queue};
 use super::spill::Spill;
 use crate::service::store::database::{Database, StoreError, UsageRow};
 
-/// Takes from the queue until it is closed and empty.
 pub(super) struct Keeper {
     queue: Arc<Queue>,
     database: Database,
     spill: Spill,
-    /// What neither the database nor the disk has taken yet.
+    /// Rows that neither the database nor the disk has taken yet.
     left: Vec<UsageRow>,
     trouble: Option<Trouble>,
-    /// The disk did not take them the last time, and the log knows.
+    /// The disk failed the last time, and the log says so.
     disk_fails: bool,
 }
 
-/// The database does not take records.
+/// The wait while the database does not take records.
 struct Trouble {
     retry: Instant,
     pause: Duration,
 }
 
-/// Where rows are before they are written.
+/// Where rows are while they are being written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Origin {
     Memory,
     Disk,
 }
 
-/// Why rows are not in the database.
 enum Unwritten {
     Store(StoreError),
-    /// Nothing was heard of the database.
+    /// The database did not answer in time.
     Silence,
-    /// Refused ones cannot be put aside.
+    /// Rows that the database refused cannot be put aside.
     Disk(io::Error),
 }
 
@@ -54,7 +53,7 @@ impl Keeper {
     }
 
     pub(super) async fn run(mut self) {
-        // Also when something here panics.
+        // Ends the queue also when this panics.
         let _end = End(Arc::clone(&self.queue));
         loop {
             self.queue.entries.due(self.next_attempt()).await;
@@ -69,7 +68,7 @@ impl Keeper {
                 break;
             }
             if self.trouble.is_some() && !self.left.is_empty() {
-                // The disk fails too, and trying at once would only keep both busy.
+                // The disk fails too, and an attempt at once would only keep both busy.
                 sleep(PAUSE).await;
             }
         }
@@ -77,7 +76,7 @@ impl Keeper {
         let _ = timeout(PATIENCE, self.database.close()).await;
     }
 
-    /// One batch, and one spilled batch.
+    /// Writes one batch of the queue and one spilled batch.
     async fn turn(&mut self) {
         let mut batch = std::mem::take(&mut self.left);
         batch.extend(self.queue.take(BATCH.saturating_sub(batch.len())));
@@ -91,7 +90,7 @@ impl Keeper {
             self.write_batch(batch).await;
         }
         if self.queue.waited() > PATIENCE {
-            // They come faster than the database takes them.
+            // Records come faster than the database takes them.
             self.spill_queue();
         }
         if self.trouble.is_none() || (self.may_try() && self.queue.entries.closed().is_none()) {
@@ -103,7 +102,7 @@ impl Keeper {
         let (written, origin) = self.write(&batch, Origin::Memory).await;
         match (written, origin) {
             (Ok(()), Origin::Memory) => self.queue.release(batch.len(), |counters, rows| counters.written += rows),
-            // They were spilled while it took so long, and are counted when they come back.
+            // The batch was spilled meanwhile, and is counted when it comes back.
             (Ok(()), Origin::Disk) => {}
             (Err(why), origin) => {
                 self.note(&why);
@@ -114,8 +113,8 @@ impl Keeper {
         }
     }
 
-    /// Writes rows and waits for the outcome. Whatever is in memory meanwhile goes to the disk when that takes long; the
-    /// second value says where the rows are.
+    /// Writes rows and waits for the outcome. If that takes long, all records in memory go to the disk; the second
+    /// value says where `rows` are.
     async fn write(&mut self, rows: &[UsageRow], mut origin: Origin) -> (Result<(), Unwritten>, Origin) {
         let usage = self.database.usage();
         let mut insert = pin!(usage.insert(rows));
@@ -142,7 +141,7 @@ impl Keeper {
         (result, origin)
     }
 
-    /// A connection in the middle of a statement cannot be used for another.
+    /// A connection in the middle of a statement cannot be used for another statement.
     fn reconnect(&mut self) {
         if let Ok(database) = self.database.separate(PATIENCE) {
             self.database = database;
@@ -161,7 +160,7 @@ impl Keeper {
         self.put_down(rows);
     }
 
-    /// Puts rows on the disk, or keeps them.
+    /// Puts rows on the disk, or keeps them in memory if that fails.
     fn put_down(&mut self, rows: Vec<UsageRow>) {
         if !rows.is_empty() && !self.spill(&rows) {
             self.left.extend(rows);
@@ -214,14 +213,14 @@ impl Keeper {
             .is_none_or(|trouble| Instant::now() >= trouble.retry || self.queue.entries.closed().is_some())
     }
 
-    /// When to do something even if nothing new comes.
+    /// When to act even if no record comes.
     fn next_attempt(&self) -> Option<Instant> {
         let pending = !self.spill.is_empty() || !self.left.is_empty();
         pending.then(|| self.trouble.as_ref().map_or_else(Instant::now, |trouble| trouble.retry))
     }
 }
 
-/// Tells the queue that nobody takes from it any more.
+/// Tells the queue that the flusher has ended.
 struct End(Arc<Queue>);
 
 impl Drop for End {
@@ -230,12 +229,12 @@ impl Drop for End {
     }
 }
 
-/// How long records may be in memory alone while the database is at work on others. With the time they gather it is less
-/// than a second.
+/// How long records may be only in memory while the database is busy with others. Together with the time for gathering
+/// it is under a second.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// After this, nothing more is expected of a write.
+/// A write that takes longer has failed.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Between attempts while records can go nowhere.
+/// The pause between attempts while records can go nowhere.
 const PAUSE: Duration = Duration::from_millis(100);

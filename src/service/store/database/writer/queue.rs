@@ -1,4 +1,4 @@
-//! Records on their way from requests to the thread that writes them.
+//! Usage records on their way from requests to the flusher.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,37 +9,35 @@ use crate::service::base::batch_queue::{Gathering, GatheringLimits};
 use crate::service::meter::usage::UsageRecord;
 use crate::service::store::database::UsageRow;
 
-/// What has become of usage records. Every record is in exactly one of the four.
+/// The fates of usage records. Every record is in exactly one of the four.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UsageCounters {
-    /// In memory now.
+    /// Records in memory now.
     pub waiting: u64,
     /// Written to the database since the start, spilled ones that came back included.
     pub written: u64,
     /// In spill files now, those of earlier starts included.
     pub spilled: u64,
-    /// Gone: neither the database nor the disk took them, or they cannot be read any more.
+    /// Neither the database nor the disk took them, or they cannot be read any more.
     pub lost: u64,
 }
 
-/// A record that has ended.
 pub(super) struct Entry {
     pub(super) record: Arc<UsageRecord>,
     pub(super) finished_at: SystemTime,
     pub(super) cost_microusd: Option<u64>,
-    /// Since when it has been here.
+    /// When the record came into the queue.
     pub(super) since: Instant,
 }
 
-/// What is counted of records that are not in memory.
+/// Counts of the records that are not in memory.
 #[derive(Default)]
 pub(super) struct Tally {
     counters: UsageCounters,
-    /// Records are being lost, and the log knows.
+    /// Records are being lost, and the log says so.
     losing: bool,
 }
 
-/// Between the requests and the thread that writes.
 pub(super) struct Queue {
     pub(super) entries: Gathering<Entry, Tally>,
     most: usize,
@@ -61,14 +59,14 @@ impl Queue {
         }
     }
 
-    /// Moves up to `most` records to the writer, which holds them from now on.
+    /// Moves up to `most` records to the flusher, which holds them until [`release`](Self::release).
     pub(super) fn take(&self, most: usize) -> Vec<UsageRow> {
         let row =
             |entry: Entry| UsageRow::of(Arc::unwrap_or_clone(entry.record), entry.finished_at, entry.cost_microusd);
         self.entries.take(most).into_iter().map(row).collect()
     }
 
-    /// The writer has put `rows` somewhere; `count` says where.
+    /// Says that the flusher has put `rows` somewhere; `count` records where.
     pub(super) fn release(&self, rows: usize, count: impl FnOnce(&mut UsageCounters, u64)) {
         self.entries.release(rows, |tally, left| {
             count(&mut tally.counters, rows as u64);
@@ -76,7 +74,6 @@ impl Queue {
         });
     }
 
-    /// Changes what is counted.
     pub(super) fn count(&self, change: impl FnOnce(&mut UsageCounters)) {
         self.entries.count(|tally, _| change(&mut tally.counters));
     }
@@ -90,7 +87,7 @@ impl Queue {
         self.entries.oldest(|entry| entry.since.elapsed()).unwrap_or_default()
     }
 
-    /// The writer has ended, and whatever is still here is lost.
+    /// Says that the flusher has ended. Records that are still here are lost.
     pub(super) fn end(&self) {
         let left = self.entries.end(|tally, left| tally.counters.lost += left as u64);
         if left > 0 {
@@ -100,7 +97,7 @@ impl Queue {
 }
 
 /// How many records are written together. A database writes each page that a batch touches once, and the records of one
-/// device are next to each other in its index: the more records, the less each of them costs.
+/// device are adjacent in its index: the larger the batch, the less each record costs.
 pub(super) const BATCH: usize = 2000;
 /// How long records gather before they are written.
 const GATHER: Duration = Duration::from_millis(250);

@@ -1,8 +1,8 @@
-//! Files with records that the database did not take: one JSON object a line, one file a batch.
+//! The spill: files with records that the database did not take, one JSON object a line, one file a batch.
 //!
-//! A file gets its name when it is whole and on the disk, and is never changed then: so any number of instances can share
-//! the folder, and two that take the same file back add its rows once, because rows have ids. What can go wrong: the disk
-//! is full or damaged.
+//! A file gets its name when it is whole and on the disk, and never changes after that. So any number of instances can
+//! share the folder, and two that take in the same file add its rows once, because rows have ids. The disk may be full
+//! or damaged; that is an error.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -14,23 +14,21 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::service::store::database::{UsageRow, identifier};
 
-/// The folder.
 pub(super) struct Spill {
     folder: PathBuf,
     clock: Arc<dyn Clock>,
     files: VecDeque<SpillFile>,
 }
 
-/// A batch on the disk.
 struct SpillFile {
     path: PathBuf,
-    /// How many it holds that the database does not have yet.
+    /// Rows of the file that the database does not have yet.
     rows: u64,
-    /// Rows at its beginning that the database has.
+    /// Rows at the file's beginning that the database has.
     taken: usize,
 }
 
-/// Those rows of the oldest file that the database does not have yet.
+/// The rows of the oldest file that the database does not have yet.
 pub(super) struct Spilled {
     pub(super) rows: Vec<UsageRow>,
     /// Lines that cannot be read.
@@ -38,7 +36,7 @@ pub(super) struct Spilled {
 }
 
 impl Spill {
-    /// Makes the folder if there is none and finds what is in it.
+    /// Creates the folder if there is none, and finds the files in it.
     pub(super) fn open(folder: &Path, clock: Arc<dyn Clock>) -> io::Result<Self> {
         create_folder(folder)?;
         let mut spill = Self { folder: folder.to_owned(), clock, files: VecDeque::new() };
@@ -53,7 +51,7 @@ impl Spill {
         }
         paths.sort(); // names begin with the time
         for path in paths {
-            // Another instance may take it in at this moment.
+            // Another instance may take the file in at this moment.
             if let Ok(text) = fs::read(&path) {
                 let rows = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count() as u64;
                 spill.files.push_back(SpillFile { path, rows, taken: 0 });
@@ -62,7 +60,6 @@ impl Spill {
         Ok(spill)
     }
 
-    /// How many rows there are.
     pub(super) fn rows(&self) -> u64 {
         self.files.iter().map(|file| file.rows).sum()
     }
@@ -71,25 +68,25 @@ impl Spill {
         self.files.is_empty()
     }
 
-    /// Puts rows on the disk; they are there when this returns.
+    /// The rows are on the disk when this returns.
     pub(super) fn write(&mut self, rows: &[UsageRow]) -> io::Result<()> {
         let path = self.put(rows, WHOLE)?;
         self.files.push_back(SpillFile { path, rows: rows.len() as u64, taken: 0 });
         Ok(())
     }
 
-    /// Puts rows on the disk that the database will never take, for a person to look at.
+    /// Puts rows on the disk that the database will never take, for an operator to look at.
     pub(super) fn set_aside(&self, rows: &[UsageRow]) -> io::Result<PathBuf> {
         self.put(rows, REFUSED)
     }
 
-    /// The oldest file's rows; the file stays. None when there is no file. One that cannot be read is left for the next
-    /// start.
+    /// The rows of the oldest file, which stays; `None` when there is no file. A file that cannot be read is left for
+    /// the next start.
     pub(super) fn oldest(&mut self) -> io::Result<Option<Spilled>> {
         let Some(file) = self.files.front() else { return Ok(None) };
         let text = match fs::read(&file.path) {
             Ok(text) => text,
-            // Another instance has taken it in.
+            // Another instance has taken the file in.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => {
                 self.files.pop_front();
@@ -107,7 +104,7 @@ impl Spill {
         Ok(Some(spilled))
     }
 
-    /// The next `rows` of the oldest file are in the database, so that another attempt begins behind them.
+    /// Says that the next `rows` of the oldest file are in the database, so that another attempt begins after them.
     pub(super) fn advance(&mut self, rows: usize) {
         if let Some(file) = self.files.front_mut() {
             file.taken += rows;
@@ -115,13 +112,13 @@ impl Spill {
         }
     }
 
-    /// Nothing more can be had of the oldest file; how many rows it was thought to hold still. A damaged file is kept
-    /// under another name, for a person to look at.
+    /// Removes the oldest file. Returns how many rows it was thought to hold still. A damaged file is kept under
+    /// another name, for an operator to look at.
     pub(super) fn remove_oldest(&mut self, damaged: bool) -> (u64, io::Result<()>) {
         let Some(file) = self.files.pop_front() else { return (0, Ok(())) };
         let aside = file.path.with_extension(DAMAGED);
         let removed = if damaged { fs::rename(&file.path, aside) } else { fs::remove_file(&file.path) };
-        // Another instance may have removed it.
+        // Another instance may have removed the file.
         let gone = removed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
         (file.rows, if gone { Ok(()) } else { removed })
     }
@@ -131,7 +128,7 @@ impl Spill {
         let unfinished = path.with_extension(UNFINISHED);
         let written = write_lines(&unfinished, rows).and_then(|()| fs::rename(&unfinished, &path));
         if let Err(error) = written {
-            // It may not even exist; if it does, it takes room that is needed.
+            // The file may not even exist; if it does, it takes room that is needed.
             let _ = fs::remove_file(&unfinished);
             return Err(error);
         }
@@ -139,7 +136,7 @@ impl Spill {
         Ok(path)
     }
 
-    /// Whether nobody can be writing this file any more.
+    /// Whether the file is so old that no instance can still be writing it.
     fn is_old(&self, path: &Path) -> bool {
         let changed = fs::metadata(path).and_then(|file| file.modified());
         changed.is_ok_and(|changed| self.clock.now().duration_since(changed).is_ok_and(|age| age > ABANDONED))
@@ -160,7 +157,7 @@ fn write_lines(path: &Path, rows: &[UsageRow]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Where a folder can be synced, a new name in it is on the disk then; elsewhere the file system sees to that.
+/// Where a folder can be synced, a new name in it is then on the disk; elsewhere the file system sees to that.
 fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();

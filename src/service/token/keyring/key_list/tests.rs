@@ -53,7 +53,7 @@ fn a10_a_weak_secret_is_refused_in_a_list_also_on_loopback() {
 }
 
 #[test]
-fn a_list_without_keys_or_with_too_many_is_none() {
+fn a_list_without_keys_or_with_too_many_is_refused() {
     for text in ["", "\n", "# k1:x", "  \r\n#"] {
         assert_eq!(KeyList::from_file(text).unwrap_err(), [KeyListFault::Empty], "{text:?}");
     }

@@ -45,7 +45,7 @@ impl Followed {
         fs::write(&self.path, text).unwrap();
     }
 
-    /// What was counted after more time than a look takes.
+    /// The counts after more time than a look takes.
     async fn later(&self) -> KeyFigures {
         tokio::time::sleep(Duration::from_secs(3)).await;
         self.keys.figures()
@@ -128,7 +128,8 @@ async fn f26_a_bad_file_changes_nothing_is_counted_once_and_a_good_one_is_taken_
 async fn f26_a_file_that_is_being_written_is_left_alone_until_it_is_whole() {
     let followed = Followed::start(&format!("k1:{A}\n"));
     let whole = format!("# the next one signs\nk2:{B}\nk1:{A}\n");
-    // Every part is written within the time that a content has to stay as it is; some of the parts would be good files.
+    // Every part is written within the time for which a content must stay unchanged; some of the parts would be valid
+    // files.
     for end in 0..whole.len() {
         followed.write(&whole[..end]);
         tokio::time::sleep(SETTLE / 2).await;

@@ -1,11 +1,11 @@
-//! Spilled records on their way back into the database, one file at a time.
+//! Brings spilled records back into the database, one file at a time.
 
 use super::super::queue::BATCH;
 use super::{Keeper, Origin, Unwritten};
 use crate::service::store::database::{StoreError, UsageRow};
 
 impl Keeper {
-    /// Takes the oldest spilled batch into the database.
+    /// Writes the oldest spilled file to the database.
     pub(super) async fn take_back(&mut self) {
         let spilled = match self.spill.oldest() {
             Ok(Some(spilled)) => spilled,
@@ -34,7 +34,7 @@ impl Keeper {
         self.finish_taking_back(spilled.damaged);
     }
 
-    /// Finds those rows that the database refuses and puts them aside; how many there are.
+    /// Finds the rows that the database refuses and puts them aside. Returns how many there are.
     async fn one_by_one(&mut self, rows: &[UsageRow]) -> Result<usize, Unwritten> {
         let mut refused = Vec::new();
         for row in rows {
@@ -53,20 +53,20 @@ impl Keeper {
         Ok(refused.len())
     }
 
-    /// Every row of the oldest file that can be read is in the database or put aside.
+    /// Removes the oldest file, whose readable rows are all in the database or put aside.
     fn finish_taking_back(&mut self, damaged: u64) {
         if damaged > 0 {
             tracing::error!(lines = damaged, "Spilled usage records cannot be read; their file is put aside");
         }
         let (left, removed) = self.spill.remove_oldest(damaged > 0);
         if let Err(error) = removed {
-            // It is taken in once more at the next start; rows have ids, so that changes nothing.
+            // The next start takes the file in once more. Rows have ids, so that changes nothing.
             tracing::error!(%error, "Cannot remove a file of spilled usage records");
         }
         self.queue.count(|counters| {
             counters.spilled = counters.spilled.saturating_sub(left);
             counters.lost += damaged;
-            // Those that another instance took in.
+            // Another instance took these in.
             counters.written += left.saturating_sub(damaged);
         });
         if self.spill.is_empty() {
