@@ -1,5 +1,5 @@
-//! The service's configuration: checked whole, reported together. It is read at the start, and again when a file of it
-//! changes.
+//! The configuration of the service, checked as a whole, with all problems reported together. `main` reads it at the
+//! start, and [`reload`] again when a file of it changes.
 
 mod file;
 mod flags;
@@ -36,48 +36,39 @@ use crate::service::telemetry::otlp::OtlpConfig;
 use crate::service::token::keyring::SigningSecret;
 use crate::service::token::verify::TokenPolicy;
 
-/// Everything the service needs to know before it starts.
 #[derive(Debug)]
 pub struct Config {
-    /// Where and how it listens.
     pub listen: Listen,
-    /// TLS towards clients; without it whoever is in front of the service ends TLS, or nobody.
+    /// TLS to the clients; `None` serves plain HTTP, for which a proxy in front may end TLS.
     pub tls: Option<TlsConfig>,
-    /// Where requests go.
     pub upstream: UpstreamConfig,
-    /// The tokens it issues and accepts.
+    /// The tokens that the service issues and accepts.
     pub tokens: TokenPolicy,
-    /// The secrets they are signed with.
+    /// The secrets that sign tokens.
     pub signing: SigningSecret,
-    /// What devices are told.
+    /// The settings that devices get with their tokens.
     pub terms: Terms,
-    /// Who gets a token.
+    /// How devices get their first token.
     pub enrolment: Enrolment,
     /// Web origins that may read answers; empty means none.
     pub cors: Vec<HeaderValue>,
-    /// What it writes about itself.
     pub log: LogConfig,
-    /// What a device may do unless an administrator says otherwise.
+    /// Limits of a device without overrides.
     pub limits: DeviceLimits,
-    /// What may be spent unless an administrator says otherwise.
+    /// Budgets without overrides of an administrator.
     pub budgets: DefaultLimits,
-    /// Whether devices may keep something upstream.
     pub batches_and_files: BatchesAndFiles,
-    /// What is kept, and what instances share.
     pub stores: Stores,
-    /// Who governs it.
     pub admin: AdminConfig,
-    /// `TRUSTED_PROXIES`: whose word about a client's address is believed.
+    /// `TRUSTED_PROXIES`: proxies whose headers about the client's address are trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// What tokens cost.
     pub prices: PriceList,
-    /// Where all this comes from.
     pub(super) sources: Sources,
-    /// Where traces and metrics go, if anywhere.
+    /// `None` without an OpenTelemetry collector.
     pub otlp: Option<OtlpConfig>,
-    /// Where faults of the service's own are reported, if anywhere.
+    /// `None` without error reports.
     pub sentry: Option<SentryConfig>,
-    /// What is done about devices that are in two places at once.
+    /// Detection of devices in use in two places at once.
     pub leaks: LeakConfig,
 }
 
@@ -87,15 +78,13 @@ pub struct Config {
 pub struct ConfigProblem {
     /// The environment variable; the flag has the same name.
     pub variable: &'static str,
-    /// What is wrong and what would be right.
+    /// The fault, and what would be right.
     pub message: String,
 }
 
 impl Config {
-    /// Reads all settings: `flags`, and under them the file that they name.
-    ///
-    /// # Errors
-    /// Every [`ConfigProblem`] there is, not only the first.
+    /// Reads all settings from `flags` and from the file that they name. The error has every problem, not only the
+    /// first.
     pub fn read(flags: &Flags) -> Result<Self, Vec<ConfigProblem>> {
         let (sources, places, problems) = Sources::read(flags);
         let flags = &sources.merged;
@@ -129,14 +118,13 @@ impl Config {
         reader.finish(config)
     }
 
-    /// What is not wrong and still should be said.
+    /// Settings that work but are probably wrong.
     #[must_use]
     pub fn warnings(&self) -> &[ConfigProblem] {
         &self.sources.warnings
     }
 }
 
-/// Whether only this machine can connect.
 fn is_local(host: IpAddr) -> bool {
     host.is_loopback()
 }

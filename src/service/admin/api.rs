@@ -1,5 +1,5 @@
-//! The admin listener: `/admin`, for who has the admin token, and `/metrics`. It is not the clients' listener, and by
-//! default only this machine reaches it.
+//! The admin listener: `/admin` for administrators with the admin token, and `/metrics`. It is separate from the
+//! clients' listener, and by default only this machine reaches it.
 
 mod actor;
 mod ask;
@@ -49,14 +49,13 @@ pub(crate) use self::tokens::MintRequest;
 use crate::secret::Secret;
 use crate::transport::shutdown::{Phase, Shutdown};
 
-/// The admin listener.
 #[derive(Debug, Clone)]
 pub struct AdminConfig {
     /// `ADMIN_HOST` and `ADMIN_PORT`.
     pub address: SocketAddr,
-    /// `ADMIN_TOKEN`; without it nobody governs.
+    /// `ADMIN_TOKEN`; without it the admin API is off.
     pub token: Option<Secret>,
-    /// `REVOCATION_MAX_STALENESS`: how long requests are served while nobody can tell who is revoked.
+    /// `REVOCATION_MAX_STALENESS`: how long requests are served while the revocations cannot be read.
     pub max_staleness: Duration,
 }
 
@@ -74,7 +73,7 @@ pub struct AdminConfig {
 )]
 struct Document;
 
-/// How a caller shows that it may.
+/// The security scheme in the OpenAPI document.
 struct AdminToken;
 
 impl Modify for AdminToken {
@@ -84,10 +83,10 @@ impl Modify for AdminToken {
     }
 }
 
-/// Serves until `shutdown` begins: plain HTTP on loopback, and beyond it TLS if clients are served TLS. Without a token
-/// `/admin` is off.
+/// Serves until `shutdown` begins: plain HTTP on loopback, and TLS beyond it if the clients' listener has TLS. Without
+/// a token `/admin` is off.
 pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, desk: Desk, mut shutdown: Shutdown) {
-    // The tap does nothing, but with one a listener of our own may tell routes the peer's address.
+    // The tap does nothing; axum gives the routes of our own listener the peer's address only through a tap.
     let listener = AdminListener::new(listener, desk.tls.as_ref()).tap_io(|_| {});
     let app = router(token, desk).into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, app);
@@ -97,7 +96,6 @@ pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, desk: De
     }
 }
 
-/// All routes on one page.
 fn router(token: Option<Secret>, desk: Desk) -> Router {
     let (admin, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(devices::list))

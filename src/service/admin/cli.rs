@@ -1,8 +1,8 @@
-//! `valetkey admin`: the admin API for a person at a terminal, and for scripts.
+//! `valetkey admin`: the admin API for people at a terminal and for scripts. The program runs one command and keeps
+//! nothing.
 //!
-//! [`target`] says where the API is and with which token; [`connection`] calls it; the nouns of the API are a file each, and
-//! say what to ask and which [`table`] to make of the answer; [`screen`] writes it. The program runs for one command and
-//! keeps nothing.
+//! [`target`] finds the address and the token; [`connection`] calls the API; each noun of the API has a file with its
+//! requests and its [`table`]; [`screen`] writes the output. Errors become an exit code ([`failure`]).
 
 mod audit;
 mod breaker;
@@ -75,12 +75,12 @@ enum Noun {
     Metrics,
 }
 
-/// Does it; how the process is to end.
+/// Runs the command and returns the exit code.
 #[must_use]
 pub fn run(arguments: Arguments) -> ExitCode {
     let screen = Screen::new(arguments.json);
     match done(arguments, &screen) {
-        // Who reads has enough.
+        // The reader of the output, such as `head`, has closed the pipe.
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             note(&failure.to_string());
@@ -113,5 +113,5 @@ impl Noun {
     }
 }
 
-/// For the help page.
+/// Part of the help page.
 pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or failed, 64 used incorrectly, 69 cannot connect";

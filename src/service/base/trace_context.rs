@@ -1,42 +1,40 @@
-//! The trace that a request belongs to (W3C Trace Context): read from the client's headers, continued by a span of the
-//! service's own, and told to the upstream.
+//! Trace context of a request (W3C Trace Context): reads the client's headers, adds a span of the service, and tells
+//! the upstream.
 //!
-//! Only a [`Tracer`] does any of it. Without one, and for a request that is not traced, the client's headers go up as
-//! they came.
+//! Only a [`Tracer`] does this. Without a tracer, and for a request that is not traced, the client's headers go to the
+//! upstream unchanged.
 
 use std::num::{NonZeroU64, NonZeroU128};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// A traced request's place in its trace.
+/// The place of a traced request in its trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceContext {
-    /// The trace.
     pub trace: NonZeroU128,
-    /// The client's span; none where the trace begins here.
+    /// The client's span; `None` where the trace begins here.
     pub parent: Option<NonZeroU64>,
-    /// The span of the request.
     pub span: NonZeroU64,
-    /// `sampled`, and what else is known of the trace.
+    /// The `sampled` flag and other known flags of the trace.
     pub flags: u8,
-    /// What vendors have added to the trace, as the client sent it.
+    /// The `tracestate` that the client sent.
     pub state: String,
 }
 
 impl TraceContext {
-    /// A new trace; none without randomness, or in the one case in 2⁶⁴ that makes no id.
+    /// A new trace. `None` without randomness, or in the one case in 2⁶⁴ that makes an id of zero.
     fn begin() -> Option<Self> {
         let trace = NonZeroU128::new((u128::from(random()?) << 64) | u128::from(random()?))?;
         Some(Self { trace, parent: None, span: NonZeroU64::new(random()?)?, flags: SAMPLED, state: String::new() })
     }
 
-    /// The client's span becomes the parent of a new one.
+    /// A new span whose parent is the client's span.
     fn go_on(client: ClientContext) -> Option<Self> {
         let ClientContext { trace, span, flags, state } = client;
         Some(Self { trace, parent: Some(span), span: NonZeroU64::new(random()?)?, flags: flags & KNOWN_FLAGS, state })
     }
 
-    /// The header that makes the receiver's span a child of this one.
+    /// The header that makes the upstream's span a child of this span.
     fn traceparent(&self) -> HeaderValue {
         let text = format!("00-{:032x}-{:016x}-{:02x}", self.trace, self.span, self.flags);
         HeaderValue::try_from(text).expect("hexadecimal digits and dashes make a header value")
@@ -50,13 +48,13 @@ pub struct Tracer {
 }
 
 impl Tracer {
-    /// The client's decision holds; where it has made none, this share of the requests is traced, from 0 to 1.
+    /// The client's decision holds. Without one, this ratio of the requests is traced, from 0 to 1.
     #[must_use]
     pub fn new(share: f64) -> Self {
         Self { share }
     }
 
-    /// The place of a request in its trace, if it is traced; then its `traceparent` names the new span instead of the
+    /// Returns the trace context if the request is traced; then its `traceparent` names the new span instead of the
     /// client's.
     pub fn trace(self, headers: &mut HeaderMap) -> Option<Box<TraceContext>> {
         let context = match ClientContext::read(headers) {
@@ -64,7 +62,7 @@ impl Tracer {
             Some(client) => TraceContext::go_on(client)?,
             None => {
                 let context = TraceContext::begin().filter(|context| self.draws(context.trace))?;
-                // It adds to a trace that cannot be told.
+                // A `tracestate` without a readable `traceparent` belongs to no trace.
                 headers.remove(TRACESTATE);
                 context
             }
@@ -73,14 +71,13 @@ impl Tracer {
         Some(Box::new(context))
     }
 
-    /// By the end of the id, which is random in every trace.
+    /// Draws by the end of the trace id, which is random in every trace.
     fn draws(self, trace: NonZeroU128) -> bool {
         let [.., a, b, c, d] = trace.get().to_be_bytes();
         f64::from(u32::from_be_bytes([a, b, c, d])) / 4_294_967_296.0 < self.share
     }
 }
 
-/// What a client's headers say.
 struct ClientContext {
     trace: NonZeroU128,
     span: NonZeroU64,
@@ -89,7 +86,7 @@ struct ClientContext {
 }
 
 impl ClientContext {
-    /// None without a `traceparent`, and with more than one or one that cannot be read: then the trace begins anew.
+    /// `None` without exactly one readable `traceparent`: then the trace begins anew.
     fn read(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(TRACEPARENT).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -100,7 +97,7 @@ impl ClientContext {
     }
 }
 
-/// `00-<trace>-<span>-<flags>`. Later versions may go on behind another dash.
+/// `00-<trace>-<span>-<flags>`. Later versions may add fields behind another dash.
 fn parse(text: &str) -> Option<(NonZeroU128, NonZeroU64, u8)> {
     let (head, rest) = text.split_at_checked(LENGTH)?;
     let mut fields = head.split('-');
@@ -118,13 +115,13 @@ fn parse(text: &str) -> Option<(NonZeroU128, NonZeroU64, u8)> {
 fn hex(digits: &str, length: usize) -> Option<u128> {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let fits = digits.len() == length && digits.bytes().all(is_digit);
-    // What fits is a number.
+    // 2 to 32 hexadecimal digits always fit into a `u128`.
     fits.then(|| u128::from_str_radix(digits, 16).unwrap_or_default())
 }
 
 fn random() -> Option<u64> {
     let mut bytes = [0; 8];
-    // Without randomness nothing is traced.
+    // Without randomness the request is not traced.
     aws_lc_rs::rand::fill(&mut bytes).ok()?;
     Some(u64::from_ne_bytes(bytes))
 }
@@ -132,13 +129,13 @@ fn random() -> Option<u64> {
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// Of a `traceparent` of version 00.
+/// Length of a `traceparent` of version 00.
 const LENGTH: usize = 55;
 const NO_VERSION: u128 = 0xff;
 const SAMPLED: u8 = 0b01;
-/// `sampled` and `random`.
+/// The flags `sampled` and `random`.
 const KNOWN_FLAGS: u8 = 0b11;
-/// What everybody has to pass on at least; more may be cut off.
+/// W3C requires at least this much to be passed on; a longer `tracestate` is dropped.
 const MOST_STATE: usize = 512;
 
 #[cfg(test)]
@@ -165,11 +162,11 @@ mod tests {
         assert_eq!(context.state, "a=1,b=2");
         let sent = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{:016x}-01", context.span);
         assert_eq!(headers["traceparent"], sent);
-        assert_eq!(headers.get_all("tracestate").iter().count(), 2, "it goes up as it came");
+        assert_eq!(headers.get_all("tracestate").iter().count(), 2, "the client's header goes up unchanged");
     }
 
     #[test]
-    fn a_client_that_does_not_sample_is_left_alone() {
+    fn the_headers_of_an_unsampled_request_stay_unchanged() {
         let client = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
         let mut headers = headers(&[("traceparent", client), ("tracestate", "a=1")]);
         assert_eq!(Tracer::new(1.0).trace(&mut headers), None);
@@ -200,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_version_is_read_as_far_as_it_is_known() {
+    fn a_later_traceparent_version_is_read_up_to_its_known_fields() {
         let text = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff-what-the-future-brings";
         let mut headers = headers(&[("traceparent", text)]);
         let context = Tracer::new(0.0).trace(&mut headers).unwrap();
@@ -209,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_is_kept_and_what_is_not_drawn_is_left_alone() {
+    fn the_sample_ratio_holds_and_an_undrawn_request_keeps_its_headers() {
         let traced = |share| (0..1000).filter(|_| Tracer::new(share).trace(&mut HeaderMap::new()).is_some()).count();
         assert_eq!((traced(0.0), traced(1.0)), (0, 1000));
         assert!((150..350).contains(&traced(0.25)));

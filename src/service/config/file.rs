@@ -1,7 +1,7 @@
-//! From the text of a configuration file to settings, or to all that is wrong with it.
+//! Parses a configuration file into settings, or into all its faults.
 //!
-//! Only the shape is judged here: which keys there are and what kind of value each has. What the values mean is judged
-//! where those of variables and flags are.
+//! This checks only the shape: the keys, and the kind of each value. [`reader`](super::reader) checks the values, as it
+//! does for variables and flags.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -13,20 +13,17 @@ use toml::de::{DeInteger, DeTable, DeValue};
 use super::Flags;
 use crate::service::base::text_file::line_of;
 
-/// What a configuration file says.
 #[derive(Default)]
 pub(super) struct FileSettings {
-    /// Its settings.
     pub settings: Flags,
-    /// The line each of them is in.
+    /// The line of each setting.
     pub lines: HashMap<&'static str, usize>,
-    /// What is wrong with it: the line and the fault.
+    /// Line and text of each fault.
     pub faults: Vec<(usize, String)>,
 }
 
 impl FileSettings {
-    /// Reads `text`. What can be read is taken even if something else cannot, so that all that is wrong with it is told
-    /// at once.
+    /// Reads `text`. Valid settings are kept beside faults, so that all faults are reported at once.
     pub(super) fn parse(text: &str) -> Self {
         let (table, faults) = DeTable::parse_recoverable(text);
         let mut read = Self::default();
@@ -61,7 +58,7 @@ impl FileSettings {
     }
 }
 
-/// Says what is wrong with keys that are no settings.
+/// Reports keys that are no settings.
 struct Unknown<'a> {
     text: &'a str,
     faults: &'a mut Vec<(usize, String)>,
@@ -70,7 +67,7 @@ struct Unknown<'a> {
 impl Unknown<'_> {
     fn refuse(&mut self, above: &str, key: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>) {
         let name = key.get_ref();
-        // A quoted key may hold anything.
+        // A quoted key may hold any character.
         let path = format!("{above}{}", name.escape_debug());
         if let Some(table) = value.get_ref().as_table().filter(|table| !table.is_empty()) {
             let above = format!("{path}.");
@@ -93,12 +90,10 @@ impl Unknown<'_> {
     }
 }
 
-/// Whether a file may say this.
 fn is_setting(key: &str) -> bool {
     key != CONFIG_FILE && Flags::default().each().any(|(name, _)| name == key)
 }
 
-/// The settings that hold several values.
 fn lists() -> HashSet<String> {
     let command = Flags::augment_args(Command::new(""));
     let is_list = |argument: &&Arg| {

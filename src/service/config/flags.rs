@@ -1,25 +1,23 @@
 //! The settings as they are named outside: one environment variable, one flag and one key of the configuration file each.
 //!
-//! A variable is its field in upper case, a key is the field as it is. What takes several values separated by commas has the
-//! value name LIST; in the file it may be an array.
+//! A variable is its field in upper case, a key is the field unchanged. A setting of several values separated by commas
+//! has the value name LIST; in the file it may be an array.
 
 use std::fmt;
 
 use clap::Args;
 
-/// Makes the struct, and lets others go over its fields by name: what is done with every setting is written once.
+/// Makes the struct, and iterators over its fields by name, so that code for every setting is written once.
 macro_rules! settings {
     ($(#[$($outer:tt)*])* pub struct $name:ident { $($(#[$($inner:tt)*])* pub $field:ident: Option<String>,)* }) => {
         $(#[$($outer)*])*
         pub struct $name { $($(#[$($inner)*])* pub $field: Option<String>,)* }
 
         impl $name {
-            /// Every setting's name and text, in order.
             pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, Option<&str>)> {
                 [$((stringify!($field), self.$field.as_deref())),*].into_iter()
             }
 
-            /// The same, to be changed.
             pub(crate) fn each_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Option<String>)> {
                 [$((stringify!($field), &mut self.$field)),*].into_iter()
             }
@@ -226,7 +224,7 @@ pub struct Flags {
 }
 }
 
-/// Names only: some of the texts are secrets.
+/// Shows names only: some texts are secrets.
 impl fmt::Debug for Flags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.each().filter(|(_, text)| text.is_some()).map(|(name, _)| name)).finish()

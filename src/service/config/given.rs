@@ -1,12 +1,12 @@
-//! What the command line and the environment say, without what the help calls defaults.
+//! Settings given on the command line and in the environment, without the defaults of the help.
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::Flags;
 
-/// Settings that somebody gave, by a flag or a variable. If the defaults were among them, a file could not change what
-/// nobody has set.
+/// Settings that a flag or a variable gives. Defaults are left out: otherwise a file could not change a setting that no
+/// flag or variable sets.
 #[derive(Debug, Clone, Default)]
 pub struct Given(pub Flags);
 

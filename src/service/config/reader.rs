@@ -1,4 +1,4 @@
-//! Turns settings into values and collects what is wrong with them.
+//! Turns the text of settings into values, and collects all problems.
 
 mod budgets;
 mod governance;
@@ -33,19 +33,18 @@ use crate::service::token::verify::TokenPolicy;
 use crate::transport::connect::HttpVersion;
 use crate::transport::origin::Origin;
 
-/// Reads settings; a bad one is noted and stands as its default until [`finish`](Self::finish).
+/// Reads settings; a bad setting is noted and has its default until [`finish`](Self::finish).
 pub(super) struct Reader {
     problems: Vec<ConfigProblem>,
     places: Places,
 }
 
 impl Reader {
-    /// Some problems are known already; settings that are in `places` are told with their place.
+    /// `problems` are known already. A problem of a setting in `places` names its place in the file.
     pub(super) fn new(problems: Vec<ConfigProblem>, places: Places) -> Self {
         Self { problems, places }
     }
 
-    /// The configuration, or all problems.
     pub(super) fn finish<T>(self, config: T) -> Result<T, Vec<ConfigProblem>> {
         if self.problems.is_empty() { Ok(config) } else { Err(self.problems) }
     }
@@ -130,14 +129,14 @@ impl Reader {
             self.wrong("PROXY_BASE_URL", "must be https: tokens would cross the network in the clear".into());
         }
         let models = self.models(flags);
-        // Each token carries the list, and a token has to stay far below the usual limit of a header.
+        // Each token carries the list, and a token must stay far below the usual limit of a header.
         if models.iter().map(String::len).sum::<usize>() > 1000 {
             self.wrong("ALLOWED_MODELS", "is longer than 1000 characters; use patterns such as claude-haiku-*".into());
         }
         Terms { base_url: base_url.map(|url| url.as_base_url().to_owned()), models }
     }
 
-    /// An empty entry is refused and not passed over: a list of nothing else would allow all models.
+    /// An empty entry is refused instead of skipped: a list of empty entries would allow all models.
     fn models(&mut self, flags: &Flags) -> Vec<String> {
         let Some(text) = set(flags.allowed_models.as_deref()) else { return Vec::new() };
         let models: Vec<_> = text.split(',').map(|model| model.trim().to_owned()).collect();
@@ -250,12 +249,12 @@ fn list(value: Option<&str>) -> Vec<String> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
-/// An address as a message may have it: what stands before an @ may be a password.
+/// An address for a message: the part before an `@` may be a password.
 fn shown(address: &str) -> String {
     if address.contains('@') { "an address with an @, not shown here,".to_owned() } else { format!("{address:?}") }
 }
 
-/// The file in `sqlite:<file>` and `sqlite://<file>`. What stands behind a `?` is refused elsewhere.
+/// The file in `sqlite:<file>` and `sqlite://<file>`. Another check refuses a `?`.
 fn sqlite_file(url: &str) -> Option<&str> {
     let path = url.strip_prefix("sqlite:")?;
     path.strip_prefix("//").unwrap_or(path).split('?').next().filter(|path| !path.is_empty())

@@ -1,4 +1,4 @@
-//! The settings in force, as `/admin/config` shows them: by the names they are set by, and no secret among them.
+//! The settings in force, as `/admin/config` shows them: under their own names, without secrets.
 
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
@@ -8,7 +8,6 @@ use crate::service::config::Config;
 use crate::service::store::database::DatabaseUrl;
 use crate::service::token::keyring::SigningSecret;
 
-/// Every setting that an operator asks about when something is not as expected.
 pub(crate) fn shown(config: &Config) -> Value {
     let parts = [served(config), governed(config), budgeted(config), told(config)];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect::<Map<_, _>>().into()

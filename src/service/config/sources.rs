@@ -1,4 +1,4 @@
-//! Where settings come from: flags and variables, and the configuration file under them.
+//! The sources of settings: flags and variables, and under them the configuration file.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,18 @@ use super::reader::set;
 use super::{ConfigProblem, Flags};
 use crate::service::base::text_file::TextFile;
 
-/// Settings before they are parsed.
 #[derive(Debug, Clone)]
 pub(crate) struct Sources {
-    /// What flags and variables say. A process cannot change it.
+    /// Flags and variables, which stay the same while the process runs.
     pub given: Flags,
-    /// The same, and under it what the file says.
+    /// Flags and variables over the settings of the file.
     pub merged: Flags,
-    /// The file.
     pub file: Option<TextFile>,
-    /// What is not wrong and still should be said.
+    /// Settings that work but are probably wrong.
     pub warnings: Vec<ConfigProblem>,
 }
 
-/// Which settings the file has decided, and where in it.
+/// The settings that come from the file, and their lines.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Places {
     file: String,
@@ -31,7 +29,7 @@ pub(crate) struct Places {
 }
 
 impl Sources {
-    /// Reads the file if one is named. What is wrong with it stands beside what could be read.
+    /// Reads the file if one is named. Faults of the file are returned beside its valid settings.
     pub(crate) fn read(given: &Flags) -> (Self, Places, Vec<ConfigProblem>) {
         let mut sources = Self { given: given.clone(), merged: given.clone(), file: None, warnings: Vec::new() };
         let Some(path) = set(given.config_file.as_deref()) else { return (sources, Places::default(), Vec::new()) };
@@ -55,7 +53,7 @@ impl Sources {
         (sources, Places { file: path.to_owned(), lines }, problems)
     }
 
-    /// The files that have a say, whether they can be read or not.
+    /// The files that the settings name, readable or not.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
         let files = [&self.merged.config_file, &self.merged.prices_file];
         files.into_iter().filter_map(|path| set(path.as_deref())).map(PathBuf::from).collect()
@@ -63,7 +61,7 @@ impl Sources {
 }
 
 impl Places {
-    /// Where the file says this, if it was the file that decided it.
+    /// The place of this setting in the file, if the file decides it.
     pub(super) fn of(&self, variable: &str) -> Option<String> {
         let line = self.lines.get(variable.to_ascii_lowercase().as_str())?;
         Some(format!("{}, line {line}", self.file))
@@ -85,7 +83,7 @@ pub(crate) fn differing(one: &Flags, other: &Flags) -> Vec<String> {
     differ.map(|((name, _), _)| name.to_ascii_uppercase()).collect()
 }
 
-/// A file that everybody on the machine can read should hold no secret.
+/// Warns of secrets in a file that every user of the machine can read.
 fn readable_secrets(path: &Path, settings: &Flags) -> Option<ConfigProblem> {
     let command = Flags::augment_args(Command::new(""));
     let is_secret = |name: &str| {
@@ -93,7 +91,7 @@ fn readable_secrets(path: &Path, settings: &Flags) -> Option<ConfigProblem> {
             .get_arguments()
             .any(|argument: &Arg| argument.get_id().as_str() == name && argument.is_hide_env_values_set())
     };
-    // The name of a database file is hidden like the URL of a server, and is no secret.
+    // The name of a database file is hidden in the help like a server's URL, but is no secret.
     let secrets = settings
         .each()
         .filter(|(name, text)| is_secret(name) && set(*text).is_some_and(|text| !text.starts_with("sqlite:")));
@@ -116,7 +114,7 @@ fn is_readable_by_all(path: &Path) -> bool {
 
 #[cfg(not(unix))]
 fn is_readable_by_all(_: &Path) -> bool {
-    // Access lists say who can read; they are inherited from the folder.
+    // Elsewhere access lists, inherited from the folder, decide about readers.
     false
 }
 

@@ -120,7 +120,7 @@ fn enrolment_needs_tokens_of_some_length() {
 }
 
 #[test]
-fn what_leak_detection_may_do_depends_on_who_may_enrol() {
+fn the_allowed_modes_of_leak_detection_depend_on_the_bootstrap_mode() {
     let leaks = read(&[KEY]).unwrap().leaks;
     assert_eq!((leaks.mode, leaks.known_networks.len()), (LeakMode::Observe, 0));
     let networks = "--leak-known-networks=192.0.2.1, 2001:db8::/32";
@@ -228,14 +228,14 @@ fn a_flag_goes_over_the_file_and_the_file_over_a_default() {
     assert_eq!(config.limits.requests, NonZeroU32::new(5));
     assert_eq!(config.terms.models, ["claude-a", "claude-b-*"]);
     assert_eq!(config.listen.max_connections, 10_000);
-    // The default is as good as any other value that somebody gives.
+    // The default counts like any other value that a flag gives.
     assert_eq!(read(&[KEY, &flag, "--port=3001"]).unwrap().listen.address.port(), 3001);
-    // What is empty counts as not given.
+    // An empty value counts as not given.
     assert_eq!(read(&[KEY, &flag, "--port="]).unwrap().listen.address.port(), 4000);
 }
 
 #[test]
-fn what_is_wrong_in_the_file_and_elsewhere_is_reported_at_once_with_its_place() {
+fn all_problems_of_file_and_flags_are_reported_at_once_with_their_places() {
     let (file, flag) = file("speed = 1\nrate_limit_max = \"many\"\nport = 70000\nlog_level = []\n");
     let problems = read(&[KEY, &flag, "--workers=0", "--port=80000"]).unwrap_err();
     let path = file.path().display();
@@ -264,7 +264,7 @@ fn a_bad_price_is_reported_with_its_model_and_line() {
 }
 
 #[test]
-fn a41_what_stands_in_the_file_is_not_shown() {
+fn a41_the_contents_of_the_file_are_not_shown() {
     let (_file, flag) = file("jwt_secret = \"canary\"\nadmin_token = \"canary\"\nhost = \"0.0.0.0\"\n");
     let problems = read(&[KEY, &flag, "--bootstrap-mode=closed"]).unwrap_err();
     assert_eq!(problems.iter().map(|problem| problem.variable).collect::<Vec<_>>(), ["JWT_SECRET", "ADMIN_TOKEN"]);
@@ -275,7 +275,7 @@ fn a41_what_stands_in_the_file_is_not_shown() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_with_secrets_that_everybody_can_read_is_a_warning() {
+fn a_world_readable_file_with_secrets_is_a_warning() {
     use std::os::unix::fs::PermissionsExt;
     for (text, mode, warned) in [
         ("jwt_secret = \"Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe\"", 0o644, true),
@@ -291,7 +291,7 @@ fn a_file_with_secrets_that_everybody_can_read_is_a_warning() {
 }
 
 #[test]
-fn the_sample_is_good_and_so_is_each_line_that_is_commented_out() {
+fn the_sample_file_and_each_of_its_commented_settings_are_valid() {
     let sample = include_str!("../../../examples/valetkey.toml");
     let (_file, flag) = file(sample);
     read(&[KEY, &flag]).unwrap();
@@ -314,7 +314,7 @@ fn settings_that_differ_in_effect_are_named() {
 }
 
 #[test]
-fn a_collector_is_told_what_its_headers_say_and_nobody_else() {
+fn the_headers_of_a_collector_are_read_and_not_shown() {
     let arguments = [
         KEY,
         "--otel-exporter-otlp-endpoint=http://collector.example:4318/otlp/",
@@ -334,7 +334,7 @@ fn a_collector_is_told_what_its_headers_say_and_nobody_else() {
 }
 
 #[test]
-fn a41_what_is_wrong_with_a_collector_or_sentry_is_said_without_its_secrets() {
+fn a41_problems_of_collector_and_sentry_settings_show_no_secret() {
     let arguments = [
         KEY,
         "--otel-exporter-otlp-endpoint=http://user:canary@collector.example",
@@ -351,7 +351,7 @@ fn a41_what_is_wrong_with_a_collector_or_sentry_is_said_without_its_secrets() {
 }
 
 #[test]
-fn what_cannot_work_is_refused() {
+fn settings_that_cannot_work_are_refused() {
     let cases: [(&[&str], &str); 5] = [
         (&["--port=4000", "--admin-port=4000"], "ADMIN_PORT"),
         (&["--database-url=sqlite::memory:"], "DATABASE_URL"),
@@ -381,7 +381,7 @@ fn a41_an_address_with_a_password_is_not_shown() {
 }
 
 #[test]
-fn credentials_in_the_clear_and_records_that_go_too_early_are_warnings() {
+fn credentials_in_the_clear_and_records_deleted_too_early_are_warnings() {
     let beyond = [KEY, STRONG, "--host=0.0.0.0", "--bootstrap-mode=closed"];
     let admin = ["--admin-host=0.0.0.0", "--admin-token=b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A"];
     let cases: [(Vec<&str>, &[&str]); 9] = [

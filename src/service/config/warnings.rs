@@ -1,15 +1,14 @@
-//! What is not wrong and still should be said: credentials that cross a network in the clear, and records that are deleted
-//! too early.
+//! Warnings about settings that work but are probably wrong: credentials that cross a network in the clear, and records
+//! that are deleted too early.
 
 use super::{Config, ConfigProblem, DefaultLimits, is_local};
 use crate::service::govern::budgets::Period;
 
-/// All that should be said of `config`.
 pub(super) fn of(config: &Config) -> Vec<ConfigProblem> {
     [clients(config), administrators(config), upstream(config), retention(config)].into_iter().flatten().collect()
 }
 
-/// With an https `PROXY_BASE_URL` somebody in front is known to end TLS.
+/// An https `PROXY_BASE_URL` means that a proxy in front ends TLS.
 fn clients(config: &Config) -> Option<ConfigProblem> {
     let in_front = config.terms.base_url.as_ref().is_some_and(|url| url.starts_with("https://"));
     let is_clear = !is_local(config.listen.address.ip()) && config.tls.is_none() && !in_front;
@@ -39,7 +38,7 @@ fn upstream(config: &Config) -> Option<ConfigProblem> {
     })
 }
 
-/// What a start reads anew must still be there.
+/// Budgets are loaded from usage records at the start, so these records must still exist.
 fn retention(config: &Config) -> Option<ConfigProblem> {
     let kept = config.stores.retention.usage?.as_secs() / DAY;
     let needed = longest(&config.budgets)?;
@@ -52,7 +51,7 @@ fn retention(config: &Config) -> Option<ConfigProblem> {
     })
 }
 
-/// The days of the longest period that has a limit by default. What an administrator allows single ones is not known here.
+/// The days of the longest period with a default limit. Budgets set by administrators are not known here.
 fn longest(budgets: &DefaultLimits) -> Option<u64> {
     let all = [budgets.device, budgets.user, budgets.org];
     let has = |period: Period| all.iter().any(|limits| limits.of(period).is_some());

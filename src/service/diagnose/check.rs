@@ -1,5 +1,5 @@
-//! What can be wrong with a configuration beside its settings: the files that it names, and addresses in full. Nothing is
-//! connected, and nothing is made.
+//! Checks a configuration for `valetkey check` and the doctor beyond its settings: the files that it names, and
+//! addresses in full. It opens no connection and creates no file.
 
 use std::path::Path;
 use std::{fs, io};
@@ -12,7 +12,7 @@ use crate::service::store::database::DatabaseUrl;
 use crate::service::token::keyring::SigningSecret;
 use crate::transport::tls::tls_config;
 
-/// Everything that would stop the service from starting and can be found without a connection.
+/// The problems that would stop the service from starting and can be found without a connection.
 #[must_use]
 pub fn problems(config: &Config) -> Vec<ConfigProblem> {
     let checks: [(&'static str, Result<(), String>); 4] = [
@@ -25,7 +25,7 @@ pub fn problems(config: &Config) -> Vec<ConfigProblem> {
     failed.map(|(variable, message)| ConfigProblem { variable, message }).collect()
 }
 
-/// The settings in force, by the names they are set by, and no secret among them.
+/// The settings in force by name, without secrets.
 #[must_use]
 pub fn summary(config: &Config) -> serde_json::Value {
     crate::service::config::shown(config)
@@ -37,15 +37,13 @@ fn signing(signing: &SigningSecret) -> Result<(), String> {
             said(signing_file::look(path))?;
             if path.exists() { Ok(()) } else { can_be_made(path) }
         }
-        // They were read with the settings.
+        // These secrets were read with the settings.
         SigningSecret::Given(_) | SigningSecret::Followed(_) => Ok(()),
     }
 }
 
-/// Whether a start would find the database's file, or could make it, and what SQLite keeps beside it.
-///
-/// # Errors
-/// What is wrong, as a person reads it.
+/// Whether a start would find the database's file or could make it, and the files that SQLite keeps beside it. The
+/// error is for people.
 pub(crate) fn database(url: &DatabaseUrl) -> Result<(), String> {
     said(database::check_url(url))?;
     let DatabaseUrl::Sqlite(path) = url else { return Ok(()) };
@@ -62,7 +60,7 @@ pub(crate) fn database(url: &DatabaseUrl) -> Result<(), String> {
     }
 }
 
-/// The folder with usage that the database did not take.
+/// Checks the folder of usage records that the database did not take.
 fn spill(url: &DatabaseUrl) -> Result<(), String> {
     let folder = database::WriterSettings::beside(url).spill;
     if fs::metadata(&folder).is_err() {
@@ -72,14 +70,14 @@ fn spill(url: &DatabaseUrl) -> Result<(), String> {
     may_write(&folder).map_err(|error| format!("cannot write into {}: {error}", folder.display()))
 }
 
-/// Whether a start could put something new at `path`.
+/// Whether a start could make a file at `path`.
 fn can_be_made(path: &Path) -> Result<(), String> {
     let (shown, folder) = (path.display(), signing_file::folder_of(path));
     is_folder(folder).map_err(|error| format!("cannot make {shown}: {error}"))?;
     may_write(folder).map_err(|error| format!("cannot make {shown}: {}: {error}", folder.display()))
 }
 
-/// Whether this user may change a file, or what is in a folder. Nothing is tried, so nothing is left behind.
+/// Whether this user may change a file, or the entries of a folder. Checks without writing.
 #[cfg(unix)]
 fn may_write(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::access(path, rustix::fs::Access::WRITE_OK)?)
@@ -88,7 +86,7 @@ fn may_write(path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
 fn may_write(_: &Path) -> io::Result<()> {
-    // Access lists say it, and only an attempt would tell.
+    // Access lists decide, and only an attempt to write would tell.
     Ok(())
 }
 
@@ -101,7 +99,7 @@ fn is_folder(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Who is trusted as the upstream: the system's roots too can be missing, as they are in small containers.
+/// The trusted roots of the upstream: in small containers the system's roots may be missing.
 fn roots(config: &Config) -> (&'static str, Result<(), String>) {
     let file = config.upstream.extra_roots.as_deref();
     let variable = if file.is_some() { "UPSTREAM_CA_FILE" } else { "ANTHROPIC_BASE_URL" };

@@ -1,5 +1,5 @@
-//! Says what is wrong with a set-up, and what to do about it: everything that the service needs is tried as the service
-//! itself would try it. Nothing is changed. Who asks is a person, so nothing is waited for long.
+//! `valetkey doctor`: tries everything that the service needs, the way the service would, and says what is wrong and
+//! what to do. It changes nothing, and every check has a time limit.
 
 mod certificate;
 mod connection;
@@ -21,7 +21,7 @@ use crate::service::config::{Config, ConfigProblem};
 use crate::service::relay::key_swap;
 use crate::service::relay::key_swap::UpstreamConfig;
 
-/// Looks at everything that `config` names.
+/// Runs every check on `config`.
 pub async fn examine(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
     let (upstream, limits, database, running) = tokio::join!(
         way_up(&config.upstream, clock),
@@ -33,7 +33,7 @@ pub async fn examine(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
     [files::examine(config), upstream, vec![limits, database], disk, running].concat()
 }
 
-/// What is found when there is no configuration to look at anything with.
+/// The findings when the configuration cannot be read.
 #[must_use]
 pub fn without_configuration(problems: &[ConfigProblem]) -> Vec<Finding> {
     problems.iter().map(|problem| Finding::problem(files::CHECK, problem.to_string(), "")).collect()
@@ -67,5 +67,5 @@ async fn within(check: &'static str, examination: impl Future<Output = Finding>)
     tokio::time::timeout(PATIENCE, examination).await.unwrap_or_else(silent)
 }
 
-/// The longest wait for one answer, but for the upstream's, which may be on another continent.
+/// The longest wait for one answer. The upstream has a longer limit, because it may be on another continent.
 const PATIENCE: Duration = Duration::from_secs(5);

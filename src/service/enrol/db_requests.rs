@@ -1,7 +1,7 @@
-//! Asks the database from any thread.
+//! Database requests from any thread.
 //!
-//! Its connections belong to the control thread, so that is where every question is answered; who asks waits for a limited
-//! time. One connection of its own keeps these questions from standing in the way of what decides about requests.
+//! The database connections belong to the control thread, which answers every request; the caller waits for a limited
+//! time. These requests have a connection of their own, so that they do not delay the policy and usage queries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,51 +11,42 @@ use tokio::runtime::Handle;
 
 use crate::service::store::database::{Database, StoreError};
 
-/// The way to the database. Clones share the connection.
+/// Clones share the connection.
 #[derive(Clone)]
 pub(crate) struct Enquiries(Arc<Shared>);
 
 struct Shared {
-    /// Replaced when it does not answer: what is asked of a connection whose reply was lost waits for ever.
+    /// Replaced when it does not answer: a request on a connection whose reply was lost waits for ever.
     database: ArcSwap<Database>,
     runtime: Handle,
 }
 
-/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoAnswer {
-    /// The database says why.
     #[error(transparent)]
     Failed(#[from] StoreError),
-    /// It takes longer than anybody waits.
+    /// The answer did not come within [`LIMIT`].
     #[error("the database does not answer in time")]
     Late,
 }
 
 impl Enquiries {
-    /// Answers in the runtime that this is called in; connects when it is first asked.
-    ///
-    /// # Errors
-    /// As [`Database::separate`].
+    /// Answers in the runtime that this is called in. Connects with the first request.
     pub(crate) fn open(database: &Database) -> Result<Self, StoreError> {
         let database = database.separate(PATIENCE)?;
         Ok(Self(Arc::new(Shared { database: ArcSwap::from_pointee(database), runtime: Handle::current() })))
     }
 
-    /// The database over the connection of its own. Take it anew for each question.
+    /// The database over this connection. Take it anew for each request: the connection may have been replaced.
     pub(crate) fn database(&self) -> Database {
         self.0.database.load().as_ref().clone()
     }
 
-    /// Closes the connection.
     pub(crate) async fn close(&self) {
         self.database().close().await;
     }
 
-    /// Asks, and waits for the answer.
-    ///
-    /// # Errors
-    /// [`NoAnswer`]
+    /// Runs `question` on the control thread and waits for its answer.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         question: impl Future<Output = Result<T, StoreError>> + Send + 'static,
@@ -68,7 +59,7 @@ impl Enquiries {
         Ok(answer?)
     }
 
-    /// Takes another connection in place of the one of `asked`, unless somebody has done so.
+    /// Replaces the connection that `asked` uses, unless another caller has done so.
     fn reconnect(&self, asked: &Database) {
         let _inside = self.0.runtime.enter(); // the connection belongs to it
         let current = self.0.database.load();
@@ -79,7 +70,7 @@ impl Enquiries {
         }
     }
 
-    /// Does something on the control thread; none when it takes longer than `limit`, but it goes on.
+    /// Runs `work` on the control thread. `None` when it takes longer than `limit`; the work goes on.
     pub(crate) async fn within<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -88,7 +79,7 @@ impl Enquiries {
         tokio::time::timeout(limit, self.0.runtime.spawn(work)).await.ok()?.ok()
     }
 
-    /// Does something on the control thread that nobody waits for. If it fails the log says that it cannot do `what`.
+    /// Runs `work` on the control thread without waiting. If it fails the log says "Cannot {what}".
     pub(crate) fn beside(
         &self,
         what: &'static str,

@@ -1,8 +1,8 @@
-//! Ties a device's id to its key.
+//! Binds a device id to the device's key.
 //!
-//! An id is a claim, and whoever may enrol could claim another device's (A14). So the first key that is proved with an id
-//! ([`proof`]) is bound to it in the database, and from then on `/bootstrap` and `/refresh` give tokens for that id only to
-//! who has that key. A device that never proved one is as it was: a claim.
+//! An id is a claim, and any client that may enrol could claim another device's id (A14). So the first key proved with
+//! an id ([`proof`]) is bound to it in the database. From then on `/bootstrap` and `/refresh` give tokens for that id
+//! only with a proof of that key. For a device that never proved a key the id stays a claim.
 
 mod nonces;
 mod proof;
@@ -24,19 +24,18 @@ use crate::transport::problem::Problem;
 use crate::wire::names::{PROOF_HEADER, PROOF_NONCE_HEADER};
 use crate::wire::{Confirmation, DeviceId, ErrorCode};
 
-/// Whether a device's id is tied to a key.
+/// Whether device ids are bound to device keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceKeyPolicy {
-    /// No: proofs are not looked at.
+    /// The service ignores proofs.
     Off,
     /// The first key that is proved with an id is bound to it.
     Bind,
-    /// The same, and who proves none gets no token.
+    /// Like `Bind`, and a device without a proof gets no token.
     Require,
 }
 
 impl DeviceKeyPolicy {
-    /// As it is written in the configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -47,7 +46,6 @@ impl DeviceKeyPolicy {
     }
 }
 
-/// Judges proofs and keeps what they bind.
 pub(crate) struct DeviceKeys {
     is_required: bool,
     nonces: Nonces,
@@ -58,19 +56,19 @@ pub(crate) struct DeviceKeys {
     unbound: Trouble,
 }
 
-/// A proof with a nonce of ours. Nobody has looked at its signature.
+/// A proof with a nonce of ours; the signature is not yet verified.
 pub(crate) struct Presented {
     proof: Proof,
     nonce: Nonce,
 }
 
-/// Somebody has the key of this thumbprint, and a nonce that is good if it was not used.
+/// The thumbprint of a proved key, with a nonce that may have been used before.
 pub(crate) struct Proven {
     thumbprint: String,
     nonce: Nonce,
 }
 
-/// Nothing stands against a token for a device.
+/// A device that may get a token.
 pub(crate) struct Admissible {
     device: DeviceId,
     proven: Option<Proven>,
@@ -78,7 +76,7 @@ pub(crate) struct Admissible {
 }
 
 impl DeviceKeys {
-    /// Binds by `enquiries`; nonces are of whoever has `keys`. None if ids are tied to nothing.
+    /// Binds keys through `enquiries`; `keys` make the MACs of nonces. `None` if device keys are switched off.
     #[must_use]
     pub(crate) fn of(
         policy: DeviceKeyPolicy,
@@ -104,11 +102,8 @@ impl DeviceKeys {
         })
     }
 
-    /// Reads the proof of a request, if there is one. This costs little; who has no nonce yet is given one, and nothing
-    /// else of the request is looked at.
-    ///
-    /// # Errors
-    /// [`ErrorCode::ProofInvalid`], [`ErrorCode::ProofNonce`]
+    /// Reads the proof of a request, if there is one. This is cheap; a proof without a usable nonce is answered with a
+    /// nonce before the rest of the request is read.
     pub(crate) fn receive(&self, headers: &HeaderMap) -> Result<Option<Presented>, Problem> {
         let mut values = headers.get_all(PROOF_HEADER).iter();
         let Some(value) = values.next() else { return Ok(None) };
@@ -122,21 +117,19 @@ impl DeviceKeys {
         }
     }
 
-    /// Whether the proof is good for `target`.
-    ///
-    /// # Errors
-    /// [`ErrorCode::ProofInvalid`]
+    /// Verifies the proof's signature and that the proof is for `target`.
     pub(crate) fn verify(&self, presented: Presented, target: &Target<'_>) -> Result<Proven, Problem> {
         let Presented { proof, nonce } = presented;
         let thumbprint = proof.verify(target).map_err(|fault| self.refused(fault))?;
         Ok(Proven { thumbprint, nonce })
     }
 
-    /// Whether `proven` is enough for a token for `device`; then its nonce is used up. What an earlier token was bound to
-    /// counts too. Before the database is asked, `may_ask` has its say.
+    /// Checks that `proven` is enough for a token for `device`, and uses up its nonce. The key that an earlier token
+    /// was bound to counts too. `may_ask` is called before the database request and may refuse it.
     ///
     /// # Errors
-    /// Those of `may_ask`, [`ErrorCode::ProofRequired`], [`ErrorCode::ProofNonce`], [`ErrorCode::DeviceKeyMismatch`], [`ErrorCode::NotReady`]
+    /// Those of `may_ask`, [`ErrorCode::ProofRequired`], [`ErrorCode::ProofNonce`], [`ErrorCode::DeviceKeyMismatch`],
+    /// [`ErrorCode::NotReady`]
     pub(crate) async fn judge(
         &self,
         device: &DeviceId,
@@ -154,7 +147,7 @@ impl DeviceKeys {
         may_ask()?;
         let bound = match self.bound(device).await {
             Ok(bound) => bound,
-            // The token says whose it is, and was ours to say.
+            // Without the database the earlier token decides: the service signed its key.
             Err(_) if earlier.is_some() => earlier.map(|earlier| earlier.jkt.clone()),
             Err(problem) => return Err(problem),
         };
@@ -173,11 +166,11 @@ impl DeviceKeys {
         Ok(Admissible { device: device.clone(), proven, is_bound: bound.is_some() })
     }
 
-    /// Binds the key that was proved, if none is bound, and answers what the token says of it. When the database takes
-    /// nothing the token is one without a key, unless that is not allowed.
+    /// Binds the proved key, if none is bound, and returns the confirmation claim of the token. If the database fails
+    /// the token has no key, unless keys are required.
     ///
     /// # Errors
-    /// [`ErrorCode::DeviceKeyMismatch`] when another key came first, [`ErrorCode::NotReady`]
+    /// [`ErrorCode::DeviceKeyMismatch`] when another key was bound first, [`ErrorCode::NotReady`]
     pub(crate) async fn bind(&self, admissible: Admissible) -> Result<Option<Confirmation>, Problem> {
         let Admissible { device, proven: Some(proven), is_bound } = admissible else { return Ok(None) };
         if !is_bound {
@@ -202,7 +195,7 @@ impl DeviceKeys {
         let (table, device) = (self.enquiries.database().device_keys(), device.clone());
         match self.enquiries.ask(async move { table.of(&device).await }).await {
             Ok(bound) => {
-                self.unread.end("Which keys belong to devices can be told again");
+                self.unread.end("The keys of devices can be read again");
                 Ok(bound)
             }
             Err(error) => Err(self.away(&error)),
@@ -234,7 +227,7 @@ impl DeviceKeys {
     }
 }
 
-/// What can become of a proof, as metrics name it.
+/// Outcomes of a proof, as metrics name them.
 pub(crate) fn outcomes() -> impl Iterator<Item = &'static str> {
     let refused = ProofFault::ALL.map(ProofFault::as_str);
     let challenged = NonceFault::ALL.map(NonceFault::as_str);
@@ -255,7 +248,7 @@ fn compare(bound: &str, proven: Option<&Proven>) -> Result<(), Problem> {
     }
 }
 
-/// Whether the log knows what the database does not do.
+/// Whether the log has reported that the database fails.
 #[derive(Default)]
 struct Trouble(AtomicBool);
 
@@ -275,7 +268,7 @@ impl Trouble {
 
 const GOOD: &str = "good";
 
-/// As RFC 9449 §9 has it.
+/// As in RFC 9449 §9.
 const CHALLENGE: &str = r#"DPoP error="use_dpop_nonce", error_description="The proof needs the nonce of this answer""#;
 
 const RETRY_AFTER: Duration = Duration::from_secs(5);

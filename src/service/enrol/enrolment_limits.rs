@@ -1,8 +1,8 @@
-//! Bounds what `/bootstrap` gives away: to one network in any hour, and to new devices of all networks together; and how
-//! often one device may come to `/refresh`.
+//! Limits of enrolment: tokens from `/bootstrap` per network and hour, new devices per hour in all, and renewals at
+//! `/refresh` per device and minute.
 //!
-//! A device id is a claim without proof, so a limit by device would hold nobody up here (A17). What is counted is in this
-//! process: each instance counts for itself, and a restart begins anew.
+//! A device id is a claim without proof, so a limit per device would not stop an attacker here (A17). Each instance
+//! counts for itself, and a restart begins anew.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -19,7 +19,7 @@ use crate::transport::problem::Problem;
 use crate::wire::{DeviceId, ErrorCode};
 use std::num::NonZeroU32;
 
-/// How much `POST /bootstrap` gives away in any hour. `None` means no limit.
+/// Limits of `POST /bootstrap` per hour. `None` means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BootstrapLimits {
     /// `BOOTSTRAP_RATE_MAX`: requests from one network, failed ones too.
@@ -28,7 +28,6 @@ pub struct BootstrapLimits {
     pub new_devices: Option<NonZeroU32>,
 }
 
-/// Counts networks and new devices.
 pub(crate) struct BootstrapGuard {
     limits: BootstrapLimits,
     epoch: Instant,
@@ -41,28 +40,25 @@ pub(crate) struct BootstrapGuard {
 #[derive(Default)]
 struct State {
     networks: HashMap<IpNet, Window>,
-    /// What devices, by their hashes, have renewed.
+    /// Renewals by the hash of the device id.
     renewals: HashMap<u64, Window>,
     new_devices: Window,
-    /// Hashes of devices that have had a token.
+    /// Hashes of the ids of devices that have had a token.
     known: HashSet<u64>,
-    /// When the log was last told that new devices are refused.
+    /// When the log last reported that new devices are refused.
     warned: Option<Instant>,
 }
 
-/// What was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BootstrapFigures {
-    /// Requests of networks that had asked too often.
+    /// Requests refused because of their network.
     pub refused_networks: u64,
-    /// New devices beyond the budget.
     pub refused_devices: u64,
-    /// Networks that are remembered now.
+    /// Networks in memory now.
     pub networks: usize,
 }
 
 impl BootstrapGuard {
-    /// Nobody has asked yet.
     #[must_use]
     pub(crate) fn new(limits: BootstrapLimits) -> Self {
         Self {
@@ -75,11 +71,8 @@ impl BootstrapGuard {
         }
     }
 
-    /// Counts a request from `source`, whatever becomes of it. Loopback is this machine, or a proxy on it whose clients
-    /// cannot be told apart, and is not limited.
-    ///
-    /// # Errors
-    /// [`ErrorCode::RateLimited`]; then it is not counted.
+    /// Counts a request from `source`, unless it is refused. Loopback is not limited: it is this machine, or a proxy on
+    /// it whose clients cannot be told apart.
     pub(crate) fn admit(&self, source: IpAddr) -> Result<(), Problem> {
         let source = source.to_canonical();
         let Some(limit) = self.limits.per_network.filter(|_| !source.is_loopback()) else { return Ok(()) };
@@ -91,10 +84,7 @@ impl BootstrapGuard {
         })
     }
 
-    /// Counts `device` among the new ones, unless it is known. Called when nothing else stands against its token.
-    ///
-    /// # Errors
-    /// [`ErrorCode::RateLimited`]
+    /// Counts `device` as new, unless it is known. Called when everything else allows its token.
     pub(crate) fn enrol(&self, device: &DeviceId) -> Result<(), Problem> {
         let Some(limit) = self.limits.new_devices else { return Ok(()) };
         let (name, now) = (self.hasher.hash_one(device), self.now());
@@ -118,7 +108,7 @@ impl BootstrapGuard {
         Ok(())
     }
 
-    /// A device with a good token is no new one.
+    /// Marks a device that presented a good token as known.
     pub(crate) fn know(&self, device: &DeviceId) {
         if self.limits.new_devices.is_some() {
             let name = self.hasher.hash_one(device);
@@ -126,10 +116,7 @@ impl BootstrapGuard {
         }
     }
 
-    /// Counts a renewal of a token of `device`: each asks the database.
-    ///
-    /// # Errors
-    /// [`ErrorCode::RateLimited`]; then it is not counted.
+    /// Counts a renewal of a token of `device`, unless it is refused. Each renewal costs a database request.
     pub(crate) fn renew(&self, device: &DeviceId) -> Result<(), Problem> {
         let (name, now) = (self.hasher.hash_one(device), self.now());
         let mut state = self.state();
@@ -137,7 +124,6 @@ impl BootstrapGuard {
         taken.map_err(|wait| later("This device has renewed its token too often", wait))
     }
 
-    /// What was counted.
     #[must_use]
     pub(crate) fn figures(&self) -> BootstrapFigures {
         BootstrapFigures {
@@ -147,7 +133,7 @@ impl BootstrapGuard {
         }
     }
 
-    /// Monotonic nanoseconds.
+    /// Monotonic time in nanoseconds.
     fn now(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
@@ -166,8 +152,8 @@ impl State {
     }
 }
 
-/// What this network or device has done. With too many of them those of which nothing counts are forgotten, and all of them
-/// if that makes too little room: who has thousands of networks is held up by the budget of new devices, not here.
+/// The window of this network or device. A full map drops windows in which nothing counts any more, and all windows if
+/// that frees too little: a client with thousands of networks is stopped by the limit of new devices, not here.
 fn window_of<K: Eq + Hash>(windows: &mut HashMap<K, Window>, key: K, now: u64) -> &mut Window {
     if windows.len() >= MOST_WINDOWS && !windows.contains_key(&key) {
         windows.retain(|_, window| !window.is_over(now));
@@ -178,7 +164,7 @@ fn window_of<K: Eq + Hash>(windows: &mut HashMap<K, Window>, key: K, now: u64) -
     windows.entry(key).or_default()
 }
 
-/// Counts one if there is room for it in the last so `long`, else says how long there will be none.
+/// Counts one event if the window of length `long` has room, else returns how long to wait.
 fn take(window: &mut Window, now: u64, long: Duration, limit: u32) -> Result<(), Duration> {
     window.advance(now, long);
     if let Some(wait) = window.wait(now, u64::from(limit)) {
@@ -188,7 +174,7 @@ fn take(window: &mut Window, now: u64, long: Duration, limit: u32) -> Result<(),
     Ok(())
 }
 
-/// What one subscriber has: an IPv4 address, or 48 bits of IPv6.
+/// The network of one subscriber: an IPv4 address, or an IPv6 /48.
 fn network(source: IpAddr) -> IpNet {
     match source {
         IpAddr::V4(_) => IpNet::from(source),
@@ -205,15 +191,15 @@ fn later(what: &str, wait: Duration) -> Problem {
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Of a device in any minute. An addon renews twice in an hour.
+/// Renewals of one device per minute. An addon renews twice an hour.
 const RENEWALS: u32 = 60;
 
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
-/// About 3 MB.
+/// Most windows of networks, and of devices: about 3 MB.
 const MOST_WINDOWS: usize = 8192;
 
-/// About 4 MB.
+/// Most devices known at once: about 4 MB.
 const MOST_KNOWN: usize = 1 << 18;
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Issues wrapper tokens: the service's half of bootstrap and refresh.
+//! Issues wrapper tokens for `/bootstrap`, `/refresh` and the admin API, in the order: enrolment limits, policy, device
+//! key, signature.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,32 +23,28 @@ use crate::service::token::verify::{Caller, TokenPolicy};
 use crate::transport::problem::Problem;
 use crate::wire::{BootstrapRequest, Claims, Confirmation, DeviceId, ErrorCode, TokenResponse, TokenType};
 
-/// Who gets a token.
+/// How devices get their first token.
 #[derive(Debug, Clone)]
 pub struct Enrolment {
     /// `BOOTSTRAP_MODE`.
     pub mode: BootstrapMode,
     /// `ENROLMENT_TOKENS`.
     pub tokens: Vec<Secret>,
-    /// How many may ask.
     pub limits: BootstrapLimits,
     /// `DEVICE_KEYS`.
     pub keys: DeviceKeyPolicy,
 }
 
-/// How open `POST /bootstrap` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BootstrapMode {
-    /// Everybody who can reach the service.
+    /// Every client that reaches the service.
     Open,
-    /// Who has an enrolment token.
+    /// Clients with an enrolment token.
     Enrolment,
-    /// Nobody.
     Closed,
 }
 
 impl BootstrapMode {
-    /// As it is written in the configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -58,7 +55,6 @@ impl BootstrapMode {
     }
 }
 
-/// Makes tokens.
 pub(crate) struct Issuer {
     keys: Arc<KeyRing>,
     clock: Arc<dyn Clock>,
@@ -70,10 +66,10 @@ pub(crate) struct Issuer {
     standing: Standing,
 }
 
-/// What a device is told with its token.
+/// Settings that a device gets with its token.
 #[derive(Debug, Clone)]
 pub struct Terms {
-    /// Where to send requests; `None` means where the token came from.
+    /// Where the device sends requests; `None` means the address that the token came from.
     pub base_url: Option<String>,
     /// The models a device may ask for; empty means all.
     pub models: Vec<String>,
@@ -94,16 +90,13 @@ impl Issuer {
         Self { keys, clock, policy, terms: ArcSwap::from_pointee(terms), enrolment, guard, device_keys, standing }
     }
 
-    /// From now on devices are told `terms`.
+    /// Replaces the terms after a reload.
     pub(crate) fn set_terms(&self, terms: Terms) {
         self.terms.store(Arc::new(terms));
     }
 
-    /// Whether somebody at `source` may ask for a first token at all. Said before anything of the body is read: who may
-    /// not enrol learns nothing about it. A proof that must be made again does not count as having asked.
-    ///
-    /// # Errors
-    /// [`ErrorCode::BootstrapClosed`], [`ErrorCode::RateLimited`], and as [`DeviceKeys::receive`]
+    /// Checks whether a client at `source` may ask for a first token at all, before the body is read: a client that may
+    /// not enrol learns nothing about the body. A proof that must be made again does not count against the limit.
     pub(crate) fn receive(&self, source: IpAddr, headers: &HeaderMap) -> Result<Option<Presented>, Problem> {
         if self.enrolment.mode == BootstrapMode::Closed {
             return Err(Problem::new(ErrorCode::BootstrapClosed, "This service does not enrol devices"));
@@ -113,18 +106,13 @@ impl Issuer {
         Ok(proof)
     }
 
-    /// The proof of a device's key that a request has, as [`DeviceKeys::receive`] reads it.
-    ///
-    /// # Errors
-    /// As there.
+    /// Reads the proof of a device key from the headers ([`DeviceKeys::receive`]).
     pub(crate) fn proof(&self, headers: &HeaderMap) -> Result<Option<Presented>, Problem> {
         self.device_keys.as_ref().map_or(Ok(None), |keys| keys.receive(headers))
     }
 
-    /// Answers `POST /bootstrap` of somebody who was [received](Self::receive).
-    ///
-    /// # Errors
-    /// A [`Problem`] that says what is wrong with the body or the proof, or that the device may not enrol.
+    /// Answers `POST /bootstrap` after [`receive`](Self::receive). A [`Problem`] says what is wrong with the body or
+    /// the proof, or that the device may not enrol.
     pub(crate) async fn bootstrap(&self, body: &[u8], proof: Option<Presented>) -> Result<TokenResponse, Problem> {
         let ObjectOf::<BootstrapRequest>(request) = serde_json::from_slice(body).map_err(|error| {
             Problem::new(ErrorCode::BodyInvalid, format!("The body is not a bootstrap request: {error}"))
@@ -139,13 +127,7 @@ impl Issuer {
         Ok(self.answer(&self.bound(claims, admissible).await?))
     }
 
-    /// Answers `POST /refresh` of who presented the bare token `presented`: the same device, a new life as long as the old
-    /// one, and the rights that it would get today. What an administrator says of the device is said anew, and what was
-    /// taken back is gone.
-    ///
-    /// # Errors
-    /// [`ErrorCode::TokenRevoked`], [`ErrorCode::TokenOutdated`], [`ErrorCode::RateLimited`], and as
-    /// [`DeviceKeys::judge`]
+    /// Renews the token `presented`: same device and lifetime, with the overrides and revocations in force now.
     pub(crate) async fn refresh(
         &self,
         caller: &Caller,
@@ -153,14 +135,14 @@ impl Issuer {
         proof: Option<Presented>,
     ) -> Result<TokenResponse, Problem> {
         let old = caller.claims();
-        // The old token may be revoked by itself, the new one by whom it is for.
+        // Judges the old token, which may be revoked by its id; `enter` below judges the new one by its device.
         self.standing.revocations.judge(old)?;
         let models = self.terms.load().models.clone();
         let mut claims = Claims { app_version: old.app_version.clone(), models, ..self.claims_for(old.sub.clone()) };
-        // One that was minted for ten minutes stays one for ten minutes.
+        // A token minted for ten minutes is renewed for ten minutes.
         let life = old.exp.saturating_sub(old.iat).min(self.policy.lifetime.as_secs());
         claims.exp = claims.iat + life;
-        // What an administrator has said goes into the token; who is revoked gets none.
+        // Puts the administrator's overrides into the token; a revoked device gets none.
         let claims = self.standing.enter(claims)?;
         let proof = (proof, Target::Refresh(presented));
         let admissible = self.judge(&claims, old.cnf.as_ref(), proof, || self.guard.renew(&old.sub)).await?;
@@ -168,7 +150,7 @@ impl Issuer {
         Ok(self.answer(&self.bound(claims, admissible).await?))
     }
 
-    /// Whether the proof is good for `target` and enough for the device of `claims`.
+    /// Checks that the proof is good for `target` and enough for the device of `claims`.
     async fn judge(
         &self,
         claims: &Claims,
@@ -187,15 +169,11 @@ impl Issuer {
         Ok(Claims { cnf: keys.bind(admissible).await?, ..claims })
     }
 
-    /// What the limits of `/bootstrap` have counted.
     pub(crate) fn bootstrap_figures(&self) -> BootstrapFigures {
         self.guard.figures()
     }
 
-    /// Makes a token on an administrator's word, which lives for `life`.
-    ///
-    /// # Errors
-    /// [`ErrorCode::TokenRevoked`]
+    /// Makes a token for an administrator, valid for `life`.
     pub(crate) fn mint(&self, device: DeviceId, life: Duration) -> Result<(Claims, Secret), Problem> {
         let models = self.terms.load().models.clone();
         let mut claims = Claims { models, ..self.claims_for(device) };
@@ -212,7 +190,7 @@ impl Issuer {
         let Some(presented) = presented else {
             return Err(Problem::new(ErrorCode::EnrolmentRequired, "This service enrols only with an enrolment token"));
         };
-        // Every token is compared, so that the time does not tell which one came close.
+        // Every token is compared, so that the time does not show which token came close.
         let known = self
             .enrolment
             .tokens
@@ -254,7 +232,7 @@ impl Issuer {
     }
 }
 
-/// Devices refresh when an hour is left, or half of the life if that is less.
+/// Devices refresh when an hour is left, or half the lifetime if that is less.
 fn refresh_in(life: Duration) -> Duration {
     life.saturating_sub(REFRESH_BEFORE.min(life / 2))
 }
@@ -267,7 +245,6 @@ fn checked_version(version: String) -> Result<String, Problem> {
     Err(Problem::new(ErrorCode::BodyInvalid, "`app_version` must be 1 to 64 printable ASCII characters"))
 }
 
-/// 128 random bits.
 fn random_id() -> String {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system's random source works, or nothing here is safe");

@@ -1,4 +1,4 @@
-//! Keeps the random signing secret of a service that was given none, so that tokens survive a restart.
+//! Keeps a random signing secret in a file when none is configured, so that tokens survive a restart.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -18,9 +18,6 @@ pub struct SigningFileError {
 }
 
 /// Reads the secret in `path`, or makes one there that only this user can read.
-///
-/// # Errors
-/// [`SigningFileError`]
 pub(crate) fn load_or_create(path: &Path) -> Result<Secret, SigningFileError> {
     let result = match fs::read_to_string(path) {
         Ok(text) => check(&text),
@@ -30,10 +27,7 @@ pub(crate) fn load_or_create(path: &Path) -> Result<Secret, SigningFileError> {
     result.map_err(|source| SigningFileError { path: path.display().to_string(), source })
 }
 
-/// Whether [`load_or_create`] would find a good secret, or a folder for a new one.
-///
-/// # Errors
-/// [`SigningFileError`]
+/// Checks without writing that [`load_or_create`] would find a good secret, or a folder for a new one.
 pub(crate) fn look(path: &Path) -> Result<(), SigningFileError> {
     let result = match fs::read_to_string(path) {
         Ok(text) => check(&text).map(drop),
@@ -43,7 +37,7 @@ pub(crate) fn look(path: &Path) -> Result<(), SigningFileError> {
     result.map_err(|source| SigningFileError { path: path.display().to_string(), source })
 }
 
-/// The folder that a path is in, the working folder if it names none.
+/// The folder of a path; the working folder if the path names none.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -29,30 +29,28 @@ use crate::service::govern::limits::Exchange;
 use crate::service::token::verify::Caller;
 use crate::wire::DeviceId;
 
-/// What is done about devices that are used in two places at once.
+/// Detection of devices in use in two places at once.
 #[derive(Debug, Clone)]
 pub struct LeakConfig {
     /// `LEAK_DETECTION`.
     pub mode: LeakMode,
-    /// `LEAK_KNOWN_NETWORKS`: what comes from there is not looked at.
+    /// `LEAK_KNOWN_NETWORKS`: requests from these networks are ignored.
     pub known_networks: Vec<IpNet>,
 }
 
-/// What follows when a device is used in two places at once.
+/// The consequence when a device is in use in two places at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeakMode {
-    /// Nobody looks.
     Off,
-    /// A line in the log and a count.
+    /// The device is logged and counted, and nothing else follows.
     Observe,
-    /// Its tokens are ended, and it asks for a new one.
+    /// The device's tokens are ended, and the device asks for a new one.
     Refresh,
-    /// The same; and if that does not help, it is revoked.
+    /// Like `Refresh`; a device that is detected again is revoked.
     Revoke,
 }
 
 impl LeakMode {
-    /// As it is written in the configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

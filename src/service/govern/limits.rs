@@ -42,7 +42,7 @@ use crate::secret::Secret;
 use crate::wire::DeviceId;
 use std::num::NonZeroU64;
 
-/// What one device may do. `None` means no limit.
+/// Limits of one device. `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceLimits {
     /// `RATE_LIMIT_MAX`: requests in any window.

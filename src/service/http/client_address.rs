@@ -1,7 +1,8 @@
-//! Where a request comes from: the peer of its connection, or what a proxy in `TRUSTED_PROXIES` says of it.
+//! The address of a client: the peer of its connection, or the address that a proxy in `TRUSTED_PROXIES` reports.
 //!
-//! Such a proxy adds the address that it was asked from at the right of `X-Forwarded-For`. So the list is read from the
-//! right, and only as far as each hop is one that is believed: what stands further left, anybody may have written.
+//! A proxy appends the address of its peer at the right of `X-Forwarded-For`. So the list is read from the right, only
+//! as long as each hop is a trusted proxy: any client may have written the entries further left. The handler calls this
+//! for every request; an unreadable entry ends the search at the hop before it.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -9,27 +10,25 @@ use std::net::{IpAddr, SocketAddr};
 use http::HeaderMap;
 use ipnet::IpNet;
 
-/// The proxies whose word is believed.
 #[derive(Debug)]
 pub(crate) struct TrustedProxies(Vec<IpNet>);
 
-/// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClientAddress {
-    /// A v4 address that is written as a v6 one is a v4 address.
+    /// An IPv4 address mapped into IPv6 is stored as IPv4.
     pub ip: IpAddr,
-    /// Known of a peer only.
+    /// `None` if a proxy reported the address.
     port: Option<u16>,
 }
 
 impl TrustedProxies {
-    /// Believes those in `networks`; nobody if there are none.
+    /// Trusts the proxies in `networks`; an empty list trusts no proxy.
     #[must_use]
     pub(crate) fn new(networks: Vec<IpNet>) -> Self {
         Self(networks)
     }
 
-    /// The client of a request that `peer` has sent. Without `X-Forwarded-For` the header of RFC 7239 is read.
+    /// The client of a request from `peer`. Without `X-Forwarded-For` this reads `Forwarded` (RFC 7239).
     #[must_use]
     pub(crate) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> ClientAddress {
         let nearest = peer.ip().to_canonical();
@@ -45,7 +44,7 @@ impl TrustedProxies {
         if ip == nearest { direct } else { ClientAddress { ip, port: None } }
     }
 
-    /// Follows the hops as long as they are believed. One that cannot be read ends at the hop before it.
+    /// Follows the hops as long as they are trusted. An unreadable hop ends the search at the hop before it.
     fn furthest(&self, nearest: IpAddr, hops: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
         let mut furthest = nearest;
         for hop in hops.take(MOST_HOPS).map_while(|hop| hop) {
@@ -75,14 +74,14 @@ impl fmt::Display for ClientAddress {
     }
 }
 
-/// The entries of a list in all its lines, the last one first. Empty ones mean nothing (RFC 9110 §5.6.1.2).
+/// The entries of a list header over all its lines, the last one first, without empty ones (RFC 9110 §5.6.1.2).
 fn entries<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     let lines = headers.get_all(name).iter().rev();
     let entries = lines.flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
     entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty())
 }
 
-/// An address as proxies write it: bare, in brackets, and with a port or without.
+/// An address as proxies write it: bare, in brackets, and with or without a port.
 fn address(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
@@ -90,7 +89,7 @@ fn address(text: &[u8]) -> Option<IpAddr> {
     Some(ip.to_canonical())
 }
 
-/// The `for` of an element of `Forwarded` (RFC 7239 §4). `unknown` and made-up names are no address.
+/// The `for` of an element of `Forwarded` (RFC 7239 §4); `None` for `unknown` and obfuscated names.
 fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
     let mut found = None;
     for pair in element.split(|&byte| byte == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty()) {
@@ -110,7 +109,7 @@ fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 const FORWARDED: &str = "forwarded";
 
-/// Hops that are followed. More only cost time.
+/// Most hops that are followed; a longer list only costs time.
 const MOST_HOPS: usize = 32;
 
 #[cfg(test)]

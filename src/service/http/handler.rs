@@ -1,4 +1,4 @@
-//! Answers requests: finds the route, lets the right part answer, and leaves one log line.
+//! The handler of requests: finds the route, calls the part that answers, and leaves one log line.
 
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
@@ -44,23 +44,18 @@ pub(crate) struct Endpoint {
     worker: Arc<Worker>,
 }
 
-/// What all workers share.
+/// The parts that all workers share.
 pub(crate) struct Parts {
-    /// Who is admitted.
     pub auth: Arc<Auth>,
-    /// Makes tokens.
     pub issuer: Arc<Issuer>,
-    /// Where devices are seen.
     pub leaks: Arc<Leaks>,
-    /// Counts.
     pub metrics: Arc<Metrics>,
-    /// Reports what is nobody else's fault.
+    /// Reports the service's own errors.
     pub reports: Option<Arc<ErrorReports>>,
-    /// Relays `/v1`.
     pub pipeline: Pipeline,
-    /// Whose word about a client's address is believed.
+    /// The proxies whose headers about the client's address are trusted.
     pub proxies: TrustedProxies,
-    /// Which web origins may read.
+    /// The web origins that may read answers.
     pub cors: Cors,
     /// The answer of `/protocol`.
     pub protocol: Bytes,
@@ -69,13 +64,11 @@ pub(crate) struct Parts {
 }
 
 impl Endpoint {
-    /// A worker's endpoint.
     #[must_use]
     pub(crate) fn new(parts: Arc<Parts>, worker: Worker) -> Self {
         Self { parts, worker: Arc::new(worker) }
     }
 
-    /// The worker's connections.
     #[must_use]
     pub(crate) fn upstream(&self) -> &Upstream {
         &self.worker.upstream
@@ -122,8 +115,8 @@ impl Endpoint {
         }
     }
 
-    /// The body of a control request, which is a few hundred bytes. All of it has to come within the time that other bodies
-    /// have for their next piece: byte by byte, who is known to nobody could hold a connection for days.
+    /// Reads the body of a control request, a few hundred bytes. The whole body has to arrive within the idle timeout
+    /// of other bodies: byte by byte, an unauthenticated client could hold a connection for days.
     async fn small_body(&self, body: Incoming) -> Result<Bytes, Problem> {
         let limits = HoldLimits {
             keep: MAX_CONTROL_BODY,
@@ -177,7 +170,7 @@ impl Handler for Endpoint {
     }
 }
 
-/// What the log says of a request that is not relayed. A relayed one has its usage record.
+/// The log line of a request that is not relayed. A relayed one has its usage record.
 struct Line {
     method: Method,
     target: Uri,
@@ -218,8 +211,8 @@ impl Line {
     }
 }
 
-/// Polls the answer to one request. What panics in it is that request's trouble: it is told so, as long as there is nothing
-/// else it was told, and nobody else notices. The log has the place ([`panics`](crate::service::telemetry::panics)).
+/// Polls the answer to one request. A panic in it becomes a 500 for that request, unless its answer has begun, and
+/// affects no other request. The log has the place of the panic ([`panics`](crate::service::telemetry::panics)).
 fn poll_caught<T>(
     answering: Pin<&mut impl Future<Output = Result<T, Problem>>>,
     cx: &mut Context<'_>,

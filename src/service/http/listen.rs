@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Where and how the service listens.
 #[derive(Debug, Clone)]
 pub struct Listen {
     /// `HOST` and `PORT`.

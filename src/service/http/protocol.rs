@@ -1,4 +1,4 @@
-//! Describes, for machines, what this service accepts.
+//! Describes to programs what this service accepts: the answer of `GET /protocol`.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,6 @@ pub(crate) struct Described<'a> {
     pub batches_and_files: &'a BatchesAndFiles,
 }
 
-/// The answer to `GET /protocol`.
 #[must_use]
 pub(crate) fn describe(settings: &Described<'_>) -> Value {
     let objects = settings.batches_and_files;
@@ -60,8 +59,8 @@ pub(crate) fn describe(settings: &Described<'_>) -> Value {
     })
 }
 
-/// Where TLS ends, as far as the service knows: in this process, in front of it if `PROXY_BASE_URL` says so, or nowhere.
-/// Nowhere is no harm on loopback; beyond it tokens cross the network in the clear.
+/// Where TLS ends, as far as the service knows: in this process, in a proxy in front if `PROXY_BASE_URL` is `https`, or
+/// nowhere. Nowhere is harmless on loopback; beyond loopback tokens cross the network in the clear.
 fn transport(settings: &Described<'_>) -> Value {
     let in_front = || settings.terms.base_url.as_deref().is_some_and(|url| url.starts_with("https://"));
     let tls = if settings.has_tls { Some("process") } else { in_front().then_some("proxy") };
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_that_cross_in_the_clear_are_owned_up_to() {
+    fn the_description_admits_tokens_in_the_clear() {
         let beyond = || Flags { host: Some("0.0.0.0".into()), ..Flags::default() };
         assert_eq!(said_by(Flags::default()), json!({ "tls": null, "tokens_in_the_clear": false }));
         assert_eq!(said_by(beyond()), json!({ "tls": null, "tokens_in_the_clear": true }));

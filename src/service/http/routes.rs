@@ -1,4 +1,4 @@
-//! All routes on one page.
+//! The routes of the service on one page. The handler asks for the route of each request; an unlisted path is a 404.
 
 use http::Method;
 use http::header::{ALLOW, HeaderValue};
@@ -8,27 +8,23 @@ use crate::transport::problem::Problem;
 use crate::wire::ErrorCode;
 use crate::wire::names::{BOOTSTRAP_PATH, HEALTH_PATH, PROTOCOL_PATH, READY_PATH, REFRESH_PATH};
 
-/// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// A first token.
     Bootstrap,
-    /// A newer token.
     Refresh,
-    /// Whether the process lives.
+    /// Whether the process lives (`/healthz`).
     Health,
-    /// Whether it takes requests.
+    /// Whether the process takes requests (`/readyz`).
     Ready,
-    /// What it accepts.
+    /// The description for machines (`/protocol`).
     Protocol,
     /// The start-up probe of Claude Code.
     Hello,
-    /// A request for the upstream.
     Relay(RelayRoute),
 }
 
 impl Route {
-    /// The route as reports name it.
+    /// The name in error reports.
     #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -43,12 +39,9 @@ impl Route {
     }
 }
 
-/// Finds the route of a request whose path is in normal form. `with_objects` says whether batches and files are offered;
-/// if not, their paths are like any other that is not there. Everything that is not listed is denied: one key serves
-/// many devices, and most of the API acts on what belongs to the key.
-///
-/// # Errors
-/// A [`Problem`] with 404 or 405.
+/// Finds the route of a request whose path is in normal form. Batches and files exist only if `with_objects`. Unlisted
+/// routes are denied: one key serves many devices, and most of the API acts on everything that belongs to the key. A
+/// [`Problem`] is a 404 or 405.
 pub(crate) fn route(method: &Method, path: &str, with_objects: bool) -> Result<Route, Problem> {
     let (route, allowed): (Route, &[Method]) = match path {
         BOOTSTRAP_PATH => (Route::Bootstrap, &[Method::POST]),
@@ -80,7 +73,7 @@ fn object_route(method: &Method, path: &str) -> Result<Route, Problem> {
 fn not_allowed<'a>(methods: impl Iterator<Item = &'a str>) -> Problem {
     let names: Vec<_> = methods.collect();
     let mut problem = Problem::new(ErrorCode::MethodNotAllowed, format!("This route takes {}", names.join(" or ")));
-    // RFC 9110 §15.5.6 wants it.
+    // RFC 9110 §15.5.6 requires `Allow`.
     problem.headers.push((ALLOW, HeaderValue::from_str(&names.join(", ")).expect("methods are plain ASCII")));
     problem
 }
@@ -94,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a31_what_is_not_listed_is_denied() {
+    fn a31_an_unlisted_path_is_denied() {
         for path in [
             "/v1",
             "/v1/files",
@@ -109,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a31_below_batches_and_files_only_what_is_listed_is_offered() {
+    fn a31_below_batches_and_files_only_listed_routes_are_offered() {
         for path in [
             "/v1/messages/batches/msgbatch_1/result",
             "/v1/messages/batches/msgbatch_1/results/1",
@@ -145,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_route_takes_its_methods_only() {
+    fn a_listed_route_takes_only_its_methods() {
         assert_eq!(route(&Method::POST, "/v1/messages", true).unwrap(), Route::Relay(RelayRoute::Messages));
         assert_eq!(route(&Method::HEAD, "/", true).unwrap(), Route::Hello);
         for (method, path) in

@@ -1,8 +1,9 @@
-//! TLS towards clients, ended in this process: the certificate in use, the handshake, and what is counted about both.
+//! TLS to the clients, ended in this process: the certificate in use, the handshake, and counters of both.
 //!
-//! The certificate is an immutable configuration behind a pointer. A reload swaps the pointer: connections that are open
-//! and handshakes that have begun keep what they began with. Whatever clients could resume belongs to the configuration
-//! and ends with it, so that nobody stays with a certificate that was replaced.
+//! The workers' listeners and the admin listener accept connections through it. The certificate is an immutable
+//! configuration behind a pointer, and a reload swaps the pointer: open connections and running handshakes keep their
+//! configuration. Session tickets belong to the configuration and end with it, so that no client stays with a replaced
+//! certificate.
 
 mod certificate;
 mod certificate_files;
@@ -25,7 +26,6 @@ pub use self::certificate_files::CertificateFiles;
 pub(crate) use self::reload::follow;
 use crate::transport::serve::Entrance;
 
-/// TLS towards clients.
 #[derive(Debug)]
 pub struct TlsConfig {
     /// `TLS_CERT_FILE` and `TLS_KEY_FILE`, whose changes take effect while the service runs.
@@ -34,10 +34,9 @@ pub struct TlsConfig {
     pub handshake_timeout: Duration,
 }
 
-/// Lets in who speaks TLS.
+/// The acceptor of TLS connections.
 pub(crate) struct Tls {
     current: ArcSwap<Certificate>,
-    /// The longest handshake.
     limit: Duration,
     done: AtomicU64,
     failed: AtomicU64,
@@ -46,25 +45,22 @@ pub(crate) struct Tls {
     reload_failed: AtomicU64,
 }
 
-/// What was counted, read together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TlsFigures {
-    /// Until when the certificate in use is good.
+    /// When the certificate in use expires.
     pub expires_at: SystemTime,
-    /// Handshakes that were completed.
     pub done: u64,
-    /// Handshakes that failed: no TLS, nothing in common, a client that does not trust the certificate or left.
+    /// Failed handshakes: no TLS, nothing in common, a client that left or does not trust the certificate.
     pub failed: u64,
     /// Handshakes that took too long.
     pub timed_out: u64,
-    /// Certificates that took the place of another.
+    /// Certificates that replaced another one.
     pub reloaded: u64,
-    /// Reloads that were refused; the certificate in use stayed.
+    /// Refused reloads; the certificate in use stayed.
     pub reload_failed: u64,
 }
 
 impl Tls {
-    /// Shows clients `certificate` and gives each handshake `limit`.
     #[must_use]
     fn new(certificate: Certificate, limit: Duration) -> Self {
         Self {
@@ -78,7 +74,6 @@ impl Tls {
         }
     }
 
-    /// Shows `certificate` from now on.
     fn replace(&self, certificate: Certificate) {
         self.current.store(Arc::new(certificate));
         self.reloaded.fetch_add(1, Ordering::Relaxed);
@@ -88,15 +83,13 @@ impl Tls {
         self.reload_failed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Says so if no client can trust the certificate any more. At the start that is no reason to stop: there is no better
-    /// one to stay with.
+    /// Logs an error if the certificate has expired. The service starts all the same: it has no better certificate.
     pub(crate) fn tell_if_expired(&self, now: SystemTime) {
         if let Err(fault) = self.current.load().check_time(now) {
             tracing::error!(%fault, "Clients will refuse to connect: {fault}");
         }
     }
 
-    /// The certificate in use and what was counted.
     #[must_use]
     pub(crate) fn figures(&self) -> TlsFigures {
         TlsFigures {

@@ -26,12 +26,11 @@ use crate::service::base::text_file::TextFile;
 use crate::service::meter::money::MicroDollars;
 use crate::service::meter::usage::{Share, Tokens};
 
-/// What tokens cost.
 #[derive(Debug, Clone)]
 pub struct PriceList {
-    /// The built-in list, and over it what `PRICES_FILE` says.
+    /// The built-in list, overridden by `PRICES_FILE`.
     pub table: Prices,
-    /// That file.
+    /// `PRICES_FILE`.
     pub(crate) file: Option<TextFile>,
 }
 

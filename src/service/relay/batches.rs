@@ -1,12 +1,12 @@
-//! Message batches and files: what devices have upstream, under the one key that all of them share.
+//! Message batches and files: gives each device only its own objects, although all devices share one upstream key.
 //!
-//! To the upstream everything belongs to the key, so [`Ledger`] decides: a device reaches what it has made, and everything
-//! else is not there, whether it exists or not; the upstream is not even asked. These routes are not hot and wait for the
-//! database. What can go wrong: the database is away, and then they are a 503.
+//! To the upstream every object belongs to the key, so [`Ledger`] decides: an object of another device answers 404 like
+//! a missing one, without a request to the upstream. The pipeline calls these routes; they wait for the database, and
+//! answer 503 without it.
 //!
-//! [`create`] makes and keeps, [`own`] acts on one object, [`list`] answers from the ledger. What batches use is read from
-//! their results ([`results`]), by [`biller`] where nobody fetches them. [`file_ids`] keeps other requests from naming
-//! others' files.
+//! [`create`] makes objects and records their owners, [`own`] acts on one object, [`list`] answers from the ledger. The
+//! usage of a batch is read from its results: while the device downloads them ([`results`]), or else by [`biller`].
+//! [`file_ids`] keeps other requests from naming files of other devices.
 
 mod bill;
 mod biller;
@@ -49,10 +49,10 @@ use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
 use crate::wire::{DeviceId, ErrorCode};
 
-/// What devices may keep upstream, under the one key that all of them share.
+/// Message batches and files, which devices keep upstream under one shared key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchesAndFiles {
-    /// `BATCHES_AND_FILES`: whether they may at all.
+    /// `BATCHES_AND_FILES`: whether devices may use them.
     pub offered: bool,
     /// `MAX_BATCH_SIZE` in bytes.
     pub max_batch: u64,
@@ -71,36 +71,27 @@ pub(crate) struct Objects {
     clock: Arc<dyn Clock>,
 }
 
-/// Where usage goes.
 pub(crate) struct Takers {
-    /// To everybody, the database included.
+    /// All sinks, with the database.
     pub all: Arc<dyn UsageSink>,
-    /// To everybody but the database.
+    /// All sinks but the database.
     pub beside: Arc<dyn UsageSink>,
 }
 
-/// A request that has passed the gates, of whose body nothing is read yet.
+/// An admitted request whose body is not read yet.
 pub(crate) struct Visit<'a> {
-    /// What it asks for.
     pub route: ObjectRoute,
-    /// Its head.
     pub parts: Parts,
-    /// Its body.
     pub body: Incoming,
-    /// Its name.
     pub id: RequestId,
-    /// When its head was here.
+    /// When the head arrived.
     pub at: Instant,
-    /// Who asks.
     pub caller: Arc<Caller>,
-    /// What it has taken.
     pub stake: Stake,
-    /// The worker that serves it.
     pub worker: &'a Worker,
 }
 
 impl Objects {
-    /// Offers what `offer` says, to the upstream that `config` and `connector` describe.
     #[must_use]
     pub(crate) fn new(
         offer: BatchesAndFiles,
@@ -122,22 +113,19 @@ impl Objects {
         Self { offer, ledger, calls, biller: Arc::new(biller), usage: takers.all, prices, clock }
     }
 
-    /// What looks after batches that nobody fetches.
+    /// The task that bills batches whose results no device has downloaded.
     #[must_use]
     pub(crate) fn biller(&self) -> Arc<Biller> {
         Arc::clone(&self.biller)
     }
 
-    /// Lets a body name the files of `device` only.
+    /// An inspector that allows only files of `device` in a body.
     #[must_use]
     pub(crate) fn files_of(&self, device: &DeviceId) -> FileInspector {
         FileInspector::for_owner(self.ledger.clone(), device.clone())
     }
 
-    /// Serves one request.
-    ///
-    /// # Errors
-    /// The [`Problem`] to answer with. Once the request is on its way up, a usage record is left in every case.
+    /// Serves one request. Once the request is sent to the upstream, every outcome leaves a usage record.
     pub(crate) async fn serve(&self, visit: Visit<'_>, pipeline: &Pipeline) -> Result<Response<Reply>, Problem> {
         match visit.route {
             ObjectRoute::CreateBatch | ObjectRoute::CreateFile => self.create(visit, pipeline).await,
@@ -146,13 +134,13 @@ impl Objects {
         }
     }
 
-    /// The record of a request that is about to go up.
+    /// Opens the record of a request that is about to be sent.
     fn recording(&self, route: ObjectRoute, id: &RequestId, caller: &Caller, stake: Stake, at: Instant) -> Recording {
         Recording::open(id, caller, route.name(), AskedModel::default(), Arc::clone(&self.usage), at).staking(stake)
     }
 }
 
-/// Passes an answer on that was read whole, and finishes the record.
+/// Answers with a response that was read whole, and finishes the record.
 fn answered(whole: Whole, mut recording: Recording, id: &RequestId) -> Result<Response<Reply>, Problem> {
     let (status, upstream_id) = (whole.status(), whole.request_id());
     if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
@@ -163,7 +151,7 @@ fn answered(whole: Whole, mut recording: Recording, id: &RequestId) -> Result<Re
     Ok(whole.into_response(id))
 }
 
-/// What the API says of an id that it does not know, and we of one that is another device's.
+/// The API's answer to an unknown id, given for an id of another device too.
 fn unknown(kind: ObjectKind, id: &str) -> Problem {
     let what = match kind {
         ObjectKind::Batch => "Message batch",
@@ -173,5 +161,5 @@ fn unknown(kind: ObjectKind, id: &str) -> Problem {
     Problem::new(ErrorCode::ObjectUnknown, format!("{what} not found: {id}"))
 }
 
-/// So much of an id from a request is repeated.
+/// Longest part of a requested id that an answer repeats.
 const SHOWN: usize = 100;

@@ -1,4 +1,4 @@
-//! What a genuine caller's request has to pass on its way to the upstream.
+//! Admission of a verified caller's request: policy, limits and breaker. The pipeline asks the budgets itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,25 +14,17 @@ use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
 use crate::wire::ErrorCode;
 
-/// Shared by all workers.
 pub(crate) struct Gates {
-    /// How callers stand.
     pub standing: Standing,
-    /// Where their devices are seen.
     pub leaks: Arc<Leaks>,
-    /// How much each may do.
     pub limiter: Limiter,
-    /// How much may be spent.
     pub budgets: BudgetGate,
-    /// Whether the upstream is worth asking.
     pub breaker: Breaker,
 }
 
 impl Gates {
-    /// Lets a caller in, as it stands now, with the right to one request. Where it was `seen` counts, if somebody looked.
-    ///
-    /// # Errors
-    /// The [`Problem`] to answer with; then nothing is charged.
+    /// Admits a caller with the overrides and revocations in force, for one request. Counts `seen` for the leak
+    /// detection. A refused request is charged nothing.
     pub(crate) async fn enter(
         &self,
         caller: Arc<Caller>,
@@ -47,10 +39,7 @@ impl Gates {
         Ok((caller, permit))
     }
 
-    /// Lets a request for `model` go to the upstream.
-    ///
-    /// # Errors
-    /// [`ErrorCode::BreakerOpen`]
+    /// Asks the breaker to let a request for `model` through.
     pub(crate) fn pass(&self, caller: &Caller, model: Option<&str>) -> Result<Passage, Problem> {
         Ok(self.breaker.admit(model.unwrap_or_default(), caller.device(), Instant::now())?)
     }

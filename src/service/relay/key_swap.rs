@@ -1,4 +1,7 @@
-//! The way to the Anthropic API, and the only file that reads the real key.
+//! The upstream of the service (the Anthropic API), and the only file that reads the real key.
+//!
+//! The pipeline, the batches and the doctor build their requests here. A response that repeats the key loses the headers
+//! that hold it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +24,6 @@ use crate::transport::upstream::{Upstream, UpstreamBody, UpstreamError};
 use crate::wire::ErrorCode;
 use std::path::PathBuf;
 
-/// Where requests go and with which key.
 #[derive(Debug, Clone)]
 pub struct UpstreamConfig {
     /// `ANTHROPIC_BASE_URL`.
@@ -42,7 +44,6 @@ pub struct UpstreamConfig {
     pub idle_timeout: Duration,
 }
 
-/// Which header carries the real key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpstreamAuth {
     /// `x-api-key`, as in Anthropic's own samples.
@@ -51,20 +52,18 @@ pub enum UpstreamAuth {
     Bearer,
 }
 
-/// Makes upstream requests out of clients' requests.
+/// Turns clients' requests into upstream requests.
 pub(crate) struct KeySwap {
     header: HeaderName,
     /// Marked as sensitive, so that no `Debug` shows it.
     credential: HeaderValue,
-    /// Finds the key in what came back; none for a key so short that it could be anything.
+    /// Finds the key in responses; `None` for a key so short that any text could contain it.
     key: Option<Finder<'static>>,
 }
 
 impl KeySwap {
-    /// Uses the key and the header of `config`.
-    ///
     /// # Panics
-    /// Never: the configuration was checked to hold a key that can stand in a header.
+    /// Never: the configuration was checked to hold a key that is a valid header value.
     #[must_use]
     pub(crate) fn new(config: &UpstreamConfig) -> Self {
         let key = config.key.expose();
@@ -78,8 +77,8 @@ impl KeySwap {
         Self { header, credential, key }
     }
 
-    /// Removes everything from the head of a response that holds the real key: some gateways and debugging servers send
-    /// the headers of a request back, under their own names or others.
+    /// Removes the real key from the head of a response: some gateways and debugging servers echo the headers of a
+    /// request, under their own names or others.
     pub(crate) fn strip_key(&self, head: &mut response::Parts) {
         let Some(key) = &self.key else { return };
         let holds_key = |text: &[u8]| key.find(text).is_some();
@@ -93,32 +92,26 @@ impl KeySwap {
         }
     }
 
-    /// The client's request with the real key in place of its own credentials.
+    /// The client's request with the real key in place of the client's credentials.
     #[must_use]
     pub(crate) fn outbound(&self, mut parts: Parts, body: Held, upstream: &Upstream) -> Request<Held> {
         strip_request(&mut parts.headers);
         parts.headers.insert(self.header.clone(), self.credential.clone());
         parts.uri = upstream.origin().retarget(&parts.uri);
         parts.version = Version::HTTP_11;
-        // A body that was sent chunked and is now held is sent with its length; hyper writes the header.
+        // A chunked body that is buffered now is sent with its length; hyper writes the header.
         Request::from_parts(parts, body)
     }
 }
 
-/// Connections to the upstream for one worker.
-///
-/// # Errors
-/// [`TlsSetupError`]
+/// The connector to the upstream of one worker.
 pub(crate) fn connector(config: &UpstreamConfig) -> Result<Connector, TlsSetupError> {
     let tls = if config.origin.is_tls() { Some(tls_config(config.extra_roots.as_deref())?) } else { None };
     let origin = Arc::new(config.origin.clone());
     Ok(Connector::new(origin, tls, config.version, config.connect_timeout).with_system_proxy())
 }
 
-/// Asks the upstream for one model with the real key: the cheapest request for which the key has to be good.
-///
-/// # Errors
-/// [`UpstreamError`]
+/// Asks the upstream for one model: the cheapest request that needs a good key.
 ///
 /// # Panics
 /// Never: the request is a constant.
@@ -133,7 +126,7 @@ pub(crate) async fn ask(
     upstream.send(request, config.first_byte_timeout.min(ASK_LIMIT)).await
 }
 
-/// What the client is told when there is no response. What exactly went wrong is for the log.
+/// The answer to a client when there is no response. The exact error goes to the log only.
 #[must_use]
 pub(crate) fn problem(error: &UpstreamError) -> Problem {
     use crate::transport::connect::ConnectError;
@@ -154,7 +147,7 @@ pub(crate) fn problem(error: &UpstreamError) -> Problem {
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a person who asks is kept waiting for the head of the answer.
+/// How long a person who runs a check waits for the head of the answer.
 const ASK_LIMIT: Duration = Duration::from_secs(15);
 /// Keys of the API have more than a hundred characters.
 const SHORTEST_KEY: usize = 16;

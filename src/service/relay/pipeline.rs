@@ -1,5 +1,5 @@
-//! A `/v1` request from its head to its relayed answer, in this order: credential, size, body and model, key swap,
-//! upstream, relay with the meter on it.
+//! Relays one `/v1` request, called by the endpoint: token, policy and limits, body and model, budget, breaker, key
+//! swap, upstream, and the relayed answer with its meter.
 
 use std::net::IpAddr;
 use std::pin::pin;
@@ -42,7 +42,7 @@ use crate::transport::upstream::{Upstream, UpstreamBody, UpstreamError};
 use crate::wire::names::REQUEST_ID_HEADER;
 use crate::wire::{ErrorBody, ErrorCode};
 
-/// What every worker shares.
+/// The parts that all workers share.
 pub(crate) struct Pipeline {
     auth: Arc<Auth>,
     gates: Arc<Gates>,
@@ -50,49 +50,40 @@ pub(crate) struct Pipeline {
     swap: KeySwap,
     usage: Arc<dyn UsageSink>,
     tracer: Option<Tracer>,
-    /// None when batches and files are not offered.
+    /// `None` when batches and files are not offered.
     objects: Option<Objects>,
-    /// How bodies are taken.
+    /// Limits of buffered bodies.
     pub hold: HoldLimits,
     first_byte: Duration,
     silence: Duration,
 }
 
-/// What one worker has for itself.
+/// State of one worker.
 pub(crate) struct Worker {
-    /// Its connections to the upstream.
     pub upstream: Upstream,
-    /// The tokens it has verified.
     pub admitted: Admitted<Arc<Caller>>,
-    /// The requests it has open.
     pub open: OpenRequests,
-    /// When it has to end.
     pub shutdown: Shutdown,
 }
 
 impl Worker {
-    /// Nothing is connected and nobody admitted yet.
     pub(crate) fn new(connector: Connector, open: OpenRequests, shutdown: Shutdown) -> Self {
         Self { upstream: Upstream::new(connector), admitted: Admitted::default(), open, shutdown }
     }
 }
 
-/// A request and what is known of it before it is admitted.
+/// A request before its admission.
 pub(crate) struct Arrival {
-    /// Its head and its body, of which nothing is read yet.
+    /// The head, and the body, of which nothing is read yet.
     pub request: Request<Incoming>,
-    /// Where it comes from.
     pub client: IpAddr,
-    /// Where it goes.
     pub route: RelayRoute,
-    /// Its name.
     pub id: RequestId,
-    /// When its head was here.
+    /// When the head arrived.
     pub at: Instant,
 }
 
 impl Pipeline {
-    /// Puts the stages together.
     #[must_use]
     pub(crate) fn new(
         auth: Arc<Auth>,
@@ -129,42 +120,38 @@ impl Pipeline {
         self
     }
 
-    /// Whether nobody is served, because nobody can tell who is revoked.
+    /// Whether every request is refused because the revocations in use are too old.
     #[must_use]
     pub(crate) fn is_stale(&self) -> bool {
         self.gates.standing.revocations.is_too_stale()
     }
 
-    /// How much may be spent.
     #[must_use]
     pub(crate) fn budgets(&self) -> &BudgetGate {
         &self.gates.budgets
     }
 
-    /// Whether batches and files are offered.
     #[must_use]
     pub(crate) fn offers_objects(&self) -> bool {
         self.objects.is_some()
     }
 
-    /// Serves one request with what `worker` has.
-    ///
-    /// # Errors
-    /// The [`Problem`] to answer with. Once the request is on its way up, a usage record is left in every case.
+    /// Serves one request over the connections of `worker`. Once the request is sent to the upstream, every outcome
+    /// leaves a usage record.
     pub(crate) async fn serve(&self, arrival: Arrival, worker: &Worker) -> Result<Response<Reply>, Problem> {
         let signed = self.auth.admit(arrival.request.headers(), &worker.admitted)?;
         let seen = self.gates.leaks.look(&signed, arrival.client, arrival.request.headers());
         let (caller, permit) = self.gates.enter(Arc::clone(&signed), arrival.route.is_charged(), seen).await?;
         let mut stake = Stake::new(worker.open.open(Arc::clone(&signed), Arc::clone(&caller)), permit);
         let recall = stake.recall();
-        // Who was revoked between the door and this list would be missed by the recall.
+        // A revocation between admission and this entry in the open requests would miss the cancel signal.
         self.gates.standing.revocations.judge(signed.claims())?;
         self.gates.standing.revocations.judge(caller.claims())?;
         let (mut parts, body) = arrival.request.into_parts();
         if let RelayRoute::Object(route) = arrival.route {
             let objects = self.objects.as_ref().ok_or_else(not_offered)?;
             let visit = Visit { route, parts, body, id: arrival.id, at: arrival.at, caller, stake, worker };
-            // Boxed, because it is rare and large, and would make the future of every request as large.
+            // Boxed, because this future is rare and large, and would make the future of every request as large.
             return Box::pin(objects.serve(visit, self)).await;
         }
         let asked = AskedModel::default();
@@ -178,7 +165,7 @@ impl Pipeline {
             stake = match self.gates.pass(&caller, asked.get().map(AsRef::as_ref)) {
                 Ok(passage) => stake.passing(passage),
                 Err(problem) => {
-                    // It was told to come back, and cost nobody anything.
+                    // A refused request costs nothing: its limits and its reservation are given back.
                     stake.take_back();
                     return Err(problem);
                 }
@@ -195,7 +182,7 @@ impl Pipeline {
                 let exchange = Exchange { route: arrival.route, id: &arrival.id, recording, recall, results: None };
                 self.answer(response, exchange, worker.shutdown.clone())
             }
-            // Nobody is there any more to be told.
+            // The client has left, so it gets no answer.
             Some(Err(UpstreamError::Body(HoldError::Broken))) => {
                 recording.finish(Ended::Cancelled);
                 Err(HoldError::Broken.into())
@@ -203,7 +190,7 @@ impl Pipeline {
             Some(Err(error)) => {
                 let is_unfinished = upload.is_some_and(|upload| upload.passed().is_some());
                 if is_unfinished && matches!(error, UpstreamError::Dropped(_)) {
-                    // An upstream that does not wait for the rest of a request is none that fails.
+                    // An upstream that closes the connection during an upload has not failed.
                     recording.upstream_did(Outcome::Cancelled);
                 }
                 Err(failed(recording, Ended::Error, problem(&error)))
@@ -212,10 +199,7 @@ impl Pipeline {
         }
     }
 
-    /// Relays an answer of the upstream.
-    ///
-    /// # Errors
-    /// The [`Problem`] to answer with instead.
+    /// Relays an answer of the upstream. The [`Problem`] replaces an answer that refuses the service's key.
     pub(crate) fn answer(
         &self,
         response: Response<UpstreamBody>,
@@ -248,8 +232,8 @@ impl Pipeline {
         Ok(Response::from_parts(parts, Reply::Relayed(Box::new(relay))))
     }
 
-    /// Watches the model and the files that a request's body names, if the route has such a body, and what it asks for that
-    /// costs something, if somebody wants to know.
+    /// The inspector of a body that names a model: it reads the model, the files, and, if a budget wants it, the
+    /// settings that decide the price.
     fn inspector(
         &self,
         route: RelayRoute,
@@ -273,36 +257,30 @@ impl Pipeline {
     }
 }
 
-/// A request on its way.
+/// A request that was sent to the upstream and awaits its answer.
 pub(crate) struct Exchange<'a> {
-    /// Where it went.
     pub route: RelayRoute,
-    /// Its name.
     pub id: &'a RequestId,
-    /// Its record.
     pub recording: Recording,
-    /// Ends it.
+    /// Cancels the request when its caller is revoked.
     pub recall: Recall,
-    /// Reads the results of a batch, if the answer has some that are not on record.
+    /// Reads the results of a batch whose usage is not recorded yet.
     pub results: Option<ResultsReader>,
 }
 
-/// The router lets nobody through who asks for it; nothing must depend on that.
+/// A second check: the router already refuses these routes.
 fn not_offered() -> Problem {
     Problem::new(ErrorCode::RouteUnknown, "Batches and files are not offered through this service")
 }
 
-/// Finishes the record of a request that has no response from the upstream.
+/// Finishes the record of a request without a response from the upstream.
 pub(crate) fn failed(mut recording: Recording, ended: Ended, problem: Problem) -> Problem {
     recording.fill(|record| record.status = Some(problem.code.answer().0));
     recording.finish(ended);
     problem
 }
 
-/// Whether a body can be looked into. What a decoder of ours and the upstream's make of the same bytes may differ.
-///
-/// # Errors
-/// [`ErrorCode::EncodingUnsupported`]
+/// Refuses a compressed body: our decoder and the upstream's could read the same bytes differently.
 pub(crate) fn readable(headers: &HeaderMap) -> Result<(), Problem> {
     if headers.get_all(CONTENT_ENCODING).iter().all(|encoding| encoding == "identity") {
         return Ok(());
@@ -320,7 +298,7 @@ pub(crate) fn refused_key(status: StatusCode, upstream_id: Option<String>, mut r
     );
     let problem = Problem::new(ErrorCode::UpstreamCredential, "The service's own access to the upstream was refused");
     recording.answered(problem.code.answer().0, upstream_id);
-    // It is the key that is at fault, not the upstream.
+    // The key is at fault, not the upstream.
     recording.upstream_did(Outcome::Answered(status));
     recording.finish(Ended::Error);
     problem
@@ -343,7 +321,7 @@ fn last_words(ending: Ending) -> Bytes {
 
 const ACCEL_BUFFERING: http::HeaderName = http::HeaderName::from_static("x-accel-buffering");
 
-/// Bodies up to this size are looked at whole before anything is sent. A typical Claude Code request has 76 kB.
+/// Bodies up to this size are inspected as a whole before anything is sent. A typical Claude Code request has 76 kB.
 const HOLD_BODY: usize = 1 << 20;
 
 /// Over all requests of the service.

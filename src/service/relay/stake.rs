@@ -1,4 +1,4 @@
-//! What a request has taken and gives back at its end, however it ends.
+//! The guard of an admitted request: everything the request holds, released at its end.
 
 use http::StatusCode;
 use tokio::time::Instant;
@@ -10,71 +10,68 @@ use crate::service::govern::revocation::OpenRequest;
 use crate::service::meter::usage::{Ended, UsageRecord};
 use crate::transport::recall::Recall;
 
-/// Held from admission to the usage record. Dropped unsettled, its place among the open requests and the money that was put
-/// aside are given back and no tokens are charged; as a request it still counts, so that nobody sends what is refused
-/// without a limit. What a budget or the breaker refuses does not: it is [taken back](Self::take_back).
+/// Held from admission to the usage record. Dropped without [`settle`](Self::settle), it releases the slot and the
+/// reserved money and charges no tokens, but the request still counts against the request limit. Use
+/// [`take_back`](Self::take_back) when a budget or the breaker refused it; then nothing counts.
 pub struct Stake {
     open: OpenRequest,
     permit: Permit,
-    /// None for a request that no budget has to pay for.
+    /// `None` for a request without a budget.
     reservation: Option<Reservation>,
-    /// None for a request that has no model.
+    /// `None` for a request without a model.
     passage: Option<Passage>,
-    /// How the upstream did, where the record does not tell.
+    /// Overrides the outcome that the record shows.
     outcome: Option<Outcome>,
 }
 
 impl Stake {
-    /// A request that is open and permitted.
     #[must_use]
     pub fn new(open: OpenRequest, permit: Permit) -> Self {
         Self { open, permit, reservation: None, passage: None, outcome: None }
     }
 
-    /// Money was put aside for it.
     #[must_use]
     pub fn reserving(mut self, reservation: Reservation) -> Self {
         self.reservation = Some(reservation);
         self
     }
 
-    /// It may also go to the upstream.
     #[must_use]
     pub fn passing(mut self, passage: Passage) -> Self {
         self.passage = Some(passage);
         self
     }
 
-    /// Raised when its caller is revoked.
+    /// The signal that cancels the request when its caller is revoked.
     #[must_use]
     pub fn recall(&self) -> Recall {
         self.open.recall.clone()
     }
 
-    /// The head of the response is here.
+    /// The head of the response arrived.
     pub fn answered(&mut self, status: u16) {
         if let (Some(passage), Ok(status)) = (&mut self.passage, StatusCode::from_u16(status)) {
             passage.answered(status, Instant::now());
         }
     }
 
-    /// How the upstream did, where the record will tell otherwise.
+    /// Sets the outcome for the breaker where the record would show another one.
     pub fn upstream_did(&mut self, outcome: Outcome) {
         self.outcome = Some(outcome);
     }
 
-    /// Gives everything back, as if it had never been admitted.
+    /// Releases everything; the request counts against no limit.
     pub fn take_back(self) {
         self.permit.take_back();
     }
 
-    /// Gives everything back, and accounts for what `record` says was used.
+    /// Releases everything, and charges the usage of `record`.
     pub fn settle(self, record: &UsageRecord) {
         let tokens = &record.tokens;
         let written = tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
         self.permit.charge_tokens(tokens.input_tokens + written + tokens.output_tokens);
         if let Some(reservation) = self.reservation {
-            // What has no price has used nothing, as far as anybody knows.
+            // Usage without a known price settles as zero.
             reservation.settle(record.cost.unwrap_or_default());
         }
         if let Some(passage) = self.passage {
@@ -84,13 +81,13 @@ impl Stake {
     }
 }
 
-/// How the upstream did, as far as a record tells.
+/// The upstream's outcome that a record shows.
 fn outcome(record: &UsageRecord) -> Outcome {
     let status = record.status.and_then(|status| StatusCode::from_u16(status).ok());
     match (record.ended, status) {
         (Ended::Cancelled | Ended::Revoked, _) => Outcome::Cancelled,
         (Ended::UpstreamCut, _) => Outcome::Broke,
-        // A stream that began well and told of an error.
+        // A stream that began well and sent an error event.
         (Ended::Error, Some(status)) if status.is_success() => Outcome::Broke,
         (_, Some(status)) => Outcome::Answered(status),
         (_, None) => Outcome::Cancelled,

@@ -1,6 +1,6 @@
-//! The thread beside the workers: the database, the admin listener, what keeps requests' copies up to date, what tells
-//! budgets what was spent, what deletes old records and what looks after batches. Only those who ask for a token, requests
-//! about batches and files, and those that name a file, wait for it.
+//! The thread beside the workers: the database, the admin listener, and the tasks that update workers' policy and
+//! budgets, delete old records and bill batches. Only requests for tokens, requests about batches and files, and
+//! requests that name a file wait for it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,14 +29,12 @@ use crate::service::store::retention::RetentionConfig;
 use crate::service::store::spent_loader::Spending;
 use crate::transport::shutdown::Shutdown;
 
-/// What is kept, and what instances share.
 #[derive(Debug, Clone)]
 pub struct Stores {
     /// `DATABASE_URL`.
     pub database: DatabaseUrl,
     /// `REDIS_URL`; it may hold a password.
     pub redis: Option<Secret>,
-    /// For how long.
     pub retention: RetentionConfig,
 }
 
@@ -44,39 +42,31 @@ pub struct Stores {
 pub(crate) struct Control {
     thread: JoinHandle<()>,
     begin: oneshot::Sender<Beginning>,
-    /// What it has opened.
     pub opened: Opened,
 }
 
-/// What the thread has opened.
+/// The parts that the thread has opened.
 #[derive(Clone)]
 pub(crate) struct Opened {
-    /// The address of the admin listener.
     pub address: SocketAddr,
-    /// What is kept.
     pub database: Database,
-    /// How workers ask it.
+    /// Database requests of the workers.
     pub enquiries: Enquiries,
-    /// Keeps the copies up to date; they are when this exists.
+    /// Keeps the policy of the workers up to date; it has loaded the policy before this exists.
     pub sync: Arc<Sync>,
-    /// Tells budgets what was spent; they know when this exists.
+    /// Loads spent money into the budgets; it has loaded them before this exists.
     pub spending: Arc<Spending>,
-    /// Deletes what is too old.
     pub retention: Arc<Retention>,
-    /// Writes usage records.
     pub usage: Arc<UsageWriter>,
-    /// Decides how much a device may do.
     pub limiter: Limiter,
 }
 
-/// The serving thread.
 pub(crate) struct RunningControl {
     thread: JoinHandle<()>,
     end: oneshot::Sender<()>,
     usage: Arc<UsageWriter>,
 }
 
-/// What the thread begins to serve with.
 struct Beginning {
     desk: Desk,
     biller: Option<Arc<Biller>>,
@@ -85,7 +75,6 @@ struct Beginning {
     end: oneshot::Receiver<()>,
 }
 
-/// What the thread opens.
 struct Plan {
     stores: Stores,
     admin: AdminConfig,
@@ -95,10 +84,8 @@ struct Plan {
 }
 
 impl Control {
-    /// Opens the database, reads what requests are judged by and binds the admin listener.
-    ///
-    /// # Errors
-    /// [`StartError`]: without knowing who is revoked nobody is served.
+    /// Opens the database, loads the policy and binds the admin listener. Without the revocations the service does not
+    /// start.
     pub(crate) fn open(
         stores: &Stores,
         admin: &AdminConfig,
@@ -114,7 +101,7 @@ impl Control {
                 match plan.open().await {
                     Ok((opened, listener)) => {
                         let token = plan.admin.token;
-                        // Whoever asked for it waits for this.
+                        // The caller of `Control::open` waits for this.
                         let _ = report.send(Ok(opened.clone()));
                         serve(opened, listener, token, beginning).await;
                     }
@@ -128,7 +115,7 @@ impl Control {
         Ok(Self { thread, begin, opened })
     }
 
-    /// Begins to serve; the admin listener ends with `shutdown`.
+    /// Starts to serve; the admin listener ends with `shutdown`.
     pub(crate) fn start(
         self,
         desk: Desk,
@@ -136,7 +123,7 @@ impl Control {
         shutdown: Shutdown,
     ) -> RunningControl {
         let (end, ended) = oneshot::channel();
-        // A thread that has ended by itself is found when it is joined.
+        // If the thread has ended, `join` reports it.
         let _ = self.begin.send(Beginning { desk, biller, responder, shutdown, end: ended });
         RunningControl { thread: self.thread, end, usage: self.opened.usage }
     }
@@ -191,13 +178,13 @@ async fn look_after_batches(biller: Option<Arc<Biller>>) {
 }
 
 impl RunningControl {
-    /// Writes what is still to be written and ends. Called when no request is open any more.
+    /// Writes the remaining usage records and ends the thread. Called when no request is open any more.
     pub(crate) fn end(self) {
         let left = self.usage.close(WRITE_LIMIT);
         if left.waiting > 0 {
             tracing::error!(waiting = left.waiting, "Usage records could not be written in time");
         }
-        // It may have ended by itself.
+        // The thread may have ended already.
         let _ = self.end.send(());
         if self.thread.join().is_err() {
             tracing::error!("The control thread panicked");
@@ -205,5 +192,5 @@ impl RunningControl {
     }
 }
 
-/// How long the end waits for the database. What it does not take is spilled to a file.
+/// How long the end waits for the database. Unwritten records are spilled to a file.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);

@@ -1,4 +1,5 @@
-//! Builds the service: every part once, each given what it works with.
+//! Builds the service: makes every part once and hands it the parts it needs. Fails when a port, a file, the database or
+//! Redis cannot be used.
 
 use std::io;
 use std::net::SocketAddr;
@@ -55,9 +56,6 @@ use crate::transport::origin::Origin;
 
 impl Service {
     /// Builds the service and binds its port.
-    ///
-    /// # Errors
-    /// [`StartError`]
     pub fn build(config: Config, ports: Ports) -> Result<Self, StartError> {
         let settings = Arc::new(ArcSwap::from_pointee(config::shown(&config)));
         let protocol = protocol::describe(&Described {
@@ -164,13 +162,13 @@ impl Service {
     }
 }
 
-/// How devices stand, before anything is known.
+/// The access policy with default limits; overrides and revocations are loaded later.
 fn standing(config: &Config) -> Standing {
     let rules = Arc::new(DeviceRules::new(config.limits));
     Standing { rules, revocations: Arc::new(Revocations::new(config.admin.max_staleness)) }
 }
 
-/// Whose ids are whose, if they are anybody's.
+/// Builds the device-key check; `None` when `DEVICE_KEYS=off`.
 fn device_keys(
     policy: DeviceKeyPolicy,
     keys: &Arc<KeyRing>,
@@ -181,7 +179,6 @@ fn device_keys(
     DeviceKeys::of(policy, Arc::clone(keys), opened.enquiries.clone(), Arc::clone(clock), Arc::clone(metrics))
 }
 
-/// What requests have to pass.
 fn gates(standing: &Standing, leaks: &Arc<Leaks>, limiter: &Limiter, budgets: BudgetGate) -> Arc<Gates> {
     Arc::new(Gates {
         standing: standing.clone(),
@@ -192,7 +189,7 @@ fn gates(standing: &Standing, leaks: &Arc<Leaks>, limiter: &Limiter, budgets: Bu
     })
 }
 
-/// Batches and files, if they are offered.
+/// `None` when batches and files are not offered.
 fn objects(
     offer: BatchesAndFiles,
     opened: &Opened,
@@ -205,7 +202,7 @@ fn objects(
     offer.offered.then(|| Objects::new(offer, ledger, way, takers, Arc::clone(prices), Arc::clone(clock)))
 }
 
-/// Who takes usage records.
+/// The sinks of usage records.
 fn takers(
     log: Arc<dyn UsageSink>,
     metrics: &Arc<Metrics>,
@@ -218,7 +215,7 @@ fn takers(
     Takers { all: Arc::new(UsageSinks::new(all)), beside: Arc::new(UsageSinks::new(beside)) }
 }
 
-/// What sends traces and metrics, if there is a collector.
+/// `None` without a collector.
 fn telemetry(
     to: Option<&OtlpConfig>,
     upstream: &Origin,
@@ -228,7 +225,7 @@ fn telemetry(
     Ok(to.map(start).transpose()?)
 }
 
-/// The ring of the configured keys, and what keeps it up to date if they are in a file that may change.
+/// The ring of the configured keys, and a follower if they are in a file that may change.
 fn signing_keys(signing: SigningSecret) -> Result<(Arc<KeyRing>, Option<Follower>), StartError> {
     Ok(match signing {
         SigningSecret::Given(list) => (Arc::new(KeyRing::new(&list)), None),

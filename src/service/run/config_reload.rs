@@ -1,8 +1,8 @@
-//! Follows the configuration file and the price file, and puts into force what can change without a restart.
+//! Follows the configuration file and the price file, and applies changes that need no restart.
 //!
-//! Both are read every second and at SIGHUP. A content is believed when a second look finds it unchanged, so a file that is
-//! being written is left alone until it is whole. Then the whole configuration is read as at the start. If anything is wrong
-//! with it, all of it is told once, counted, and nothing changes.
+//! Both files are read every second and at SIGHUP. A change counts only when a second look finds the same content, so a
+//! half-written file is left alone. Then the whole configuration is read as at the start. If anything in it is wrong,
+//! all problems are logged once and counted, and nothing changes.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,34 +15,31 @@ use crate::service::base::watched_file::{BETWEEN_LOOKS, ReloadSignal, Reloading,
 use crate::service::config::{Config, ConfigProblem, Flags, Sources, differing};
 use crate::service::run::reload::{Live, is_changeable};
 
-/// The files, and the parts of the service that follow them.
 pub(crate) struct ConfigReload {
-    /// What flags and variables say.
+    /// The settings of flags and variables.
     given: Flags,
-    /// The settings in force.
     in_force: Flags,
-    /// The price file in force.
     prices: Option<TextFile>,
-    /// What was there when the files were last read, good or bad.
+    /// The contents of the files when they were last read, good or bad.
     seen: Vec<Look>,
     live: Live,
 }
 
-/// What a look at one file finds.
+/// The content of one file at one time.
 struct Look {
     path: PathBuf,
     found: io::Result<Secret>,
 }
 
 impl ConfigReload {
-    /// `live` is as these say. None if there is no file to follow.
+    /// `live` must match `sources` and `prices`. `None` without a file to follow.
     pub(crate) fn new(sources: Sources, prices: Option<TextFile>, live: Live) -> Option<Self> {
         let Sources { given, merged: in_force, file, .. } = sources;
         let seen = seen(file, prices.as_ref());
         (!seen.is_empty()).then_some(Self { given, in_force, prices, seen, live })
     }
 
-    /// Follows the files.
+    /// Starts the thread that follows the files.
     ///
     /// # Errors
     /// When the system gives no thread or no signal handler.
@@ -52,7 +49,7 @@ impl ConfigReload {
         })
     }
 
-    /// Looks every second, and whenever `asked` says so.
+    /// Looks every second, and whenever `asked` resolves.
     async fn follow(&mut self, mut asked: impl AsyncFnMut()) {
         let mut ticks = tokio::time::interval(BETWEEN_LOOKS);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -67,7 +64,7 @@ impl ConfigReload {
                 continue;
             }
             tokio::time::sleep(SETTLE).await;
-            // Somebody is writing; the next look is as good.
+            // The file is still being written; the next look tries again.
             if same(&looks, &again(&self.seen)) {
                 self.reload(looks);
                 due = false;
@@ -108,7 +105,8 @@ impl ConfigReload {
         }
     }
 
-    /// The attempt may have been the first to name a file: when that one appears, it is tried again.
+    /// Also watches files that the refused configuration is the first to name: when one appears, the reload is tried
+    /// again.
     fn refuse(&mut self, problems: &[ConfigProblem], mut looks: Vec<Look>) {
         let (attempted, ..) = Sources::read(&self.given);
         for path in attempted.paths() {
@@ -138,13 +136,11 @@ impl Look {
     }
 }
 
-/// The files as they were when a configuration was read.
 fn seen(file: Option<TextFile>, prices: Option<&TextFile>) -> Vec<Look> {
     let files = file.into_iter().chain(prices.cloned());
     files.map(|file| Look { path: file.path, found: Ok(file.content) }).collect()
 }
 
-/// Another look at the same files.
 fn again(looks: &[Look]) -> Vec<Look> {
     looks.iter().map(|look| Look::at(look.path.clone())).collect()
 }

@@ -1,4 +1,4 @@
-//! The threads of the service, and its end.
+//! The handle of a running service: its threads, and the orderly end.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -8,7 +8,6 @@ use crate::service::base::watched_file::Reloading;
 use crate::service::run::background::RunningControl;
 use crate::service::telemetry::otlp::Otlp;
 
-/// The threads of a running service.
 pub struct Running {
     pub(crate) workers: Vec<JoinHandle<()>>,
     pub(crate) reloading: Vec<Reloading>,
@@ -17,7 +16,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Waits until every worker has ended.
+    /// Waits until every worker has ended, then ends the other threads.
     pub fn join(self) {
         for worker in self.workers {
             if worker.join().is_err() {

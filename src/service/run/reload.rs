@@ -1,4 +1,4 @@
-//! What of the configuration can change while the service runs. Everything else takes a restart.
+//! Applies a reload: the parts whose settings can change while the service runs. All other settings need a restart.
 
 use std::sync::Arc;
 
@@ -16,22 +16,19 @@ use crate::service::telemetry::metrics::Metrics;
 
 /// The parts that take a change.
 pub(crate) struct Live {
-    /// Have the limits of all devices.
+    /// Holds the limits of all devices.
     pub rules: Arc<DeviceRules>,
-    /// Has what may be spent.
     pub budgets: Budgets,
-    /// Has the models that tokens are for.
+    /// Holds the models that tokens allow.
     pub issuer: Arc<Issuer>,
-    /// What tokens cost.
     pub prices: Arc<ArcSwap<Prices>>,
     /// The settings in force, as administrators see them.
     pub settings: Arc<ArcSwap<Value>>,
-    /// Counts changes.
     pub metrics: Arc<Metrics>,
 }
 
 impl Live {
-    /// Puts into force what can change. Requests that are open go on by what was in force when they began.
+    /// Applies the changeable settings. Open requests keep the settings they began with.
     pub(crate) fn take(&self, new: Config) {
         let mut shown = Value::clone(&self.settings.load());
         let mut changed = config::shown(&new);

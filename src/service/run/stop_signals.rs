@@ -1,20 +1,16 @@
-//! The signals that ask the service to stop.
+//! The signals that stop the service: SIGTERM and SIGINT, or Ctrl+C and shutdown on Windows.
 
 use std::io;
 
-/// Listens from the moment it is made, so that a signal right after the start is not lost.
+/// Listens from its creation on, so that a signal right after the start is not lost.
 pub struct StopSignals(imp::Signals);
 
 impl StopSignals {
-    /// Begins to listen. Call it inside a runtime.
-    ///
-    /// # Errors
-    /// When the system refuses a handler.
+    /// Starts to listen. Must be called inside a runtime. Fails when the system refuses a handler.
     pub fn listen() -> io::Result<Self> {
         imp::Signals::listen().map(Self)
     }
 
-    /// Waits for the next one.
     pub async fn next(&mut self) {
         self.0.next().await;
     }
@@ -33,8 +29,7 @@ mod imp {
 
     impl Signals {
         pub(super) fn listen() -> io::Result<Self> {
-            // By itself SIGHUP would end the process. Here it never does; `reload` makes use of it as long as there is a
-            // service.
+            // Without a handler SIGHUP would end the process. The service reloads its files at SIGHUP (`reload`).
             drop(signal(SignalKind::hangup())?);
             Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
         }

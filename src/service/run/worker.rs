@@ -1,5 +1,5 @@
-//! The threads that serve requests: one event loop and one pool of upstream connections each, nothing shared with another
-//! core that a request needs.
+//! The threads that serve requests: one event loop and one pool of upstream connections each, so that a request needs
+//! nothing from another core.
 
 use std::io;
 use std::sync::Arc;
@@ -12,10 +12,8 @@ use crate::transport::serve::{Plain, ServeLimits, serve};
 use crate::transport::shutdown::Shutdown;
 use crate::transport::upstream::Upstream;
 
-/// Starts worker `number`, which serves TLS if it is given some and plain HTTP otherwise. It ends with `shutdown`.
-///
-/// # Errors
-/// The system has no thread or no event queue to give.
+/// Starts worker `number`, which serves TLS if `tls` is given and plain HTTP otherwise. The worker ends with
+/// `shutdown`.
 pub(crate) fn start(
     number: usize,
     listener: std::net::TcpListener,
@@ -39,7 +37,7 @@ pub(crate) fn start(
     })
 }
 
-/// Two servers, so that the plain one does not ask at each read whether there is TLS.
+/// Two servers, so that the plain one does not check for TLS at each read.
 async fn serve_all(
     listener: tokio::net::TcpListener,
     tls: Option<Arc<Tls>>,
@@ -53,10 +51,9 @@ async fn serve_all(
     }
 }
 
-/// Keeps a timer due within a second at all times, for ever. The event loop sleeps until its next timer; one that is
-/// registered for an earlier moment first has to wake it up, which costs two system calls. Limits of requests are longer
-/// than a second, so beside this one none of them is the next. What each second is good for besides: dead connections
-/// are let go.
+/// Keeps a timer due within a second at all times. The event loop sleeps until its next timer, and registering an
+/// earlier one costs two system calls to wake it. Timeouts of requests are longer than a second, so with this timer
+/// they never come first. Each tick also drops dead connections.
 async fn tick(upstream: &Upstream) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -48,10 +48,8 @@ use std::path::PathBuf;
 
 use crate::secret::Secret;
 
-/// A database.
 #[derive(Debug, Clone)]
 pub enum DatabaseUrl {
-    /// A file on this machine.
     Sqlite(PathBuf),
     /// PostgreSQL; the URL may hold a password.
     Postgres(Secret),

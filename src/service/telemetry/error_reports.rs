@@ -1,7 +1,7 @@
-//! Reports to Sentry: panics, and errors that the service answers with and that are its own fault.
+//! Reports to Sentry: panics, and error answers that are the service's own fault.
 //!
-//! A report says what and where, never what a request said: no header, no body, no token, no device, no address. Sentry's
-//! client has a thread and a bounded queue of its own, so nobody waits for a report.
+//! A report holds nothing of a request: no header, body, token, device or address. Sentry's client has its own thread
+//! and bounded queue, so no request waits for a report.
 
 mod panic;
 mod throttle;
@@ -23,10 +23,9 @@ use crate::wire::ErrorCode;
 use sentry::types::Dsn;
 use std::fmt;
 
-/// The Sentry project.
 #[derive(Clone)]
 pub struct SentryConfig {
-    /// `SENTRY_DSN`: its address and a key that allows to report.
+    /// `SENTRY_DSN`: the project's address, with a key that allows reports.
     pub dsn: Dsn,
     /// `SENTRY_ENVIRONMENT`.
     pub environment: String,
@@ -39,28 +38,22 @@ impl fmt::Debug for SentryConfig {
     }
 }
 
-/// Reports to one project.
 pub struct ErrorReports {
     client: Client,
     throttle: Throttle,
 }
 
-/// Why nothing can be reported.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportsError {
-    /// TLS cannot be set up.
     #[error("cannot set up the way to Sentry: {0}")]
     Client(#[from] reqwest::Error),
 }
 
 impl ErrorReports {
-    /// Starts the thread that sends.
-    ///
-    /// # Errors
-    /// [`ReportsError`]
+    /// Starts the thread that sends reports.
     pub fn start(config: &SentryConfig) -> Result<Self, ReportsError> {
         let http = side_client(&config.dsn.envelope_api_url(), ANSWER_LIMIT)?;
-        // Nothing is collected by itself: no name of the host, no backtrace, no environment.
+        // Sentry collects nothing on its own: no host name, no backtrace, no environment.
         let mut options = ClientOptions::new()
             .default_integrations(false)
             .release(concat!("valetkey@", env!("CARGO_PKG_VERSION")))
@@ -70,7 +63,7 @@ impl ErrorReports {
         Ok(Self { client: Client::with_options(options), throttle: Throttle::default() })
     }
 
-    /// A request was answered with an error. Only what is the service's own fault is reported.
+    /// Reports an error answer if it is the service's own fault.
     pub fn refused(&self, code: ErrorCode, route: Option<&'static str>, request_id: &RequestId) {
         if !is_own_fault(code) {
             return;
@@ -95,7 +88,6 @@ impl ErrorReports {
         });
     }
 
-    /// The service panicked.
     pub fn panicked(&self, panic: &Panic) {
         let Some(times) = self.throttle.due(&panic.location, Instant::now()) else { return };
         self.send(Event {
@@ -113,7 +105,7 @@ impl ErrorReports {
         });
     }
 
-    /// Sends what is queued and ends the thread. Waits for `limit`, and for the call that is in progress.
+    /// Sends the queued reports and ends the thread. Waits for `limit`, and for the call in progress.
     pub fn close(&self, limit: Duration) {
         if !self.client.close(Some(limit)) {
             tracing::warn!("Not everything could be reported to Sentry in time");
@@ -125,7 +117,7 @@ impl ErrorReports {
     }
 }
 
-/// Sends by an HTTP client of ours, which does not wait for ever.
+/// Sends with an HTTP client that has a timeout.
 struct Sender(reqwest::Client);
 
 impl TransportFactory for Sender {
@@ -134,7 +126,7 @@ impl TransportFactory for Sender {
     }
 }
 
-/// Of the errors with a 5xx, those that are not the upstream's and not an orderly end.
+/// Errors with a 5xx status, without those of the upstream and of an orderly shutdown.
 fn is_own_fault(code: ErrorCode) -> bool {
     matches!(
         code,
@@ -146,10 +138,10 @@ fn is_own_fault(code: ErrorCode) -> bool {
     )
 }
 
-/// Sentry makes one issue of all events with the same.
+/// Sentry groups all events with the same fingerprint into one issue.
 fn fingerprint(kind: &'static str, what: &str) -> Cow<'static, [Cow<'static, str>]> {
     Cow::Owned(vec![kind.into(), what.to_owned().into()])
 }
 
-/// For one call.
+/// Timeout of one call.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);

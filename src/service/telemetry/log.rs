@@ -1,7 +1,7 @@
-//! What the service writes about itself: one line per request and events worth a line, on standard error.
+//! The service's own log on standard error: one line per relayed request, and one per notable event.
 //!
-//! Lines go through a queue to a thread that writes them in batches, so that a slow or blocked reader of the log never
-//! slows a request. When the queue is full, lines are dropped and counted.
+//! A thread writes the lines in batches from a bounded queue, so a slow or blocked reader of the log never slows a
+//! request. Lines that find the queue full are dropped and counted.
 
 mod lines;
 mod usage_lines;
@@ -16,20 +16,19 @@ use tracing_subscriber::{Registry, reload};
 pub use self::lines::{LineQueue, LineWriter};
 pub use self::usage_lines::UsageLines;
 
-/// What the service writes about itself, on standard error.
 #[derive(Debug, Clone, Copy)]
 pub struct LogConfig {
     /// `LOG_LEVEL`.
     pub level: tracing::level_filters::LevelFilter,
-    /// `LOG_FORMAT`: JSON lines, or text for a person.
+    /// `LOG_FORMAT`: JSON lines, or text for people.
     pub json: bool,
 }
 
-/// Sends all `tracing` events of valetkey to `lines`. Events of libraries are shown from `warn` on: at finer levels some
-/// would show what they carry.
+/// Sends all `tracing` events of valetkey to `lines`. Events of libraries are shown from `warn` on only: at finer
+/// levels some libraries log the data they carry.
 ///
 /// # Errors
-/// When something else already collects events in this process.
+/// When this process already has another collector of events.
 pub fn init(config: LogConfig, lines: &LineQueue) -> Result<(), tracing_subscriber::util::TryInitError> {
     use tracing_subscriber::prelude::*;
 
@@ -41,12 +40,12 @@ pub fn init(config: LogConfig, lines: &LineQueue) -> Result<(), tracing_subscrib
     } else {
         registry.with(layer.with_target(false).with_ansi(io::IsTerminal::is_terminal(&io::stderr()))).try_init()?;
     }
-    // A process collects its events once, so nobody was here before.
+    // `try_init` succeeds only once in a process, so `LEVEL` is still empty.
     let _ = LEVEL.set(level);
     Ok(())
 }
 
-/// Shows events from `level` on from now on, if [`init`] has begun to collect them.
+/// Changes the level of the log while the service runs. Does nothing before [`init`].
 pub(crate) fn set_level(level: LevelFilter) {
     if let Some(handle) = LEVEL.get()
         && let Err(error) = handle.reload(filter(level))
@@ -67,7 +66,7 @@ impl<'a> MakeWriter<'a> for LineQueue {
     }
 }
 
-/// One event on its way into the queue.
+/// One event while `tracing` formats it; dropping it queues the text.
 pub struct Line<'a> {
     queue: &'a LineQueue,
     text: Vec<u8>,
@@ -90,5 +89,5 @@ impl Drop for Line<'_> {
     }
 }
 
-/// As there is one collector of events in a process, there is one level.
+/// A process has one collector of events, and so one level.
 static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();

@@ -1,6 +1,6 @@
-//! What the service counts, as Prometheus reads it (OpenMetrics text).
+//! The metrics of the service, served to Prometheus as OpenMetrics text.
 //!
-//! Labels have a fixed set of values: no name that a client chooses becomes one.
+//! Labels have a fixed set of values; a name that a client chooses never becomes a label.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,7 +19,7 @@ use crate::service::govern::budgets::{Shortage, SubjectKind};
 use crate::service::meter::usage::{UsageRecord, UsageSink};
 use crate::wire::ErrorCode;
 
-/// All counters. Cheap to use from every worker: each is an atomic number.
+/// All metrics. Every worker updates them without locks: each is an atomic number.
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
@@ -29,37 +29,35 @@ pub struct Metrics {
     budget_refusals: Family<BudgetLabels, Counter>,
     config_reloads: Family<ReloadLabels, Counter>,
     first_byte: Histogram,
-    /// Usage records by what has become of them.
+    /// Usage records by outcome.
     pub usage_records: Polled,
-    /// What is sent to the OpenTelemetry collector, by what has become of it.
+    /// Records for the OpenTelemetry collector by outcome.
     pub otlp: Polled,
-    /// Decisions about single devices' limits.
+    /// Decisions of the per-device limits.
     pub limits: Polled,
-    /// What the limits of `/bootstrap` have refused.
+    /// Refusals by the enrolment limits of `/bootstrap`.
     pub bootstrap: Polled,
     /// Tokens by the key that signed them.
     pub keys: Polled,
-    /// What came of reading files again.
+    /// Reloads of files by outcome.
     pub reloads: Polled,
-    /// TLS handshakes by how they ended.
+    /// TLS handshakes by outcome.
     pub handshakes: Polled,
-    /// Seconds until the certificate in use expires; no sample without one.
+    /// Seconds until the certificate in use expires; no sample without a certificate.
     pub certificate_expiry: Polled,
-    /// What became of suspicions that a device is in two places at once.
+    /// Suspicions that a device is in use in two places at once, by outcome.
     pub leaks: Polled,
-    /// Devices that are watched for that, and what other instances have told of them.
+    /// Devices watched for leaks, and sightings that other instances reported.
     pub sightings: Polled,
-    /// Circuits to the upstream, by model: 1 for the state it is in.
+    /// Circuits to the upstream by model and state: 1 for the state the circuit is in.
     pub breaker: Polled,
-    /// Seconds since the revocations in use were known to be the truth.
+    /// Seconds since the revocations in use were last confirmed by the database.
     pub revocation_staleness: Gauge,
-    /// Entries in the revocations in use.
     pub revocations: Gauge,
-    /// Requests that are open now.
     pub open_requests: Gauge,
 }
 
-/// What another part counts and is asked for when somebody looks. Its labels are a fixed few, or bounded by that part.
+/// Values that another part counts and that are read from it when the page is fetched. That part bounds the labels.
 pub type Polled = Family<Vec<(&'static str, String)>, Gauge>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -133,7 +131,7 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register("requests", "Relayed requests that have ended", self.requests.clone());
         let tokens = Family::<TokenLabels, Counter>::default();
-        // All of them from the start: a series that appears with its first token has no rate before.
+        // All series exist from the start: a series that appears with its first token has no rate before it.
         self.tokens = TOKEN_KINDS.map(|kind| tokens.get_or_create(&TokenLabels { kind }).clone());
         registry.register("tokens", "Tokens that the upstream counted", tokens);
         registry.register("refusals", "Requests answered with an error of the service's own", self.refusals.clone());
@@ -178,7 +176,7 @@ impl Metrics {
         registry.register("open_requests", "Requests that are open now", self.open_requests.clone());
     }
 
-    /// Which process this is: how an operator sees restarts and mixed versions.
+    /// Start time and version: they show restarts and mixed versions.
     fn register_process(&mut self) {
         let started: Gauge = Gauge::default();
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -188,28 +186,26 @@ impl Metrics {
         self.registry.register("build", "What is running", version);
     }
 
-    /// A request was answered with an error of the service's own.
+    /// Counts a request answered with an error of the service itself.
     pub fn refused(&self, code: ErrorCode) {
         self.refusals.get_or_create(&RefusalLabels { code: code.as_str() }).inc();
     }
 
-    /// A proof of a device's key was looked at.
+    /// Counts a checked proof of a device key.
     pub(crate) fn proof(&self, outcome: &'static str) {
         self.proofs.get_or_create(&ProofLabels { outcome }).inc();
     }
 
-    /// A budget has refused a request.
     pub fn budget_refused(&self, subject: SubjectKind, shortage: Shortage) {
         self.budget_refusals.get_or_create(&BudgetLabels::of(subject, shortage)).inc();
     }
 
-    /// A changed configuration was taken over, or refused because it was not good in every respect.
+    /// Counts a reload of the configuration: `taken`, or refused because a setting is wrong.
     pub fn reloaded(&self, taken: bool) {
         let outcome = if taken { "taken" } else { "refused" };
         self.config_reloads.get_or_create(&ReloadLabels { outcome }).inc();
     }
 
-    /// The page for `/metrics`.
     #[must_use]
     pub fn page(&self) -> String {
         let mut page = String::new();
@@ -247,5 +243,5 @@ impl UsageSink for Metrics {
 
 const TOKEN_KINDS: [&str; 5] = ["input", "output", "cache_write_5m", "cache_write_1h", "cache_read"];
 
-/// The media type of the page (OpenMetrics 1.0).
+/// Media type of OpenMetrics 1.0.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -1,9 +1,8 @@
-//! OpenTelemetry: a span for each traced request and the metrics of the GenAI conventions, by OTLP over HTTP.
+//! OpenTelemetry: sends a span for each traced request and the metrics of the GenAI conventions by OTLP over HTTP.
 //!
-//! One more taker of usage records. A record goes into a bounded queue and nothing else happens on a request's way; a
-//! thread of its own makes spans of what has gathered, sums up the metrics and sends both. A collector that is slow or
-//! away costs spans, which are counted, and no request anything. Metrics are sums since the start, so what one export
-//! lost, the next brings.
+//! A sink of usage records. A request only puts its record into a bounded queue; one thread turns records into spans
+//! and metrics and sends both. A slow or absent collector costs spans, which are counted, and never delays a request.
+//! Metrics are sums since the start, so the next export makes up for a lost one.
 
 mod attributes;
 mod collector;
@@ -29,45 +28,42 @@ use crate::service::meter::usage::{UsageRecord, UsageSink};
 use crate::transport::origin::Origin;
 use http::HeaderMap;
 
-/// The OpenTelemetry collector.
 #[derive(Debug, Clone)]
 pub struct OtlpConfig {
-    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: its base address.
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the base address of the collector.
     pub endpoint: Origin,
     /// `OTEL_EXPORTER_OTLP_HEADERS`: marked as sensitive, because they hold credentials.
     pub headers: HeaderMap,
     /// `OTEL_SERVICE_NAME`.
     pub service_name: String,
-    /// `OTEL_TRACES_SAMPLER_ARG`: how many of the requests whose client has not decided are traced, from 0 to 1.
+    /// `OTEL_TRACES_SAMPLER_ARG`: the sample ratio of requests whose client has not decided, from 0 to 1.
     pub share: f64,
 }
 
-/// Takes usage records on behalf of the collector.
+/// The sink that queues usage records for the collector.
 pub struct Otlp {
     queue: Arc<Queue>,
     clock: Arc<dyn Clock>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// How much, and how often.
+/// Limits and intervals of the export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OtlpSettings {
-    /// How many records may be in memory.
+    /// Most records in memory.
     pub most_waiting: usize,
     /// How long records gather before they are sent.
     pub gather: Duration,
-    /// From one export of metrics to the next.
+    /// Interval of the exports of metrics.
     pub metrics_every: Duration,
-    /// How often the same is sent while the collector takes nothing.
+    /// How often one message is sent while the collector does not take it.
     pub attempts: u32,
-    /// Between the first two of these attempts; then twice as long each time.
+    /// Pause after the first failed attempt; it doubles with each further one.
     pub first_pause: Duration,
 }
 
-/// Why nothing can be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum OtlpError {
-    /// TLS cannot be set up.
     #[error("cannot set up the way to the OpenTelemetry collector: {0}")]
     Client(#[source] reqwest::Error),
     /// The system gave no thread or no event queue.
@@ -76,7 +72,7 @@ pub enum OtlpError {
 }
 
 impl Default for OtlpSettings {
-    /// About 6 MB at most; what finds no collector for 15 seconds is given up.
+    /// At most about 6 MB in memory; a message is given up after about 15 seconds without the collector.
     fn default() -> Self {
         Self {
             most_waiting: 8192,
@@ -89,10 +85,7 @@ impl Default for OtlpSettings {
 }
 
 impl Otlp {
-    /// Starts the thread, for requests that go to `upstream`.
-    ///
-    /// # Errors
-    /// [`OtlpError`]
+    /// `upstream` is named in every span and metric.
     pub fn start(
         config: &OtlpConfig,
         upstream: &Origin,
@@ -107,24 +100,23 @@ impl Otlp {
         let exporter = Exporter::new(Arc::clone(&queue), collector, source, server, settings, Arc::clone(&clock));
         let run = move || {
             runtime.block_on(exporter.run());
-            // A collector that hangs must not hold up the end.
+            // A hanging collector must not delay the end of the service.
             runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name("otlp".into()).spawn(run).map_err(OtlpError::Thread)?;
         Ok(Self { queue, clock, thread: Mutex::new(Some(thread)) })
     }
 
-    /// What has become of the records so far.
     #[must_use]
     pub fn counters(&self) -> OtlpCounters {
         self.queue.count(|counters, in_memory| OtlpCounters { waiting: in_memory as u64, ..*counters })
     }
 
-    /// Sends what is queued and ends the thread. Waits for `limit` at most.
+    /// Sends the queued records and ends the thread. Waits for `limit` at most.
     pub fn close(&self, limit: Duration) -> OtlpCounters {
         if self.queue.close(limit) {
             let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-            // It has nothing left to do, so this does not wait. Its panic was logged.
+            // The thread has nothing left to do, so `join` returns at once. A panic of it was logged.
             thread.map(JoinHandle::join);
         }
         self.counters()
@@ -138,7 +130,7 @@ impl UsageSink for Otlp {
     }
 }
 
-/// Without [`close`](Otlp::close) the thread ends soon, and what it has is lost.
+/// Without [`close`](Otlp::close) the thread ends soon and its queued records are lost.
 impl Drop for Otlp {
     fn drop(&mut self) {
         self.queue.close(Duration::ZERO);

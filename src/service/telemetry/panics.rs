@@ -1,28 +1,28 @@
-//! What is said of a panic. A handler that panics ends its connection and nothing else: the runtime catches it with the
-//! connection's task. What is left to do is to tell the operators.
+//! Reports panics to the log and to Sentry. A panicking handler ends only its connection: the runtime catches the panic
+//! in the connection's task.
 //!
-//! The log and Sentry learn where it was. The message is told only if it stands in the code as it is: one that was put
-//! together may quote what a request said.
+//! Both learn the location. They get the message only if it is a literal in the code: a formatted message may quote a
+//! request.
 
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
 
 use crate::service::telemetry::error_reports::{ErrorReports, Panic};
 
-/// From now on every panic of this process is told to the log, and to `reports`.
+/// Installs the panic hook: every later panic of this process goes to the log and to `reports`.
 pub fn watch(reports: Option<Arc<ErrorReports>>) {
     let usual = std::panic::take_hook();
     let tell = hook(reports);
     std::panic::set_hook(Box::new(move |info| {
         tell(info);
-        // After these two nobody writes the log any more.
+        // These threads end the log when they panic, so the usual hook prints to standard error.
         if matches!(std::thread::current().name(), Some("main" | "log")) {
             usual(info);
         }
     }));
 }
 
-/// Tells one panic.
+/// The hook that reports one panic.
 pub fn hook(reports: Option<Arc<ErrorReports>>) -> impl Fn(&PanicHookInfo<'_>) + Send + Sync + 'static {
     move |info| {
         let panic = Panic::of(info);

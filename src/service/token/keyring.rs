@@ -26,14 +26,13 @@ use crate::secret::Secret;
 use crate::wire::Claims;
 use std::path::PathBuf;
 
-/// The secrets that sign tokens.
 #[derive(Debug, Clone)]
 pub enum SigningSecret {
     /// `JWT_SECRET` or `JWT_SECRETS`.
     Given(KeyList),
     /// `JWT_SECRETS_FILE`, whose changes take effect while the service runs.
     Followed(KeyFile),
-    /// None was given and only this machine is served: a random one, kept in this file.
+    /// No secret is configured and only this machine is served: a random secret, kept in this file.
     KeptIn(PathBuf),
 }
 

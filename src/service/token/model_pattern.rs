@@ -1,24 +1,19 @@
-//! What may stand in a list of models: an id, or the beginning of ids and `*`. Settings, the admin API and `valetkey admin`
-//! ask here, so that no list takes what [`ModelRule`](crate::service::relay::model::ModelRule) would never find.
+//! Checks the entries of lists of models: an id, or the beginning of ids and `*`. Settings, the admin API and
+//! `valetkey admin` call this, so that no list has an entry that [`ModelRule`](crate::service::relay::model::ModelRule) could
+//! never match.
 
-/// Why something is no pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PatternFault {
-    /// There is nothing.
     #[error("is no model; leave it out")]
     Empty,
-    /// It would be taken for a part of an id.
+    /// A `*` inside would be read as part of an id.
     #[error("has a * that is not at its end; write a beginning such as claude-haiku-*")]
     Star,
-    /// No id has any.
     #[error("has white space in it")]
     Space,
 }
 
-/// Whether `pattern` can be the id of a model, or stand for some.
-///
-/// # Errors
-/// [`PatternFault`]
+/// Accepts the id of a model, or a beginning and `*`.
 pub(crate) fn check_pattern(pattern: &str) -> Result<(), PatternFault> {
     let beginning = pattern.strip_suffix('*').unwrap_or(pattern);
     if pattern.trim().is_empty() {
@@ -37,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_at_the_end_only() {
+    fn a_star_is_allowed_only_at_the_end() {
         for good in ["*", "claude-haiku-*", "claude-sonnet-5-5", "vendor/model:1"] {
             assert_eq!(check_pattern(good), Ok(()), "{good}");
         }

@@ -1,15 +1,12 @@
-//! Who an administrator says to be. There is one admin token, so the name proves nothing; it tells those apart who share the
-//! token and are honest.
+//! The name that an administrator claims for the audit trail. All administrators share one admin token, so the name
+//! proves nothing; it tells honest administrators apart.
 
 use http::{HeaderMap, HeaderName};
 
 use super::fault::Fault;
 
-/// Who is behind a request with these headers, as the audit trail writes it: `admin`, and after a slash the name that was
-/// claimed.
-///
-/// # Errors
-/// [`Fault::Invalid`] when the name is none.
+/// The actor of a request as the audit trail writes it: `admin`, and after a slash the claimed name. [`Fault::Invalid`]
+/// when the header is not a valid name.
 pub(super) fn actor(headers: &HeaderMap) -> Result<String, Fault> {
     let mut values = headers.get_all(ACTOR_HEADER).iter();
     let Some(value) = values.next() else { return Ok(ADMIN.to_owned()) };
@@ -26,10 +23,9 @@ pub(crate) fn may_be_called(name: &str) -> bool {
     (1..=LONGEST).contains(&length) && !name.chars().any(char::is_control)
 }
 
-/// Names the administrator.
 pub(crate) const ACTOR_HEADER: HeaderName = HeaderName::from_static("x-admin-actor");
 
-/// Whoever has the admin token.
+/// The actor without a claimed name.
 pub(super) const ADMIN: &str = "admin";
 const LONGEST: usize = 64;
 
@@ -40,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_printable_short_and_alone() {
+    fn only_one_short_printable_name_is_accepted() {
         let with = |values: &[&[u8]]| {
             values.iter().map(|value| (ACTOR_HEADER, HeaderValue::from_bytes(value).unwrap())).collect::<HeaderMap>()
         };

@@ -1,5 +1,5 @@
-//! What a request of the admin API names in its path, asks in its query and says in its body, or the fault that says what is wrong there.
-//! The extractors of axum answer in plain text, which is not the shape that this API promises.
+//! Extractors of the path, the query and the body of an admin request. axum's own extractors answer faults in plain
+//! text, which is not the error shape of this API.
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -12,16 +12,15 @@ use utoipa::IntoParams;
 use super::fault::Fault;
 use crate::service::base::strict_object::ObjectOf;
 
-/// The query. A parameter that the route does not know is refused: a filter with a wrong name would let everything pass.
+/// The query. An unknown parameter is refused: a misspelled filter would let everything pass.
 pub(super) struct Asked<T>(pub T);
 
-/// The query of a route whose parameters are those of two.
+/// The query of a route that takes two sets of parameters.
 pub(super) struct AskedBoth<T, U>(pub T, pub U);
 
-/// What the path names.
 pub(super) struct Named<T>(pub T);
 
-/// The body, an object.
+/// The body, a JSON object.
 pub(super) struct Said<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned + IntoParams> FromRequestParts<S> for Asked<T> {
@@ -69,12 +68,12 @@ fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Fault> {
     Query::try_from_uri(uri).map(|Query(asked)| asked).map_err(|error| Fault::Invalid(error.body_text()))
 }
 
-/// The parameters of `T`, as the document of the API has them.
+/// The parameters of `T`, as in the OpenAPI document.
 fn names<T: IntoParams>() -> Vec<String> {
     T::into_params(|| None).into_iter().map(|parameter| parameter.name).collect()
 }
 
-/// serde could do it only if one struct had all parameters of a route.
+/// Refuses unknown parameters. serde could do this only if one struct had all parameters of a route.
 fn refuse_unknown(uri: &Uri, known: &[String]) -> Result<(), Fault> {
     let query = uri.query().unwrap_or_default();
     let mut names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);

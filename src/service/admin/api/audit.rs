@@ -1,4 +1,4 @@
-//! `/admin/audit`: who did what.
+//! `/admin/audit`: the trail of changes and of their actors.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! `/admin/breaker`: for which models the upstream is asked.
+//! `/admin/breaker`: the state of the circuits to the upstream.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! `/admin/budgets`: what single users and organisations may spend, and how everybody with a limit stands.
+//! `/admin/budgets`: the budgets of users and organisations, and how much of each budget is spent.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -161,7 +161,7 @@ fn subject(kind: &str, name: &str) -> Result<Subject, Fault> {
     if kind == SubjectKind::Device {
         return super::devices::device_id(name).map(Subject::Device);
     }
-    // PostgreSQL's texts have no NUL.
+    // PostgreSQL's texts cannot hold NUL.
     if name.is_empty() || name.chars().count() > 200 || name.contains('\0') {
         return Err(Fault::Invalid("A name has 1 to 200 characters, and no NUL among them".into()));
     }

@@ -1,4 +1,4 @@
-//! What the routes of the admin API work with.
+//! The state that all handlers of the admin API share.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,48 +18,37 @@ use crate::service::telemetry::otlp::Otlp;
 use crate::service::token::keyring::KeyRing;
 use crate::service::token::verify::Auth;
 
-/// Shared by all routes.
 #[derive(Clone)]
 pub(crate) struct Desk {
-    /// What is kept.
     pub database: Database,
-    /// Puts changes into force here.
+    /// Puts changes into force on this instance.
     pub sync: Arc<Sync>,
-    /// What requests are judged by.
     pub standing: Standing,
-    /// What may be spent and was.
     pub budgets: Budgets,
-    /// What requests pass.
     pub gates: Arc<Gates>,
-    /// Reads tokens.
     pub auth: Arc<Auth>,
-    /// Makes tokens.
     pub issuer: Arc<Issuer>,
-    /// The keys of tokens.
     pub keys: Arc<KeyRing>,
-    /// What clients are shown, if they are served TLS here.
+    /// `None` if the service speaks plain HTTP.
     pub tls: Option<Arc<Tls>>,
-    /// Writes usage records.
     pub usage: Arc<UsageWriter>,
-    /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Sends traces and metrics, if there is a collector.
+    /// `None` without a collector.
     pub otlp: Option<Arc<Otlp>>,
     /// The settings in force, without secrets.
     pub settings: Arc<ArcSwap<serde_json::Value>>,
-    /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
-    /// How long a token lives.
+    /// Lifetime of a token.
     pub token_life: Duration,
 }
 
 impl Desk {
-    /// When no token that was issued until now can be used any more.
+    /// When every token that was issued until now has expired.
     #[must_use]
     pub(super) fn last_token_ends(&self) -> SystemTime {
         self.clock.now() + self.token_life + AFTERGLOW
     }
 }
 
-/// How much longer than a token's life its revocation is kept: clocks differ.
+/// How much longer than a token's lifetime its revocation is kept, because clocks differ.
 const AFTERGLOW: Duration = Duration::from_secs(300);

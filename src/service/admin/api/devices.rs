@@ -1,4 +1,4 @@
-//! `/admin/devices`: who uses the service, and what each may do.
+//! `/admin/devices`: the devices, and the overrides of their models, limits and budgets.
 
 mod change;
 
@@ -149,7 +149,6 @@ fn state(text: &str) -> Result<DeviceState, Fault> {
     DeviceState::parse(text).ok_or_else(|| Fault::Invalid("`state` is neither active nor revoked".into()))
 }
 
-/// The device that a path names.
 pub(super) fn device_id(text: &str) -> Result<DeviceId, Fault> {
     DeviceId::parse(text).map_err(|error| Fault::Invalid(format!("The device id {error}")))
 }

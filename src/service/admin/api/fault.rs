@@ -1,4 +1,4 @@
-//! What the admin API answers when it does not do what it was asked.
+//! The errors of the admin API as HTTP answers. Every handler returns them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,22 +14,18 @@ use utoipa::{IntoResponses, ToSchema};
 use super::guard::Refused;
 use crate::service::store::database::StoreError;
 
-/// An error of the admin API.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// The request says something that makes no sense.
+    /// The request makes no sense.
     Invalid(String),
-    /// The body is longer than this.
+    /// The body is longer than so many bytes.
     TooLong(usize),
-    /// The route has other methods.
     Method,
-    /// What is asked for cannot be, as things stand.
+    /// The change is impossible in the current state.
     Conflict(String),
-    /// There is no such thing.
+    /// No such device, budget, revocation or route.
     Unknown(&'static str),
-    /// Not allowed.
     Refused(Refused),
-    /// The database did not do its part.
     Store(StoreError),
 }
 
@@ -101,7 +97,7 @@ impl IntoResponse for Fault {
     }
 }
 
-/// What every route may answer.
+/// The error responses of every route, for the OpenAPI document.
 impl IntoResponses for Fault {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
         let body = || Content::new(Some(Ref::from_schema_name("FaultBody")));

@@ -1,4 +1,4 @@
-//! Who may govern: the bearer of the admin token, and nobody who has tried too often without it.
+//! Authorises admin requests by the admin token, and locks out addresses that tried too many wrong tokens.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,7 +11,6 @@ use tokio::time::Instant;
 
 use crate::secret::Secret;
 
-/// Checks the admin token.
 pub(super) struct Guard {
     token: Option<Secret>,
     sources: Mutex<HashMap<IpAddr, Failures>>,
@@ -23,29 +22,26 @@ struct Failures {
     since: Instant,
 }
 
-/// Why somebody may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// There is no admin token, so there is no admin API.
+    /// The service has no admin token, so the admin API is off.
     Off,
-    /// No token or a wrong one.
+    /// The token is missing or wrong.
     Wrong,
-    /// Too many wrong ones from this address; wait so long.
+    /// Too many wrong tokens from this address; locked out for so long.
     LockedOut(Duration),
 }
 
 impl Guard {
-    /// Lets the bearers of `token` in; nobody if there is none.
+    /// `None` refuses every request.
     #[must_use]
     pub(super) fn new(token: Option<Secret>) -> Self {
         Self { token, sources: Mutex::default() }
     }
 
-    /// Judges a request from `source`. The right token opens from everywhere, or any program beside an administrator could
-    /// lock the door; it is too long to be guessed. Requests without a token, as probes make them, are no guesses.
-    ///
-    /// # Errors
-    /// [`Refused`]
+    /// Judges a request from `source`. The right token is accepted from a locked-out address too, or any program on an
+    /// administrator's machine could lock the administrator out; the token is too long to be guessed. Requests without
+    /// a token, as probes send them, do not count as guesses.
     pub(super) fn check(&self, source: IpAddr, headers: &HeaderMap) -> Result<(), Refused> {
         let token = self.token.as_ref().ok_or(Refused::Off)?;
         let now = Instant::now();
@@ -72,7 +68,7 @@ impl Guard {
     }
 }
 
-/// The one bearer credential of a request.
+/// The bearer token, if the request has exactly one credential.
 fn presented(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let first = values.next().filter(|_| values.next().is_none())?.as_bytes();
@@ -83,7 +79,7 @@ fn presented(headers: &HeaderMap) -> Option<&[u8]> {
 const MOST_FAILURES: u32 = 5;
 const LOCK_OUT: Duration = Duration::from_secs(60);
 
-/// Addresses remembered. With more than these guessing at once the token's own length has to do.
+/// Most remembered addresses. Against more addresses that guess at once, only the length of the token protects.
 const MOST_SOURCES: usize = 4096;
 
 #[cfg(test)]
@@ -98,7 +94,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a19_only_the_one_whole_token_opens() {
+    async fn a19_only_the_whole_token_sent_once_is_accepted() {
         let guard = Guard::new(Some(Secret::new(TOKEN)));
         let good = format!("Bearer {TOKEN}");
         for bad in [&[][..], &[TOKEN], &["Bearer "], &["Basic x"], &[&good, &good], &[&format!("{good} ")]] {

@@ -1,4 +1,4 @@
-//! The connections of administrators, who cannot all be asked to come by a tunnel.
+//! The listener of administrators' connections, with TLS beyond loopback.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,30 +13,29 @@ use tokio_util::either::Either;
 use crate::service::http::tls::Tls;
 use crate::transport::serve::Entrance;
 
-/// Accepts plain connections, or those that have been through a TLS handshake. Handshakes go on side by side, so that a
-/// slow one holds up nobody.
+/// Accepts plain connections, or connections after their TLS handshake. Handshakes run side by side, so that a slow one
+/// delays no other.
 pub(super) struct AdminListener {
     tcp: TcpListener,
     tls: Option<Arc<Tls>>,
     handshakes: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr)>>,
 }
 
-/// What the admin listener at `address` shows of the TLS that clients are served: beyond loopback all of it, because the
-/// admin token must not cross a network in the clear; on loopback nothing, because no certificate names 127.0.0.1.
+/// The TLS of the admin listener at `address`: beyond loopback the TLS of the clients' listener, because the admin
+/// token must not cross a network in the clear; on loopback `None`, because no certificate names 127.0.0.1.
 pub(crate) fn tls_at(address: SocketAddr, tls: Option<&Arc<Tls>>) -> Option<Arc<Tls>> {
     tls.filter(|_| speaks_tls_at(address)).cloned()
 }
 
-/// Whether the admin listener at `address` speaks TLS when clients are served TLS.
+/// Whether the admin listener at `address` speaks TLS if the clients' listener does.
 pub(crate) fn speaks_tls_at(address: SocketAddr) -> bool {
     !address.ip().is_loopback()
 }
 
 impl AdminListener {
-    /// Accepts what comes to `tcp`.
     #[must_use]
     pub(super) fn new(tcp: TcpListener, tls: Option<&Arc<Tls>>) -> Self {
-        // A socket that does not know its address is taken for one that strangers reach.
+        // A socket that does not know its address counts as reachable from the network.
         let tls = match tcp.local_addr() {
             Ok(address) => tls_at(address, tls),
             Err(_) => tls.cloned(),
@@ -70,5 +69,5 @@ impl Listener for AdminListener {
     }
 }
 
-/// More at once wait in the listener's queue.
+/// Further connections wait in the listener's queue.
 const MOST_HANDSHAKES: usize = 256;

@@ -1,4 +1,4 @@
-//! `/metrics`: asks every part what it has counted.
+//! `/metrics`: reads the counters of every part when Prometheus asks.
 
 use std::time::SystemTime;
 
@@ -12,7 +12,7 @@ use crate::service::govern::breaker::CircuitState;
 use crate::service::govern::limits::Store;
 use crate::service::telemetry::metrics::{MEDIA_TYPE, Polled};
 
-/// The page for Prometheus. It needs no token and tells nothing of single devices.
+/// The page for Prometheus. It needs no token and shows nothing of single devices.
 pub(super) async fn page(State(desk): State<Desk>) -> Response {
     revocations(&desk);
     usage(&desk);
@@ -72,7 +72,7 @@ fn bootstrap(desk: &Desk) {
 
 fn keys(desk: &Desk) {
     let figures = desk.keys.figures();
-    // A key that is gone has no figures any more.
+    // Drops the series of removed keys.
     desk.metrics.keys.clear();
     for kid in &figures.kids {
         set(&desk.metrics.keys, &[("kid", kid.kid.as_str()), ("what", "admitted")], kid.admitted);
@@ -97,7 +97,7 @@ fn tls(desk: &Desk) {
     desk.metrics.certificate_expiry.get_or_create(&Vec::new()).set(left);
 }
 
-/// Less than nothing when it is over.
+/// Negative once `end` has passed.
 fn seconds_until(end: SystemTime, now: SystemTime) -> i64 {
     match end.duration_since(now) {
         Ok(left) => gauge(left.as_secs()),

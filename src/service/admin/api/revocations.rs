@@ -1,4 +1,4 @@
-//! `/admin/revocations`: who is shut out.
+//! `/admin/revocations`: revoked tokens, devices, users, organisations and app versions.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -49,7 +49,6 @@ pub(crate) struct RevocationRequest {
     pub expires_at: Option<u64>,
 }
 
-/// What a request says.
 struct Read {
     kind: RevocationKind,
     value: String,
@@ -95,7 +94,7 @@ pub(super) async fn add(
     if request_is_from_the_future(kind, &value, desk.clock.unix_seconds()) {
         return Err(Fault::Invalid(format!("`{}` is not a Unix second of the past", kind.as_str())));
     }
-    // Tokens that are named are forgotten when they could not be used any more anyway.
+    // A revocation of named tokens is dropped when those tokens have expired anyway.
     let is_passing = matches!(kind, RevocationKind::Jti | RevocationKind::DeviceTokens);
     let expires_at = expires_at.or_else(|| is_passing.then(|| desk.last_token_ends()));
     let new = NewRevocation { kind, value, reason, created_by: attempt.actor().to_owned(), expires_at };
@@ -164,7 +163,7 @@ impl RevocationRequest {
     }
 }
 
-/// Whether this is a device and a second, and written in the one way that the list has.
+/// Accepts only `<device>@<second>` in the one spelling that the list shows.
 fn check_device_tokens(value: &str) -> Result<(), Fault> {
     let shape = || Fault::Invalid("`device_tokens` is not a device and a Unix second, as <device>@<second>".into());
     let (device, second) = value.split_once('@').ok_or_else(shape)?;
@@ -172,7 +171,6 @@ fn check_device_tokens(value: &str) -> Result<(), Fault> {
     second.parse::<u64>().ok().filter(|number| number.to_string() == second).map(drop).ok_or_else(shape)
 }
 
-/// The moment at which a revocation ends.
 fn to_come(end: u64, now: SystemTime) -> Result<SystemTime, Fault> {
     let end = Some(end).filter(|end| *end < LATEST_MILLIS).map(|end| UNIX_EPOCH + Duration::from_millis(end));
     let fault = || Fault::Invalid("`expires_at` is not a Unix millisecond to come".into());
@@ -191,7 +189,7 @@ fn view(revocation: Revocation) -> RevocationView {
     }
 }
 
-/// Such a one would cover every token that is issued until then.
+/// A revocation with a future second would cover every token that is issued until then.
 fn request_is_from_the_future(kind: RevocationKind, value: &str, now: u64) -> bool {
     let second = match kind {
         RevocationKind::IssuedBefore => value,

@@ -1,4 +1,4 @@
-//! `/admin/tokens`: makes tokens for devices and looks into those that were made.
+//! `/admin/tokens`: mints tokens for devices, and inspects tokens.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Writes the audit trail: one entry for each request that may change something, also when it changed nothing.
+//! Writes the audit trail: one entry for each request that may change something, even when nothing changed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use super::desk::Desk;
 use super::fault::Fault;
 use crate::service::store::database::{Change, NewAuditEntry, Outcome, StoreError};
 
-/// What a request tries, and the entry that it leaves. Routes find it among the request's extensions.
+/// The entry of a request in the trail. Handlers find it among the request's extensions.
 #[derive(Clone)]
 pub(super) struct Attempt {
     entry: Arc<NewAuditEntry>,
     is_kept: Arc<AtomicBool>,
 }
 
-/// Runs the route, keeps who did what, and puts the change into force before it is answered.
+/// Runs the handler, writes the entry, and puts the change into force before the answer.
 ///
-/// Once the request is here, this goes on by itself: whoever asked may hang up at any moment, and then nobody would poll
-/// it any more, so that what was done would not be on record, nor what was refused.
+/// This runs as a task of its own: an administrator may hang up at any moment, and a dropped future would leave a
+/// change or a refusal without an entry.
 pub(super) async fn keep(
     State(desk): State<Desk>,
     ConnectInfo(source): ConnectInfo<SocketAddr>,
@@ -60,7 +60,7 @@ pub(super) async fn keep(
     match running.await.map_err(tokio::task::JoinError::try_into_panic) {
         Ok(response) => response,
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        // The runtime ends, and with it the connection.
+        // The runtime shuts down, and the connection with it.
         Err(Err(_)) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
@@ -70,30 +70,22 @@ impl Attempt {
         Self { entry: Arc::new(entry), is_kept: Arc::default() }
     }
 
-    /// Who tries.
     pub(super) fn actor(&self) -> &str {
         &self.entry.actor
     }
 
-    /// Begins the change; it and its entry are made in one.
-    ///
-    /// # Errors
-    /// [`StoreError`]
+    /// Begins the change. The change and its entry are one transaction.
     pub(super) async fn begin(&self, desk: &Desk) -> Result<Change, StoreError> {
         desk.database.change(&self.entry, desk.clock.now()).await
     }
 
-    /// Makes the change.
-    ///
-    /// # Errors
-    /// [`StoreError`]
     pub(super) async fn commit(&self, change: Change) -> Result<(), StoreError> {
         change.commit().await?;
         self.is_kept.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Keeps the entry of what changed nothing in the database, and puts what did into force.
+    /// Writes the entry of a request that changed nothing in the database; puts a committed change into force.
     async fn end(&self, desk: &Desk, response: Response) -> Response {
         let outcome = outcome(response.status());
         if !self.is_kept.load(Ordering::Relaxed) {
@@ -103,7 +95,7 @@ impl Attempt {
                 lost(&entry, error);
             }
             return match kept {
-                // What cannot be shown to have been done must not pass for done: no token leaves without an entry.
+                // An action without an entry must not succeed: no token leaves the service without an entry.
                 Err(error) if outcome == Outcome::Done => Fault::Store(error).into_response(),
                 _ => response,
             };
@@ -115,7 +107,7 @@ impl Attempt {
     }
 }
 
-/// Says in the log what the trail does not have.
+/// Logs an entry that the trail lost.
 fn lost(entry: &NewAuditEntry, error: &StoreError) {
     let source = entry.source.map(tracing::field::display);
     let (actor, target) = (&entry.actor, entry.target.as_deref());
@@ -123,7 +115,7 @@ fn lost(entry: &NewAuditEntry, error: &StoreError) {
     tracing::error!(error, actor, source, action = entry.action, target, "An entry of the audit trail is lost");
 }
 
-/// The body if it is JSON. No route takes a secret but the inspection of a token, which is left out.
+/// The body if it is JSON. Only the inspection of a token takes a secret, and that field is masked.
 fn detail(body: &Bytes) -> Option<serde_json::Value> {
     let mut detail: serde_json::Value = serde_json::from_slice(body).ok()?;
     if let Some(token) = detail.get_mut("token") {

@@ -1,4 +1,4 @@
-//! `/admin/usage` and `/admin/requests`: what was used, in sums and one by one.
+//! `/admin/usage` and `/admin/requests`: the usage in sums and request by request.
 
 use std::fmt::Write;
 
@@ -179,7 +179,7 @@ impl UsageSum {
     }
 }
 
-/// As RFC 4180 has it. A key comes from a client: what a spreadsheet would take for a formula is quoted as text.
+/// RFC 4180. A key comes from a client: a key that a spreadsheet would read as a formula gets a quote in front.
 fn csv(rows: &[UsageSum]) -> String {
     let mut text = String::from(
         "key,requests,input_tokens,output_tokens,cache_creation_input_tokens,cache_read_input_tokens,cost_usd\r\n",
@@ -198,8 +198,8 @@ fn csv(rows: &[UsageSum]) -> String {
     text
 }
 
-/// Whether a spreadsheet may take this for a formula: some skip white space before it, and some read the wide signs of East
-/// Asian keyboards like the usual ones.
+/// Whether a spreadsheet may read this as a formula: some skip white space in front, and some accept the full-width
+/// signs of East Asian keyboards.
 fn is_formula(key: &str) -> bool {
     let signs = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
     key.starts_with(['\t', '\r']) || key.trim_start().starts_with(signs)
@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_spreadsheet_may_take_for_a_formula_is_marked() {
+    fn a_key_that_a_spreadsheet_reads_as_a_formula_is_marked() {
         for formula in ["=1", "+1", "-1", "@a", "\t=1", " =1", "\n+1", "\u{a0}-1", "\u{ff1d}1", " \u{ff20}a", "\ra"] {
             assert!(is_formula(formula), "{formula:?}");
         }

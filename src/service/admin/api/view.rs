@@ -1,4 +1,4 @@
-//! What several answers of the admin API have in common.
+//! Types and helpers that several admin handlers share: pages, times, cursors.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,7 +21,6 @@ pub(super) struct PageQuery {
 }
 
 impl PageQuery {
-    /// As the database takes it.
     pub(super) fn read(self) -> Result<PageRequest, Fault> {
         let limit = self.limit.unwrap_or(DEFAULT_PAGE);
         if limit == 0 || limit > PageRequest::MOST {
@@ -30,14 +29,14 @@ impl PageQuery {
         Ok(PageRequest { cursor: self.cursor, limit })
     }
 
-    /// The same of a list whose cursors are known by their shape.
+    /// For a list whose cursors have a known shape: another cursor is refused.
     pub(super) fn read_if(self, is_cursor: impl FnOnce(&str) -> bool) -> Result<PageRequest, Fault> {
         let page = self.read()?;
         if page.cursor.as_deref().is_none_or(is_cursor) { Ok(page) } else { Err(StoreError::Cursor.into()) }
     }
 }
 
-/// Whether this is the id of a row, which lists in the order of making have for a cursor.
+/// Whether this is the id of a row, the cursor of lists in order of creation.
 pub(super) fn is_row_id(cursor: &str) -> bool {
     Uuid::try_parse(cursor).is_ok()
 }
@@ -51,12 +50,12 @@ pub(super) struct Listed<T> {
     pub next: Option<String>,
 }
 
-/// A moment as Unix milliseconds.
+/// Unix milliseconds.
 pub(super) fn millis(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// The moment that a parameter names: Unix milliseconds, or a day such as `2026-01-31`, which begins at 00:00 UTC.
+/// The time that a parameter names: Unix milliseconds, or a day such as `2026-01-31`, which begins at 00:00 UTC.
 pub(super) fn moment(name: &str, text: &str) -> Result<SystemTime, Fault> {
     let fault = || Fault::Invalid(format!("`{name}` is neither Unix milliseconds nor a day such as 2026-01-31"));
     if let Ok(millis) = text.parse::<u64>() {
@@ -66,7 +65,7 @@ pub(super) fn moment(name: &str, text: &str) -> Result<SystemTime, Fault> {
     humantime::parse_rfc3339(&at_midnight).map_err(|_| fault())
 }
 
-/// The year 10000 in Unix milliseconds. No calendar of ours goes so far.
+/// The year 10000 in Unix milliseconds; later times are refused.
 pub(super) const LATEST_MILLIS: u64 = 253_402_300_800_000;
 
 const DEFAULT_PAGE: u32 = 100;

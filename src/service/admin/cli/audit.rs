@@ -7,10 +7,7 @@ use super::list::{Length, List};
 use super::screen::Screen;
 use super::table::Column;
 
-/// Shows who changed what, the newest first.
-///
-/// # Errors
-/// [`Failure`]
+/// Shows the audit trail, the newest entries first.
 pub(super) async fn show(length: &Length, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
     List { path: &["admin", "audit"], query: Vec::new(), columns: &COLUMNS }.show(length, connection, screen).await
 }

@@ -6,10 +6,7 @@ use super::failure::Failure;
 use super::screen::Screen;
 use super::table::Column;
 
-/// Shows for which models the upstream is asked.
-///
-/// # Errors
-/// [`Failure`]
+/// Shows the circuits to the upstream.
 pub(super) async fn show(connection: &Connection, screen: &Screen) -> Result<(), Failure> {
     let answer = connection.get(&["admin", "breaker"], &[]).await?;
     if screen.is_json() {

@@ -68,10 +68,6 @@ struct Allowed {
 }
 
 impl Action {
-    /// Does it.
-    ///
-    /// # Errors
-    /// [`Failure`]
     pub(super) async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
         match self {
             Self::List(length) => {
@@ -99,10 +95,7 @@ impl Action {
 }
 
 impl New {
-    /// As the API takes it.
-    ///
-    /// # Errors
-    /// [`Failure::Misused`] when nothing is named.
+    /// The limits as the API takes them. [`Failure::Misused`] without any limit.
     fn read(&self) -> Result<Limits, Failure> {
         let Allowed { day, week, month } = self.limits;
         let limits = Limits { day, week, month };

@@ -1,28 +1,25 @@
-//! One value of an answer as a person reads it.
+//! One value of an answer, formatted for people.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 
-/// What a value means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// A text or anything else; on a narrow terminal the end is left out.
+    /// Any text; a narrow terminal may cut its end off.
     Text,
-    /// What the API knows something by: of no use without its end.
+    /// An identifier, never cut: it is useless without its end.
     Name,
-    /// How many.
     Number,
-    /// A moment as Unix milliseconds.
+    /// A time in Unix milliseconds.
     Millis,
-    /// A moment as a Unix second.
+    /// A time in Unix seconds.
     Second,
-    /// US dollars.
     Dollars,
 }
 
 impl Shape {
-    /// The value as text; `-` if there is none.
+    /// The value as text; `-` for null.
     #[must_use]
     pub(super) fn text(self, value: &Value) -> String {
         match (self, value) {
@@ -46,32 +43,30 @@ impl Shape {
         }
     }
 
-    /// Whether its end may be left out.
     #[must_use]
     pub(super) fn may_be_cut(self) -> bool {
         self == Self::Text
     }
 
-    /// Whether its digits stand below each other.
     #[must_use]
     pub(super) fn is_number(self) -> bool {
         matches!(self, Self::Number | Self::Dollars)
     }
 }
 
-/// Text that a terminal shows as it is. Names come from requests, and a terminal obeys control characters; what turns the
-/// direction of writing around, or has no width, would hide what a name really is.
+/// Escapes characters that a terminal obeys or hides. Names come from requests: control characters would command the
+/// terminal, and direction marks or characters of no width would disguise a name.
 #[must_use]
 pub(super) fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
-        // `escape_debug` would escape these for Rust's sake.
+        // `escape_debug` would escape quotes and backslashes too, which only Rust needs.
         if matches!(char, '"' | '\'' | '\\') { shown.push(char) } else { shown.extend(char.escape_debug()) }
     }
     shown
 }
 
-/// The same for text that has lines.
+/// Escapes each line of a text and keeps its line feeds.
 #[must_use]
 pub(super) fn escaped_lines(text: &str) -> String {
     text.split_inclusive('\n')
@@ -82,7 +77,7 @@ pub(super) fn escaped_lines(text: &str) -> String {
         .collect()
 }
 
-/// In UTC; none beyond the year 9999.
+/// The time in UTC; `None` beyond the year 9999.
 fn moment(millis: u64) -> Option<String> {
     let time = UNIX_EPOCH + Duration::from_millis((millis < 253_402_300_800_000).then_some(millis)?);
     Some(humantime::format_rfc3339_seconds(time).to_string())
@@ -95,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_reads_as_what_it_means() {
+    fn each_shape_formats_its_values() {
         for (shape, value, text) in [
             (Shape::Text, json!(null), "-"),
             (Shape::Text, json!(["claude-haiku-*", "claude-sonnet-5"]), "claude-haiku-*,claude-sonnet-5"),
@@ -113,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_gives_the_terminal_orders() {
+    fn names_cannot_command_the_terminal() {
         assert_eq!(escaped("\u{1b}[31m\u{9b}2J\r\n\0\u{202e}\u{200b}"), r"\u{1b}[31m\u{9b}2J\r\n\0\u{202e}\u{200b}");
         assert_eq!(escaped("müller \"the\" o'neil \\ 東京"), "müller \"the\" o'neil \\ 東京");
         assert_eq!(escaped_lines("one\r\ntwo\u{7}\nthree"), "one\ntwo\\u{7}\nthree");

@@ -8,10 +8,7 @@ use super::failure::Failure;
 use super::screen::Screen;
 use super::table::Column;
 
-/// Shows the settings in force, by name.
-///
-/// # Errors
-/// [`Failure`]
+/// Shows the settings in force.
 pub(super) async fn show(connection: &Connection, screen: &Screen) -> Result<(), Failure> {
     let answer = connection.get(&["admin", "config"], &[]).await?;
     if screen.is_json() {

@@ -1,4 +1,4 @@
-//! Calls the admin API.
+//! HTTP client of the admin API. It fails when the API is unreachable, refuses, or answers in another shape.
 
 use std::time::Duration;
 
@@ -15,7 +15,6 @@ use super::target::{Target, os_user};
 use crate::service::admin::api::ACTOR_HEADER;
 use crate::transport::origin::Origin;
 
-/// The way to the admin API.
 pub(super) struct Connection {
     http: Client,
     origin: Origin,
@@ -23,16 +22,14 @@ pub(super) struct Connection {
     actor: Option<HeaderValue>,
 }
 
-/// What the API answered when it did what it was asked.
 pub(super) struct Answer {
     /// 200, 201 or 204.
     pub status: StatusCode,
-    /// The body as it came.
     pub bytes: Vec<u8>,
     url: Url,
 }
 
-/// The body of an error. Those of the clients' listener have another shape.
+/// The body of an error of the admin API. Errors of the clients' listener have another shape.
 #[derive(Deserialize)]
 struct Fault {
     error: FaultDetail,
@@ -45,11 +42,8 @@ struct FaultDetail {
 }
 
 impl Connection {
-    /// Prepares the calls. They go to the target and nowhere else: no redirect is followed, and no proxy of the environment
-    /// is asked, which would be shown the token.
-    ///
-    /// # Errors
-    /// [`Failure`]
+    /// Prepares the client. Calls go to the target only: the client follows no redirect and uses no proxy of the
+    /// environment, because a proxy would see the token.
     pub(super) fn new(target: &Target) -> Result<Self, Failure> {
         let origin = target.origin()?;
         let token = target.token(&origin)?;
@@ -61,7 +55,7 @@ impl Connection {
             .timeout(CALL_LIMIT)
             .user_agent(concat!("valetkey/", env!("CARGO_PKG_VERSION")));
         if !origin.is_tls() {
-            // The machine may have no certificates at all, and none is needed.
+            // Plain HTTP needs no certificates, and the machine may have none.
             builder = builder.tls_certs_only([]);
         }
         let http = builder.build().map_err(Failure::Setup)?;
@@ -69,10 +63,6 @@ impl Connection {
         Ok(Self { http, origin, token, actor })
     }
 
-    /// Asks.
-    ///
-    /// # Errors
-    /// [`Failure`]
     pub(super) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, Failure> {
         let mut url = self.url(path);
         if !query.is_empty() {
@@ -81,28 +71,17 @@ impl Connection {
         self.answer(self.http.get(url.clone()), url).await
     }
 
-    /// Has something made or changed.
-    ///
-    /// # Errors
-    /// [`Failure`]
     pub(super) async fn send(&self, method: Method, path: &[&str], body: &impl Serialize) -> Result<Answer, Failure> {
         let url = self.url(path);
         self.answer(self.http.request(method, url.clone()).json(body), url).await
     }
 
-    /// Has something removed.
-    ///
-    /// # Errors
-    /// [`Failure`]
     pub(super) async fn delete(&self, path: &[&str]) -> Result<Answer, Failure> {
         let url = self.url(path);
         self.answer(self.http.delete(url.clone()), url).await
     }
 
-    /// The metrics, which need no token.
-    ///
-    /// # Errors
-    /// [`Failure`]
+    /// The metrics page; it needs no token.
     pub(super) async fn metrics(&self) -> Result<Answer, Failure> {
         let url = self.url(&["metrics"]);
         receive(self.http.get(url.clone()), url).await
@@ -118,10 +97,10 @@ impl Connection {
         receive(request, url).await
     }
 
-    /// The URL of a path; what it names may hold any character.
+    /// The URL of a path; its segments may hold any character.
     fn url(&self, path: &[&str]) -> Url {
         let mut url = self.origin.join("");
-        // Only addresses without a host have no path.
+        // Every address with a host has a path.
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
@@ -130,15 +109,11 @@ impl Connection {
 }
 
 impl Answer {
-    /// The body as JSON.
-    ///
-    /// # Errors
-    /// [`Failure::Strange`]
     pub(super) fn json(&self) -> Result<Value, Failure> {
         serde_json::from_slice(&self.bytes).map_err(|_| self.strange())
     }
 
-    /// It is not what the API answers.
+    /// The answer is not in the shape of the admin API.
     pub(super) fn strange(&self) -> Failure {
         strange(&self.url, self.status)
     }
@@ -166,7 +141,7 @@ fn bearer(token: &str) -> Result<HeaderValue, Failure> {
 }
 
 fn unanswered(error: &reqwest::Error, url: &Url) -> Failure {
-    // The innermost cause is the one a person understands.
+    // The innermost cause is the one that people understand.
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

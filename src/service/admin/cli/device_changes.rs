@@ -1,4 +1,4 @@
-//! What `valetkey admin devices set` changes.
+//! The arguments of `valetkey admin devices set`, and the change they make.
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
@@ -75,10 +75,8 @@ enum Field {
 }
 
 impl DeviceChanges {
-    /// As the API takes it. It takes all limits at once, so those that stay are asked for.
-    ///
-    /// # Errors
-    /// [`Failure`], also when nothing is named.
+    /// The change as the API takes it. The API replaces all limits at once, so the current limits are fetched first.
+    /// Fails if the arguments change nothing.
     pub(super) async fn read(&self, connection: &Connection) -> Result<DeviceChange, Failure> {
         let models = if self.all_models { Some(Vec::new()) } else { self.models.clone() };
         let mut change = DeviceChange {
@@ -124,7 +122,7 @@ impl DeviceChanges {
 
     async fn current_limits(&self, connection: &Connection) -> Result<LimitsView, Failure> {
         match connection.get(&["admin", "devices", self.device.as_str()], &[]).await {
-            // A newer service may have limits that are not known here; they would be lost.
+            // Unknown limits of a newer service would be lost, so an answer with one is refused.
             Ok(answer) => {
                 let limits = answer.json()?.get_mut("limits").map(Value::take);
                 serde_json::from_value(limits.unwrap_or_default()).map_err(|_| answer.strange())
@@ -151,7 +149,7 @@ impl DeviceChanges {
     }
 }
 
-/// A model, or a beginning and `*`.
+/// A model, or the beginning of models and `*`.
 fn model(text: &str) -> Result<String, PatternFault> {
     check_pattern(text).map(|()| text.to_owned())
 }

@@ -61,10 +61,6 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// Does it.
-    ///
-    /// # Errors
-    /// [`Failure`]
     pub(super) async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
         match self {
             Self::List { search, state, length } => {

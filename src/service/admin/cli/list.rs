@@ -1,4 +1,4 @@
-//! Lists of the API, which come in pages.
+//! Lists of the API, fetched page by page.
 
 use clap::Args;
 use serde_json::Value;
@@ -18,21 +18,14 @@ pub(super) struct Length {
     limit: u64,
 }
 
-/// A list of the API.
 pub(super) struct List<'a> {
-    /// Where it is.
     pub path: &'a [&'a str],
-    /// What narrows it.
     pub query: Vec<(&'static str, String)>,
-    /// What to show of each item.
     pub columns: &'a [Column],
 }
 
 impl List<'_> {
-    /// Asks for page after page until there are enough.
-    ///
-    /// # Errors
-    /// [`Failure`]
+    /// Fetches pages until `length` is reached.
     pub(super) async fn show(self, length: &Length, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
         let mut left = if length.limit == 0 { u64::MAX } else { length.limit };
         let mut rows = Vec::new();

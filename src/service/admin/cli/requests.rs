@@ -23,10 +23,6 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// Does it.
-    ///
-    /// # Errors
-    /// [`Failure`]
     pub(super) async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
         let Self::List { filter, length } = self;
         let list = List { path: &["admin", "requests"], query: filter.query(), columns: &COLUMNS };

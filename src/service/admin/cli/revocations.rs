@@ -61,10 +61,6 @@ struct Whom {
 }
 
 impl Action {
-    /// Does it.
-    ///
-    /// # Errors
-    /// [`Failure`]
     pub(super) async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
         match self {
             Self::List(length) => {
@@ -80,10 +76,6 @@ impl Action {
     }
 }
 
-/// Shuts somebody out.
-///
-/// # Errors
-/// [`Failure`]
 pub(super) async fn add(request: &RevocationRequest, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
     let answer = connection.send(Method::POST, &PATH, request).await?;
     screen.record(&answer, &COLUMNS)

@@ -1,4 +1,4 @@
-//! What `valetkey admin` writes, and where.
+//! The output of `valetkey admin` on standard output and standard error.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -9,35 +9,29 @@ use super::connection::Answer;
 use super::failure::Failure;
 use super::table::{self, Column};
 
-/// Standard output and standard error.
 pub(super) struct Screen {
-    /// Programs read the API's own JSON.
+    /// The output is the API's own JSON.
     is_json: bool,
     is_terminal: bool,
-    /// Of a terminal; nothing is cut off for a file or a program.
+    /// Width of the terminal; `None` for a file or a program, which get uncut lines.
     width: Option<usize>,
 }
 
 impl Screen {
-    /// Tables, or the API's JSON.
     #[must_use]
     pub(super) fn new(is_json: bool) -> Self {
         let out = io::stdout();
-        // Some terminals do not know how wide they are, and say 0.
+        // Some terminals do not know their width and report 0.
         let width = terminal_size::terminal_size_of(&out).map(|(width, _)| usize::from(width.0));
         Self { is_json, is_terminal: out.is_terminal(), width: width.filter(|width| *width > 0) }
     }
 
-    /// Whether to write JSON.
     #[must_use]
     pub(super) fn is_json(&self) -> bool {
         self.is_json
     }
 
-    /// One thing: what `columns` say of it, one below the other.
-    ///
-    /// # Errors
-    /// [`Failure::Output`], and [`Failure::Strange`] when the answer is no JSON.
+    /// Writes one object, a line per column.
     pub(super) fn record(&self, answer: &Answer, columns: &[Column]) -> Result<(), Failure> {
         if self.is_json {
             return self.json(answer);
@@ -45,35 +39,23 @@ impl Screen {
         write(table::record(columns, &answer.json()?).as_bytes())
     }
 
-    /// Several things of one kind, a line each.
-    ///
-    /// # Errors
-    /// [`Failure::Output`]
+    /// Writes a table with a line per row.
     pub(super) fn table(&self, columns: &[Column], rows: &[Value]) -> Result<(), Failure> {
         write(table::table(columns, rows, self.width).as_bytes())
     }
 
-    /// Something that left no body was done.
-    ///
-    /// # Errors
-    /// [`Failure::Output`]
+    /// Confirms a call that has no body in its answer.
     pub(super) fn done(&self, text: &str) -> Result<(), Failure> {
         if self.is_json { Ok(()) } else { write(format!("{text}\n").as_bytes()) }
     }
 
-    /// The JSON of an answer, and the end of its line.
-    ///
-    /// # Errors
-    /// [`Failure::Output`]
+    /// Writes the JSON of an answer and a line feed.
     pub(super) fn json(&self, answer: &Answer) -> Result<(), Failure> {
         self.raw(&answer.bytes)?;
         write(b"\n")
     }
 
-    /// A text as it came. A terminal would obey what is in it, so there it is escaped.
-    ///
-    /// # Errors
-    /// [`Failure::Output`]
+    /// Writes a text unchanged; for a terminal it is escaped, because a terminal obeys control characters.
     pub(super) fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
         if self.is_terminal {
             return write(escaped_lines(&String::from_utf8_lossy(bytes)).as_bytes());

@@ -1,20 +1,18 @@
-//! Tables of JSON: which value goes into which column, and how wide that is.
+//! Formats JSON as tables: the column of each value, and the widths of the columns.
 
 use serde_json::Value;
 
 use super::cell::Shape;
 
-/// A column, or a line of a record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     title: &'static str,
-    /// Where the value is, as JSON pointers (RFC 6901); the first that is there counts.
+    /// JSON pointers (RFC 6901) to the value; the first with a value counts.
     paths: &'static [&'static str],
     shape: Shape,
 }
 
 impl Column {
-    /// Shows the value at the first of `paths` that has one.
     #[must_use]
     pub(super) const fn new(title: &'static str, paths: &'static [&'static str], shape: Shape) -> Self {
         Self { title, paths, shape }
@@ -26,7 +24,7 @@ impl Column {
     }
 }
 
-/// A line for each row below a line of titles. No line is longer than `width` if the ends of texts can be left out.
+/// A line of titles and a line per row. Lines fit into `width` if cutting the ends of texts is enough.
 #[must_use]
 pub(super) fn table(columns: &[Column], rows: &[Value], width: Option<usize>) -> String {
     let titles: Vec<String> = columns.iter().map(|column| column.title.to_owned()).collect();
@@ -36,7 +34,6 @@ pub(super) fn table(columns: &[Column], rows: &[Value], width: Option<usize>) ->
     lines.iter().map(|cells| line(columns, cells, &widths)).collect()
 }
 
-/// A line for each column.
 #[must_use]
 pub(super) fn record(columns: &[Column], value: &Value) -> String {
     let width = columns.iter().map(|column| length(column.title)).max().unwrap_or_default();
@@ -44,7 +41,7 @@ pub(super) fn record(columns: &[Column], value: &Value) -> String {
     columns.iter().map(line).collect()
 }
 
-/// As wide as the widest cell; what is too wide for the terminal is taken from the widest texts.
+/// Each column is as wide as its widest cell; if the terminal is too narrow, the widest texts give way.
 fn widths(columns: &[Column], lines: &[Vec<String>], most: Option<usize>) -> Vec<usize> {
     let widest = |place: usize| lines.iter().map(|cells| length(&cells[place])).max().unwrap_or_default();
     let mut widths: Vec<usize> = (0..columns.len()).map(widest).collect();
@@ -80,7 +77,7 @@ fn length(text: &str) -> usize {
 }
 
 const GAP: &str = "  ";
-/// No text is cut to less.
+/// The width that a cut text keeps at least.
 const NARROWEST: usize = 8;
 
 #[cfg(test)]
@@ -117,7 +114,7 @@ device-00000002  -       claude-sonnet-5-5         -
     }
 
     #[test]
-    fn a_narrow_terminal_takes_the_ends_of_texts_and_no_name() {
+    fn a_narrow_terminal_cuts_texts_and_never_names() {
         let narrow = table(&COLUMNS, &rows(), Some(44));
         let expected = "\
 DEVICE           USER    MODEL      REQUESTS

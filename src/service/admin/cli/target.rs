@@ -1,4 +1,4 @@
-//! Where the admin API is, and the token that opens it.
+//! The address of the admin API, and the admin token.
 
 use std::path::{Path, PathBuf};
 
@@ -27,19 +27,12 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// The address.
-    ///
-    /// # Errors
-    /// [`Failure::Misused`]
     pub(super) fn origin(&self) -> Result<Origin, Failure> {
         let text = if self.url.trim().is_empty() { DEFAULT_URL } else { self.url.trim() };
         Origin::parse(text).map_err(|error| Failure::Misused(format!("the address of the admin listener {error}")))
     }
 
-    /// The token, if there is one.
-    ///
-    /// # Errors
-    /// [`Failure::TokenFile`], and [`Failure::Insecure`] when it would go over a network that can read it.
+    /// The admin token, if there is one. [`Failure::Insecure`] when it would cross a network in the clear.
     pub(super) fn token(&self, origin: &Origin) -> Result<Option<Secret>, Failure> {
         let token = match &self.token_file {
             Some(path) => Some(from_file(path)?),
@@ -52,7 +45,7 @@ impl Target {
     }
 }
 
-/// Who uses this program, as the operating system names them; none if that is no name for the audit trail.
+/// The user name of the operating system; `None` if it is no valid name for the audit trail.
 pub(super) fn os_user() -> Option<String> {
     let name = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|variable| std::env::var(variable).ok())?;
     may_be_called(&name).then_some(name)

@@ -46,10 +46,6 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// Does it.
-    ///
-    /// # Errors
-    /// [`Failure`]
     pub(super) async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
         match self {
             Self::Mint { device, ttl_seconds } => {
@@ -85,7 +81,7 @@ fn token(file: Option<&Path>) -> Result<Secret, Failure> {
     Ok(Secret::new(text.trim()))
 }
 
-/// No token is as long.
+/// Longer than any token.
 const LONGEST: u64 = 32 * 1024;
 
 const MINTED: [Column; 4] = [

@@ -34,10 +34,6 @@ enum By {
 }
 
 impl Sums {
-    /// Shows the sums.
-    ///
-    /// # Errors
-    /// [`Failure`]
     pub(super) async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
         if self.csv && screen.is_json() {
             return Err(Failure::Misused("--csv and --json exclude each other".into()));
@@ -65,7 +61,7 @@ impl Sums {
 }
 
 impl By {
-    /// In the API, and above its column.
+    /// The name in the API, and the title of the column.
     fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Device => ("device", "DEVICE"),

@@ -1,4 +1,4 @@
-//! Which requests count.
+//! The arguments that narrow usage to some requests.
 
 use clap::Args;
 
@@ -28,7 +28,6 @@ pub(super) struct UsageFilter {
 }
 
 impl UsageFilter {
-    /// As the API takes it.
     #[must_use]
     pub(super) fn query(self) -> Vec<(&'static str, String)> {
         let device = self.device.map(|device| device.to_string());

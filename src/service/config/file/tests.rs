@@ -7,7 +7,7 @@ fn faults(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn values_become_what_a_variable_would_hold() {
+fn values_become_the_text_that_a_variable_would_hold() {
     let text = r#"
 port = 4_000
 host = "127.0.0.1"
@@ -36,7 +36,7 @@ enrolment_tokens = []
 }
 
 #[test]
-fn all_that_has_no_place_in_a_file_is_told_with_its_path_and_line() {
+fn keys_that_do_not_belong_in_a_file_are_named_with_path_and_line() {
     let text = r#"rate_limit_max = 1.5
 port = [3001]
 cors_origins = ["https://a.example", 5]
@@ -65,7 +65,7 @@ timeout.connect = 5
 }
 
 #[test]
-fn a41_what_is_no_toml_is_told_without_its_text() {
+fn a41_a_toml_syntax_error_is_reported_without_its_text() {
     for text in ["jwt_secret = \"canary\nport = 1", "jwt_secret = canary", "canary", "jwt_secret = \"a\" canary"] {
         let faults = faults(text);
         assert!(!faults.is_empty(), "{text}");

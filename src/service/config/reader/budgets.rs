@@ -1,4 +1,4 @@
-//! What may be spent.
+//! Settings of budgets.
 
 use super::{Reader, list};
 use crate::service::config::Flags;

@@ -1,4 +1,4 @@
-//! Settings about who may do how much, and about who decides that.
+//! Settings of limits, enrolment, stores and the admin API.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64};
@@ -130,5 +130,5 @@ impl Reader {
     }
 }
 
-/// A century.
+/// About a hundred years.
 const MOST_DAYS: u32 = 36_500;

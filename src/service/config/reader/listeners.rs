@@ -1,11 +1,12 @@
-//! Whether clients and administrators can both be listened for.
+//! Checks that the listeners of clients and of administrators do not collide.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::Reader;
 
 impl Reader {
-    /// Refuses one port for both. That the two share it would not show: the system hands connections to either.
+    /// Refuses one port for both. A shared port would go unnoticed: the system hands each connection to one of the two
+    /// listeners.
     pub(in crate::service::config) fn two_listeners(&mut self, clients: SocketAddr, administrators: SocketAddr) {
         let port = administrators.port();
         if port != 0 && port == clients.port() && overlap(clients.ip(), administrators.ip()) {
@@ -17,12 +18,12 @@ impl Reader {
     }
 }
 
-/// Whether a connection can be meant for both.
+/// Whether a connection could reach both listeners.
 fn overlap(one: IpAddr, other: IpAddr) -> bool {
     one == other || covers(one, other) || covers(other, one)
 }
 
-/// Whether who listens at `wide` also gets what is for `address`: `[::]` takes IPv4 too.
+/// Whether a listener at `wide` also gets connections to `address`: `[::]` takes IPv4 too.
 fn covers(wide: IpAddr, address: IpAddr) -> bool {
     wide.is_unspecified() && (wide.is_ipv6() || address.is_ipv4())
 }
@@ -32,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_addresses_overlap_with_each_of_them() {
+    fn a_wildcard_address_overlaps_with_every_address() {
         for (one, other, expected) in [
             ("127.0.0.1", "127.0.0.1", true),
             ("127.0.0.1", "127.0.0.2", false),

@@ -1,4 +1,4 @@
-//! What tokens cost.
+//! Settings of prices.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Settings about what others are told of the service: a collector of traces and metrics, and Sentry.
+//! Settings of the OpenTelemetry collector and of Sentry.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
@@ -15,7 +15,7 @@ impl Reader {
         let address = set(flags.otel_exporter_otlp_endpoint.as_deref())?;
         let headers = self.collector_headers(flags);
         let share = self.share(flags);
-        // It may hold a password, so it is not shown.
+        // The address may hold a password, so it is not shown.
         let endpoint = Origin::parse(address).map_err(|error| self.wrong(ENDPOINT, error.to_string())).ok()?;
         let service_name = set(flags.otel_service_name.as_deref()).unwrap_or("valetkey").to_owned();
         Some(OtlpConfig { endpoint, headers, service_name, share })
@@ -28,7 +28,7 @@ impl Reader {
                 Some((name, value)) => {
                     headers.insert(name, value);
                 }
-                // What stands there may be a secret, so it is not shown.
+                // The text may hold a secret, so it is not shown.
                 None => self.wrong(HEADERS, format!("number {} is not name=value", place + 1)),
             }
         }
@@ -53,7 +53,7 @@ impl Reader {
     }
 }
 
-/// One header, with its value percent-encoded (OpenTelemetry, OTLP exporter configuration).
+/// One header with a percent-encoded value (OpenTelemetry, OTLP exporter configuration).
 fn header(item: &str) -> Option<(HeaderName, HeaderValue)> {
     let (name, value) = item.split_once('=')?;
     let name = HeaderName::from_bytes(name.trim().as_bytes()).ok()?;

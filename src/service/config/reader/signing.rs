@@ -1,4 +1,4 @@
-//! Where the secrets come from that sign tokens: one variable, a list, a file, or a secret of the service's own.
+//! Settings of the signing secrets: one variable, a list, a file, or a random secret of the service.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -62,7 +62,7 @@ impl Reader {
     }
 }
 
-/// The random secret is kept beside the database, or here when the database is elsewhere.
+/// The random secret is kept beside the SQLite file, or in the working folder with another database.
 fn kept_in(flags: &Flags) -> PathBuf {
     let url = set(flags.database_url.as_deref()).unwrap_or(DEFAULT_DATABASE);
     let file = sqlite_file(url).unwrap_or("valetkey");

@@ -1,4 +1,4 @@
-//! The certificate that clients are shown.
+//! Settings of TLS to the clients.
 
 use std::path::Path;
 

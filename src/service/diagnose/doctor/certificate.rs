@@ -1,4 +1,4 @@
-//! Whether the upstream's certificate is trusted, and for how long.
+//! Checks whether the upstream's certificate is trusted, and for how long.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::service::relay::key_swap::UpstreamConfig;
 use crate::transport::tls::{TlsSetupError, would_trust};
 
-/// The certificates have passed today; this is about the days to come.
+/// The certificates are valid today; this checks the days to come.
 pub(super) fn examine(config: &UpstreamConfig, shown: &[CertificateDer<'_>], clock: &dyn Clock) -> Finding {
     let Ok(name) = ServerName::try_from(config.origin.host()) else { return Finding::ok(CHECK, "trusted") };
     let now = clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -30,13 +30,13 @@ pub(super) fn examine(config: &UpstreamConfig, shown: &[CertificateDer<'_>], clo
     }
 }
 
-/// What to do about a handshake that failed.
+/// The advice for a failed handshake.
 pub(super) fn advice(error: &rustls::Error) -> &'static str {
     let rustls::Error::InvalidCertificate(error) = error else {
         return "look at ANTHROPIC_BASE_URL; something in between may be breaking TLS";
     };
     match error {
-        // A CA of the same name with another key is as unknown.
+        // A CA of the same name with another key is unknown too.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "put the CA of that certificate into UPSTREAM_CA_FILE, if you trust it"
         }

@@ -1,4 +1,4 @@
-//! Whether the upstream can be reached: TCP, the proxy in between, TLS.
+//! Checks whether the upstream can be reached: TCP, a proxy in between, TLS.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::service::relay::key_swap::UpstreamConfig;
 use crate::transport::connect::{ConnectError, Connector};
 
-/// Connects once. The connector has a limit of its own.
+/// Connects once. The connector has its own timeout.
 pub(super) async fn examine(config: &UpstreamConfig, connector: &Connector, clock: &dyn Clock) -> Vec<Finding> {
     let (began, url) = (Instant::now(), config.origin.as_base_url());
     let connection = match connector.connect().await {

@@ -1,4 +1,4 @@
-//! Whether the database is there and fits this version.
+//! Checks whether the database is reachable and fits this version.
 
 use super::Finding;
 use super::finding::whole;
@@ -6,13 +6,13 @@ use crate::service::diagnose::check;
 use crate::service::store::database::DatabaseUrl;
 use crate::service::store::database::{self, Inspection, StoreError};
 
-/// Opens it, and neither makes it nor changes its tables.
+/// Opens the database without creating it or changing its tables.
 pub(super) async fn examine(url: &DatabaseUrl) -> Finding {
     let what = match url {
         DatabaseUrl::Sqlite(path) => path.display().to_string(),
         DatabaseUrl::Postgres(_) => "PostgreSQL".to_owned(),
     };
-    // A look at the file as it is says nothing of what a start would do to it.
+    // The inspection opens an existing file only; this checks that a start could create and write it.
     if let (DatabaseUrl::Sqlite(_), Err(fault)) = (url, check::database(url)) {
         return Finding::problem(CHECK, fault, "make the folder, and let the service's user write there");
     }
@@ -33,7 +33,7 @@ fn advice(error: &StoreError) -> &'static str {
         StoreError::Address(_) | StoreError::Unreachable(_) => "look at DATABASE_URL, the login and the network",
         StoreError::Busy(_) => "try again",
         StoreError::Full(_) => "make room on its disk",
-        // These say it themselves.
+        // The other errors contain their advice.
         _ => "",
     }
 }

@@ -1,4 +1,4 @@
-//! Whether there is room for what the service writes, and usage that waits to be written.
+//! Checks the free space of the spill folder's disk, and for spilled usage records.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::service::enrol::signing_file::folder_of;
 use crate::service::store::database::DatabaseUrl;
 use crate::service::store::database::WriterSettings;
 
-/// Looks at the disk with the spill folder, which is the database file's when there is one.
+/// Checks the disk of the spill folder; with SQLite that is the disk of the database.
 pub(super) fn examine(database: &DatabaseUrl) -> Vec<Finding> {
     let spill = WriterSettings::beside(database).spill;
     let waiting = fs::read_dir(&spill).map_or(0, Iterator::count);
@@ -35,7 +35,7 @@ fn room(spill: &Path, free: u64) -> Finding {
     }
 }
 
-/// What this user may still write.
+/// Bytes that this user may still write.
 #[cfg(unix)]
 fn free_bytes(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;

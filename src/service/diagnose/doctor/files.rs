@@ -1,10 +1,10 @@
-//! Whether the settings and the files that they name can be used.
+//! Checks whether the settings, and the files that they name, can be used.
 
 use super::Finding;
 use crate::service::config::Config;
 use crate::service::diagnose::check;
 
-/// What `valetkey check` would say.
+/// Reports the findings of `valetkey check`.
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let problems = check::problems(config).into_iter().map(|problem| Finding::problem(CHECK, problem.to_string(), ""));
     let warnings = config.warnings().iter().map(|warning| Finding::warning(CHECK, warning.to_string(), ""));

@@ -1,33 +1,26 @@
-//! What was found about one thing.
+//! The finding of one check, as the doctor prints it.
 
 use std::error::Error;
 use std::fmt;
 
 use serde::Serialize;
 
-/// One line of what the doctor says.
+/// One line of the doctor's output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at.
     pub check: &'static str,
-    /// How it is.
     pub verdict: Verdict,
-    /// What was found.
     pub found: String,
-    /// What to do about it.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub advice: &'static str,
 }
 
-/// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// As it should be.
     Ok,
-    /// It works, and somebody should look.
+    /// Works, but should be looked at.
     Warning,
-    /// It does not work.
     Problem,
 }
 
@@ -57,7 +50,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// An error with all its causes, each said once.
+/// An error with all its causes, each named once.
 pub(super) fn whole(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -86,14 +79,14 @@ mod tests {
     struct Inner(#[source] io::Error);
 
     #[test]
-    fn a_finding_is_one_line_that_ends_with_what_to_do() {
+    fn a_finding_is_one_line_that_ends_with_the_advice() {
         let finding = Finding::problem("key", "refused (401)", "set another");
         assert_eq!(finding.to_string(), "problem  key            refused (401); set another");
         assert_eq!(Finding::ok("dns", "found").to_string(), "ok       dns            found");
     }
 
     #[test]
-    fn causes_are_said_once() {
+    fn each_cause_is_named_once() {
         let error = Outer(Inner(io::Error::other("refused")));
         assert_eq!(whole(&error), "cannot connect: tcp failed: refused");
     }

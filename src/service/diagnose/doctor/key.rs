@@ -1,4 +1,4 @@
-//! Whether the upstream accepts the real key.
+//! Checks whether the upstream accepts the real key.
 
 use http::StatusCode;
 
@@ -9,7 +9,7 @@ use crate::service::relay::key_swap;
 use crate::service::relay::key_swap::UpstreamConfig;
 use crate::transport::connect::Connector;
 
-/// Asks for one model. The answer also tells the upstream's time.
+/// Asks the upstream for one model. The answer also shows the upstream's time.
 pub(super) async fn examine(config: &UpstreamConfig, connector: Connector, clock: &dyn Clock) -> Vec<Finding> {
     match key_swap::ask(config, connector).await {
         Ok(answer) => vec![judge(answer.status()), upstream_clock::judge(answer.headers(), clock.now())],
@@ -41,7 +41,7 @@ mod tests {
     use crate::service::diagnose::doctor::Verdict;
 
     #[test]
-    fn only_a_refusal_is_a_problem_and_an_upstream_that_fails_proves_nothing() {
+    fn only_a_refusal_is_a_problem_and_an_upstream_error_is_a_warning() {
         for (status, verdict) in [
             (200, Verdict::Ok),
             (401, Verdict::Problem),

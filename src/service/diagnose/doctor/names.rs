@@ -1,4 +1,4 @@
-//! Whether the upstream's name is known.
+//! Checks whether DNS knows the upstream's name.
 
 use std::time::Duration;
 
@@ -8,7 +8,6 @@ use tokio::time::timeout;
 use super::Finding;
 use crate::transport::origin::Origin;
 
-/// Looks the name up.
 pub(super) async fn examine(origin: &Origin, patience: Duration) -> Finding {
     let (host, port) = (origin.host(), origin.connect_uri().port_u16().unwrap_or_default());
     match timeout(patience, lookup_host((host.as_str(), port))).await {

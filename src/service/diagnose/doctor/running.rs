@@ -1,4 +1,4 @@
-//! Whether the service itself runs here, and how it is.
+//! Checks whether the service runs on this machine, and its state.
 
 use std::error::Error;
 use std::io;
@@ -37,14 +37,14 @@ pub(super) async fn examine(config: &Config, patience: Duration) -> Vec<Finding>
     findings
 }
 
-/// What asks. It takes any certificate: none names the address of a listener, such as 127.0.0.1, and who answers is a
-/// process of this machine, which is shown no secret. Whether clients can trust the certificate is not asked here.
+/// The HTTP client for the listeners. It accepts any certificate: no certificate names a listener's address such as
+/// 127.0.0.1, and a process of this machine answers, which gets no secret. This does not check whether clients trust
+/// the certificate.
 fn client(patience: Duration) -> reqwest::Result<Client> {
     let builder = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(patience);
     builder.tls_certs_only([]).tls_danger_accept_invalid_certs(true).build()
 }
 
-/// A listener of the service.
 struct Here {
     client: Client,
     url: String,
@@ -106,7 +106,7 @@ impl Here {
     }
 }
 
-/// Where a listener is reached from this machine.
+/// The URL of a listener from this machine.
 fn url(address: SocketAddr, is_tls: bool) -> String {
     let host = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -117,7 +117,7 @@ fn url(address: SocketAddr, is_tls: bool) -> String {
     format!("{scheme}://{}", SocketAddr::new(host, address.port()))
 }
 
-/// Whether somebody answered, and not as a handshake goes. An I/O error does not name what it holds as its source.
+/// Whether the answer was no TLS. An I/O error does not return its inner error as its source.
 fn speaks_no_tls(error: &(dyn Error + 'static)) -> bool {
     let cause = match error.downcast_ref::<io::Error>() {
         Some(error) => error.get_ref().map(|error| error as &(dyn Error + 'static)),

@@ -1,4 +1,4 @@
-//! Whether the Redis that has the limits can do what it is for.
+//! Checks whether the Redis of the shared limits works and is fast enough.
 
 use std::time::Duration;
 
@@ -6,7 +6,6 @@ use super::Finding;
 use crate::secret::Secret;
 use crate::service::govern::limits::{self, Inspection, InspectionError, RedisFault};
 
-/// Connects to `url`, if there is one.
 pub(super) async fn examine(url: Option<&Secret>, patience: Duration) -> Finding {
     let Some(url) = url else { return Finding::ok(CHECK, "none: each instance has limits of its own") };
     match limits::inspect(url, patience).await {
@@ -62,7 +61,7 @@ mod tests {
     use crate::service::diagnose::doctor::Verdict;
 
     #[test]
-    fn an_old_a_slow_and_an_empty_redis_are_told() {
+    fn an_old_a_slow_and_an_unloaded_redis_are_reported() {
         let good = Inspection { version: "7.0.0".into(), is_loaded: true, ping: Duration::from_millis(1) };
         assert_eq!(judge(&good).verdict, Verdict::Ok);
         let old = Inspection { version: "6.2.14".into(), ..good.clone() };

@@ -1,4 +1,4 @@
-//! Whether this machine's clock is right, by the time that the upstream puts on its answers.
+//! Checks this machine's clock against the date of the upstream's answers.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use http::header::DATE;
 
 use super::Finding;
 
-/// Compares `now` with the date of an answer that has just come.
+/// Compares `now` with the date of an answer that has just arrived.
 pub(super) fn judge(headers: &HeaderMap, now: SystemTime) -> Finding {
     let date =
         headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(|date| httpdate::parse_http_date(date).ok());
@@ -22,7 +22,7 @@ pub(super) fn judge(headers: &HeaderMap, now: SystemTime) -> Finding {
 
 const CHECK: &str = "clock";
 
-/// As much as instances allow each other's tokens.
+/// The skew that instances allow each other's tokens.
 const MOST: Duration = Duration::from_secs(30);
 const ADVICE: &str = "set the clock (timedatectl, NTP): tokens and usage carry its time";
 

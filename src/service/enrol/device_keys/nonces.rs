@@ -1,8 +1,8 @@
-//! Nonces for proofs (RFC 9449 §8): a time and a random number with our stamp, good once and for two minutes.
+//! Nonces of proofs (RFC 9449 §8): a time and a random number with a MAC of ours, good once and for two minutes.
 //!
-//! So nobody can make proofs in advance or use one again, and a device's clock, which may be wrong, does not count. Every
-//! instance knows the nonces of all others by their stamp. Which were used each instance knows for itself: with several of
-//! them who sees a proof in passing can use it once more at each other one, within the two minutes.
+//! So proofs cannot be made in advance or replayed, and a wrong clock on the device does not matter. Every instance
+//! accepts the nonces of all others by the MAC, but knows only the nonces used at itself: with several instances, an
+//! attacker who intercepts a proof can replay it once at each other instance within two minutes.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,32 +13,29 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use crate::clock::Clock;
 use crate::service::token::keyring::KeyRing;
 
-/// Makes nonces and takes them back.
 pub(super) struct Nonces {
     keys: Arc<KeyRing>,
     clock: Arc<dyn Clock>,
     used: Mutex<Used>,
 }
 
-/// A nonce that is good if it was not used.
+/// A nonce of ours that is not too old; it may have been used.
 pub(super) struct Nonce([u8; RANDOM]);
 
 /// Why a proof has to be made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NonceFault {
-    /// There is none, as in every first proof.
+    /// The proof has no nonce, as in every first proof.
     Missing,
-    /// It is not ours.
+    /// The nonce has no MAC of ours.
     Unknown,
-    /// It is too old.
     Old,
-    /// It was used.
     Used,
-    /// So many are used up that no more can be remembered.
+    /// The memory of used nonces is full.
     Full,
 }
 
-/// Those that were used, in two halves: when the younger one is as old as a nonce can be, the older one is forgotten.
+/// Used nonces in two halves: when the younger half is as old as a nonce can be, the older half is dropped.
 #[derive(Default)]
 struct Used {
     since: u64,
@@ -49,7 +46,6 @@ struct Used {
 impl NonceFault {
     pub(super) const ALL: [Self; 5] = [Self::Missing, Self::Unknown, Self::Old, Self::Used, Self::Full];
 
-    /// As metrics name it.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "nonce_missing",
@@ -62,13 +58,12 @@ impl NonceFault {
 }
 
 impl Nonces {
-    /// Stamps with `keys`.
+    /// `keys` make the MACs.
     #[must_use]
     pub(super) fn new(keys: Arc<KeyRing>, clock: Arc<dyn Clock>) -> Self {
         Self { keys, clock, used: Mutex::default() }
     }
 
-    /// A new one.
     pub(super) fn issue(&self) -> String {
         let mut bytes = [0; LENGTH];
         let (message, stamp) = bytes.split_at_mut(MESSAGE);
@@ -78,7 +73,7 @@ impl Nonces {
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Whether `text` is one of ours that may still be used.
+    /// Checks the MAC and the age of a nonce.
     pub(super) fn read(&self, text: Option<&str>) -> Result<Nonce, NonceFault> {
         let text = text.ok_or(NonceFault::Missing)?;
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| <[u8; LENGTH]>::try_from(bytes).ok());
@@ -96,7 +91,7 @@ impl Nonces {
         Ok(Nonce(random.try_into().expect("the rest")))
     }
 
-    /// Uses it up.
+    /// Marks the nonce as used.
     pub(super) fn take(&self, nonce: &Nonce) -> Result<(), NonceFault> {
         let now = self.clock.unix_seconds();
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,7 +109,8 @@ impl Nonces {
 
 impl Used {
     fn forget(&mut self, now: u64) {
-        // As long as one whose issuer is ahead is good; a clock that was set back begins anew.
+        // Twice the lifetime, because the clock of the issuing instance may be ahead. After the clock was set back the
+        // halves turn at once.
         if now.abs_diff(self.since) >= 2 * LIFE {
             self.older = std::mem::take(&mut self.younger);
             self.since = now;
@@ -122,7 +118,7 @@ impl Used {
     }
 }
 
-/// Seconds.
+/// Lifetime of a nonce in seconds.
 pub(super) const LIFE: u64 = 120;
 
 const TIME: usize = size_of::<u64>();
@@ -132,7 +128,7 @@ const LENGTH: usize = MESSAGE + crate::service::token::keyring::STAMP;
 
 const PURPOSE: &[u8] = b"valetkey/dpop-nonce/v1";
 
-/// About 2 MB in each half.
+/// About 2 MB per half.
 const MOST_USED: usize = 1 << 16;
 
 #[cfg(test)]

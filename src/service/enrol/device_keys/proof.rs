@@ -1,4 +1,4 @@
-//! Reads and verifies one proof (RFC 9449 §4.3).
+//! Reads and verifies one proof of a device key (RFC 9449 §4.3).
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
 use base64::Engine;
@@ -11,7 +11,7 @@ use crate::service::base::strict_object::ObjectOf;
 use crate::wire::names::{BOOTSTRAP_PATH, REFRESH_PATH};
 use crate::wire::{PROOF_ALG, PROOF_TYP, ProofClaims, ProofHeader, PublicJwk, token_hash};
 
-/// A proof that has been read.
+/// A proof whose signature is not yet verified.
 pub(super) struct Proof {
     jwk: PublicJwk,
     claims: ProofClaims,
@@ -19,39 +19,32 @@ pub(super) struct Proof {
     signature: Vec<u8>,
 }
 
-/// What a proof must be for.
+/// The request that a proof must be for.
 pub(crate) enum Target<'a> {
-    /// A first token.
     Bootstrap,
-    /// A newer token for this bare one.
+    /// A renewal of this bare token.
     Refresh(&'a str),
 }
 
-/// Why a text proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ProofFault {
-    /// Two headers.
     #[error("comes more than once")]
     Repeated,
-    /// Not three base64url parts of sensible length.
+    /// Not three base64url parts, or longer than [`MAX_PROOF`].
     #[error("is not a JWT")]
     Shape,
     /// Another type, algorithm or field in the header.
     #[error("must have a header of nothing but `typ` \"dpop+jwt\", `alg` \"ES256\" and a public `jwk`")]
     Header,
-    /// No public key on P-256.
     #[error("has no public key on the curve P-256")]
     Key,
     /// Altered, or signed with another key.
     #[error("has a wrong signature")]
     Signature,
-    /// The payload is not what a proof says.
     #[error("must say `jti`, `htm`, `htu` and `iat`")]
     Claims,
-    /// For another method.
     #[error("is for another method than POST")]
     Method,
-    /// For another address.
     #[error("is for another address than that of the request")]
     Address,
     /// For another token, or for none.
@@ -72,7 +65,6 @@ impl ProofFault {
         Self::Token,
     ];
 
-    /// As metrics name it.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Repeated => "repeated",
@@ -89,10 +81,7 @@ impl ProofFault {
 }
 
 impl Proof {
-    /// Reads what is written, whoever signed it.
-    ///
-    /// # Errors
-    /// [`ProofFault`]
+    /// Parses the proof without verifying its signature.
     pub(super) fn read(text: &[u8]) -> Result<Self, ProofFault> {
         let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= MAX_PROOF).ok_or(ProofFault::Shape)?;
         let (message, signature) = text.rsplit_once('.').ok_or(ProofFault::Shape)?;
@@ -105,15 +94,11 @@ impl Proof {
         Ok(Self { jwk, claims: part(claims, ProofFault::Claims)?, message: message.to_owned(), signature })
     }
 
-    /// The nonce in it.
     pub(super) fn nonce(&self) -> Option<&str> {
         self.claims.nonce.as_deref()
     }
 
-    /// Whether it is signed and is for `target`; then the thumbprint of the key.
-    ///
-    /// # Errors
-    /// [`ProofFault`]
+    /// Verifies the signature and that the proof is for `target`; returns the thumbprint of the key.
     pub(super) fn verify(&self, target: &Target<'_>) -> Result<String, ProofFault> {
         let point = self.jwk.point().ok_or(ProofFault::Key)?;
         let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| ProofFault::Key)?;
@@ -139,8 +124,9 @@ impl Proof {
     }
 }
 
-/// Only the path is compared. What stands in front of the service may change the host, and may take a beginning off the
-/// path. So a service that an app is led to can pass its proofs on to another one; the nonce only says that they are new.
+/// Compares only the end of the path: a proxy in front of the service may change the host and strip a prefix of the
+/// path. So a malicious service that an app is pointed at can pass its proofs on to another service; the nonce only
+/// keeps them fresh.
 fn is_address(htu: &str, path: &str) -> bool {
     Url::parse(htu).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.path().ends_with(path))
 }
@@ -154,5 +140,5 @@ where
     Ok(read)
 }
 
-/// Our own have some six hundred bytes.
+/// Proofs of valetkey's client have about six hundred bytes.
 const MAX_PROOF: usize = 4096;

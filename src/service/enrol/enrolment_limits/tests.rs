@@ -18,13 +18,12 @@ fn device(number: usize) -> DeviceId {
     DeviceId::parse(&format!("device-{number:05}")).unwrap()
 }
 
-/// How many of `tries` requests from `source` are let in.
 fn admitted(guard: &BootstrapGuard, source: &str, tries: usize) -> usize {
     (0..tries).filter(|_| guard.admit(ip(source)).is_ok()).count()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a17_ten_thousand_requests_of_one_address_get_what_one_may() {
+async fn a17_ten_thousand_requests_of_one_address_get_the_tokens_of_one_network() {
     let guard = guard(60, 0);
     assert_eq!(admitted(&guard, "192.0.2.1", 10_000), 60);
     assert_eq!(admitted(&guard, "192.0.2.2", 10_000), 60, "its neighbour has an hour of its own");
@@ -45,7 +44,7 @@ async fn a17_all_addresses_of_an_ipv6_network_are_one_source() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_hour_later_there_is_room_and_the_answer_says_when() {
+async fn a_refused_network_is_told_to_wait_an_hour_and_admitted_then() {
     let guard = guard(2, 0);
     assert_eq!(admitted(&guard, "192.0.2.1", 3), 2);
     let refused = guard.admit(ip("192.0.2.1")).unwrap_err();
@@ -59,7 +58,7 @@ async fn an_hour_later_there_is_room_and_the_answer_says_when() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn loopback_and_a_limit_of_zero_let_everybody_in() {
+async fn loopback_and_a_limit_of_zero_are_not_limited() {
     for source in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"] {
         assert_eq!(admitted(&guard(1, 0), source, 100), 100, "{source}");
     }
@@ -68,14 +67,14 @@ async fn loopback_and_a_limit_of_zero_let_everybody_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a17_networks_that_are_remembered_are_bounded() {
+async fn a17_the_number_of_remembered_networks_is_bounded() {
     let guard = guard(1, 0);
     for number in 0..3 * u32::try_from(MOST_WINDOWS).unwrap() {
         let source = IpAddr::from(std::net::Ipv4Addr::from(0xc000_0000 + number));
         assert!(guard.admit(source).is_ok());
         assert!(guard.figures().networks <= MOST_WINDOWS);
     }
-    // Those of which nothing counts make room first.
+    // Networks with expired windows make room first.
     advance(HOUR * 2).await;
     for number in 0..2 * u32::try_from(MOST_WINDOWS).unwrap() {
         assert!(guard.admit(IpAddr::from(std::net::Ipv4Addr::from(0xc800_0000 + number))).is_ok());
@@ -84,13 +83,13 @@ async fn a17_networks_that_are_remembered_are_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a17_new_devices_have_a_budget_and_known_ones_need_none() {
+async fn a17_new_devices_are_limited_and_known_devices_are_not() {
     let guard = guard(0, 10);
     let enrolled: Vec<_> = (0..10_000).filter(|number| guard.enrol(&device(*number)).is_ok()).collect();
     assert_eq!(enrolled, (0..10).collect::<Vec<_>>());
-    assert!(guard.enrol(&device(3)).is_ok(), "it was new once");
+    assert!(guard.enrol(&device(3)).is_ok(), "this device is known already");
     guard.know(&device(77));
-    assert!(guard.enrol(&device(77)).is_ok(), "its token was good");
+    assert!(guard.enrol(&device(77)).is_ok(), "a device with a good token is known");
     let refused = guard.enrol(&device(78)).unwrap_err();
     assert_eq!(refused.code, ErrorCode::RateLimited);
     assert!(refused.retry_after.is_some_and(|wait| wait >= HOUR));

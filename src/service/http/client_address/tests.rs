@@ -21,7 +21,7 @@ fn client(proxies: &TrustedProxies, peer: &str, lines: &[(&'static str, &'static
 const XFF: &str = "x-forwarded-for";
 
 #[test]
-fn a29_who_is_not_a_trusted_proxy_is_not_believed() {
+fn a29_the_headers_of_an_untrusted_peer_are_ignored() {
     let lies = [(XFF, "10.0.0.1"), ("forwarded", "for=10.0.0.1"), ("x-real-ip", "10.0.0.1")];
     for proxies in [proxies(&[]), proxies(&["10.0.0.0/8"])] {
         assert_eq!(client(&proxies, "192.0.2.1:5000", &lies), "192.0.2.1:5000");
@@ -30,7 +30,7 @@ fn a29_who_is_not_a_trusted_proxy_is_not_believed() {
 }
 
 #[test]
-fn a29_the_right_most_address_that_is_no_proxy_is_the_client() {
+fn a29_the_rightmost_untrusted_address_is_the_client() {
     let proxies = proxies(&["10.0.0.0/8", "2001:db8:1::/48"]);
     for (list, expected) in [
         ("192.0.2.1", "192.0.2.1"),
@@ -52,14 +52,14 @@ fn a29_the_right_most_address_that_is_no_proxy_is_the_client() {
 }
 
 #[test]
-fn a29_all_lines_are_one_list_in_their_order() {
+fn a29_several_header_lines_are_one_list_in_their_order() {
     let proxies = proxies(&["10.0.0.0/8"]);
     let lines = [(XFF, "203.0.113.9"), (XFF, "198.51.100.1, 192.0.2.1"), (XFF, "10.0.0.2")];
     assert_eq!(client(&proxies, "10.0.0.1:5000", &lines), "192.0.2.1");
 }
 
 #[test]
-fn a29_what_cannot_be_read_ends_the_search_at_the_last_good_hop() {
+fn a29_an_unreadable_entry_ends_the_search_at_the_last_good_hop() {
     let proxies = proxies(&["10.0.0.0/8"]);
     for list in ["192.0.2.1, nonsense, 10.0.0.2", "192.0.2.1, unknown, 10.0.0.2", "192.0.2.1, 1.2.3, 10.0.0.2"] {
         assert_eq!(client(&proxies, "10.0.0.1:5000", &[(XFF, list)]), "10.0.0.2", "{list}");
@@ -68,7 +68,7 @@ fn a29_what_cannot_be_read_ends_the_search_at_the_last_good_hop() {
     let mut headers = HeaderMap::new();
     headers.append(XFF, HeaderValue::from_bytes(b"\xff, 192.0.2.1").unwrap());
     let found = proxies.client("10.0.0.1:5000".parse().unwrap(), &headers);
-    assert_eq!(found.ip.to_string(), "192.0.2.1", "what stands further left does not matter");
+    assert_eq!(found.ip.to_string(), "192.0.2.1", "entries further left are not read");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a29_forwarded_is_read_where_there_is_no_x_forwarded_for() {
 }
 
 #[test]
-fn a_proxy_may_be_named_by_its_v4_address_as_v6() {
+fn a_trusted_network_may_be_an_ipv4_network_mapped_into_ipv6() {
     let proxies = proxies(&["::ffff:10.0.0.0/104"]);
     assert_eq!(client(&proxies, "10.0.0.1:5000", &[(XFF, "192.0.2.1")]), "192.0.2.1");
 }

@@ -1,4 +1,5 @@
-//! A certificate with its private key, ready to be shown to clients.
+//! A certificate with its private key, checked and ready for handshakes. The configuration and each reload read it
+//! here.
 
 use std::fmt;
 use std::io;
@@ -15,52 +16,44 @@ use x509_parser::parse_x509_certificate;
 
 use crate::service::base::watched_file::Content;
 
-/// A chain of certificates and the private key of the first, which belong together.
+/// A chain of certificates, and the private key that belongs to the first.
 pub struct Certificate {
     config: Arc<ServerConfig>,
     expires_at: SystemTime,
 }
 
-/// Why a certificate cannot be used. Nothing of what stands in the files is in it, because one of them is a secret.
+/// Why a certificate cannot be used. No message quotes a file, because one file is a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateFault {
-    /// A file is not there, not readable, not text, or far too long.
+    /// The file is missing, unreadable, not text, or far too long.
     #[error("{0} cannot be read: {1}")]
     Unreadable(Part, #[source] io::Error),
-    /// What stands in the file is broken.
     #[error("{0} is not well-formed")]
     Malformed(Part),
-    /// There is no certificate in the file.
     #[error("there is no certificate in it")]
     NoCertificate,
-    /// There is no private key in the file that can be read without a password.
+    /// The file has no private key that can be read without a password.
     #[error("there is no private key in it (PKCS#8, PKCS#1 or SEC1, not encrypted)")]
     NoKey,
-    /// It is nothing that TLS can be spoken with.
+    /// TLS cannot use it.
     #[error("{0} cannot be used: {1}")]
     Unusable(Part, #[source] rustls::Error),
-    /// The two files are not of one pair, or the chain begins with somebody else's certificate.
+    /// The files are no pair, or the chain begins with another certificate.
     #[error("the private key does not belong to the first certificate of the other file")]
     Mismatch,
-    /// Clients would refuse it.
+    /// Clients would refuse the certificate.
     #[error("the certificate has expired, {}", moment(.0))]
     Expired(SystemTime),
 }
 
-/// One of the two files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// `TLS_CERT_FILE`
     Certificate,
-    /// `TLS_KEY_FILE`
     Key,
 }
 
 impl Certificate {
-    /// Takes what stands in the files with the chain and with the key.
-    ///
-    /// # Errors
-    /// All that is wrong with them.
+    /// Reads the certificate from the contents of both files, or returns all faults of both.
     pub(super) fn from_contents([chain, key]: &[Content; 2]) -> Result<Self, Vec<CertificateFault>> {
         match (read_chain(chain), read_key(key)) {
             (Ok(chain), Ok(key)) => Self::of(chain, key).map_err(|fault| vec![fault]),
@@ -74,7 +67,7 @@ impl Certificate {
         let key = provider.key_provider.load_private_key(key);
         let pair = CertifiedKey::new(chain, key.map_err(|error| CertificateFault::Unusable(Part::Key, error))?);
         match pair.keys_match() {
-            // A kind of key that does not say which public key it has.
+            // This kind of key does not tell its public key.
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(rustls::Error::InconsistentKeys(_)) => return Err(CertificateFault::Mismatch),
             Err(error) => return Err(CertificateFault::Unusable(Part::Certificate, error)),
@@ -84,21 +77,16 @@ impl Certificate {
         Ok(Self { config: Arc::new(config), expires_at })
     }
 
-    /// Until when clients trust it.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
         self.expires_at
     }
 
-    /// Whether clients trust it at this time.
-    ///
-    /// # Errors
-    /// [`CertificateFault::Expired`]
+    /// Whether the certificate is still valid at `now`.
     pub(super) fn check_time(&self, now: SystemTime) -> Result<(), CertificateFault> {
         if self.expires_at <= now { Err(CertificateFault::Expired(self.expires_at)) } else { Ok(()) }
     }
 
-    /// As rustls takes it.
     pub(super) fn config(&self) -> &Arc<ServerConfig> {
         &self.config
     }
@@ -111,7 +99,7 @@ impl fmt::Debug for Certificate {
 }
 
 impl CertificateFault {
-    /// The file to look into.
+    /// The file with the fault.
     #[must_use]
     pub fn part(&self) -> Part {
         match self {
@@ -138,7 +126,7 @@ fn read_chain(content: &Content) -> Result<Vec<CertificateDer<'static>>, Certifi
     if chain.is_empty() { Err(CertificateFault::NoCertificate) } else { Ok(chain) }
 }
 
-/// The parser's own errors show lines of the file, which for a key whose line breaks are lost is the key.
+/// The parser's own errors quote lines of the file: for a key without its line breaks that is the key.
 fn read_key(content: &Content) -> Result<PrivateKeyDer<'static>, CertificateFault> {
     PrivateKeyDer::from_pem_slice(readable(Part::Key, content)?).map_err(|error| match error {
         pem::Error::NoItemsFound => CertificateFault::NoKey,
@@ -153,7 +141,7 @@ fn readable(part: Part, content: &Content) -> Result<&[u8], CertificateFault> {
     }
 }
 
-/// The end of the first certificate, which is the service's own.
+/// The expiry of the first certificate, which is the service's own.
 fn not_after(chain: &[CertificateDer<'_>]) -> Result<SystemTime, CertificateFault> {
     let own = chain.first().ok_or(CertificateFault::NoCertificate)?;
     let (_, own) = parse_x509_certificate(own).map_err(|_| CertificateFault::Malformed(Part::Certificate))?;
@@ -165,7 +153,7 @@ fn moment(at: &SystemTime) -> humantime::Rfc3339Timestamp {
     humantime::format_rfc3339_seconds(*at)
 }
 
-/// TLS 1.2 and 1.3. Clients resume by tickets, so that no store of sessions is shared by workers.
+/// TLS 1.2 and 1.3. Clients resume with tickets, so workers share no store of sessions.
 fn server_config(provider: Arc<CryptoProvider>, pair: CertifiedKey) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

@@ -1,26 +1,20 @@
-//! The files that `TLS_CERT_FILE` and `TLS_KEY_FILE` name, as they stand at one moment.
+//! The contents of `TLS_CERT_FILE` and `TLS_KEY_FILE` at one moment, read at the start and at each reload.
 
 use std::path::{Path, PathBuf};
 
 use super::{Certificate, CertificateFault};
 use crate::service::base::watched_file::{Content, content};
 
-/// Two files that were read and found good together.
+/// Two files that make a good certificate together.
 #[derive(Debug)]
 pub struct CertificateFiles {
-    /// `TLS_CERT_FILE` and `TLS_KEY_FILE`.
     pub paths: [PathBuf; 2],
-    /// What stood in them.
     pub(super) contents: [Content; 2],
-    /// What they make.
     pub(super) certificate: Certificate,
 }
 
 impl CertificateFiles {
-    /// Reads the files with the certificate and with its key.
-    ///
-    /// # Errors
-    /// All that is wrong with them.
+    /// Reads both files, or returns all faults of both.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, Vec<CertificateFault>> {
         let contents = [content(certificate), content(key)];
         let pair = Certificate::from_contents(&contents)?;

@@ -1,5 +1,5 @@
-//! Puts the certificate that stands in the files in the place of the one in use. What cannot be used is counted, told once,
-//! and changes nothing.
+//! Replaces the certificate in use when its files change. A bad pair of files is counted, logged once, and changes
+//! nothing.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::service::base::watched_file::{Content, Follower};
 use crate::service::http::tls::TlsConfig;
 
-/// TLS as it is configured, and what keeps its certificate as the files have it.
+/// TLS as configured, and the follower that reloads its certificate.
 pub(crate) fn follow(config: TlsConfig, clock: Arc<dyn Clock>) -> (Arc<Tls>, Follower) {
     let CertificateFiles { paths, contents, certificate } = config.files;
     let tls = Arc::new(Tls::new(certificate, config.handshake_timeout));
@@ -21,7 +21,7 @@ pub(crate) fn follow(config: TlsConfig, clock: Arc<dyn Clock>) -> (Arc<Tls>, Fol
     (tls, follower)
 }
 
-/// A certificate that has expired is no improvement, whatever is in use.
+/// Refuses an expired certificate too: it is never better than the one in use.
 fn reload(tls: &Tls, contents: &[Content; 2], now: SystemTime, paths: &[PathBuf; 2]) {
     let [certificate_file, key_file] = paths.each_ref().map(|path| path.display());
     let read = Certificate::from_contents(contents)

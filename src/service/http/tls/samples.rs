@@ -2,13 +2,13 @@
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
-/// A certificate for localhost that nobody else has signed, and its key, as PEM.
+/// A self-signed certificate for localhost, and its key, as PEM.
 pub(crate) struct Sample {
     pub certificate: String,
     pub key: String,
 }
 
-/// Good until `year` begins.
+/// A sample that expires when `year` begins.
 pub(crate) fn until(year: i32) -> Sample {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();

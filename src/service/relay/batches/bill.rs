@@ -1,4 +1,4 @@
-//! Makes usage records of a batch's results.
+//! Makes usage records of the results of a batch.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ use crate::service::meter::prices::Prices;
 use crate::service::meter::usage::{BATCH_ROUTE, BatchItem, Ended, Lines, Tokens, UsageRecord};
 use crate::service::store::database::OwnedObject;
 
-/// The results of one batch as they come.
+/// The results of one batch, read piece by piece.
 pub(super) struct Bill {
     batch: OwnedObject,
     prices: Arc<Prices>,
@@ -18,7 +18,6 @@ pub(super) struct Bill {
 }
 
 impl Bill {
-    /// Nothing is read yet.
     #[must_use]
     pub(super) fn new(batch: OwnedObject, prices: Arc<Prices>) -> Self {
         Self { batch, prices, lines: Lines::default(), unread: 0 }
@@ -31,7 +30,7 @@ impl Bill {
         lines.feed(bytes, |line| *unread += take(line, batch, prices, &mut record));
     }
 
-    /// The results have ended. How many lines could not be read.
+    /// Ends the results and returns the number of unreadable lines.
     pub(super) fn finish(&mut self, mut record: impl FnMut(UsageRecord)) -> u32 {
         let Self { batch, prices, lines, unread } = self;
         let (batch, prices, mut in_last) = (&*batch, &**prices, 0);
@@ -41,7 +40,7 @@ impl Bill {
     }
 }
 
-/// Makes the record of a line; how many lines that could not be read.
+/// Makes the record of a line; returns 1 if the line cannot be read, else 0.
 fn take(line: &[u8], batch: &OwnedObject, prices: &Prices, record: &mut impl FnMut(UsageRecord)) -> u32 {
     if line.trim_ascii().is_empty() {
         return 0;
@@ -51,7 +50,8 @@ fn take(line: &[u8], batch: &OwnedObject, prices: &Prices, record: &mut impl FnM
     0
 }
 
-/// The name is the same whoever reads the results, and however often, so that the database keeps one.
+/// The request id depends only on the batch and the custom id, so the database keeps one record however often the
+/// results are read.
 fn record_of(item: BatchItem, batch: &OwnedObject, prices: &Prices) -> UsageRecord {
     let BatchItem { custom_id, ended, model, tokens, shares, conditions, no_usage } = item;
     let name = model.as_deref().unwrap_or_default();
@@ -83,7 +83,7 @@ fn record_of(item: BatchItem, batch: &OwnedObject, prices: &Prices) -> UsageReco
     }
 }
 
-/// A device may call its requests what it likes; the hash has one length and says nothing.
+/// A device chooses its custom ids freely; the hash has a fixed length and reveals nothing of them.
 fn short_hash(custom_id: &str) -> u128 {
     let hash = digest(&SHA256, custom_id.as_bytes());
     hash.as_ref().iter().take(16).fold(0, |number, byte| (number << 8) | u128::from(*byte))

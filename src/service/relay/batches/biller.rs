@@ -1,7 +1,8 @@
-//! Looks after batches whose usage is not on record: those whose results nobody has fetched, or not to their end.
+//! Bills batches whose usage is not recorded: batches whose results no device has downloaded to the end.
 //!
-//! One task on the control thread looks at one batch at a time, every two seconds at most. Instances share the table; who
-//! moves a batch's time first looks at it. What goes wrong is tried again until the upstream has no results any more.
+//! One task on the control thread looks at one batch at a time, at most one every two seconds. Instances share the
+//! table: the instance that first moves a batch's time has the lease. Failures are tried again until the upstream has
+//! deleted the results.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,34 +25,33 @@ use crate::transport::connect::Connector;
 use crate::transport::hold::Held;
 use crate::transport::upstream::Upstream;
 
-/// Brings the usage of batches on record.
+/// Records the usage of batches.
 pub(crate) struct Biller {
     ledger: Ledger,
     calls: Calls,
-    /// Connections of the control thread's own.
+    /// Connections of the control thread.
     upstream: Upstream,
-    /// Who is told beside the database.
+    /// The sinks beside the database.
     told: Arc<dyn UsageSink>,
     prices: Arc<ArcSwap<Prices>>,
     clock: Arc<dyn Clock>,
 }
 
-/// What a look at a batch came to.
+/// The outcome of a look at a batch.
 #[derive(Debug)]
 pub(super) enum Looked {
-    /// Its usage is on record.
+    /// The usage is recorded.
     OnRecord,
-    /// It has not ended.
+    /// The batch has not ended.
     Running,
-    /// It has ended, and its device has time to fetch the results until then.
+    /// The batch has ended, and its device has until then to download the results.
     Waits(SystemTime),
-    /// The upstream does not know it, or its results are gone.
+    /// The upstream does not know the batch, or has deleted its results.
     Missing,
-    /// It did not work.
     Failed(String),
 }
 
-/// A batch, as far as it matters here.
+/// The fields of a batch that decide about billing.
 #[derive(Deserialize)]
 struct State {
     processing_status: String,
@@ -60,7 +60,6 @@ struct State {
 }
 
 impl Biller {
-    /// Nothing is connected yet.
     #[must_use]
     pub(super) fn new(
         ledger: Ledger,
@@ -73,7 +72,6 @@ impl Biller {
         Self { ledger, calls, upstream: Upstream::new(connector), told, prices, clock }
     }
 
-    /// Looks after batches for ever.
     pub(crate) async fn run(&self) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -89,7 +87,7 @@ impl Biller {
         }
     }
 
-    /// Brings a batch on record now, if it has ended. To be run on the control thread.
+    /// Bills a batch now, if it has ended. Must run on the control thread.
     pub(super) async fn bill_now(&self, batch: &OwnedObject) -> Looked {
         let looked = self.look(batch, false).await;
         if !matches!(looked, Looked::OnRecord) {
@@ -101,7 +99,7 @@ impl Biller {
         }
     }
 
-    /// The batch that has waited longest, if it is time.
+    /// Looks at the batch that is due, if there is one.
     async fn turn(&self) -> Result<(), StoreError> {
         let (objects, now) = (self.ledger.database().owned_objects(), self.clock.now());
         let Some(mut batch) = objects.due(now).await? else { return Ok(()) };
@@ -132,7 +130,7 @@ impl Biller {
             Err(problem) => return Looked::Failed(problem.to_string()),
         };
         let Ok(state) = serde_json::from_slice::<State>(&whole.body) else {
-            return Looked::Failed("what the upstream answers is no batch".into());
+            return Looked::Failed("the answer of the upstream is not a batch".into());
         };
         if state.processing_status != "ended" {
             return Looked::Running;
@@ -146,7 +144,7 @@ impl Biller {
         }
     }
 
-    /// Reads all results. What was read before changes nothing.
+    /// Reads all results. Records that were written before stay as they are.
     async fn bill(&self, batch: &OwnedObject) -> Result<(), String> {
         let head = of_our_own(&format!("{BATCHES}/{}/results", batch.id));
         let response =
@@ -169,13 +167,13 @@ impl Biller {
             tracing::error!(
                 batch = batch.id,
                 unread,
-                "Some results of a message batch cannot be read and are on no bill"
+                "Some results of a message batch cannot be read; their usage is not recorded"
             );
         }
         Ok(())
     }
 
-    /// Past the queue that others' records go through: a batch is settled when these are in the database for certain.
+    /// Bypasses the queue of the other records: a batch counts as settled only when its records are in the database.
     async fn write(&self, records: Vec<UsageRecord>) -> Result<(), StoreError> {
         let now = self.clock.now();
         let row = |record: &UsageRecord| UsageRow::of(record.clone(), now, record.cost.map(MicroDollars::get));
@@ -188,7 +186,7 @@ impl Biller {
     }
 }
 
-/// When to look again at a batch that has given nothing; never when there is nothing to be had any more.
+/// When to look again at a batch that gave nothing; `None` when the upstream has deleted the results.
 fn give_up(batch: &OwnedObject, now: SystemTime, why: &str) -> Option<SystemTime> {
     if now.duration_since(batch.created_at).is_ok_and(|age| age > LIFE) {
         tracing::error!(batch = batch.id, device = %batch.device, why, "A message batch is on no bill");
@@ -200,13 +198,13 @@ fn give_up(batch: &OwnedObject, now: SystemTime, why: &str) -> Option<SystemTime
 /// At most one batch in this time.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Between two looks at a batch.
+/// Pause between two looks at a batch.
 const AGAIN: Duration = Duration::from_secs(15 * 60);
 
-/// How long a device has to fetch its results before they are fetched here, and so twice.
+/// How long the device has to download its results before the service downloads them too.
 const FOR_ITS_DEVICE: Duration = Duration::from_secs(3600);
 
-/// How long nobody else looks. An instance that ends meanwhile leaves the batch to others after it.
+/// How long no other instance looks at the batch. If this instance ends meanwhile, another one takes over afterwards.
 const LEASE: Duration = Duration::from_secs(30 * 60);
 
 /// The API keeps results for 29 days.

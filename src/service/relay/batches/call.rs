@@ -1,4 +1,4 @@
-//! Calls to the upstream whose answers are read here, because something in them is needed.
+//! Calls to the upstream whose answers the service reads itself: to learn ids, to rewrite an address, or to bill.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -31,15 +31,13 @@ struct Settings {
     silence: Duration,
 }
 
-/// An answer that is all here.
+/// An answer that was read whole.
 pub(super) struct Whole {
     head: response::Parts,
-    /// Its body.
     pub body: Bytes,
 }
 
 impl Calls {
-    /// With the key and the limits of `config`.
     #[must_use]
     pub(super) fn new(config: &UpstreamConfig) -> Self {
         let (first_byte, silence) = (config.first_byte_timeout, config.idle_timeout);
@@ -47,9 +45,6 @@ impl Calls {
     }
 
     /// Makes a call whose answer is streamed.
-    ///
-    /// # Errors
-    /// The [`Problem`] to answer with.
     pub(super) async fn open(
         &self,
         upstream: &Upstream,
@@ -60,10 +55,7 @@ impl Calls {
         upstream.send(request, self.0.first_byte).await.map_err(|error| problem(&error))
     }
 
-    /// Makes a call whose answer describes something in a few kilobytes. It is asked for uncompressed.
-    ///
-    /// # Errors
-    /// The [`Problem`] to answer with.
+    /// Makes a call whose answer is a few kilobytes, and asks for it uncompressed.
     pub(super) async fn whole(&self, upstream: &Upstream, mut parts: Parts, body: Held) -> Result<Whole, Problem> {
         parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let (head, mut rest) = self.open(upstream, parts, body).await?.into_parts();
@@ -77,10 +69,7 @@ impl Calls {
         Ok(Whole { head, body: body.freeze() })
     }
 
-    /// The next bytes of an answer.
-    ///
-    /// # Errors
-    /// The [`Problem`] to answer with.
+    /// The next bytes of an answer; `None` at its end.
     pub(super) async fn next(&self, body: &mut UpstreamBody) -> Result<Option<Bytes>, Problem> {
         match tokio::time::timeout(self.0.silence, poll_fn(|cx| body.poll_bytes(cx))).await {
             Ok(None) => Ok(None),
@@ -95,17 +84,16 @@ impl Calls {
 }
 
 impl Whole {
-    /// Its status.
     pub(super) fn status(&self) -> StatusCode {
         self.head.status
     }
 
-    /// The upstream's name for the request.
+    /// The upstream's request id.
     pub(super) fn request_id(&self) -> Option<String> {
         self.head.headers.get(REQUEST_ID_HEADER)?.to_str().ok().map(str::to_owned)
     }
 
-    /// The id of the object that the body describes, if it could be anybody's: it becomes a part of paths.
+    /// The id of the object that the body describes, if it is safe in a path.
     pub(super) fn object_id(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct Object {
@@ -116,7 +104,7 @@ impl Whole {
         (is_plain && (1..=MAX_ID).contains(&id.len())).then_some(id)
     }
 
-    /// The same as a response to a client.
+    /// The answer as a response to the client.
     pub(super) fn into_response(self, id: &RequestId) -> Response<Reply> {
         let Self { mut head, body } = self;
         strip_upstream_response(&mut head.headers);
@@ -129,10 +117,10 @@ impl Whole {
     }
 }
 
-/// The head of a request of our own that follows from a client's: the same version and betas, another target and no body.
+/// The head of a request of our own that follows a client's request: same version and betas, another target, no body.
 ///
 /// # Panics
-/// Never: a target is made of our paths and of ids that were checked when they were kept.
+/// Never: a target is made of our paths and of ids that were checked when they were recorded.
 pub(super) fn follow_up(client: &Parts, method: Method, target: &str) -> Parts {
     let mut parts = client.clone();
     parts.method = method;
@@ -145,7 +133,7 @@ pub(super) fn follow_up(client: &Parts, method: Method, target: &str) -> Parts {
     parts
 }
 
-/// The head of a `GET` of our own that follows from nobody's.
+/// The head of a `GET` of our own that follows no client's request.
 ///
 /// # Panics
 /// As [`follow_up`].
@@ -155,14 +143,14 @@ pub(super) fn of_our_own(target: &str) -> Parts {
     request.expect("our paths and checked ids make a target").into_parts().0
 }
 
-/// Headers that are about the one request they came with.
+/// Headers that describe only the request they came with.
 const OF_ONE_REQUEST: [&str; 6] =
     ["transfer-encoding", "range", "if-none-match", "if-modified-since", "if-range", "idempotency-key"];
 
-/// The version of the API whose batches are read here.
+/// Version of the API whose batches are read here.
 const API_VERSION: &str = "2023-06-01";
 
-/// A batch or a file is described in less than a kilobyte.
+/// The description of a batch or a file has less than a kilobyte.
 const MAX_WHOLE: usize = 1 << 20;
 
 /// Ids have about 30 characters.

@@ -1,4 +1,4 @@
-//! Makes a batch or a file, and keeps whose it is before anybody learns its name.
+//! Creates a batch or a file upstream, and records its owner before the client learns the id.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -28,17 +28,15 @@ use crate::transport::upstream::Upstream;
 use crate::wire::ErrorCode;
 
 impl Objects {
-    /// Passes an upload on and keeps what comes of it.
-    ///
-    /// # Errors
-    /// The [`Problem`] to answer with; then nothing was made, or what was made is taken back.
+    /// Sends an upload to the upstream and records the owner of the new object. After an error nothing was created, or
+    /// the object was deleted or cancelled again.
     pub(super) async fn create(&self, visit: Visit<'_>, pipeline: &Pipeline) -> Result<Response<Reply>, Problem> {
         let Visit { route, parts, body, id, at, caller, stake, worker } = visit;
         let stake = match route.kind() {
             ObjectKind::Batch => pipeline.budgets().admit_batch(stake, &caller)?,
             ObjectKind::File => stake,
         };
-        // What could not be kept is better not made.
+        // Without the database the owner could not be recorded, so nothing is created.
         self.ledger.is_there().await?;
         let recall = stake.recall();
         let (max, inspector) = match route.kind() {
@@ -58,7 +56,7 @@ impl Objects {
             calls: self.calls.clone(),
             clock: Arc::clone(&self.clock),
         };
-        // A client may leave when all of its upload is there. What is made of it must be kept all the same.
+        // A client may leave after its upload is complete. The owner of the object must be recorded all the same.
         let made = tokio::spawn(creation.run(body, recording)).await;
         made.unwrap_or_else(|_| Err(Problem::new(ErrorCode::Internal, "The service failed while it passed this on")))
     }
@@ -72,7 +70,7 @@ impl Objects {
         readable(headers)?;
         let (recalled, files) = (Recalled(recall.clone()), self.files_of(caller.device()));
         if *caller.models() == ModelRule::Any {
-            // The upstream judges.
+            // A token for all models needs no check here.
             return Ok(Box::new(Both::new(recalled, files)));
         }
         let models = BatchModels::new(caller.models().clone());
@@ -80,7 +78,7 @@ impl Objects {
     }
 }
 
-/// Something about to be made. It is seen through whether its client waits or not.
+/// A creation that runs to its end, whether the client waits or not.
 struct Creation {
     kind: ObjectKind,
     id: RequestId,
@@ -106,11 +104,11 @@ impl Creation {
         answered(whole, recording, &self.id)
     }
 
-    /// Keeps whose it is. What cannot be kept is taken back.
+    /// Records the owner. An object whose owner cannot be recorded is taken back.
     async fn keep(&self, whole: &Whole) -> Result<(), Problem> {
         let kind = self.kind.as_str();
         let Some(id) = whole.object_id() else {
-            tracing::error!(kind, request_id = %self.id, "The upstream made something and does not say what");
+            tracing::error!(kind, request_id = %self.id, "The upstream created an object and did not return its id");
             return Err(Problem::new(ErrorCode::UpstreamInvalid, "The upstream does not say what it has made"));
         };
         let now = self.clock.now();
@@ -131,7 +129,7 @@ impl Creation {
         kept
     }
 
-    /// As well as it can be done: a file is deleted, a batch is cancelled, because it cannot be deleted while it runs.
+    /// Best effort: deletes a file, cancels a batch, which cannot be deleted while it runs.
     async fn take_back(&self, id: &str) {
         let (method, target) = match self.kind {
             ObjectKind::Batch => (Method::POST, format!("{BATCHES}/{id}/cancel")),
@@ -150,7 +148,7 @@ impl Creation {
     }
 }
 
-/// Breaks an upload off whose device is revoked. It is always known then that nothing was made.
+/// Breaks off the upload of a revoked device, before anything is created upstream.
 struct Recalled(Recall);
 
 impl Recalled {

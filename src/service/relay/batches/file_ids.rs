@@ -1,7 +1,7 @@
-//! Which files a request's body names, and whether its device may.
+//! Inspector that checks whether a request's body names files of other devices.
 //!
-//! Nearly no request names a file, so nearly every body is only searched for what the key `file_id` must contain in any
-//! spelling. Only a body in which that is found, or that is too long to be held, is read string by string.
+//! Nearly no request names a file, so nearly every body is only searched for byte sequences that the key `file_id` must
+//! contain in any spelling. A body with a match, or one too long to be buffered, is read string by string.
 
 mod glance;
 
@@ -18,11 +18,11 @@ use crate::service::store::database::ObjectKind;
 use crate::transport::hold::{Inspector, Refusal};
 use crate::wire::{DeviceId, ErrorCode};
 
-/// Watches a body that is JSON.
+/// Inspects a JSON body.
 pub(crate) struct FileInspector {
     rule: Rule,
     glance: Glance,
-    /// The first bytes, as far as they have come.
+    /// The first bytes of the body, as far as they have arrived.
     first: [u8; FIRST],
     begun: usize,
     /// The body may name a file.
@@ -35,22 +35,21 @@ pub(crate) struct FileInspector {
 }
 
 enum Rule {
-    /// No file may be named: none was made through this service, and the account's others are nobody's here.
+    /// No file may be named: this service made none, and the other files of the account belong to no device.
     None,
-    /// The files of this device.
+    /// Only files of this device.
     Own(Ledger, DeviceId),
 }
 
 type Asking = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
 
 impl FileInspector {
-    /// Refuses every file.
     #[must_use]
     pub(crate) fn for_nobody() -> Self {
         Self::new(Rule::None)
     }
 
-    /// Refuses every file that `ledger` does not know as this device's.
+    /// Allows only files that `ledger` knows as this device's.
     #[must_use]
     pub(super) fn for_owner(ledger: Ledger, device: DeviceId) -> Self {
         Self::new(Rule::Own(ledger, device))
@@ -70,7 +69,7 @@ impl FileInspector {
         }
     }
 
-    /// Some parsers read JSON in UTF-16 and UTF-32 too, where nothing would be found here.
+    /// Some parsers read JSON in UTF-16 and UTF-32 too, in which this inspector would find nothing.
     fn check_encoding(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         let end = FIRST.min(self.begun + bytes.len());
         self.first[self.begun..end].copy_from_slice(&bytes[..end - self.begun]);
@@ -129,7 +128,7 @@ impl Inspector for FileInspector {
     }
 }
 
-/// A file of another device's is refused like one that does not exist.
+/// A file of another device is refused like a missing one.
 fn ask(ledger: Ledger, device: DeviceId, ids: Vec<String>) -> Asking {
     Box::pin(async move {
         match ledger.first_foreign_file(device, ids).await {
@@ -147,7 +146,7 @@ fn refusal(code: ErrorCode, message: &str) -> Refusal {
     Refusal { code, message: message.to_owned() }
 }
 
-/// Whether a JSON object could begin so with more than one byte to a character. In UTF-8 none of these bytes occurs.
+/// Whether the bytes could begin a JSON object in UTF-16 or UTF-32. None of these bytes occurs in UTF-8.
 fn is_wide_json(first: &[u8]) -> bool {
     let is_wide = |byte: u8| matches!(byte, 0 | 0xfe | 0xff);
     let begins = first.iter().copied().find(|byte| !is_wide(*byte));
@@ -158,7 +157,7 @@ fn is_wide_json(first: &[u8]) -> bool {
 /// A byte order mark and the first character, in the widest encoding.
 const FIRST: usize = 8;
 
-/// A batch has up to 100,000 requests; that each of many names another file would be new.
+/// A batch has up to 100,000 requests; few batches name a file of its own in each of many requests.
 const MOST_FILES: usize = 10_000;
 
 #[cfg(test)]
@@ -167,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// What becomes of a body that is held, and of one that is streamed after its first piece.
+    /// The verdicts on a buffered body, and on a body that is streamed after its first piece.
     fn verdicts(body: &[u8], piece: usize) -> [Result<(), ErrorCode>; 2] {
         let pieces: Vec<_> = body.chunks(piece).map(Bytes::copy_from_slice).collect();
         let held = {
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn words_about_files_are_no_files() {
+    fn text_that_mentions_file_id_names_no_file() {
         for body in [
             r#"{"content":"\"file_id\":\"file_1\" and \u0066ile_id"}"#,
             r#"{"file_ids":["file_1"],"my_file_id":"file_1","x":["file_id"],"file_id":null}"#,
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_asked_when_nothing_is_named() {
+    fn a_body_that_names_no_file_passes_at_once() {
         let mut inspector = FileInspector::for_nobody();
         inspector.piece(b"{}").unwrap();
         let verdict = inspector.poll_end(&mut Context::from_waker(Waker::noop()));

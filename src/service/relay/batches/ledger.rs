@@ -1,4 +1,4 @@
-//! Who has what, asked from any thread.
+//! The owners of batches and files, asked from any thread. Requests wait for the database; without it they get a 503.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,35 +7,34 @@ use crate::service::store::database::{Database, ObjectKind, OwnedObject, OwnedPa
 use crate::transport::problem::Problem;
 use crate::wire::{DeviceId, ErrorCode};
 
-/// The table of owned objects as requests see it.
+/// The table of owned objects as requests use it.
 #[derive(Clone)]
 pub(crate) struct Ledger(Enquiries);
 
 impl Ledger {
-    /// Asks by `enquiries`.
     #[must_use]
     pub(crate) fn new(enquiries: Enquiries) -> Self {
         Self(enquiries)
     }
 
-    /// The database, for who runs beside it.
+    /// The database, for tasks on the control thread.
     pub(super) fn database(&self) -> Database {
         self.0.database()
     }
 
-    /// Whether anybody answers.
+    /// Fails unless the database answers.
     pub(super) async fn is_there(&self) -> Result<(), Problem> {
         let database = self.database();
         self.ask(async move { database.ping().await }).await
     }
 
-    /// Keeps that a device has something.
+    /// Records the owner of an object.
     pub(super) async fn keep(&self, object: OwnedObject) -> Result<(), Problem> {
         let objects = self.database().owned_objects();
         self.ask(async move { objects.insert(&object).await }).await
     }
 
-    /// The object of this name, if this device has it.
+    /// The object with this id, if this device owns it.
     pub(super) async fn find(
         &self,
         device: &DeviceId,
@@ -46,7 +45,7 @@ impl Ledger {
         self.ask(async move { objects.find(&device, kind, &id).await }).await
     }
 
-    /// The first of these files that is not this device's.
+    /// The first of these files that this device does not own.
     pub(super) async fn first_foreign_file(
         &self,
         device: DeviceId,
@@ -56,7 +55,7 @@ impl Ledger {
         self.ask(async move { objects.first_foreign(&device, ObjectKind::File, &ids).await }).await
     }
 
-    /// A page of what a device has; none if it does not have what the page begins behind.
+    /// A page of a device's objects; `None` if the device does not own the object that the page starts behind.
     pub(super) async fn page(
         &self,
         device: &DeviceId,
@@ -68,28 +67,27 @@ impl Ledger {
         self.ask(async move { objects.page(&device, kind, &start, limit).await }).await
     }
 
-    /// Forgets an object. Nobody waits for it: if it fails, the upstream says what there is.
+    /// Deletes an object's row without waiting. If it fails, the upstream's 404 corrects it later.
     pub(super) fn forget(&self, id: String) {
         let objects = self.database().owned_objects();
         self.0.beside("forget a deleted object", async move { objects.delete(&id).await });
     }
 
-    /// Notes that the upstream does not know an object, or knows it again. Nobody waits for it.
+    /// Records whether the upstream knows an object, without waiting.
     pub(super) fn note_missing(&self, object: OwnedObject, is_missing: bool, now: SystemTime) {
         if is_missing || object.missing_since.is_some() {
             let objects = self.database().owned_objects();
             let note = async move { objects.note_missing(&object, is_missing, now).await };
-            self.0.beside("note what the upstream has", note);
+            self.0.beside("record whether the upstream has an object", note);
         }
     }
 
-    /// Notes that the usage of a batch is on record. Nobody waits for it: if it fails, the usage is read once more.
+    /// Records that a batch is billed, without waiting. If it fails, the biller reads the usage once more.
     pub(super) fn settle(&self, id: String) {
         let objects = self.database().owned_objects();
         self.0.beside("note that a batch is on record", async move { objects.settle(&id).await });
     }
 
-    /// As [`Enquiries::within`].
     pub(super) async fn within<T: Send + 'static>(
         &self,
         limit: Duration,

@@ -1,10 +1,9 @@
-//! Lists what a device has.
+//! Lists the objects of a device.
 //!
-//! The page is made from the ledger, which alone knows exactly what comes next, and each object on it is fetched by its
-//! id. The other way, to go through the upstream's own list and leave out what belongs to others, costs as many calls as
-//! all devices together have objects, and where it gives up it cannot tell whether there is more. Here a page costs one
-//! call for each object on it; that is why it has [`MOST_ON_PAGE`] at most, whatever `limit` says. `has_more` and
-//! `last_id` lead on to the rest, which is what the SDKs follow.
+//! The ledger makes the page, because it alone knows the order, and each object on the page is fetched by its id.
+//! Filtering the upstream's own list would cost as many calls as all devices together have objects, and could not say
+//! whether more follow. Here a page costs one call per object, so it has at most [`MOST_ON_PAGE`] objects, whatever
+//! `limit` says. `has_more` and `last_id` lead the SDKs to the rest.
 
 mod query;
 
@@ -30,18 +29,17 @@ use crate::transport::upstream::Upstream;
 use crate::wire::names::REQUEST_ID_HEADER;
 use crate::wire::{DeviceId, ErrorCode};
 
-/// Objects on their way onto a page, in its direction.
+/// Objects of the page, in its direction.
 #[derive(Default)]
 struct Found {
     objects: Vec<(String, Bytes)>,
     has_more: bool,
 }
 
-/// Why there is no page.
 enum Interrupted {
-    /// A fault of ours.
+    /// An error of the service.
     Problem(Problem),
-    /// The upstream says no; that is the answer.
+    /// An error answer of the upstream, which becomes the answer.
     Answer(Whole),
 }
 
@@ -51,7 +49,6 @@ impl From<Problem> for Interrupted {
     }
 }
 
-/// Who asks for what.
 struct Listing<'a> {
     objects: &'a Objects,
     kind: ObjectKind,
@@ -62,10 +59,6 @@ struct Listing<'a> {
 }
 
 impl Objects {
-    /// Answers with a page.
-    ///
-    /// # Errors
-    /// The [`Problem`] to answer with.
     pub(super) async fn list(&self, visit: Visit<'_>) -> Result<Response<Reply>, Problem> {
         let Visit { route, parts, id, at, caller, stake, worker, .. } = visit;
         let (kind, recall) = (route.kind(), stake.recall());
@@ -92,7 +85,7 @@ impl Objects {
 }
 
 impl Listing<'_> {
-    /// Fetches what is on the page. What the upstream does not know (any more) is left out and made up for.
+    /// Fetches the objects of the page. Objects that the upstream no longer knows are replaced by later ones.
     async fn fill(&self, mut page: OwnedPage) -> Result<Found, Interrupted> {
         let mut found = Found::default();
         for _ in 0..ROUNDS {
@@ -102,7 +95,7 @@ impl Listing<'_> {
             let missing = self.query.limit.saturating_sub(u32::try_from(found.objects.len()).unwrap_or(u32::MAX));
             let Some(last) = last.filter(|_| found.has_more && missing > 0) else { return Ok(found) };
             let next = self.objects.ledger.page(self.device, self.kind, self.query.behind(last), missing).await?;
-            // It was there a moment ago.
+            // The object was there a moment ago.
             let Some(next) = next else { break };
             page = next;
         }
@@ -113,7 +106,7 @@ impl Listing<'_> {
         Ok(found)
     }
 
-    /// Fetches all of these at once.
+    /// Fetches all objects at once.
     async fn fetch(&self, objects: Vec<OwnedObject>, into: &mut Vec<(String, Bytes)>) -> Result<(), Interrupted> {
         let (ledger, now) = (&self.objects.ledger, self.objects.clock.now());
         let mut fetching = JoinSet::new();
@@ -173,5 +166,6 @@ impl Found {
 /// Objects of one page; the API's own default.
 const MOST_ON_PAGE: u32 = 20;
 
-/// How often a page is made up for what the upstream does not know. What stays unknown for a day is forgotten.
+/// Most rounds of replacing objects that the upstream does not know. Objects unknown for a day are deleted from the
+/// ledger.
 const ROUNDS: usize = 5;

@@ -1,4 +1,4 @@
-//! Which models a batch asks for, and whether its token may.
+//! Inspector that checks the models of a batch against the token's models.
 
 use std::task::{Context, Poll};
 
@@ -7,7 +7,7 @@ use crate::service::relay::model::{ModelRule, named, shown};
 use crate::transport::hold::{Inspector, Refusal};
 use crate::wire::ErrorCode;
 
-/// Reads the models of every request in a batch as it passes, for a token that may not ask for any.
+/// Reads the models of every request in a batch as it passes, for a token that is limited to some models.
 pub(super) struct BatchModels {
     scanner: RequestsScanner,
     rule: ModelRule,
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a33_a_request_with_more_fallbacks_than_anybody_needs_is_held_in_no_memory() {
+    fn a33_a_request_with_many_fallbacks_is_not_held_in_memory() {
         let mut inspector = BatchModels::new(ModelRule::from_claim(vec!["a".into()]));
         inspector.piece(br#"{"requests":[{"params":{"model":"a","fallbacks":["a""#).unwrap();
         for _ in 0..1000 {

@@ -1,4 +1,4 @@
-//! Acts on one object that a device has: looks at it, cancels it, deletes it, reads what is in it.
+//! Acts on one object of a device: reads, cancels or deletes it, or downloads its content.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,10 +21,7 @@ use crate::transport::reply::Reply;
 use crate::wire::ErrorCode;
 
 impl Objects {
-    /// Passes a request on that is about one object, if its device has that.
-    ///
-    /// # Errors
-    /// The [`Problem`] to answer with.
+    /// Passes a request about one object on, if its device owns the object.
     pub(super) async fn act(&self, visit: Visit<'_>, pipeline: &Pipeline) -> Result<Response<Reply>, Problem> {
         let Visit { route, parts, body, id, at, caller, stake, worker } = visit;
         let object = self.owned(&caller, route, parts.uri.path()).await?;
@@ -65,14 +62,14 @@ impl Objects {
         self.ledger.find(caller.device(), kind, id).await?.ok_or_else(|| unknown(kind, id))
     }
 
-    /// Reads the usage of a batch out of its results, as long as it is not on record.
+    /// The reader of a batch's results, until its usage is recorded.
     fn reader(&self, route: ObjectRoute, object: OwnedObject) -> Option<ResultsReader> {
         let wanted = route == ObjectRoute::BatchResults && object.look_at.is_some();
         wanted
             .then(|| ResultsReader::new(object, self.prices.load_full(), Arc::clone(&self.usage), self.ledger.clone()))
     }
 
-    /// With a batch its results would be gone, and with them what they cost.
+    /// Bills a batch before its deletion: the results go with it.
     async fn bill_first(&self, batch: &OwnedObject) -> Result<(), Problem> {
         if batch.look_at.is_none() {
             return Ok(());
@@ -80,7 +77,7 @@ impl Objects {
         let (biller, owned) = (Arc::clone(&self.biller), batch.clone());
         match self.ledger.within(BILLING, async move { biller.bill_now(&owned).await }).await {
             Some(Looked::OnRecord) => Ok(()),
-            // Nor would the upstream; but it may end between our look and that.
+            // The upstream would refuse this too, but the batch may end between our look and the deletion.
             Some(Looked::Running) => {
                 let message = format!("Message batch {} cannot be deleted while it is in progress", batch.id);
                 Err(Problem::new(ErrorCode::RequestInvalid, message))
@@ -94,10 +91,10 @@ impl Objects {
     }
 }
 
-/// A body says nothing on these routes.
+/// Bodies have no meaning on these routes.
 const MAX_BODY: u64 = 16 * 1024;
 
-/// How long a deletion waits for usage to be read. It goes on after that.
+/// How long a deletion waits for the billing. The billing goes on after that.
 const BILLING: Duration = Duration::from_secs(30);
 
 const RETRY_AFTER: Duration = Duration::from_secs(60);

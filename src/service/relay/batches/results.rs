@@ -1,4 +1,4 @@
-//! Reads what a batch used out of its results while its device downloads them.
+//! Bills a batch from its results while its device downloads them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::service::meter::usage::{Decoder, Meter, UsageSink};
 use crate::service::store::database::OwnedObject;
 use crate::transport::relay::{Ending, Tap};
 
-/// What it takes to read the results of one batch.
+/// The state to read the results of one batch.
 pub(crate) struct ResultsReader {
     id: String,
     bill: Bill,
@@ -26,18 +26,18 @@ pub(crate) struct ResultsMeter {
     meter: Meter,
     reader: ResultsReader,
     decoder: Option<Decoder>,
-    /// Nothing more can be read.
+    /// The rest cannot be decoded.
     blind: bool,
 }
 
 impl ResultsReader {
-    /// Each request of `batch` makes a record for `sink`, and `ledger` is told when all have.
+    /// Each request of `batch` makes a record for `sink`; at the end `ledger` records that the batch is billed.
     #[must_use]
     pub(super) fn new(batch: OwnedObject, prices: Arc<Prices>, sink: Arc<dyn UsageSink>, ledger: Ledger) -> Self {
         Self { id: batch.id.clone(), bill: Bill::new(batch, prices), sink, ledger }
     }
 
-    /// Reads a response with these headers; `meter` does what it does on other routes.
+    /// Reads a response with these headers; `meter` works as on other routes.
     #[must_use]
     pub(crate) fn watching(self, meter: Meter, headers: &HeaderMap) -> ResultsMeter {
         let (decoder, blind) = match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
@@ -56,7 +56,6 @@ impl ResultsReader {
         self.bill.read(plain, |record| sink.record(&Arc::new(record)));
     }
 
-    /// All results have passed.
     fn finish(&mut self) {
         let sink = &self.sink;
         let unread = self.bill.finish(|record| sink.record(&Arc::new(record)));
@@ -79,7 +78,7 @@ impl Tap for ResultsMeter {
         }
     }
 
-    /// What was not read here, because it broke off or could not be decoded, is read by the biller later.
+    /// The biller later reads results that were cut off or could not be decoded here.
     fn end(&mut self, ending: Ending) {
         if ending == Ending::Complete && !self.blind {
             self.reader.finish();

@@ -1,4 +1,4 @@
-//! Where a batch says that its results are.
+//! Rewrites the address of a batch's results.
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use crate::service::relay::route::BATCHES;
 
-/// A batch whose `results_url` is a path. The SDKs fetch that address as it is, and the upstream's own one would take them
-/// past this service, with a token that is worth nothing there; a path they resolve where they asked. Nothing else of
-/// `body` changes.
+/// Turns the `results_url` of a batch into a path; nothing else of `body` changes. SDKs fetch that address as it is:
+/// the upstream's own one would bypass this service with a token that is worthless there, and a path resolves to this
+/// service.
 pub(super) fn with_path(body: Bytes) -> Bytes {
     #[derive(Deserialize)]
     struct Batch {

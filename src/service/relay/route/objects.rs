@@ -1,38 +1,26 @@
-//! The routes of message batches and files, which act on what a device has upstream.
+//! The routes of message batches and files, which act on objects of the calling device.
 
 use http::Method;
 
 use crate::service::store::database::ObjectKind;
 
-/// What is asked of a batch or a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ObjectRoute {
-    /// `POST /v1/messages/batches`
     CreateBatch,
-    /// `GET /v1/messages/batches`
     ListBatches,
-    /// `GET /v1/messages/batches/{id}`
     Batch,
-    /// `DELETE /v1/messages/batches/{id}`
     DeleteBatch,
-    /// `POST /v1/messages/batches/{id}/cancel`
     CancelBatch,
-    /// `GET /v1/messages/batches/{id}/results`
     BatchResults,
-    /// `POST /v1/files`
     CreateFile,
-    /// `GET /v1/files`
     ListFiles,
-    /// `GET /v1/files/{id}`
     File,
-    /// `DELETE /v1/files/{id}`
     DeleteFile,
-    /// `GET /v1/files/{id}/content`
     FileContent,
 }
 
 impl ObjectRoute {
-    /// The route as logs and `/protocol` name it.
+    /// The name in logs and in `/protocol`.
     #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -50,13 +38,11 @@ impl ObjectRoute {
         }
     }
 
-    /// The method, which the name begins with.
     #[must_use]
     pub(crate) fn method(self) -> &'static str {
         self.name().split(' ').next().unwrap_or_default()
     }
 
-    /// What it acts on.
     #[must_use]
     pub(crate) fn kind(self) -> ObjectKind {
         match self {
@@ -70,13 +56,13 @@ impl ObjectRoute {
         }
     }
 
-    /// Whether it counts as a request of its device: a batch makes Claude work.
+    /// Whether a request counts against the device's limits: a batch makes Claude work.
     #[must_use]
     pub(crate) fn is_charged(self) -> bool {
         self == Self::CreateBatch
     }
 
-    /// The routes of a path in normal form, one for each method; none if it is no path of these.
+    /// The routes of a path in normal form, one per method; empty for any other path.
     #[must_use]
     pub(crate) fn at(path: &str) -> &'static [Self] {
         if let Some(below) = path.strip_prefix(BATCHES) {
@@ -96,7 +82,7 @@ impl ObjectRoute {
         }
     }
 
-    /// The id in the path of a route that has one.
+    /// The id in the path; empty for the collection itself.
     #[must_use]
     pub(crate) fn id_in(self, path: &str) -> &str {
         let collection = match self.kind() {
@@ -106,13 +92,11 @@ impl ObjectRoute {
         path.strip_prefix(collection).and_then(segments).map_or("", |(id, _)| id)
     }
 
-    /// Whether a request is for it.
     #[must_use]
     pub(crate) fn takes(self, method: &Method) -> bool {
         method.as_str() == self.method()
     }
 
-    /// All of them.
     pub(crate) const ALL: [Self; 11] = [
         Self::CreateBatch,
         Self::ListBatches,
@@ -128,7 +112,7 @@ impl ObjectRoute {
     ];
 }
 
-/// The path below a collection: the id and what is asked of it, both empty for the collection itself.
+/// The path below a collection: the id and the action, both empty for the collection itself.
 fn segments(below: &str) -> Option<(&str, Option<&str>)> {
     if below.is_empty() {
         return Some(("", None));
@@ -139,8 +123,6 @@ fn segments(below: &str) -> Option<(&str, Option<&str>)> {
     segments.next().is_none().then_some((id, act))
 }
 
-/// Where batches are.
 pub(crate) const BATCHES: &str = "/v1/messages/batches";
 
-/// Where files are.
 pub(crate) const FILES: &str = "/v1/files";

@@ -19,10 +19,9 @@ use crate::service::telemetry::metrics::Metrics;
 use crate::service::token::keyring::{KeyList, KeyRing};
 use crate::wire::DeviceId;
 
-/// Makes a file unusable.
 type Spoil = fn(&Path);
 
-/// A followed configuration, in a folder of its own, with time that passes when nothing else happens.
+/// A followed configuration in its own folder, in virtual time.
 struct Followed {
     folder: tempfile::TempDir,
     live: Live,
@@ -30,7 +29,7 @@ struct Followed {
 }
 
 impl Followed {
-    /// The file says `text`, in which `@` is the folder; flags say `given` besides.
+    /// The file has `text`, in which `@` stands for the folder; flags add `given`.
     fn start(text: &str, given: Flags) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("valetkey.toml");
@@ -60,7 +59,7 @@ impl Followed {
         self.folder.path().join(name)
     }
 
-    /// Writes a file and waits for more time than a look takes.
+    /// Writes a file and waits longer than the interval of looks.
     async fn write(&self, name: &str, text: &str) {
         fs::write(self.at(name), text.replace('@', &self.folder.path().display().to_string())).unwrap();
         later().await;
@@ -75,13 +74,13 @@ impl Followed {
         self.live.issuer.mint(device, Duration::from_secs(60)).ok().unwrap().0.models
     }
 
-    /// What a million tokens of input cost, in dollars.
+    /// Price of a million input tokens, in dollars.
     fn price(&self, model: &str) -> u64 {
         let million = Tokens { input_tokens: 1_000_000, ..Tokens::default() };
         self.live.prices.load().cost(model, SystemTime::now(), &million).amount.get() / 1_000_000
     }
 
-    /// How many reloads were taken, and how many refused.
+    /// Number of applied and of refused reloads.
     fn reloads(&self) -> (u64, u64) {
         let page = self.live.metrics.page();
         let count = |outcome: &str| {
@@ -126,7 +125,7 @@ fn priced(model: &str, input: u32) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_file_says_is_in_force_within_seconds() {
+async fn a_changed_file_is_in_force_within_seconds() {
     let followed = Followed::start("rate_limit_max = 5\n", Flags::default());
     later().await;
     assert_eq!((followed.requests(), followed.models(), followed.reloads()), (5, vec![], (0, 0)));
@@ -147,7 +146,7 @@ async fn a_variable_stays_stronger_than_the_file() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_takes_a_restart_is_neither_in_force_nor_shown_as_if_it_were() {
+async fn settings_that_need_a_restart_are_neither_in_force_nor_shown_as_such() {
     let followed = Followed::start("workers = 1\n", Flags::default());
     followed.write("valetkey.toml", "workers = 2\ntokens_per_minute = 9\n").await;
     let shown = followed.live.settings.load();
@@ -156,7 +155,7 @@ async fn what_takes_a_restart_is_neither_in_force_nor_shown_as_if_it_were() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn budgets_follow_the_file_and_what_was_said_of_single_ones_stays() {
+async fn default_budgets_follow_the_file_and_budgets_of_single_users_stay() {
     let followed = Followed::start("device_budget = \"5/day\"\n", Flags::default());
     let (device, user) = (Subject::Device(DeviceId::parse("device-0001").unwrap()), Subject::User("ada".into()));
     let words = |subject: &Subject| followed.live.budgets.limits(subject).0.words();
@@ -171,7 +170,7 @@ async fn budgets_follow_the_file_and_what_was_said_of_single_ones_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f26_a_bad_file_changes_nothing_is_counted_once_and_a_good_one_is_taken_again() {
+async fn f26_a_bad_file_is_counted_once_and_changes_nothing_and_a_good_file_is_applied_again() {
     let followed = Followed::start("rate_limit_max = 5\n", Flags::default());
     let path = followed.at("valetkey.toml");
     let bad: [(&str, Spoil); 6] = [
@@ -193,10 +192,10 @@ async fn f26_a_bad_file_changes_nothing_is_counted_once_and_a_good_one_is_taken_
 }
 
 #[tokio::test(start_paused = true)]
-async fn f26_a_file_that_is_being_written_is_left_alone_until_it_is_whole() {
+async fn f26_a_half_written_file_is_not_applied_until_it_is_complete() {
     let followed = Followed::start("rate_limit_max = 5\n", Flags::default());
     let whole = "# fewer from now on\nrate_limit_max = 40\nworkers = 3\n";
-    // Every part is written within the time that a content has to stay as it is; some of the parts would be good files.
+    // Every part is written within the time that a content must stay unchanged; some parts alone would be good files.
     for end in 0..whole.len() {
         fs::write(followed.at("valetkey.toml"), &whole[..end]).unwrap();
         tokio::time::sleep(SETTLE / 2).await;
@@ -207,7 +206,7 @@ async fn f26_a_file_that_is_being_written_is_left_alone_until_it_is_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn prices_are_followed_too_and_a_bad_file_leaves_those_in_use() {
+async fn prices_follow_their_file_and_a_bad_file_leaves_the_prices_in_use() {
     let folder = tempfile::tempdir().unwrap();
     let prices = folder.path().join("prices.toml");
     fs::write(&prices, priced("claude-opus-5", 50)).unwrap();
@@ -223,7 +222,7 @@ async fn prices_are_followed_too_and_a_bad_file_leaves_those_in_use() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_price_file_that_a_change_names_is_waited_for_and_then_followed() {
+async fn a_price_file_named_by_a_reload_is_followed_once_it_exists() {
     let followed = Followed::start("", Flags::default());
     followed.write("valetkey.toml", "prices_file = \"@/prices.toml\"\n").await;
     assert_eq!((followed.price("claude-opus-5"), followed.reloads()), (5, (0, 1)));

@@ -1,4 +1,4 @@
-//! One report of the same thing in a minute; the next one says how often it happened.
+//! At most one report per minute for each kind of event; the next report tells how often it happened.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What was reported lately. There are as many entries as there are error codes and places in the code.
+/// Recent reports. There is one entry per error code and per panicking place in the code.
 #[derive(Default)]
 pub(super) struct Throttle(Mutex<HashMap<Box<str>, Recent>>);
 
@@ -17,7 +17,7 @@ struct Recent {
 }
 
 impl Throttle {
-    /// How often `what` has happened since its last report, this time included, if a report is due.
+    /// If a report on `what` is due, the number of times it has happened since its last report, this time included.
     pub(super) fn due(&self, what: &str, now: Instant) -> Option<u64> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = all.entry(what.into()).or_default();
@@ -43,7 +43,7 @@ mod tests {
         assert_eq!(throttle.due("internal", after(0)), Some(1));
         assert_eq!(throttle.due("internal", after(1)), None);
         assert_eq!(throttle.due("internal", after(59)), None);
-        assert_eq!(throttle.due("not_ready", after(59)), Some(1), "another thing has its own minute");
+        assert_eq!(throttle.due("not_ready", after(59)), Some(1), "each kind of event has its own minute");
         assert_eq!(throttle.due("internal", after(60)), Some(3));
         assert_eq!(throttle.due("internal", after(61)), None);
     }

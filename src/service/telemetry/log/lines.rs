@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Takes lines without ever waiting for the disk or the terminal.
+/// Takes lines without waiting for the disk or the terminal.
 #[derive(Clone)]
 pub struct LineQueue(Arc<Shared>);
 
@@ -29,10 +29,10 @@ pub struct LineWriter {
 }
 
 impl LineQueue {
-    /// Starts a thread that writes to `out` what the queue takes.
+    /// Starts the thread that writes queued lines to `out`.
     ///
     /// # Errors
-    /// When the system has no thread to give.
+    /// When the system cannot start a thread.
     pub fn start(out: impl Write + Send + 'static) -> std::io::Result<(Self, LineWriter)> {
         let queue = Self(Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() }));
         let reader = queue.clone();
@@ -40,7 +40,7 @@ impl LineQueue {
         Ok((queue.clone(), LineWriter { queue, thread }))
     }
 
-    /// Queues one whole line, its line feed included.
+    /// Queues one whole line, with its line feed.
     pub fn push(&self, line: &[u8]) {
         let mut state = self.lock();
         if state.waiting.len() + line.len() > MAX_WAITING {
@@ -55,7 +55,7 @@ impl LineQueue {
         }
     }
 
-    /// Lines that did not fit.
+    /// Number of lines dropped because the queue was full.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.lock().dropped
@@ -73,7 +73,7 @@ impl LineQueue {
                 );
                 reported = dropped;
             }
-            // Nobody is left to tell when the log itself cannot be written.
+            // An error is ignored: there is no other place to report that the log cannot be written.
             let _ = out.write_all(&batch);
             let _ = out.flush();
             batch.clear();
@@ -85,7 +85,8 @@ impl LineQueue {
         }
     }
 
-    /// Waits for lines, gives more a moment to gather, and swaps them out; `None` once closed and empty.
+    /// Waits for lines, lets more gather for [`GATHER`], and swaps all into `batch`. Returns the number of lines
+    /// dropped so far, or `None` once the queue is closed and empty.
     fn next_batch(&self, batch: &mut Vec<u8>) -> Option<u64> {
         let mut state = self.lock();
         while state.waiting.is_empty() {
@@ -109,7 +110,7 @@ impl LineQueue {
 }
 
 impl LineWriter {
-    /// Writes what is queued and ends the thread. A reader that takes nothing is given up after a second.
+    /// Writes the queued lines and ends the thread. Gives up after a second if the reader of `out` is blocked.
     pub fn close(self) {
         let mut state = self.queue.lock();
         state.closed = true;
@@ -120,18 +121,19 @@ impl LineWriter {
         let written = !busy(&mut state);
         drop(state);
         if written {
-            // It has nothing left to do, so this does not wait.
+            // The thread has nothing left to write, so `join` returns at once.
             let _ = self.thread.join();
         }
     }
 }
 
-/// How long lines gather before they are written: unnoticeable to a reader, and a wake-up for each line costs more than
-/// the line.
+/// How long lines gather before they are written. A reader does not notice the delay, and a wake-up per line costs more
+/// than the line.
 const GATHER: Duration = Duration::from_millis(20);
 
 const MAX_WAITING: usize = 8 << 20;
-/// What a busy second leaves room for; making it anew for each batch costs more than the lines.
+/// The batch buffer keeps this capacity, enough for a busy second; allocating it for each batch costs more than the
+/// lines.
 const KEEP_CAPACITY: usize = 512 << 10;
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 

@@ -1,4 +1,4 @@
-//! Writes usage records as log lines, in the format of all others.
+//! Writes usage records as log lines, in the format of the other lines.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -10,15 +10,15 @@ use humantime::{Rfc3339Timestamp, format_rfc3339_micros};
 use super::LineQueue;
 use crate::service::meter::usage::{UsageRecord, UsageSink};
 
-/// Sends each record to the log. A record is the one line of its request, so it bypasses `tracing`, whose formatting
-/// would be a large part of what a small request costs.
+/// Sink that writes each usage record to the log. It bypasses `tracing`, whose formatting would be a large part of the
+/// cost of a small request.
 pub struct UsageLines {
     queue: LineQueue,
     json: bool,
 }
 
 impl UsageLines {
-    /// Writes to `queue`: JSON, or text for a person.
+    /// `json` chooses JSON lines; otherwise lines are text for people.
     #[must_use]
     pub fn new(queue: LineQueue, json: bool) -> Self {
         Self { queue, json }
@@ -27,7 +27,7 @@ impl UsageLines {
 
 impl UsageSink for UsageLines {
     fn record(&self, record: &Arc<UsageRecord>) {
-        // As `tracing` writes it, which takes longer.
+        // The timestamp format of `tracing`, which takes longer to produce it.
         let timestamp = format_rfc3339_micros(SystemTime::now());
         let mut line = if self.json { json_line(&timestamp, record) } else { human_line(&timestamp, record).into() };
         line.push(b'\n');
@@ -35,7 +35,7 @@ impl UsageSink for UsageLines {
     }
 }
 
-/// The names are those that `tracing` uses. The record's own fields follow in the same object.
+/// The field names are those of `tracing`. The record's fields follow in the same object.
 fn json_line(timestamp: &Rfc3339Timestamp, record: &UsageRecord) -> Vec<u8> {
     let mut line = Vec::with_capacity(USUAL_LINE);
     // Writing to a Vec cannot fail, and a record is plain JSON.
@@ -55,7 +55,7 @@ fn human_line(timestamp: &Rfc3339Timestamp, record: &UsageRecord) -> String {
     let status = record.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
     let mut line =
         format!("{timestamp}  INFO {} {status} {:?} in {} ms", record.route, record.ended, record.total.as_millis());
-    // Names come from requests: control characters are shown, not sent to a terminal.
+    // The model comes from the request: control characters are escaped before they reach a terminal.
     let _ = write!(line, " device={} model={}", record.device, model.escape_debug());
     let _ = write!(
         line,
@@ -70,5 +70,5 @@ fn human_line(timestamp: &Rfc3339Timestamp, record: &UsageRecord) -> String {
     line
 }
 
-/// Most lines fit without growing.
+/// Capacity that most lines fit into.
 const USUAL_LINE: usize = 768;

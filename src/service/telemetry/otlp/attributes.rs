@@ -1,4 +1,4 @@
-//! Attributes as OTLP writes them, and those that spans and metrics share.
+//! OTLP attributes, and values that spans and metrics share.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,13 +30,13 @@ fn attribute(key: &str, value: Value) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
 
-/// Where requests go.
+/// Attributes that name the upstream.
 pub(super) fn server(upstream: &Origin) -> Vec<KeyValue> {
     let port = upstream.connect_uri().port_u16().map_or(443, u64::from);
     vec![text(SERVER_ADDRESS, upstream.host()), count(SERVER_PORT, port)]
 }
 
-/// What went wrong: the status, or how the response ended. A client that left is no error.
+/// The HTTP status, or how the response ended. A client that left is no error.
 pub(super) fn error_type(record: &UsageRecord) -> Option<Cow<'static, str>> {
     match (record.ended, record.status) {
         (Ended::Complete | Ended::Cancelled, _) => None,
@@ -45,12 +45,12 @@ pub(super) fn error_type(record: &UsageRecord) -> Option<Cow<'static, str>> {
     }
 }
 
-/// Whether a record is of a request that makes a model write. The conventions say nothing of the others.
+/// Whether the request makes a model write. The conventions cover no other requests.
 pub(super) fn is_chat(record: &UsageRecord) -> bool {
     record.route == "POST /v1/messages"
 }
 
-/// All input tokens. Anthropic counts apart what is written to the cache and read from it; the conventions do not.
+/// All input tokens. Anthropic counts cache writes and cache reads apart; the conventions include them.
 pub(super) fn input_tokens(record: &UsageRecord) -> u64 {
     let tokens = &record.tokens;
     tokens.input_tokens + cache_writes(record) + tokens.cache_read_tokens
@@ -60,7 +60,7 @@ pub(super) fn cache_writes(record: &UsageRecord) -> u64 {
     record.tokens.cache_write_5m_tokens + record.tokens.cache_write_1h_tokens
 }
 
-/// A time as OTLP has it.
+/// Unix time in nanoseconds, as OTLP wants it.
 pub(super) fn nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)

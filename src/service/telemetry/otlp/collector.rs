@@ -1,4 +1,4 @@
-//! The way to the collector: OTLP over HTTP, in protobuf.
+//! The HTTP client of the collector: OTLP over HTTP, in protobuf.
 
 use std::time::Duration;
 
@@ -11,7 +11,6 @@ use url::Url;
 use crate::service::base::http_client::side_client;
 use crate::service::telemetry::otlp::OtlpConfig;
 
-/// Sends to one collector.
 pub(super) struct Collector {
     http: Client,
     headers: HeaderMap,
@@ -19,42 +18,37 @@ pub(super) struct Collector {
     metrics: Url,
 }
 
-/// What is sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Signal {
-    /// Spans.
     Traces,
-    /// Sums.
     Metrics,
 }
 
-/// Why the collector has not taken something.
+/// Why the collector did not take a message.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
-    /// It cannot be reached, or says nothing.
+    /// The collector cannot be reached or did not answer.
     #[error("no answer")]
     NoAnswer(#[source] reqwest::Error),
-    /// It answered with an error.
     #[error("it answered {status}")]
     Status {
-        /// The status.
         status: StatusCode,
-        /// When it wants to be asked again.
+        /// How long the collector wants the client to wait.
         retry_after: Option<Duration>,
     },
-    /// The service ended first.
+    /// The service ended before the answer.
     #[error("no answer before the end")]
     Late,
 }
 
 impl Collector {
-    /// Nothing is connected yet.
+    /// Opens no connection yet.
     pub(super) fn new(config: &OtlpConfig) -> reqwest::Result<Self> {
         let (traces, metrics) = (config.endpoint.join("/v1/traces"), config.endpoint.join("/v1/metrics"));
         Ok(Self { http: side_client(&traces, ANSWER_LIMIT)?, headers: config.headers.clone(), traces, metrics })
     }
 
-    /// Sends one message and answers what the collector said to it.
+    /// Sends one message and returns the body of the answer.
     pub(super) async fn post(&self, signal: Signal, body: Bytes) -> Result<Bytes, Refusal> {
         let url = match signal {
             Signal::Traces => self.traces.clone(),
@@ -72,11 +66,12 @@ impl Collector {
 }
 
 impl Refusal {
-    /// How long to wait before the same is sent again; none when that is pointless. `pause` is for who says nothing.
+    /// How long to wait before the message is sent again; `None` when another attempt is pointless. `pause` applies
+    /// when the collector names no time.
     pub(super) fn worth_waiting(&self, pause: Duration) -> Option<Duration> {
         match self {
             Self::NoAnswer(_) => Some(pause),
-            // Those that the protocol calls retryable.
+            // The statuses that OTLP calls retryable.
             Self::Status { status, retry_after } if matches!(status.as_u16(), 429 | 502 | 503 | 504) => {
                 Some(retry_after.unwrap_or(pause).min(LONGEST_PAUSE))
             }
@@ -86,12 +81,12 @@ impl Refusal {
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
-    // A date in its place is not read, and then the usual pause holds.
+    // A date instead of seconds is ignored; the usual pause applies.
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 
-/// The body, as far as one is expected.
+/// Reads an answer of at most [`MOST_ANSWER`] bytes.
 async fn read(mut response: Response) -> reqwest::Result<Bytes> {
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await? {
@@ -105,6 +100,6 @@ async fn read(mut response: Response) -> reqwest::Result<Bytes> {
 
 /// As in OpenTelemetry's own exporters.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-/// However long the collector asks for.
+/// Upper limit of a `Retry-After` of the collector.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const MOST_ANSWER: usize = 64 << 10;

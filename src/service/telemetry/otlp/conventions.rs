@@ -1,7 +1,6 @@
 //! The names that OpenTelemetry gives to things: the semantic conventions 1.41, the last version before those for GenAI
 //! moved to a repository of their own, which has no release yet. Their status is "development".
 
-/// The conventions as a whole.
 pub(super) const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.41.0";
 
 pub(super) const SERVICE_NAME: &str = "service.name";
@@ -30,22 +29,21 @@ pub(super) const DURATION_METRIC: &str = "gen_ai.client.operation.duration";
 pub(super) const TOKENS_METRIC: &str = "gen_ai.client.token.usage";
 pub(super) const FIRST_CHUNK_METRIC: &str = "gen_ai.client.operation.time_to_first_chunk";
 
-/// Stands for all series beyond the most that are kept (OpenTelemetry SDK, cardinality limits).
+/// Stands for all series beyond the cardinality limit (OpenTelemetry SDK).
 pub(super) const OVERFLOW: &str = "otel.metric.overflow";
 
 /// Ours: names the request in the log and in the admin API.
 pub(super) const REQUEST_ID: &str = "valetkey.request_id";
-/// Ours: the upstream's name for it.
+/// Ours: the upstream's id of the request.
 pub(super) const UPSTREAM_REQUEST_ID: &str = "valetkey.upstream_request_id";
-/// Ours: how it ended, as in the usage record.
+/// Ours: how the response ended, as in the usage record.
 pub(super) const ENDED: &str = "valetkey.ended";
-/// Ours: what it cost, in millionths of a US dollar.
+/// Ours: the cost in millionths of a US dollar.
 pub(super) const COST: &str = "valetkey.cost_microusd";
-/// Ours: the device's organisation.
+/// Ours: the organisation of the device.
 pub(super) const ORG: &str = "valetkey.org";
-/// Ours: the output tokens are a lower bound.
+/// Ours: set when the output tokens are a lower bound.
 pub(super) const OUTPUT_ESTIMATED: &str = "valetkey.output_estimated";
 
-/// The one operation there is.
 pub(super) const CHAT: &str = "chat";
 pub(super) const ANTHROPIC: &str = "anthropic";

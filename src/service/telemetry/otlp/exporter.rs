@@ -1,5 +1,5 @@
-//! The thread behind the queue: makes spans and metrics of records, and sends them until the collector takes them or has
-//! failed too often.
+//! The thread behind the queue: turns records into spans and metrics, and sends them until the collector takes them or
+//! has failed too often.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::source::Source;
 use super::span::span;
 use crate::clock::Clock;
 
-/// Takes from the queue until it is closed and empty.
+/// Runs until the queue is closed and empty.
 pub(super) struct Exporter {
     queue: Arc<Queue>,
     collector: Collector,
@@ -27,9 +27,9 @@ pub(super) struct Exporter {
     settings: OtlpSettings,
     clock: Arc<dyn Clock>,
     next_metrics: Instant,
-    /// The collector did not take anything the last time, and the log knows.
+    /// The last attempt failed, and the log says so already.
     failing: bool,
-    /// Dropped records that the log knows of.
+    /// Number of dropped records that the log has reported.
     reported: u64,
 }
 
@@ -48,7 +48,7 @@ impl Exporter {
     }
 
     pub(super) async fn run(mut self) {
-        // Also when something here panics.
+        // Dropped on a panic too.
         let _end = End(Arc::clone(&self.queue));
         loop {
             self.queue.due(Some(self.next_metrics)).await;
@@ -89,16 +89,17 @@ impl Exporter {
         self.next_metrics = Instant::now() + self.settings.metrics_every;
         let metrics = self.measures.metrics(self.clock.now());
         if !metrics.is_empty() {
-            // What did not arrive is in the next ones too.
+            // A lost export is made up for by the next one.
             self.deliver(Signal::Metrics, self.source.metrics(metrics).into()).await;
         }
     }
 
-    /// Sends until the collector takes it, and then answers what it said. None when it refused, or failed too often.
+    /// Sends the message until the collector takes it, and returns the answer. `None` when the collector refused it or
+    /// failed too often.
     async fn deliver(&mut self, signal: Signal, body: Bytes) -> Option<Bytes> {
         let mut pause = self.settings.first_pause;
         for attempt in 1.. {
-            // Once the end has begun there is one more attempt, within its limit.
+            // After the queue is closed one more attempt is made, within its limit.
             let is_last = attempt >= self.settings.attempts || self.queue.closed().is_some();
             match self.attempt(signal, body.clone()).await {
                 Ok(answer) => {
@@ -152,7 +153,7 @@ impl Exporter {
     }
 }
 
-/// Tells the queue that nobody takes from it any more.
+/// Tells the queue on drop that its reader is gone.
 struct End(Arc<Queue>);
 
 impl Drop for End {
@@ -161,9 +162,9 @@ impl Drop for End {
     }
 }
 
-/// How many spans the collector did not want of those it was sent.
+/// How many of the sent spans the collector rejected.
 fn refused_spans(answer: &Bytes) -> u64 {
-    // Whoever answers something else has said that all is well.
+    // An answer that cannot be decoded counts as success.
     let answer = ExportTraceServiceResponse::decode(answer.clone()).unwrap_or_default();
     answer.partial_success.map_or(0, |partial| u64::try_from(partial.rejected_spans).unwrap_or_default())
 }

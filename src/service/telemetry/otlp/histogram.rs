@@ -1,4 +1,4 @@
-//! One metric: how often which values were seen, by label, since the start.
+//! One metric: a histogram per set of labels, since the start.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use super::attributes::{flag, text};
 use super::conventions as names;
 
-/// What a histogram is called, and where its buckets end. A value that is a bound is in the bucket below it.
+/// Name and bucket bounds of a histogram. A value equal to a bound counts in the bucket below it.
 pub(super) struct Definition {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
@@ -20,24 +20,23 @@ pub(super) struct Definition {
     pub(super) bounds: &'static [f64],
 }
 
-/// What tells the series of a histogram apart.
+/// The labels that tell the series of a histogram apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Labels {
     pub(super) asked: Option<Box<str>>,
     pub(super) answered: Option<Box<str>>,
     pub(super) tokens: Option<&'static str>,
     pub(super) error: Option<Cow<'static, str>>,
-    /// It stands for all that had no room.
+    /// This series stands for all that found no room.
     pub(super) is_overflow: bool,
 }
 
-/// A histogram and what it has seen.
 pub(super) struct Histogram {
     definition: &'static Definition,
     series: HashMap<Labels, Seen>,
 }
 
-/// What one series has seen.
+/// The values of one series.
 struct Seen {
     count: u64,
     sum: f64,
@@ -63,7 +62,8 @@ impl Histogram {
         seen.buckets[bounds.partition_point(|bound| *bound < value)] += 1;
     }
 
-    /// As it is sent; none when nothing was seen. `common` stands on every series; `from` and `to` are in nanoseconds.
+    /// The histogram as OTLP; `None` when it has no values. `common` is on every series; `from` and `to` are in
+    /// nanoseconds.
     pub(super) fn metric(&self, common: &[KeyValue], from: u64, to: u64) -> Option<Metric> {
         if self.series.is_empty() {
             return None;
@@ -114,7 +114,7 @@ impl Seen {
     }
 }
 
-/// Beyond these all others count together.
+/// Further series count together in one overflow series.
 const MOST_SERIES: usize = 1000;
 
 #[cfg(test)]

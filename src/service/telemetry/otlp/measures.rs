@@ -11,12 +11,11 @@ use super::conventions as names;
 use super::histogram::{Definition, Histogram, Labels};
 use crate::service::meter::usage::{Tokens, UsageRecord};
 
-/// All of them.
 pub(super) struct Measures {
     duration: Histogram,
     tokens: Histogram,
     first_chunk: Histogram,
-    /// What stands on every series.
+    /// Attributes of every series.
     common: Vec<KeyValue>,
     /// Models that the upstream has answered for.
     models: HashSet<Box<str>>,
@@ -24,7 +23,7 @@ pub(super) struct Measures {
 }
 
 impl Measures {
-    /// Nothing is measured yet. `server` says where requests go.
+    /// `server` names the upstream.
     pub(super) fn new(server: Vec<KeyValue>, now: SystemTime) -> Self {
         let mut common = server;
         common.extend([text(names::OPERATION, names::CHAT), text(names::PROVIDER, names::ANTHROPIC)]);
@@ -52,21 +51,21 @@ impl Measures {
             return;
         }
         self.tokens.add(Labels { tokens: Some("input"), ..labels.clone() }, amount(input_tokens(record)));
-        // An estimate is no count.
+        // An estimate is not counted.
         if !record.output_estimated {
             self.tokens.add(Labels { tokens: Some("output"), ..labels }, amount(record.tokens.output_tokens));
         }
     }
 
-    /// As they are sent: those that have seen something.
+    /// The metrics that have values.
     pub(super) fn metrics(&self, now: SystemTime) -> Vec<Metric> {
         let (from, to) = (nanos(self.since), nanos(now));
         let histograms = [&self.duration, &self.tokens, &self.first_chunk];
         histograms.into_iter().filter_map(|histogram| histogram.metric(&self.common, from, to)).collect()
     }
 
-    /// The model that was asked for, if the upstream has ever answered for it: clients can ask for anything, and each
-    /// name would be a series of its own.
+    /// The requested model, if the upstream has ever answered for it. Clients can request any name, and each would
+    /// become a series.
     fn known_model<'a>(&mut self, record: &'a UsageRecord) -> Option<&'a str> {
         let asked = record.model_asked.as_deref()?;
         if record.model_answered.is_some() && self.models.len() < MOST_MODELS {

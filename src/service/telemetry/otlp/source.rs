@@ -1,4 +1,4 @@
-//! Who says it: what stands around all spans and metrics, and their encoding.
+//! Identity of the sender, which goes around all spans and metrics, and their encoding.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -12,14 +12,13 @@ use uuid::Uuid;
 use super::attributes::text;
 use super::conventions::{SCHEMA_URL, SERVICE_INSTANCE, SERVICE_NAME, SERVICE_VERSION};
 
-/// This process.
 pub(super) struct Source {
     resource: Resource,
     scope: InstrumentationScope,
 }
 
 impl Source {
-    /// A service of this name; sums of several instances are told apart by a random id.
+    /// `service` is the service's name. A random id tells the sums of several instances apart.
     pub(super) fn new(service: &str) -> Self {
         let attributes = vec![
             text(SERVICE_NAME, service),
@@ -36,7 +35,6 @@ impl Source {
         }
     }
 
-    /// Spans as they are sent.
     pub(super) fn traces(&self, spans: Vec<Span>) -> Vec<u8> {
         let scope_spans = vec![ScopeSpans { scope: Some(self.scope.clone()), spans, schema_url: SCHEMA_URL.into() }];
         let resource = Some(self.resource.clone());
@@ -44,7 +42,6 @@ impl Source {
         ExportTraceServiceRequest { resource_spans }.encode_to_vec()
     }
 
-    /// Metrics as they are sent.
     pub(super) fn metrics(&self, metrics: Vec<Metric>) -> Vec<u8> {
         let scope_metrics =
             vec![ScopeMetrics { scope: Some(self.scope.clone()), metrics, schema_url: SCHEMA_URL.into() }];

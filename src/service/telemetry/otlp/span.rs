@@ -1,4 +1,4 @@
-//! A finished request as a span: the service's call to the upstream, from the request's head to the end of the response.
+//! A finished request as a span: the call to the upstream, from the head of the request to the end of the response.
 
 use std::time::UNIX_EPOCH;
 
@@ -13,7 +13,7 @@ use super::queue::Finished;
 use crate::service::base::trace_context::TraceContext;
 use crate::service::meter::usage::{Tokens, UsageRecord};
 
-/// The span of a request, if it is traced. `server` says where it went.
+/// The span of a traced request; `None` if it is not traced. `server` names the upstream.
 pub(super) fn span(finished: &Finished, server: &[KeyValue]) -> Option<Span> {
     let record = &*finished.record;
     let context = record.trace.as_deref()?;
@@ -74,7 +74,7 @@ fn about_generation(record: &UsageRecord) -> impl Iterator<Item = KeyValue> {
     .flatten()
 }
 
-/// `chat <model>`, or the route of what is no chat.
+/// `chat <model>`, or the route if the request is no chat.
 fn name(record: &UsageRecord) -> String {
     match record.model_asked.as_deref() {
         Some(model) if is_chat(record) => format!("{} {model}", names::CHAT),
@@ -83,7 +83,7 @@ fn name(record: &UsageRecord) -> String {
     }
 }
 
-/// The trace's own, and whether the parent is somebody else's (OTLP, `SpanFlags`).
+/// The flags of the trace, and whether the parent span belongs to the client (OTLP, `SpanFlags`).
 fn flags(context: &TraceContext) -> u32 {
     let remote = if context.parent.is_some() { PARENT_IS_REMOTE } else { 0 };
     u32::from(context.flags) | PARENT_IS_KNOWN | remote

@@ -1,4 +1,4 @@
-//! What a `PATCH` of a device says. `valetkey admin` writes it, the route reads it.
+//! The body of a `PATCH` of a device. `valetkey admin` writes it, the route reads it.
 
 use std::time::Duration;
 
@@ -65,10 +65,7 @@ pub(crate) struct LimitsView {
 }
 
 impl DeviceChange {
-    /// As the database takes it.
-    ///
-    /// # Errors
-    /// [`Fault::Invalid`] names what makes no sense.
+    /// The change as the database takes it. [`Fault::Invalid`] names the wrong field.
     pub(super) fn read(self) -> Result<DevicePatch, Fault> {
         let too_long = |texts: &[String]| texts.iter().map(|text| text.chars().count()).sum::<usize>() > 1000;
         if self.models.iter().flatten().any(|models| too_long(models)) {
@@ -115,20 +112,20 @@ impl DeviceChange {
     }
 }
 
-/// Tells a field that is null from one that is absent.
+/// Tells a null field from an absent one.
 #[expect(clippy::option_option, reason = "as above")]
 fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-/// The same of an object.
+/// As [`said`], for an object.
 #[expect(clippy::option_option, reason = "as above")]
 fn said_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Ok(Some(Option::deserialize(deserializer)?.map(|ObjectOf(object)| object)))
 }
 
-/// 31 days.
+/// 31 days in milliseconds.
 const MOST_WINDOW: u64 = 2_678_400_000;
 
-/// What Redis and JSON's readers still count exactly.
+/// The largest number that Redis and JSON readers count exactly.
 const MOST_TOKENS: u64 = (1 << 53) - 1;

@@ -17,7 +17,7 @@ fn fault(result: Result<Nonce, NonceFault>) -> Option<NonceFault> {
 }
 
 #[test]
-fn a12_a_nonce_that_was_altered_anywhere_is_none_of_ours() {
+fn a12_a_nonce_with_any_bit_altered_is_unknown() {
     let clock = ManualClock::starting_now();
     let nonces = nonces(&clock);
     let good = BASE64_URL_SAFE_NO_PAD.decode(nonces.issue()).unwrap();
@@ -34,19 +34,19 @@ fn a12_a_nonce_that_was_altered_anywhere_is_none_of_ours() {
 }
 
 #[test]
-fn a12_a_used_nonce_is_remembered_as_long_as_it_would_be_good_anywhere() {
+fn a12_a_used_nonce_is_remembered_as_long_as_any_instance_would_accept_it() {
     let (clock, ahead) = (ManualClock::starting_now(), ManualClock::starting_now());
     let (here, there) = (nonces(&clock), nonces(&ahead));
-    // The halves are turned while the nonce is good, not before and not after.
+    // The halves turn while the nonce is good, not before and not after.
     here.take(&here.read(Some(&here.issue())).unwrap()).unwrap();
     clock.advance(Duration::from_secs(LIFE));
     ahead.advance(Duration::from_secs(LIFE + LIFE - 1));
-    // The longest lived that there is: made by an instance whose clock is ahead.
+    // The longest-lived nonce: its issuer's clock is ahead.
     let long_lived = there.issue();
     here.take(&here.read(Some(&long_lived)).unwrap()).unwrap();
     for _ in 0..2 * LIFE - 2 {
         clock.advance(Duration::from_secs(1));
-        // Others come and go, so that halves are turned as soon as they can be.
+        // Other nonces come and go, so that the halves turn as early as possible.
         here.take(&here.read(Some(&here.issue())).unwrap()).unwrap();
         assert_eq!(here.take(&here.read(Some(&long_lived)).unwrap()).err(), Some(NonceFault::Used));
     }
@@ -55,7 +55,7 @@ fn a12_a_used_nonce_is_remembered_as_long_as_it_would_be_good_anywhere() {
 }
 
 #[test]
-fn a_flood_of_good_proofs_ends_in_a_full_memory_and_that_in_minutes() {
+fn a_flood_of_good_proofs_fills_the_memory_which_is_free_again_minutes_later() {
     let clock = ManualClock::starting_now();
     let nonces = nonces(&clock);
     let take = || nonces.take(&nonces.read(Some(&nonces.issue())).unwrap());
@@ -68,7 +68,7 @@ fn a_flood_of_good_proofs_ends_in_a_full_memory_and_that_in_minutes() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_stops_nothing() {
+fn after_the_clock_is_set_back_nonces_still_work() {
     let clock = ManualClock::starting_now();
     let nonces = nonces(&clock);
     let take = || nonces.take(&nonces.read(Some(&nonces.issue())).unwrap());

@@ -6,14 +6,13 @@ fn contents(chain: &str, key: &str) -> [Content; 2] {
     [chain, key].map(|text| Ok(Secret::new(text)))
 }
 
-/// What is said to be wrong.
 fn faults(chain: &str, key: &str) -> Vec<String> {
     let faults = Certificate::from_contents(&contents(chain, key)).err().unwrap_or_default();
     faults.iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn a_pair_is_taken_and_its_end_is_known() {
+fn a_matching_pair_is_read_with_its_expiry() {
     let Sample { certificate, key } = until(2040);
     let read = Certificate::from_contents(&contents(&certificate, &key)).unwrap();
     let end = humantime::parse_rfc3339("2040-01-01T00:00:00Z").unwrap();
@@ -25,14 +24,14 @@ fn a_pair_is_taken_and_its_end_is_known() {
 }
 
 #[test]
-fn a_file_may_hold_both_and_a_chain_may_be_long() {
+fn one_file_may_hold_key_and_chain() {
     let (own, issuer) = (until(2040), until(2041));
     let both = format!("a note\n{}{}{}", own.certificate, issuer.certificate, own.key);
     assert_eq!(faults(&both, &both), Vec::<String>::new());
 }
 
 #[test]
-fn what_is_wrong_is_said_of_both_files() {
+fn the_faults_of_both_files_are_named() {
     let (own, other) = (until(2040), until(2041));
     let (certificate, key) = (own.certificate.as_str(), own.key.as_str());
     let chain_upside_down = format!("{}{certificate}", other.certificate);
@@ -61,7 +60,7 @@ fn what_is_wrong_is_said_of_both_files() {
 }
 
 #[test]
-fn a41_a_key_whose_line_breaks_are_lost_is_not_shown() {
+fn a41_a_key_without_its_line_breaks_is_not_shown() {
     let Sample { certificate, key } = until(2040);
     let line = key.lines().nth(1).unwrap();
     let on_one_line = key.replace('\n', " ");

@@ -6,10 +6,9 @@ use crate::clock::ManualClock;
 use crate::service::http::tls::TlsFigures;
 use crate::service::http::tls::samples::{Sample, until};
 
-/// Makes the files unusable.
 type Spoil = fn(&Followed);
 
-/// A followed pair of files, with time that passes when nothing else happens.
+/// TLS that follows a pair of files, in virtual time.
 struct Followed {
     folder: tempfile::TempDir,
     tls: Arc<Tls>,
@@ -37,7 +36,7 @@ impl Followed {
         fs::write(self.folder.path().join(name), text).unwrap();
     }
 
-    /// What was counted after more time than a look takes.
+    /// The counters after more time than the follower's poll interval.
     async fn later(&self) -> TlsFigures {
         tokio::time::sleep(Duration::from_secs(3)).await;
         self.tls.figures()
@@ -61,7 +60,7 @@ async fn a_renewed_certificate_takes_the_place_of_the_old_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn f26_a_bad_pair_changes_nothing_is_counted_once_and_a_good_one_is_taken_again() {
+async fn f26_a_bad_pair_is_counted_once_and_changes_nothing_and_a_good_pair_is_used_again() {
     let followed = Followed::start(&until(2040));
     let before = followed.later().await;
     let bad: [(&str, Spoil); 5] = [

@@ -1,20 +1,20 @@
-//! A first look at a body: whether it can name a file at all.
+//! Prefilter of a body: whether it can contain the key `file_id` at all.
 
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-/// Looks for the key as it is mostly spelled, and for an escape of a letter in it, without which it cannot be spelled in
-/// any other way. Two byte searches: the second finds next to nothing, because nobody escapes letters.
+/// Searches for the key in its usual spelling, and for an escaped letter of it: without an escape the key has no other
+/// spelling. Two byte searches; the second finds almost nothing, because clients do not escape letters.
 #[derive(Default)]
 pub(super) struct Glance {
-    /// The last bytes that were seen, for what is cut in two.
+    /// The last bytes of the previous piece, for a match across two pieces.
     tail: [u8; SEAM],
     kept: usize,
 }
 
 impl Glance {
-    /// Whether these bytes, with those before them, may have the key in them.
+    /// Whether these bytes, joined to the previous ones, may contain the key.
     pub(super) fn look(&mut self, bytes: &[u8]) -> bool {
         let head = &bytes[..bytes.len().min(SEAM)];
         let mut room = [0; 2 * SEAM];
@@ -37,10 +37,10 @@ fn may_name(bytes: &[u8]) -> bool {
     KEY.find(bytes).is_some() || ESCAPE.find_iter(bytes).any(is_letter)
 }
 
-/// Whether these two digits are those of a letter in `file_id`.
+/// Whether these two hexadecimal digits spell a letter of `file_id`.
 fn spells_letter(digits: &[u8]) -> bool {
     matches!(digits, b"66" | b"69" | b"6c" | b"6C" | b"65" | b"5f" | b"5F" | b"64")
 }
 
-/// One byte less than the longest of what is looked for.
+/// One byte less than the longest search text.
 const SEAM: usize = b"\"file_id\"".len() - 1;

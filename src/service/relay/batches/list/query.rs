@@ -1,4 +1,4 @@
-//! What a list is asked for.
+//! The query of a list.
 
 use url::form_urlencoded;
 
@@ -7,22 +7,18 @@ use crate::service::store::database::PageStart;
 use crate::transport::problem::Problem;
 use crate::wire::ErrorCode;
 
-/// The query of a list, which is all understood: a filter that is passed over would make the list say what is not so.
+/// An unknown parameter is refused: with an ignored filter the list would be wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Query {
-    /// Objects on the page.
+    /// Most objects on the page.
     pub limit: u32,
-    /// Where it begins.
     pub start: PageStart,
     /// `beta=true`, which older SDKs send.
     pub beta: bool,
 }
 
 impl Query {
-    /// Reads a query.
-    ///
-    /// # Errors
-    /// A [`Problem`] with 400.
+    /// A [`Problem`] is a 400.
     pub(super) fn read(text: Option<&str>) -> Result<Self, Problem> {
         let mut query = Self { limit: MOST_ON_PAGE, start: PageStart::Newest, beta: false };
         for (name, value) in form_urlencoded::parse(text.unwrap_or_default().as_bytes()) {
@@ -37,7 +33,7 @@ impl Query {
         Ok(query)
     }
 
-    /// The id that the page begins behind, if there is one.
+    /// The id that the page starts behind, or an empty text.
     pub(super) fn start_id(&self) -> &str {
         match &self.start {
             PageStart::Newest => "",
@@ -45,7 +41,7 @@ impl Query {
         }
     }
 
-    /// The start of what comes behind `id` in the same direction.
+    /// The start behind `id` in the same direction.
     pub(super) fn behind(&self, id: String) -> PageStart {
         match self.start {
             PageStart::Newest | PageStart::After(_) => PageStart::After(id),
@@ -76,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_says_how_many_and_from_where() {
+    fn a_query_sets_the_limit_and_the_start_of_the_page() {
         let read = |text| Query::read(Some(text)).unwrap();
         let plain = Query { limit: MOST_ON_PAGE, start: PageStart::Newest, beta: false };
         assert_eq!((Query::read(None).unwrap(), read("")), (plain.clone(), plain.clone()));
@@ -87,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_that_is_not_understood_is_refused() {
+    fn a_query_with_an_unknown_or_invalid_parameter_is_refused() {
         for text in
             ["limit=0", "limit=1001", "limit=x", "after_id=a&before_id=b", "after_id=a&after_id=b", "scope_id=s"]
         {
