@@ -56,8 +56,8 @@ impl Crowd {
         until("all recover", || self.limiters.iter().all(healthy)).await;
     }
 
-    /// The stretch of two windows, out of several, with the fewest decisions without Redis: on a machine that is busy for
-    /// a moment Redis misses single decisions.
+    /// The stretch of two windows, out of several, with the fewest decisions without Redis: on a machine that is busy
+    /// for a moment Redis misses single decisions.
     async fn steadiest_stretch(&self) -> Stretch {
         let mut steadiest: Option<Stretch> = None;
         for _ in 0..STRETCHES {
@@ -107,8 +107,8 @@ async fn windows(count: u32) {
     tokio::time::sleep(WINDOW * count).await;
 }
 
-/// Runs a crowd while `happens` disturbs its Redis. Asserts that no window holds more admissions than `bound` allows for
-/// the number of decisions without Redis, and that afterwards, without a restart, no window holds more than the limit.
+/// Runs a crowd while `happens` disturbs its Redis. Asserts that no window holds more admissions than `bound` allows
+/// for the number of decisions without Redis, and that afterwards, without a restart, none holds more than the limit.
 async fn goes_through(redis: &Secret, happens: impl AsyncFnOnce(), bound: impl Fn(usize) -> usize) {
     let crowd = Crowd::start(redis, InstanceSettings::default()).await;
     windows(2).await;
