@@ -18,7 +18,7 @@ function placeAddon(targetFolder) {
   fs.copyFileSync(path.join(targetFolder, library), addonFile());
 }
 
-/** Installs the npm packages when the lockfile is newer than what is installed. */
+/** Whether the lockfile is newer than the installed npm packages. */
 function packagesAreStale() {
   return modified(path.join(ROOT, 'node_modules', '.package-lock.json')) < modified(path.join(ROOT, 'package-lock.json'));
 }

@@ -9,8 +9,8 @@ const HEARTBEAT_MS = 5000;
 const TAIL = 40;
 
 /**
- * Runs a command in the repository, hands its lines to `show`, and says that it is still at work when the command itself
- * says nothing. Rejects with the command's last lines when it fails.
+ * Runs a command in the repository, hands its lines to `show`, and reports that it still runs when the command itself
+ * prints nothing. Rejects with the command's last lines when it fails.
  */
 function runCommand(command, args, show, env) {
   const began = Date.now();
@@ -29,7 +29,7 @@ function runCommand(command, args, show, env) {
     tail.splice(0, tail.length - TAIL);
     show(line);
   };
-  // Whole lines only: what is counted in them must not be cut.
+  // Whole lines only: the counts in a cut line could not be read.
   for (const stream of [child.stdout, child.stderr]) readline.createInterface({ input: stream }).on('line', take);
   const heartbeat = setInterval(() => {
     if (Date.now() - spoke >= HEARTBEAT_MS) show(`… still at work after ${Math.round((Date.now() - began) / 1000)} s`);

@@ -1,6 +1,6 @@
 'use strict';
 
-// `npm run ready`: everything CI checks, in the order of what fails fastest.
+// `npm run ready`: all checks of CI, those that fail fastest first.
 
 const { runCommand } = require('./command.js');
 

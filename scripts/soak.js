@@ -1,7 +1,7 @@
 'use strict';
 
-// `npm run soak`: the service under steady load for an hour. Fails when its memory or its descriptors grow, when an answer is
-// wrong, or when requests and usage records are not the same number. All samples go to target/soak.json. Needs Linux.
+// `npm run soak`: the service under steady load for an hour. Fails when its memory or its descriptors grow, when an answer
+// is wrong, or when the numbers of requests and usage records differ. All samples go to target/soak.json. Needs Linux.
 //
 // --minutes N   how long, default 60
 // --short       one minute, for CI
@@ -20,10 +20,10 @@ const { sample, fit } = require('./soak/samples.js');
 const SAMPLE_MS = 5000;
 const MIB = 1024 * 1024;
 
-/** Less would be too few samples, or no load. */
+/** Lower values would mean too few samples, or no load. */
 const LEAST = { minutes: 0.3, rate: 10 };
 
-/** What is used up at the start is no leak: only the time after this part counts. */
+/** Memory that fills up at the start is no leak: only the time after this part of the run counts. */
 const WARM_UP = 0.1;
 
 async function main(args) {
@@ -66,7 +66,7 @@ function parsed(args) {
   return options;
 }
 
-/** Lets the load go on for so long and looks at the service meanwhile. */
+/** Runs the load for `duration` ms and samples the service meanwhile. */
 async function run(load, rig, duration) {
   const samples = [];
   const began = Date.now();
@@ -85,7 +85,7 @@ async function run(load, rig, duration) {
   return samples;
 }
 
-/** Compares what was found with what may be. */
+/** Compares the findings with their bounds. */
 function judge(report, { load, samples, counts, options }) {
   const steady = samples.filter(({ seconds }) => seconds >= options.minutes * 60 * WARM_UP);
   const memory = fit(steady, 'rss');

@@ -1,7 +1,7 @@
 'use strict';
 
-// `npm test`: every test of the repository that needs nothing but Rust, Node and a C compiler. Tests of what a machine
-// lacks (a Secret Service) say so and are skipped, except in CI.
+// `npm test`: every test of the repository that needs nothing but Rust, Node and a C compiler. Tests that need a
+// program that the machine lacks (a Secret Service) say so and are skipped, except in CI.
 
 const fs = require('fs');
 const path = require('path');

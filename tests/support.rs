@@ -1,4 +1,4 @@
-//! What the integration tests stand on: a running service, a recorder for usage, plain HTTP.
+//! The support of the integration tests: a running service, a recorder for usage, plain HTTP.
 
 #![allow(dead_code, reason = "each test target uses its own part")]
 

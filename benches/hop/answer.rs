@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
-/// What the body must be.
+/// The body that the answer must have.
 pub enum Expected {
     /// Exactly these bytes, however they are framed.
     Body(Arc<[u8]>),
-    /// Whatever comes; it is collected.
+    /// Any body; its bytes are collected.
     Anything(Vec<u8>),
 }
 
@@ -23,7 +23,7 @@ pub struct Answer {
     state: State,
 }
 
-/// Why it is no good.
+/// Why an answer is rejected.
 pub type Wrong = String;
 
 enum State {
@@ -43,12 +43,12 @@ enum Chunk {
 }
 
 impl Answer {
-    /// Nothing of it has come.
+    /// An answer of which no byte has come yet.
     pub fn new(expected: Expected) -> Self {
         Self { expected, length: 0, head: Vec::new(), state: State::Head }
     }
 
-    /// Takes what was read; true when the answer is complete and good.
+    /// Takes the bytes that were read; true when the answer is complete and as expected.
     pub fn feed(&mut self, mut bytes: &[u8]) -> Result<bool, Wrong> {
         if matches!(self.state, State::Head) {
             // Nearly always the head comes whole, in the first read.

@@ -6,9 +6,8 @@ use crate::case::Case;
 use crate::failure::Failure;
 use crate::scale::Scale;
 
-/// What to run.
 pub struct Arguments {
-    /// How much of everything.
+    /// How many rounds, connections and requests.
     pub scale: Scale,
     /// Only these parts; empty means all.
     only: Vec<String>,
@@ -61,7 +60,7 @@ impl Arguments {
         self.has(LATENCY)
     }
 
-    /// Whether it is measured what governing costs.
+    /// Whether the cost of governance is measured.
     pub fn governance(&self) -> bool {
         self.has(GOVERNANCE)
     }
@@ -71,7 +70,7 @@ impl Arguments {
     }
 }
 
-/// The service is started in a folder of its own, so its path must not depend on ours.
+/// The service is started in a folder of its own, so its path must not depend on the working directory.
 fn program(path: &str) -> Result<PathBuf, Failure> {
     std::fs::canonicalize(path).map_err(Failure::system(path))
 }

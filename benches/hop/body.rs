@@ -84,5 +84,5 @@ fn lines(count: usize, line: impl FnMut(usize) -> String) -> String {
     (1..=count).map(line).collect::<Vec<_>>().concat()
 }
 
-/// What such a request was measured to have.
+/// The measured size of such a request, in bytes.
 const LARGE: usize = 76_000;

@@ -29,8 +29,8 @@ impl Case {
         }
     }
 
-    /// The most that it may cost, as a multiple of nginx. The goal is 1 for all: tokens and metering for the price of
-    /// nginx without.
+    /// The most CPU time that the service may use, as a multiple of nginx. The goal is 1 for every case, although nginx
+    /// does neither tokens nor metering.
     pub fn bar(self) -> f64 {
         match self {
             Self::Small => 1.5,
@@ -49,7 +49,7 @@ impl Case {
         }
     }
 
-    /// What is counted of it.
+    /// The unit that is counted: an event or a request.
     pub fn unit(self) -> &'static str {
         if self.is_stream() { "event" } else { "request" }
     }
@@ -80,5 +80,5 @@ impl Case {
     }
 }
 
-/// The stand-in sends so many events in a stream.
+/// The number of events that the stand-in sends in a stream.
 pub const EVENTS: usize = 55;

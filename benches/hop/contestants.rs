@@ -1,4 +1,4 @@
-//! All programs of a run: the upstream, and who stands before it.
+//! All programs of a run: the upstream, and the proxies before it.
 
 mod app;
 mod governance;
@@ -24,11 +24,9 @@ use crate::usage::Memory;
 pub struct Contestants {
     /// The upstream without anything before it.
     pub direct: Target,
-    /// nginx.
     pub nginx: Target,
-    /// nginx that holds no bodies, which makes a difference to large ones only.
+    /// nginx without request buffering, which makes a difference to large bodies only.
     pub unbuffered: Target,
-    /// The service.
     pub valetkey: Target,
     /// The service with tokens that allow certain models only, so that it scans each body to its end.
     pub restricted: Target,
@@ -36,7 +34,7 @@ pub struct Contestants {
     pub chain: Option<Target>,
     /// The memory of nginx and of the service before their first request.
     pub idle: [Memory; 2],
-    // In this order, so that nobody loses its upstream before it has ended itself.
+    // In this order, so that each program ends before its upstream.
     _app: Option<App>,
     _services: [Service; 2],
     _nginx: Nginx,
@@ -45,7 +43,7 @@ pub struct Contestants {
 }
 
 impl Contestants {
-    /// Starts all of them, in a temporary folder of their own: the service in `binary`, the stand-in in `examples`.
+    /// Starts all programs in a temporary folder of their own: the service in `binary`, the stand-in in `examples`.
     pub async fn start(binary: &Path, examples: &Path) -> Result<Self, Failure> {
         let folder = tempfile::Builder::new().prefix("valetkey-hop-").tempdir();
         let folder = folder.map_err(Failure::system("cannot make a temporary folder"))?;
@@ -73,19 +71,19 @@ impl Contestants {
         })
     }
 
-    /// Starts the services of which it is told what governing costs. They must end before all these here do.
+    /// Starts the services that measure the cost of governance. They must end before these contestants do.
     pub async fn governance(&self, binary: &Path) -> Result<Governance, Failure> {
         Governance::start(binary, self.stand_in.address, self.folder.path()).await
     }
 
-    /// Everybody, in the order of the report.
+    /// All targets, in the order of the report.
     pub fn targets(&self) -> Vec<&Target> {
         let always = [&self.direct, &self.nginx, &self.valetkey, &self.restricted];
         always.into_iter().chain(&self.chain).chain([&self.unbuffered]).collect()
     }
 }
 
-/// The real key, which only the upstream may see; the stand-in refuses everybody who does not bring it.
+/// The real key, which only the upstream may see; the stand-in refuses requests without it.
 const REAL_KEY: &str = "sk-ant-api03-the-real-key-of-the-benchmark";
 
 const SETTLE: std::time::Duration = std::time::Duration::from_millis(500);

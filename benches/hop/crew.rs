@@ -25,7 +25,7 @@ struct Member {
 }
 
 impl Crew {
-    /// Opens `size` connections. Each belongs to a device of its own, as far as there are so many.
+    /// Opens `size` connections. They use the tokens of different devices, as far as the target has so many.
     pub async fn gather(target: &Target, exchange: &Arc<Exchange>, size: usize) -> Result<Self, Failure> {
         let case = exchange.case;
         let mut members = Vec::with_capacity(size);
@@ -37,10 +37,10 @@ impl Crew {
         Ok(Self { target: target.name, exchange: Arc::clone(exchange), members })
     }
 
-    /// Makes `count` requests, whoever is free the next, and answers how long each took.
+    /// Makes `count` requests, each over the next free connection, and returns how long each took.
     pub async fn work(&mut self, count: usize) -> Result<Vec<Timing>, Failure> {
         let left = Arc::new(AtomicUsize::new(count));
-        // Streams that all began in the same moment would tick together ever after.
+        // Streams that begin at the same moment would send all their events at the same moments.
         let pause = if self.exchange.case.is_stream() {
             SPREAD / u32::try_from(self.members.len()).unwrap_or(1)
         } else {
@@ -87,5 +87,5 @@ impl Member {
 /// The streams of a crew begin within this time.
 const SPREAD: Duration = Duration::from_millis(20);
 
-/// No round comes near it.
+/// The time limit of a round, which no healthy round comes near.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -14,13 +14,12 @@ use crate::case::{Case, EVENTS};
 use crate::failure::Failure;
 use crate::target::Target;
 
-/// What is sent and what must come back.
+/// A request and the answer that must come back.
 pub struct Exchange {
-    /// Which load it is for.
+    /// The load that the exchange belongs to.
     pub case: Case,
-    /// The request's body.
     pub body: Vec<u8>,
-    /// The answer's body.
+    /// The body that the answer must have.
     pub expected: Arc<[u8]>,
 }
 
@@ -59,7 +58,6 @@ pub struct Timing {
 }
 
 impl Connection {
-    /// Connects.
     pub async fn open(address: SocketAddr) -> Result<Self, Failure> {
         let connect = async {
             let stream = TcpStream::connect(address).await?;

@@ -6,53 +6,29 @@ use std::io;
 /// What went wrong, in words for the person at the terminal.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The command line.
+    /// The command line is wrong.
     #[error("{0}\n{USAGE}")]
     Usage(String),
     /// Something must be built or installed first.
     #[error("{what} is missing: {remedy}")]
-    Missing {
-        /// What.
-        what: String,
-        /// What to do.
-        remedy: &'static str,
-    },
+    Missing { what: String, remedy: &'static str },
     /// A program did not come up.
     #[error("{name} did not start: {reason}\n{log}")]
     Start {
-        /// Which.
         name: &'static str,
-        /// What was seen of it.
         reason: String,
         /// The end of its log.
         log: String,
     },
     /// An answer that a client would not accept. A benchmark of wrong answers is worth nothing.
     #[error("wrong answer of {target} to {case}: {reason}")]
-    WrongAnswer {
-        /// Who gave it.
-        target: &'static str,
-        /// To what.
-        case: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
+    WrongAnswer { target: &'static str, case: &'static str, reason: String },
     /// A load that should take a second or two did not end.
     #[error("{target} did not finish {case} in time")]
-    Stuck {
-        /// Who.
-        target: &'static str,
-        /// What.
-        case: &'static str,
-    },
+    Stuck { target: &'static str, case: &'static str },
     /// The system refused something.
     #[error("{what}: {source}")]
-    System {
-        /// What was tried.
-        what: String,
-        /// Why not.
-        source: io::Error,
-    },
+    System { what: String, source: io::Error },
     /// Ctrl-C or a signal to end.
     #[error("interrupted")]
     Interrupted,

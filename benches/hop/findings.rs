@@ -1,4 +1,4 @@
-//! All that a run has measured, and what is compared with what.
+//! The measurements of a run, and the comparisons made from them.
 
 use serde::Serialize;
 
@@ -14,16 +14,15 @@ pub struct Findings {
     pub series: Vec<Series>,
     /// Single requests.
     pub singles: Vec<Singles>,
-    /// Kilobytes occupied.
+    /// The memory of nginx and of the service.
     pub memory: Vec<Occupied>,
-    /// How many of a hundred decisions Redis did not make in time.
+    /// The percentage of decisions that Redis did not make in time.
     pub by_fallback: Option<f64>,
 }
 
-/// What somebody occupies, in kilobytes.
+/// The memory of one contestant, in kilobytes.
 #[derive(Debug, Serialize)]
 pub struct Occupied {
-    /// Who.
     pub target: &'static str,
     /// All resident memory before the first request.
     pub idle_kb: f64,
@@ -36,17 +35,16 @@ pub struct Occupied {
 /// nginx and valetkey side by side.
 #[derive(Debug, Serialize)]
 pub struct Comparison {
-    /// What.
     pub title: String,
     /// `µs`, `kB` or `/s`.
     pub unit: &'static str,
     /// nginx's value.
     pub nginx: f64,
-    /// Ours.
+    /// The value of valetkey.
     pub valetkey: f64,
-    /// Ours divided by nginx's; the median over pairs of rounds where there are rounds.
+    /// The value of valetkey divided by nginx's; the median over pairs of rounds where there are rounds.
     pub ratio: f64,
-    /// What the ratio may be at most.
+    /// The largest ratio allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bar: Option<f64>,
 }
@@ -54,7 +52,6 @@ pub struct Comparison {
 /// The whole chain from the app to the upstream.
 #[derive(Debug, Serialize)]
 pub struct Chain {
-    /// What.
     pub title: String,
     /// CPU of the service, in microseconds.
     pub service_us: f64,
@@ -63,7 +60,7 @@ pub struct Chain {
 }
 
 impl Comparison {
-    /// Whether it has a bar and is above it.
+    /// Whether the comparison has a bar and its ratio is above it.
     pub fn is_missed(&self) -> bool {
         self.bar.is_some_and(|bar| self.ratio > bar)
     }
@@ -106,7 +103,7 @@ impl Findings {
         [Case::Small, Case::Large, Case::Burst].into_iter().filter_map(of).collect()
     }
 
-    /// What a hop adds to the time of a request.
+    /// The time that a hop adds to a request.
     pub fn added(&self) -> Vec<Comparison> {
         let singles = |case: Case, title, value: fn(&Singles) -> Spread| {
             let of = |target| self.singles(case, target).map(value);
@@ -129,7 +126,7 @@ impl Findings {
         .collect()
     }
 
-    /// What they occupy.
+    /// The memory of nginx and of valetkey.
     pub fn occupied(&self) -> Vec<Comparison> {
         let of = |target: &str| self.memory.iter().find(|occupied| occupied.target == target);
         let (Some(nginx), Some(ours)) = (of("nginx"), of("valetkey")) else { return Vec::new() };
@@ -151,7 +148,7 @@ impl Findings {
         Case::ALL.into_iter().filter_map(of).collect()
     }
 
-    /// What the whole chain adds until the first byte of a stream.
+    /// The time that the whole chain adds until the first byte of a stream.
     pub fn chain_added(&self) -> Option<Spread> {
         let of = |target| self.singles(Case::Burst, target).map(|singles| singles.first_byte);
         Some(of("chain")?.beyond(of("direct")?))
@@ -164,12 +161,12 @@ impl Findings {
         Some(Comparison { ratio, ..Comparison::new(title, "µs", nginx.median(cpu), ours.median(cpu)) })
     }
 
-    /// The rounds of somebody.
+    /// The rounds of a target.
     pub fn series(&self, case: Case, target: &str) -> Option<&Series> {
         self.series.iter().find(|series| series.case == case.key() && series.target == target)
     }
 
-    /// The single requests to somebody.
+    /// The single requests to a target.
     pub fn singles(&self, case: Case, target: &str) -> Option<&Singles> {
         self.singles.iter().find(|singles| singles.case == case.key() && singles.target == target)
     }

@@ -1,4 +1,4 @@
-//! What governing costs: a service that does it beside one that does not.
+//! The cost of governance: a service that governs beside one that does not.
 
 use serde::Serialize;
 
@@ -10,24 +10,23 @@ use crate::rounds::Round;
 /// A service that governs beside one that does not.
 #[derive(Debug, Serialize)]
 pub struct Governed {
-    /// What.
     pub title: &'static str,
     /// The unit of both values.
     pub unit: &'static str,
-    /// The value of the one that does not.
+    /// The value of the service that does not govern.
     pub without: f64,
-    /// The value of the one that does.
+    /// The value of the service that governs.
     pub with: f64,
-    /// What is judged: how many times as much, or how much more.
+    /// The judged figure: a ratio or a difference.
     pub figure: f64,
-    /// `×` or the unit of what is more.
+    /// `×` for a ratio, or the unit of a difference.
     pub figure_unit: &'static str,
-    /// What the figure may be at most.
+    /// The largest figure allowed.
     pub bar: f64,
 }
 
 impl Governed {
-    /// All that was measured of it.
+    /// All comparisons that were measured.
     pub fn rows(findings: &Findings) -> Vec<Self> {
         let rows = [
             cpu(findings, "small JSON, governed", GOVERNED, 1.15),
@@ -38,7 +37,7 @@ impl Governed {
         rows.into_iter().flatten().collect()
     }
 
-    /// Whether it is above its bar.
+    /// Whether the figure is above its bar.
     pub fn is_missed(&self) -> bool {
         self.figure > self.bar
     }
@@ -53,7 +52,7 @@ fn cpu(findings: &Findings, title: &'static str, target: &str, bar: f64) -> Opti
     Some(Governed { title, unit: "µs", without, with, figure, figure_unit: "×", bar })
 }
 
-/// What a request waits for Redis.
+/// The time that a request waits for Redis.
 fn latency(findings: &Findings) -> Option<Governed> {
     let of = |target| findings.singles(Case::Small, target).map(|singles| singles.total.p50);
     let (without, with) = (of(UNGOVERNED)?, of(BY_REDIS)?);
@@ -61,7 +60,7 @@ fn latency(findings: &Findings) -> Option<Governed> {
     Some(Governed { title, unit: "µs", without, with, figure: with - without, figure_unit: "µs", bar: 300.0 })
 }
 
-/// Who does not wait for Redis does not pay for it: with more of these the other figures would say nothing.
+/// The decisions that did not wait for Redis. They cost little: with many of them the other figures would say nothing.
 fn fallback(findings: &Findings) -> Option<Governed> {
     let with = findings.by_fallback?;
     let title = "decisions that came too late from Redis";

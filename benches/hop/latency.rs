@@ -1,4 +1,5 @@
-//! What a hop adds to a single request: one at a time, to each contestant in turn, so that all see the same machine.
+//! The time that a hop adds to a single request. Requests are made one at a time, to each contestant in turn, so that
+//! all contestants see the same machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +15,8 @@ use crate::target::Target;
 /// The single requests of one case to one contestant.
 #[derive(Debug, Serialize)]
 pub struct Singles {
-    /// Which load, by its key.
+    /// The key of the load.
     pub case: &'static str,
-    /// Who.
     pub target: &'static str,
     /// Until the first byte of an answer.
     pub first_byte: Spread,
@@ -53,7 +53,7 @@ pub async fn run(exchange: &Arc<Exchange>, targets: &[&Target], count: usize) ->
     Ok(lines.into_iter().map(singles).collect())
 }
 
-/// No single answer comes near it.
+/// The time limit of a single answer, which no healthy answer comes near.
 const LIMIT: Duration = Duration::from_secs(10);
 
 const WARM_UP: usize = 20;

@@ -1,7 +1,7 @@
 //! nginx and valetkey side by side, before the same upstream and under the same load.
 //!
-//! [`contestants`] starts all programs; [`rounds`] loads them in turn, [`latency`] asks one thing at a time and
-//! [`streams`] looks at memory; [`findings`] and [`governed`] compare and [`report`] prints. `docs/BENCHMARK.md` has the
+//! [`contestants`] starts all programs; [`rounds`] loads them in turn, [`latency`] makes single requests and
+//! [`streams`] measures memory; [`findings`] and [`governed`] compare, [`report`] prints. `docs/BENCHMARK.md` has the
 //! method.
 #![expect(clippy::print_stderr, reason = "it is a program for a terminal")]
 #![expect(unreachable_pub, reason = "in a program `pub` tells what other modules use")]
@@ -110,7 +110,7 @@ async fn measure(arguments: &Arguments) -> Result<Findings, Failure> {
     Ok(findings)
 }
 
-/// For whoever wants to look at one of them.
+/// Prints the process ids, for a person who wants to inspect a program.
 fn introduce(targets: &[&Target]) {
     for target in targets {
         for part in &target.parts {
@@ -119,7 +119,7 @@ fn introduce(targets: &[&Target]) {
     }
 }
 
-/// Services of its own, which are started for it and end with it.
+/// Measures the cost of governance, with services that are started for it and end with it.
 async fn governance(
     contestants: &Contestants,
     binary: &Path,
@@ -139,7 +139,7 @@ async fn governance(
     Ok(())
 }
 
-/// Comes before all load.
+/// Measures memory. Must run before any load.
 async fn memory(contestants: &Contestants, streams: usize) -> Result<Vec<Occupied>, Failure> {
     let exchange = Arc::new(Exchange::learn(Case::Spaced, &contestants.direct).await?);
     let mut occupied = Vec::new();

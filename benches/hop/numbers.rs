@@ -8,14 +8,14 @@ use serde::Serialize;
 /// The middle and the tail of some durations, in microseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Spread {
-    /// Half are shorter.
+    /// Half of the durations are shorter.
     pub p50: f64,
-    /// One in a hundred is longer.
+    /// One in a hundred durations is longer.
     pub p99: f64,
 }
 
 impl Spread {
-    /// Of these durations; zero if there are none.
+    /// The spread of these durations; zero if there are none.
     pub fn of(durations: impl IntoIterator<Item = Duration>) -> Self {
         let mut sorted: Vec<f64> = durations.into_iter().map(|duration| micros(duration, 1)).collect();
         sorted.sort_by(f64::total_cmp);
@@ -29,7 +29,7 @@ impl Spread {
     }
 }
 
-/// The middle one; the mean of the two middle ones of an even number.
+/// The middle value; of an even number of values the mean of the two middle ones.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.into_iter().collect();
     sorted.sort_by(f64::total_cmp);
@@ -47,7 +47,7 @@ pub fn per_second(count: usize, duration: Duration) -> f64 {
     count as f64 / duration.as_secs_f64()
 }
 
-/// Kilobytes of 1024 bytes; negative when `bytes` is below `before`. One part of `count`.
+/// `bytes` less `before`, divided by `count`, in kilobytes of 1024 bytes; negative when `bytes` is below `before`.
 pub fn kilobytes(bytes: u64, before: u64, count: usize) -> f64 {
     (bytes as f64 - before as f64) / 1024.0 / count as f64
 }

@@ -13,12 +13,12 @@ use tokio::time::Instant;
 
 use crate::failure::Failure;
 
-/// Ends when it is dropped: politely, and after a moment by force, its children too.
+/// A running program. Dropping this ends it and its children: by SIGTERM, and after a moment by SIGKILL.
 pub struct Process {
     name: &'static str,
     child: Child,
     log: PathBuf,
-    /// Kept open: who writes to a closed pipe dies of it.
+    /// Kept open: a program that writes to a closed pipe dies of SIGPIPE.
     stdout: Option<BufReader<ChildStdout>>,
 }
 
@@ -40,7 +40,7 @@ impl Process {
         std::thread::spawn(move || {
             let mut line = String::new();
             let read = stdout.read_line(&mut line);
-            // Nobody waits any more when the limit has passed.
+            // The receiver is gone when the limit has passed.
             let _ = sender.send((read.map(|_| line), stdout));
         });
         let (line, stdout) = receiver.recv_timeout(START_LIMIT).map_err(|_| self.failed("it says nothing"))?;
@@ -49,7 +49,7 @@ impl Process {
         serde_json::from_str(&line).map_err(|_| self.failed(format!("it says {line:?}")))
     }
 
-    /// Waits until `ready` answers something.
+    /// Waits until `ready` returns a value.
     pub fn wait_until<T>(&mut self, mut ready: impl FnMut(&Self) -> Option<T>) -> Result<T, Failure> {
         let limit = Instant::now() + START_LIMIT;
         while Instant::now() < limit {
@@ -64,7 +64,6 @@ impl Process {
         Err(self.failed("it is not ready in time"))
     }
 
-    /// Its id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -76,7 +75,7 @@ impl Process {
         list.split_whitespace().filter_map(|child| child.parse().ok()).collect()
     }
 
-    /// What it has written on standard error so far.
+    /// All that the program has written on standard error so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -109,7 +108,7 @@ impl Drop for Process {
             for pid in children {
                 send(pid, Signal::KILL);
             }
-            // It has ended by itself in this very moment, or it does now.
+            // An error means that the program has just ended by itself.
             let _ = self.child.kill();
             let _ = self.child.wait();
         }

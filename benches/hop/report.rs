@@ -13,7 +13,6 @@ use crate::findings::{Chain, Comparison, Findings};
 use crate::governed::Governed;
 use crate::scale::Scale;
 
-/// The table.
 pub fn table(findings: &Findings, scale: &Scale) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.

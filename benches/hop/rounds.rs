@@ -18,9 +18,8 @@ use crate::usage::CpuSample;
 /// All rounds of one contestant with one case.
 #[derive(Debug, Serialize)]
 pub struct Series {
-    /// Which load, by its key.
+    /// The key of the load.
     pub case: &'static str,
-    /// Who.
     pub target: &'static str,
     /// The parts that were measured.
     pub parts: Vec<&'static str>,
@@ -28,7 +27,7 @@ pub struct Series {
     pub rounds: Vec<Round>,
 }
 
-/// What one round showed.
+/// The results of one round.
 #[derive(Debug, Serialize)]
 pub struct Round {
     /// CPU time for each request, or for each event of a stream, in microseconds, by part.
@@ -66,7 +65,7 @@ pub async fn run(exchange: &Arc<Exchange>, targets: &[&Target], scale: &Scale) -
     let mut all: Vec<Series> = contestants.iter().map(series).collect();
     for number in 0..scale.rounds {
         eprintln!("{}: round {} of {}", case.key(), number + 1, scale.rounds);
-        // Everybody is first, second and last equally often.
+        // Each contestant is first, second and last equally often.
         for place in 0..contestants.len() {
             let next = (number + place) % contestants.len();
             all[next].rounds.push(round(exchange, contestants[next], scale).await?);
@@ -75,7 +74,7 @@ pub async fn run(exchange: &Arc<Exchange>, targets: &[&Target], scale: &Scale) -
     Ok(all)
 }
 
-/// What restricted tokens cost is a matter of the request's body alone.
+/// Whether a target takes part in a case: restricted tokens concern request bodies only, and buffering large ones only.
 fn takes_part(target: &Target, case: Case) -> bool {
     match target.name {
         "valetkey-restricted" => !case.is_stream(),
@@ -94,7 +93,7 @@ async fn round(exchange: &Arc<Exchange>, target: &Target, scale: &Scale) -> Resu
     let start = Instant::now();
     let timings = crew.work(requests).await?;
     let elapsed = start.elapsed();
-    // What is written in the background, such as the log, belongs to the round as well.
+    // Work in the background, such as writing the log, belongs to the round as well.
     tokio::time::sleep(SETTLE).await;
     let after = samples(&target.parts)?;
     let used = after.iter().zip(&before).map(|(after, before)| after.since(before));
@@ -113,5 +112,5 @@ fn samples(parts: &[Part]) -> Result<Vec<CpuSample>, Failure> {
     parts.iter().map(sample).collect()
 }
 
-/// Longer than log lines gather in the service.
+/// Longer than the service gathers log lines before it writes them.
 const SETTLE: Duration = Duration::from_millis(60);

@@ -1,4 +1,4 @@
-//! How much of everything a run does.
+//! The size of a run.
 
 use crate::case::Case;
 
@@ -49,8 +49,8 @@ impl Scale {
         enforces_bars: false,
     };
 
-    /// The same with fewer connections, and half as many requests. Redis has a few milliseconds for a decision; where more
-    /// processes than cores are busy without a pause, that is too little.
+    /// This scale with fewer connections and half as many requests. Redis has a few milliseconds for a decision, which
+    /// is too little where more processes than cores are busy without a pause.
     pub fn calmer(self) -> Self {
         Self { busy: CALM, small: self.small / 2, ..self }
     }

@@ -1,4 +1,4 @@
-//! What an open stream occupies.
+//! The memory that an open stream occupies.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Somebody who answers requests, and the processes that do the work for it.
+//! A contestant that answers requests, and the processes that do its work.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use crate::case::Case;
 pub struct Target {
     /// Its name in reports.
     pub name: &'static str,
-    /// Where it answers with JSON.
+    /// The address for JSON answers.
     pub json: SocketAddr,
-    /// Where it answers with event streams; often the same.
+    /// The address for event streams; often the same.
     pub stream: SocketAddr,
     /// Credential headers, one for each device; connections use them in turn.
     pub credentials: Vec<String>,
@@ -23,12 +23,12 @@ pub struct Target {
 pub struct Part {
     /// Its name in reports.
     pub name: &'static str,
-    /// Their ids.
+    /// The process ids.
     pub pids: Vec<u32>,
 }
 
 impl Target {
-    /// Where it answers this case.
+    /// The address for this case.
     pub fn address(&self, case: Case) -> SocketAddr {
         if case.is_stream() { self.stream } else { self.json }
     }

@@ -1,4 +1,4 @@
-//! What processes have used, as Linux tells it in `/proc`.
+//! The CPU time and memory of processes, from `/proc` of Linux.
 
 use std::collections::HashMap;
 use std::fs;
@@ -26,7 +26,7 @@ impl CpuSample {
         Ok(Self(times))
     }
 
-    /// What was used since `earlier`.
+    /// The CPU time used since `earlier`.
     pub fn since(&self, earlier: &Self) -> Duration {
         let used = |(thread, time): (&_, &u64)| time.saturating_sub(earlier.0.get(thread).copied().unwrap_or(0));
         Duration::from_nanos(self.0.iter().map(used).sum())
@@ -38,7 +38,7 @@ impl CpuSample {
 pub struct Memory {
     /// All resident pages (`Pss`).
     pub resident: u64,
-    /// Those that belong to no file (`Pss_Anon`): heap and stacks, without the program's code.
+    /// Resident pages that belong to no file (`Pss_Anon`): heap and stacks, without the program's code.
     pub anonymous: u64,
 }
 

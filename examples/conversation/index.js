@@ -14,7 +14,7 @@ const PROMPT = 'In one sentence: what is a valet key?';
 async function main() {
   const screen = new Screen(process.stdout);
   const servers = [];
-  // The terminal is gone. The service does not end by this signal: it reads its files again.
+  // The terminal is gone. The service reloads its files at this signal and does not end, so it is stopped here.
   process.once('SIGHUP', () => {
     servers.forEach((server) => server.stop());
     process.exit(1);
@@ -31,7 +31,7 @@ async function main() {
   }
 }
 
-/** The real Claude with a key, a stand-in without; and the difference is said aloud. */
+/** Chooses the real Claude when there is a key and the stand-in otherwise, and shows which it is. */
 async function chooseUpstream(screen, servers) {
   if (process.env.ANTHROPIC_API_KEY) {
     const url = process.env.ANTHROPIC_BASE_URL || 'https://api.anthropic.com';
@@ -78,7 +78,7 @@ async function turn(screen, client, messages, prompt) {
   messages.push({ role: 'assistant', content: message.content });
 }
 
-/** The prompt in the arguments; then, at a terminal, whatever the person types until an empty line. */
+/** Yields the prompt in the arguments; at a terminal without one, the lines that the user types until an empty line. */
 async function* prompts() {
   const given = process.argv.slice(2).join(' ').trim();
   const interactive = process.stdin.isTTY && process.stdout.isTTY;

@@ -32,7 +32,7 @@ class Chat {
       return (await stream.finalMessage()).stop_reason;
     } finally {
       this.stream = null;
-      // Half an answer still belongs to the conversation; a question without one would be asked twice.
+      // A partial answer stays in the conversation. A question without an answer goes, or it would be asked twice.
       if (answer.trim()) this.messages.push({ role: 'assistant', content: answer });
       else this.messages.pop();
     }

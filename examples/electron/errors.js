@@ -1,4 +1,4 @@
-// What went wrong, in words for the person in front of the window.
+// Error messages for the user of the window.
 'use strict';
 
 const SERVICE_DOWN =
@@ -53,7 +53,7 @@ const CHAT_ERRORS = {
   timeout_error: 'Claude took too long to answer. Try again.',
 };
 
-/** For the place of the answer: one sentence or two. */
+/** The text in place of the answer: one sentence or two. */
 function describeChatError(error) {
   const status = error && error.status;
   if (CHAT_ERRORS[error && error.type]) return CHAT_ERRORS[error.type];

@@ -8,7 +8,7 @@ const { startProxy, attachElectron } = require('valetkey');
 const { Chat } = require('./chat');
 const { describeStartError, describeChatError } = require('./errors');
 
-// A packaged app has no environment to speak of: write the address of your service here.
+// A packaged app has no environment variables of its own: write the address of your service here.
 const DEFAULT_BOOTSTRAP_URL = 'http://127.0.0.1:3001/bootstrap';
 const MAX_PROMPT_CHARS = 200000;
 
@@ -80,7 +80,7 @@ async function connect() {
   showStatus();
 }
 
-// Field by field: what is not named here never reaches the window.
+// Field by field: a field that is not named here never reaches the window.
 function showStatus() {
   if (startFailure) return tell('chat:status', Object.assign({ state: 'failed' }, startFailure));
   if (!proxy) return tell('chat:status', { state: 'starting' });

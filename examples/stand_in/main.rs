@@ -1,11 +1,11 @@
 //! Runs the stand-in upstream as a program.
 //!
 //! It prints one line of JSON, `{"url":"http://127.0.0.1:41234","ca":null}`, and serves until SIGTERM, SIGINT or, if
-//! asked, the end of stdin: a parent that dies then takes it along.
+//! asked, the end of stdin, so that it ends with its parent.
 
-#![allow(clippy::unwrap_used, reason = "a test, or a tool for tests, ends at what it does not expect")]
+#![allow(clippy::unwrap_used, reason = "a test or a tool for tests panics at the unexpected")]
 #![allow(clippy::disallowed_methods, reason = "tests measure real time")]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what it says is for whoever runs it")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for the person who runs it")]
 
 mod upstream;
 
@@ -52,7 +52,6 @@ fn serve(arguments: Arguments) -> io::Result<()> {
     })
 }
 
-/// The command line.
 struct Arguments {
     options: Options,
     until_stdin_closes: bool,
@@ -82,7 +81,7 @@ fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, String> {
     value.parse().map_err(|_| format!("{name} must be a number, not {value}"))
 }
 
-/// The root certificate as a file in a directory of its own; both go when it is dropped.
+/// The root certificate as a file in a directory of its own; both are deleted when this is dropped.
 struct CaFile(PathBuf);
 
 impl CaFile {
@@ -106,17 +105,17 @@ impl CaFile {
 
 impl Drop for CaFile {
     fn drop(&mut self) {
-        // Left behind, it is a file in the temporary directory.
+        // A file that cannot be deleted stays in the temporary directory.
         let _ = std::fs::remove_file(&self.0);
         let _ = self.0.parent().map(std::fs::remove_dir);
     }
 }
 
-/// What ends the program.
+/// The events that end the program.
 struct Stop {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
-    /// Dropped, or kept for ever.
+    /// Completes at the end of stdin; never, if the program does not end with stdin.
     stdin: oneshot::Receiver<()>,
     _keep: Option<oneshot::Sender<()>>,
 }
@@ -160,7 +159,7 @@ impl Stop {
     }
 }
 
-/// What `--tls` offers.
+/// The ALPN names that `--tls` offers.
 const ALPN: [&str; 2] = ["h2", "http/1.1"];
 
 const USAGE: &str = "usage: stand_in [--port 0] [--tls] [--key KEY] [--threads N] [--no-record] [--until-stdin-closes]";

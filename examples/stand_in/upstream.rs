@@ -82,7 +82,7 @@ pub struct Options {
     pub port: u16,
     /// The ALPN names to offer over TLS; `None` for plain HTTP/1.1.
     pub tls: Option<Vec<String>>,
-    /// The only `x-api-key` that is let in; `None` lets everybody in.
+    /// The only `x-api-key` that is accepted; `None` accepts every request.
     pub key: Option<String>,
     /// Threads that share the listener, each with its own runtime.
     pub threads: usize,
@@ -115,7 +115,7 @@ impl Upstream {
         Self::start_with(Options { tls: Some(names), ..Options::default() })
     }
 
-    /// As [`Upstream::try_start`], for tests, which have nobody to tell.
+    /// As [`Upstream::try_start`]; panics when the start fails.
     pub fn start_with(options: Options) -> Self {
         Self::try_start(options).expect("the stand-in upstream cannot start")
     }
@@ -155,7 +155,7 @@ impl Upstream {
         self.stage.script.always(answer);
     }
 
-    /// Everything received under `/v1`, in the order the heads arrived; also what is still arriving.
+    /// All requests under `/v1`, in the order their heads arrived; also those that are still arriving.
     pub fn requests(&self) -> Vec<Received> {
         self.stage.journal.requests()
     }
@@ -166,7 +166,7 @@ impl Upstream {
         self.wait_until(&format!("{count} requests"), ended).await;
     }
 
-    /// Returns when `condition` holds for what was received, for instance for a part of a body. Panics after 10 s.
+    /// Returns when `condition` holds for the received requests, for instance for a part of a body. Panics after 10 s.
     pub async fn wait_until(&self, what: &str, condition: impl Fn(&[Received]) -> bool) {
         self.stage.journal.wait_for(what, |journal| journal.look_at_requests(&condition)).await;
     }

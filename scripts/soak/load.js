@@ -1,6 +1,6 @@
 'use strict';
 
-// A steady load of every kind: so many requests in a second, whether or not those before them are answered.
+// A steady load of all kinds of requests: a fixed number a second, whether or not earlier requests are answered.
 
 const http = require('http');
 
@@ -11,13 +11,13 @@ const MOST_OPEN = 5000;
 const MOST_WRONG = 10;
 const END_MS = 10_000;
 
-/** An idle connection ends here before the service ends it. */
+/** The client closes an idle connection before the service does. */
 const IDLE_MS = 30_000;
 
-/** Out of fifty requests so many are of each kind. */
+/** The number of requests of each kind out of fifty. */
 const MIX = { small: 34, burst: 5, spaced: 2, cancelled: 3, forged: 2, revoked: 1, limited: 2, unlisted: 1 };
 
-/** In an order that mixes them. */
+/** All fifty kinds; `KIND_OF` takes them in an order that mixes them. */
 const KINDS = Object.entries(MIX).flatMap(([kind, count]) => Array(count).fill(kind));
 const KIND_OF = (number) => KINDS[(number * 7) % KINDS.length];
 
@@ -29,9 +29,9 @@ class Load {
     this.tokens = [];
     this.open = 0;
     this.sent = 0;
-    /** Answers that were complete, or that were left on purpose. */
+    /** Requests whose answer was complete, or was left on purpose. */
     this.done = 0;
-    /** Those of them that the upstream gave. */
+    /** Those of `done` that the upstream answered. */
     this.relayed = 0;
     this.tally = {};
     this.wrong = [];
@@ -58,7 +58,7 @@ class Load {
     clearInterval(this.refreshes);
   }
 
-  /** Waits for what is open. */
+  /** Waits for the open requests. */
   async end() {
     const limit = Date.now() + END_MS;
     while (this.open > 0 && Date.now() < limit) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -99,7 +99,7 @@ class Load {
     }
   }
 
-  /** One request and what must come of it. */
+  /** Makes one request and checks its answer. */
   post(kind, token, text, { statuses = [200], end = '', leaveAfter, target = '/v1/messages' }) {
     const headers = { authorization: `Bearer sk-ant-proxy-${token}`, 'content-type': 'application/json', 'content-length': text.length };
     const request = http.request(`${this.rig.url}${target}`, { method: 'POST', agent: this.agent, headers });
@@ -133,7 +133,7 @@ class Load {
     request.end(text);
   }
 
-  /** One device after the other gets a newer token, as all do in the course of a day. */
+  /** Refreshes the token of one device after the other, as all devices do in the course of a day. */
   async refresh() {
     const at = (this.refreshed = ((this.refreshed ?? -1) + 1) % DEVICES);
     try {

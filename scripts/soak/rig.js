@@ -1,6 +1,6 @@
 'use strict';
 
-// The processes of a soak: the stand-in upstream, and before it the service with everything on that governs.
+// The processes of a soak: the stand-in upstream, and before it the service with all governance on.
 
 const fs = require('fs');
 const net = require('net');
@@ -15,7 +15,7 @@ const SETTLE_MS = 10_000;
 const LOG_SHOWN = 4000;
 const REAL_KEY = 'sk-ant-the-real-key-of-a-soak';
 
-/** Limits that nobody reaches but the devices for whom an administrator has set others. */
+/** Limits that no device reaches, except devices with overrides. */
 const SETTINGS = {
   PORT: '0',
   HOST: '127.0.0.1',
@@ -59,14 +59,14 @@ class Rig {
     return this.service.url;
   }
 
-  /** Tells the service something through its admin API. */
+  /** Sends a change to the admin API of the service. */
   async govern(method, target, body) {
     const headers = { authorization: `Bearer ${this.adminToken}`, 'content-type': 'application/json' };
     const response = await fetch(`${this.admin}${target}`, { method, headers, body: JSON.stringify(body) });
     if (!response.ok) throw new Error(`${target} is answered with ${response.status}: ${await response.text()}`);
   }
 
-  /** What the service counts. */
+  /** The counters of the service. */
   async counts() {
     const page = await (await fetch(`${this.admin}/metrics`)).text();
     const value = (name) => {
@@ -78,7 +78,7 @@ class Rig {
     return { open: value('valetkey_open_requests'), written: records('written'), waiting: records('waiting') + records('spilled'), lost: records('lost') };
   }
 
-  /** Waits until nothing is open and every record is written, if that comes. */
+  /** Waits until no request is open and every record is written, at most `SETTLE_MS`. */
   async settled() {
     const limit = Date.now() + SETTLE_MS;
     for (let counts = await this.counts(); Date.now() < limit && counts.open + counts.waiting > 0; counts = await this.counts()) {
@@ -86,7 +86,7 @@ class Rig {
     }
   }
 
-  /** The end of what the service has logged. */
+  /** The end of the log of the service. */
   log() {
     return this.service.log();
   }
@@ -122,7 +122,7 @@ async function start(program, args, env, cwd) {
   return { child, pid: child.pid, url: JSON.parse(line).url, log: () => log };
 }
 
-/** One that was free a moment ago: the service tells its admin port in its log only. */
+/** A port that was free a moment ago: the service states its admin port in its log only. */
 function freePort() {
   return new Promise((resolve, reject) => {
     const server = net.createServer().once('error', reject);

@@ -1,10 +1,10 @@
 'use strict';
 
-// What a process occupies over time.
+// The memory and descriptors of a process over time.
 
 const fs = require('fs');
 
-/** What it occupies now, as Linux tells it in /proc, and how large its database is. Sizes are bytes. */
+/** The memory, threads and descriptors of a process now, from /proc, and the size of its database. Sizes are bytes. */
 function sample(pid, database) {
   const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
   const number = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)[1]);

@@ -1,4 +1,4 @@
-//! Where a client may go and where it may listen is settled before anything is sent.
+//! The addresses a client may call and listen on: they are checked before anything is sent.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -9,7 +9,7 @@ use crate::client::Setup;
 use crate::fake_service::{FakeService, Route};
 
 #[tokio::test]
-async fn f47_a_fixed_port_that_is_taken_is_an_error_and_not_shifted() {
+async fn f47_a_taken_fixed_port_is_an_error_and_no_other_port_is_tried() {
     let service = FakeService::start().await;
     let stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = stranger.local_addr().unwrap().port();
@@ -19,7 +19,7 @@ async fn f47_a_fixed_port_that_is_taken_is_an_error_and_not_shifted() {
 }
 
 #[tokio::test]
-async fn an_unencrypted_service_elsewhere_is_refused() {
+async fn an_unencrypted_service_beyond_this_machine_is_refused() {
     for url in ["http://192.0.2.1:3001", "http://claude.example", "http://0.0.0.0:1", "http://127.0.0.1.evil.example"] {
         let error = Setup::new(url).refusal().await;
         assert!(matches!(&error, ClientError::Config(message) if message.contains("bootstrapUrl")), "{url}: {error:?}");
@@ -34,7 +34,7 @@ async fn an_unencrypted_service_elsewhere_is_refused() {
 }
 
 #[tokio::test]
-async fn a_base_url_that_is_less_protected_is_refused() {
+async fn an_unencrypted_or_invalid_base_url_is_refused() {
     for base_url in
         ["http://192.0.2.1", "http://claude.example:80", "ftp://127.0.0.1", "https://user:pw@claude.example", "x"]
     {
@@ -47,7 +47,7 @@ async fn a_base_url_that_is_less_protected_is_refused() {
 }
 
 #[tokio::test]
-async fn requests_go_where_the_service_says() {
+async fn requests_go_to_the_base_url_that_the_service_names() {
     let (control, data) = (FakeService::start().await, FakeService::start().await);
     control.name_base_url(&format!("{}/claude", data.url));
     data.always(Route::V1, crate::fake_service::Say::json(200, "{}"));
@@ -77,7 +77,7 @@ async fn an_https_base_url_gets_a_tls_handshake_and_never_the_token_in_the_clear
 }
 
 #[tokio::test]
-async fn after_close_the_port_is_free_and_a_stranger_there_is_not_mistaken_for_the_proxy() {
+async fn a_closed_client_frees_its_port_and_names_no_address() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     let address = client.client.address();

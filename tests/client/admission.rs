@@ -1,10 +1,10 @@
-//! Who may use the loopback proxy, tried with raw bytes: keys, hosts, web pages.
+//! Access to the loopback proxy, tried with raw bytes: launch keys, hosts, web pages.
 
 use crate::client::{Setup, TestClient};
 use crate::fake_service::{FakeService, Route};
 use crate::raw::{RawAnswer, exchange};
 
-/// A client and how strangers knock at it.
+/// A client, and the raw requests of strangers to its proxy.
 pub struct Door {
     pub service: FakeService,
     pub client: TestClient,
@@ -41,7 +41,7 @@ impl Door {
 }
 
 #[tokio::test]
-async fn a37_a_wrong_or_misplaced_key_opens_nothing() {
+async fn a37_a_wrong_or_misplaced_launch_key_is_refused() {
     let door = Door::new().await;
     let other = Setup::new(&door.service.url).start().await.key();
     let other = format!("authorization: Bearer {other}");
@@ -78,7 +78,7 @@ async fn a37_a_wrong_or_misplaced_key_opens_nothing() {
 }
 
 #[tokio::test]
-async fn the_key_opens_in_either_header_and_in_both_only_when_equal() {
+async fn the_launch_key_is_good_in_either_header_and_in_both_only_when_equal() {
     let door = Door::new().await;
     for lines in [
         "x-api-key: KEY",
@@ -105,7 +105,7 @@ async fn the_key_opens_in_either_header_and_in_both_only_when_equal() {
 }
 
 #[tokio::test]
-async fn a35_only_its_own_address_is_a_host() {
+async fn a35_the_proxy_accepts_only_its_own_address_as_host() {
     let door = Door::new().await;
     for host in [
         "evil.example",
@@ -143,7 +143,7 @@ async fn a35_only_its_own_address_is_a_host() {
 }
 
 #[tokio::test]
-async fn a34_a36_a_web_page_gets_nothing_even_with_the_key() {
+async fn a34_a36_a_web_page_is_refused_even_with_the_launch_key() {
     let door = Door::new().await;
     for line in [
         "origin: https://evil.example",
@@ -160,7 +160,7 @@ async fn a34_a36_a_web_page_gets_nothing_even_with_the_key() {
             assert_eq!(door.knock(&lines).await.status, 403, "{lines}");
         }
     }
-    // Without a key every probe is closed to pages as well.
+    // Probes, which need no key, are closed to web pages as well.
     assert_eq!(door.ask("GET /healthz", "host: 127.0.0.1:PORT\r\norigin: https://evil.example").await.status, 403);
     assert_eq!(door.reached_service(), 0);
 }

@@ -22,7 +22,7 @@ async fn a_machine_without_an_id_gets_a_random_one_and_keeps_it() {
 }
 
 #[tokio::test]
-async fn a_keychain_that_fails_once_does_not_cost_the_device_its_random_id() {
+async fn a_device_keeps_its_random_id_when_the_keychain_fails_once() {
     let service = FakeService::start().await;
     let mut setup = Setup::new(&service.url);
     setup.machine_id = no_machine;

@@ -1,4 +1,4 @@
-//! The device's key: made once, kept in the keychain, proved to the service, and never in a person's way.
+//! The device key: made once, stored in the keychain, proved to the service; a missing key never stops a client.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::fake_service::{FakeService, Route, Say, Seen};
 use crate::store::{FakeStore, Op};
 
 #[tokio::test]
-async fn the_first_token_is_asked_for_with_a_proof_of_a_key_that_is_kept() {
+async fn the_first_bootstrap_carries_a_proof_of_a_stored_key() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.start().await;
@@ -37,7 +37,7 @@ async fn the_first_token_is_asked_for_with_a_proof_of_a_key_that_is_kept() {
 }
 
 #[tokio::test]
-async fn a_service_that_names_a_nonce_is_asked_again_with_it() {
+async fn a_client_repeats_its_request_with_the_nonce_of_the_service() {
     let service = FakeService::start().await;
     let challenge = || Say::error("proof_nonce").header("dpop-nonce", "a-nonce");
     service.once(Route::Bootstrap, challenge());
@@ -56,7 +56,7 @@ async fn a_service_that_names_a_nonce_is_asked_again_with_it() {
 }
 
 #[tokio::test]
-async fn a_service_that_names_nonces_for_ever_is_an_outage_and_no_end() {
+async fn endless_nonce_challenges_are_an_outage_after_two_requests() {
     let service = FakeService::start().await;
     service.always(Route::Bootstrap, Say::error("proof_nonce").header("dpop-nonce", "a-nonce"));
     let refusal = Setup::new(&service.url).refusal().await;
@@ -65,7 +65,7 @@ async fn a_service_that_names_nonces_for_ever_is_an_outage_and_no_end() {
 }
 
 #[tokio::test]
-async fn without_a_keychain_there_is_no_key_and_no_proof() {
+async fn a_client_without_a_keychain_sends_no_proof() {
     let in_memory = |setup: Setup| setup.with(|options| options.storage = StoragePolicy::Memory);
     let broken = |setup: Setup| {
         setup.store.fail_always(&StoreError::Unavailable("no session bus".into()));
@@ -89,13 +89,13 @@ async fn without_a_keychain_there_is_no_key_and_no_proof() {
 }
 
 #[tokio::test]
-async fn a_keychain_that_cannot_be_read_keeps_the_key_that_it_has() {
+async fn an_unreadable_key_in_the_keychain_is_not_overwritten() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.start().await;
     let kept = setup.store.entry(KEY).unwrap();
     setup.store.remove("wrapper-token");
-    // The token's entry is read, the key's is not.
+    // The entry of the token can be read, the entry of the key cannot.
     setup.store.fail_entry(KEY);
     setup.start().await;
     assert!(service.seen(Route::Bootstrap)[1].header("dpop").is_none());
@@ -113,7 +113,7 @@ async fn f45_a_damaged_key_is_replaced() {
 }
 
 #[tokio::test]
-async fn an_id_of_a_device_with_another_key_is_left_to_it() {
+async fn a_client_takes_its_keyed_id_when_the_usual_id_has_another_key() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     let usual = identity().usual().clone();
@@ -123,13 +123,13 @@ async fn an_id_of_a_device_with_another_key_is_left_to_it() {
     assert_eq!(client.client.status().device, own);
     assert_eq!(asked(&service), [usual.id.as_str(), own.id.as_str()]);
     assert_eq!(client.messages("hello").await.status, 200);
-    // At the next start it is the same device, with the token that was kept.
+    // The next start is the same device, with the stored token.
     assert_eq!(setup.start().await.client.status().device, own);
     assert_eq!(service.count(Route::Bootstrap), 2);
 }
 
 #[tokio::test]
-async fn who_has_no_key_where_the_machines_id_has_one_is_the_same_device_at_every_start() {
+async fn a_client_without_a_key_is_the_same_keyless_device_at_every_start() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.store.fail_always(&StoreError::Unavailable("no session bus".into()));
@@ -137,7 +137,7 @@ async fn who_has_no_key_where_the_machines_id_has_one_is_the_same_device_at_ever
         service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
         assert_eq!(setup.start().await.client.status().device, identity().keyless());
     }
-    // With a keychain it is the machine's device again: what it was meanwhile is not kept, and no key is proved for it.
+    // With a keychain the client is the usual device again and proves its key; the keyless token was not stored.
     setup.store.heal();
     let again = setup.start().await;
     assert_eq!(again.client.status().device, *identity().usual());
@@ -147,7 +147,7 @@ async fn who_has_no_key_where_the_machines_id_has_one_is_the_same_device_at_ever
 }
 
 #[tokio::test]
-async fn a_device_without_a_key_proves_none_when_the_keychain_comes_back() {
+async fn a_keyless_device_sends_no_proof_when_the_keychain_comes_back() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.store.fail_always(&StoreError::Locked);
@@ -162,11 +162,11 @@ async fn a_device_without_a_key_proves_none_when_the_keychain_comes_back() {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_read_for_a_while_costs_a_running_device_nothing() {
+async fn a_running_device_keeps_its_id_while_its_key_cannot_be_read() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.start().await;
-    // This one begins with the token that was kept, and has not read the key yet.
+    // This client begins with the stored token, and has not read the key yet.
     let client = setup.start().await;
     setup.store.fail_entry(KEY);
     service.once(Route::Refresh, Say::error("device_key_mismatch"));
@@ -182,7 +182,7 @@ async fn a_key_that_cannot_be_read_for_a_while_costs_a_running_device_nothing() 
 }
 
 #[tokio::test]
-async fn a_running_client_whose_id_turns_out_to_be_taken_goes_on_as_another_device() {
+async fn a_running_client_whose_id_is_taken_goes_on_as_another_device() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     let client = setup.start().await;
@@ -197,7 +197,7 @@ async fn a_running_client_whose_id_turns_out_to_be_taken_goes_on_as_another_devi
 }
 
 #[tokio::test]
-async fn a_device_is_who_it_was_as_long_as_it_has_no_token_as_another() {
+async fn a_client_keeps_its_id_until_it_has_a_token_for_another_id() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.once(Route::Refresh, Say::error("device_key_mismatch"));
@@ -210,7 +210,7 @@ async fn a_device_is_who_it_was_as_long_as_it_has_no_token_as_another() {
 }
 
 #[tokio::test]
-async fn a_service_that_knows_every_id_by_another_key_is_asked_twice_and_no_more() {
+async fn a_client_asks_for_two_ids_at_most_when_all_ids_have_other_keys() {
     let service = FakeService::start().await;
     service.always(Route::Bootstrap, Say::error("device_key_mismatch"));
     let refusal = Setup::new(&service.url).refusal().await;
@@ -230,7 +230,7 @@ async fn one_keychain_on_two_machines_holds_one_key_and_two_ids() {
 }
 
 #[tokio::test]
-async fn of_two_processes_that_start_at_once_the_one_that_is_late_takes_the_others_key() {
+async fn the_later_of_two_starting_processes_takes_the_key_of_the_first() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     let gate = Arc::new(Notify::new());
@@ -238,7 +238,7 @@ async fn of_two_processes_that_start_at_once_the_one_that_is_late_takes_the_othe
     let (first, late) = (setup.clone(), setup.clone());
     let late = tokio::spawn(async move { late.start().await });
     service.wait_for(Route::Bootstrap, 1).await;
-    // The other one has written its key over this one's, and the service has bound that.
+    // The other process has written its key over this one's, and the service has bound that key.
     let others = DeviceKey::generate();
     setup.store.put(KEY, &others.as_kept());
     let first = first.start().await;
@@ -252,7 +252,7 @@ async fn of_two_processes_that_start_at_once_the_one_that_is_late_takes_the_othe
 }
 
 #[tokio::test]
-async fn of_two_processes_that_start_at_once_the_one_that_is_first_keeps_its_key() {
+async fn the_first_of_two_starting_processes_keeps_its_key() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     let gate = Arc::new(Notify::new());
@@ -266,7 +266,7 @@ async fn of_two_processes_that_start_at_once_the_one_that_is_first_keeps_its_key
     assert_eq!(kept(&setup.store), Proof::of(&service.seen(Route::Bootstrap)[0]).thumbprint());
 }
 
-/// The ids of the machine that every test here has.
+/// The ids of the machine of these tests.
 fn identity() -> Identity {
     Identity::of_machine("com.example.test", some_machine).unwrap()
 }
@@ -275,14 +275,14 @@ fn kept(store: &FakeStore) -> String {
     DeviceKey::read(&store.entry(KEY).unwrap()).unwrap().thumbprint()
 }
 
-/// The ids by which the service was asked.
+/// The device ids of all bootstrap requests.
 fn asked(service: &FakeService) -> Vec<String> {
     let id =
         |seen: &Seen| serde_json::from_slice::<Value>(&seen.body).unwrap()["device_id"].as_str().unwrap().to_owned();
     service.seen(Route::Bootstrap).iter().map(id).collect()
 }
 
-/// What a call proves, unchecked.
+/// The proof of a call, unverified.
 struct Proof {
     header: Value,
     claims: Value,

@@ -1,11 +1,11 @@
-//! What a stranger on this machine or network can reach or use up.
+//! Ports and resources that a stranger on this machine or network could reach or use up.
 
 use crate::admission::Door;
 use crate::fake_service::Route;
 use crate::raw::Raw;
 
 #[tokio::test]
-async fn a25_an_upgrade_is_not_offered() {
+async fn a25_upgrade_requests_are_served_without_an_upgrade() {
     let door = Door::new().await;
     for upgrade in ["websocket", "h2c"] {
         let lines = format!(
@@ -21,7 +21,7 @@ async fn a25_an_upgrade_is_not_offered() {
 }
 
 #[tokio::test]
-async fn a37_only_127_0_0_1_listens() {
+async fn a37_the_proxy_listens_on_127_0_0_1_only() {
     let door = Door::new().await;
     let mut addresses = vec!["[::1]".to_owned(), "127.0.0.2".to_owned()];
     // The address this machine would use towards the outside; nothing is sent.
@@ -36,7 +36,7 @@ async fn a37_only_127_0_0_1_listens() {
 }
 
 #[tokio::test]
-async fn f58_a_head_that_never_ends_is_given_up() {
+async fn f58_a_connection_with_an_endless_head_is_closed() {
     let door = Door::new().await;
     let mut raw = Raw::connect(&door.client.url()).await;
     raw.send(format!("POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1:{}\r\nx-slow: ", door.port)).await;
@@ -50,7 +50,7 @@ async fn f58_a_head_that_never_ends_is_given_up() {
 }
 
 #[tokio::test]
-async fn f59_a_bomb_of_headers_or_a_long_url_is_refused_and_others_go_on() {
+async fn f59_oversized_heads_are_refused_and_other_requests_go_on() {
     let door = Door::new().await;
     let many = "x: y\r\n".repeat(500);
     let big = format!("x: {}\r\n", "y".repeat(1 << 20));

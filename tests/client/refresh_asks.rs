@@ -1,4 +1,4 @@
-//! Who asks for a refresh, and who shares whose answer.
+//! Callers that ask for a refresh, and the answers that they share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,7 @@ async fn a_forced_refresh_does_not_join_an_unforced_one_in_flight() {
 }
 
 #[tokio::test]
-async fn many_forced_refreshes_at_once_are_few_calls() {
+async fn many_forced_refreshes_at_once_are_two_calls_at_most() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     let gate = Arc::new(Notify::new());
@@ -64,7 +64,7 @@ async fn many_forced_refreshes_at_once_are_few_calls() {
 }
 
 #[tokio::test]
-async fn who_gives_up_waiting_cancels_nothing_for_the_others() {
+async fn a_caller_that_stops_waiting_does_not_cancel_the_refresh_for_others() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
     let gate = Arc::new(Notify::new());
@@ -80,7 +80,7 @@ async fn who_gives_up_waiting_cancels_nothing_for_the_others() {
 }
 
 #[tokio::test]
-async fn a_request_whose_app_leaves_does_not_cancel_the_refresh_of_another() {
+async fn a_request_whose_app_leaves_does_not_cancel_the_refresh_for_others() {
     let service = FakeService::start().await;
     let client = Arc::new(Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await);
     let gate = Arc::new(Notify::new());
@@ -100,7 +100,7 @@ async fn a_request_whose_app_leaves_does_not_cancel_the_refresh_of_another() {
 }
 
 #[tokio::test]
-async fn waking_up_looks_at_once_even_during_a_wait() {
+async fn a_resumed_client_retries_a_refresh_at_once_even_during_a_wait() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
     service.once(Route::Refresh, Say::json(503, "{}"));
@@ -113,7 +113,7 @@ async fn waking_up_looks_at_once_even_during_a_wait() {
 }
 
 #[tokio::test]
-async fn waking_up_with_a_fresh_token_asks_nobody() {
+async fn a_resumed_client_with_a_fresh_token_makes_no_call() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     for _ in 0..10 {
@@ -123,7 +123,7 @@ async fn waking_up_with_a_fresh_token_asks_nobody() {
 }
 
 #[tokio::test]
-async fn f62_a_closed_client_asks_the_service_for_nothing() {
+async fn f62_a_closed_client_makes_no_call() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     client.client.close(Duration::from_secs(1)).await;

@@ -1,4 +1,4 @@
-//! When a refresh fails: the token in hand stays in use, the app is told, and the service is left in peace.
+//! A failed refresh: the current token stays in use, the app is told, and the client waits before it asks again.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::fake_service::{FakeService, Route, Say};
 const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Requests of an app that goes on working; returns when the client has dealt with all they set off.
+/// Makes requests as an app does; returns when the client has handled the refreshes that they caused.
 pub async fn work(client: &TestClient, requests: usize) -> Vec<u16> {
     let mut statuses = Vec::new();
     for _ in 0..requests {
         statuses.push(client.messages("hello").await.status);
     }
-    // Asks are dealt with in their order, and this one needs no attempt.
+    // The client handles asks in order, and this one needs no attempt.
     let _ = client.client.refresher().ask(Why::Aged(0)).await;
     statuses
 }
@@ -30,7 +30,7 @@ pub async fn until_it_failed(client: &TestClient) -> ClientError {
 }
 
 #[tokio::test]
-async fn an_outage_leaves_the_good_token_in_use_and_is_shown() {
+async fn a_good_token_stays_in_use_during_an_outage_and_the_app_is_told() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.always(Route::Refresh, Say::cut());
@@ -46,7 +46,7 @@ async fn an_outage_leaves_the_good_token_in_use_and_is_shown() {
 }
 
 #[tokio::test]
-async fn an_outage_is_probed_at_growing_distances_and_not_with_every_request() {
+async fn an_outage_is_probed_at_growing_intervals_and_not_with_every_request() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.always(Route::Refresh, Say::cut());
@@ -61,7 +61,7 @@ async fn an_outage_is_probed_at_growing_distances_and_not_with_every_request() {
 }
 
 #[tokio::test]
-async fn a_stated_waiting_time_is_honoured_while_the_token_is_good() {
+async fn a_retry_after_is_honoured_while_the_token_is_good() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.once(Route::Refresh, Say::json(503, "{}").header("retry-after", "120"));
@@ -77,7 +77,7 @@ async fn a_stated_waiting_time_is_honoured_while_the_token_is_good() {
 }
 
 #[tokio::test]
-async fn a_stated_waiting_time_is_honoured_also_without_a_token() {
+async fn a_retry_after_is_honoured_without_a_token() {
     for status in [429, 503] {
         let service = FakeService::start().await;
         let client = Setup::new(&service.url).start().await;
@@ -95,7 +95,7 @@ async fn a_stated_waiting_time_is_honoured_also_without_a_token() {
 }
 
 #[tokio::test]
-async fn without_a_token_a_request_gets_a_retryable_error_in_the_usual_shape() {
+async fn a_request_without_a_token_gets_a_retryable_error_in_the_usual_shape() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.always(Route::Bootstrap, Say::cut());
@@ -122,7 +122,7 @@ async fn a_service_that_comes_back_is_used_at_once() {
 }
 
 #[tokio::test]
-async fn a_portal_in_the_way_is_no_word_about_this_device() {
+async fn a_captive_portal_neither_revokes_nor_denies_the_device() {
     for say in [Say::html(), Say::redirect("http://127.0.0.1:1/"), Say::json(401, "{}"), Say::json(403, "{}")] {
         let service = FakeService::start().await;
         let client = Setup::new(&service.url).start().await;

@@ -1,4 +1,4 @@
-//! When a token is refreshed, by a wall clock that jumps.
+//! The time of a refresh, by a wall clock that jumps.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::fake_service::{FakeService, Route, Say};
 const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Moves the clock and lets the client look once.
+/// Moves the clock and lets the client check its token once.
 async fn pass(client: &TestClient, time: Duration) {
     client.clock.advance(time);
     client.client.refresher().ask(Why::Resumed).await.unwrap();
@@ -37,7 +37,7 @@ fn now(client: &TestClient) -> Duration {
 }
 
 #[tokio::test]
-async fn with_the_usual_interval_a_refresh_comes_at_most_three_minutes_early() {
+async fn a_refresh_at_the_usual_interval_comes_at_most_three_minutes_early() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
     pass(&client, (23 * HOUR).checked_sub(181 * SECOND).unwrap()).await;
@@ -57,7 +57,7 @@ async fn the_app_may_ask_for_an_earlier_refresh() {
 }
 
 #[tokio::test]
-async fn f42_a_nap_past_the_due_time_is_noticed_without_a_word_from_the_app() {
+async fn f42_a_sleep_past_the_due_time_is_noticed_without_the_app() {
     let service = FakeService::start().await;
     service.issue_for(3 * 3600, 0);
     let client = Setup::new(&service.url).start().await;
@@ -68,7 +68,7 @@ async fn f42_a_nap_past_the_due_time_is_noticed_without_a_word_from_the_app() {
 }
 
 #[tokio::test]
-async fn f42_after_a_sleep_past_the_end_the_first_request_waits_for_a_bootstrap() {
+async fn f42_the_first_request_after_a_sleep_past_the_expiry_waits_for_a_bootstrap() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
     service.expire_tokens();
@@ -79,7 +79,7 @@ async fn f42_after_a_sleep_past_the_end_the_first_request_waits_for_a_bootstrap(
 }
 
 #[tokio::test]
-async fn f41_a_clock_that_is_set_back_starts_no_refresh_and_lengthens_no_life() {
+async fn f41_a_clock_that_is_set_back_starts_no_refresh_and_extends_no_token() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     let expires_at = client.client.status().expires_at;
@@ -140,7 +140,7 @@ async fn the_service_may_ask_for_an_earlier_refresh() {
 }
 
 #[tokio::test]
-async fn f41_a_service_whose_clock_is_off_is_noticed_and_changes_no_expiry() {
+async fn f41_a_service_clock_that_is_off_is_reported_and_changes_no_expiry() {
     for (offset, expected) in [(600, -600_000), (-600, 600_000)] {
         let service = FakeService::start().await;
         let setup = Setup::new(&service.url);
@@ -161,7 +161,7 @@ fn system_now(setup: &Setup) -> std::time::SystemTime {
 }
 
 #[tokio::test]
-async fn a_token_that_is_dead_on_arrival_does_not_replace_the_good_one() {
+async fn a_token_that_arrives_expired_does_not_replace_a_good_one() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.issue_for(0, 0);

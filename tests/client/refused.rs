@@ -1,4 +1,4 @@
-//! A service that will not have this device is not asked again and again.
+//! A client does not ask again and again when the service refuses its device.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ async fn f57_a_service_that_answers_401_to_all_sees_one_bootstrap_a_minute() {
 }
 
 #[tokio::test]
-async fn f57_a_service_that_refuses_everything_is_asked_once() {
+async fn f57_a_service_that_refuses_everything_gets_four_token_requests_at_most() {
     for code in ["token_expired", "token_invalid", "token_missing", "token_revoked"] {
         let service = FakeService::start().await;
         let client = Setup::new(&service.url).start().await;

@@ -8,7 +8,7 @@ use crate::http;
 use crate::raw::Raw;
 
 #[tokio::test]
-async fn everything_but_credentials_and_hop_headers_arrives() {
+async fn a_request_arrives_whole_but_for_credentials_and_hop_headers() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     let body: Vec<u8> = (0..=255).cycle().take(100_000).collect();
@@ -41,7 +41,7 @@ async fn everything_but_credentials_and_hop_headers_arrives() {
 }
 
 #[tokio::test]
-async fn an_answer_comes_back_as_it_is() {
+async fn an_answer_comes_back_unchanged_but_for_cookies_and_cors_headers() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     for status in [200, 400, 404, 413, 429, 500, 529] {
@@ -64,7 +64,7 @@ async fn an_answer_comes_back_as_it_is() {
 }
 
 #[tokio::test]
-async fn the_probes_of_clients_are_answered_here_without_a_key() {
+async fn probes_are_answered_by_the_proxy_without_a_launch_key() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     for (method, path) in [("HEAD", "/"), ("HEAD", "/api/hello"), ("GET", "/healthz"), ("GET", "/")] {
@@ -120,7 +120,7 @@ async fn f54_an_app_that_leaves_before_the_first_byte_closes_the_connection_to_t
 }
 
 #[tokio::test]
-async fn f06_a_service_that_is_gone_mid_stream_is_an_abnormal_end_for_the_app() {
+async fn f06_a_stream_ends_abnormally_for_the_app_when_the_service_breaks_off() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.once(Route::V1, Say::cut_stream(&["event: message_start\n\n", "event: pi"]));
@@ -129,12 +129,12 @@ async fn f06_a_service_that_is_gone_mid_stream_is_an_abnormal_end_for_the_app() 
     let text = raw.read_to_end().await;
     assert!(text.contains("event: message_start\n\n") && text.contains("event: pi"), "{text}");
     assert!(!text.contains("message_stop") && !text.ends_with("0\r\n\r\n"), "{text}");
-    // The next request is not touched by it.
+    // The next request is not affected.
     assert_eq!(client.messages("hello").await.status, 200);
 }
 
 #[tokio::test]
-async fn a_service_that_cuts_before_the_answer_is_a_502_and_the_request_is_not_repeated() {
+async fn a_cut_before_the_answer_is_a_502_and_the_request_is_not_repeated() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     assert_eq!(client.messages("one").await.status, 200);
@@ -145,7 +145,7 @@ async fn a_service_that_cuts_before_the_answer_is_a_502_and_the_request_is_not_r
 }
 
 #[tokio::test]
-async fn f62_closing_lets_open_streams_go_on_until_the_limit_and_then_ends_them() {
+async fn f62_a_closing_client_lets_streams_go_on_until_the_limit_and_then_ends_them() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.once(Route::V1, Say::open_stream(&["event: ping\n\n"]));

@@ -1,4 +1,4 @@
-//! A token that ends between two requests, or in front of two hundred, is invisible to the app.
+//! The app does not notice a token that expires between two requests, or before two hundred.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ async fn a_storm_of_two_hundred_rejections_costs_one_new_token_and_no_error() {
 }
 
 #[tokio::test]
-async fn a_rejected_request_is_made_again_with_the_same_bytes_and_a_new_token() {
+async fn a_rejected_request_is_repeated_with_the_same_bytes_and_a_new_token() {
     for code in ["token_expired", "token_invalid"] {
         let service = FakeService::start().await;
         let client = Setup::new(&service.url).start().await;
@@ -73,7 +73,7 @@ async fn a_rejected_request_is_made_again_with_the_same_bytes_and_a_new_token() 
 }
 
 #[tokio::test]
-async fn a_request_is_made_again_once_and_no_more() {
+async fn a_rejected_request_is_repeated_once_at_most() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.always(Route::V1, Say::error("token_expired"));
@@ -83,7 +83,7 @@ async fn a_request_is_made_again_once_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_providers_own_401_is_passed_on_and_costs_no_token() {
+async fn a_401_of_the_provider_is_passed_on_and_costs_no_token() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     let body = r#"{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}"#;
@@ -96,7 +96,7 @@ async fn a_providers_own_401_is_passed_on_and_costs_no_token() {
 }
 
 #[tokio::test]
-async fn other_words_of_the_service_are_passed_on_and_cost_no_token() {
+async fn other_errors_of_the_service_are_passed_on_and_cost_no_token() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     for code in ["token_missing", "model_not_allowed", "overloaded", "upstream_timeout"] {
@@ -109,7 +109,7 @@ async fn other_words_of_the_service_are_passed_on_and_cost_no_token() {
 }
 
 #[tokio::test]
-async fn an_answer_that_has_begun_is_never_made_again() {
+async fn a_request_whose_answer_has_begun_is_never_repeated() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     let event = "event: error\ndata: {\"error_code\":\"token_expired\"}\n\n";
@@ -123,7 +123,7 @@ async fn an_answer_that_has_begun_is_never_made_again() {
 }
 
 #[tokio::test]
-async fn a_body_too_long_to_hold_gets_a_401_that_asks_for_another_try_with_the_new_token() {
+async fn a_body_over_the_buffer_limit_gets_a_401_that_asks_for_a_retry() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.once(Route::V1, Say::error("token_expired"));
@@ -136,7 +136,7 @@ async fn a_body_too_long_to_hold_gets_a_401_that_asks_for_another_try_with_the_n
 }
 
 #[tokio::test]
-async fn a_rejection_before_the_long_body_is_read_reaches_the_app() {
+async fn an_early_rejection_of_a_long_body_reaches_the_app() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     for _ in 0..5 {
@@ -148,7 +148,7 @@ async fn a_rejection_before_the_long_body_is_read_reaches_the_app() {
 }
 
 #[tokio::test]
-async fn a_rejection_while_no_new_token_is_to_be_had_is_an_error_that_may_be_tried_again() {
+async fn a_rejected_request_gets_a_retryable_error_when_no_new_token_comes() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.expire_tokens();
@@ -161,7 +161,7 @@ async fn a_rejection_while_no_new_token_is_to_be_had_is_an_error_that_may_be_tri
 }
 
 #[tokio::test]
-async fn a_long_request_without_a_token_gets_its_error_and_no_broken_connection() {
+async fn a_long_request_without_a_token_gets_an_error_and_no_broken_connection() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.always(Route::Bootstrap, Say::json(503, "{}").header("retry-after", "600"));
@@ -173,7 +173,7 @@ async fn a_long_request_without_a_token_gets_its_error_and_no_broken_connection(
 }
 
 #[tokio::test]
-async fn after_a_sleep_no_old_connection_is_used_again() {
+async fn old_connections_are_not_used_again_after_a_sleep() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     client.messages("{}").await;
@@ -186,7 +186,7 @@ async fn after_a_sleep_no_old_connection_is_used_again() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_shows_in_the_status_at_the_request_that_met_it() {
+async fn a_request_with_a_revoked_token_changes_the_status_and_is_not_repeated() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     for route in [Route::V1, Route::Refresh, Route::Bootstrap] {
@@ -195,5 +195,5 @@ async fn a_revoked_token_shows_in_the_status_at_the_request_that_met_it() {
     let answer = client.messages("{}").await;
     assert_eq!((answer.status, answer.error_code().as_str()), (401, "token_revoked"));
     client.wait_for("revoked", |status| status.state == valetkey::client::status::State::Revoked).await;
-    assert_eq!(service.count(Route::V1), 1, "and the request is not made again");
+    assert_eq!(service.count(Route::V1), 1, "the request is not repeated");
 }

@@ -1,7 +1,7 @@
 //! The real keychain of a Linux desktop: gnome-keyring, started here on a bus and in a home of its own.
 //!
 //! A bus is found through the environment, which belongs to the process: so each test runs this test binary once more, under
-//! `dbus-run-session`, with [`BODY`] naming what to do there.
+//! `dbus-run-session`, with [`BODY`] naming the test to run there.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use crate::keyring_daemon::{Bus, Daemon, dbus_send};
 use valetkey::client::keychain::{Keychain, KeychainLimits, OsStore, SecretStore, StoreError};
 
-/// Names the body that this process is to run; unset in the process that the person started.
+/// Names the test body that this process is to run; unset in the process that the user started.
 const BODY: &str = "VALETKEY_TEST_BODY";
 
 /// An empty home, removed at the end.
 struct Home(PathBuf);
 
 impl Home {
-    /// Its name is short: a socket's path has about a hundred characters.
+    /// Its name is short: a socket's path may have about a hundred characters.
     fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         use std::os::unix::fs::DirBuilderExt;
@@ -78,8 +78,8 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn a_value_is_kept_read_replaced_and_removed() {
-    in_session("a_value_is_kept_read_replaced_and_removed", &["dbus-run-session", "--"], || {
+fn a_value_is_stored_read_replaced_and_removed() {
+    in_session("a_value_is_stored_read_replaced_and_removed", &["dbus-run-session", "--"], || {
         let _daemon = Daemon::start();
         let mut store = OsStore::new("com.example.test");
         assert_eq!(store.get("wrapper-token"), Ok(None));
@@ -98,8 +98,8 @@ fn a_value_is_kept_read_replaced_and_removed() {
 }
 
 #[test]
-fn f44_a_locked_keyring_without_a_display_says_so_quickly() {
-    in_session("f44_a_locked_keyring_without_a_display_says_so_quickly", &["dbus-run-session", "--"], || {
+fn f44_a_locked_keyring_without_a_display_fails_quickly() {
+    in_session("f44_a_locked_keyring_without_a_display_fails_quickly", &["dbus-run-session", "--"], || {
         let _daemon = Daemon::start();
         let mut store = OsStore::new("com.example.test");
         store.set("wrapper-token", b"value").unwrap();
@@ -127,8 +127,8 @@ fn a_keyring_that_was_restarted_is_found_again() {
 }
 
 #[test]
-fn f43_without_a_bus_the_keychain_is_unavailable_and_found_once_there_is_one() {
-    in_session("f43_without_a_bus_the_keychain_is_unavailable_and_found_once_there_is_one", &[], || {
+fn f43_the_keychain_is_unavailable_without_a_bus_and_found_once_a_bus_runs() {
+    in_session("f43_the_keychain_is_unavailable_without_a_bus_and_found_once_a_bus_runs", &[], || {
         let mut store = OsStore::new("com.example.test");
         let started = Instant::now();
         for _ in 0..2 {
@@ -167,7 +167,7 @@ fn f44_a_prompt_on_a_display_is_given_up_at_the_deadline() {
         });
         let started = Instant::now();
         drop(runtime);
-        assert!(started.elapsed() < Duration::from_secs(1), "the stuck call holds the end up");
+        assert!(started.elapsed() < Duration::from_secs(1), "the stuck call delays the end");
     });
 }
 

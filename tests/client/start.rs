@@ -25,7 +25,7 @@ async fn a_first_start_checks_health_and_then_bootstraps_once() {
 }
 
 #[tokio::test]
-async fn a_kept_token_is_used_without_a_bootstrap() {
+async fn a_stored_token_is_used_without_a_bootstrap() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.start().await.client.close(Duration::from_secs(1)).await;
@@ -36,7 +36,7 @@ async fn a_kept_token_is_used_without_a_bootstrap() {
 }
 
 #[tokio::test]
-async fn a_kept_token_that_has_expired_is_replaced() {
+async fn a_stored_token_that_has_expired_is_replaced() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.start().await.client.close(Duration::from_secs(1)).await;
@@ -47,7 +47,7 @@ async fn a_kept_token_that_has_expired_is_replaced() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_a_network_error() {
+async fn a_service_that_does_not_listen_is_a_network_error() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     service.stop().await;
@@ -74,7 +74,7 @@ async fn a_service_that_hangs_is_a_timeout_within_the_limit() {
 }
 
 #[tokio::test]
-async fn f51_a_login_page_of_the_network_is_unhealthy_and_gets_no_token() {
+async fn f51_a_captive_portal_is_unhealthy_and_gets_no_token() {
     for say in [
         Say::redirect("http://127.0.0.1:1/login"),
         Say::html(),
@@ -95,7 +95,7 @@ async fn f51_a_login_page_of_the_network_is_unhealthy_and_gets_no_token() {
 }
 
 #[tokio::test]
-async fn a_bootstrap_answer_that_is_no_token_is_unhealthy_and_is_not_followed() {
+async fn a_bootstrap_answer_without_a_token_is_unhealthy_and_no_redirect_is_followed() {
     let elsewhere = FakeService::start().await;
     for say in [
         Say::html(),
@@ -116,7 +116,7 @@ async fn a_bootstrap_answer_that_is_no_token_is_unhealthy_and_is_not_followed() 
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_used_is_unhealthy() {
+async fn an_unusable_token_is_unhealthy() {
     let device = device::derive("com.example.test", some_machine).unwrap();
     let token = |change: &str, value: serde_json::Value| {
         let mut body = serde_json::json!({
@@ -145,7 +145,7 @@ async fn a_token_that_cannot_be_used_is_unhealthy() {
 }
 
 #[tokio::test]
-async fn a_token_for_longer_than_time_lasts_does_not_panic() {
+async fn a_token_with_the_largest_lifetime_does_not_panic() {
     let service = FakeService::start().await;
     service.issue_for(u64::MAX, u64::MAX);
     let client = Setup::new(&service.url).start().await;
@@ -171,7 +171,7 @@ async fn a_refused_bootstrap_is_denied_with_the_services_reason() {
 }
 
 #[tokio::test]
-async fn a_service_in_trouble_is_unavailable_with_its_waiting_time() {
+async fn a_failing_service_is_unavailable_with_its_retry_after() {
     for status in [429, 500, 503] {
         let service = FakeService::start().await;
         service.always(Route::Bootstrap, Say::json(status, "{}").header("retry-after", "7"));

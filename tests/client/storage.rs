@@ -1,4 +1,4 @@
-//! The keychain may be locked, absent, slow or full of rubbish; by default the app works all the same.
+//! The keychain may be locked, absent, slow or full of invalid values; by default the app works all the same.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ fn keychain_only(setup: Setup) -> Setup {
 }
 
 #[tokio::test]
-async fn f43_f44_without_a_usable_keychain_the_token_is_in_memory_and_the_app_is_told() {
+async fn f43_f44_a_token_without_a_usable_keychain_stays_in_memory_and_the_app_is_told() {
     for error in [StoreError::Locked, absent(), StoreError::TooLong, StoreError::Busy] {
         let service = FakeService::start().await;
         let setup = Setup::new(&service.url);
@@ -38,7 +38,7 @@ async fn f43_f44_without_a_usable_keychain_the_token_is_in_memory_and_the_app_is
 }
 
 #[tokio::test]
-async fn f44_a_prompt_that_nobody_answers_delays_a_start_by_its_limit_and_no_more() {
+async fn f44_an_unanswered_prompt_delays_a_start_by_its_limit_at_most() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.store.block();
@@ -54,7 +54,7 @@ async fn f44_a_prompt_that_nobody_answers_delays_a_start_by_its_limit_and_no_mor
 }
 
 #[tokio::test]
-async fn f44_after_an_unlock_the_next_token_is_kept_again() {
+async fn f44_the_next_token_after_an_unlock_is_stored_again() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.store.fail_always(&StoreError::Locked);
@@ -66,7 +66,7 @@ async fn f44_after_an_unlock_the_next_token_is_kept_again() {
 }
 
 #[tokio::test]
-async fn who_insists_on_the_keychain_gets_its_error() {
+async fn an_app_that_requires_the_keychain_gets_its_error() {
     let service = FakeService::start().await;
     for (error, code) in [(StoreError::Locked, "VALET_KEYCHAIN_LOCKED"), (absent(), "VALET_KEYCHAIN_UNAVAILABLE")] {
         let setup = keychain_only(Setup::new(&service.url));
@@ -81,7 +81,7 @@ async fn who_insists_on_the_keychain_gets_its_error() {
 }
 
 #[tokio::test]
-async fn who_insists_on_the_keychain_learns_at_the_start_that_it_takes_no_value() {
+async fn an_app_that_requires_the_keychain_does_not_start_when_writes_fail() {
     let service = FakeService::start().await;
     let setup = keychain_only(Setup::new(&service.url));
     setup.store.fail_each(Op::Set, StoreError::TooLong);
@@ -89,7 +89,7 @@ async fn who_insists_on_the_keychain_learns_at_the_start_that_it_takes_no_value(
 }
 
 #[tokio::test]
-async fn with_the_policy_memory_the_keychain_is_not_touched() {
+async fn a_client_with_the_memory_policy_never_uses_the_keychain() {
     let service = FakeService::start().await;
     let setup =
         Setup::new(&service.url).with(|options| options.storage = valetkey::client::config::StoragePolicy::Memory);
@@ -98,7 +98,7 @@ async fn with_the_policy_memory_the_keychain_is_not_touched() {
 }
 
 #[tokio::test]
-async fn f45_a_kept_value_that_does_not_fit_is_removed_and_costs_one_bootstrap() {
+async fn f45_an_invalid_stored_token_is_removed_and_costs_one_bootstrap() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.start().await.client.close(Duration::from_secs(1)).await;
@@ -134,7 +134,7 @@ async fn f45_a_kept_value_that_does_not_fit_is_removed_and_costs_one_bootstrap()
 }
 
 #[tokio::test]
-async fn f45_rubbish_goes_even_when_no_token_can_be_had() {
+async fn f45_an_invalid_stored_token_is_removed_even_when_bootstrap_is_refused() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.store.put(TOKEN, b"rubbish");
@@ -144,7 +144,7 @@ async fn f45_rubbish_goes_even_when_no_token_can_be_had() {
 }
 
 #[tokio::test]
-async fn a_kept_token_for_longer_than_time_lasts_does_not_panic() {
+async fn a_stored_token_with_the_largest_lifetime_does_not_panic() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.start().await.client.close(Duration::from_secs(1)).await;
@@ -155,7 +155,7 @@ async fn a_kept_token_for_longer_than_time_lasts_does_not_panic() {
 }
 
 #[tokio::test]
-async fn f46_a_failed_write_after_a_refresh_goes_on_in_memory() {
+async fn f46_a_token_that_cannot_be_stored_after_a_refresh_stays_in_memory() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     let client = setup.start().await;
@@ -168,7 +168,7 @@ async fn f46_a_failed_write_after_a_refresh_goes_on_in_memory() {
 }
 
 #[tokio::test]
-async fn f44_a_write_that_hangs_does_not_hold_requests_up() {
+async fn f44_a_write_that_hangs_does_not_delay_requests() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     let client = setup.start().await;
@@ -180,7 +180,7 @@ async fn f44_a_write_that_hangs_does_not_hold_requests_up() {
 }
 
 #[tokio::test]
-async fn what_is_kept_and_what_is_told_shows_no_launch_key_and_no_token_in_debug() {
+async fn events_show_neither_token_nor_launch_key_and_the_launch_key_is_not_stored() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     let events = Events::default();

@@ -15,7 +15,7 @@ fn request(client: &TestClient, line: &str, rest: &str) -> String {
 }
 
 #[tokio::test]
-async fn a20_a21_a_target_that_is_no_plain_path_goes_nowhere() {
+async fn a20_a21_a_target_other_than_a_plain_path_under_v1_is_refused() {
     let (service, client) = start().await;
     let elsewhere = FakeService::start().await;
     let own = client.url();
@@ -62,7 +62,7 @@ async fn a_fragment_does_not_reach_the_service() {
 }
 
 #[tokio::test]
-async fn a22_a_message_that_two_parsers_could_read_differently_never_becomes_two() {
+async fn a22_an_ambiguous_message_never_becomes_two_requests() {
     let (service, client) = start().await;
     let inner = "POST /v1/smuggled HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
     for (headers, body) in [
@@ -90,7 +90,7 @@ async fn a22_a_message_that_two_parsers_could_read_differently_never_becomes_two
         let answer = answer_and_close(&client, bytes).await;
         let seen = &service.seen(Route::V1)[before..];
         assert!(seen.iter().all(|seen| seen.target != "/v1/smuggled"), "{headers:?}: {answer}");
-        // What both lengths are in is read by its chunks (RFC 9112 §6.3): then it is one request with no body.
+        // A message with a length and chunks is read by its chunks (RFC 9112 §6.3): it is one request with no body.
         let by_chunks = headers.contains("chunked") && headers.contains("content-length");
         assert!(seen.is_empty() || (by_chunks && seen.len() == 1 && seen[0].body.is_empty()), "{headers:?}: {seen:?}");
         assert!(answer.is_empty() || by_chunks || answer.starts_with("HTTP/1.1 400"), "{headers:?}: {answer}");
@@ -98,7 +98,7 @@ async fn a22_a_message_that_two_parsers_could_read_differently_never_becomes_two
     assert_eq!(service.tokens_asked(), 1);
 }
 
-/// The inner request has the wrong Host, so the proxy refuses it and, at the latest after the client's end, closes.
+/// Sends `bytes` and reads until the proxy closes: the inner request has the wrong Host, so the proxy refuses it.
 async fn answer_and_close(client: &TestClient, bytes: String) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut raw = Raw::connect(&client.url()).await;

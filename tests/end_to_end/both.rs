@@ -1,4 +1,4 @@
-//! A client, a service and an upstream, and what every test asks of them.
+//! A client, a service and an upstream, and the requests and checks that all tests share.
 
 use crate::support::client::{Setup, TestClient};
 use crate::support::http::{self, Answer};
@@ -31,7 +31,7 @@ impl Both {
         http::open(&format!("{}/v1/messages", self.client.url()), &[("authorization", &bearer)], body).await
     }
 
-    /// No secret of one end was seen at another.
+    /// Asserts that no secret of one end was seen at another.
     pub fn assert_no_leak(&self, answer: &Answer) {
         let key = self.client.key();
         for request in self.upstream.requests() {

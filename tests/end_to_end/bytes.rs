@@ -1,4 +1,4 @@
-//! Bytes in are bytes out, through both hops and both ways.
+//! Bytes pass both hops unchanged, in both directions.
 
 use valetkey::service::meter::usage::Ended;
 
@@ -6,7 +6,7 @@ use crate::both::{ASK, Both, stream_text};
 use crate::support::upstream::{Answer, Gate};
 
 #[tokio::test]
-async fn a_message_comes_through_and_leaves_one_record() {
+async fn a_message_reaches_the_app_and_leaves_one_record() {
     let both = Both::start().await;
     both.upstream.answer_next(Answer::message_stream("hello from upstream"));
     let answer = both.ask(ASK).await;
@@ -20,7 +20,7 @@ async fn a_message_comes_through_and_leaves_one_record() {
 }
 
 #[tokio::test]
-async fn f10_a_stream_in_single_bytes_and_in_big_pieces_is_the_same_stream() {
+async fn f10_a_stream_arrives_unchanged_in_pieces_of_any_size() {
     let both = Both::start().await;
     let long = format!("event: x\r\ndata: {}\u{1f600}", "ü".repeat(200_000));
     let events = ["event: ping\ndata: {}", ": comment", "\u{feff}data: \0\r", &long];
@@ -49,7 +49,7 @@ async fn thirty_megabytes_go_up_and_come_down_unchanged() {
 }
 
 #[tokio::test]
-async fn a_compressed_stream_stays_as_it_is() {
+async fn a_compressed_stream_stays_compressed() {
     let both = Both::start().await;
     both.upstream.answer_next(Answer::message_stream("compressed").gzip());
     let answer = both.ask(ASK).await;
@@ -71,7 +71,7 @@ async fn the_first_event_is_not_held_back() {
 }
 
 #[tokio::test]
-async fn f01_f02_f03_errors_of_the_upstream_come_through_as_they_are() {
+async fn f01_f02_f03_errors_of_the_upstream_reach_the_app_unchanged() {
     let both = Both::start().await;
     let cases =
         [(400, "invalid_request_error"), (429, "rate_limit_error"), (500, "api_error"), (529, "overloaded_error")];
@@ -87,7 +87,7 @@ async fn f01_f02_f03_errors_of_the_upstream_come_through_as_they_are() {
 }
 
 #[tokio::test]
-async fn the_upstream_refusing_the_real_key_is_not_taken_for_an_old_token() {
+async fn a_refusal_of_the_real_key_is_not_taken_for_an_expired_token() {
     let both = Both::start().await;
     let before = both.client.client.status().expires_at;
     let refusal = Answer::error(401, "authentication_error", "invalid x-api-key");

@@ -1,4 +1,4 @@
-//! Ends in the middle pass both hops: the app's upward, the upstream's downward; a slow app slows the upstream.
+//! An early end passes both hops, upward from the app and downward from the upstream; a slow app slows the upstream.
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ async fn f54_an_app_that_leaves_before_the_first_byte_closes_the_upstream_and_is
 }
 
 #[tokio::test]
-async fn f06_f07_an_upstream_that_breaks_is_an_abnormal_end_for_the_app() {
+async fn f06_f07_a_stream_ends_abnormally_for_the_app_when_the_upstream_breaks_off() {
     for cut in [Cut::Fin, Cut::Reset] {
         let both = Both::start().await;
         let gate = Gate::new();

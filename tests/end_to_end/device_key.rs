@@ -1,4 +1,4 @@
-//! Devices with keys, and those who would be them.
+//! Devices with keys, and thieves without them.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn a14_a_thief_with_a_copy_of_the_token_and_the_id_gets_no_other_token() {
 }
 
 #[tokio::test]
-async fn two_users_of_one_machine_are_two_devices_and_neither_notices() {
+async fn two_users_of_one_machine_are_two_devices_and_both_are_served() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let (ann, ben) = (Setup::new(&service.url), Setup::new(&service.url));
@@ -36,7 +36,7 @@ async fn two_users_of_one_machine_are_two_devices_and_neither_notices() {
         client.client.refresher().ask(Why::Forced).await.unwrap();
         assert_eq!(client.messages(ASK).await.status, 200);
     }
-    // Both are who they were at the next start.
+    // Both keep their ids at the next start.
     for (setup, before) in [(&ann, &first), (&ben, &second)] {
         let again = setup.start().await;
         assert_eq!(again.client.status().device, before.client.status().device);
@@ -45,7 +45,7 @@ async fn two_users_of_one_machine_are_two_devices_and_neither_notices() {
 }
 
 #[tokio::test]
-async fn a_person_who_has_lost_the_keychain_or_cannot_unlock_it_goes_on_as_another_device() {
+async fn a_client_with_a_locked_or_lost_keychain_goes_on_as_another_device() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let setup = Setup::new(&service.url);
@@ -55,7 +55,7 @@ async fn a_person_who_has_lost_the_keychain_or_cannot_unlock_it_goes_on_as_anoth
     assert_eq!(locked.messages(ASK).await.status, 200);
     assert_ne!(locked.client.status().device, before);
     setup.store.heal();
-    assert_eq!(setup.start().await.client.status().device, before, "unlocked, it is who it was");
+    assert_eq!(setup.start().await.client.status().device, before, "the unlocked device has its id again");
     let lost = Setup { store: FakeStore::new(), ..setup };
     let lost = lost.start().await;
     assert_eq!(lost.messages(ASK).await.status, 200);
@@ -63,7 +63,7 @@ async fn a_person_who_has_lost_the_keychain_or_cannot_unlock_it_goes_on_as_anoth
 }
 
 #[tokio::test]
-async fn f41_a_machine_whose_clock_is_years_wrong_proves_its_key_all_the_same() {
+async fn f41_a_machine_whose_clock_is_years_off_can_prove_its_key() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     for wrong in ["behind", "ahead"] {

@@ -9,14 +9,14 @@ use crate::support::upstream::Answer;
 async fn again(both: Both) -> Both {
     let Both { upstream, service, client } = both;
     let port = service.url.rsplit(':').next().unwrap().to_owned();
-    // Its threads end while this one waits.
+    // The threads of the service end while this one waits.
     tokio::task::spawn_blocking(move || service.stop()).await.unwrap();
     let service = TestService::start_with(&upstream.url(), |flags| flags.port = Some(port));
     Both { upstream, service, client }
 }
 
 #[tokio::test]
-async fn a_restart_between_requests_is_invisible() {
+async fn the_app_does_not_notice_a_restart_between_requests() {
     let mut both = Both::start().await;
     for _ in 0..5 {
         both.upstream.answer_next(Answer::message_stream("hello"));
@@ -49,7 +49,7 @@ async fn a_restart_after_a_burst_leaves_no_dead_connection_in_use() {
 }
 
 #[tokio::test]
-async fn while_the_service_is_away_the_app_gets_an_error_to_try_again() {
+async fn the_app_gets_a_retryable_error_while_the_service_is_away() {
     let both = Both::start().await;
     let Both { upstream, service, client } = both;
     tokio::task::spawn_blocking(move || service.stop()).await.unwrap();

@@ -16,7 +16,7 @@ fn chunked(pieces: &[&str]) -> String {
     format!("{pieces}0\r\nx-trailer: 1\r\n\r\n")
 }
 
-/// Sends `bytes`, then one honest request, and answers the number of 200s.
+/// Sends `bytes`, then one honest request, and returns the number of 200s.
 async fn exchange(both: &Both, bytes: &str) -> usize {
     let last = format!("connection: close\r\ncontent-length: {}", BODY.len());
     let mut raw = Raw::connect(&both.client.url()).await;

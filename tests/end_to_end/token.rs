@@ -15,7 +15,7 @@ use crate::support::upstream::{Answer, Upstream};
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[tokio::test]
-async fn a_token_that_the_service_holds_for_expired_is_replaced_without_the_app_noticing() {
+async fn a_token_that_has_expired_for_the_service_is_replaced_unnoticed_by_the_app() {
     let both = Both::start().await;
     assert_eq!(both.ask(ASK).await.status, 200);
     both.service.clock.advance(25 * HOUR);
@@ -34,13 +34,13 @@ async fn two_hundred_requests_with_an_expired_token_all_reach_the_upstream_once(
     let both = Both::start().await;
     both.service.clock.advance(25 * HOUR);
     let answers = both.client.messages_at_once(200).await;
-    // The stand-in says 400 to what is no JSON, and in its own words: every request has reached it once.
+    // The stand-in answers 400 to a body that is no JSON, in its own words: every request has reached it once.
     let from_upstream = |answer: &&Heard| answer.status == 400 && answer.header("x-valetkey-error").is_none();
     assert_eq!((answers.iter().filter(from_upstream).count(), both.upstream.requests().len()), (200, 200));
 }
 
 #[tokio::test]
-async fn a_refresh_replaces_the_token_while_both_are_good() {
+async fn a_refresh_replaces_a_token_that_is_still_good() {
     let both = Both::start().await;
     both.client.client.refresher().ask(Why::Forced).await.unwrap();
     assert_eq!(both.ask(ASK).await.status, 200);
@@ -64,14 +64,14 @@ async fn f41_a_device_whose_clock_is_a_day_off_works() {
         upstream.answer_next(Answer::message_stream("hello"));
         assert_eq!(client.messages(ASK).await.status, 200);
         assert_eq!(client.client.status().state, State::Ready);
-        // The real service's Date is the system's time.
+        // The `date` header of the real service is the system's time.
         let skew = client.client.status().clock_skew_ms.unwrap();
         assert!((skew.abs() - 86_400_000).abs() < 60_000 && (skew > 0) == ahead, "{skew}");
     }
 }
 
 #[tokio::test]
-async fn a_body_too_long_to_hold_gets_through_at_the_second_try() {
+async fn a_body_over_the_buffer_limit_passes_at_the_second_try() {
     let both = Both::start().await;
     both.service.clock.advance(25 * HOUR);
     let body = format!(r#"{{"model":"claude-sonnet-5-5","x":"{}"}}"#, "y".repeat(20 << 20));
@@ -84,7 +84,7 @@ async fn a_body_too_long_to_hold_gets_through_at_the_second_try() {
 }
 
 #[tokio::test]
-async fn a_long_body_that_is_held_is_sent_again_without_the_app_noticing() {
+async fn a_long_buffered_body_is_sent_again_unnoticed_by_the_app() {
     for megabytes in [1, 4, 7] {
         let both = Both::start().await;
         both.service.clock.advance(25 * HOUR);
@@ -96,7 +96,7 @@ async fn a_long_body_that_is_held_is_sent_again_without_the_app_noticing() {
 }
 
 #[tokio::test]
-async fn a_closed_service_and_a_missing_enrolment_are_denied() {
+async fn a_client_is_denied_by_a_closed_service_and_without_an_enrolment_token() {
     let upstream = Upstream::start();
     let closed = TestService::start_with(&upstream.url(), |flags| flags.bootstrap_mode = Some("closed".into()));
     assert!(matches!(Setup::new(&closed.url).refusal().await, ClientError::Denied { .. }));

@@ -1,4 +1,4 @@
-//! What really was admitted, by many clients at several instances, while Redis comes and goes.
+//! The requests really admitted, of many clients at several instances, while Redis fails and recovers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use crate::support::forwarder::Forwarder;
 use crate::support::limits::{device, limits, patient, until};
 use crate::support::redis::Redis;
 
-/// An admission happened somewhere between these two.
+/// An admission happened somewhere between these two instants.
 type Admission = (Instant, Instant);
 
 /// Three instances with ten clients each, of one device.
@@ -30,13 +30,13 @@ impl Crowd {
         }
         let knows_all =
             |limiter: &Limiter| matches!(limiter.state().store, Store::Redis { instances } if instances.get() == 3);
-        until("all know of each other", || limiters.iter().all(knows_all)).await;
+        until("all instances know of each other", || limiters.iter().all(knows_all)).await;
         let stop = Arc::new(AtomicBool::new(false));
         let clients = (0..30).map(|number| tokio::spawn(client(limiters[number % 3].clone(), Arc::clone(&stop))));
         Self { clients: clients.collect(), limiters, stop }
     }
 
-    /// Everything that was admitted, in order.
+    /// All admissions, in order.
     async fn end(self) -> Vec<Admission> {
         self.stop.store(true, Ordering::Relaxed);
         let mut history = Vec::new();
@@ -56,8 +56,8 @@ impl Crowd {
         until("all recover", || self.limiters.iter().all(healthy)).await;
     }
 
-    /// Of a few stretches of two windows the one in which the fewest decisions were made without Redis: a machine that is busy
-    /// for a moment keeps it from single ones.
+    /// The stretch of two windows, out of several, with the fewest decisions without Redis: on a machine that is busy
+    /// for a moment Redis misses single decisions.
     async fn steadiest_stretch(&self) -> Stretch {
         let mut steadiest: Option<Stretch> = None;
         for _ in 0..STRETCHES {
@@ -95,7 +95,7 @@ async fn client(limiter: Limiter, stop: Arc<AtomicBool>) -> Vec<Admission> {
     admissions
 }
 
-/// The most that certainly happened within one window, wherever it begins.
+/// The most admissions that certainly fell into one window, wherever it begins.
 fn fullest_window(history: &[Admission]) -> usize {
     let fullest = history
         .iter()
@@ -107,8 +107,8 @@ async fn windows(count: u32) {
     tokio::time::sleep(WINDOW * count).await;
 }
 
-/// Lets a crowd go on while something `happens` to its Redis. No window holds more than `bound` says, given how many decisions
-/// were made without Redis; and afterwards, without a restart, none holds more than the limit.
+/// Runs a crowd while `happens` disturbs its Redis. Asserts that no window holds more admissions than `bound` allows
+/// for the number of decisions without Redis, and that afterwards, without a restart, none holds more than the limit.
 async fn goes_through(redis: &Secret, happens: impl AsyncFnOnce(), bound: impl Fn(usize) -> usize) {
     let crowd = Crowd::start(redis, InstanceSettings::default()).await;
     windows(2).await;
@@ -126,12 +126,12 @@ async fn goes_through(redis: &Secret, happens: impl AsyncFnOnce(), bound: impl F
     let (fullest, late) = (fullest_window(&afterwards), healthy.by_fallback);
     println!("then {}, fullest window {fullest}, {late} decisions by fallback", afterwards.len());
     assert!(late <= LATE, "{late} decisions by fallback with a healthy Redis");
-    assert!(fullest <= LIMIT + late.min(BY_SHARES), "healthy again, exact again: {fullest} in one window");
-    assert!(afterwards.len() >= LIMIT, "and of use again");
+    assert!(fullest <= LIMIT + late.min(BY_SHARES), "a healthy Redis is exact again: {fullest} in one window");
+    assert!(afterwards.len() >= LIMIT, "the limit is used again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_healthy_redis_admits_the_limit_in_no_window_more() {
+async fn instances_with_a_healthy_redis_admit_the_limit_and_no_more_in_any_window() {
     let _machine = crate::alone().await;
     let Some(redis) = Redis::start() else { return };
     let crowd = Crowd::start(&redis.url(), patient()).await;
@@ -144,7 +144,7 @@ async fn a_healthy_redis_admits_the_limit_in_no_window_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f30_a_redis_that_dies_and_comes_back_empty_exceeds_no_stated_bound() {
+async fn f30_admissions_stay_within_their_bound_when_redis_dies_and_comes_back_empty() {
     let _machine = crate::alone().await;
     let Some(mut redis) = Redis::start() else { return };
     let url = redis.url();
@@ -157,7 +157,7 @@ async fn f30_a_redis_that_dies_and_comes_back_empty_exceeds_no_stated_bound() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f31_a_redis_that_pauses_exceeds_no_stated_bound() {
+async fn f31_admissions_stay_within_their_bound_when_redis_pauses() {
     let _machine = crate::alone().await;
     let Some(redis) = Redis::start() else { return };
     let happens = async || {
@@ -169,7 +169,7 @@ async fn f31_a_redis_that_pauses_exceeds_no_stated_bound() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f31_a_redis_that_stands_still_exceeds_no_stated_bound() {
+async fn f31_admissions_stay_within_their_bound_when_redis_is_stopped() {
     let _machine = crate::alone().await;
     let Some(redis) = Redis::start() else { return };
     let happens = async || {
@@ -181,7 +181,7 @@ async fn f31_a_redis_that_stands_still_exceeds_no_stated_bound() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f32_a_redis_that_loses_everything_exceeds_no_stated_bound() {
+async fn f32_admissions_stay_within_their_bound_when_redis_loses_all_data() {
     let _machine = crate::alone().await;
     let Some(redis) = Redis::start() else { return };
     let happens = async || {
@@ -192,7 +192,7 @@ async fn f32_a_redis_that_loses_everything_exceeds_no_stated_bound() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f33_a_replica_that_takes_over_exceeds_no_stated_bound() {
+async fn f33_admissions_stay_within_their_bound_when_a_replica_takes_over() {
     let _machine = crate::alone().await;
     let (Some(mut old), Some(new)) = (Redis::start(), Redis::start()) else { return };
     let way = Forwarder::to(old.port());
@@ -214,17 +214,17 @@ const INSTANCES: usize = 3;
 const LIMIT: usize = 100;
 const WINDOW: Duration = Duration::from_millis(640);
 
-/// How many stretches are looked at.
+/// The most stretches that are tried.
 const STRETCHES: usize = 20;
 
-/// So many decisions of a stretch may be late on a machine that others use too; there are some thousands.
+/// The late decisions allowed in a stretch on a machine that others use too; a stretch has some thousands.
 const LATE: usize = LIMIT * 10;
 
-/// For the data that Redis has lost.
+/// Further admissions for the counts that Redis has lost.
 const ONCE_MORE: usize = LIMIT;
 
-/// By all instances together while Redis does not decide.
+/// Admissions of all instances together while Redis does not decide.
 const BY_SHARES: usize = LIMIT;
 
-/// Thirty clients ask some thousand times a second, which leaves a small machine time to answer.
+/// Thirty clients then ask some thousand times a second, which leaves a small machine time to answer.
 const BETWEEN_TRIES: Duration = Duration::from_millis(8);

@@ -28,7 +28,7 @@ async fn five_hundred_mixed_requests_leave_one_record_each() {
                     leave(&url, &token).await;
                 } else {
                     let request = client.post(format!("{url}/v1/messages")).bearer_auth(token).body(BODY);
-                    // A cut is an error here, and meant to be.
+                    // A cut is an error here, as intended.
                     let _ = async { request.send().await?.bytes().await }.await;
                 }
             })
@@ -49,14 +49,14 @@ async fn five_hundred_mixed_requests_leave_one_record_each() {
     }
 }
 
-/// Asks and leaves as soon as there is a head.
+/// Makes a request and leaves as soon as the head has come.
 async fn leave(url: &str, token: &str) {
     let mut wire = Wire::connect(url).await;
     wire.send(messages(token, BODY)).await;
     wire.until(b"\r\n\r\n").await;
 }
 
-/// Those that are held have a head until the `gate` opens, and no end: whoever leaves them does so in the middle.
+/// Held answers have a head, and no end until the `gate` opens: a client that leaves them leaves in the middle.
 fn answer(number: usize, gate: &Gate) -> Answer {
     match number % 6 {
         0 => Answer::message_stream("one two three"),

@@ -1,4 +1,4 @@
-//! How long a revocation takes to be in force everywhere, while three instances are busy and lose their connections.
+//! The time until a revocation is in force everywhere, while three instances are busy and lose their connections.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::support::redis::Redis;
 use crate::support::service::TestService;
 use crate::support::upstream::{Options, Upstream};
 
-/// What is revoked in a round.
+/// The kind of revocation of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Device,
@@ -38,7 +38,7 @@ enum Cut {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f34_f56_under_load_a_revocation_is_in_force_at_every_instance_within_two_seconds() {
+async fn f34_f56_a_revocation_under_load_is_in_force_at_every_instance_within_two_seconds() {
     let _machine = crate::alone().await;
     let fleet = Fleet::start().await;
     let mut bystanders = fleet.bystanders().await;
@@ -48,11 +48,11 @@ async fn f34_f56_under_load_a_revocation_is_in_force_at_every_instance_within_tw
         bystanders.are_well();
     }
     bystanders.end().await;
-    // This one ends everybody's tokens.
+    // This round ends the tokens of all devices.
     delays.extend(fleet.round(ROUNDS.len(), Kind::IssuedBefore, Cut::Both).await);
     delays.sort();
     let (p99, worst) = (delays[delays.len() * 99 / 100], delays[delays.len() - 1]);
-    // Not `println!`, which is shown of failed tests only.
+    // Not `println!`, which is shown for failed tests only.
     let found = format!("{} of {} times: p99 {p99:?}, worst {worst:?}", fleet.database.name, delays.len());
     let _ = writeln!(std::io::stderr(), "revocations under load on {found}");
     assert!(p99 <= PROMISED, "{found}: {delays:?}");
@@ -70,7 +70,7 @@ struct Fleet {
 }
 
 impl Fleet {
-    /// On PostgreSQL if it is here, else on one file; with Redis if it is here.
+    /// On PostgreSQL if it is installed, else on one SQLite file; with Redis if it is installed.
     async fn start() -> Self {
         let database = match TestDatabase::postgres().await {
             Some(database) => database,
@@ -95,8 +95,8 @@ impl Fleet {
         Self { instances, forwarder, _redis: redis, database, _upstream: upstream, client: http::client() }
     }
 
-    /// Revokes what a few devices stand for, each of which has a stream open at every instance and asks at every instance
-    /// again and again. How long each of them was served on.
+    /// Revokes a few devices by `kind`, each with an open stream and repeated requests at every instance. Returns how
+    /// long each of these was still served.
     async fn round(&self, number: usize, kind: Kind, cut: Cut) -> Vec<Duration> {
         let (mut revocations, mut watched) = (Vec::new(), JoinSet::new());
         for member in 0..DEVICES {
@@ -111,7 +111,7 @@ impl Fleet {
             }
         }
         if kind == Kind::IssuedBefore {
-            // Only tokens of past seconds are meant.
+            // `issued_before` ends only tokens of past seconds.
             sleep(Duration::from_millis(1100)).await;
             revocations = vec![json!({ "issued_before": unix_seconds() })];
         }
@@ -124,14 +124,14 @@ impl Fleet {
         }
         self.cut(cut).await;
         let mut delays = Vec::new();
-        while let Some(seen) = timeout(BOUND + PATIENCE, watched.join_next()).await.expect("everybody is shut out") {
+        while let Some(seen) = timeout(BOUND + PATIENCE, watched.join_next()).await.expect("all devices are shut out") {
             let (member, at) = seen.unwrap();
             delays.push(at.saturating_duration_since(since[member.min(since.len() - 1)]));
         }
         delays
     }
 
-    /// A device's token, and what revokes it.
+    /// A device's token, and the revocation that ends it.
     async fn enrol(&self, kind: Kind, number: usize, member: usize) -> (String, Value) {
         let (one, device) = (&self.instances[0], format!("round-{number:02}-{member}"));
         match kind {
@@ -167,7 +167,7 @@ impl Fleet {
         assert!(matches!(answer.status, 200 | 201), "{}", answer.text());
     }
 
-    /// Revokes at the first instance, again if its connections were just broken. When the first attempt began.
+    /// Revokes at the first instance, again while its connections are broken. Returns when the first attempt began.
     async fn revoke(&self, what: &Value) -> Instant {
         let began = Instant::now();
         loop {
@@ -194,7 +194,7 @@ impl Fleet {
         }
     }
 
-    /// Devices that nobody revokes.
+    /// Devices that are never revoked.
     async fn bystanders(&self) -> Bystanders {
         let mut tasks = JoinSet::new();
         for number in 0..BYSTANDERS {
@@ -214,10 +214,10 @@ struct Bystanders {
 }
 
 impl Bystanders {
-    /// Panics if one of them was refused, recalled or failed.
+    /// Panics if one of the devices was refused or cancelled, or failed.
     fn are_well(&mut self) {
         while let Some(ended) = self.tasks.try_join_next() {
-            ended.expect("a device that nobody revoked is served");
+            ended.expect("a device that was not revoked is served");
         }
     }
 
@@ -242,7 +242,7 @@ async fn streams_on(request: reqwest::RequestBuilder) {
     }
 }
 
-/// Reads a stream that a revocation ends: when it has ended.
+/// Reads a stream that a revocation ends, and returns when it ended.
 async fn recalled(mut stream: reqwest::Response) -> Instant {
     let mut came = Vec::new();
     while let Some(piece) = stream.chunk().await.expect("it ends in order") {
@@ -253,7 +253,7 @@ async fn recalled(mut stream: reqwest::Response) -> Instant {
     ended
 }
 
-/// Asks until it is refused: when it was. Revoked between its head and its body, an answer breaks off, once.
+/// Repeats a request until it is refused, and returns when. Once, an answer may break off between head and body.
 async fn refused(request: reqwest::RequestBuilder) -> Instant {
     let mut broken = 0;
     loop {
@@ -301,11 +301,11 @@ const BYSTANDERS: usize = 12;
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(50);
 const BETWEEN_BYSTANDERS: Duration = Duration::from_millis(250);
 
-/// From a revocation to its effect everywhere: ninety-nine times of a hundred, and always.
+/// The longest time from a revocation to its effect everywhere: in 99 cases of 100, and in all.
 const PROMISED: Duration = Duration::from_secs(2);
 const BOUND: Duration = Duration::from_secs(15);
 
-/// Beyond the bound, for the message.
+/// The wait beyond the bound, so that the message can state the time.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 const SHORT: &str = r#"{"model":"stand-in-small","max_tokens":16,"messages":[]}"#;

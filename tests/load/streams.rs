@@ -1,4 +1,4 @@
-//! Ten thousand streams that break off wherever they can: each leaves one record and gives back all it has taken.
+//! Ten thousand streams that break off at any point: each leaves one record and frees its slot.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use crate::support::upstream::{Answer, Cut, Gate, Options, Upstream};
 use crate::support::wire::messages;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f06_f07_f54_ten_thousand_streams_that_break_off_leave_one_record_each_and_hold_nothing() {
+async fn f06_f07_f54_ten_thousand_broken_streams_leave_one_record_each_and_free_their_slots() {
     let _machine = crate::alone().await;
     let upstream = Upstream::start_with(Options { record: false, ..Options::default() });
     let service = TestService::before_with(&upstream, |flags| {
@@ -30,7 +30,7 @@ async fn f06_f07_f54_ten_thousand_streams_that_break_off_leave_one_record_each_a
         let token = service.token_for(&format!("device-{device:04}")).await;
         requests.push(messages(&token, BODY).into_bytes().into());
     }
-    let gate = Gate::new(); // nobody opens it
+    let gate = Gate::new(); // never opened
     let mut dice = Dice(SEED);
     for number in 0..STREAMS {
         upstream.answer_next(answer(number, &mut dice, &gate));
@@ -48,17 +48,17 @@ async fn f06_f07_f54_ten_thousand_streams_that_break_off_leave_one_record_each_a
 struct Broken {
     by_client: usize,
     by_upstream: usize,
-    /// Tries that had to wait for a place.
+    /// Attempts that had to wait for a slot.
     refused: usize,
 }
 
-/// How one try ended.
+/// How one attempt ended.
 enum Outcome {
     /// The client has left.
     Left,
     /// The upstream's connection broke.
     Cut,
-    /// The device has too many requests open: those that were left are not given back yet.
+    /// The device has too many requests open: the slots of those it left are not free yet.
     Refused,
 }
 
@@ -101,7 +101,8 @@ async fn client(address: SocketAddr, request: Arc<[u8]>, left: Arc<AtomicUsize>)
     broken
 }
 
-/// Asks, and leaves after as many bytes of the body as the head says; if it says nothing, the upstream breaks off.
+/// Makes a request and leaves after as many bytes of the body as the head says; if the head says nothing, the upstream
+/// breaks off.
 async fn attempt(address: SocketAddr, request: &[u8]) -> Outcome {
     let mut asked = Asked::open(address, request).await;
     let Some(head) = asked.head().await else { panic!("the service hung up") };
@@ -117,7 +118,7 @@ async fn attempt(address: SocketAddr, request: &[u8]) -> Outcome {
         return Outcome::Cut;
     };
     while asked.came.len() < head.length + leave {
-        assert!(asked.read().await, "it ended before the client could leave");
+        assert!(asked.read().await, "the answer ended before the client could leave");
     }
     Outcome::Left
 }
@@ -128,7 +129,7 @@ struct Asked {
     came: Vec<u8>,
 }
 
-/// What a head says.
+/// The parts of a head that the client reads.
 struct Head {
     status: String,
     length: usize,
@@ -143,7 +144,7 @@ impl Asked {
         Self { socket, came: Vec::with_capacity(4096) }
     }
 
-    /// None if the connection ends before it.
+    /// The head of the answer; `None` if the connection ends before it.
     async fn head(&mut self) -> Option<Head> {
         loop {
             if let Some(end) = memchr::memmem::find(&self.came, b"\r\n\r\n") {
@@ -158,7 +159,7 @@ impl Asked {
         }
     }
 
-    /// Whether more came.
+    /// Reads once, and tells whether more bytes came.
     async fn read(&mut self) -> bool {
         self.socket.read_buf(&mut self.came).await.is_ok_and(|length| length > 0)
     }
@@ -167,7 +168,7 @@ impl Asked {
 /// A stream that breaks off at a point of its own: cut by the upstream, or held until the client leaves.
 fn answer(number: usize, dice: &mut Dice, gate: &Gate) -> Answer {
     let stream = Answer::message_stream("one two three");
-    // The breaker would take too many cuts, or cuts before anything good, for an upstream that fails.
+    // Too many cuts, or cuts before any good answer, would open the breaker.
     if number >= GOOD_ONES && dice.below(5) == 0 {
         let how = [Cut::Fin, Cut::Reset][dice.below(2)];
         return stream.cut_after(dice.below(EVENTS + 1), how);
@@ -177,7 +178,7 @@ fn answer(number: usize, dice: &mut Dice, gate: &Gate) -> Answer {
     stream.hold_after(sent, gate.clone()).header(LEAVE, &leave.to_string())
 }
 
-/// Everything is on record once, as clients saw it, in the database too.
+/// Asserts that each stream is on record once, with the end its client saw, in the database too.
 async fn one_record_each(service: &TestService, broken: &Broken) {
     let total = async || service.admin("GET", "/admin/usage", None).await.json()["total"]["requests"].as_u64();
     service.until(async || total().await >= Some(STREAMS as u64)).await;
@@ -201,7 +202,7 @@ async fn one_record_each(service: &TestService, broken: &Broken) {
     assert_eq!(count(Ended::UpstreamCut) + count(Ended::Error), broken.by_upstream, "{ends:?}");
 }
 
-/// Each device can open as many requests as it may, and not one more.
+/// Asserts that each device can open as many requests as its limit allows, and not one more.
 async fn nothing_is_held(service: &TestService, upstream: &Upstream, requests: &[Arc<[u8]>], gate: &Gate) {
     upstream.answer_always(Answer::message_stream("hello").hold_after(1, gate.clone()));
     for request in requests {
@@ -236,17 +237,17 @@ impl Dice {
 const STREAMS: usize = 10_000;
 const SEED: u64 = 54;
 
-/// So many clients at a time: a hundred connections.
+/// The devices, and the connections of each at a time: a hundred in all.
 const DEVICES: usize = 25;
 const AT_ONCE: usize = 4;
 
-/// More than clients at a time, because a place is given back a moment after its client has left.
+/// More than the connections of a device, because a slot is freed a moment after its client has left.
 const CONCURRENT: usize = 8;
 
 /// The first answers are not cut.
 const GOOD_ONES: usize = 200;
 
-/// In a stream of three words, and bytes of the shortest of them (a ping).
+/// The events in a stream of three words, and the bytes of the shortest (a ping).
 const EVENTS: usize = 9;
 const SHORTEST_EVENT: usize = 35;
 

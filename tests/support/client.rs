@@ -26,19 +26,19 @@ pub(crate) struct Setup {
     pub machine_id: MachineId,
 }
 
-/// A client and what it told the app.
+/// A client, and the events that it sent to the app.
 pub(crate) struct TestClient {
     pub client: Client,
     pub clock: ManualClock,
     pub events: Events,
 }
 
-/// Everything an app was told.
+/// All events that an app received.
 #[derive(Clone, Default)]
 pub(crate) struct Events(Arc<(Mutex<Vec<Event>>, Notify)>);
 
 impl Setup {
-    /// For a service at `url`. It looks at its token every 50 ms, so that a moved clock is noticed.
+    /// A set-up for a service at `url`. The client checks its token every 50 ms, so that it notices a moved clock.
     pub(crate) fn new(url: &str) -> Self {
         let options = ClientOptions {
             bootstrap_url: format!("{url}/bootstrap"),
@@ -64,7 +64,7 @@ impl Setup {
         self.start_into(Events::default()).await
     }
 
-    /// As [`try_start`](Self::try_start); what is told before a failure is in `events`.
+    /// As [`try_start`](Self::try_start); the events before a failure are in `events`.
     pub(crate) async fn start_into(&self, events: Events) -> Result<TestClient, ClientError> {
         let sink = events.clone();
         let ports = Ports {
@@ -82,7 +82,7 @@ impl Setup {
         self.try_start().await.expect("the client starts")
     }
 
-    /// Why it does not start.
+    /// The error of a start that must fail.
     pub(crate) async fn refusal(&self) -> ClientError {
         self.try_start().await.err().expect("the client must not start")
     }
@@ -124,7 +124,7 @@ impl TestClient {
         answers
     }
 
-    /// Returns when the status is so; panics after 10 s.
+    /// Returns when the status fulfils `condition`; panics after 10 s.
     pub(crate) async fn wait_for(&self, what: &str, condition: impl Fn(&Status) -> bool) -> Status {
         self.events.wait(what, |_| condition(&self.client.status())).await;
         self.client.status()
@@ -151,7 +151,7 @@ impl Events {
         self.all().into_iter().filter_map(error).collect()
     }
 
-    /// Returns when what was told fulfils `condition`; panics after 10 s.
+    /// Returns when the events fulfil `condition`; panics after 10 s.
     pub(crate) async fn wait(&self, what: &str, condition: impl Fn(&[Event]) -> bool) {
         let fulfilled = async {
             loop {

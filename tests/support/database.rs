@@ -20,7 +20,7 @@ use super::postgres::PostgresServer;
 /// An empty database, gone when dropped.
 pub(crate) struct TestDatabase {
     pub url: DatabaseUrl,
-    /// For messages.
+    /// The name of the kind, for assertion messages.
     pub name: &'static str,
     folder: TempDir,
     #[cfg(unix)]
@@ -28,12 +28,12 @@ pub(crate) struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// One of each kind that this machine has.
+    /// A database of each kind that this machine has.
     pub(crate) async fn each() -> Vec<Self> {
         [Some(Self::sqlite()), Self::postgres().await].into_iter().flatten().collect()
     }
 
-    /// A file that does not exist yet.
+    /// A SQLite database whose file does not exist yet.
     pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::Sqlite(folder.path().join("a file#1%.db"));
@@ -62,13 +62,13 @@ impl TestDatabase {
         Database::open(&self.url).await.unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
-    /// The file, when it is one.
+    /// The file of a SQLite database.
     pub(crate) fn file(&self) -> PathBuf {
         let DatabaseUrl::Sqlite(path) = &self.url else { panic!("{} is no file", self.name) };
         path.clone()
     }
 
-    /// As a service is told of it.
+    /// The value of `DATABASE_URL` for this database.
     pub(crate) fn setting(&self) -> String {
         match &self.url {
             DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
@@ -76,7 +76,7 @@ impl TestDatabase {
         }
     }
 
-    /// Ends all connections to it, and takes no new ones. Only of PostgreSQL.
+    /// Ends all connections and refuses new ones. Only for PostgreSQL.
     pub(crate) async fn shut(&self) {
         let (name, mut aside) = (self.database_name(), self.connect_beside().await);
         aside.execute(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false").as_str()).await.unwrap();
@@ -85,13 +85,13 @@ impl TestDatabase {
         aside.execute(end.as_str()).await.unwrap();
     }
 
-    /// Takes connections again.
+    /// Allows new connections again.
     pub(crate) async fn reopen(&self) {
         let open = format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.database_name());
         self.connect_beside().await.execute(open.as_str()).await.unwrap();
     }
 
-    /// Stops the processes behind all connections that there are, until what is returned is dropped. Only of PostgreSQL.
+    /// Stops the server processes of all open connections until the returned guard is dropped. Only for PostgreSQL.
     #[cfg(unix)]
     pub(crate) async fn stop_backends(&self) -> Stopped {
         let which =
@@ -103,12 +103,12 @@ impl TestDatabase {
         stopped
     }
 
-    /// A folder for what else the test needs.
+    /// A folder for the spill of usage records.
     pub(crate) fn folder(&self) -> PathBuf {
         self.folder.path().join("spill")
     }
 
-    /// A connection past the store.
+    /// A connection that bypasses the store.
     pub(crate) async fn connect(&self) -> AnyConnection {
         install_default_drivers();
         let address = match &self.url {
@@ -127,14 +127,14 @@ impl TestDatabase {
         AnyConnection::connect(&other).await.unwrap()
     }
 
-    /// What the server calls it.
+    /// The name of the database at its server.
     pub(crate) fn database_name(&self) -> String {
         let DatabaseUrl::Postgres(address) = &self.url else { panic!("{} has no server", self.name) };
         let after_host = address.expose().strip_prefix("postgres://postgres@localhost/").unwrap();
         after_host.split('?').next().unwrap().to_owned()
     }
 
-    /// Keeps everybody else from writing usage until the connection is dropped.
+    /// Keeps all others from writing usage until the returned connection is dropped.
     pub(crate) async fn lock(&self) -> AnyConnection {
         let mut connection = self.connect().await;
         let lock = match self.url {
@@ -146,7 +146,6 @@ impl TestDatabase {
     }
 }
 
-/// A device's name.
 pub(crate) fn device(number: usize) -> DeviceId {
     DeviceId::parse(&format!("device-{number:04}")).unwrap()
 }
@@ -156,7 +155,7 @@ pub(crate) fn at(millis: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis)
 }
 
-/// What the relay leaves of a request.
+/// The usage record of a relayed request.
 pub(crate) fn record(id: &str, device: DeviceId) -> UsageRecord {
     UsageRecord {
         request_id: id.to_owned(),
@@ -190,12 +189,12 @@ pub(crate) fn record(id: &str, device: DeviceId) -> UsageRecord {
     }
 }
 
-/// The same as a row.
+/// The usage record as a row of the store.
 pub(crate) fn row(id: &str, device: DeviceId, finished_at: SystemTime) -> UsageRow {
     UsageRow::of(record(id, device), finished_at, Some(7))
 }
 
-/// Processes that stand still.
+/// Stopped processes, which go on when this is dropped.
 #[cfg(unix)]
 pub(crate) struct Stopped(Vec<rustix::process::Pid>);
 
@@ -203,7 +202,7 @@ pub(crate) struct Stopped(Vec<rustix::process::Pid>);
 impl Stopped {
     fn signal(&self, signal: rustix::process::Signal) {
         for pid in &self.0 {
-            // One may have ended meanwhile.
+            // The process may have ended meanwhile.
             let _ = rustix::process::kill_process(*pid, signal);
         }
     }

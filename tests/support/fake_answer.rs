@@ -1,4 +1,4 @@
-//! What the fake service says to one call.
+//! The answer of the fake service to one call.
 
 use std::sync::Arc;
 
@@ -23,14 +23,13 @@ pub struct Say {
 enum What {
     Token,
     Bytes(u16, Bytes),
-    /// Pieces, and then nothing until the caller leaves, or the connection breaks.
+    /// Pieces; then silence until the caller leaves, or, if true, a broken connection.
     Stream(Vec<Bytes>, bool),
     Hang,
     Cut,
 }
 
 impl Say {
-    /// A new token.
     pub fn token() -> Self {
         Self::of(What::Token)
     }
@@ -43,7 +42,7 @@ impl Say {
         Self::of(What::Bytes(status, body.into()))
     }
 
-    /// What a network's login page looks like.
+    /// The login page of a captive portal.
     pub fn html() -> Self {
         Self::bytes(200, "<html>Welcome to the Hotel</html>").header("content-type", "text/html")
     }
@@ -64,7 +63,6 @@ impl Say {
             .header("x-should-retry", "false")
     }
 
-    /// Never answers.
     pub fn hang() -> Self {
         Self::of(What::Hang)
     }

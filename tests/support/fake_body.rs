@@ -9,7 +9,7 @@ use hyper::body::Frame;
 
 use super::fake_service::State;
 
-/// Tells the test when it is dropped before its time.
+/// Reports that the caller has left, when it is dropped before the answer is whole.
 pub struct Guard(pub Option<Arc<State>>);
 
 impl Drop for Guard {
@@ -31,7 +31,7 @@ pub struct Body {
 enum End {
     Whole,
     Open,
-    /// Breaks, once what came before is written.
+    /// Breaks, once the pieces before it are written.
     Cut,
     Cutting,
 }

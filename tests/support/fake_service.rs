@@ -28,7 +28,7 @@ pub enum Route {
     V1,
 }
 
-/// A call as it came.
+/// A call as it was received.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub method: String,
@@ -48,7 +48,7 @@ pub struct FakeService {
     pub url: String,
     pub port: u16,
     state: Arc<State>,
-    /// Dropping it ends the accept loop, and that its connections.
+    /// Dropping this ends the accept loop, and with it its connections.
     tasks: JoinSet<()>,
 }
 
@@ -78,7 +78,7 @@ impl FakeService {
         Self::start_on(0).await
     }
 
-    /// On a port that the test knows is free, as a service does that comes back.
+    /// Starts on a port that the test knows is free, as a restarted service does.
     pub async fn start_on(port: u16) -> Self {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.set_reuseaddr(true).unwrap();
@@ -92,12 +92,12 @@ impl FakeService {
         Self { url: format!("http://127.0.0.1:{port}"), port, state, tasks }
     }
 
-    /// Answers every call of this kind so, after those of [`once`](Self::once).
+    /// Answers every call of this kind with `say`, after the answers of [`once`](Self::once).
     pub fn always(&self, route: Route, say: Say) {
         self.state.lock().always.insert(route, say);
     }
 
-    /// Answers one call of this kind so; several are used in the order they were given.
+    /// Answers one call of this kind with `say`; several are used in the order they were given.
     pub fn once(&self, route: Route, say: Say) {
         self.state.lock().once.entry(route).or_default().push_back(say);
     }
@@ -108,13 +108,13 @@ impl FakeService {
         self.state.lock().once.remove(&route);
     }
 
-    /// The life of the tokens it issues from now on, and after how much of it they should be refreshed.
+    /// Sets the lifetime of the tokens issued from now on, and the time after which a client should refresh them.
     pub fn issue_for(&self, expires_in: u64, refresh_in: u64) {
         let mut inner = self.state.lock();
         (inner.expires_in, inner.refresh_in) = (expires_in, refresh_in);
     }
 
-    /// The address it names in its tokens.
+    /// Sets the `base_url` of the tokens issued from now on.
     pub fn name_base_url(&self, url: &str) {
         self.state.lock().base_url = Some(url.to_owned());
     }
@@ -151,7 +151,8 @@ impl FakeService {
         .await;
     }
 
-    /// When a caller left before its answer was whole; each is reported once. Panics after 10 s.
+    /// Waits for a caller that leaves before its answer is whole, and returns when it left; each is reported once.
+    /// Panics after 10 s.
     pub async fn wait_for_gone(&self) -> Instant {
         self.wait("a caller that leaves", |inner| inner.gone.pop()).await
     }
@@ -173,7 +174,7 @@ impl FakeService {
         }
     }
 
-    /// Stops listening and breaks all connections: from now on it refuses.
+    /// Stops listening and breaks all connections: new connections are refused.
     pub async fn stop(mut self) -> u16 {
         self.tasks.shutdown().await;
         self.port
@@ -236,7 +237,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 async fn serve(stream: TcpStream, state: Arc<State>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| answer(request, Arc::clone(&state)));
-    // How a connection ends is the test's own doing.
+    // An error at the end of a connection is intended by the test.
     let _ = hyper::server::conn::http1::Builder::new()
         .max_buf_size(1 << 20)
         .serve_connection(TokioIo::new(stream), service)
@@ -265,7 +266,7 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Respons
     say.perform(&seen, &state).await.ok_or(Cut)
 }
 
-/// Breaks the connection.
+/// The error that breaks a connection.
 #[derive(Debug, thiserror::Error)]
 #[error("cut")]
 struct Cut;

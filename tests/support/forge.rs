@@ -1,4 +1,4 @@
-//! Tokens as an attacker writes them: any header, any claims, and whatever secret he has.
+//! Forged tokens: any header, any claims, any secret.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::service::TestService;
 
-/// The secret of every service here. Who has it can sign, and still may not say everything.
+/// The signing secret of every test service.
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// The header of a good token.
@@ -27,7 +27,7 @@ pub(crate) fn token(header: &str, claims: &str) -> String {
     signed(hmac::HMAC_SHA256, SECRET, header, claims)
 }
 
-/// The same by another algorithm or another secret.
+/// A token with this header and these claims, signed by any algorithm and secret, with its prefix.
 pub(crate) fn signed(algorithm: hmac::Algorithm, secret: &str, header: &str, claims: &str) -> String {
     let message = format!("{}.{}", encoded(header), encoded(claims));
     let tag = hmac::sign(&hmac::Key::new(algorithm, secret.as_bytes()), message.as_bytes());

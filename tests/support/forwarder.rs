@@ -6,10 +6,10 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Has a thread of its own, so that a test may wait for whoever connects through it; stops when dropped.
+/// Has a thread of its own, so that a test may block on a program that connects through it; stops when dropped.
 pub(crate) struct Forwarder {
     port: u16,
-    /// Where to; every change of it breaks what is open.
+    /// The target port; every change of it breaks the open connections.
     way: Option<watch::Sender<u16>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -18,7 +18,7 @@ impl Forwarder {
     /// Forwards to `port` of this machine.
     pub(crate) fn to(port: u16) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.set_nonblocking(true).expect("a socket can be told");
+        listener.set_nonblocking(true).expect("a socket can be non-blocking");
         let own_port = listener.local_addr().expect("it is bound").port();
         let (way, watched) = watch::channel(port);
         let thread = std::thread::spawn(move || {
@@ -30,7 +30,6 @@ impl Forwarder {
         Self { port: own_port, way: Some(way), thread: Some(thread) }
     }
 
-    /// Where it listens.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -46,7 +45,7 @@ impl Forwarder {
     }
 
     fn way(&self) -> &watch::Sender<u16> {
-        self.way.as_ref().expect("it runs until it is dropped")
+        self.way.as_ref().expect("the forwarder runs until it is dropped")
     }
 }
 
@@ -59,7 +58,7 @@ impl Drop for Forwarder {
     }
 }
 
-/// Until nobody can say any more where to.
+/// Forwards connections until the [`Forwarder`] is dropped.
 async fn accept(listener: &TcpListener, mut way: watch::Receiver<u16>) {
     loop {
         tokio::select! {
@@ -73,11 +72,11 @@ async fn accept(listener: &TcpListener, mut way: watch::Receiver<u16>) {
     }
 }
 
-/// Whoever is refused, or cut, sees an end and nothing else.
+/// Forwards one connection. A client that is refused or cut sees only the end of its connection.
 async fn forward(mut here: TcpStream, mut way: watch::Receiver<u16>) {
     let port = *way.borrow_and_update();
     let Ok(mut there) = TcpStream::connect(("127.0.0.1", port)).await else { return };
-    // Without these it is slower and works all the same.
+    // An error here makes the connection slower, not wrong.
     let _ = (here.set_nodelay(true), there.set_nodelay(true));
     tokio::select! {
         _ = copy_bidirectional(&mut here, &mut there) => {}

@@ -1,4 +1,4 @@
-//! HTTP as tests speak it: whole answers by reqwest. Where a library is too polite, `raw` and `wire` send bytes.
+//! HTTP requests with whole answers, by reqwest. `raw` and `wire` send the bytes that reqwest would not send.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,7 +10,6 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// A whole answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub status: u16,
@@ -41,7 +40,7 @@ impl Answer {
     }
 }
 
-/// A client of its own pool, never through a proxy. It trusts no certificate, so that none has to be loaded.
+/// A client with a pool of its own and without a proxy. It trusts no certificate, so that none has to be loaded.
 pub(crate) fn client() -> Client {
     Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(30)).build().unwrap()
 }

@@ -1,4 +1,4 @@
-//! A server that keeps what is posted to it, and misbehaves on demand: an OpenTelemetry collector, or Sentry.
+//! A server that keeps all posts, and misbehaves on demand: an OpenTelemetry collector, or Sentry.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 
-/// Has a thread of its own, so that a test may wait for a service that ends; stops when dropped.
+/// Has a thread of its own, so that a test may block on a service that ends; stops when dropped.
 pub(crate) struct Intake {
     pub url: String,
     state: Arc<State>,
@@ -22,7 +22,7 @@ pub(crate) struct Intake {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What was posted.
+/// One request that was posted.
 #[derive(Debug, Clone)]
 pub(crate) struct Post {
     pub path: String,
@@ -37,16 +37,14 @@ impl Post {
     }
 }
 
-/// How it answers.
+/// How the intake answers posts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Mood {
     #[default]
     Takes,
-    /// 200 and these bytes.
+    /// Answers 200 and these bytes.
     Says(&'static [u8]),
-    /// This status.
     Refuses(u16),
-    /// Never.
     Hangs,
 }
 
@@ -76,12 +74,12 @@ impl Intake {
         Self { url, state, end: Some(end), thread: Some(thread) }
     }
 
-    /// From now on.
+    /// Sets the answer to all posts from now on.
     pub(crate) fn answer(&self, mood: Mood) {
         *self.state.mood.lock().unwrap() = mood;
     }
 
-    /// What has come so far.
+    /// All posts so far.
     pub(crate) fn posts(&self) -> Vec<Post> {
         self.state.posts.lock().unwrap().clone()
     }
@@ -112,7 +110,7 @@ impl Drop for Intake {
     }
 }
 
-/// An address that is taken and where nobody listens.
+/// A bound address on which no server listens.
 pub(crate) struct Nobody {
     pub url: String,
     _socket: socket2::Socket,
@@ -133,7 +131,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
         let state = Arc::clone(&state);
         tokio::spawn(async move {
             let service = service_fn(move |request| answer(request, Arc::clone(&state)));
-            // How a connection ends is the test's own doing.
+            // An error at the end of a connection is intended by the test.
             let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
@@ -141,7 +139,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 
 async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    // Who breaks off has sent nothing.
+    // A post that breaks off counts as empty.
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let post = Post { path: head.uri.path().to_owned(), headers: head.headers, body };
     state.posts.lock().unwrap().push(post);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A session bus at the place where programs look for one that nothing names; ends when dropped.
+/// A session bus at the default address; ends when dropped.
 pub struct Bus(Child);
 
 impl Bus {
@@ -23,11 +23,11 @@ impl Drop for Bus {
     }
 }
 
-/// Unlocked with the password `test`; ends when dropped.
+/// A daemon, unlocked with the password `test`; ends when dropped.
 pub struct Daemon(Child);
 
 impl Daemon {
-    /// Starts it, once the bus is there, and waits until its collection is open.
+    /// Starts the daemon once the bus is there, and waits until its collection is open.
     pub fn start() -> Self {
         let deadline = Instant::now() + Duration::from_secs(10);
         while !bus_answers() {
@@ -42,7 +42,7 @@ impl Daemon {
             .unwrap();
         child.stdin.take().unwrap().write_all(b"test").unwrap();
         let daemon = Self(child);
-        // Asked by name it would be started a second time by the bus itself.
+        // A call before the daemon owns its name would make the bus start a second daemon.
         while !(owns_its_name() && dbus_send(&IS_LOCKED)) {
             assert!(Instant::now() < deadline, "gnome-keyring does not come up");
         }
@@ -61,7 +61,7 @@ fn usual_address() -> String {
     format!("unix:path={}/bus", std::env::var("XDG_RUNTIME_DIR").unwrap())
 }
 
-/// A program that needs to be told where the bus is; the client finds it by itself.
+/// A command with the address of the bus, which the client under test finds by itself.
 fn on_bus(program: &str) -> Command {
     let mut command = Command::new(program);
     if std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_none() {
@@ -78,7 +78,7 @@ fn owns_its_name() -> bool {
     ask_bus("string:org.freedesktop.secrets")
 }
 
-/// Whether somebody owns the name.
+/// Whether the name has an owner on the bus.
 fn ask_bus(name: &str) -> bool {
     let question = ["/", "org.freedesktop.DBus.NameHasOwner", name];
     let answer = on_bus("dbus-send")
@@ -96,7 +96,7 @@ const IS_LOCKED: [&str; 4] = [
     "string:Locked",
 ];
 
-/// Calls the Secret Service; whether it answered.
+/// Calls the Secret Service, and tells whether it answered.
 pub fn dbus_send(call: &[&str]) -> bool {
     let status = on_bus("dbus-send")
         .args(["--session", "--print-reply", "--dest=org.freedesktop.secrets"])

@@ -1,10 +1,10 @@
-//! The ways to reach an upstream, for what must hold over all of them.
+//! The ways to reach an upstream, for tests that must pass over all of them.
 
 use std::fmt::Debug;
 
 use super::upstream::Upstream;
 
-/// How the service and the upstream talk.
+/// The protocol between the service and the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leg {
     /// HTTP/1.1 without TLS.
@@ -27,12 +27,12 @@ impl Leg {
     }
 }
 
-/// As `assert_eq!` for long bytes: on failure it shows where they part, not all of them.
+/// As `assert_eq!` for long bytes: a failure shows where the bytes differ, not all of them.
 pub(crate) fn assert_same(left: &[u8], right: &[u8], what: impl Debug) {
     if left != right {
         let at = left.iter().zip(right).take_while(|(left, right)| left == right).count();
         let near = |bytes: &[u8]| String::from_utf8_lossy(&bytes[at..bytes.len().min(at + 40)]).into_owned();
         let (lengths, near) = ((left.len(), right.len()), (near(left), near(right)));
-        panic!("{what:?}: the bytes part at {at}: lengths {lengths:?}, then {near:?}");
+        panic!("{what:?}: the bytes differ at {at}: lengths {lengths:?}, then {near:?}");
     }
 }

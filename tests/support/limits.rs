@@ -1,4 +1,4 @@
-//! Limiters, and what is asked of them.
+//! Limiters, limits and devices for tests.
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::{Duration, Instant};
@@ -16,12 +16,12 @@ pub(crate) async fn healthy(redis: &Redis) -> Limiter {
     limiter
 }
 
-/// On a busy machine even a healthy Redis may take longer than a request would wait.
+/// Settings with a long wait: on a busy machine even a healthy Redis may take longer than a request would wait.
 pub(crate) fn patient() -> InstanceSettings {
     InstanceSettings { decision: Duration::from_secs(5), ..InstanceSettings::default() }
 }
 
-/// Waits until something is so, at most 10 s.
+/// Waits until `condition` holds, at most 10 s.
 pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     let limit = Instant::now() + Duration::from_secs(10);
     while !condition() {

@@ -1,4 +1,4 @@
-//! What a collector was sent, decoded.
+//! The decoded exports that a collector has received.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -18,13 +18,13 @@ pub(crate) fn spans(collector: &Intake) -> Vec<Span> {
     scopes.flat_map(|scope| scope.spans).collect()
 }
 
-/// All traces that have come, with what stands around them.
+/// All traces that have come, with their resources and scopes.
 pub(crate) fn traces(collector: &Intake) -> Vec<ResourceSpans> {
     let bodies = collector.posts().into_iter().filter(|post| post.path.ends_with("/v1/traces"));
     bodies.flat_map(|post| ExportTraceServiceRequest::decode(post.body).unwrap().resource_spans).collect()
 }
 
-/// The series of one metric as they came last.
+/// The series of one metric in the last export.
 pub(crate) fn series(collector: &Intake, name: &str) -> Vec<HistogramDataPoint> {
     let metrics = last_metrics(collector).into_iter().flat_map(|resource| resource.scope_metrics);
     let mut named = metrics.flat_map(|scope| scope.metrics).filter(|metric| metric.name == name);

@@ -11,14 +11,14 @@ use sqlx::any::install_default_drivers;
 use sqlx::{AnyConnection, Connection, Executor};
 use tempfile::TempDir;
 
-/// A running server; the last one who holds it stops it.
+/// A running server, which stops when its last holder drops it.
 pub(crate) struct PostgresServer {
     child: Child,
     folder: TempDir,
 }
 
 impl PostgresServer {
-    /// The server of this process. None when the machine has none to start; with `CI` set that is a failure.
+    /// The server of this process. `None` when PostgreSQL is not installed; with `CI` set that is a failure.
     pub(crate) async fn shared() -> Option<Arc<Self>> {
         static SHARED: Mutex<Weak<PostgresServer>> = Mutex::new(Weak::new());
         let server = {
@@ -42,7 +42,7 @@ impl PostgresServer {
         Some(server)
     }
 
-    /// A new, empty database.
+    /// The address of a new, empty database.
     pub(crate) async fn new_database(&self) -> String {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -90,7 +90,7 @@ impl PostgresServer {
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
-        // SIGQUIT ends it and its children at once; nobody needs its data.
+        // SIGQUIT ends the server and its children at once; its data is not needed.
         let _ = Command::new("kill").args(["-QUIT", &self.child.id().to_string()]).status();
         let _ = self.child.wait();
     }
@@ -106,7 +106,7 @@ fn programs() -> Option<PathBuf> {
     all.filter(|folder| folder.join("initdb").exists() && folder.join("postgres").exists()).last()
 }
 
-/// PostgreSQL refuses to run as root.
+/// The user and group of the server, when the test runs as root: PostgreSQL refuses to run as root.
 fn owner() -> Option<(u32, u32)> {
     let id = |flag: &str| {
         let output = Command::new("id").args([flag, "postgres"]).output().expect("id is there");

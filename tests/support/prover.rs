@@ -1,5 +1,4 @@
-//! A device with a key, and proofs as it writes them or as an attacker does. Made with another library than the one that is
-//! tested.
+//! A device with a key, and its proofs, good or forged. They are made with another library than the one under test.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
@@ -10,7 +9,7 @@ use super::forge::encoded;
 use super::http::{Answer, post};
 use super::service::TestService;
 
-/// Who has one key.
+/// A device with one key.
 pub(crate) struct Prover {
     key: EncodingKey,
     pub jwk: Value,
@@ -30,7 +29,7 @@ impl Prover {
         json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk })
     }
 
-    /// Signs what is said, whatever it is.
+    /// Signs any header and claims.
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let message = format!("{}.{}", encoded(header.to_string()), encoded(claims.to_string()));
         let signature = crypto::sign(message.as_bytes(), &self.key, Algorithm::ES256).unwrap();

@@ -1,14 +1,13 @@
-//! Requests byte by byte, for what an HTTP library is too polite to send.
+//! Requests byte by byte, for bytes that an HTTP library would not send.
 
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// One connection.
 pub(crate) struct Raw(TcpStream);
 
-/// An answer read from it.
+/// An answer read from a raw connection.
 #[derive(Debug)]
 pub(crate) struct RawAnswer {
     pub status: u16,
@@ -22,11 +21,11 @@ impl Raw {
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        // The other side may have closed already; what it said is read all the same.
+        // The other side may have closed already; its answer is read all the same.
         let _ = self.0.write_all(bytes.as_ref()).await;
     }
 
-    /// All that comes until the other side closes; panics after 10 s.
+    /// Reads all that comes until the other side closes; panics after 10 s.
     pub(crate) async fn read_to_end(&mut self) -> String {
         let mut bytes = Vec::new();
         let read = async {
@@ -39,7 +38,7 @@ impl Raw {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Reads until `text` has come; panics after 10 s, and when it ends before.
+    /// Reads until `text` has come; panics after 10 s, and when the connection ends before.
     pub(crate) async fn read_until(&mut self, text: &str) -> String {
         let mut bytes = Vec::new();
         let read = async {

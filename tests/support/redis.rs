@@ -18,14 +18,15 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    /// Starts one that keeps nothing on disk. `None`, said aloud, where none is installed; in CI that is a failure.
+    /// Starts a Redis that keeps nothing on disk. `None`, with a message, where Redis is not installed; in CI that is a
+    /// failure.
     pub(crate) fn start() -> Option<Self> {
         Self::start_with(&[])
     }
 
-    /// The same with further arguments.
+    /// As [`Redis::start`], with further arguments.
     pub(crate) fn start_with(settings: &[&str]) -> Option<Self> {
-        // Somebody else may take the port in between.
+        // Another program may take the port in between.
         for _ in 0..10 {
             let mut redis = Self::reserve(settings)?;
             if redis.try_run() {
@@ -35,12 +36,12 @@ impl Redis {
         panic!("redis-server does not start");
     }
 
-    /// One that does not run yet; its port is known.
+    /// A Redis that does not run yet; its port is known.
     pub(crate) fn reserve(settings: &[&str]) -> Option<Self> {
         let version = Command::new(SERVER).arg("--version").stdout(Stdio::null()).status();
         if !version.is_ok_and(|status| status.success()) {
             assert!(std::env::var_os("CI").is_none(), "redis-server is not installed, and CI has to run these tests");
-            // Not `eprintln!`, which is shown of failed tests only.
+            // Not `eprintln!`, which is shown for failed tests only.
             let _ = writeln!(std::io::stderr(), "SKIPPED: redis-server is not installed");
             return None;
         }
@@ -50,7 +51,7 @@ impl Redis {
         Some(Self { port, settings, folder, child: None })
     }
 
-    /// Starts it, empty, and waits until it answers.
+    /// Starts the server, empty, and waits until it answers.
     pub(crate) fn run(&mut self) {
         assert!(self.try_run(), "redis-server does not start");
     }
@@ -72,16 +73,16 @@ impl Redis {
         has_started && self.answers()
     }
 
-    /// Kills it, as a power cut does.
+    /// Kills the server, as a power cut does.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // It may have ended already.
+            // The server may have ended already.
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 
-    /// Sends a signal: `STOP` lets it stand still until `CONT`.
+    /// Sends a signal: `STOP` stops the server until `CONT`.
     pub(crate) fn signal(&self, name: &str) {
         let child = self.child.as_ref().expect("it runs");
         let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
@@ -93,7 +94,6 @@ impl Redis {
         Secret::new(format!("redis://127.0.0.1:{}", self.port))
     }
 
-    /// Its port.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -113,7 +113,7 @@ impl Redis {
         Client::open(self.url().expose())?.get_connection_with_timeout(Duration::from_secs(2))
     }
 
-    /// Whether it is there, even if it wants a password.
+    /// Whether the server answers, even if it wants a password.
     fn answers(&self) -> bool {
         match self.command::<String>(&["PING"]) {
             Ok(_) => true,

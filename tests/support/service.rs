@@ -21,7 +21,7 @@ use super::usage::Recorder;
 /// The key that only the upstream may ever see.
 pub(crate) const REAL_KEY: &str = "sk-ant-api03-canary-real-key";
 
-/// Stops when dropped.
+/// A running service, which stops when dropped.
 pub(crate) struct TestService {
     pub url: String,
     pub usage: Arc<Recorder>,
@@ -34,7 +34,7 @@ pub(crate) struct TestService {
     _folder: TempDir,
 }
 
-/// Opens the admin listener of every service here.
+/// The admin token of every test service.
 pub(crate) const ADMIN_TOKEN: &str = "canary-admin-token-of-32-random-bytes";
 
 impl TestService {
@@ -48,7 +48,7 @@ impl TestService {
         Self::start_in(upstream, adjust, |_| {})
     }
 
-    /// The same in a world that is changed by `change`.
+    /// As [`TestService::start_with`], with ports changed by `change`.
     pub(crate) fn start_in(upstream: &str, adjust: impl FnOnce(&mut Flags), change: impl FnOnce(&mut Ports)) -> Self {
         let folder = TempDir::new().expect("a folder for its database");
         let mut flags = Flags {
@@ -97,20 +97,20 @@ impl TestService {
         http::whole(body.into_iter().fold(request, |request, body| request.json(&body))).await
     }
 
-    /// The service's time.
+    /// The time by the service's clock, in seconds.
     pub(crate) fn unix_seconds(&self) -> u64 {
         use valetkey::clock::Clock;
         self.clock.unix_seconds()
     }
 
-    /// Asks again and again until it is so, and panics after 10 s.
+    /// Polls until `is_so` holds; panics after 10 s.
     pub(crate) async fn until(&self, is_so: impl AsyncFn() -> bool) {
         let asking = async {
             while !is_so().await {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), asking).await.expect("it becomes so within 10 s");
+        tokio::time::timeout(Duration::from_secs(10), asking).await.expect("the condition holds within 10 s");
     }
 
     /// The address of the admin listener.
@@ -118,12 +118,12 @@ impl TestService {
         &self.admin_url
     }
 
-    /// The whole address of a path here.
+    /// The address of `path` at this service.
     pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }
 
-    /// A wrapper token for a device of the test's, with its prefix.
+    /// A wrapper token for `device-0001`, with its prefix.
     pub(crate) async fn token(&self) -> String {
         self.token_for("device-0001").await
     }
@@ -146,19 +146,19 @@ impl TestService {
         http::open(&self.at("/v1/messages"), &[("authorization", &format!("Bearer {token}"))], body).await
     }
 
-    /// Waits until it has ended, and panics after 10 s.
+    /// Waits until the service has ended; panics after 10 s.
     pub(crate) async fn join(&mut self) {
         let running = self.running.take().expect("it is joined once");
         let joined = tokio::task::spawn_blocking(move || running.join());
         tokio::time::timeout(Duration::from_secs(10), joined).await.expect("an end within 10 s").unwrap();
     }
 
-    /// Ends and waits for the end.
+    /// Stops the service and waits for its end.
     pub(crate) fn stop(mut self) {
         self.end();
     }
 
-    /// A test that fails does not wait: a worker that never ends may be why.
+    /// Stops the service. A failing test does not wait for the end: a worker that never ends may be the failure.
     fn end(&mut self) {
         self.trigger.advance(Phase::Draining);
         self.trigger.advance(Phase::Forced);
@@ -174,7 +174,7 @@ impl Drop for TestService {
     }
 }
 
-/// The page for Prometheus.
+/// The metrics page of a service.
 pub(crate) async fn metrics(service: &TestService) -> String {
     service.admin("GET", "/metrics", None).await.text()
 }

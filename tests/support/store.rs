@@ -59,7 +59,7 @@ impl FakeStore {
         self.lock().unreadable = Some(name.to_owned());
     }
 
-    /// Works again.
+    /// Makes the keychain work again.
     pub(crate) fn heal(&self) {
         let mut inner = self.lock();
         inner.fail_always.clear();
@@ -69,7 +69,7 @@ impl FakeStore {
         self.0.changed.notify_all();
     }
 
-    /// Makes every call wait, as a prompt does that nobody answers, until [`heal`](Self::heal).
+    /// Makes every call wait, as an unanswered prompt does, until [`heal`](Self::heal).
     pub(crate) fn block(&self) {
         self.lock().blocked = true;
     }

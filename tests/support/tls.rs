@@ -11,16 +11,16 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// A client that resumes what it can.
+/// A client that resumes its sessions where it can.
 pub(crate) struct TlsClient(Arc<ClientConfig>);
 
 impl TlsClient {
-    /// Speaks every version and says nothing of protocols above TLS.
+    /// A client that speaks every version and offers no protocols above TLS.
     pub(crate) fn trusting(root_pem: &str) -> Self {
         Self::with(root_pem, ALL_VERSIONS, &[])
     }
 
-    /// Speaks these versions and offers these protocols above TLS.
+    /// A client that speaks these versions and offers these protocols above TLS.
     pub(crate) fn with(root_pem: &str, versions: &[&'static SupportedProtocolVersion], alpn: &[&str]) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(root_pem.as_bytes()).unwrap()).unwrap();

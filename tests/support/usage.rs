@@ -1,4 +1,4 @@
-//! Collects usage records.
+//! A recorder of usage records.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use valetkey::service::meter::usage::{UsageRecord, UsageSink};
 
-/// Keeps every record.
+/// A usage sink that keeps every record.
 #[derive(Default)]
 pub(crate) struct Recorder {
     records: Mutex<Vec<UsageRecord>>,
@@ -33,7 +33,7 @@ impl Recorder {
         self.panics.store(true, Ordering::SeqCst);
     }
 
-    /// What has come so far.
+    /// All records so far.
     pub(crate) fn records(&self) -> Vec<UsageRecord> {
         self.records.lock().unwrap().clone()
     }

@@ -30,7 +30,7 @@ pub(crate) async fn until(writer: &UsageWriter, wanted: impl Fn(UsageCounters) -
     tokio::time::timeout(Duration::from_secs(20), reached).await.unwrap_or_else(|_| panic!("{:?}", writer.counters()))
 }
 
-/// How many requests the database has.
+/// The number of requests in the database.
 pub(crate) async fn requests(store: &Database) -> u64 {
     let totals = store.usage().totals(TotalsBy::Device, &UsageFilter::default()).await.unwrap();
     totals.iter().map(|total| total.requests).sum()
@@ -50,7 +50,7 @@ pub(crate) async fn request_ids(store: &Database) -> std::collections::HashSet<S
     }
 }
 
-/// How many files are in the folder for what the database did not take.
+/// The number of spill files.
 pub(crate) fn spill_files(database: &TestDatabase) -> usize {
     std::fs::read_dir(database.folder()).unwrap().count()
 }

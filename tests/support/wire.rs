@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// One connection; TCP, or TLS that somebody else has opened.
+/// One connection: TCP, or TLS that the caller has opened.
 pub(crate) struct Wire<S = TcpStream> {
     socket: S,
     ahead: Vec<u8>,
@@ -50,21 +50,21 @@ impl Wire {
         Ok(Self::over(socket))
     }
 
-    /// Connects and asks.
+    /// Connects, sends `request` and reads the response.
     pub(crate) async fn ask(url: &str, request: impl AsRef<[u8]>) -> Response {
         let mut wire = Self::connect(url).await;
         wire.send(request).await;
         wire.response().await
     }
 
-    /// Leaves with RST.
+    /// Closes the connection with RST.
     pub(crate) fn reset(self) {
         self.socket.set_zero_linger().expect("the socket is open");
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
-    /// Speaks on what is open already.
+    /// A wire over an open socket.
     pub(crate) fn over(socket: S) -> Self {
         Self { socket, ahead: Vec::new() }
     }
@@ -106,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         (size > 0).then_some(chunk)
     }
 
-    /// Reads to the end: what came and how it ended. Panics when it does not end within 10 s.
+    /// Reads to the end, and returns the bytes and how the connection ended. Panics when it does not end within 10 s.
     pub(crate) async fn rest(mut self) -> (Vec<u8>, End) {
         let read = async {
             loop {
@@ -121,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         (self.ahead, end)
     }
 
-    /// Reads until `what` has come and answers everything up to its end.
+    /// Reads until `what` has come, and returns everything up to its end.
     pub(crate) async fn until(&mut self, what: &[u8]) -> Vec<u8> {
         loop {
             if let Some(at) = memchr::memmem::find(&self.ahead, what) {

@@ -9,7 +9,6 @@ use crate::failure::Failure;
 use crate::process::Process;
 use crate::target::{Part, Target};
 
-/// The running program.
 pub struct App {
     address: SocketAddr,
     launch_key: String,

@@ -1,4 +1,4 @@
-//! Services that differ in nothing but how much they govern, so that what governing costs can be told.
+//! Services that differ only in how much they govern, so that the cost of governance can be measured.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,9 +16,9 @@ use crate::target::Target;
 pub struct Governance {
     /// Everything that can be off is off.
     pub ungoverned: Target,
-    /// Every limit counts and never says no, and administrators have said much.
+    /// Every limit counts and none is reached; administrators have set hundreds of overrides and revocations.
     pub governed: Target,
-    /// The same with the limits in Redis; absent when none is installed.
+    /// As `governed`, with the limits in Redis; absent when Redis is not installed.
     pub redis: Option<Target>,
     by_redis: Option<Service>,
     _services: [Service; 2],
@@ -26,7 +26,7 @@ pub struct Governance {
 }
 
 impl Governance {
-    /// Starts all of them before `upstream`: the service in `binary`.
+    /// Starts all services of `binary` before `upstream`.
     pub async fn start(binary: &Path, upstream: SocketAddr, folder: &Path) -> Result<Self, Failure> {
         let help = help_of(binary)?;
         let (nothing, everything) = (offered(&help, &NOTHING), offered(&help, &EVERYTHING));
@@ -47,7 +47,7 @@ impl Governance {
         let target = match (&by_redis, &redis) {
             (Some(service), Some(redis)) => {
                 let mut target = service.target().await?;
-                // Behind the service: what Redis itself uses is told apart.
+                // After the service, so that the CPU time of Redis is measured apart.
                 target.parts.push(redis.part());
                 Some(target)
             }
@@ -63,12 +63,12 @@ impl Governance {
         })
     }
 
-    /// All of them, in the order of the report.
+    /// All targets, in the order of the report.
     pub fn targets(&self) -> Vec<&Target> {
         [&self.ungoverned, &self.governed].into_iter().chain(&self.redis).collect()
     }
 
-    /// How many of a hundred decisions Redis did not make in time, so that the service made them alone.
+    /// The percentage of decisions that the service made alone because Redis was too slow.
     pub async fn by_fallback(&self) -> Result<Option<f64>, Failure> {
         let Some(service) = &self.by_redis else { return Ok(None) };
         let decisions =
@@ -77,8 +77,8 @@ impl Governance {
     }
 }
 
-/// What administrators have said in the life of a service. The devices of the load have rules too, and their tokens were
-/// issued since, so every request is judged by a rule and by the revocations.
+/// Sets as many overrides and revocations as a long-lived service collects. The devices of the load have overrides too
+/// and get their tokens afterwards, so every request is checked against an override and the revocations.
 async fn load(service: &Service) -> Result<(), Failure> {
     let limits = json!({ "requests": 900_000_000, "tokens_per_minute": 900_000_000_000_u64, "concurrent": 90_000 });
     for number in 0..DEVICES + OTHER_DEVICES {
@@ -92,7 +92,7 @@ async fn load(service: &Service) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One of the kinds that name something, in turns.
+/// A revocation of a device, a user, an app version or a token, in turns.
 fn revocation(number: usize) -> Value {
     let name = format!("somebody-else-{number:04}");
     match number % 4 {
@@ -109,7 +109,7 @@ fn help_of(binary: &Path) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Those of `settings` that the service knows: another build may have fewer.
+/// The `settings` that this build of the service knows: another build may know fewer.
 fn offered<'a>(help: &str, settings: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let is_part = |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_';
     let knows = |name: &str| help.split(|letter: char| !is_part(letter)).any(|word| word == name);
@@ -118,9 +118,9 @@ fn offered<'a>(help: &str, settings: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a
 
 /// The name in reports of the service that governs nothing.
 pub const UNGOVERNED: &str = "valetkey-ungoverned";
-/// Of the one that governs by itself.
+/// The name of the service that governs by itself.
 pub const GOVERNED: &str = "valetkey-governed";
-/// Of the one that governs by Redis.
+/// The name of the service whose limits are in Redis.
 pub const BY_REDIS: &str = "valetkey-redis";
 
 const NOTHING: [(&str, &str); 4] =

@@ -11,7 +11,6 @@ use crate::process::Process;
 use crate::target::{Part, Target};
 use crate::usage::Memory;
 
-/// A running nginx.
 pub struct Nginx {
     json: SocketAddr,
     unbuffered: SocketAddr,
@@ -21,7 +20,7 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts it before `upstream`.
+    /// Starts nginx before `upstream`.
     pub fn start(upstream: SocketAddr, folder: &Path) -> Result<Self, Failure> {
         let program = find().ok_or(Failure::Missing { what: "nginx".into(), remedy: "apt-get install nginx-light" })?;
         let home = folder.join("nginx");
@@ -41,19 +40,19 @@ impl Nginx {
         Ok(Self { json, unbuffered, stream, process, workers })
     }
 
-    /// As the load sees it. It gets a header of the same size as the service does, and replaces it.
+    /// nginx as the load sees it. It gets a credential header as long as that of the service, and replaces it.
     pub fn target(&self) -> Target {
         let credentials = vec![format!("authorization: Bearer sk-ant-proxy-{}", "x".repeat(TOKEN_LENGTH))];
         let parts = vec![Part { name: "nginx", pids: self.pids() }];
         Target { name: "nginx", json: self.json, stream: self.stream, credentials, parts }
     }
 
-    /// The same holding no bodies.
+    /// nginx without request buffering.
     pub fn unbuffered_target(&self) -> Target {
         Target { name: "nginx-unbuffered", json: self.unbuffered, ..self.target() }
     }
 
-    /// What it occupies now, the master included.
+    /// The memory that nginx occupies now, the master process included.
     pub fn memory(&self) -> Result<Memory, Failure> {
         Memory::of(&self.pids()).map_err(Failure::system("cannot read nginx's memory"))
     }
@@ -63,14 +62,14 @@ impl Nginx {
     }
 }
 
-/// What `nginx -v` says of itself.
+/// The version that `nginx -v` prints.
 pub fn version() -> Option<String> {
     let answer = Command::new(find()?).arg("-v").output().ok()?;
     let text = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
     text.strip_prefix("nginx version: ").map(str::to_owned)
 }
 
-/// It is often outside the path of a person who is not root.
+/// Finds nginx, which is often outside the `PATH` of users other than root.
 fn find() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
@@ -89,7 +88,7 @@ fn configuration(home: &Path, [json, unbuffered, stream]: [SocketAddr; 3], upstr
     values.into_iter().fold(include_str!("nginx.conf").to_owned(), |text, (name, value)| text.replace(name, &value))
 }
 
-/// As many as the service has; the file says the same.
+/// As many workers as the service has; `nginx.conf` states the same number.
 const WORKERS: usize = 2;
 
 /// About as long as the service's tokens.

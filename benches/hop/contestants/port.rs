@@ -1,4 +1,4 @@
-//! Ports for programs that cannot tell which one the system gave them.
+//! Free ports for programs that do not report the port that the system gave them.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 

@@ -9,14 +9,13 @@ use crate::failure::Failure;
 use crate::process::Process;
 use crate::target::Part;
 
-/// A running `redis-server`.
 pub struct Redis {
     address: SocketAddr,
     process: Process,
 }
 
 impl Redis {
-    /// Starts one that keeps nothing on disk; `None` when none is installed.
+    /// Starts a Redis that keeps nothing on disk; `None` when `redis-server` is not installed.
     pub fn start(folder: &Path) -> Result<Option<Self>, Failure> {
         let version = Command::new(PROGRAM).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if !version.is_ok_and(|status| status.success()) {
@@ -36,7 +35,6 @@ impl Redis {
         format!("redis://{}", self.address)
     }
 
-    /// Its process.
     pub fn part(&self) -> Part {
         Part { name: "redis", pids: vec![self.process.pid()] }
     }

@@ -15,7 +15,6 @@ use crate::usage::Memory;
 
 /// A running `valetkey serve`.
 pub struct Service {
-    /// Where it listens.
     pub address: SocketAddr,
     name: &'static str,
     /// The origin of its admin listener.
@@ -42,18 +41,18 @@ impl Service {
         command.envs([("LOG_LEVEL", "info"), ("LOG_FORMAT", "json"), ("BOOTSTRAP_MODE", "open")]);
         command.envs([("ANTHROPIC_API_KEY", REAL_KEY), ("JWT_SECRET", JWT_SECRET)]);
         command.env("ANTHROPIC_BASE_URL", format!("http://{upstream}"));
-        // The limits count, and never say no.
+        // The limits count and are never reached.
         command.env("RATE_LIMIT_MAX", "1000000000").envs(variables.iter().copied());
         let mut process = Process::start(name, command, folder)?;
         let address = address_in(&mut process)?;
         let admin = process.wait_until(|process| admin_in(&process.log()))?;
-        // It speaks to this machine only.
+        // The client speaks to this machine only.
         let client = Client::builder().no_proxy().tls_certs_only([]).build();
         let client = client.map_err(|error| process.failed(error.to_string()))?;
         Ok(Self { address, name, admin, process, client })
     }
 
-    /// As the load sees it, after some devices have got their tokens.
+    /// The service as the load sees it, once the devices of the load have their tokens.
     pub async fn target(&self) -> Result<Target, Failure> {
         let mut credentials = Vec::new();
         for number in 0..DEVICES {
@@ -64,17 +63,16 @@ impl Service {
         Ok(Target { name: self.name, json, stream, credentials, parts })
     }
 
-    /// Its process.
     pub fn part(&self) -> Part {
         Part { name: "service", pids: vec![self.process.pid()] }
     }
 
-    /// What it occupies now.
+    /// The memory that the service occupies now.
     pub fn memory(&self) -> Result<Memory, Failure> {
         Memory::of(&[self.process.pid()]).map_err(Failure::system("cannot read the service's memory"))
     }
 
-    /// Tells it something through its admin API; it needs [`ADMIN_TOKEN`].
+    /// Sends a change to the admin API of a service that was started with [`ADMIN_TOKEN`].
     pub async fn govern(&self, method: Method, path: &str, body: &Value) -> Result<(), Failure> {
         let request = self.client.request(method, format!("{}{path}", self.admin)).bearer_auth(ADMIN_TOKEN).json(body);
         let answer = request.send().await.map_err(|error| self.process.failed(error.to_string()))?;
@@ -82,7 +80,7 @@ impl Service {
         if status.is_success() { Ok(()) } else { Err(self.process.failed(format!("{status} is the answer of {path}"))) }
     }
 
-    /// What its metrics say under this name, labels included.
+    /// The value of a metric, given its name and labels.
     pub async fn counted(&self, name: &str) -> Result<f64, Failure> {
         let page = async { self.client.get(format!("{}/metrics", self.admin)).send().await?.text().await };
         let page: String = page.await.map_err(|error: reqwest::Error| self.process.failed(error.to_string()))?;
@@ -104,7 +102,7 @@ pub fn device(number: usize) -> String {
     format!("benchmark-device-{number:04}")
 }
 
-/// The service says only in its log where its admin listener is.
+/// The address of the admin listener, which the service states in its log only.
 fn admin_in(log: &str) -> Option<String> {
     log.lines().find_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
@@ -119,10 +117,10 @@ pub fn address_in(process: &mut Process) -> Result<SocketAddr, Failure> {
     address.ok_or_else(|| process.failed(format!("no address in {line}")))
 }
 
-/// Opens the admin API of a service that is told of it.
+/// The admin token of the services that have one.
 pub const ADMIN_TOKEN: &str = "5c0f7d3a91e64b2788d1ce0359fa46b27ad08e13f5694c2b";
 
-/// Each device has a token of its own.
+/// The devices of the load; each has a token of its own.
 pub const DEVICES: usize = 32;
 
 const JWT_SECRET: &str = "e1b0c44298fc1c149afbf4c8996fb92427ae41e4649b934c";

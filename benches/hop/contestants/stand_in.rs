@@ -1,4 +1,4 @@
-//! The upstream that everybody shares.
+//! The upstream that all contestants share.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,13 +12,12 @@ use crate::target::{Part, Target};
 
 /// The running example `stand_in`.
 pub struct StandIn {
-    /// Where it listens.
     pub address: SocketAddr,
     process: Process,
 }
 
 impl StandIn {
-    /// Starts the one in the folder `examples`.
+    /// Starts the program in the folder `examples`.
     pub fn start(examples: &Path, folder: &Path) -> Result<Self, Failure> {
         let program = examples.join("stand_in");
         if !program.is_file() {
@@ -32,7 +31,7 @@ impl StandIn {
         Ok(Self { address, process })
     }
 
-    /// As the load sees it.
+    /// The upstream as the load sees it, without a proxy before it.
     pub fn target(&self) -> Target {
         Target {
             name: "direct",

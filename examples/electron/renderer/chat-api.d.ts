@@ -1,4 +1,4 @@
-/** What the preload script gives to the window. No function here can return a key, a token or the environment. */
+/** The functions that the preload script gives to the window. None can return a key, a token or the environment. */
 export interface ChatApi {
   /** Asks a question; the answer comes through `onDelta` and ends with one `onDone`. */
   send(text: string): void;

@@ -20,7 +20,7 @@ const STORAGE = { keychain: 'token in the keychain', memory: 'token in memory' }
 
 /** @type {import('./chat-api').Status} */
 let latest = { state: 'starting' };
-/** The paragraph that the answer is being written into, while it is. */
+/** The paragraph of the answer that is being written, or null. */
 let answer = null;
 
 // Status
@@ -35,7 +35,7 @@ bridge.onStatus((next) => {
   showButtons();
 });
 
-// The time left is not in the live region: nobody wants to hear it twice a minute.
+// The time left is not in the live region: a screen reader would read it out at every change.
 setInterval(showDetails, 10000);
 
 function showDetails() {

@@ -1,4 +1,4 @@
-//! What a test wants the upstream to answer, and how it goes wrong.
+//! The answers that a test wants from the upstream, and the ways they fail.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use super::message::{Message, Usage};
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub(super) status: u16,
-    /// What its body calls for.
+    /// The headers that the body calls for.
     pub(super) defaults: Vec<(String, String)>,
-    /// What the test adds; it replaces defaults.
+    /// The headers that the test adds; they replace defaults.
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Body,
     pub(super) piece_size: Option<usize>,
@@ -39,7 +39,6 @@ pub(super) enum Reading {
 }
 
 impl Answer {
-    /// A JSON body.
     #[expect(clippy::needless_pass_by_value, reason = "it is called with json!(…)")]
     pub fn json(status: u16, body: Value) -> Self {
         Self::whole(status, "application/json", body.to_string().into_bytes())
@@ -51,7 +50,7 @@ impl Answer {
         Self::of(status, body).default_header("content-type", "application/json")
     }
 
-    /// What a load balancer in front of the API answers.
+    /// The HTML page of a load balancer in front of the API.
     pub fn html(status: u16) -> Self {
         let page = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1>cloudflare</body></html>");
         Self::whole(status, "text/html; charset=UTF-8", page.into_bytes())
@@ -89,7 +88,7 @@ impl Answer {
         Self::of(200, Body::Raw(bytes)).close_after()
     }
 
-    /// Adds a header; it replaces what the server would send under that name by itself, `content-length` too.
+    /// Adds a header; it replaces the header that the server itself would send under that name, `content-length` too.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -112,7 +111,7 @@ impl Answer {
         self
     }
 
-    /// Waits between pieces.
+    /// Waits for `pause` between pieces.
     pub fn spaced(mut self, pause: Duration) -> Self {
         self.pause = pause;
         self

@@ -1,6 +1,6 @@
 //! The content of an answer.
 
-/// What an answer carries.
+/// The content of an answer in one of its forms.
 #[derive(Debug, Clone)]
 pub(super) enum Body {
     /// One piece, with its length in the head.
@@ -9,6 +9,6 @@ pub(super) enum Body {
     Error { kind: String, message: String },
     /// One piece per event, of unknown length.
     Events(Vec<String>),
-    /// Everything, the head too.
+    /// The bytes of the whole response, head included.
     Raw(Vec<u8>),
 }

@@ -10,7 +10,7 @@ use super::answer::Answer;
 use super::cut::Cut;
 use super::gate::Gate;
 
-/// One entry of `answers`. What it carries is one of `message`, `events`, `error`, `raw` and `body`.
+/// One entry of `answers`. Its content is one of `message`, `events`, `error`, `raw` and `body`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an independent switch of the JSON form")]
@@ -19,7 +19,7 @@ pub(super) struct AnswerSpec {
     headers: BTreeMap<String, String>,
     /// The text of a whole message stream.
     message: Option<String>,
-    /// The message is one JSON body or a stream of this model.
+    /// The model that the message stream names.
     model: String,
     /// Events of a stream, each with its blank line.
     events: Option<Vec<String>>,
@@ -83,7 +83,7 @@ impl Default for AnswerSpec {
 }
 
 impl AnswerSpec {
-    /// The answer it describes, or what is wrong with it.
+    /// The described answer, or the error in the description.
     pub(super) fn answer(self) -> Result<Answer, &'static str> {
         if !(200..=999).contains(&self.status) {
             return Err("status: must be between 200 and 999");

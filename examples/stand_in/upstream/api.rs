@@ -1,4 +1,4 @@
-//! What the server answers without a script: a small, friendly part of Anthropic's API.
+//! The answers of the server without a script: a small, friendly part of Anthropic's API.
 
 use hyper::Method;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ pub(super) fn answer(call: &Call, body: &[u8]) -> Answer {
     }
 }
 
-/// The answer to one request of a batch as JSON, or what is wrong with the request.
+/// The answer to one request of a batch as JSON, or the error in the request.
 pub(super) fn batched_message(params: &[u8]) -> Result<String, String> {
     let request = Request::parse(params)?;
     Ok(request.message(&request.answer(), params.len()).json())
@@ -102,7 +102,7 @@ fn tokens(bytes: usize) -> usize {
     bytes.div_ceil(4)
 }
 
-/// So much of the last user text is repeated.
+/// The most characters of the last user text that an answer repeats.
 const LAST_WORDS: usize = 10_000;
 
 const MODELS: [&str; 4] = ["claude-fable-5-2", "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"];

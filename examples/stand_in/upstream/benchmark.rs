@@ -31,7 +31,7 @@ impl Benchmark {
             (&b"small\""[..], Prepared::new(small())),
             (&b"burst\""[..], Prepared::new(events("stand-in-burst").in_one_write())),
             (&b"spaced\""[..], Prepared::new(events("stand-in-spaced").spaced(Duration::from_millis(10)))),
-            // 16 s: open until somebody ends it.
+            // It lasts 16 s: a test ends it early.
             (&b"slow\""[..], Prepared::new(events("stand-in-slow").spaced(Duration::from_millis(300)))),
         ];
         Self { prefix, models }
@@ -71,12 +71,12 @@ impl Prepared {
         }
     }
 
-    /// The same answer, for HTTP/2.
+    /// The prepared answer as an [`Answer`], for HTTP/2.
     pub(super) fn answer(&self) -> Answer {
         self.answer.clone()
     }
 
-    /// What comes after the first write.
+    /// The actions after the first write.
     pub(super) fn rest(&self) -> &[Action] {
         &self.actions[1..]
     }

@@ -9,13 +9,13 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// What a TLS server and those who trust it need.
+/// The certificate and key of a TLS server, and the root that its clients trust.
 pub struct Certificate {
-    /// Who has signed it.
+    /// The root certificate that signed the server certificate.
     pub root_pem: String,
     /// The server's own certificate.
     pub pem: String,
-    /// And its private key.
+    /// The private key of the server certificate.
     pub key_pem: String,
     pub(super) server: Arc<ServerConfig>,
 }

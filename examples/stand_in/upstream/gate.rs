@@ -9,12 +9,11 @@ use tokio::sync::watch;
 pub struct Gate(Arc<watch::Sender<bool>>);
 
 impl Gate {
-    /// A closed gate.
     pub fn new() -> Self {
         Self(Arc::new(watch::Sender::new(false)))
     }
 
-    /// Lets everybody through, those who wait and those who come later.
+    /// Lets all waiters through, present and future.
     pub fn open(&self) {
         self.0.send_replace(true);
     }

@@ -24,7 +24,7 @@ pub(super) async fn serve<S: Socket>(socket: S, number: usize, stage: Arc<Stage>
         match connection.exchange().await {
             Ok(None) => {}
             Ok(Some(ending)) => return connection.wire.end(ending).await,
-            Err(_) => return, // the peer has gone; guards have written that down
+            Err(_) => return, // the peer has gone; guards have recorded that
         }
     }
 }
@@ -33,9 +33,9 @@ struct Connection<S> {
     wire: Wire<S>,
     stage: Arc<Stage>,
     number: usize,
-    /// The body of the request at hand; kept for its memory.
+    /// The body of the current request; kept to reuse its memory.
     body: Vec<u8>,
-    /// The first write of a prepared answer; kept for its memory.
+    /// The first write of a prepared answer; kept to reuse its memory.
     first: Vec<u8>,
 }
 

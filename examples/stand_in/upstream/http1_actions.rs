@@ -1,4 +1,4 @@
-//! A [`Plan`] as HTTP/1.1 writes it: the bytes of each write, and what happens between writes.
+//! A [`Plan`] as HTTP/1.1 writes it: the bytes of each write, and the pauses, holds and cuts between writes.
 
 use std::io::Write;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(super) struct Actions {
     pub(super) close: bool,
 }
 
-/// What decides on the form of a response, from its request.
+/// The parts of a request that decide the form of its response.
 #[derive(Clone, Copy)]
 pub(super) struct Asker<'a> {
     pub(super) method: &'a Method,
@@ -33,7 +33,7 @@ pub(super) struct Asker<'a> {
 }
 
 impl Actions {
-    /// What `plan` means on the wire.
+    /// The actions that perform `plan` on an HTTP/1.1 connection.
     pub(super) fn new(plan: Plan, asker: Asker<'_>) -> Self {
         let Plan { status, headers, framing, together, close, steps } = plan;
         let chunked = framing == Framing::Stream && asker.version == Version::HTTP_11;
@@ -65,7 +65,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// Waits for the first piece, as a server's own buffering does.
+    /// The head leaves together with the first piece, as from a server that buffers.
     fn head(&mut self, status: u16, headers: &[(String, String)], framing: Framing, close: bool) {
         let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
         self.push(format_args!("HTTP/1.1 {status} {reason}\r\n"));

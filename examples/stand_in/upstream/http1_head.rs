@@ -13,7 +13,7 @@ pub(super) struct Head {
     pub(super) version: Version,
     pub(super) keep_alive: bool,
     pub(super) expects_continue: bool,
-    /// Only when it is to be recorded.
+    /// `None` when the request is not recorded.
     headers: Option<Vec<(String, String)>>,
 }
 
@@ -24,7 +24,7 @@ pub(super) enum RequestFraming {
     Chunked,
 }
 
-/// What the bytes so far are.
+/// The result of parsing the bytes so far.
 pub(super) enum Parsed {
     Partial,
     /// A head, and its length.
@@ -70,7 +70,7 @@ impl Head {
         })
     }
 
-    /// What goes into the journal: `None` when nothing should.
+    /// The entry for the journal; `None` when the request is not recorded.
     pub(super) fn received(&mut self, connection: usize) -> Option<Received> {
         let headers = self.headers.take()?;
         Some(Received {

@@ -26,7 +26,7 @@ use super::stage::{Call, Stage};
 
 /// Serves this connection to its end.
 pub(super) async fn serve(socket: TlsStream<TcpStream>, number: usize, stage: Arc<Stage>) {
-    // hyper owns the socket from here; the second handle is for ending it in a bad way.
+    // hyper owns the socket from here; the second handle is there to end it abnormally.
     let Ok(handle) = SockRef::from(socket.get_ref().0).try_clone() else {
         return;
     };
@@ -37,13 +37,13 @@ pub(super) async fn serve(socket: TlsStream<TcpStream>, number: usize, stage: Ar
         .initial_connection_window_size(WINDOW)
         .serve_connection(TokioIo::new(socket), service);
     tokio::select! {
-        biased; // what was sent before a cut leaves first
+        biased; // bytes sent before a cut leave first
         _ = connection => {} // an error here is the peer's or a test's doing
         Some(cut) = cut.recv() => end(&handle, cut),
     }
 }
 
-/// The connection itself is dropped after this, and `close` then does what was set here.
+/// Prepares the end of the connection, which is dropped after this: its `close` then sends RST or FIN.
 fn end(handle: &Socket, cut: Cut) {
     let _ = match cut {
         Cut::Reset => handle.set_linger(Some(std::time::Duration::ZERO)),
@@ -123,7 +123,7 @@ fn response(status: u16, headers: &[(String, String)], body: PlayedBody) -> io::
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).map_err(io::Error::other)?;
     for (name, value) in headers {
-        // What HTTP/2 forbids stays out: an answer says it for HTTP/1.1.
+        // Headers that HTTP/2 forbids stay out: answers have them for HTTP/1.1.
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(io::Error::other)?;
         if !matches!(name.as_str(), "connection" | "keep-alive" | "transfer-encoding" | "upgrade") {
             response.headers_mut().append(name, HeaderValue::from_str(value).map_err(io::Error::other)?);
@@ -132,5 +132,5 @@ fn response(status: u16, headers: &[(String, String)], body: PlayedBody) -> io::
     Ok(response)
 }
 
-/// A few MB of a body that nobody reads are taken, as the buffers of a TCP connection do.
+/// An unread body is accepted up to a few MB, as by the buffers of a TCP connection.
 const WINDOW: u32 = 4 << 20;

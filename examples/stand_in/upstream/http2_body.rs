@@ -25,7 +25,7 @@ impl PlayedBody {
         Self { steps: steps.into_iter(), waiting: None, open, cuts }
     }
 
-    /// Plays what comes before the head. An error, for an answer without a head, resets the stream.
+    /// Plays the steps before the head. An error, for an answer without a head, resets the stream.
     pub(super) async fn play_to_head(&mut self) -> io::Result<()> {
         for step in self.steps.by_ref() {
             match step {

@@ -1,4 +1,4 @@
-//! What happened on the server, for tests to look at and to wait for.
+//! The requests and connections of the server, for tests to inspect and wait for.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::recording::Received;
 
-/// Shared by all connections; every change wakes those who wait.
+/// Shared by all connections; every change wakes the waiters.
 #[derive(Default)]
 pub(super) struct Journal {
     pages: Mutex<Pages>,
@@ -23,7 +23,7 @@ pub(super) struct Journal {
 #[derive(Default)]
 struct Pages {
     received: Vec<Received>,
-    /// How many were cleared: a request that is still arriving then has no place any more.
+    /// The number of cleared requests: a request that was still arriving then has no place any more.
     cleared: usize,
     abandoned: VecDeque<Instant>,
 }
@@ -37,7 +37,7 @@ impl Journal {
         look(&self.pages().received)
     }
 
-    /// Keeps a request; the place is for [`Journal::change`].
+    /// Keeps a request and returns its place, for [`Journal::change`].
     pub(super) fn add(&self, received: Received) -> usize {
         let place = {
             let mut pages = self.pages();
@@ -59,7 +59,7 @@ impl Journal {
         self.changed.notify_waiters();
     }
 
-    /// Forgets requests and abandoned answers; what is open stays counted.
+    /// Forgets requests and abandoned answers; open answers stay counted.
     pub(super) fn clear(&self) {
         let mut pages = self.pages();
         pages.cleared += pages.received.len();
@@ -68,7 +68,7 @@ impl Journal {
         self.abandoned.store(0, Ordering::SeqCst);
     }
 
-    /// Counts a connection; its number.
+    /// Counts a connection and returns its number.
     pub(super) fn accept(&self) -> usize {
         let number = self.connections.fetch_add(1, Ordering::SeqCst) + 1;
         self.changed.notify_waiters();

@@ -49,13 +49,13 @@ impl Drop for Listener {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         for thread in self.threads.drain(..) {
-            // A thread that panicked has said so already.
+            // A thread that panicked has printed its message already.
             let _ = thread.join();
         }
     }
 }
 
-/// What a new connection needs.
+/// The shared parts that a new connection needs.
 #[derive(Clone)]
 struct Door {
     stage: Arc<Stage>,

@@ -1,7 +1,7 @@
-//! Message batches and files as the API keeps them: for everybody who has the key, here in memory.
+//! Message batches and files, kept in memory for all callers with the key, as the API keeps them.
 //!
-//! A batch has ended when it is looked at for the first time after it was made. One with a request for the model
-//! `stand-in-slow` ends only after it was cancelled.
+//! A batch ends at the first look after its creation. A batch with a request for the model `stand-in-slow` ends only
+//! after it was cancelled.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -13,7 +13,7 @@ use super::objects_batch::Batch;
 use super::objects_file::File;
 use super::stage::Call;
 
-/// All of them.
+/// All batches and files.
 #[derive(Default)]
 pub(super) struct Objects(Mutex<Kept>);
 
@@ -24,7 +24,7 @@ struct Kept {
     made: usize,
 }
 
-/// What both are: something with an id that can be described.
+/// A batch or a file: it has an id and a description in JSON.
 pub(super) trait Object {
     fn id(&self) -> &str;
     fn description(&self) -> Value;
@@ -115,7 +115,7 @@ impl Kept {
     }
 }
 
-/// The newest first.
+/// One page of a list, the newest object first.
 fn list<T: Object>(objects: &[T], call: &Call) -> Answer {
     let query = call.target.split_once('?').map_or("", |(_, query)| query);
     let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
@@ -139,7 +139,7 @@ fn unknown(what: &str, id: &str) -> Answer {
     Answer::error(404, "not_found_error", &format!("{what} not found: {id}"))
 }
 
-/// As RFC 3339 has it, in whole seconds.
+/// A time as RFC 3339 writes it, in whole seconds.
 pub(super) fn timestamp(time: SystemTime) -> String {
     let text = httpdate::fmt_http_date(time); // Sun, 06 Nov 1994 08:49:37 GMT
     let words: Vec<_> = text.split(' ').collect();

@@ -23,7 +23,7 @@ struct Request {
 }
 
 impl Batch {
-    /// Reads a batch; `number` becomes its name.
+    /// Reads a batch; `number` becomes part of its id.
     pub(super) fn parse(number: usize, body: &[u8]) -> Result<Self, String> {
         let body: Value =
             serde_json::from_slice(body).map_err(|error| format!("The request body is not valid JSON: {error}"))?;
@@ -33,7 +33,7 @@ impl Batch {
         Ok(Self { id, requests, created: SystemTime::now(), cancelled: None, ended: None })
     }
 
-    /// Somebody looks at it, so it ends, if it does by itself.
+    /// Counts as a look at the batch, which ends it unless it is slow and was not cancelled.
     pub(super) fn look(&mut self) {
         let is_slow = self.requests.iter().any(Request::is_slow);
         if self.ended.is_none() && (!is_slow || self.cancelled.is_some()) {
@@ -84,7 +84,7 @@ impl Object for Batch {
             (None, Some(_)) => "canceling",
             (None, None) => "in_progress",
         };
-        // The real one's address, whoever asks and wherever this one listens.
+        // The address at the real API, as the real API states it.
         let results = format!("https://api.anthropic.com/v1/messages/batches/{}/results", self.id);
         json!({
             "id": self.id,
@@ -114,7 +114,7 @@ impl Request {
         self.params["model"] == "stand-in-slow"
     }
 
-    /// What becomes of it, and the rest of its result.
+    /// The kind of the result, and the rest of its JSON.
     fn outcome(&self) -> (&'static str, String) {
         if self.is_slow() {
             return ("canceled", String::new());

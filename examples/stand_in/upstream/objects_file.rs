@@ -1,4 +1,4 @@
-//! One file.
+//! One uploaded file.
 
 use std::time::SystemTime;
 
@@ -18,7 +18,7 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Reads the one part of a `multipart/form-data` body; `number` becomes the file's name.
+    /// Reads the one part of a `multipart/form-data` body; `number` becomes part of the id.
     pub(super) fn parse(number: usize, body: &[u8]) -> Result<Self, String> {
         let bad = || "file: Field required".to_owned();
         let line = find(body, b"\r\n").ok_or_else(bad)?;

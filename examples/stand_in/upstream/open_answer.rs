@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::journal::Journal;
 
-/// Counts as an answer in progress while it lives. Dropped before [`OpenAnswer::finish`], the peer has left.
+/// Counts as an answer in progress while it lives. A drop before [`OpenAnswer::finish`] means that the peer has left.
 pub(super) struct OpenAnswer {
     journal: Arc<Journal>,
     finished: bool,

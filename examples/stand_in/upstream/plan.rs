@@ -26,7 +26,7 @@ pub(super) struct Plan {
 /// How the receiver learns where the body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// By its length.
+    /// By a `content-length` header.
     Length(usize),
     /// By the version's own means: chunks, or the end of the stream.
     Stream,
@@ -36,7 +36,7 @@ pub(super) enum Framing {
     Raw,
 }
 
-/// One thing to do.
+/// One step of an answer.
 pub(super) enum Step {
     Head,
     Piece(Bytes),
@@ -47,7 +47,7 @@ pub(super) enum Step {
 }
 
 impl Plan {
-    /// What `answer` means for the request with this number.
+    /// The steps of `answer` for the request with this number.
     pub(super) fn new(answer: Answer, number: usize) -> Self {
         let pieces = pieces(&answer, number);
         let framing = framing(&answer, pieces.iter().map(Bytes::len).sum());
@@ -147,7 +147,7 @@ fn request_id(number: usize) -> String {
     format!("req_stand_in_{number}")
 }
 
-/// What the real API's edge sends with every response, and a proxy with a shared key must not pass on.
+/// Headers that the real API's edge sends with every response, and that a proxy with a shared key must not pass on.
 const EDGE_HEADERS: [(&str, &str); 8] = [
     ("anthropic-organization-id", "5ca1ab1e-0000-4000-8000-0000000000aa"),
     ("anthropic-ratelimit-requests-limit", "4000"),

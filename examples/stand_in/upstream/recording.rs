@@ -9,14 +9,13 @@ use super::journal::Journal;
 /// A request as it came in.
 #[derive(Debug, Clone)]
 pub struct Received {
-    /// The method.
     pub method: String,
     /// Path and query as sent.
     pub target: String,
-    /// In order and in the letters they came in. HTTP/2 sends names in lower case, `:authority` for `host`, and its
+    /// In the order and spelling in which they came. HTTP/2 sends names in lower case, `:authority` for `host`, and its
     /// repeated names come out grouped.
     pub headers: Vec<(String, String)>,
-    /// What has arrived of the body, without its chunks' frames.
+    /// The part of the body that has arrived, without the framing of chunks.
     pub body: Vec<u8>,
     /// The number of its connection, from 1.
     pub connection: usize,
@@ -28,12 +27,12 @@ pub struct Received {
 }
 
 impl Received {
-    /// The first value under this name, in any letters.
+    /// The first value under this name, in upper or lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// All values under this name, in any letters.
+    /// All values under this name, in upper or lower case.
     pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }

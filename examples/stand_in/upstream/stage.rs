@@ -1,4 +1,4 @@
-//! What all connections share, and the choice of the answer to a request.
+//! The state that all connections share, and the choice of the answer to a request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,11 +23,11 @@ pub(super) struct Stage {
     numbers: AtomicUsize,
 }
 
-/// What is known of a request before its body.
+/// The parts of a request that are known before its body.
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) target: String,
-    /// Whether it brought the right key.
+    /// Whether the request has the right key.
     pub(super) admitted: bool,
 }
 
@@ -83,7 +83,7 @@ impl Call {
         self.target.split_once('?').map_or(&*self.target, |(path, _)| path)
     }
 
-    /// Whether it is for the API that this server plays; only such requests are recorded and counted.
+    /// Whether the request is for the API that this server plays; only such requests are recorded and counted.
     pub(super) fn is_api(&self) -> bool {
         self.target.starts_with("/v1/")
     }

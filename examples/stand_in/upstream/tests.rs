@@ -1,4 +1,4 @@
-//! The server over plain HTTP/1.1, from a client that sees every byte.
+//! Tests of the server over plain HTTP/1.1, with a client that sees every byte.
 
 #[path = "tests/control.rs"]
 mod control;
@@ -19,7 +19,7 @@ use super::upstream::{Answer, Cut, Gate, Options, Upstream};
 use peer::{Peer, messages};
 
 #[tokio::test]
-async fn without_a_script_it_repeats_the_users_words() {
+async fn a_server_without_a_script_repeats_the_words_of_the_user() {
     let upstream = Upstream::start();
     let mut peer = Peer::connect(&upstream).await;
     let blocks = json!([{ "type": "text", "text": "first" }, { "type": "text", "text": "a \"quote\"" }]);
@@ -40,7 +40,7 @@ async fn without_a_script_it_repeats_the_users_words() {
 }
 
 #[tokio::test]
-async fn a_bad_request_gets_the_apis_envelope() {
+async fn a_bad_request_gets_the_error_envelope_of_the_api() {
     let upstream = Upstream::start_with(Options { key: Some("sk-right".into()), ..Options::default() });
     let cases = [
         ("", "{}", 401, "authentication_error"),
@@ -61,7 +61,7 @@ async fn a_bad_request_gets_the_apis_envelope() {
 }
 
 #[tokio::test]
-async fn pieces_are_chunks_and_never_change_the_bytes() {
+async fn each_piece_is_a_chunk_and_the_bytes_stay_the_same() {
     let upstream = Upstream::start();
     let answer = Answer::message_stream("one two three");
     let mut peer = Peer::connect(&upstream).await;
@@ -125,7 +125,7 @@ async fn a_peer_that_leaves_is_noticed_at_once() {
 }
 
 #[tokio::test]
-async fn gzip_is_one_stream_flushed_at_each_event() {
+async fn a_gzip_answer_is_one_stream_flushed_at_each_event() {
     let upstream = Upstream::start();
     upstream.answer_next(Answer::message_stream("one two"));
     upstream.answer_next(Answer::message_stream("one two").gzip());
@@ -143,7 +143,7 @@ async fn gzip_is_one_stream_flushed_at_each_event() {
 }
 
 #[tokio::test]
-async fn a_body_arrives_in_chunks_and_may_never_arrive() {
+async fn a_chunked_body_is_read_and_an_unfinished_body_stays_incomplete() {
     let upstream = Upstream::start();
     upstream.answer_always(Answer::raw(b"HTTP/1.1 299 Odd\r\ncontent-length: 0\r\n\r\n".to_vec()).keep_open());
     let mut peer = Peer::connect(&upstream).await;
@@ -164,7 +164,7 @@ async fn a_body_arrives_in_chunks_and_may_never_arrive() {
 }
 
 #[tokio::test]
-async fn an_answer_can_come_before_the_body() {
+async fn an_answer_can_come_before_the_body_of_the_request() {
     let upstream = Upstream::start();
     upstream.answer_next(Answer::html(413).before_body());
     let mut peer = Peer::connect(&upstream).await;
@@ -175,7 +175,7 @@ async fn an_answer_can_come_before_the_body() {
 }
 
 #[tokio::test]
-async fn the_benchmarks_answers_are_ready() {
+async fn the_models_of_the_benchmark_get_prepared_answers() {
     let upstream = Upstream::start_with(Options { record: false, threads: 2, ..Options::default() });
     let mut peer = Peer::connect(&upstream).await;
     let ask = |model: &str| messages(&format!(r#"{{"max_tokens": 9, "model": "stand-in-{model}", "messages": []}}"#));

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection's bytes: the socket, and what was read ahead.
+//! The bytes of one HTTP/1.1 connection: the socket, and the bytes read ahead.
 
 use std::io;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio_rustls::server::TlsStream;
 
 /// TCP with or without TLS.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// The connection underneath.
+    /// The TCP connection under the socket.
     fn tcp(&self) -> &TcpStream;
 }
 
@@ -30,18 +30,17 @@ impl Socket for TlsStream<TcpStream> {
 /// A socket with a read buffer.
 pub(super) struct Wire<S> {
     socket: S,
-    /// Read, not yet used.
+    /// The bytes that were read and are not yet used.
     pub(super) ahead: BytesMut,
 }
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// In good order.
+    /// An orderly close of the connection.
     Close,
-    /// FIN, without TLS's goodbye.
+    /// FIN, without the `close_notify` of TLS.
     Fin,
-    /// RST.
     Reset,
 }
 
@@ -50,18 +49,18 @@ impl<S: Socket> Wire<S> {
         Self { socket, ahead: BytesMut::with_capacity(READ_AHEAD) }
     }
 
-    /// Reads more into [`Wire::ahead`]; whether the peer is still there.
+    /// Reads more into [`Wire::ahead`], and tells whether the peer is still there.
     pub(super) async fn read_ahead(&mut self) -> io::Result<bool> {
         self.ahead.reserve(READ_AHEAD / 4);
         Ok(self.socket.read_buf(&mut self.ahead).await? > 0)
     }
 
-    /// As [`Wire::read_ahead`], where more must come.
+    /// As [`Wire::read_ahead`], where the end of the connection is an error.
     pub(super) async fn read_more(&mut self) -> io::Result<()> {
         if self.read_ahead().await? { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// Reads past the buffer: at least one byte, and at most `limit`. How many.
+    /// Reads past the buffer: at least one byte and at most `limit`. Returns how many.
     pub(super) async fn read_into(&mut self, bytes: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
         let read = self.socket.read_buf(&mut bytes.limit(limit)).await?;
         if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(read) }
@@ -80,14 +79,13 @@ impl<S: Socket> Wire<S> {
         };
         tokio::select! {
             biased;
-            left = left => left, // reads are cancel-safe: what was read is in the buffer
+            left = left => left, // reads are cancel-safe: the bytes read are in the buffer
             () = event => Ok(()),
         }
     }
 
-    /// Ends the connection.
     pub(super) async fn end(mut self, ending: Ending) {
-        // A peer that has gone already needs no goodbye: all errors here mean that.
+        // An error here means that the peer has gone already.
         let said = match ending {
             Ending::Close => self.socket.shutdown().await,
             Ending::Fin => SockRef::from(self.socket.tcp()).shutdown(std::net::Shutdown::Write),

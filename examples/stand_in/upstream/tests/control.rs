@@ -1,4 +1,4 @@
-//! The control API.
+//! Tests of the control API.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use super::peer::{Peer, messages, post};
 use crate::upstream::Upstream;
 
 #[tokio::test]
-async fn a_script_is_added_and_the_journal_is_read() {
+async fn the_control_api_adds_a_script_and_shows_the_journal() {
     let upstream = Upstream::start();
     let mut peer = Peer::connect(&upstream).await;
     let headers = json!({ "retry-after": "1", "content-type": "text/odd" });
@@ -36,7 +36,7 @@ async fn a_script_is_added_and_the_journal_is_read() {
 }
 
 #[tokio::test]
-async fn a_wrong_script_is_refused_and_nothing_is_added() {
+async fn a_wrong_script_is_refused_as_a_whole() {
     let upstream = Upstream::start();
     let mut peer = Peer::connect(&upstream).await;
     for wrong in [json!({ "stauts": 200 }), json!({ "status": 99 }), json!({ "message": "a", "body": "b" })] {

@@ -1,4 +1,4 @@
-//! The same answers over TLS and HTTP/2.
+//! Tests of the server over TLS and HTTP/2.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::upstream::{Answer, Cut, Gate, Upstream};
 type Sender = SendRequest<Full<Bytes>>;
 
 #[tokio::test]
-async fn the_answers_are_the_same_over_http2() {
+async fn answers_are_the_same_over_http2() {
     let upstream = Upstream::start_tls(&["h2", "http/1.1"]);
     let mut sender = connect(&upstream).await;
     upstream.answer_next(Answer::message_stream("one two").byte_by_byte());

@@ -1,4 +1,4 @@
-//! Message batches and files.
+//! Tests of message batches and files.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::peer::{Peer, post};
 use crate::upstream::Upstream;
 
 #[tokio::test]
-async fn a_batch_ends_when_it_is_looked_at_and_has_a_result_for_each_request() {
+async fn a_batch_ends_at_its_first_look_and_has_a_result_for_each_request() {
     let upstream = Upstream::start();
     let mut peer = Peer::connect(&upstream).await;
     let batch = batch(&["claude-opus-5-5", "gpt-4"]);
@@ -42,7 +42,7 @@ async fn a_slow_batch_ends_when_it_is_cancelled() {
 }
 
 #[tokio::test]
-async fn a_file_comes_back_as_it_was_and_lists_have_the_newest_first() {
+async fn a_file_comes_back_unchanged_and_lists_have_the_newest_first() {
     let upstream = Upstream::start();
     let mut peer = Peer::connect(&upstream).await;
     for name in ["a.txt", "b.txt", "c.txt"] {

@@ -17,16 +17,14 @@ pub(super) fn post(target: &str, body: &str) -> String {
     format!("POST {target} HTTP/1.1\r\nhost: stand-in\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
-/// One connection.
 pub(super) struct Peer {
     socket: TcpStream,
     ahead: Vec<u8>,
 }
 
-/// A whole response.
 pub(super) struct Reply {
     pub(super) head: String,
-    /// One, when the response is not chunked.
+    /// A single one when the response is not chunked.
     pub(super) chunks: Vec<Vec<u8>>,
 }
 
@@ -78,7 +76,7 @@ impl Peer {
         (size > 0).then_some(chunk)
     }
 
-    /// Asserts that nothing more comes; the error the connection ends with, if any.
+    /// Asserts that no more bytes come, and returns the error with which the connection ends, if any.
     pub(super) async fn end(&mut self) -> Option<ErrorKind> {
         match self.socket.read_buf(&mut self.ahead).await {
             Ok(_) => {
