@@ -59,7 +59,7 @@ async fn requests_go_where_the_service_says() {
 }
 
 #[tokio::test]
-async fn an_https_base_url_gets_a_tls_handshake_and_never_the_token_in_the_clear() {
+async fn f52_an_https_base_url_gets_a_tls_handshake_and_never_the_token_in_the_clear() {
     let service = FakeService::start().await;
     let target = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     service.name_base_url(&format!("https://127.0.0.1:{}", target.local_addr().unwrap().port()));
@@ -77,7 +77,7 @@ async fn an_https_base_url_gets_a_tls_handshake_and_never_the_token_in_the_clear
 }
 
 #[tokio::test]
-async fn after_close_the_port_is_free_and_a_stranger_there_is_not_mistaken_for_the_proxy() {
+async fn a38_after_close_the_port_is_free_and_a_stranger_there_is_not_mistaken_for_the_proxy() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     let address = client.client.address();

@@ -47,7 +47,7 @@ async fn a_kept_token_that_has_expired_is_replaced() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_a_network_error() {
+async fn f48_nobody_listening_is_a_network_error() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     service.stop().await;
