@@ -1,8 +1,8 @@
 'use strict';
 
-// `node scripts/deploy.js` checks deploy/: the rules and their tests by promtool, and that every metric and label they, the
-// dashboard and the documents name is one that the service exports (tests/fixtures/metrics.txt, which a test of the
-// service holds true). Without promtool (Debian's package `prometheus`) that part is skipped; in CI it is an error.
+// `node scripts/deploy.js` checks deploy/: the rules and their tests by promtool, and that every metric and label in them, in the
+// dashboard and in the documents is one that the service exports (tests/fixtures/metrics.txt, which a test of the service keeps
+// up to date). Without promtool (Debian's package `prometheus`) that part is skipped; in CI it is an error.
 
 const fs = require('fs');
 const os = require('os');
@@ -10,12 +10,14 @@ const path = require('path');
 const { spawnSync } = require('child_process');
 const { Report } = require('../__test__/clients/report.js');
 const { ROOT } = require('./command.js');
+const { anchors } = require('./markdown.js');
 
 const FOLDER = path.join(ROOT, 'deploy', 'prometheus');
 const RULES = 'deploy/prometheus/valetkey.rules.yml';
 const TESTS = ['deploy/prometheus/valetkey.rules.test.yml', 'deploy/prometheus/valetkey.days.test.yml'];
 const DASHBOARD = 'deploy/grafana/valetkey.json';
-const RUNBOOK = 'docs/OPERATIONS.md';
+const MANUAL = 'docs/operations';
+const RUNBOOK = `${MANUAL}/alerts.md`;
 
 /** What a family of this type is called in a query. */
 const SUFFIXES = { counter: ['_total'], info: ['_info'], histogram: ['_bucket', '_count', '_sum'], gauge: [''] };
@@ -66,7 +68,8 @@ function exported() {
 
 function nameProblems(queries) {
   const known = exported();
-  const texts = [RULES, ...TESTS, RUNBOOK, 'deploy/README.md'].map((file) => [file, read(file)]);
+  const pages = fs.readdirSync(path.join(ROOT, MANUAL)).map((page) => `${MANUAL}/${page}`);
+  const texts = [RULES, ...TESTS, ...pages, 'deploy/README.md'].map((file) => [file, read(file)]);
   return [...texts, [DASHBOARD, queries.join('\n')]].flatMap(([file, text]) => [
     ...unknownNames(text, known).map((name) => `${file}: the service exports no ${name}`),
     ...unknownLabels(text, known).map((label) => `${file}: the service exports no ${label}`),
@@ -92,25 +95,20 @@ function unknownLabels(text, known) {
 /** Each alert is explained in the runbook, fires in a test and is silent in another. */
 function alertProblems() {
   const rules = read(RULES).split(/^ +- alert: /m).slice(1);
-  const anchors = new Set(Array.from(read(RUNBOOK).matchAll(/^#+ (.+)$/gm), ([, title]) => anchor(title)));
+  const sections = anchors(read(RUNBOOK));
   const tests = TESTS.map(read).join('\n');
   const tested = Array.from(tests.matchAll(/alertname: (\w+)\r?\n( +exp_alerts:)?/g), ([, name, fires]) => name + !!fires);
   return rules.flatMap((rule) => {
     const name = /^\w+/.exec(rule)[0];
     const missing = ['severity', 'summary', 'description'].filter((field) => !new RegExp(`^ +${field}: .`, 'm').test(rule));
-    const [, book] = /^ +runbook: docs\/OPERATIONS\.md#(\S+)$/m.exec(rule) ?? [];
+    const [, page, section] = /^ +runbook: ([^#\s]+)#(\S+)$/m.exec(rule) ?? [];
     return [
       ...missing.map((field) => `${name} has no ${field}`),
-      ...(anchors.has(book) ? [] : [`${name}: ${RUNBOOK} has no heading for "${book}"`]),
+      ...(page === RUNBOOK && sections.has(section) ? [] : [`${name}: its runbook is no section of ${RUNBOOK}`]),
       ...(tested.includes(`${name}true`) ? [] : [`${name} fires in no test`]),
       ...(tested.includes(`${name}false`) ? [] : [`${name} is silent in no test`]),
     ];
   });
-}
-
-/** As GitHub makes it of a heading. */
-function anchor(title) {
-  return title.toLowerCase().replace(/[^\w\- ]/g, '').replace(/ /g, '-');
 }
 
 /** Every query of the dashboard, with Grafana's variables filled in. */

@@ -1,8 +1,8 @@
 'use strict';
 
-// Checks docs/FAULTS.md against the tests: every test it names is there, every test that is named after a fault or an attack
-// is in the rows of all its numbers, and every number has a row that says what covers it or why nothing does. With --add it
-// writes tests that are in no row into their rows.
+// `node scripts/faults.js` checks docs/FAULTS.md against the tests. Every number has one row; the row says how many tests carry
+// the number in their name, or why none does; every number that a test carries has a row. With a number
+// (`node scripts/faults.js F54`) it lists the tests that carry it. With --count it writes the counts into the page.
 
 const fs = require('fs');
 const path = require('path');
@@ -12,76 +12,86 @@ const PAGE = path.join('docs', 'FAULTS.md');
 const FOLDERS = ['src', 'tests', 'examples', 'benches', '__test__'];
 const NUMBERS = [...numbers('A', 50), ...numbers('F', 63)];
 
-function main(args) {
+/** A row of the page: begin, number, count, end. */
+const ROW = /^(\| ([AF]\d\d) \|[^|]*\|) *(\d*) *(\|.*\|)$/;
+
+function main([wish]) {
   const tests = testsIn(FOLDERS.flatMap(sources));
-  if (args[0] === '--add') addTo(PAGE, tests);
+  if (wish === '--count') writeCounts(tests);
+  else if (wish) return list(wish.toUpperCase(), tests);
   const rows = rowsOf(read(PAGE));
-  const wrong = [...missingRows(rows), ...emptyRows(rows), ...missingTests(rows), ...unlistedTests(rows, tests)];
+  const wrong = [...missingRows(rows), ...wrongCounts(rows, tests), ...emptyRows(rows), ...unknownNumbers(rows, tests)];
   if (wrong.length > 0) throw new Error(`${PAGE} and the tests differ:\n  ${wrong.join('\n  ')}`);
   console.log(`${rows.size} faults and attacks, ${tests.length} tests named after them`);
 }
 
-/** Adds tests to the rows of their numbers. */
-function addTo(page, tests) {
-  const lines = read(page).split('\n').map((line) => {
-    const [, begin, number, cell, end] = /^(\| ([AF]\d\d) \|[^|]*\|)([^|]*)(\|.*)$/.exec(line) || [];
-    if (!number) return line;
-    const own = tests.filter(({ test, numbers: names }) => names.includes(number) && !cell.includes(`\`${test}\``));
-    const cells = [cell.trim(), ...own.map(({ test }) => `\`${test}\``)].filter(Boolean);
-    return `${begin} ${cells.join('<br>')} ${end}`;
-  });
-  fs.writeFileSync(path.join(ROOT, page), lines.join('\n'));
+/** Prints the tests of one number as `path:line name`. */
+function list(number, tests) {
+  const row = rowsOf(read(PAGE)).get(number);
+  if (!row) throw new Error(`${PAGE} has no row for ${number}`);
+  console.log(`${number} ${row.what}${row.reason && ` (${row.reason})`}`);
+  for (const { file, line, name } of testsOf(number, tests)) console.log(`${file}:${line} ${name}`);
 }
 
-/** The rows of all tables, by number: what a row says, and the tests it names as `path::name`. */
+function writeCounts(tests) {
+  const lines = read(PAGE).split('\n').map((line) =>
+    line.replace(ROW, (_, begin, number, count, end) => `${begin} ${testsOf(number, tests).length} ${end}`));
+  fs.writeFileSync(path.join(ROOT, PAGE), lines.join('\n'));
+}
+
+/** The rows of all tables, by number. */
 function rowsOf(page) {
   const rows = new Map();
   for (const line of page.split(/\r?\n/)) {
-    const [, number, text] = /^\| ([AF]\d\d) \|(.*)\|$/.exec(line) || [];
-    if (!number) continue;
+    if (!/^\| [AF]\d+ /.test(line)) continue;
+    const [, begin, number, count, end] = ROW.exec(line) || [];
+    if (!number) throw new Error(`${PAGE}: cannot read the row ${line}`);
     if (rows.has(number)) throw new Error(`${PAGE}: ${number} has two rows`);
-    const [, tests, reason] = text.split('|').map((cell) => cell.trim());
-    rows.set(number, { tests: [...tests.matchAll(/`([^`]+::\w+)`/g)].map(([, test]) => test), reason });
+    const [what, reason] = [begin.split('|')[2], end.split('|')[1]].map((cell) => cell.trim());
+    rows.set(number, { what, count, reason });
   }
   return rows;
 }
 
-/** The tests that are named after a number, as `path::name`, with all their numbers: `f01_f02_…` has two. Names in JavaScript
- * are sentences, of which the number stands for all. */
+/** The tests that carry numbers in their names, with all their numbers: `f01_f02_…` has two. A test in JavaScript is named by
+ * a sentence that begins with its number. */
 function testsIn(files) {
   return files.flatMap((file) => {
-    const name = file.endsWith('.js') ? /\btest\('([af]\d\d)( )/g : /\bfn ((?:[af]\d\d_)+)(\w*)\(/g;
-    return [...read(file).matchAll(name)].map(([, prefix, rest]) => ({
-      test: `${file.split(path.sep).join('/')}::${prefix}${rest.trim()}`,
+    const text = read(file);
+    const pattern = file.endsWith('.js') ? /\btest\('(([af]\d\d) [^']*)/g : /\bfn (((?:[af]\d\d_)+)\w*)\(/g;
+    return [...text.matchAll(pattern)].map(({ 1: name, 2: prefix, index }) => ({
+      file: file.split(path.sep).join('/'),
+      line: text.slice(0, index).split('\n').length,
+      name,
       numbers: prefix.toUpperCase().split('_').filter(Boolean),
     }));
   });
+}
+
+function testsOf(number, tests) {
+  return tests.filter((test) => test.numbers.includes(number));
 }
 
 function missingRows(rows) {
   return NUMBERS.filter((number) => !rows.has(number)).map((number) => `${number} has no row`);
 }
 
+function wrongCounts(rows, tests) {
+  return [...rows].flatMap(([number, { count }]) => {
+    const found = testsOf(number, tests).length;
+    if (String(found) === count) return [];
+    return [`${number}: the row says ${count || 'not how many'} tests, ${found} carry the number (--count writes the counts)`];
+  });
+}
+
 function emptyRows(rows) {
-  const empty = [...rows].filter(([, { tests, reason }]) => tests.length === 0 && !reason);
+  const empty = [...rows].filter(([, { count, reason }]) => count === '0' && !reason);
   return empty.map(([number]) => `${number} has neither a test nor a reason why there is none`);
 }
 
-function missingTests(rows) {
-  return [...rows].flatMap(([number, { tests }]) =>
-    tests.filter((test) => !exists(test)).map((test) => `${number}: there is no ${test}`));
-}
-
-function unlistedTests(rows, tests) {
-  const isListed = (test, number) => rows.has(number) && rows.get(number).tests.includes(test);
-  return tests.flatMap(({ test, numbers: own }) =>
-    own.filter((number) => !isListed(test, number)).map((number) => `${test} is not in the row of ${number}`));
-}
-
-function exists(test) {
-  const [file, name] = test.split('::');
-  const written = file.endsWith('.js') ? `\\btest\\('${name} ` : `\\bfn ${name}\\(`;
-  return fs.existsSync(path.join(ROOT, file)) && new RegExp(written).test(read(file));
+function unknownNumbers(rows, tests) {
+  return tests.flatMap(({ file, line, name, numbers: own }) =>
+    own.filter((number) => !rows.has(number)).map((number) => `${file}:${line} ${name}: ${number} has no row`));
 }
 
 /** Every file of Rust, and every test in JavaScript, below a folder, as a path from the root. */

@@ -13,6 +13,7 @@ const STEPS = [
   ['spelling', 'typos', []],
   ['catalogue of faults', 'node', ['scripts/faults.js']],
   ['deployment files', 'node', ['scripts/deploy.js']],
+  ['links and quotes in the documents', 'node', ['scripts/docs.js']],
   ['licences and sources', 'cargo', ['deny', 'check', 'licenses', 'bans', 'sources']],
   ...FEATURE_SETS.map((features) => [`lints with "${features}"`, 'cargo', clippy(features)]),
   ['documentation', 'cargo', ['doc', '--no-deps', '--lib', '--document-private-items', '--features', 'addon,service'], { RUSTDOCFLAGS: '-D warnings' }],

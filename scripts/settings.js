@@ -11,30 +11,30 @@ const { ROOT } = require('./command.js');
 const PAGE = path.join(ROOT, 'docs', 'SETTINGS.md');
 const BINARY = path.join(ROOT, 'target', 'debug', process.platform === 'win32' ? 'valetkey.exe' : 'valetkey');
 
-/** Every setting, by what it is about. One that is missing here, or is here and no setting, is an error. */
+/** Every setting, by subject. A setting that is missing here, and a name here that is not a setting, are errors. */
 const CONCERNS = {
-  'Where it listens': [
+  Listeners: [
     'PORT', 'HOST', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'TLS_HANDSHAKE_TIMEOUT', 'PROXY_BASE_URL', 'TRUSTED_PROXIES', 'CORS_ORIGINS',
   ],
-  'The file': ['CONFIG_FILE'],
-  'The upstream': [
+  'Configuration file': ['CONFIG_FILE'],
+  Upstream: [
     'ANTHROPIC_API_KEY', 'ANTHROPIC_BASE_URL', 'UPSTREAM_AUTH_HEADER', 'UPSTREAM_HTTP_VERSION', 'UPSTREAM_CA_FILE',
     'UPSTREAM_CONNECT_TIMEOUT', 'UPSTREAM_FIRST_BYTE_TIMEOUT', 'UPSTREAM_IDLE_TIMEOUT',
   ],
-  'Who gets a token, and how it is signed': [
+  'Tokens and device keys': [
     'BOOTSTRAP_MODE', 'ENROLMENT_TOKENS', 'BOOTSTRAP_RATE_MAX', 'BOOTSTRAP_NEW_DEVICES_PER_HOUR', 'DEVICE_KEYS', 'JWT_SECRET', 'JWT_SECRETS',
     'JWT_SECRETS_FILE', 'JWT_EXPIRATION_HOURS', 'TOKEN_TTL_SECONDS', 'TOKEN_ISSUER',
   ],
-  'What a device may do': [
+  'Models, limits, budgets, batches and files': [
     'ALLOWED_MODELS', 'RATE_LIMIT_MAX', 'RATE_LIMIT_WINDOW', 'TOKENS_PER_MINUTE', 'CONCURRENT_REQUESTS', 'REDIS_URL',
     'DEVICE_BUDGET', 'USER_BUDGET', 'ORG_BUDGET',
     'BATCHES_AND_FILES', 'MAX_BATCH_SIZE', 'MAX_FILE_SIZE',
   ],
-  'What is kept, and how it is governed': [
+  'Database, admin API and prices': [
     'DATABASE_URL', 'USAGE_RETENTION_DAYS', 'AUDIT_RETENTION_DAYS', 'ADMIN_TOKEN', 'ADMIN_HOST', 'ADMIN_PORT',
     'REVOCATION_MAX_STALENESS', 'PRICES_FILE',
   ],
-  'What the machine bears': [
+  'Capacity and timeouts': [
     'WORKERS', 'MAX_CONNECTIONS', 'MAX_PAYLOAD_SIZE', 'REQUEST_TIMEOUT', 'CLIENT_READ_TIMEOUT', 'DRAIN_TIMEOUT',
   ],
   'Leak detection': ['LEAK_DETECTION', 'LEAK_KNOWN_NETWORKS'],
@@ -48,9 +48,9 @@ const CONCERNS = {
 const HEAD = `# Settings of the service
 
 Made from \`valetkey serve --help\` by \`node scripts/settings.js\`; do not edit. Each setting is a variable, a flag, and in lower
-case a key of the [configuration file](OPERATIONS.md#the-configuration-file). Flags go over variables, variables over the file. An
-empty variable is an unset one. All that is wrong is reported at once, and then the service does not start. Secrets belong in
-variables or files: others on the machine can see the flags of a process.
+case a key of the [configuration file](operations/configure.md). A flag overrides the variable, the variable overrides the file. An
+empty variable counts as not set. If settings are wrong, the service names all of them and does not start. Secrets belong in
+variables or files, because other users of the machine can see the flags of a process.
 `;
 
 function main(args) {

@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_whole_text_matches() {
+    fn a11_only_the_whole_text_matches() {
         let secret = Secret::new("canary");
         assert!(secret.matches(b"canary"));
         for other in ["", "canar", "canary1", "Canary", "xanary"] {

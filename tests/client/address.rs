@@ -59,7 +59,7 @@ async fn requests_go_to_the_base_url_that_the_service_names() {
 }
 
 #[tokio::test]
-async fn an_https_base_url_gets_a_tls_handshake_and_never_the_token_in_the_clear() {
+async fn f52_an_https_base_url_gets_a_tls_handshake_and_never_the_token_in_the_clear() {
     let service = FakeService::start().await;
     let target = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     service.name_base_url(&format!("https://127.0.0.1:{}", target.local_addr().unwrap().port()));
@@ -77,7 +77,7 @@ async fn an_https_base_url_gets_a_tls_handshake_and_never_the_token_in_the_clear
 }
 
 #[tokio::test]
-async fn a_closed_client_frees_its_port_and_names_no_address() {
+async fn a38_a_closed_client_frees_its_port_and_names_no_address() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     let address = client.client.address();

@@ -30,7 +30,7 @@ pub async fn until_it_failed(client: &TestClient) -> ClientError {
 }
 
 #[tokio::test]
-async fn a_good_token_stays_in_use_during_an_outage_and_the_app_is_told() {
+async fn f48_a_good_token_stays_in_use_during_an_outage_and_the_app_is_told() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.always(Route::Refresh, Say::cut());
@@ -46,7 +46,7 @@ async fn a_good_token_stays_in_use_during_an_outage_and_the_app_is_told() {
 }
 
 #[tokio::test]
-async fn an_outage_is_probed_at_growing_intervals_and_not_with_every_request() {
+async fn f48_an_outage_is_probed_at_growing_intervals_and_not_with_every_request() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.always(Route::Refresh, Say::cut());
@@ -108,7 +108,7 @@ async fn a_request_without_a_token_gets_a_retryable_error_in_the_usual_shape() {
 }
 
 #[tokio::test]
-async fn a_service_that_comes_back_is_used_at_once() {
+async fn f49_a_service_that_comes_back_is_used_at_once() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     assert_eq!(client.messages("one").await.status, 200);

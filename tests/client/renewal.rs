@@ -12,7 +12,7 @@ use crate::fake_service::{FakeService, Route, Say};
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[tokio::test]
-async fn two_hundred_requests_at_the_moment_of_expiry_cost_one_bootstrap_and_no_error() {
+async fn f50_two_hundred_requests_at_the_moment_of_expiry_cost_one_bootstrap_and_no_error() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
     service.expire_tokens();

@@ -47,7 +47,7 @@ async fn a_stored_token_that_has_expired_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_service_that_does_not_listen_is_a_network_error() {
+async fn f48_a_service_that_does_not_listen_is_a_network_error() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     service.stop().await;

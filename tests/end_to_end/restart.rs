@@ -16,7 +16,7 @@ async fn again(both: Both) -> Both {
 }
 
 #[tokio::test]
-async fn the_app_does_not_notice_a_restart_between_requests() {
+async fn f20_the_app_does_not_notice_a_restart_between_requests() {
     let mut both = Both::start().await;
     for _ in 0..5 {
         both.upstream.answer_next(Answer::message_stream("hello"));
@@ -49,7 +49,7 @@ async fn a_restart_after_a_burst_leaves_no_dead_connection_in_use() {
 }
 
 #[tokio::test]
-async fn the_app_gets_a_retryable_error_while_the_service_is_away() {
+async fn f20_the_app_gets_a_retryable_error_while_the_service_is_away() {
     let both = Both::start().await;
     let Both { upstream, service, client } = both;
     tokio::task::spawn_blocking(move || service.stop()).await.unwrap();

@@ -189,7 +189,7 @@ async fn names_are_measured_in_characters() {
 }
 
 #[tokio::test]
-async fn every_attempt_to_change_something_is_in_the_audit_trail() {
+async fn a19_every_attempt_to_change_something_is_in_the_audit_trail() {
     let (_upstream, service) = pair();
     used(&service).await;
     service.admin("PATCH", "/admin/devices/device-0001", Some(json!({ "org": "acme" }))).await;

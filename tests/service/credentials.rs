@@ -8,7 +8,7 @@ use crate::support::upstream::Upstream;
 use crate::support::wire::Wire;
 
 #[tokio::test]
-async fn a_token_is_good_in_either_header_and_in_both() {
+async fn a28_a_token_is_good_in_either_header_and_in_both() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let token = service.token().await;
@@ -126,7 +126,7 @@ async fn a_stream_that_crosses_the_end_of_its_token_finishes() {
 }
 
 #[tokio::test]
-async fn a15_every_fault_of_a_token_but_its_age_reads_alike() {
+async fn a08_a15_every_fault_of_a_token_but_its_age_reads_alike() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let stranger = TestService::start_with(&upstream.url(), |flags| {

@@ -67,7 +67,7 @@ async fn a_change_of_limits_at_one_instance_is_in_force_at_another_within_two_se
 }
 
 #[tokio::test]
-async fn a_restart_forgets_no_revocation_and_no_limit() {
+async fn f34_a_restart_forgets_no_revocation_and_no_limit() {
     for database in TestDatabase::each().await {
         let upstream = Upstream::start();
         let service = on(&database, &upstream);

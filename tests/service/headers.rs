@@ -49,7 +49,7 @@ async fn a26_a28_a29_what_must_not_go_up_ends_here() {
 }
 
 #[tokio::test]
-async fn the_real_key_can_go_up_as_a_bearer_token() {
+async fn a28_the_real_key_can_go_up_as_a_bearer_token() {
     let upstream = Upstream::start();
     let service =
         TestService::before_with(&upstream, |flags| flags.upstream_auth_header = Some("authorization".into()));

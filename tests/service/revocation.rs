@@ -47,7 +47,7 @@ async fn f56_an_open_stream_of_a_revoked_device_ends_with_an_error_event() {
 }
 
 #[tokio::test]
-async fn a_request_that_waits_for_its_answer_is_recalled_as_well() {
+async fn f56_a_request_that_waits_for_its_answer_is_recalled_as_well() {
     let (upstream, service) = pair();
     let token = service.token().await;
     let gate = Gate::new();

@@ -12,7 +12,7 @@ use crate::support::usage_writer::{request_ids, until, writer, writer_of};
 use valetkey::service::store::database::{Database, WriterSettings};
 
 #[tokio::test]
-async fn a_killed_process_loses_at_most_the_last_second() {
+async fn f18_a_killed_process_loses_at_most_the_last_second() {
     let database = TestDatabase::sqlite();
     let store = database.open().await;
     let mut child = Command::new(std::env::current_exe().unwrap())

@@ -8,7 +8,7 @@ use crate::support::upstream::{Answer, Cut, Upstream};
 use crate::support::wire::{Wire, messages};
 
 #[tokio::test]
-async fn what_is_no_http_is_a_502() {
+async fn f15_what_is_no_http_is_a_502() {
     for bytes in [
         "this is not http\r\n\r\n",
         "HTTP/1.1 abc OK\r\n\r\n",
@@ -77,7 +77,7 @@ async fn f15_a_body_that_breaks_its_framing_ends_abnormally() {
 }
 
 #[tokio::test]
-async fn bytes_behind_an_answer_never_become_the_next_one() {
+async fn f15_bytes_behind_an_answer_never_become_the_next_one() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let token = service.token().await;
@@ -91,7 +91,7 @@ async fn bytes_behind_an_answer_never_become_the_next_one() {
 }
 
 #[tokio::test]
-async fn informational_answers_are_not_the_answer() {
+async fn f16_informational_answers_are_not_the_answer() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let token = service.token().await;

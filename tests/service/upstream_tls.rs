@@ -7,7 +7,7 @@ use crate::support::upstream::{Answer, Upstream};
 use crate::support::wire::{Wire, messages};
 
 #[tokio::test]
-async fn a_certificate_that_nobody_trusts_is_a_502_and_nothing_is_sent() {
+async fn f52_a_certificate_that_nobody_trusts_is_a_502_and_nothing_is_sent() {
     for alpn in [&["h2", "http/1.1"][..], &["http/1.1"]] {
         let upstream = Upstream::start_tls(alpn);
         let service = TestService::start(&upstream.url());

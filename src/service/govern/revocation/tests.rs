@@ -68,7 +68,7 @@ fn ended_tokens_of_a_device_are_too_old_and_its_next_one_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unconfirmed_set_ends_all_service_after_its_limit() {
+async fn f34_an_unconfirmed_set_ends_all_service_after_its_limit() {
     let revocations = revocations();
     tokio::time::advance(Duration::from_secs(3600)).await;
     revocations.judge(&claims()).expect("without a store there is nothing to be behind of");
