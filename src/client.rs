@@ -1,7 +1,7 @@
 //! The desktop half in plain Rust: gets a wrapper token for this device, keeps it fresh, and serves a loopback proxy
 //! that puts it on requests. The addon starts one client per proxy.
 //!
-//! A token's way: [`device`] and [`device_key`] → [`service_api`] → [`mod@keychain`] and [`keep`] → [`credential`] ⇄
+//! A token's way: [`device`] and [`device_key`] → [`service_api`] → [`mod@keychain`] and [`token_store`] → [`credential`] ⇄
 //! [`refresh`]. A request's way: [`admission`] → [`loopback`], which reads the token from [`session`].
 
 pub mod admission;
@@ -11,7 +11,6 @@ pub mod credential;
 pub mod device;
 pub mod device_key;
 pub mod error;
-mod keep;
 pub mod keychain;
 mod loopback;
 pub mod refresh;
@@ -20,6 +19,7 @@ mod service_link;
 pub mod session;
 pub mod status;
 mod stored;
+mod token_store;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -33,14 +33,14 @@ use self::admission::{Admission, launch_key};
 use self::config::{ClientConfig, StoragePolicy};
 use self::device::{Identity, MachineId};
 use self::error::ClientError;
-use self::keep::TokenKeep;
 use self::keychain::{Keychain, KeychainLimits, SecretStore};
-use self::loopback::{Loopback, LoopbackParts, hold_limits};
+use self::loopback::{Loopback, LoopbackParts, body_limits};
 use self::refresh::{RefreshLoop, RefreshParts, Refresher, Why};
 use self::service_api::{Issued, ServiceApi};
 use self::service_link::ServiceLink;
 use self::session::{EventSink, Session};
 use self::status::Status;
+use self::token_store::TokenStore;
 use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::transport::cors::Cors;
@@ -49,7 +49,7 @@ use crate::transport::shutdown::{self, Phase, Shutdown, ShutdownTrigger};
 use crate::transport::tls::tls_config;
 
 /// The parts of the machine that the client uses; tests pass their own.
-pub struct Ports {
+pub struct ClientPorts {
     /// The source of wall-clock time.
     pub clock: Arc<dyn Clock>,
     /// The keychain of the operating system.
@@ -76,14 +76,14 @@ pub struct Client {
 impl Client {
     /// Checks the service's health, finds or fetches a token, and starts the proxy. Run it on a current-thread runtime
     /// that lives as long as the client. After an error nothing is left running.
-    pub async fn start(config: ClientConfig, ports: Ports) -> Result<Self, ClientError> {
+    pub async fn start(config: ClientConfig, ports: ClientPorts) -> Result<Self, ClientError> {
         let limit = config.startup_timeout;
         tokio::time::timeout(limit, Self::start_unhurried(config, ports))
             .await
             .unwrap_or(Err(ClientError::Timeout(limit)))
     }
 
-    async fn start_unhurried(config: ClientConfig, ports: Ports) -> Result<Self, ClientError> {
+    async fn start_unhurried(config: ClientConfig, ports: ClientPorts) -> Result<Self, ClientError> {
         let config = Arc::new(config);
         let listener = bind(config.port).await?;
         let address = listener.local_addr().map_err(|error| ClientError::Internal(error.to_string()))?;
@@ -92,10 +92,10 @@ impl Client {
         let tls =
             tls.then(|| tls_config(None)).transpose().map_err(|error| ClientError::Internal(error.to_string()))?;
         let api = ServiceApi::new(Arc::clone(&config), tls.clone(), Arc::clone(&ports.clock))?;
-        let keep = TokenKeep::new(keychain(&config, ports.store, ports.keychain_limits)?, config.storage);
-        let identity = identity(&config, ports.machine_id, &keep).await;
+        let token_store = TokenStore::new(keychain(&config, ports.store, ports.keychain_limits)?, config.storage);
+        let identity = identity(&config, ports.machine_id, &token_store).await;
         // Run both at once: they are independent, and each may be slow.
-        let loading = keep.load(config.bootstrap_url.as_str(), &identity, ports.clock.now());
+        let loading = token_store.load(config.bootstrap_url.as_str(), &identity, ports.clock.now());
         let (kept, healthy) = tokio::join!(loading, api.check_health());
         healthy?;
         let kept = kept?;
@@ -110,7 +110,7 @@ impl Client {
             api,
             identity,
             session: Arc::clone(&session),
-            keep,
+            token_store,
             config: Arc::clone(&config),
             clock: Arc::clone(&ports.clock),
         };
@@ -192,7 +192,7 @@ fn serve_loopback(
         session: Arc::clone(session),
         refresher: refresher.clone(),
         link: Arc::clone(link),
-        hold: hold_limits(),
+        body_limits: body_limits(),
     };
     let limits = ServeLimits::new(config.max_connections, HEAD_TIMEOUT);
     tokio::spawn(serve(listener, Plain, Loopback::new(parts, shutdown.clone()), limits, shutdown))
@@ -217,10 +217,10 @@ fn keychain(
     Keychain::start(store, limits).map(Some).map_err(|error| ClientError::Internal(error.to_string()))
 }
 
-async fn identity(config: &ClientConfig, machine_id: MachineId, keep: &TokenKeep) -> Identity {
+async fn identity(config: &ClientConfig, machine_id: MachineId, token_store: &TokenStore) -> Identity {
     match Identity::of_machine(&config.app_id, machine_id) {
         Some(identity) => identity,
-        None => Identity::random(&config.app_id, keep.random_device_id().await),
+        None => Identity::random(&config.app_id, token_store.random_device_id().await),
     }
 }
 

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 
 pub(crate) use self::check::check;
 pub(crate) use self::doctor::doctor;
-use valetkey::service::config::ConfigProblem;
+use valetkey::service::config::ConfigError;
 
 /// Prints every problem, and returns the exit code for wrong usage.
-pub(crate) fn refuse(problems: &[ConfigProblem]) -> ExitCode {
+pub(crate) fn refuse(problems: &[ConfigError]) -> ExitCode {
     for problem in problems {
         say(problem);
     }

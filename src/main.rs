@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use valetkey::clock::SystemClock;
-use valetkey::service::Ports;
-use valetkey::service::Running;
 use valetkey::service::Service;
+use valetkey::service::ServiceHandle;
+use valetkey::service::ServicePorts;
 use valetkey::service::StartError;
 use valetkey::service::admin::cli;
 use valetkey::service::config::{Config, Given};
@@ -103,7 +103,7 @@ fn serve(config: Config, lines: LineQueue) -> Result<(), StartError> {
     let usage = Arc::new(UsageLines::new(lines, config.log.json));
     let reports = config.sentry.as_ref().map(ErrorReports::start).transpose()?.map(Arc::new);
     panics::watch(reports.clone());
-    let ports = Ports { clock: Arc::new(SystemClock), usage, reports: reports.clone() };
+    let ports = ServicePorts { clock: Arc::new(SystemClock), usage, reports: reports.clone() };
     let service = Service::build(config, ports)?;
     let (address, admin) = (service.address(), service.admin_address());
     let (url, admin_url) = (service.url(), service.admin_url());
@@ -127,7 +127,7 @@ fn announce(url: &str) {
 }
 
 /// Drains at the first signal, and forces the end at the second or after the drain limit.
-async fn until_ended(trigger: &ShutdownTrigger, running: Running, mut signals: StopSignals, drain: Duration) {
+async fn until_ended(trigger: &ShutdownTrigger, running: ServiceHandle, mut signals: StopSignals, drain: Duration) {
     let mut ended = tokio::task::spawn_blocking(move || running.join());
     tokio::select! {
         () = signals.next() => {}

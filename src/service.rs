@@ -121,6 +121,6 @@ pub mod diagnose {
     pub mod doctor;
 }
 
-pub use self::run::handle::Running;
-pub use self::run::service::{Ports, Service};
+pub use self::run::handle::ServiceHandle;
+pub use self::run::service::{Service, ServicePorts};
 pub use self::run::start_error::StartError;

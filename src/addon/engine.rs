@@ -11,7 +11,7 @@ use crate::client::device::system_machine_id;
 use crate::client::error::ClientError;
 use crate::client::keychain::{KeychainLimits, OsStore};
 use crate::client::session::EventSink;
-use crate::client::{Client, Ports};
+use crate::client::{Client, ClientPorts};
 use crate::clock::SystemClock;
 
 /// A handle to the thread. Dropping it does not end the thread: JavaScript may drop its object while requests still use
@@ -113,7 +113,7 @@ async fn live(
     stages: &watch::Sender<Stage>,
     mut order: watch::Receiver<Order>,
 ) {
-    let ports = Ports {
+    let ports = ClientPorts {
         clock: Arc::new(SystemClock),
         store: Box::new(OsStore::new(&config.app_id)),
         keychain_limits: KeychainLimits::default(),

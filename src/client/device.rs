@@ -9,7 +9,7 @@ use crate::wire::DeviceId;
 
 /// A device id and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
+pub struct LocalDevice {
     /// The id that the service knows this device by.
     pub id: DeviceId,
     /// What the id was made from.
@@ -51,7 +51,7 @@ pub fn system_machine_id() -> Option<Zeroizing<String>> {
 pub struct Identity {
     root: hmac::Key,
     app_id: String,
-    usual: Device,
+    usual: LocalDevice,
 }
 
 impl Identity {
@@ -62,37 +62,37 @@ impl Identity {
         let machine = canonical(&machine_id()?)?;
         let root = hmac::Key::new(hmac::HMAC_SHA256, machine.as_bytes());
         let id = hashed(&root, app_id, "");
-        Some(Self { root, app_id: app_id.to_owned(), usual: Device { id, source: DeviceIdSource::Machine } })
+        Some(Self { root, app_id: app_id.to_owned(), usual: LocalDevice { id, source: DeviceIdSource::Machine } })
     }
 
     /// Based on a random id, for a machine without a usable one.
     #[must_use]
     pub fn random(app_id: &str, id: DeviceId) -> Self {
         let root = hmac::Key::new(hmac::HMAC_SHA256, id.as_str().as_bytes());
-        Self { root, app_id: app_id.to_owned(), usual: Device { id, source: DeviceIdSource::Random } }
+        Self { root, app_id: app_id.to_owned(), usual: LocalDevice { id, source: DeviceIdSource::Random } }
     }
 
     /// The default id, which all users of the app on this machine share.
     #[must_use]
-    pub fn usual(&self) -> &Device {
+    pub fn usual(&self) -> &LocalDevice {
         &self.usual
     }
 
     /// The id for our key when the usual id is bound to another key: that of another user of this machine, or our own
     /// before the keychain was lost.
     #[must_use]
-    pub fn keyed(&self, thumbprint: &str) -> Device {
+    pub fn keyed(&self, thumbprint: &str) -> LocalDevice {
         self.other(&format!("/key/{thumbprint}"))
     }
 
     /// Fallback id for a machine whose usual id is bound to a key that we do not have. It is never bound to a key.
     #[must_use]
-    pub fn keyless(&self) -> Device {
+    pub fn keyless(&self) -> LocalDevice {
         self.other("/keyless")
     }
 
-    fn other(&self, what: &str) -> Device {
-        Device { id: hashed(&self.root, &self.app_id, what), source: self.usual.source }
+    fn other(&self, what: &str) -> LocalDevice {
+        LocalDevice { id: hashed(&self.root, &self.app_id, what), source: self.usual.source }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::keychain::StoreError;
+use super::keychain::KeychainError;
 use crate::wire::ErrorCode;
 
 /// Every failure that an app can meet. [`code`](Self::code) is stable; the message is for people.
@@ -112,10 +112,10 @@ impl ClientError {
     }
 }
 
-impl From<StoreError> for ClientError {
-    fn from(error: StoreError) -> Self {
+impl From<KeychainError> for ClientError {
+    fn from(error: KeychainError) -> Self {
         match error {
-            StoreError::Locked | StoreError::Busy => Self::KeychainLocked,
+            KeychainError::Locked | KeychainError::Busy => Self::KeychainLocked,
             other => Self::KeychainUnavailable(other.to_string()),
         }
     }

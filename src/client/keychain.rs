@@ -17,18 +17,18 @@ pub use self::os::OsStore;
 /// A store for small secrets, such as a keychain. Calls may block.
 pub trait SecretStore: Send {
     /// The value of `entry`; `None` when there is none.
-    fn get(&mut self, entry: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError>;
+    fn get(&mut self, entry: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeychainError>;
 
     /// Stores `value` as `entry`, in place of an older value.
-    fn set(&mut self, entry: &str, value: &[u8]) -> Result<(), StoreError>;
+    fn set(&mut self, entry: &str, value: &[u8]) -> Result<(), KeychainError>;
 
     /// Removes `entry`; a missing entry counts as removed.
-    fn delete(&mut self, entry: &str) -> Result<(), StoreError>;
+    fn delete(&mut self, entry: &str) -> Result<(), KeychainError>;
 }
 
 /// Why a secret could not be read or stored. A missing entry is not an error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
+pub enum KeychainError {
     /// The store is locked, or the user did not unlock it in time.
     #[error("the keychain is locked")]
     Locked,
@@ -106,27 +106,27 @@ impl Keychain {
     }
 
     /// Reads `entry` within the limit for reading.
-    pub async fn get(&self, entry: String) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    pub async fn get(&self, entry: String) -> Result<Option<Zeroizing<Vec<u8>>>, KeychainError> {
         self.call(self.limits.read, move |store| store.get(&entry)).await
     }
 
     /// Stores `value` as `entry` within the limit for writing.
-    pub async fn set(&self, entry: String, value: Zeroizing<Vec<u8>>) -> Result<(), StoreError> {
+    pub async fn set(&self, entry: String, value: Zeroizing<Vec<u8>>) -> Result<(), KeychainError> {
         self.call(self.limits.write, move |store| store.set(&entry, &value)).await
     }
 
     /// Removes `entry` within the limit for writing.
-    pub async fn delete(&self, entry: String) -> Result<(), StoreError> {
+    pub async fn delete(&self, entry: String) -> Result<(), KeychainError> {
         self.call(self.limits.write, move |store| store.delete(&entry)).await
     }
 
     async fn call<T: Send + 'static>(
         &self,
         limit: Duration,
-        work: impl FnOnce(&mut dyn SecretStore) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce(&mut dyn SecretStore) -> Result<T, KeychainError> + Send + 'static,
+    ) -> Result<T, KeychainError> {
         if self.work.is_stuck() {
-            return Err(StoreError::Busy);
+            return Err(KeychainError::Busy);
         }
         let (done, result) = oneshot::channel();
         let open = Arc::clone(&self.work);
@@ -139,14 +139,14 @@ impl Keychain {
         self.work.begin();
         if self.jobs.try_send(job).is_err() {
             self.work.end();
-            return Err(StoreError::Busy);
+            return Err(KeychainError::Busy);
         }
         match tokio::time::timeout(limit, result).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(StoreError::Unavailable("the keychain's thread ended".into())),
+            Ok(Err(_)) => Err(KeychainError::Unavailable("the keychain's thread ended".into())),
             Err(_) => {
                 self.work.overdue.store(true, Ordering::Release);
-                Err(StoreError::Locked)
+                Err(KeychainError::Locked)
             }
         }
     }

@@ -15,9 +15,9 @@ use super::error::ClientError;
 use super::refresh::{Refresher, Why};
 use super::service_link::ServiceLink;
 use super::session::Session;
+use crate::transport::buffered_body::{BodyLimits, BufferedBody, MemoryBudget};
 use crate::transport::cors;
 use crate::transport::headers::{strip_request, strip_service_response};
-use crate::transport::hold::{Budget, Held, HoldLimits};
 use crate::transport::path::check_target;
 use crate::transport::problem::Problem;
 use crate::transport::relay::Relay;
@@ -42,7 +42,7 @@ pub(super) struct LoopbackParts {
     pub refresher: Refresher,
     pub link: Arc<ServiceLink>,
     /// How much of a body is buffered for a second attempt.
-    pub hold: HoldLimits,
+    pub body_limits: BodyLimits,
 }
 
 impl Loopback {
@@ -70,7 +70,7 @@ impl Loopback {
         let token = self.usable_token().await?;
         strip_request(&mut parts.headers);
         parts.version = Version::HTTP_11;
-        let body = Held::take(body, &self.parts.hold, None).await?;
+        let body = BufferedBody::take(body, &self.parts.body_limits, None).await?;
         let again = body.again();
         let response = self.send(parts.clone(), body, &token).await?;
         match rejection(&response) {
@@ -118,7 +118,7 @@ impl Loopback {
     async fn send(
         &self,
         mut parts: Parts,
-        body: Held,
+        body: BufferedBody,
         token: &WrapperToken,
     ) -> Result<Response<UpstreamBody>, Problem> {
         let upstream = self.parts.link.at(&token.origin);
@@ -130,7 +130,7 @@ impl Loopback {
     fn relay(&self, response: Response<UpstreamBody>) -> Response<Reply> {
         let (mut parts, body) = response.into_parts();
         strip_service_response(&mut parts.headers);
-        Response::from_parts(parts, Reply::Relayed(Box::new(Relay::new(body, SILENCE, self.shutdown.clone()))))
+        Response::from_parts(parts, Reply::Relayed(Box::new(Relay::new(body, IDLE_TIMEOUT, self.shutdown.clone()))))
     }
 }
 
@@ -154,8 +154,13 @@ impl Handler for Loopback {
 
 /// The limits for buffered bodies: 8 MiB each and 64 MiB in all, so that a request can be sent again after a refresh.
 #[must_use]
-pub(super) fn hold_limits() -> HoldLimits {
-    HoldLimits { keep: HOLD_BODY, max: u64::MAX, silence: BODY_SILENCE, budget: Budget::new(HOLD_TOTAL) }
+pub(super) fn body_limits() -> BodyLimits {
+    BodyLimits {
+        buffer_limit: BUFFER_LIMIT,
+        max: u64::MAX,
+        idle_timeout: BODY_IDLE_TIMEOUT,
+        budget: MemoryBudget::new(BUFFERS_TOTAL),
+    }
 }
 
 fn is_look(method: &Method) -> bool {
@@ -186,7 +191,7 @@ fn no_token(error: &ClientError) -> Problem {
 
 fn unreachable(error: &UpstreamError) -> Problem {
     let (code, message) = match error {
-        UpstreamError::Body(hold) => return hold.clone().into(),
+        UpstreamError::Body(error) => return error.clone().into(),
         UpstreamError::FirstByte(_) => (ErrorCode::UpstreamTimeout, "The service did not answer in time"),
         UpstreamError::Connect(_) => (ErrorCode::UpstreamUnreachable, "The service cannot be reached"),
         UpstreamError::Dropped(_) => {
@@ -202,10 +207,10 @@ fn unreachable(error: &UpstreamError) -> Problem {
 const FIRST_BYTE: Duration = Duration::from_secs(630);
 
 /// Longer than the 300 s after which the service ends a silent stream.
-const SILENCE: Duration = Duration::from_secs(330);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(330);
 
-const BODY_SILENCE: Duration = Duration::from_secs(60);
+const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const TOKEN_WAIT: Duration = Duration::from_secs(15);
 const NOT_READY_RETRY: Duration = Duration::from_secs(1);
-const HOLD_BODY: usize = 8 << 20;
-const HOLD_TOTAL: usize = 64 << 20;
+const BUFFER_LIMIT: usize = 8 << 20;
+const BUFFERS_TOTAL: usize = 64 << 20;

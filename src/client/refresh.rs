@@ -3,8 +3,8 @@
 //! One task makes all attempts, so there is only one at a time, and a caller that stops waiting does not cancel it. The
 //! task compares the wall clock at short intervals: a sleeping laptop stops its timers.
 
-mod ask;
 mod enrol;
+mod request;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,26 +12,26 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 
-use self::ask::Ask;
-pub use self::ask::{Refresher, Why};
+use self::request::RefreshRequest;
+pub use self::request::{Refresher, Why};
 use super::backoff::{Setback, random_fraction};
 use super::config::ClientConfig;
 use super::credential::{Freshness, WrapperToken};
 use super::device::Identity;
 use super::device_key::DeviceKey;
 use super::error::ClientError;
-use super::keep::TokenKeep;
 use super::service_api::{Issued, ServiceApi};
 use super::session::Session;
 use super::status::{Level, Storage};
+use super::token_store::TokenStore;
 use crate::clock::Clock;
 use crate::wire::ErrorCode;
 
 /// The task that makes all attempts to get a token.
 pub struct RefreshLoop {
-    asks: mpsc::UnboundedReceiver<Ask>,
+    asks: mpsc::UnboundedReceiver<RefreshRequest>,
     /// Asks that the attempt in progress must not answer.
-    waiting: VecDeque<Ask>,
+    waiting: VecDeque<RefreshRequest>,
     parts: RefreshParts,
     /// The device's key, read at its first use.
     key: Option<Arc<DeviceKey>>,
@@ -52,7 +52,7 @@ pub struct RefreshParts {
     /// Holds the token and the device id in use.
     pub session: Arc<Session>,
     /// Stores the token and the device's key.
-    pub keep: TokenKeep,
+    pub token_store: TokenStore,
     /// The options of the app.
     pub config: Arc<ClientConfig>,
     /// The source of wall-clock time.
@@ -101,18 +101,18 @@ impl RefreshLoop {
         let read = self.read_key().await;
         let issued = self.enrol().await?;
         let token = self.install(issued);
-        let (keep, device) = (&self.parts.keep, self.parts.session.device());
+        let (token_store, device) = (&self.parts.token_store, self.parts.session.device());
         let storage = match read {
             // The keychain has failed once; do not prompt the user a second time.
-            Err(error) => keep.without_keychain(error)?,
+            Err(error) => token_store.without_keychain(error)?,
             Ok(()) if self.is_keyless(&device) => Storage::Memory,
-            Ok(()) => keep.save(&token, self.parts.config.bootstrap_url.as_str(), &device.id).await?,
+            Ok(()) => token_store.save(&token, self.parts.config.bootstrap_url.as_str(), &device.id).await?,
         };
         self.parts.session.set_storage(storage);
         Ok(())
     }
 
-    async fn serve(&mut self, ask: Ask) {
+    async fn serve(&mut self, ask: RefreshRequest) {
         if let Some(answer) = self.answer_at_once(ask.why) {
             // The caller may have stopped waiting.
             let _ = ask.done.send(answer);
@@ -240,14 +240,14 @@ impl RefreshLoop {
 
     /// Stores the token. Requests use it already, so a slow keychain delays none of them.
     fn keep_in_background(&self, token: Arc<WrapperToken>) {
-        let (keep, session) = (self.parts.keep.clone(), Arc::clone(&self.parts.session));
+        let (token_store, session) = (self.parts.token_store.clone(), Arc::clone(&self.parts.session));
         let device = session.device();
         if self.is_keyless(&device) {
             return;
         }
         let config = Arc::clone(&self.parts.config);
         tokio::spawn(async move {
-            match keep.save(&token, config.bootstrap_url.as_str(), &device.id).await {
+            match token_store.save(&token, config.bootstrap_url.as_str(), &device.id).await {
                 Ok(storage) => session.set_storage(storage),
                 Err(_) => session.log(Level::Warn, "The token could not be kept in the keychain"),
             }

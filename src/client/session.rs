@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::credential::{Freshness, WrapperToken};
-use super::device::Device;
+use super::device::LocalDevice;
 use super::error::ClientError;
 use super::service_api::Issued;
-use super::status::{Event, Level, State, Status, Storage};
+use super::status::{ClientState, Event, Level, Status, Storage};
 use crate::clock::Clock;
 
 /// Receives events for the app. Called on the client's own thread; it must not block.
@@ -16,14 +16,14 @@ pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// The shared state of one running client.
 pub struct Session {
-    inner: Mutex<Inner>,
+    inner: Mutex<SessionState>,
     clock: Arc<dyn Clock>,
     refresh_before: Duration,
     events: EventSink,
 }
 
-struct Inner {
-    device: Device,
+struct SessionState {
+    device: LocalDevice,
     token: Option<Arc<WrapperToken>>,
     generation: u64,
     refreshing: bool,
@@ -38,8 +38,8 @@ struct Inner {
 impl Session {
     /// The state before the first token.
     #[must_use]
-    pub fn new(device: Device, clock: Arc<dyn Clock>, refresh_before: Duration, events: EventSink) -> Self {
-        let inner = Inner {
+    pub fn new(device: LocalDevice, clock: Arc<dyn Clock>, refresh_before: Duration, events: EventSink) -> Self {
+        let inner = SessionState {
             device,
             token: None,
             generation: 0,
@@ -64,12 +64,12 @@ impl Session {
 
     /// The device id in use.
     #[must_use]
-    pub fn device(&self) -> Device {
+    pub fn device(&self) -> LocalDevice {
         self.lock().device.clone()
     }
 
     /// Changes the device id in use.
-    pub fn set_device(&self, device: Device) {
+    pub fn set_device(&self, device: LocalDevice) {
         self.change(|inner| inner.device = device);
     }
 
@@ -149,7 +149,7 @@ impl Session {
     }
 
     /// Changes the state, and sends the new status to the app if it differs visibly.
-    fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut SessionState) -> T) -> T {
         let mut inner = self.lock();
         let before = self.status_of(&inner);
         let result = change(&mut inner);
@@ -166,22 +166,22 @@ impl Session {
         result
     }
 
-    fn status_of(&self, inner: &Inner) -> Status {
+    fn status_of(&self, inner: &SessionState) -> Status {
         let token = inner.token.as_ref();
         let expired =
             token.is_none_or(|token| token.freshness(self.clock.now(), self.refresh_before) == Freshness::Expired);
         let state = if inner.closed {
-            State::Closed
+            ClientState::Closed
         } else if inner.revoked {
-            State::Revoked
+            ClientState::Revoked
         } else if inner.refreshing {
-            State::Refreshing
+            ClientState::Refreshing
         } else if expired {
-            State::Expired
+            ClientState::Expired
         } else if inner.last_error.is_some() {
-            State::Offline
+            ClientState::Offline
         } else {
-            State::Ready
+            ClientState::Ready
         };
         Status {
             state,
@@ -195,7 +195,7 @@ impl Session {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, SessionState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

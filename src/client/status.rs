@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
-use super::device::Device;
+use super::device::LocalDevice;
 use super::error::ClientError;
 
 /// The overall state of the proxy; the first that applies of closed, revoked, refreshing, expired, offline, ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum ClientState {
     /// There is a usable token.
     Ready,
     /// A newer token is being fetched; the present one is used meanwhile.
@@ -23,7 +23,7 @@ pub enum State {
     Closed,
 }
 
-impl State {
+impl ClientState {
     /// The state as JavaScript spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -62,9 +62,9 @@ impl Storage {
 #[derive(Debug, Clone)]
 pub struct Status {
     /// The overall state of the proxy.
-    pub state: State,
+    pub state: ClientState,
     /// The device id in use.
-    pub device: Device,
+    pub device: LocalDevice,
     /// When the token expires; `None` without one.
     pub expires_at: Option<SystemTime>,
     /// When the token is due for a refresh.

@@ -75,7 +75,7 @@ pub struct Config {
 /// One setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {message}")]
-pub struct ConfigProblem {
+pub struct ConfigError {
     /// The environment variable; the flag has the same name.
     pub variable: &'static str,
     /// The fault, and what would be right.
@@ -85,7 +85,7 @@ pub struct ConfigProblem {
 impl Config {
     /// Reads all settings from `flags` and from the file that they name. The error has every problem, not only the
     /// first.
-    pub fn read(flags: &Flags) -> Result<Self, Vec<ConfigProblem>> {
+    pub fn read(flags: &Flags) -> Result<Self, Vec<ConfigError>> {
         let (sources, places, problems) = Sources::read(flags);
         let flags = &sources.merged;
         let mut reader = Reader::new(problems, places);
@@ -120,7 +120,7 @@ impl Config {
 
     /// Settings that work but are probably wrong.
     #[must_use]
-    pub fn warnings(&self) -> &[ConfigProblem] {
+    pub fn warnings(&self) -> &[ConfigError] {
         &self.sources.warnings
     }
 }

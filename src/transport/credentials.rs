@@ -13,7 +13,7 @@ pub struct Credentials<'a> {
 
 /// Why the credential headers cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CredentialFault {
+pub enum CredentialError {
     /// A header came twice: one reader would take the first, another the last (RFC 9110 §5.3).
     Repeated,
     /// `Authorization` is not `Bearer` with one token, or a value is not visible ASCII.
@@ -22,26 +22,26 @@ pub enum CredentialFault {
 
 impl<'a> Credentials<'a> {
     /// Reads both headers; a missing one is `None`.
-    pub fn read(headers: &'a HeaderMap) -> Result<Self, CredentialFault> {
+    pub fn read(headers: &'a HeaderMap) -> Result<Self, CredentialError> {
         let bearer = single(headers, &AUTHORIZATION)?.map(bearer_token).transpose()?;
         Ok(Self { bearer, api_key: single(headers, &API_KEY)? })
     }
 }
 
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, CredentialFault> {
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, CredentialError> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(CredentialFault::Repeated);
+        return Err(CredentialError::Repeated);
     }
-    value.to_str().map(Some).map_err(|_| CredentialFault::NotBearer)
+    value.to_str().map(Some).map_err(|_| CredentialError::NotBearer)
 }
 
-fn bearer_token(value: &str) -> Result<&str, CredentialFault> {
-    let (scheme, token) = value.split_once(' ').ok_or(CredentialFault::NotBearer)?;
+fn bearer_token(value: &str) -> Result<&str, CredentialError> {
+    let (scheme, token) = value.split_once(' ').ok_or(CredentialError::NotBearer)?;
     let token = token.trim_start_matches(' ');
     let single = !token.is_empty() && !token.contains([' ', ',', '\t']);
-    if scheme.eq_ignore_ascii_case("bearer") && single { Ok(token) } else { Err(CredentialFault::NotBearer) }
+    if scheme.eq_ignore_ascii_case("bearer") && single { Ok(token) } else { Err(CredentialError::NotBearer) }
 }
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 
-use super::hold::{HoldError, Refusal};
+use super::buffered_body::{BodyError, RefusedBodyError};
 use super::reply::Reply;
 use super::request_id::RequestId;
 use crate::wire::names::{ERROR_HEADER, REQUEST_ID_HEADER, SHOULD_RETRY_HEADER, TOKEN_EXPIRED_HEADER};
@@ -77,20 +77,20 @@ impl Problem {
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
+impl From<RefusedBodyError> for Problem {
+    fn from(refusal: RefusedBodyError) -> Self {
         Self::new(refusal.code, refusal.message)
     }
 }
 
-impl From<HoldError> for Problem {
-    fn from(error: HoldError) -> Self {
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
         let message = error.to_string();
         match error {
-            HoldError::TooLarge(_) => Self::new(ErrorCode::PayloadTooLarge, message),
-            HoldError::Stalled(_) => Self::new(ErrorCode::BodyTimeout, message),
-            HoldError::Broken => Self::new(ErrorCode::RequestInvalid, message),
-            HoldError::Refused(refusal) => refusal.into(),
+            BodyError::TooLarge(_) => Self::new(ErrorCode::PayloadTooLarge, message),
+            BodyError::Stalled(_) => Self::new(ErrorCode::BodyTimeout, message),
+            BodyError::Broken => Self::new(ErrorCode::RequestInvalid, message),
+            BodyError::Refused(refusal) => refusal.into(),
         }
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::recall::Recall;
+use super::cancel_signal::CancelSignal;
+use super::idle_timeout::IdleTimeout;
 use super::shutdown::{Phase, Shutdown};
-use super::silence::Silence;
-use super::upstream::{Cut, UpstreamBody};
+use super::upstream::{UpstreamBody, UpstreamReadError};
 
 /// Sees a response pass. It gets the bytes by reference: the client always gets the upstream's bytes.
 pub trait Tap: Send {
@@ -43,7 +43,7 @@ pub enum Ending {
 pub enum RelayError {
     /// The upstream's connection broke. The client's is broken too, so that it cannot take the answer for complete.
     #[error("the upstream's response was cut")]
-    Cut(#[source] Cut),
+    Cut(#[source] UpstreamReadError),
     /// The upstream sent nothing within the idle timeout.
     #[error("the upstream was silent for {} ms", .0.as_millis())]
     Stalled(Duration),
@@ -62,30 +62,30 @@ pub type LastWords = fn(Ending) -> Bytes;
 pub struct Relay {
     body: UpstreamBody,
     tap: Option<Box<dyn Tap>>,
-    silence: Silence,
+    idle_timeout: IdleTimeout,
     shutdown: Shutdown,
-    recall: Option<Recall>,
+    cancel: Option<CancelSignal>,
     last_words: Option<LastWords>,
     /// Whether bytes have passed.
     begun: bool,
     /// The last bytes that passed; they show whether an event is complete.
     tail: [u8; 4],
     /// How the upstream's connection broke, until the client is told.
-    cut: Option<Cut>,
+    cut: Option<UpstreamReadError>,
     done: bool,
 }
 
 impl Relay {
-    /// Relays `body`, and ends it when the upstream sends nothing for `silence` (the idle timeout).
+    /// Relays `body`, and ends it when the upstream sends nothing for `idle_timeout` (the idle timeout).
     #[must_use]
-    pub fn new(body: UpstreamBody, silence: Duration, shutdown: Shutdown) -> Self {
-        let silence = Silence::new(silence);
+    pub fn new(body: UpstreamBody, idle_timeout: Duration, shutdown: Shutdown) -> Self {
+        let idle_timeout = IdleTimeout::new(idle_timeout);
         Self {
             body,
             tap: None,
-            silence,
+            idle_timeout,
             shutdown,
-            recall: None,
+            cancel: None,
             last_words: None,
             begun: false,
             tail: *b"\n\n\n\n",
@@ -101,10 +101,10 @@ impl Relay {
         self
     }
 
-    /// Ends the response when `recall` is raised: an event stream between two events, any other response at once.
+    /// Ends the response when `cancel` is raised: an event stream between two events, any other response at once.
     #[must_use]
-    pub fn recalled_by(mut self, recall: Recall) -> Self {
-        self.recall = Some(recall);
+    pub fn cancelled_by(mut self, cancel: CancelSignal) -> Self {
+        self.cancel = Some(cancel);
         self
     }
 
@@ -123,7 +123,7 @@ impl Relay {
     }
 
     fn pass(&mut self, bytes: Bytes) -> Frame<Bytes> {
-        self.silence.broken();
+        self.idle_timeout.reset();
         self.begun = true;
         self.keep_tail(&bytes);
         if let Some(tap) = &mut self.tap {
@@ -140,7 +140,7 @@ impl Relay {
     /// any case, and most are complete with them: broken, it would leave its client with neither answer nor reason.
     fn is_recalled_here(&self) -> bool {
         let here = if self.last_words.is_some() { self.is_at_boundary() } else { self.begun };
-        here && self.recall.as_ref().is_some_and(Recall::is_recalled)
+        here && self.cancel.as_ref().is_some_and(CancelSignal::is_cancelled)
     }
 
     fn keep_tail(&mut self, bytes: &[u8]) {
@@ -186,7 +186,7 @@ impl Body for Relay {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                let by_client = matches!(error, Cut::Request);
+                let by_client = matches!(error, UpstreamReadError::Request);
                 self.finish(if by_client { Ending::Cancelled } else { Ending::UpstreamCut });
                 self.cut = Some(error);
                 // An error closes the client's connection at once, while earlier bytes, even the head, may still wait
@@ -197,10 +197,10 @@ impl Body for Relay {
             Poll::Pending if self.shutdown.phase() == Phase::Forced => {
                 self.give_up(Ending::ShutDown, RelayError::ShutDown)
             }
-            Poll::Pending if self.recall.as_ref().is_some_and(|recall| recall.poll(cx).is_ready()) => {
+            Poll::Pending if self.cancel.as_ref().is_some_and(|cancel| cancel.poll(cx).is_ready()) => {
                 self.give_up(Ending::Recalled, RelayError::Recalled)
             }
-            Poll::Pending => match self.silence.poll(cx) {
+            Poll::Pending => match self.idle_timeout.poll(cx) {
                 Poll::Ready(limit) => self.give_up(Ending::Stalled, RelayError::Stalled(limit)),
                 Poll::Pending => Poll::Pending,
             },

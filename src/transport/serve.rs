@@ -1,6 +1,6 @@
 //! Accepts connections and serves HTTP/1.1 on them until a shutdown. Both proxies use it.
 
-mod entrance;
+mod acceptor;
 
 use std::convert::Infallible;
 use std::io;
@@ -20,8 +20,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-pub use self::entrance::{Entrance, Plain};
-use super::linger::Linger;
+pub use self::acceptor::{Acceptor, Plain};
+use super::lingering_close::LingeringClose;
 use super::reply::Reply;
 use super::shutdown::{Phase, Shutdown};
 use super::write_stall::WriteStall;
@@ -58,17 +58,17 @@ impl ServeLimits {
     }
 }
 
-/// Serves connections that `entrance` accepts, until `shutdown` is [`Draining`](Phase::Draining) and all connections
+/// Serves connections that `acceptor` accepts, until `shutdown` is [`Draining`](Phase::Draining) and all connections
 /// have ended, or until it is [`Forced`](Phase::Forced) and streams have had a second for their last event.
-pub async fn serve<E: Entrance, H: Handler>(
+pub async fn serve<E: Acceptor, H: Handler>(
     listener: TcpListener,
-    entrance: E,
+    acceptor: E,
     handler: H,
     limits: ServeLimits,
     mut shutdown: Shutdown,
 ) {
     let ServeLimits { head_timeout, write_stall, .. } = limits;
-    let server = Server { entrance, handler, head_timeout, write_stall, shutdown: shutdown.clone() };
+    let server = Server { acceptor, handler, head_timeout, write_stall, shutdown: shutdown.clone() };
     let mut connections = JoinSet::new();
     let mut draining = shutdown.clone();
     loop {
@@ -114,14 +114,14 @@ async fn accept(
 /// What every connection needs; cloned for each.
 #[derive(Clone)]
 struct Server<E, H> {
-    entrance: E,
+    acceptor: E,
     handler: H,
     head_timeout: Duration,
     write_stall: Option<Duration>,
     shutdown: Shutdown,
 }
 
-impl<E: Entrance, H: Handler> Server<E, H> {
+impl<E: Acceptor, H: Handler> Server<E, H> {
     /// Serves one connection, from its first byte to its last.
     async fn take_in(self, stream: TcpStream, peer: SocketAddr, _slot: OwnedSemaphorePermit) {
         // Without these options a stream is slower or a dead client is noticed later; both are bearable.
@@ -130,7 +130,7 @@ impl<E: Entrance, H: Handler> Server<E, H> {
         let mut draining = self.shutdown.clone();
         let admitted = tokio::select! {
             biased;
-            admitted = self.entrance.admit(stream, peer) => admitted,
+            admitted = self.acceptor.admit(stream, peer) => admitted,
             // A client that has not sent a request yet loses nothing.
             () = draining.reached(Phase::Draining) => None,
         };
@@ -142,7 +142,7 @@ impl<E: Entrance, H: Handler> Server<E, H> {
     async fn speak(self, stream: E::Stream, peer: SocketAddr, mut draining: Shutdown) {
         let Self { handler, head_timeout, write_stall, shutdown, .. } = self;
         let refused = Arc::new(AtomicBool::new(false));
-        let stream = Linger::new(WriteStall::new(stream, write_stall), Arc::clone(&refused));
+        let stream = LingeringClose::new(WriteStall::new(stream, write_stall), Arc::clone(&refused));
         let service = service_fn(move |request: Request<Incoming>| {
             let (handler, refused) = (handler.clone(), Arc::clone(&refused));
             async move {

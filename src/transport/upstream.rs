@@ -5,9 +5,9 @@
 //! response's body does. Handing every frame from one task to another is what makes proxies slow at streams.
 
 mod body;
-mod cut;
 mod h1;
 mod h2;
+mod read_error;
 
 use std::collections::VecDeque;
 use std::pin::{Pin, pin};
@@ -18,22 +18,22 @@ use http::header::{CONTENT_LENGTH, HOST};
 use http::{Request, Response, StatusCode};
 
 pub use self::body::UpstreamBody;
-pub use self::cut::Cut;
 use self::h1::H1;
 use self::h2::H2;
+pub use self::read_error::UpstreamReadError;
+use super::buffered_body::{BodyError, BufferedBody, Upload};
 use super::connect::{ConnectError, Connector};
-use super::hold::{Held, HoldError, Upload};
+use super::grace::within;
 use super::origin::Origin;
-use super::patience::within;
 
 /// A request that was not processed, given back so that it can go over another connection.
-type Unsent = Request<Held>;
+type Unsent = Request<BufferedBody>;
 
 /// One origin and the pooled connections to it.
 #[derive(Clone)]
-pub struct Upstream(Arc<Shared>);
+pub struct Upstream(Arc<ConnectionPool>);
 
-struct Shared {
+struct ConnectionPool {
     connector: Connector,
     /// Idle HTTP/1.1 connections, in the order in which they became idle.
     idle: Mutex<VecDeque<Box<H1>>>,
@@ -51,17 +51,17 @@ pub enum UpstreamError {
     FirstByte(Duration),
     /// The request's own body broke off or was refused.
     #[error(transparent)]
-    Body(HoldError),
+    Body(BodyError),
     /// The connection ended before a response came.
     #[error("the connection ended before an answer came")]
-    Dropped(#[source] Cut),
+    Dropped(#[source] UpstreamReadError),
     /// The answer is not HTTP, or its end is ambiguous: another reader could see a longer or shorter answer.
     #[error("the answer is not valid HTTP")]
-    Invalid(#[source] Cut),
+    Invalid(#[source] UpstreamReadError),
 }
 
 impl UpstreamError {
-    fn of(cut: Cut) -> Self {
+    fn of(cut: UpstreamReadError) -> Self {
         if cut.is_syntax() { Self::Invalid(cut) } else { Self::Dropped(cut) }
     }
 }
@@ -70,7 +70,7 @@ impl Upstream {
     /// A pool without a connection.
     #[must_use]
     pub fn new(connector: Connector) -> Self {
-        Self(Arc::new(Shared { connector, idle: Mutex::default(), multiplexed: Mutex::default() }))
+        Self(Arc::new(ConnectionPool { connector, idle: Mutex::default(), multiplexed: Mutex::default() }))
     }
 
     /// The origin that requests go to.
@@ -86,7 +86,7 @@ impl Upstream {
     /// connection took no byte of it, or if the upstream states that it did not process it (RFC 9113 §8.7).
     pub async fn send(
         &self,
-        mut request: Request<Held>,
+        mut request: Request<BufferedBody>,
         first_byte: Duration,
     ) -> Result<Response<UpstreamBody>, UpstreamError> {
         let origin = self.origin();
@@ -102,7 +102,7 @@ impl Upstream {
         }
     }
 
-    async fn send_on_any(&self, mut request: Request<Held>) -> Result<Response<UpstreamBody>, UpstreamError> {
+    async fn send_on_any(&self, mut request: Request<BufferedBody>) -> Result<Response<UpstreamBody>, UpstreamError> {
         let mut refusals = 0;
         loop {
             if let Some(h2) = self.usable_h2() {
@@ -133,7 +133,7 @@ impl Upstream {
 
     async fn send_on_new(
         &self,
-        request: Request<Held>,
+        request: Request<BufferedBody>,
     ) -> Result<Response<UpstreamBody>, (UpstreamError, Option<Unsent>)> {
         let opened = self.0.connector.connect().await.map_err(|error| (error.into(), None))?;
         if opened.is_http2 {

@@ -1,7 +1,7 @@
 //! A machine without an id of its own gets one and keeps it.
 
 use valetkey::client::device::DeviceIdSource;
-use valetkey::client::keychain::StoreError;
+use valetkey::client::keychain::KeychainError;
 
 use crate::client::{Setup, no_machine};
 use crate::fake_service::{FakeService, Route};
@@ -27,7 +27,7 @@ async fn a_device_keeps_its_random_id_when_the_keychain_fails_once() {
     let mut setup = Setup::new(&service.url);
     setup.machine_id = no_machine;
     let first = setup.start().await;
-    for error in [StoreError::Locked, StoreError::Unavailable("no session bus".into())] {
+    for error in [KeychainError::Locked, KeychainError::Unavailable("no session bus".into())] {
         setup.store.fail_next(Op::Get, error);
         setup.start().await;
         let later = setup.start().await;

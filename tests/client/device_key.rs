@@ -10,7 +10,7 @@ use valetkey::client::config::StoragePolicy;
 use valetkey::client::device::Identity;
 use valetkey::client::device_key::DeviceKey;
 use valetkey::client::error::ClientError;
-use valetkey::client::keychain::StoreError;
+use valetkey::client::keychain::KeychainError;
 use valetkey::client::refresh::Why;
 use valetkey::wire::{ErrorCode, token_hash};
 
@@ -68,15 +68,15 @@ async fn endless_nonce_challenges_are_an_outage_after_two_requests() {
 async fn a_client_without_a_keychain_sends_no_proof() {
     let in_memory = |setup: Setup| setup.with(|options| options.storage = StoragePolicy::Memory);
     let broken = |setup: Setup| {
-        setup.store.fail_always(&StoreError::Unavailable("no session bus".into()));
+        setup.store.fail_always(&KeychainError::Unavailable("no session bus".into()));
         setup
     };
     let locked = |setup: Setup| {
-        setup.store.fail_always(&StoreError::Locked);
+        setup.store.fail_always(&KeychainError::Locked);
         setup
     };
     let read_only = |setup: Setup| {
-        setup.store.fail_each(Op::Set, StoreError::TooLong);
+        setup.store.fail_each(Op::Set, KeychainError::TooLong);
         setup
     };
     let ways: [&dyn Fn(Setup) -> Setup; 4] = [&in_memory, &broken, &locked, &read_only];
@@ -132,7 +132,7 @@ async fn a_client_takes_its_keyed_id_when_the_usual_id_has_another_key() {
 async fn a_client_without_a_key_is_the_same_keyless_device_at_every_start() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
-    setup.store.fail_always(&StoreError::Unavailable("no session bus".into()));
+    setup.store.fail_always(&KeychainError::Unavailable("no session bus".into()));
     for _ in 0..2 {
         service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
         assert_eq!(setup.start().await.client.status().device, identity().keyless());
@@ -150,7 +150,7 @@ async fn a_client_without_a_key_is_the_same_keyless_device_at_every_start() {
 async fn a_keyless_device_sends_no_proof_when_the_keychain_comes_back() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
-    setup.store.fail_always(&StoreError::Locked);
+    setup.store.fail_always(&KeychainError::Locked);
     service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
     let client = setup.start().await;
     setup.store.heal();

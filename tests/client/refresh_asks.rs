@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use valetkey::client::error::ClientError;
 use valetkey::client::refresh::Why;
-use valetkey::client::status::State;
+use valetkey::client::status::ClientState;
 
 use crate::client::{Setup, TestClient};
 use crate::fake_service::{FakeService, Route, Say};
@@ -109,7 +109,7 @@ async fn a_resumed_client_retries_a_refresh_at_once_even_during_a_wait() {
     assert_eq!(service.count(Route::Refresh), 1);
     client.client.resumed();
     service.wait_for(Route::Refresh, 2).await;
-    client.wait_for("the new token", |status| status.state == State::Ready).await;
+    client.wait_for("the new token", |status| status.state == ClientState::Ready).await;
 }
 
 #[tokio::test]
@@ -134,6 +134,6 @@ async fn f62_a_closed_client_makes_no_call() {
     }
     client.client.resumed();
     assert_eq!(service.tokens_asked(), 1);
-    assert_eq!((client.client.status().state, client.client.status().expires_at), (State::Closed, None));
+    assert_eq!((client.client.status().state, client.client.status().expires_at), (ClientState::Closed, None));
     client.client.close(Duration::from_secs(1)).await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use valetkey::client::error::ClientError;
 use valetkey::client::refresh::Why;
-use valetkey::client::status::State;
+use valetkey::client::status::ClientState;
 
 use crate::client::{Setup, TestClient};
 use crate::fake_service::{FakeService, Route, Say};
@@ -25,7 +25,7 @@ pub async fn work(client: &TestClient, requests: usize) -> Vec<u16> {
 
 pub async fn until_it_failed(client: &TestClient) -> ClientError {
     let status =
-        client.wait_for("a failure", |status| status.last_error.is_some() && status.state != State::Refreshing);
+        client.wait_for("a failure", |status| status.last_error.is_some() && status.state != ClientState::Refreshing);
     status.await.last_error.unwrap()
 }
 
@@ -36,12 +36,12 @@ async fn f48_a_good_token_stays_in_use_during_an_outage_and_the_app_is_told() {
     service.always(Route::Refresh, Say::cut());
     client.clock.advance(23 * HOUR);
     assert!(matches!(until_it_failed(&client).await, ClientError::Network(_)));
-    assert_eq!(client.client.status().state, State::Offline);
+    assert_eq!(client.client.status().state, ClientState::Offline);
     assert!(!client.events.errors().is_empty());
     assert_eq!(work(&client, 5).await, [200; 5]);
     service.heal(Route::Refresh);
     client.clock.advance(31 * SECOND);
-    let status = client.wait_for("recovery", |status| status.state == State::Ready).await;
+    let status = client.wait_for("recovery", |status| status.state == ClientState::Ready).await;
     assert!(status.last_error.is_none());
 }
 
@@ -104,7 +104,7 @@ async fn a_request_without_a_token_gets_a_retryable_error_in_the_usual_shape() {
     assert_eq!((answer.status, answer.error_code().as_str()), (503, "not_ready"));
     assert_eq!(answer.header("x-should-retry"), Some("true"));
     assert!(answer.header("retry-after").is_some());
-    assert_eq!((client.client.status().state, service.count(Route::V1)), (State::Expired, 0));
+    assert_eq!((client.client.status().state, service.count(Route::V1)), (ClientState::Expired, 0));
 }
 
 #[tokio::test]
@@ -131,6 +131,6 @@ async fn a_captive_portal_neither_revokes_nor_denies_the_device() {
         assert!(matches!(until_it_failed(&client).await, ClientError::Unhealthy(_)));
         assert_eq!(work(&client, 2).await, [200, 200]);
         client.clock.advance(SECOND);
-        client.wait_for("recovery", |status| status.state == State::Ready).await;
+        client.wait_for("recovery", |status| status.state == ClientState::Ready).await;
     }
 }

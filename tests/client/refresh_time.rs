@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use valetkey::client::refresh::Why;
-use valetkey::client::status::{Event, Level, State};
+use valetkey::client::status::{ClientState, Event, Level};
 
 use crate::client::{Setup, TestClient};
 use crate::fake_service::{FakeService, Route, Say};
@@ -63,7 +63,7 @@ async fn f42_a_sleep_past_the_due_time_is_noticed_without_the_app() {
     let client = Setup::new(&service.url).start().await;
     client.clock.advance(2 * HOUR + SECOND);
     service.wait_for(Route::Refresh, 1).await;
-    client.wait_for("the new token", |status| status.state == State::Ready).await;
+    client.wait_for("the new token", |status| status.state == ClientState::Ready).await;
     assert_eq!(service.count(Route::Bootstrap), 1);
 }
 
@@ -73,7 +73,7 @@ async fn f42_the_first_request_after_a_sleep_past_the_expiry_waits_for_a_bootstr
     let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
     service.expire_tokens();
     client.clock.advance(32 * HOUR);
-    assert_eq!(client.client.status().state, State::Expired);
+    assert_eq!(client.client.status().state, ClientState::Expired);
     assert_eq!(client.messages("hello").await.status, 200);
     assert_eq!((service.count(Route::Bootstrap), service.count(Route::Refresh), service.count(Route::V1)), (2, 0, 1));
 }
@@ -115,7 +115,7 @@ async fn a_token_that_lives_for_seconds_is_refreshed_at_half_its_life_and_not_in
         }
         let calls = service.tokens_asked() - 1;
         assert!(calls >= most / 2 && calls <= most, "{lifetime} s: {calls} calls in a minute");
-        assert_eq!(client.client.status().state, State::Ready);
+        assert_eq!(client.client.status().state, ClientState::Ready);
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use valetkey::client::error::ClientError;
 use valetkey::client::refresh::Why;
-use valetkey::client::status::State;
+use valetkey::client::status::ClientState;
 
 use crate::client::Setup;
 use crate::fake_service::{FakeService, Route, Say};
@@ -21,7 +21,7 @@ async fn a_revoked_device_is_told_and_stops_asking() {
     service.always(Route::Bootstrap, Say::error("token_revoked"));
     client.clock.advance(23 * HOUR);
     assert!(matches!(until_it_failed(&client).await, ClientError::Revoked(_)));
-    assert_eq!(client.client.status().state, State::Revoked);
+    assert_eq!(client.client.status().state, ClientState::Revoked);
     for _ in 0..20 {
         client.clock.advance(10 * 60 * SECOND);
         client.client.refresher().ask(Why::Resumed).await.unwrap();
@@ -39,9 +39,9 @@ async fn a_revoked_device_may_come_back_when_the_app_asks() {
     let client = Setup::new(&service.url).start().await;
     service.once(Route::Refresh, Say::error("token_revoked"));
     assert!(client.client.refresher().ask(Why::Forced).await.is_err());
-    assert_eq!(client.client.status().state, State::Revoked);
+    assert_eq!(client.client.status().state, ClientState::Revoked);
     client.client.refresher().ask(Why::Forced).await.unwrap();
-    assert_eq!(client.client.status().state, State::Ready);
+    assert_eq!(client.client.status().state, ClientState::Ready);
 }
 
 #[tokio::test]

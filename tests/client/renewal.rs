@@ -32,7 +32,7 @@ async fn two_hundred_requests_with_a_token_that_is_due_cost_one_refresh_and_do_n
     let answers = client.messages_at_once(200).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
     gate.notify_one();
-    client.wait_for("the new token", |status| status.state == valetkey::client::status::State::Ready).await;
+    client.wait_for("the new token", |status| status.state == valetkey::client::status::ClientState::Ready).await;
     assert_eq!(service.tokens_asked(), 2);
 }
 
@@ -194,6 +194,6 @@ async fn a_request_with_a_revoked_token_changes_the_status_and_is_not_repeated()
     }
     let answer = client.messages("{}").await;
     assert_eq!((answer.status, answer.error_code().as_str()), (401, "token_revoked"));
-    client.wait_for("revoked", |status| status.state == valetkey::client::status::State::Revoked).await;
+    client.wait_for("revoked", |status| status.state == valetkey::client::status::ClientState::Revoked).await;
     assert_eq!(service.count(Route::V1), 1, "the request is not repeated");
 }

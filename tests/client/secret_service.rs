@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::keyring_daemon::{Bus, Daemon, dbus_send};
-use valetkey::client::keychain::{Keychain, KeychainLimits, OsStore, SecretStore, StoreError};
+use valetkey::client::keychain::{Keychain, KeychainError, KeychainLimits, OsStore, SecretStore};
 
 /// Names the test body that this process is to run; unset in the process that the user started.
 const BODY: &str = "VALETKEY_TEST_BODY";
@@ -105,9 +105,9 @@ fn f44_a_locked_keyring_without_a_display_fails_quickly() {
         store.set("wrapper-token", b"value").unwrap();
         lock();
         let started = Instant::now();
-        assert_eq!(store.get("wrapper-token"), Err(StoreError::Locked));
-        assert_eq!(store.set("wrapper-token", b"other"), Err(StoreError::Locked));
-        assert_eq!(OsStore::new("com.example.test").get("wrapper-token"), Err(StoreError::Locked));
+        assert_eq!(store.get("wrapper-token"), Err(KeychainError::Locked));
+        assert_eq!(store.set("wrapper-token", b"other"), Err(KeychainError::Locked));
+        assert_eq!(OsStore::new("com.example.test").get("wrapper-token"), Err(KeychainError::Locked));
         assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     });
 }
@@ -133,9 +133,9 @@ fn f43_the_keychain_is_unavailable_without_a_bus_and_found_once_a_bus_runs() {
         let started = Instant::now();
         for _ in 0..2 {
             let answer = store.get("wrapper-token");
-            assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+            assert!(matches!(answer, Err(KeychainError::Unavailable(_))), "{answer:?}");
             let answer = store.set("wrapper-token", b"value");
-            assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+            assert!(matches!(answer, Err(KeychainError::Unavailable(_))), "{answer:?}");
         }
         assert!(started.elapsed() < Duration::from_secs(3));
         let _bus = Bus::start();
@@ -158,11 +158,11 @@ fn f44_a_prompt_on_a_display_is_given_up_at_the_deadline() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let started = Instant::now();
-            assert_eq!(keychain.get("wrapper-token".into()).await, Err(StoreError::Locked));
+            assert_eq!(keychain.get("wrapper-token".into()).await, Err(KeychainError::Locked));
             assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
             let started = Instant::now();
             let again = keychain.get("wrapper-token".into()).await;
-            assert!(matches!(again, Err(StoreError::Busy | StoreError::Locked)), "{again:?}");
+            assert!(matches!(again, Err(KeychainError::Busy | KeychainError::Locked)), "{again:?}");
             assert!(started.elapsed() < Duration::from_secs(2));
         });
         let started = Instant::now();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use valetkey::client::device;
 use valetkey::client::error::ClientError;
-use valetkey::client::status::State;
+use valetkey::client::status::ClientState;
 use valetkey::wire::ErrorCode;
 
 use crate::client::{Setup, some_machine};
@@ -19,7 +19,7 @@ async fn a_first_start_checks_health_and_then_bootstraps_once() {
         (1, 1, 0)
     );
     let status = client.client.status();
-    assert_eq!((status.state, status.bound), (State::Ready, Some(client.client.address())));
+    assert_eq!((status.state, status.bound), (ClientState::Ready, Some(client.client.address())));
     let asked: serde_json::Value = serde_json::from_slice(&service.seen(Route::Bootstrap)[0].body).unwrap();
     assert_eq!(asked, serde_json::json!({ "device_id": client.client.status().device.id.as_str() }));
 }

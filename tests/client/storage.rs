@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use valetkey::client::error::ClientError;
-use valetkey::client::keychain::StoreError;
-use valetkey::client::status::{State, Storage};
+use valetkey::client::keychain::KeychainError;
+use valetkey::client::status::{ClientState, Storage};
 
 use crate::client::{Events, Setup};
 use crate::fake_service::{FakeService, Route};
@@ -12,8 +12,8 @@ use crate::store::Op;
 
 const TOKEN: &str = "wrapper-token";
 
-fn absent() -> StoreError {
-    StoreError::Unavailable("no session bus".into())
+fn absent() -> KeychainError {
+    KeychainError::Unavailable("no session bus".into())
 }
 
 fn keychain_only(setup: Setup) -> Setup {
@@ -22,14 +22,14 @@ fn keychain_only(setup: Setup) -> Setup {
 
 #[tokio::test]
 async fn f43_f44_a_token_without_a_usable_keychain_stays_in_memory_and_the_app_is_told() {
-    for error in [StoreError::Locked, absent(), StoreError::TooLong, StoreError::Busy] {
+    for error in [KeychainError::Locked, absent(), KeychainError::TooLong, KeychainError::Busy] {
         let service = FakeService::start().await;
         let setup = Setup::new(&service.url);
         setup.store.fail_always(&error);
         let client = setup.start().await;
         let told = client.events.statuses();
         assert!(
-            told.iter().any(|status| status.storage == Storage::Memory && status.state == State::Ready),
+            told.iter().any(|status| status.storage == Storage::Memory && status.state == ClientState::Ready),
             "{told:?}"
         );
         assert_eq!(client.messages("hello").await.status, 200);
@@ -57,7 +57,7 @@ async fn f44_an_unanswered_prompt_delays_a_start_by_its_limit_at_most() {
 async fn f44_the_next_token_after_an_unlock_is_stored_again() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
-    setup.store.fail_always(&StoreError::Locked);
+    setup.store.fail_always(&KeychainError::Locked);
     let client = setup.start().await;
     setup.store.heal();
     client.client.refresher().ask(valetkey::client::refresh::Why::Forced).await.unwrap();
@@ -68,7 +68,7 @@ async fn f44_the_next_token_after_an_unlock_is_stored_again() {
 #[tokio::test]
 async fn an_app_that_requires_the_keychain_gets_its_error() {
     let service = FakeService::start().await;
-    for (error, code) in [(StoreError::Locked, "VALET_KEYCHAIN_LOCKED"), (absent(), "VALET_KEYCHAIN_UNAVAILABLE")] {
+    for (error, code) in [(KeychainError::Locked, "VALET_KEYCHAIN_LOCKED"), (absent(), "VALET_KEYCHAIN_UNAVAILABLE")] {
         let setup = keychain_only(Setup::new(&service.url));
         setup.store.fail_always(&error);
         assert_eq!(setup.refusal().await.code(), code);
@@ -84,7 +84,7 @@ async fn an_app_that_requires_the_keychain_gets_its_error() {
 async fn an_app_that_requires_the_keychain_does_not_start_when_writes_fail() {
     let service = FakeService::start().await;
     let setup = keychain_only(Setup::new(&service.url));
-    setup.store.fail_each(Op::Set, StoreError::TooLong);
+    setup.store.fail_each(Op::Set, KeychainError::TooLong);
     assert_eq!(setup.refusal().await.code(), "VALET_KEYCHAIN_UNAVAILABLE");
 }
 
@@ -160,7 +160,7 @@ async fn f46_a_token_that_cannot_be_stored_after_a_refresh_stays_in_memory() {
     let setup = Setup::new(&service.url);
     let client = setup.start().await;
     assert_eq!(client.client.status().storage, Storage::Keychain);
-    setup.store.fail_next(Op::Set, StoreError::Locked);
+    setup.store.fail_next(Op::Set, KeychainError::Locked);
     client.client.refresher().ask(valetkey::client::refresh::Why::Forced).await.unwrap();
     client.wait_for("memory", |status| status.storage == Storage::Memory).await;
     assert_eq!(client.messages("hello").await.status, 200);

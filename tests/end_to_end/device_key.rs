@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use valetkey::client::keychain::StoreError;
+use valetkey::client::keychain::KeychainError;
 use valetkey::client::refresh::Why;
 
 use crate::both::{ASK, Both};
@@ -50,7 +50,7 @@ async fn a_client_with_a_locked_or_lost_keychain_goes_on_as_another_device() {
     let service = TestService::before(&upstream);
     let setup = Setup::new(&service.url);
     let before = setup.start().await.client.status().device;
-    setup.store.fail_always(&StoreError::Locked);
+    setup.store.fail_always(&KeychainError::Locked);
     let locked = setup.start().await;
     assert_eq!(locked.messages(ASK).await.status, 200);
     assert_ne!(locked.client.status().device, before);

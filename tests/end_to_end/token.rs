@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use valetkey::client::error::ClientError;
 use valetkey::client::refresh::Why;
-use valetkey::client::status::State;
+use valetkey::client::status::ClientState;
 
 use crate::both::{ASK, Both};
 use crate::support::client::Setup;
@@ -46,7 +46,7 @@ async fn a_refresh_replaces_a_token_that_is_still_good() {
     assert_eq!(both.ask(ASK).await.status, 200);
     both.client.clock.advance(23 * HOUR);
     both.client.client.refresher().ask(Why::Resumed).await.unwrap();
-    assert_eq!((both.ask(ASK).await.status, both.client.client.status().state), (200, State::Ready));
+    assert_eq!((both.ask(ASK).await.status, both.client.client.status().state), (200, ClientState::Ready));
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn f41_a_device_whose_clock_is_a_day_off_works() {
         let client = setup.start().await;
         upstream.answer_next(Answer::message_stream("hello"));
         assert_eq!(client.messages(ASK).await.status, 200);
-        assert_eq!(client.client.status().state, State::Ready);
+        assert_eq!(client.client.status().state, ClientState::Ready);
         // The `date` header of the real service is the system's time.
         let skew = client.client.status().clock_skew_ms.unwrap();
         assert!((skew.abs() - 86_400_000).abs() < 60_000 && (skew > 0) == ahead, "{skew}");
@@ -110,5 +110,5 @@ async fn a_client_is_denied_by_a_closed_service_and_without_an_enrolment_token()
     };
     assert!(matches!(Setup::new(&enrolling.url).refusal().await, ClientError::Denied { .. }));
     assert!(matches!(with("wrong").refusal().await, ClientError::Denied { .. }));
-    assert_eq!(with("0123456789abcdef-enrol").start().await.client.status().state, State::Ready);
+    assert_eq!(with("0123456789abcdef-enrol").start().await.client.status().state, ClientState::Ready);
 }

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use serde_json::{Value, json};
-use valetkey::service::store::database::{DevicePatch, DeviceState, NewAuditEntry, Outcome, UsageRow};
+use valetkey::service::store::database::{AuditOutcome, DevicePatch, DeviceState, NewAuditEntry, UsageRow};
 
 use crate::process::{Ended, run_with};
 use crate::support::database::{TestDatabase, at, device, row};
@@ -291,7 +291,7 @@ async fn fixed() -> (TestDatabase, TestService) {
         action: "PATCH".to_owned(),
         target: Some("/admin/devices/device-0001".to_owned()),
         detail: Some(json!({ "org": "acme" })),
-        outcome: Outcome::Done,
+        outcome: AuditOutcome::Done,
     };
     let mut change = store.change(&entry, at(NOON + 100_000)).await.unwrap();
     let odd = DevicePatch {

@@ -14,7 +14,7 @@ async fn who_tells_of_a_device_hears_what_others_have_told_of_it() {
     let (at_one, at_other) = (listen(&one), listen(&other));
     let (id, unheard) = (device("device-canary"), device("device-2"));
     tell(&one, &["first", "second"]);
-    one.exchange().unwrap().tell(&unheard, "of no interest".into());
+    one.gossip().unwrap().tell(&unheard, "of no interest".into());
     until("they are told", || told(&redis) == 3).await;
     tell(&other, &["third"]);
     until("they are heard", || at_other.lock().unwrap().len() == 2).await;
@@ -51,7 +51,7 @@ async fn f35_what_somebody_else_wrote_in_place_of_notes_is_deleted() {
 
 fn tell(limiter: &Limiter, notes: &[&str]) {
     for note in notes {
-        limiter.exchange().unwrap().tell(&device("device-canary"), (*note).to_owned());
+        limiter.gossip().unwrap().tell(&device("device-canary"), (*note).to_owned());
     }
 }
 
@@ -59,7 +59,7 @@ fn tell(limiter: &Limiter, notes: &[&str]) {
 fn listen(limiter: &Limiter) -> Arc<Mutex<Vec<String>>> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let list = Arc::clone(&heard);
-    limiter.exchange().unwrap().listen(move |device, note| list.lock().unwrap().push(format!("{device} {note}")));
+    limiter.gossip().unwrap().listen(move |device, note| list.lock().unwrap().push(format!("{device} {note}")));
     heard
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use valetkey::secret::Secret;
 use valetkey::service::govern::limits::DeviceLimits;
-use valetkey::service::govern::limits::{InstanceSettings, Limiter, RedisFault, Store};
+use valetkey::service::govern::limits::{InstanceSettings, Limiter, RedisLinkError, Store};
 use valetkey::wire::DeviceId;
 
 use crate::support::limits::{admitted, concurrent, device, healthy, limits, patient, until};
@@ -15,7 +15,7 @@ fn is_healthy(limiter: &Limiter) -> bool {
     matches!(limiter.state().store, Store::Redis { .. })
 }
 
-fn fault(limiter: &Limiter) -> Option<RedisFault> {
+fn fault(limiter: &Limiter) -> Option<RedisLinkError> {
     match limiter.state().store {
         Store::Degraded { fault, .. } => Some(fault),
         _ => None,
@@ -51,7 +51,7 @@ async fn f29_without_redis_at_the_start_each_instance_has_its_share_until_it_is_
     let began = Instant::now();
     let limiter = Limiter::with_redis(&redis.url(), settings).await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(2));
-    assert_eq!(fault(&limiter), Some(RedisFault::Unreachable));
+    assert_eq!(fault(&limiter), Some(RedisLinkError::Unreachable));
     assert_eq!(admitted(&limiter, &device("device-1"), &limits(100, 60_000), 200).await, 33);
     assert_eq!(admitted(&limiter, &device("device-2"), &limits(2, 60_000), 10).await, 1, "never less than one");
     assert_eq!(limiter.state().by_fallback, 210);
@@ -69,7 +69,7 @@ async fn f30_redis_dies_under_load_and_comes_back_empty() {
     redis.kill();
     assert!(slowest_decision(&limiter, &device("device-2"), &limits, 50).await < Duration::from_millis(8));
     assert_eq!(admitted(&limiter, &id, &limits, 100).await, 40, "what it admitted before still counts");
-    assert_eq!(fault(&limiter), Some(RedisFault::Unreachable));
+    assert_eq!(fault(&limiter), Some(RedisLinkError::Unreachable));
     redis.run();
     until("it recovers", || is_healthy(&limiter)).await;
     assert_eq!(admitted(&limiter, &id, &limits, 100).await, 0);
@@ -91,8 +91,8 @@ async fn f31_a_paused_redis_delays_no_decision_and_few_wait_for_it() {
         assert_eq!(client.await.unwrap(), 50);
     }
     assert!(began.elapsed() < Duration::from_millis(1400), "ten thousand decisions while Redis stands still");
-    assert_eq!(fault(&limiter), Some(RedisFault::Slow));
-    let slow = limiter.state().faults.iter().find(|(fault, _)| *fault == RedisFault::Slow).unwrap().1;
+    assert_eq!(fault(&limiter), Some(RedisLinkError::Slow));
+    let slow = limiter.state().faults.iter().find(|(fault, _)| *fault == RedisLinkError::Slow).unwrap().1;
     assert!(slow < 210, "{slow} have waited for it: 200 at once, and those who came before three had given up");
     assert!(slowest_decision(&limiter, &device("device-x"), &limits, 50).await < Duration::from_millis(8));
     until("it recovers", || is_healthy(&limiter)).await;
@@ -156,7 +156,7 @@ async fn f35_a_replica_is_not_written_to_and_is_used_once_it_is_promoted() {
     let limiter = healthy(&redis).await;
     redis.run_command(&["REPLICAOF", "127.0.0.1", "1"]);
     assert_eq!(admitted(&limiter, &device("device-1"), &limits(100, 60_000), 200).await, 100);
-    assert_eq!(fault(&limiter), Some(RedisFault::ReadOnly));
+    assert_eq!(fault(&limiter), Some(RedisLinkError::ReadOnly));
     redis.run_command(&["REPLICAOF", "NO", "ONE"]);
     until("it recovers", || is_healthy(&limiter)).await;
 }
@@ -164,7 +164,8 @@ async fn f35_a_replica_is_not_written_to_and_is_used_once_it_is_promoted() {
 #[tokio::test]
 async fn f35_a_password_that_is_missing_or_wrong_is_named_and_the_right_one_works() {
     let Some(redis) = Redis::start_with(&["--requirepass", "correct"]) else { return };
-    for (user, expected) in [("", Some(RedisFault::Denied)), (":wrong@", Some(RedisFault::Denied)), (":correct@", None)]
+    for (user, expected) in
+        [("", Some(RedisLinkError::Denied)), (":wrong@", Some(RedisLinkError::Denied)), (":correct@", None)]
     {
         let url = Secret::new(format!("redis://{user}127.0.0.1:{}", redis.port()));
         let limiter = Limiter::with_redis(&url, InstanceSettings::default()).await.unwrap();
@@ -179,7 +180,7 @@ async fn f35_a_full_redis_is_named_and_used_when_it_has_room() {
     let limiter = healthy(&redis).await;
     redis.run_command(&["CONFIG", "SET", "maxmemory", "1"]);
     assert_eq!(admitted(&limiter, &device("device-1"), &limits(100, 60_000), 200).await, 100);
-    assert_eq!(fault(&limiter), Some(RedisFault::OutOfMemory));
+    assert_eq!(fault(&limiter), Some(RedisLinkError::OutOfMemory));
     redis.run_command(&["CONFIG", "SET", "maxmemory", "0"]);
     until("it recovers", || is_healthy(&limiter)).await;
 }
@@ -242,5 +243,5 @@ async fn a_redis_whose_certificate_nobody_vouches_for_gets_no_request() {
     let url = Secret::new(format!("rediss://localhost:{port}"));
     let limiter = Limiter::with_redis(&url, patient()).await.unwrap();
     assert!(began.elapsed() < Duration::from_millis(900), "it is refused at once, not waited for");
-    assert_eq!(fault(&limiter), Some(RedisFault::Untrusted));
+    assert_eq!(fault(&limiter), Some(RedisLinkError::Untrusted));
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use valetkey::service::store::database::{
-    Database, NewAuditEntry, NewRevocation, Outcome, PageRequest, RevocationKind, TotalsBy, UsageFilter,
+    AuditOutcome, Database, NewAuditEntry, NewRevocation, PageRequest, RevocationKind, TotalsBy, UsageFilter,
 };
 
 use crate::support::database::{TestDatabase, at, device, row};
@@ -107,6 +107,6 @@ fn entry(target: &str) -> NewAuditEntry {
         action: "PATCH".to_owned(),
         target: Some(target.to_owned()),
         detail: None,
-        outcome: Outcome::Done,
+        outcome: AuditOutcome::Done,
     }
 }

@@ -93,7 +93,7 @@ async fn f22_a_panic_ends_its_connection_and_is_told_without_its_message() {
         tell(info);
         usual(info);
     }));
-    let change = |ports: &mut valetkey::service::Ports| ports.usage = Arc::new(Faulty(AtomicBool::new(true)));
+    let change = |ports: &mut valetkey::service::ServicePorts| ports.usage = Arc::new(Faulty(AtomicBool::new(true)));
     let service = TestService::start_in(&upstream.url(), |_| {}, change);
     let token = service.token().await;
     let request = client().post(service.at("/v1/messages")).bearer_auth(&token).body(BODY);

@@ -3,7 +3,7 @@
 use sqlx::Executor;
 use valetkey::service::govern::budgets::{Limits, Subject};
 use valetkey::service::meter::money::MicroDollars;
-use valetkey::service::store::database::{Costs, DevicePatch, NewAuditEntry, Outcome, PageRequest, UsageRow};
+use valetkey::service::store::database::{AuditOutcome, Costs, DevicePatch, NewAuditEntry, PageRequest, UsageRow};
 
 use crate::support::database::{TestDatabase, at, device, row};
 
@@ -145,6 +145,6 @@ fn entry() -> NewAuditEntry {
         action: "PUT".to_owned(),
         target: None,
         detail: None,
-        outcome: Outcome::Done,
+        outcome: AuditOutcome::Done,
     }
 }

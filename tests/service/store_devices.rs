@@ -6,8 +6,8 @@ use valetkey::service::govern::budgets::Limits;
 use valetkey::service::govern::overrides::LimitOverrides;
 use valetkey::service::meter::money::MicroDollars;
 use valetkey::service::store::database::{
-    Database, Device, DeviceFilter, DevicePatch, DeviceState, Devices, NewAuditEntry, NewRevocation, Outcome,
-    PageRequest, RevocationKind, Seen,
+    AuditOutcome, Database, Device, DeviceActivity, DeviceFilter, DevicePatch, DeviceState, DeviceTable, NewAuditEntry,
+    NewRevocation, PageRequest, RevocationKind,
 };
 
 use crate::support::database::{TestDatabase, at, device};
@@ -237,7 +237,7 @@ async fn a_list_is_given_page_by_page_and_narrowed() {
     }
 }
 
-async fn ids(devices: &Devices, filter: DeviceFilter) -> Vec<String> {
+async fn ids(devices: &DeviceTable, filter: DeviceFilter) -> Vec<String> {
     let page = PageRequest::first(PageRequest::MOST);
     let mut ids = Vec::new();
     let mut page = page;
@@ -266,10 +266,10 @@ fn entry() -> NewAuditEntry {
         action: "PATCH".to_owned(),
         target: None,
         detail: None,
-        outcome: Outcome::Done,
+        outcome: AuditOutcome::Done,
     }
 }
 
-fn seen(number: usize, millis: u64, org: Option<&str>, user: Option<&str>) -> Seen {
-    Seen { device: device(number), at: at(millis), org: org.map(Into::into), user: user.map(Into::into) }
+fn seen(number: usize, millis: u64, org: Option<&str>, user: Option<&str>) -> DeviceActivity {
+    DeviceActivity { device: device(number), at: at(millis), org: org.map(Into::into), user: user.map(Into::into) }
 }

@@ -1,7 +1,7 @@
 //! Revocations and the audit trail, on SQLite and on PostgreSQL.
 
 use serde_json::json;
-use valetkey::service::store::database::{NewAuditEntry, NewRevocation, Outcome, PageRequest, RevocationKind};
+use valetkey::service::store::database::{AuditOutcome, NewAuditEntry, NewRevocation, PageRequest, RevocationKind};
 
 use crate::support::database::{TestDatabase, at};
 
@@ -84,7 +84,7 @@ async fn an_audit_entry_comes_back_as_it_was_written() {
         let audit = database.open().await.audit();
         let full = entry("device-0001");
         let empty =
-            NewAuditEntry { source: None, target: None, detail: None, outcome: Outcome::Failed, ..full.clone() };
+            NewAuditEntry { source: None, target: None, detail: None, outcome: AuditOutcome::Failed, ..full.clone() };
         let id = audit.insert(&full, at(1000)).await.unwrap();
         audit.insert(&empty, at(2000)).await.unwrap();
         let page = audit.list(&PageRequest::first(10)).await.unwrap();
@@ -139,6 +139,6 @@ fn entry(target: &str) -> NewAuditEntry {
         action: "device.patch".to_owned(),
         target: Some(target.to_owned()),
         detail: Some(json!({ "state": "revoked" })),
-        outcome: Outcome::Refused,
+        outcome: AuditOutcome::Refused,
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use sqlx::{AnyConnection, Connection, Executor, Row};
 use valetkey::secret::Secret;
 use valetkey::service::store::database::DatabaseUrl;
-use valetkey::service::store::database::{Database, Inspection, StoreError, inspect};
+use valetkey::service::store::database::{Database, DatabaseInspection, StoreError, inspect};
 
 use crate::support::database::{TestDatabase, at, device, row};
 
@@ -120,15 +120,15 @@ async fn a_look_finds_the_version_and_changes_nothing() {
         let first = inspect(&database.url).await.unwrap();
         match database.url {
             DatabaseUrl::Sqlite(_) => {
-                assert_eq!(first, Inspection::Missing);
+                assert_eq!(first, DatabaseInspection::Missing);
                 assert!(!database.file().exists(), "nothing was made");
             }
-            DatabaseUrl::Postgres(_) => assert_eq!(first, Inspection::Empty),
+            DatabaseUrl::Postgres(_) => assert_eq!(first, DatabaseInspection::Empty),
         }
         let store = database.open().await;
         let found = inspect(&database.url).await.unwrap();
         assert!(
-            matches!(found, Inspection::Tables { found, wanted } if found == wanted),
+            matches!(found, DatabaseInspection::Tables { found, wanted } if found == wanted),
             "{}: {found:?}",
             database.name
         );

@@ -9,7 +9,7 @@ use valetkey::client::device::MachineId;
 use valetkey::client::error::ClientError;
 use valetkey::client::keychain::KeychainLimits;
 use valetkey::client::status::{Event, Status};
-use valetkey::client::{Client, Ports};
+use valetkey::client::{Client, ClientPorts};
 use valetkey::clock::ManualClock;
 use zeroize::Zeroizing;
 
@@ -67,7 +67,7 @@ impl Setup {
     /// As [`try_start`](Self::try_start); the events before a failure are in `events`.
     pub(crate) async fn start_into(&self, events: Events) -> Result<TestClient, ClientError> {
         let sink = events.clone();
-        let ports = Ports {
+        let ports = ClientPorts {
             clock: Arc::new(self.clock.clone()),
             store: Box::new(self.store.clone()),
             keychain_limits: self.limits,

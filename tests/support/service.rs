@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use valetkey::clock::ManualClock;
-use valetkey::service::Ports;
-use valetkey::service::Running;
 use valetkey::service::Service;
+use valetkey::service::ServiceHandle;
+use valetkey::service::ServicePorts;
 use valetkey::service::config::{Config, Flags};
 use valetkey::service::telemetry::otlp::Otlp;
 use valetkey::service::token::keyring::KeyRing;
@@ -30,7 +30,7 @@ pub(crate) struct TestService {
     pub otlp: Option<Arc<Otlp>>,
     pub trigger: ShutdownTrigger,
     admin_url: String,
-    running: Option<Running>,
+    running: Option<ServiceHandle>,
     _folder: TempDir,
 }
 
@@ -49,7 +49,11 @@ impl TestService {
     }
 
     /// As [`TestService::start_with`], with ports changed by `change`.
-    pub(crate) fn start_in(upstream: &str, adjust: impl FnOnce(&mut Flags), change: impl FnOnce(&mut Ports)) -> Self {
+    pub(crate) fn start_in(
+        upstream: &str,
+        adjust: impl FnOnce(&mut Flags),
+        change: impl FnOnce(&mut ServicePorts),
+    ) -> Self {
         let folder = TempDir::new().expect("a folder for its database");
         let mut flags = Flags {
             port: Some("0".into()),
@@ -66,7 +70,7 @@ impl TestService {
         adjust(&mut flags);
         let config = Config::read(&flags).expect("the test's settings are good");
         let (usage, clock) = (Recorder::shared(), ManualClock::starting_now());
-        let mut ports = Ports { clock: Arc::new(clock.clone()), usage: Arc::clone(&usage) as _, reports: None };
+        let mut ports = ServicePorts { clock: Arc::new(clock.clone()), usage: Arc::clone(&usage) as _, reports: None };
         change(&mut ports);
         let service = Service::build(config, ports).expect("the service starts");
         let (url, admin_url) = (service.url(), service.admin_url());

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-use valetkey::client::keychain::{SecretStore, StoreError};
+use valetkey::client::keychain::{KeychainError, SecretStore};
 use zeroize::Zeroizing;
 
 /// The operations of a keychain.
@@ -28,8 +28,8 @@ struct Shared {
 struct Inner {
     entries: HashMap<String, Vec<u8>>,
     calls: HashMap<Op, usize>,
-    fail_next: Vec<(Op, StoreError)>,
-    fail_always: Vec<(Op, StoreError)>,
+    fail_next: Vec<(Op, KeychainError)>,
+    fail_always: Vec<(Op, KeychainError)>,
     unreadable: Option<String>,
     blocked: bool,
 }
@@ -40,17 +40,17 @@ impl FakeStore {
     }
 
     /// Makes the next call of this kind fail.
-    pub(crate) fn fail_next(&self, op: Op, error: StoreError) {
+    pub(crate) fn fail_next(&self, op: Op, error: KeychainError) {
         self.lock().fail_next.push((op, error));
     }
 
     /// Makes all calls fail.
-    pub(crate) fn fail_always(&self, error: &StoreError) {
+    pub(crate) fn fail_always(&self, error: &KeychainError) {
         self.lock().fail_always = [Op::Get, Op::Set, Op::Delete].map(|op| (op, error.clone())).to_vec();
     }
 
     /// Makes all calls of this kind fail.
-    pub(crate) fn fail_each(&self, op: Op, error: StoreError) {
+    pub(crate) fn fail_each(&self, op: Op, error: KeychainError) {
         self.lock().fail_always.push((op, error));
     }
 
@@ -90,7 +90,7 @@ impl FakeStore {
         self.lock().calls.get(&op).copied().unwrap_or_default()
     }
 
-    fn begin(&self, op: Op) -> Result<MutexGuard<'_, Inner>, StoreError> {
+    fn begin(&self, op: Op) -> Result<MutexGuard<'_, Inner>, KeychainError> {
         let mut inner = self.lock();
         *inner.calls.entry(op).or_default() += 1;
         while inner.blocked {
@@ -111,20 +111,20 @@ impl FakeStore {
 }
 
 impl SecretStore for FakeStore {
-    fn get(&mut self, entry: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    fn get(&mut self, entry: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeychainError> {
         let inner = self.begin(Op::Get)?;
         if inner.unreadable.as_deref() == Some(entry) {
-            return Err(StoreError::Unavailable("for a moment".into()));
+            return Err(KeychainError::Unavailable("for a moment".into()));
         }
         Ok(inner.entries.get(entry).cloned().map(Zeroizing::new))
     }
 
-    fn set(&mut self, entry: &str, value: &[u8]) -> Result<(), StoreError> {
+    fn set(&mut self, entry: &str, value: &[u8]) -> Result<(), KeychainError> {
         self.begin(Op::Set)?.entries.insert(entry.to_owned(), value.to_vec());
         Ok(())
     }
 
-    fn delete(&mut self, entry: &str) -> Result<(), StoreError> {
+    fn delete(&mut self, entry: &str) -> Result<(), KeychainError> {
         self.begin(Op::Delete)?.entries.remove(entry);
         Ok(())
     }

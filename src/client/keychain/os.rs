@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keyring_core::{CredentialStore, Entry, Error};
 use zeroize::Zeroizing;
 
-use super::{SecretStore, StoreError};
+use super::{KeychainError, SecretStore};
 
 /// The entries of one app. The connection is opened at first use, and again after it was lost: `keyring`'s own default
 /// store is opened once per process and never recovers from a restart of the keychain.
@@ -26,7 +26,7 @@ impl OsStore {
         &mut self,
         entry: &str,
         call: impl Fn(&Entry) -> Result<T, Error>,
-    ) -> Result<Option<T>, StoreError> {
+    ) -> Result<Option<T>, KeychainError> {
         let had_connection = self.store.is_some();
         match self.try_entry(entry, &call) {
             Err(Error::PlatformFailure(_)) if had_connection => {
@@ -47,28 +47,30 @@ impl OsStore {
 }
 
 impl SecretStore for OsStore {
-    fn get(&mut self, entry: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    fn get(&mut self, entry: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeychainError> {
         self.with_entry(entry, |entry| entry.get_secret().map(Zeroizing::new))
     }
 
-    fn set(&mut self, entry: &str, value: &[u8]) -> Result<(), StoreError> {
+    fn set(&mut self, entry: &str, value: &[u8]) -> Result<(), KeychainError> {
         self.with_entry(entry, |entry| entry.set_secret(value)).map(drop)
     }
 
-    fn delete(&mut self, entry: &str) -> Result<(), StoreError> {
+    fn delete(&mut self, entry: &str) -> Result<(), KeychainError> {
         self.with_entry(entry, Entry::delete_credential).map(drop)
     }
 }
 
-fn found<T>(result: Result<T, Error>) -> Result<Option<T>, StoreError> {
+fn found<T>(result: Result<T, Error>) -> Result<Option<T>, KeychainError> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(Error::NoEntry) => Ok(None),
-        Err(Error::NoStorageAccess(_)) => Err(StoreError::Locked),
-        Err(Error::TooLong(..)) => Err(StoreError::TooLong),
+        Err(Error::NoStorageAccess(_)) => Err(KeychainError::Locked),
+        Err(Error::TooLong(..)) => Err(KeychainError::TooLong),
         // These errors hold the value itself, which must not reach a message.
-        Err(Error::BadEncoding(_) | Error::BadDataFormat(..)) => Err(StoreError::Unavailable("unreadable data".into())),
-        Err(other) => Err(StoreError::Unavailable(other.to_string())),
+        Err(Error::BadEncoding(_) | Error::BadDataFormat(..)) => {
+            Err(KeychainError::Unavailable("unreadable data".into()))
+        }
+        Err(other) => Err(KeychainError::Unavailable(other.to_string())),
     }
 }
 

@@ -6,16 +6,16 @@ use super::*;
 struct Prompting(gate::Receiver<()>);
 
 impl SecretStore for Prompting {
-    fn get(&mut self, _: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    fn get(&mut self, _: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeychainError> {
         let _ = self.0.recv();
         Ok(Some(Zeroizing::new(b"value".to_vec())))
     }
 
-    fn set(&mut self, _: &str, _: &[u8]) -> Result<(), StoreError> {
+    fn set(&mut self, _: &str, _: &[u8]) -> Result<(), KeychainError> {
         Ok(())
     }
 
-    fn delete(&mut self, _: &str) -> Result<(), StoreError> {
+    fn delete(&mut self, _: &str) -> Result<(), KeychainError> {
         Ok(())
     }
 }
@@ -25,8 +25,8 @@ async fn f44_an_unanswered_prompt_times_out_and_does_not_block_other_calls() {
     let (unlock, prompt) = gate::channel();
     let limits = KeychainLimits { read: Duration::from_millis(20), write: Duration::from_secs(5) };
     let keychain = Keychain::start(Box::new(Prompting(prompt)), limits).unwrap();
-    assert_eq!(keychain.get("a".into()).await, Err(StoreError::Locked));
-    assert_eq!(keychain.set("a".into(), Zeroizing::new(vec![])).await, Err(StoreError::Busy));
+    assert_eq!(keychain.get("a".into()).await, Err(KeychainError::Locked));
+    assert_eq!(keychain.set("a".into(), Zeroizing::new(vec![])).await, Err(KeychainError::Busy));
     unlock.send(()).unwrap();
     while keychain.work.is_stuck() {
         tokio::task::yield_now().await;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::RefreshLoop;
-use crate::client::device::Device;
+use crate::client::device::LocalDevice;
 use crate::client::device_key::DeviceKey;
 use crate::client::error::ClientError;
 use crate::client::service_api::Issued;
@@ -17,7 +17,7 @@ impl RefreshLoop {
     pub(super) async fn read_key(&mut self) -> Result<(), ClientError> {
         if self.key.is_none()
             && self.parts.session.status().storage == Storage::Keychain
-            && let Some((key, is_new)) = self.parts.keep.device_key().await?
+            && let Some((key, is_new)) = self.parts.token_store.device_key().await?
         {
             (self.key, self.key_is_new) = (Some(key), is_new);
         }
@@ -25,13 +25,13 @@ impl RefreshLoop {
     }
 
     /// The key to prove for `device`; none for the keyless id.
-    pub(super) fn key_of(&self, device: &Device) -> Option<&DeviceKey> {
+    pub(super) fn key_of(&self, device: &LocalDevice) -> Option<&DeviceKey> {
         self.key.as_deref().filter(|_| !self.is_keyless(device))
     }
 
     /// Whether `device` has the keyless id. Its token is not stored: if the key is readable at the next start, the
     /// device takes up its former id.
-    pub(super) fn is_keyless(&self, device: &Device) -> bool {
+    pub(super) fn is_keyless(&self, device: &LocalDevice) -> bool {
         *device == self.parts.identity.keyless()
     }
 
@@ -58,13 +58,13 @@ impl RefreshLoop {
         self.enrol_as(own).await
     }
 
-    async fn enrol_as(&mut self, device: Device) -> Result<Issued, ClientError> {
+    async fn enrol_as(&mut self, device: LocalDevice) -> Result<Issued, ClientError> {
         let issued = self.parts.api.bootstrap(&device.id, self.key_of(&device)).await?;
         // Only the process that got the machine's usual id may overwrite a key that another process stored.
         let is_usual = device == *self.parts.identity.usual();
         self.parts.session.set_device(device);
         if let Some(key) = self.key.as_ref().filter(|_| self.key_is_new && is_usual) {
-            self.parts.keep.settle_on(key).await;
+            self.parts.token_store.settle_on(key).await;
         }
         self.key_is_new = false;
         Ok(issued)
@@ -73,7 +73,7 @@ impl RefreshLoop {
     /// Whether the keychain holds another key by now: of two processes that start at once, one stores its key first.
     async fn has_another_key(&mut self) -> bool {
         let Some(held) = &self.key else { return false };
-        match self.parts.keep.kept_key().await {
+        match self.parts.token_store.kept_key().await {
             Ok(Some(kept)) if kept.thumbprint() != held.thumbprint() => {
                 (self.key, self.key_is_new) = (Some(Arc::clone(&kept)), false);
                 true

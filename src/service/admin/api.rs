@@ -2,18 +2,18 @@
 //! clients' listener, and by default only this machine reaches it.
 
 mod actor;
-mod ask;
 mod audit;
 mod breaker;
 mod budgets;
-mod desk;
 mod devices;
-mod fault;
+mod error;
+mod extract;
 mod guard;
 mod leak_responder;
 mod listener;
 mod metrics;
 mod revocations;
+mod state;
 mod tokens;
 mod trail;
 mod usage;
@@ -37,14 +37,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::actor::{ACTOR_HEADER, may_be_called};
-pub(crate) use self::desk::Desk;
 pub(crate) use self::devices::{DeviceChange, LimitsView};
-use self::fault::Fault;
+use self::error::AdminError;
 use self::guard::Guard;
 pub(crate) use self::leak_responder::Responder;
 use self::listener::AdminListener;
 pub(crate) use self::listener::{speaks_tls_at, tls_at};
 pub(crate) use self::revocations::RevocationRequest;
+pub(crate) use self::state::AdminState;
 pub(crate) use self::tokens::MintRequest;
 use crate::secret::Secret;
 use crate::transport::shutdown::{Phase, Shutdown};
@@ -67,7 +67,7 @@ pub struct AdminConfig {
 `Authorization: Bearer` with the admin token. One that may change something may say in `x-admin-actor` who makes it, in up to \
 64 printable characters; the name is not checked, and is in the audit trail behind `admin/`."
     ),
-    components(schemas(fault::FaultBody)),
+    components(schemas(error::AdminErrorBody)),
     modifiers(&AdminToken),
     security(("admin_token" = []))
 )]
@@ -85,10 +85,15 @@ impl Modify for AdminToken {
 
 /// Serves until `shutdown` begins: plain HTTP on loopback, and TLS beyond it if the clients' listener has TLS. Without
 /// a token `/admin` is off.
-pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, desk: Desk, mut shutdown: Shutdown) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    token: Option<Secret>,
+    admin_state: AdminState,
+    mut shutdown: Shutdown,
+) {
     // The tap does nothing; axum gives the routes of our own listener the peer's address only through a tap.
-    let listener = AdminListener::new(listener, desk.tls.as_ref()).tap_io(|_| {});
-    let app = router(token, desk).into_make_service_with_connect_info::<SocketAddr>();
+    let listener = AdminListener::new(listener, admin_state.tls.as_ref()).tap_io(|_| {});
+    let app = router(token, admin_state).into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, app);
     let until = async move { shutdown.reached(Phase::Draining).await };
     if let Err(error) = served.with_graceful_shutdown(until).await {
@@ -96,7 +101,7 @@ pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, desk: De
     }
 }
 
-fn router(token: Option<Secret>, desk: Desk) -> Router {
+fn router(token: Option<Secret>, admin_state: AdminState) -> Router {
     let (admin, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(devices::list))
         .routes(routes!(devices::get, devices::change, devices::delete))
@@ -115,11 +120,11 @@ fn router(token: Option<Secret>, desk: Desk) -> Router {
     let admin = admin
         .route("/admin/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
         .route("/admin/config", get(config))
-        .fallback(|| async { Fault::Unknown("route") })
-        .method_not_allowed_fallback(|| async { Fault::Method })
-        .layer(from_fn_with_state(desk.clone(), trail::keep))
+        .fallback(|| async { AdminError::Unknown("route") })
+        .method_not_allowed_fallback(|| async { AdminError::Method })
+        .layer(from_fn_with_state(admin_state.clone(), trail::keep))
         .layer(from_fn_with_state(Arc::new(Guard::new(token)), guarded));
-    Router::new().route("/metrics", get(metrics::page)).merge(admin).with_state(desk)
+    Router::new().route("/metrics", get(metrics::page)).merge(admin).with_state(admin_state)
 }
 
 async fn guarded(
@@ -132,13 +137,13 @@ async fn guarded(
         Ok(()) => next.run(request).await,
         Err(refused) => {
             tracing::warn!(source = %source.ip(), path = request.uri().path(), ?refused, "Refused an admin request");
-            Fault::Refused(refused).into_response()
+            AdminError::Refused(refused).into_response()
         }
     };
     response.headers_mut().insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
     response
 }
 
-async fn config(State(desk): State<Desk>) -> Json<serde_json::Value> {
-    Json(serde_json::Value::clone(&desk.settings.load()))
+async fn config(State(admin_state): State<AdminState>) -> Json<serde_json::Value> {
+    Json(serde_json::Value::clone(&admin_state.settings.load()))
 }

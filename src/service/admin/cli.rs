@@ -2,7 +2,7 @@
 //! nothing.
 //!
 //! [`target`] finds the address and the token; [`connection`] calls the API; each noun of the API has a file with its
-//! requests and its [`table`]; [`screen`] writes the output. Errors become an exit code ([`failure`]).
+//! requests and its [`table`]; [`screen`] writes the output. Errors become an exit code ([`error`]).
 
 mod audit;
 mod breaker;
@@ -12,7 +12,7 @@ mod config;
 mod connection;
 mod device_changes;
 mod devices;
-mod failure;
+mod error;
 mod list;
 mod notice;
 mod requests;
@@ -28,17 +28,17 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use self::connection::Connection;
-use self::failure::Failure;
+use self::connection::ApiClient;
+use self::error::CliError;
 use self::notice::note;
 use self::screen::Screen;
-use self::target::Target;
+use self::target::AdminTarget;
 
 /// What is to be done, and where.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
-    target: Target,
+    target: AdminTarget,
     /// Print the API's JSON as it is; of a list, one page a line
     #[arg(long, global = true)]
     json: bool,
@@ -50,21 +50,21 @@ pub struct Arguments {
 enum Noun {
     /// Who uses the service, and what each may do
     #[command(subcommand)]
-    Devices(devices::Action),
+    Devices(devices::DeviceCommand),
     /// Who is shut out
     #[command(subcommand)]
-    Revocations(revocations::Action),
+    Revocations(revocations::RevocationCommand),
     /// What may be spent, and what was
     #[command(subcommand)]
-    Budgets(budgets::Action),
+    Budgets(budgets::BudgetCommand),
     /// Make tokens, look into them, revoke them
     #[command(subcommand)]
-    Tokens(tokens::Action),
+    Tokens(tokens::TokenCommand),
     /// Sums of what was used
-    Usage(usage::Sums),
+    Usage(usage::UsageArgs),
     /// What was used, request by request
     #[command(subcommand)]
-    Requests(requests::Action),
+    Requests(requests::RequestCommand),
     /// Who changed what, the newest first
     Audit(list::Length),
     /// For which models the upstream is asked
@@ -81,7 +81,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let screen = Screen::new(arguments.json);
     match done(arguments, &screen) {
         // The reader of the output, such as `head`, has closed the pipe.
-        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             note(&failure.to_string());
             failure.exit_code()
@@ -90,14 +90,14 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-fn done(arguments: Arguments, screen: &Screen) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Runtime)?;
-    let connection = Connection::new(&arguments.target)?;
+fn done(arguments: Arguments, screen: &Screen) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
+    let connection = ApiClient::new(&arguments.target)?;
     runtime.block_on(arguments.noun.run(&connection, screen))
 }
 
 impl Noun {
-    async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+    async fn run(self, connection: &ApiClient, screen: &Screen) -> Result<(), CliError> {
         match self {
             Self::Devices(action) => action.run(connection, screen).await,
             Self::Revocations(action) => action.run(connection, screen).await,

@@ -12,9 +12,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Items on their way, and `Counts` of the finished ones.
-pub(crate) struct Gathering<Thing, Counts> {
-    state: Mutex<State<Thing, Counts>>,
-    limits: GatheringLimits,
+pub(crate) struct BatchQueue<Thing, Counts> {
+    state: Mutex<QueueState<Thing, Counts>>,
+    limits: BatchQueueLimits,
     /// Wakes the consumer when it has work.
     wake: Notify,
     /// Tells [`close`](Self::close) that the consumer has ended.
@@ -22,7 +22,7 @@ pub(crate) struct Gathering<Thing, Counts> {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct GatheringLimits {
+pub(crate) struct BatchQueueLimits {
     /// The most items in memory at once, those of the consumer included.
     pub most: usize,
     /// So many items are taken without waiting for more.
@@ -31,7 +31,7 @@ pub(crate) struct GatheringLimits {
     pub gather: Duration,
 }
 
-struct State<Thing, Counts> {
+struct QueueState<Thing, Counts> {
     waiting: VecDeque<Thing>,
     /// Taken by the consumer and still in memory.
     held: usize,
@@ -41,9 +41,10 @@ struct State<Thing, Counts> {
     ended: bool,
 }
 
-impl<Thing, Counts: Default> Gathering<Thing, Counts> {
-    pub(crate) fn new(limits: GatheringLimits) -> Self {
-        let state = State { waiting: VecDeque::new(), held: 0, counts: Counts::default(), closed: None, ended: false };
+impl<Thing, Counts: Default> BatchQueue<Thing, Counts> {
+    pub(crate) fn new(limits: BatchQueueLimits) -> Self {
+        let state =
+            QueueState { waiting: VecDeque::new(), held: 0, counts: Counts::default(), closed: None, ended: false };
         Self { state: Mutex::new(state), limits, wake: Notify::new(), over: Condvar::new() }
     }
 
@@ -166,12 +167,12 @@ impl<Thing, Counts: Default> Gathering<Thing, Counts> {
         (state.waiting.len(), state.closed.is_some())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<Thing, Counts>> {
+    fn lock(&self) -> MutexGuard<'_, QueueState<Thing, Counts>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<Thing, Counts> State<Thing, Counts> {
+impl<Thing, Counts> QueueState<Thing, Counts> {
     fn in_memory(&self) -> usize {
         self.waiting.len() + self.held
     }

@@ -10,7 +10,7 @@ use crate::transport::origin::Origin;
 
 /// Each call to the origin of `url` takes at most `limit`. Redirects are not followed: the data is for this origin
 /// only.
-pub(crate) fn side_client(url: &Url, limit: Duration) -> reqwest::Result<Client> {
+pub(crate) fn http_client(url: &Url, limit: Duration) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .redirect(Policy::none())
         .connect_timeout(CONNECT_LIMIT.min(limit))

@@ -2,7 +2,7 @@
 //!
 //! Only the levels that hold wanted keys are understood; deeper levels are skipped at the speed of a byte search. Only
 //! wanted values are kept, so a 30 MB body costs no memory here. The scanner does not validate: it reports bytes that
-//! it cannot follow as [`Malformed`], and the upstream judges the rest.
+//! it cannot follow as [`JsonError`], and the upstream judges the rest.
 
 mod list;
 mod models;
@@ -13,7 +13,7 @@ mod walk;
 
 pub(crate) use self::models::ModelsScanner;
 pub(crate) use self::named::NamedTexts;
-pub(crate) use self::requests::{Asked, RequestsScanner};
+pub(crate) use self::requests::{RequestModels, RequestsScanner};
 use self::walk::Walk;
 
 /// Finds the values of some top-level keys in a JSON object that arrives in pieces.
@@ -39,7 +39,7 @@ pub(crate) enum Found {
 
 /// The bytes are not a JSON object, as far as the levels that are read show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub(crate) struct JsonError;
 
 impl<const N: usize> ObjectScanner<N> {
     #[must_use]
@@ -59,21 +59,21 @@ impl<const N: usize> ObjectScanner<N> {
     }
 
     /// Reads up to the byte that ends the last missing value.
-    pub(crate) fn feed_until_found(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+    pub(crate) fn feed_until_found(&mut self, bytes: &[u8]) -> Result<(), JsonError> {
         self.feed_while(bytes, |scanner| scanner.found.contains(&Found::Nothing)).map(|_| ())
     }
 
-    /// After [`Malformed`] the scanner must not be fed again.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+    /// After [`JsonError`] the scanner must not be fed again.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), JsonError> {
         self.feed_while(bytes, |_| true).map(|_| ())
     }
 
     /// Reads up to the byte that closes the object. Returns the number of bytes it read.
-    fn feed_to_end(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+    fn feed_to_end(&mut self, bytes: &[u8]) -> Result<usize, JsonError> {
         self.feed_while(bytes, |scanner| !scanner.is_complete())
     }
 
-    fn feed_while(&mut self, bytes: &[u8], goes_on: impl Fn(&Self) -> bool) -> Result<usize, Malformed> {
+    fn feed_while(&mut self, bytes: &[u8], goes_on: impl Fn(&Self) -> bool) -> Result<usize, JsonError> {
         let mut at = 0;
         while at < bytes.len() && goes_on(self) {
             let Self { walk, found, text } = self;
@@ -100,7 +100,7 @@ impl Found {
 mod tests {
     use super::*;
 
-    fn scan(text: &[u8], piece: usize) -> Result<(Found, Found, bool), Malformed> {
+    fn scan(text: &[u8], piece: usize) -> Result<(Found, Found, bool), JsonError> {
         let mut scanner = ObjectScanner::new(["model", "usage"]);
         for bytes in text.chunks(piece) {
             scanner.feed(bytes)?;
@@ -132,10 +132,10 @@ mod tests {
     #[test]
     fn a30_bytes_that_are_no_object_are_malformed() {
         for text in ["[1]", "\u{feff}{}", "{\"a\" 1}", "{,}", "{\"a\":}", "{} {}", "{\"a\":1,}", "x=1"] {
-            assert_eq!(scan(text.as_bytes(), 2), Err(Malformed), "{text}");
+            assert_eq!(scan(text.as_bytes(), 2), Err(JsonError), "{text}");
         }
         let utf16: Vec<u8> = "{\"model\":1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(scan(&utf16, 64), Err(Malformed));
+        assert_eq!(scan(&utf16, 64), Err(JsonError));
     }
 
     #[test]

@@ -5,9 +5,9 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 /// Reads `T` from an object only. Structs inside `T` are not guarded.
-pub(crate) struct ObjectOf<T>(pub T);
+pub(crate) struct StrictObject<T>(pub T);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for ObjectOf<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for StrictObject<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::deserialize(AsMap(deserializer)).map(Self)
     }
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn an_object_is_read_and_an_array_is_not() {
-        let read = |text| serde_json::from_str::<ObjectOf<Pair>>(text).map(|ObjectOf(pair)| pair);
+        let read = |text| serde_json::from_str::<StrictObject<Pair>>(text).map(|StrictObject(pair)| pair);
         assert_eq!(read(r#"{"other":2}"#).unwrap(), Pair { one: 0, other: 2 });
         for text in ["[]", "[1]", "[1,2]", "null", "1", r#""""#, r#"{"one":1,"one":2}"#, r#"{"third":3}"#] {
             assert!(read(text).is_err(), "{text}");

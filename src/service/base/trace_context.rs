@@ -44,14 +44,14 @@ impl TraceContext {
 /// Decides which requests are traced.
 #[derive(Debug, Clone, Copy)]
 pub struct Tracer {
-    share: f64,
+    sample_ratio: f64,
 }
 
 impl Tracer {
     /// The client's decision holds. Without one, this ratio of the requests is traced, from 0 to 1.
     #[must_use]
-    pub fn new(share: f64) -> Self {
-        Self { share }
+    pub fn new(sample_ratio: f64) -> Self {
+        Self { sample_ratio }
     }
 
     /// Returns the trace context if the request is traced; then its `traceparent` names the new span instead of the
@@ -74,7 +74,7 @@ impl Tracer {
     /// Draws by the end of the trace id, which is random in every trace.
     fn draws(self, trace: NonZeroU128) -> bool {
         let [.., a, b, c, d] = trace.get().to_be_bytes();
-        f64::from(u32::from_be_bytes([a, b, c, d])) / 4_294_967_296.0 < self.share
+        f64::from(u32::from_be_bytes([a, b, c, d])) / 4_294_967_296.0 < self.sample_ratio
     }
 }
 
@@ -207,7 +207,9 @@ mod tests {
 
     #[test]
     fn the_sample_ratio_holds_and_an_undrawn_request_keeps_its_headers() {
-        let traced = |share| (0..1000).filter(|_| Tracer::new(share).trace(&mut HeaderMap::new()).is_some()).count();
+        let traced = |sample_ratio| {
+            (0..1000).filter(|_| Tracer::new(sample_ratio).trace(&mut HeaderMap::new()).is_some()).count()
+        };
         assert_eq!((traced(0.0), traced(1.0)), (0, 1000));
         assert!((150..350).contains(&traced(0.25)));
         let mut headers = headers(&[("tracestate", "a=1")]);

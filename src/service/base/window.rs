@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Times are nanoseconds since a moment of the caller's choice.
 #[derive(Default)]
-pub(crate) struct Window {
+pub(crate) struct SlidingWindow {
     /// By slot number modulo [`KEPT`]; allocated at the first use.
     slots: Option<Box<[u32; KEPT]>>,
     total: u64,
@@ -25,7 +25,7 @@ pub(crate) struct Slot {
     width: u64,
 }
 
-impl Window {
+impl SlidingWindow {
     /// Forgets the amounts that have left the window of this length by `now`. A `now` before the last one counts as the
     /// last one.
     pub(crate) fn advance(&mut self, now: u64, length: Duration) {

@@ -19,7 +19,7 @@ use http::HeaderValue;
 use tracing::level_filters::LevelFilter;
 
 use super::sources::Places;
-use super::{ConfigProblem, Flags, is_local};
+use super::{ConfigError, Flags, is_local};
 use crate::secret::Secret;
 use crate::service::enrol::device_keys::DeviceKeyPolicy;
 use crate::service::enrol::issuer::Terms;
@@ -35,17 +35,17 @@ use crate::transport::origin::Origin;
 
 /// Reads settings; a bad setting is noted and has its default until [`finish`](Self::finish).
 pub(super) struct Reader {
-    problems: Vec<ConfigProblem>,
+    problems: Vec<ConfigError>,
     places: Places,
 }
 
 impl Reader {
     /// `problems` are known already. A problem of a setting in `places` names its place in the file.
-    pub(super) fn new(problems: Vec<ConfigProblem>, places: Places) -> Self {
+    pub(super) fn new(problems: Vec<ConfigError>, places: Places) -> Self {
         Self { problems, places }
     }
 
-    pub(super) fn finish<T>(self, config: T) -> Result<T, Vec<ConfigProblem>> {
+    pub(super) fn finish<T>(self, config: T) -> Result<T, Vec<ConfigError>> {
         if self.problems.is_empty() { Ok(config) } else { Err(self.problems) }
     }
 
@@ -235,7 +235,7 @@ impl Reader {
         if let Some(place) = self.places.of(variable) {
             message = format!("{message} ({place})");
         }
-        self.problems.push(ConfigProblem { variable, message });
+        self.problems.push(ConfigError { variable, message });
     }
 }
 

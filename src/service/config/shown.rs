@@ -92,7 +92,7 @@ fn told(config: &Config) -> Value {
     if let Some(otlp) = &config.otlp {
         settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp.endpoint.as_base_url().into();
         settings["OTEL_SERVICE_NAME"] = otlp.service_name.as_str().into();
-        settings["OTEL_TRACES_SAMPLER_ARG"] = otlp.share.into();
+        settings["OTEL_TRACES_SAMPLER_ARG"] = otlp.sample_ratio.into();
     }
     if let Some(sentry) = &config.sentry {
         settings["SENTRY_ENVIRONMENT"] = sentry.environment.as_str().into();

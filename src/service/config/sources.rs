@@ -7,7 +7,7 @@ use clap::{Arg, Args, Command};
 
 use super::file::FileSettings;
 use super::reader::set;
-use super::{ConfigProblem, Flags};
+use super::{ConfigError, Flags};
 use crate::service::base::text_file::TextFile;
 
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub(crate) struct Sources {
     pub merged: Flags,
     pub file: Option<TextFile>,
     /// Settings that work but are probably wrong.
-    pub warnings: Vec<ConfigProblem>,
+    pub warnings: Vec<ConfigError>,
 }
 
 /// The settings that come from the file, and their lines.
@@ -30,7 +30,7 @@ pub(crate) struct Places {
 
 impl Sources {
     /// Reads the file if one is named. Faults of the file are returned beside its valid settings.
-    pub(crate) fn read(given: &Flags) -> (Self, Places, Vec<ConfigProblem>) {
+    pub(crate) fn read(given: &Flags) -> (Self, Places, Vec<ConfigError>) {
         let mut sources = Self { given: given.clone(), merged: given.clone(), file: None, warnings: Vec::new() };
         let Some(path) = set(given.config_file.as_deref()) else { return (sources, Places::default(), Vec::new()) };
         let file = match TextFile::read(Path::new(path)) {
@@ -84,7 +84,7 @@ pub(crate) fn differing(one: &Flags, other: &Flags) -> Vec<String> {
 }
 
 /// Warns of secrets in a file that every user of the machine can read.
-fn readable_secrets(path: &Path, settings: &Flags) -> Option<ConfigProblem> {
+fn readable_secrets(path: &Path, settings: &Flags) -> Option<ConfigError> {
     let command = Flags::augment_args(Command::new(""));
     let is_secret = |name: &str| {
         command
@@ -118,6 +118,6 @@ fn is_readable_by_all(_: &Path) -> bool {
     false
 }
 
-fn problem(message: String) -> ConfigProblem {
-    ConfigProblem { variable: "CONFIG_FILE", message }
+fn problem(message: String) -> ConfigError {
+    ConfigError { variable: "CONFIG_FILE", message }
 }

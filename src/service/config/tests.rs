@@ -17,7 +17,7 @@ struct Command {
 const KEY: &str = "--anthropic-api-key=sk-ant-canary";
 const STRONG: &str = "--jwt-secret=Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe";
 
-fn read(arguments: &[&str]) -> Result<Config, Vec<ConfigProblem>> {
+fn read(arguments: &[&str]) -> Result<Config, Vec<ConfigError>> {
     let arguments = ["valetkey"].iter().chain(arguments);
     Config::read(&Command::try_parse_from(arguments).unwrap().given.0)
 }
@@ -325,7 +325,7 @@ fn the_headers_of_a_collector_are_read_and_not_shown() {
     assert_eq!(otlp.endpoint.join("/v1/traces").as_str(), "http://collector.example:4318/otlp/v1/traces");
     assert_eq!(otlp.headers["authorization"], "Basic canary");
     assert_eq!(otlp.headers["x-tenant"], "a,b");
-    assert_eq!((otlp.service_name.as_str(), (otlp.share * 100.0).to_string().as_str()), ("valetkey", "25"));
+    assert_eq!((otlp.service_name.as_str(), (otlp.sample_ratio * 100.0).to_string().as_str()), ("valetkey", "25"));
     assert!(!format!("{otlp:?}").contains("canary"));
     assert!(
         read(&[KEY, "--otel-traces-sampler-arg=jaeger"]).unwrap().otlp.is_none(),

@@ -1,15 +1,15 @@
 //! Warnings about settings that work but are probably wrong: credentials that cross a network in the clear, and records
 //! that are deleted too early.
 
-use super::{Config, ConfigProblem, DefaultLimits, is_local};
+use super::{Config, ConfigError, DefaultLimits, is_local};
 use crate::service::govern::budgets::Period;
 
-pub(super) fn of(config: &Config) -> Vec<ConfigProblem> {
+pub(super) fn of(config: &Config) -> Vec<ConfigError> {
     [clients(config), administrators(config), upstream(config), retention(config)].into_iter().flatten().collect()
 }
 
 /// An https `PROXY_BASE_URL` means that a proxy in front ends TLS.
-fn clients(config: &Config) -> Option<ConfigProblem> {
+fn clients(config: &Config) -> Option<ConfigError> {
     let in_front = config.terms.base_url.as_ref().is_some_and(|url| url.starts_with("https://"));
     let is_clear = !is_local(config.listen.address.ip()) && config.tls.is_none() && !in_front;
     is_clear.then(|| {
@@ -20,7 +20,7 @@ fn clients(config: &Config) -> Option<ConfigProblem> {
     })
 }
 
-fn administrators(config: &Config) -> Option<ConfigProblem> {
+fn administrators(config: &Config) -> Option<ConfigError> {
     (!is_local(config.admin.address.ip()) && config.tls.is_none()).then(|| {
         let message = "other machines can connect, and this service speaks no TLS: the admin token crosses the network \
                        in the clear unless a proxy in front ends TLS; set TLS_CERT_FILE and TLS_KEY_FILE, or use a tunnel";
@@ -28,7 +28,7 @@ fn administrators(config: &Config) -> Option<ConfigProblem> {
     })
 }
 
-fn upstream(config: &Config) -> Option<ConfigProblem> {
+fn upstream(config: &Config) -> Option<ConfigError> {
     let origin = &config.upstream.origin;
     (!origin.is_tls() && !origin.is_loopback()).then(|| {
         warning(
@@ -39,7 +39,7 @@ fn upstream(config: &Config) -> Option<ConfigProblem> {
 }
 
 /// Budgets are loaded from usage records at the start, so these records must still exist.
-fn retention(config: &Config) -> Option<ConfigProblem> {
+fn retention(config: &Config) -> Option<ConfigError> {
     let kept = config.stores.retention.usage?.as_secs() / DAY;
     let needed = longest(&config.budgets)?;
     (kept < needed).then(|| {
@@ -59,8 +59,8 @@ fn longest(budgets: &DefaultLimits) -> Option<u64> {
     periods.into_iter().find(|(period, _)| has(*period)).map(|(_, days)| days)
 }
 
-fn warning(variable: &'static str, message: impl Into<String>) -> ConfigProblem {
-    ConfigProblem { variable, message: message.into() }
+fn warning(variable: &'static str, message: impl Into<String>) -> ConfigError {
+    ConfigError { variable, message: message.into() }
 }
 
 const DAY: u64 = 24 * 3600;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::{fs, io};
 
-use crate::service::config::{Config, ConfigProblem};
+use crate::service::config::{Config, ConfigError};
 use crate::service::enrol::signing_file;
 use crate::service::govern::limits;
 use crate::service::store::database;
@@ -14,7 +14,7 @@ use crate::transport::tls::tls_config;
 
 /// The problems that would stop the service from starting and can be found without a connection.
 #[must_use]
-pub fn problems(config: &Config) -> Vec<ConfigProblem> {
+pub fn problems(config: &Config) -> Vec<ConfigError> {
     let checks: [(&'static str, Result<(), String>); 4] = [
         ("JWT_SECRET", signing(&config.signing)),
         ("DATABASE_URL", database(&config.stores.database).and_then(|()| spill(&config.stores.database))),
@@ -22,7 +22,7 @@ pub fn problems(config: &Config) -> Vec<ConfigProblem> {
         roots(config),
     ];
     let failed = checks.into_iter().filter_map(|(variable, result)| Some((variable, result.err()?)));
-    failed.map(|(variable, message)| ConfigProblem { variable, message }).collect()
+    failed.map(|(variable, message)| ConfigError { variable, message }).collect()
 }
 
 /// The settings in force by name, without secrets.

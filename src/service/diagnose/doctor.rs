@@ -17,7 +17,7 @@ use std::time::Duration;
 
 pub use self::finding::{Finding, Verdict};
 use crate::clock::Clock;
-use crate::service::config::{Config, ConfigProblem};
+use crate::service::config::{Config, ConfigError};
 use crate::service::relay::key_swap;
 use crate::service::relay::key_swap::UpstreamConfig;
 
@@ -35,7 +35,7 @@ pub async fn examine(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
 
 /// The findings when the configuration cannot be read.
 #[must_use]
-pub fn without_configuration(problems: &[ConfigProblem]) -> Vec<Finding> {
+pub fn without_configuration(problems: &[ConfigError]) -> Vec<Finding> {
     problems.iter().map(|problem| Finding::problem(files::CHECK, problem.to_string(), "")).collect()
 }
 

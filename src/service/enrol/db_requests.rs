@@ -13,16 +13,16 @@ use crate::service::store::database::{Database, StoreError};
 
 /// Clones share the connection.
 #[derive(Clone)]
-pub(crate) struct Enquiries(Arc<Shared>);
+pub(crate) struct DbRequests(Arc<DbAccess>);
 
-struct Shared {
+struct DbAccess {
     /// Replaced when it does not answer: a request on a connection whose reply was lost waits for ever.
     database: ArcSwap<Database>,
     runtime: Handle,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoAnswer {
+pub(crate) enum DbRequestError {
     #[error(transparent)]
     Failed(#[from] StoreError),
     /// The answer did not come within [`LIMIT`].
@@ -30,11 +30,11 @@ pub(crate) enum NoAnswer {
     Late,
 }
 
-impl Enquiries {
+impl DbRequests {
     /// Answers in the runtime that this is called in. Connects with the first request.
     pub(crate) fn open(database: &Database) -> Result<Self, StoreError> {
         let database = database.separate(PATIENCE)?;
-        Ok(Self(Arc::new(Shared { database: ArcSwap::from_pointee(database), runtime: Handle::current() })))
+        Ok(Self(Arc::new(DbAccess { database: ArcSwap::from_pointee(database), runtime: Handle::current() })))
     }
 
     /// The database over this connection. Take it anew for each request: the connection may have been replaced.
@@ -50,11 +50,11 @@ impl Enquiries {
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         question: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-    ) -> Result<T, NoAnswer> {
+    ) -> Result<T, DbRequestError> {
         let asked = self.database();
         let Some(answer) = self.within(LIMIT, question).await else {
             self.reconnect(&asked);
-            return Err(NoAnswer::Late);
+            return Err(DbRequestError::Late);
         };
         Ok(answer?)
     }

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 
-use self::nonces::{Nonce, NonceFault, Nonces};
-pub(crate) use self::proof::Target;
-use self::proof::{Proof, ProofFault};
+use self::nonces::{Nonce, NonceError, Nonces};
+pub(crate) use self::proof::ProofTarget;
+use self::proof::{Proof, ProofError};
 use crate::clock::Clock;
-use crate::service::enrol::db_requests::{Enquiries, NoAnswer};
+use crate::service::enrol::db_requests::{DbRequestError, DbRequests};
 use crate::service::telemetry::metrics::Metrics;
 use crate::service::token::keyring::KeyRing;
 use crate::transport::problem::Problem;
@@ -49,11 +49,11 @@ impl DeviceKeyPolicy {
 pub(crate) struct DeviceKeys {
     is_required: bool,
     nonces: Nonces,
-    enquiries: Enquiries,
+    db_requests: DbRequests,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    unread: Trouble,
-    unbound: Trouble,
+    unread: OutageFlag,
+    unbound: OutageFlag,
 }
 
 /// A proof with a nonce of ours; the signature is not yet verified.
@@ -76,12 +76,12 @@ pub(crate) struct Admissible {
 }
 
 impl DeviceKeys {
-    /// Binds keys through `enquiries`; `keys` make the MACs of nonces. `None` if device keys are switched off.
+    /// Binds keys through `db_requests`; `keys` make the MACs of nonces. `None` if device keys are switched off.
     #[must_use]
     pub(crate) fn of(
         policy: DeviceKeyPolicy,
         keys: Arc<KeyRing>,
-        enquiries: Enquiries,
+        db_requests: DbRequests,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Option<Self> {
@@ -94,11 +94,11 @@ impl DeviceKeys {
         Some(Self {
             is_required,
             nonces,
-            enquiries,
+            db_requests,
             clock,
             metrics,
-            unread: Trouble::default(),
-            unbound: Trouble::default(),
+            unread: OutageFlag::default(),
+            unbound: OutageFlag::default(),
         })
     }
 
@@ -108,7 +108,7 @@ impl DeviceKeys {
         let mut values = headers.get_all(PROOF_HEADER).iter();
         let Some(value) = values.next() else { return Ok(None) };
         if values.next().is_some() {
-            return Err(self.refused(ProofFault::Repeated));
+            return Err(self.refused(ProofError::Repeated));
         }
         let proof = Proof::read(value.as_bytes()).map_err(|fault| self.refused(fault))?;
         match self.nonces.read(proof.nonce()) {
@@ -118,7 +118,7 @@ impl DeviceKeys {
     }
 
     /// Verifies the proof's signature and that the proof is for `target`.
-    pub(crate) fn verify(&self, presented: Presented, target: &Target<'_>) -> Result<Proven, Problem> {
+    pub(crate) fn verify(&self, presented: Presented, target: &ProofTarget<'_>) -> Result<Proven, Problem> {
         let Presented { proof, nonce } = presented;
         let thumbprint = proof.verify(target).map_err(|fault| self.refused(fault))?;
         Ok(Proven { thumbprint, nonce })
@@ -174,9 +174,9 @@ impl DeviceKeys {
     pub(crate) async fn bind(&self, admissible: Admissible) -> Result<Option<Confirmation>, Problem> {
         let Admissible { device, proven: Some(proven), is_bound } = admissible else { return Ok(None) };
         if !is_bound {
-            let (table, now) = (self.enquiries.database().device_keys(), self.clock.now());
+            let (table, now) = (self.db_requests.database().device_keys(), self.clock.now());
             let key = proven.thumbprint.clone();
-            match self.enquiries.ask(async move { table.bind(&device, &key, now).await }).await {
+            match self.db_requests.ask(async move { table.bind(&device, &key, now).await }).await {
                 Ok(bound) => {
                     self.unbound.end("Devices' keys can be bound again");
                     compare(&bound, Some(&proven))?;
@@ -192,8 +192,8 @@ impl DeviceKeys {
     }
 
     async fn bound(&self, device: &DeviceId) -> Result<Option<String>, Problem> {
-        let (table, device) = (self.enquiries.database().device_keys(), device.clone());
-        match self.enquiries.ask(async move { table.of(&device).await }).await {
+        let (table, device) = (self.db_requests.database().device_keys(), device.clone());
+        match self.db_requests.ask(async move { table.of(&device).await }).await {
             Ok(bound) => {
                 self.unread.end("The keys of devices can be read again");
                 Ok(bound)
@@ -202,20 +202,20 @@ impl DeviceKeys {
         }
     }
 
-    fn away(&self, error: &NoAnswer) -> Problem {
+    fn away(&self, error: &DbRequestError) -> Problem {
         self.unread.note(error, "Cannot tell which keys belong to devices; they get no tokens");
         let message = "The service cannot tell at the moment which key belongs to this device; try again later";
         Problem::new(ErrorCode::NotReady, message).retry_after(RETRY_AFTER)
     }
 
-    fn refused(&self, fault: ProofFault) -> Problem {
+    fn refused(&self, fault: ProofError) -> Problem {
         self.metrics.proof(fault.as_str());
         Problem::new(ErrorCode::ProofInvalid, format!("The proof of the device's key {fault}"))
     }
 
-    fn challenge(&self, fault: NonceFault) -> Problem {
+    fn challenge(&self, fault: NonceError) -> Problem {
         self.metrics.proof(fault.as_str());
-        if fault == NonceFault::Full {
+        if fault == NonceError::Full {
             let message = "Too many proofs have come at once; try again later";
             return Problem::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER);
         }
@@ -229,8 +229,8 @@ impl DeviceKeys {
 
 /// Outcomes of a proof, as metrics name them.
 pub(crate) fn outcomes() -> impl Iterator<Item = &'static str> {
-    let refused = ProofFault::ALL.map(ProofFault::as_str);
-    let challenged = NonceFault::ALL.map(NonceFault::as_str);
+    let refused = ProofError::ALL.map(ProofError::as_str);
+    let challenged = NonceError::ALL.map(NonceError::as_str);
     [GOOD].into_iter().chain(refused).chain(challenged)
 }
 
@@ -250,10 +250,10 @@ fn compare(bound: &str, proven: Option<&Proven>) -> Result<(), Problem> {
 
 /// Whether the log has reported that the database fails.
 #[derive(Default)]
-struct Trouble(AtomicBool);
+struct OutageFlag(AtomicBool);
 
-impl Trouble {
-    fn note(&self, error: &NoAnswer, what: &'static str) {
+impl OutageFlag {
+    fn note(&self, error: &DbRequestError, what: &'static str) {
         if !self.0.swap(true, Ordering::Relaxed) {
             tracing::error!(%error, "{what}");
         }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::time::Instant;
 
-use crate::service::base::window::Window;
+use crate::service::base::window::SlidingWindow;
 use crate::transport::problem::Problem;
 use crate::wire::{DeviceId, ErrorCode};
 use std::num::NonZeroU32;
@@ -28,21 +28,21 @@ pub struct BootstrapLimits {
     pub new_devices: Option<NonZeroU32>,
 }
 
-pub(crate) struct BootstrapGuard {
+pub(crate) struct EnrolmentLimiter {
     limits: BootstrapLimits,
     epoch: Instant,
     hasher: RandomState,
-    state: Mutex<State>,
+    state: Mutex<EnrolmentWindows>,
     refused_networks: AtomicU64,
     refused_devices: AtomicU64,
 }
 
 #[derive(Default)]
-struct State {
-    networks: HashMap<IpNet, Window>,
+struct EnrolmentWindows {
+    networks: HashMap<IpNet, SlidingWindow>,
     /// Renewals by the hash of the device id.
-    renewals: HashMap<u64, Window>,
-    new_devices: Window,
+    renewals: HashMap<u64, SlidingWindow>,
+    new_devices: SlidingWindow,
     /// Hashes of the ids of devices that have had a token.
     known: HashSet<u64>,
     /// When the log last reported that new devices are refused.
@@ -50,7 +50,7 @@ struct State {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BootstrapFigures {
+pub(crate) struct EnrolmentFigures {
     /// Requests refused because of their network.
     pub refused_networks: u64,
     pub refused_devices: u64,
@@ -58,7 +58,7 @@ pub(crate) struct BootstrapFigures {
     pub networks: usize,
 }
 
-impl BootstrapGuard {
+impl EnrolmentLimiter {
     #[must_use]
     pub(crate) fn new(limits: BootstrapLimits) -> Self {
         Self {
@@ -125,8 +125,8 @@ impl BootstrapGuard {
     }
 
     #[must_use]
-    pub(crate) fn figures(&self) -> BootstrapFigures {
-        BootstrapFigures {
+    pub(crate) fn figures(&self) -> EnrolmentFigures {
+        EnrolmentFigures {
             refused_networks: self.refused_networks.load(Ordering::Relaxed),
             refused_devices: self.refused_devices.load(Ordering::Relaxed),
             networks: self.state().networks.len(),
@@ -138,12 +138,12 @@ impl BootstrapGuard {
         u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, EnrolmentWindows> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl EnrolmentWindows {
     fn remember(&mut self, name: u64) {
         if self.known.len() >= MOST_KNOWN {
             self.known.clear();
@@ -154,7 +154,7 @@ impl State {
 
 /// The window of this network or device. A full map drops windows in which nothing counts any more, and all windows if
 /// that frees too little: a client with thousands of networks is stopped by the limit of new devices, not here.
-fn window_of<K: Eq + Hash>(windows: &mut HashMap<K, Window>, key: K, now: u64) -> &mut Window {
+fn window_of<K: Eq + Hash>(windows: &mut HashMap<K, SlidingWindow>, key: K, now: u64) -> &mut SlidingWindow {
     if windows.len() >= MOST_WINDOWS && !windows.contains_key(&key) {
         windows.retain(|_, window| !window.is_over(now));
         if windows.len() > MOST_WINDOWS / 2 {
@@ -165,7 +165,7 @@ fn window_of<K: Eq + Hash>(windows: &mut HashMap<K, Window>, key: K, now: u64) -
 }
 
 /// Counts one event if the window of length `long` has room, else returns how long to wait.
-fn take(window: &mut Window, now: u64, long: Duration, limit: u32) -> Result<(), Duration> {
+fn take(window: &mut SlidingWindow, now: u64, long: Duration, limit: u32) -> Result<(), Duration> {
     window.advance(now, long);
     if let Some(wait) = window.wait(now, u64::from(limit)) {
         return Err(wait);

@@ -12,12 +12,12 @@ use http::HeaderMap;
 
 use crate::clock::Clock;
 use crate::secret::Secret;
-use crate::service::base::strict_object::ObjectOf;
+use crate::service::base::strict_object::StrictObject;
 use crate::service::enrol::device_keys::DeviceKeyPolicy;
-use crate::service::enrol::device_keys::{Admissible, DeviceKeys, Presented, Target};
+use crate::service::enrol::device_keys::{Admissible, DeviceKeys, Presented, ProofTarget};
 use crate::service::enrol::enrolment_limits::BootstrapLimits;
-use crate::service::enrol::enrolment_limits::{BootstrapFigures, BootstrapGuard};
-use crate::service::govern::access::Standing;
+use crate::service::enrol::enrolment_limits::{EnrolmentFigures, EnrolmentLimiter};
+use crate::service::govern::access::AccessPolicy;
 use crate::service::token::keyring::KeyRing;
 use crate::service::token::verify::{Caller, TokenPolicy};
 use crate::transport::problem::Problem;
@@ -61,9 +61,9 @@ pub(crate) struct Issuer {
     policy: TokenPolicy,
     terms: ArcSwap<Terms>,
     enrolment: Enrolment,
-    guard: BootstrapGuard,
+    guard: EnrolmentLimiter,
     device_keys: Option<DeviceKeys>,
-    standing: Standing,
+    access: AccessPolicy,
 }
 
 /// Settings that a device gets with its token.
@@ -84,10 +84,10 @@ impl Issuer {
         policy: TokenPolicy,
         terms: Terms,
         (enrolment, device_keys): (Enrolment, Option<DeviceKeys>),
-        standing: Standing,
+        access: AccessPolicy,
     ) -> Self {
-        let guard = BootstrapGuard::new(enrolment.limits);
-        Self { keys, clock, policy, terms: ArcSwap::from_pointee(terms), enrolment, guard, device_keys, standing }
+        let guard = EnrolmentLimiter::new(enrolment.limits);
+        Self { keys, clock, policy, terms: ArcSwap::from_pointee(terms), enrolment, guard, device_keys, access }
     }
 
     /// Replaces the terms after a reload.
@@ -114,15 +114,15 @@ impl Issuer {
     /// Answers `POST /bootstrap` after [`receive`](Self::receive). A [`Problem`] says what is wrong with the body or
     /// the proof, or that the device may not enrol.
     pub(crate) async fn bootstrap(&self, body: &[u8], proof: Option<Presented>) -> Result<TokenResponse, Problem> {
-        let ObjectOf::<BootstrapRequest>(request) = serde_json::from_slice(body).map_err(|error| {
+        let StrictObject::<BootstrapRequest>(request) = serde_json::from_slice(body).map_err(|error| {
             Problem::new(ErrorCode::BodyInvalid, format!("The body is not a bootstrap request: {error}"))
         })?;
         self.check_enrolment(request.enrolment.as_ref())?;
         let app_version = request.app_version.map(checked_version).transpose()?;
         let models = self.terms.load().models.clone();
         let claims = Claims { app_version, models, ..self.claims_for(request.device_id) };
-        let claims = self.standing.enter(claims)?;
-        let admissible = self.judge(&claims, None, (proof, Target::Bootstrap), || Ok(())).await?;
+        let claims = self.access.enter(claims)?;
+        let admissible = self.judge(&claims, None, (proof, ProofTarget::Bootstrap), || Ok(())).await?;
         self.guard.enrol(&claims.sub)?;
         Ok(self.answer(&self.bound(claims, admissible).await?))
     }
@@ -136,15 +136,15 @@ impl Issuer {
     ) -> Result<TokenResponse, Problem> {
         let old = caller.claims();
         // Judges the old token, which may be revoked by its id; `enter` below judges the new one by its device.
-        self.standing.revocations.judge(old)?;
+        self.access.revocations.judge(old)?;
         let models = self.terms.load().models.clone();
         let mut claims = Claims { app_version: old.app_version.clone(), models, ..self.claims_for(old.sub.clone()) };
         // A token minted for ten minutes is renewed for ten minutes.
         let life = old.exp.saturating_sub(old.iat).min(self.policy.lifetime.as_secs());
         claims.exp = claims.iat + life;
         // Puts the administrator's overrides into the token; a revoked device gets none.
-        let claims = self.standing.enter(claims)?;
-        let proof = (proof, Target::Refresh(presented));
+        let claims = self.access.enter(claims)?;
+        let proof = (proof, ProofTarget::Refresh(presented));
         let admissible = self.judge(&claims, old.cnf.as_ref(), proof, || self.guard.renew(&old.sub)).await?;
         self.guard.know(&claims.sub);
         Ok(self.answer(&self.bound(claims, admissible).await?))
@@ -155,7 +155,7 @@ impl Issuer {
         &self,
         claims: &Claims,
         earlier: Option<&Confirmation>,
-        (proof, target): (Option<Presented>, Target<'_>),
+        (proof, target): (Option<Presented>, ProofTarget<'_>),
         may_ask: impl FnOnce() -> Result<(), Problem>,
     ) -> Result<Option<Admissible>, Problem> {
         let Some(keys) = &self.device_keys else { return Ok(None) };
@@ -169,7 +169,7 @@ impl Issuer {
         Ok(Claims { cnf: keys.bind(admissible).await?, ..claims })
     }
 
-    pub(crate) fn bootstrap_figures(&self) -> BootstrapFigures {
+    pub(crate) fn bootstrap_figures(&self) -> EnrolmentFigures {
         self.guard.figures()
     }
 
@@ -178,7 +178,7 @@ impl Issuer {
         let models = self.terms.load().models.clone();
         let mut claims = Claims { models, ..self.claims_for(device) };
         claims.exp = claims.iat + life.as_secs();
-        let claims = self.standing.enter(claims)?;
+        let claims = self.access.enter(claims)?;
         let token = self.keys.sign(&claims);
         Ok((claims, token))
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::service::govern::limits::DeviceLimits;
-use crate::service::govern::overrides::{DeviceRule, DeviceRules};
+use crate::service::govern::overrides::{DeviceOverride, DeviceOverrides};
 use crate::service::govern::revocation::Revocations;
 use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
@@ -12,15 +12,15 @@ use crate::wire::{Claims, DeviceId};
 
 /// Per-device overrides and revocations, shared by everything that admits a caller.
 #[derive(Clone)]
-pub struct Standing {
-    pub rules: Arc<DeviceRules>,
+pub struct AccessPolicy {
+    pub overrides: Arc<DeviceOverrides>,
     pub revocations: Arc<Revocations>,
 }
 
-impl Standing {
+impl AccessPolicy {
     /// Replaces all overrides, for requests that are open too.
-    pub(crate) fn replace_rules(&self, rules: HashMap<DeviceId, Arc<DeviceRule>>) {
-        self.rules.replace(rules);
+    pub(crate) fn replace_overrides(&self, overrides: HashMap<DeviceId, Arc<DeviceOverride>>) {
+        self.overrides.replace(overrides);
         self.revocations.describe_open(|caller| self.ruled(Arc::clone(caller)).0);
     }
 
@@ -32,11 +32,11 @@ impl Standing {
         if rule.is_some() {
             self.revocations.judge(caller.claims())?;
         }
-        Ok((caller, self.rules.limits(rule.as_deref())))
+        Ok((caller, self.overrides.limits(rule.as_deref())))
     }
 
-    fn ruled(&self, caller: Arc<Caller>) -> (Arc<Caller>, Option<Arc<DeviceRule>>) {
-        match self.rules.of(caller.device()) {
+    fn ruled(&self, caller: Arc<Caller>) -> (Arc<Caller>, Option<Arc<DeviceOverride>>) {
+        match self.overrides.of(caller.device()) {
             Some(rule) => (overridden(caller, &rule), Some(rule)),
             None => (caller, None),
         }
@@ -45,7 +45,7 @@ impl Standing {
     /// Applies the overrides of a device to the claims of a token about to be signed. Fails as
     /// [`Revocations::judge_new`] does: a revoked device gets no token.
     pub fn enter(&self, mut claims: Claims) -> Result<Claims, Problem> {
-        if let Some(rule) = self.rules.of(&claims.sub) {
+        if let Some(rule) = self.overrides.of(&claims.sub) {
             claims.org = rule.org.clone().or(claims.org);
             claims.user = rule.user.clone().or(claims.user);
             claims.models = rule.models.clone().unwrap_or(claims.models);
@@ -56,7 +56,7 @@ impl Standing {
 }
 
 /// The caller as an administrator's rule describes it. What the rule does not say stays as it was signed.
-fn overridden(caller: Arc<Caller>, rule: &DeviceRule) -> Arc<Caller> {
+fn overridden(caller: Arc<Caller>, rule: &DeviceOverride) -> Arc<Caller> {
     let claims = caller.claims();
     let same = |said: &Option<String>, signed: &Option<String>| said.is_none() || said == signed;
     let same_models = rule.models.as_ref().is_none_or(|models| *models == claims.models);

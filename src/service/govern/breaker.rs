@@ -3,14 +3,14 @@
 //! Each upstream has one [`Breaker`], with a circuit for each model. A *closed* circuit lets requests through and
 //! counts how they end. When it has seen enough of them and too many failed, it *opens*, and requests are refused at
 //! once. After a while it is *half-open* and lets one probe at a time through, whose end decides. Only failures of the
-//! upstream count ([`Outcome`]): a client's mistake, a limit (429) and a client that left say nothing about its health.
+//! upstream count ([`UpstreamOutcome`]): a client's mistake, a limit (429) and a client that left say nothing about its health.
 //!
 //! **One device cannot open a circuit** by provoking errors: devices fall into [shares](share), and each share counts
 //! for at most as many requests as are not enough to open the circuit. So it takes two devices at least; a service with
 //! a single device passes the upstream's errors on to it.
 //!
 //! **Names that clients make up take no memory.** A model gets a circuit of its own with its first good answer; until
-//! then, and beyond [`Settings::most_models`], it shares the circuit [`OTHER`].
+//! then, and beyond [`BreakerSettings::most_models`], it shares the circuit [`OTHER`].
 
 mod circuit;
 mod circuits;
@@ -29,17 +29,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::circuit::{Change, Ticket};
+use self::circuit::{CircuitChange, Ticket};
 use self::circuits::Circuits;
-pub use self::outcome::Outcome;
+pub use self::outcome::UpstreamOutcome;
 pub use self::passage::Passage;
-use self::share::Share;
+use self::share::DeviceShare;
 pub use self::snapshot::{CircuitState, CircuitView};
 use crate::transport::problem::Problem;
 use crate::wire::{DeviceId, ErrorCode};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+pub struct BreakerSettings {
     /// How far back requests count.
     pub window: Duration,
     /// Fewer requests than this within the window decide nothing.
@@ -52,7 +52,7 @@ pub struct Settings {
     pub most_models: usize,
 }
 
-impl Default for Settings {
+impl Default for BreakerSettings {
     fn default() -> Self {
         Self {
             window: Duration::from_secs(60),
@@ -66,11 +66,11 @@ impl Default for Settings {
 
 /// The circuits of one upstream. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Breaker(Arc<Shared>);
+pub struct Breaker(Arc<BreakerState>);
 
 #[derive(Debug)]
-struct Shared {
-    settings: Settings,
+struct BreakerState {
+    settings: BreakerSettings,
     /// A random hash, so that the share of a device cannot be foreseen from outside.
     shares: RandomState,
     circuits: Mutex<Circuits>,
@@ -79,12 +79,12 @@ struct Shared {
 /// The refusal by an open circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the circuit is open for another {retry_after:?}")]
-pub struct Open {
+pub struct CircuitOpenError {
     pub retry_after: Duration,
 }
 
-impl From<Open> for Problem {
-    fn from(open: Open) -> Self {
+impl From<CircuitOpenError> for Problem {
+    fn from(open: CircuitOpenError) -> Self {
         let message = "The upstream is failing for this model and is not asked for a moment; try again shortly";
         let seconds = open.retry_after.as_secs() + u64::from(open.retry_after.subsec_nanos() > 0);
         Self::new(ErrorCode::BreakerOpen, message).retry_after(Duration::from_secs(seconds))
@@ -93,13 +93,13 @@ impl From<Open> for Problem {
 
 impl Breaker {
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        Self(Arc::new(Shared { settings, shares: RandomState::new(), circuits: Mutex::default() }))
+    pub fn new(settings: BreakerSettings) -> Self {
+        Self(Arc::new(BreakerState { settings, shares: RandomState::new(), circuits: Mutex::default() }))
     }
 
     /// A request whose model is not known has the empty name.
-    pub fn admit(&self, model: &str, device: &DeviceId, now: Instant) -> Result<Passage, Open> {
-        let share = Share::of(device, &self.0.shares);
+    pub fn admit(&self, model: &str, device: &DeviceId, now: Instant) -> Result<Passage, CircuitOpenError> {
+        let share = DeviceShare::of(device, &self.0.shares);
         let ticket = self.0.circuits().admit(model, share, now, &self.0.settings)?;
         Ok(Passage::new(Arc::clone(&self.0), model, ticket))
     }
@@ -111,20 +111,20 @@ impl Breaker {
     }
 }
 
-impl Shared {
+impl BreakerState {
     fn circuits(&self) -> MutexGuard<'_, Circuits> {
         self.circuits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ended(&self, model: &str, ticket: &Ticket, outcome: Outcome, now: Instant) {
+    fn ended(&self, model: &str, ticket: &Ticket, outcome: UpstreamOutcome, now: Instant) {
         let change = self.circuits().ended(model, ticket, outcome, now, &self.settings);
         // A model without a circuit is not named here: clients make such names up.
         let model = if ticket.of_other { OTHER } else { model };
         match change {
-            Some(Change::Opened) => {
+            Some(CircuitChange::Opened) => {
                 tracing::warn!(model, "The upstream keeps failing for {model}: it is not asked for a while");
             }
-            Some(Change::Closed) => tracing::info!(model, "The upstream answers again for {model}"),
+            Some(CircuitChange::Closed) => tracing::info!(model, "The upstream answers again for {model}"),
             None => {}
         }
     }

@@ -12,7 +12,7 @@
 pub(crate) mod amount;
 mod books;
 mod limits;
-mod refusal;
+mod problem;
 mod reservation;
 mod spent;
 mod subject;
@@ -30,24 +30,24 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-pub use self::amount::AmountFault;
+pub use self::amount::AmountError;
 use self::books::Books;
-pub use self::books::Standing;
-pub use self::limits::{DefaultLimits, LimitFault, Limits};
+pub use self::books::BudgetStatus;
+pub use self::limits::{BudgetLimitError, DefaultLimits, Limits};
 pub use self::reservation::Reservation;
-pub use self::spent::{Shortage, Spent};
+pub use self::spent::{BudgetExceededError, Shortage};
 pub use self::subject::{Subject, SubjectKind};
 use self::table::LimitTable;
-pub use self::window::{Period, Window};
+pub use self::window::{BudgetWindow, Period};
 use crate::service::meter::money::MicroDollars;
 use crate::service::token::verify::Caller;
 
 /// All budgets of the service. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Budgets(Arc<Shared>);
+pub struct Budgets(Arc<BudgetState>);
 
 #[derive(Debug)]
-struct Shared {
+struct BudgetState {
     books: Mutex<Books>,
     table: ArcSwap<LimitTable>,
     /// Whether any subject has a limit. If none has, no request takes the lock.
@@ -59,7 +59,7 @@ impl Budgets {
     #[must_use]
     pub fn new(defaults: DefaultLimits) -> Self {
         let table = LimitTable::new(defaults);
-        Self(Arc::new(Shared {
+        Self(Arc::new(BudgetState {
             books: Mutex::default(),
             limited: AtomicBool::new(table.has_limits()),
             table: ArcSwap::from_pointee(table),
@@ -113,7 +113,7 @@ impl Budgets {
 
     /// Enters what a subject has spent in a window, if it is more than the books know: costs settled here are known
     /// sooner than they can be read. A past window is ignored.
-    pub fn load(&self, subject: &Subject, window: Window, spent: MicroDollars) {
+    pub fn load(&self, subject: &Subject, window: BudgetWindow, spent: MicroDollars) {
         self.books().load(subject, window, spent);
     }
 
@@ -124,8 +124,13 @@ impl Budgets {
     /// refused with money left and nothing running. So a limit is exceeded by at most what costs exceed their
     /// estimates, or by the one request that ran alone.
     ///
-    /// [`Spent`] names the budget that decides when the request can pass.
-    pub fn reserve(&self, subjects: &[Subject], estimate: MicroDollars, now: SystemTime) -> Result<Reservation, Spent> {
+    /// [`BudgetExceededError`] names the budget that decides when the request can pass.
+    pub fn reserve(
+        &self,
+        subjects: &[Subject],
+        estimate: MicroDollars,
+        now: SystemTime,
+    ) -> Result<Reservation, BudgetExceededError> {
         if !self.are_set() {
             return Ok(Reservation::of_nothing());
         }
@@ -136,13 +141,13 @@ impl Budgets {
 
     /// How a subject stands with each of its limits; empty when it has no limit.
     #[must_use]
-    pub fn standing(&self, subject: &Subject, now: SystemTime) -> Vec<Standing> {
+    pub fn standing(&self, subject: &Subject, now: SystemTime) -> Vec<BudgetStatus> {
         self.standing_with(subject, self.limits(subject).0, now)
     }
 
     /// As [`standing`](Self::standing), but with these limits.
     #[must_use]
-    pub fn standing_with(&self, subject: &Subject, limits: Limits, now: SystemTime) -> Vec<Standing> {
+    pub fn standing_with(&self, subject: &Subject, limits: Limits, now: SystemTime) -> Vec<BudgetStatus> {
         self.books().standing(subject, limits, now)
     }
 
@@ -170,7 +175,7 @@ impl Budgets {
     }
 }
 
-impl Shared {
+impl BudgetState {
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -20,12 +20,12 @@ use http::HeaderMap;
 use ipnet::IpNet;
 use tokio::sync::mpsc;
 
-use self::devices::Devices;
+use self::devices::WatchedDevices;
 use self::network::Network;
 use self::program::Program;
 pub(crate) use self::track::Sighting;
 use crate::clock::Clock;
-use crate::service::govern::limits::Exchange;
+use crate::service::govern::limits::Gossip;
 use crate::service::token::verify::Caller;
 use crate::wire::DeviceId;
 
@@ -65,11 +65,11 @@ impl LeakMode {
 pub(crate) struct Leaks {
     mode: LeakMode,
     known: Vec<IpNet>,
-    devices: Devices,
+    devices: WatchedDevices,
     clock: Arc<dyn Clock>,
     suspicions: mpsc::Sender<Suspicion>,
-    exchange: Option<Exchange>,
-    tally: Tally,
+    gossip: Option<Gossip>,
+    tally: LeakCounters,
 }
 
 /// A device that is used in two places at once.
@@ -96,7 +96,7 @@ pub(crate) enum LeakResponse {
 
 /// Counts what became of suspicions, and what other instances have told.
 #[derive(Default)]
-struct Tally {
+struct LeakCounters {
     observed: AtomicU64,
     refreshed: AtomicU64,
     revoked: AtomicU64,
@@ -128,21 +128,21 @@ impl Leaks {
     pub(crate) fn start(
         config: &LeakConfig,
         clock: Arc<dyn Clock>,
-        exchange: Option<Exchange>,
+        gossip: Option<Gossip>,
     ) -> (Arc<Self>, mpsc::Receiver<Suspicion>) {
         let (suspicions, received) = mpsc::channel(MOST_WAITING);
         let leaks = Arc::new(Self {
             mode: config.mode,
             known: config.known_networks.clone(),
-            devices: Devices::new(),
+            devices: WatchedDevices::new(),
             clock,
             suspicions,
-            exchange,
-            tally: Tally::default(),
+            gossip,
+            tally: LeakCounters::default(),
         });
-        if let Some(exchange) = &leaks.exchange {
+        if let Some(gossip) = &leaks.gossip {
             let ear = Arc::downgrade(&leaks);
-            exchange.listen(move |device, note| {
+            gossip.listen(move |device, note| {
                 if let Some(leaks) = ear.upgrade() {
                     leaks.hear(device, note);
                 }
@@ -164,8 +164,8 @@ impl Leaks {
     /// Records a sighting of a device. Never waits.
     pub(crate) fn sight(&self, device: &DeviceId, seen: &Sighting) {
         let (suspected, is_news) = self.devices.with(device, |watched| (watched.see(seen), watched.is_news(seen)));
-        if let Some(exchange) = self.exchange.as_ref().filter(|_| is_news) {
-            exchange.tell(device, seen.to_note());
+        if let Some(gossip) = self.gossip.as_ref().filter(|_| is_news) {
+            gossip.tell(device, seen.to_note());
         }
         if let Some(networks) = suspected {
             self.suspect(device, networks, seen.at);

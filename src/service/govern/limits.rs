@@ -13,31 +13,31 @@
 //! Tokens are known only after a request, so requests that are open when the limit is reached still end.
 
 mod calls;
-mod courier;
 mod device;
 mod devices;
-mod exchange;
-mod fault;
+mod gossip;
 mod inspection;
 mod lease;
-mod ledger;
 mod link;
 mod notes;
+mod pending;
 mod permit;
-mod shared;
+mod redis_error;
+mod redis_limiter;
+mod redis_task;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::device::{Demand, Device};
-use self::devices::Devices;
-pub use self::exchange::Exchange;
-pub use self::fault::RedisFault;
-pub use self::inspection::{Inspection, InspectionError, check_url, inspect};
-use self::permit::Open;
+use self::device::{Demand, LimitedDevice};
+use self::devices::LimitedDevices;
+pub use self::gossip::Gossip;
+pub use self::inspection::{RedisInspection, RedisInspectionError, check_url, inspect};
+use self::permit::OpenPermit;
 pub use self::permit::Permit;
-use self::shared::Shared;
+pub use self::redis_error::RedisLinkError;
+use self::redis_limiter::RedisLimiter;
 use crate::secret::Secret;
 use crate::wire::DeviceId;
 use std::num::NonZeroU64;
@@ -58,8 +58,8 @@ pub struct DeviceLimits {
 /// Decides for all workers. Clones share their state.
 #[derive(Clone)]
 pub struct Limiter {
-    devices: Arc<Devices>,
-    shared: Option<Arc<Shared>>,
+    devices: Arc<LimitedDevices>,
+    shared: Option<Arc<RedisLimiter>>,
 }
 
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ pub struct InstanceSettings {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Denied {
+pub struct LimitExceededError {
     pub limit: Limit,
     /// When there will be room. For [`Limit::Concurrent`] a guess: the end of open requests is not known.
     pub retry_after: Duration,
@@ -97,7 +97,7 @@ pub struct LimiterState {
     /// Decisions made without the Redis that was configured.
     pub by_fallback: u64,
     /// The faults that requests met instead of a decision by Redis, and how often.
-    pub faults: Vec<(RedisFault, u64)>,
+    pub faults: Vec<(RedisLinkError, u64)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,7 @@ pub enum Store {
     Redis { instances: NonZeroU32 },
     /// This process decides, with its share, until Redis is back.
     Degraded {
-        fault: RedisFault,
+        fault: RedisLinkError,
         /// The instances among which the limits are divided.
         instances: NonZeroU32,
     },
@@ -135,27 +135,32 @@ impl Limiter {
     /// A limiter that decides for this process alone.
     #[must_use]
     pub fn local() -> Self {
-        Self { devices: Arc::new(Devices::new()), shared: None }
+        Self { devices: Arc::new(LimitedDevices::new()), shared: None }
     }
 
     /// A limiter that decides together with other instances. While Redis is away it starts nevertheless, degraded.
     pub async fn with_redis(url: &Secret, settings: InstanceSettings) -> Result<Self, LimiterError> {
-        let shared = Shared::start(url, settings).await?;
-        Ok(Self { devices: Arc::new(Devices::new()), shared: Some(Arc::new(shared)) })
+        let shared = RedisLimiter::start(url, settings).await?;
+        Ok(Self { devices: Arc::new(LimitedDevices::new()), shared: Some(Arc::new(shared)) })
     }
 
     /// A denied request is charged nothing. `counts` is false for requests that cost nothing (`count_tokens`, models):
     /// only the limit of open requests applies to them.
     ///
-    /// [`Denied`] names the limit that makes the request wait longest.
-    pub async fn admit(&self, id: &DeviceId, limits: &DeviceLimits, counts: bool) -> Result<Permit, Denied> {
+    /// [`LimitExceededError`] names the limit that makes the request wait longest.
+    pub async fn admit(
+        &self,
+        id: &DeviceId,
+        limits: &DeviceLimits,
+        counts: bool,
+    ) -> Result<Permit, LimitExceededError> {
         let demand = Demand { limits, counts, sharers: NonZeroU32::MIN };
         if !demand.is_limited() {
             return Ok(Permit::unlimited());
         }
         let device = self.devices.find(id);
         let decision = match &self.shared {
-            None => Open::admit(&device, &demand).map(|open| Permit::local(open, &demand)),
+            None => OpenPermit::admit(&device, &demand).map(|open| Permit::local(open, &demand)),
             // Boxed, so that requests of a service without Redis are not enlarged by a future that they never run.
             Some(shared) => Box::pin(together(shared, &device, id, &demand)).await,
         };
@@ -165,8 +170,8 @@ impl Limiter {
 
     /// The gossip with the instances that decide together; `None` without Redis.
     #[must_use]
-    pub fn exchange(&self) -> Option<Exchange> {
-        self.shared.as_ref().map(|shared| shared.exchange().clone())
+    pub fn gossip(&self) -> Option<Gossip> {
+        self.shared.as_ref().map(|shared| shared.gossip().clone())
     }
 
     #[must_use]
@@ -188,14 +193,19 @@ impl Limiter {
 
 /// This process decides first: it knows its own part, and a request that is too much for it alone needs no Redis. Then
 /// Redis decides; if Redis has no answer, this process decides with its share.
-async fn together(shared: &Shared, device: &Arc<Device>, id: &DeviceId, demand: &Demand<'_>) -> Result<Permit, Denied> {
+async fn together(
+    shared: &RedisLimiter,
+    device: &Arc<LimitedDevice>,
+    id: &DeviceId,
+    demand: &Demand<'_>,
+) -> Result<Permit, LimitExceededError> {
     let name = device.name(id);
     let mut lease = None;
     if shared.link().fault().is_none() {
-        let open = Open::admit(device, demand)?;
+        let open = OpenPermit::admit(device, demand)?;
         lease = demand.concurrent().map(|_| shared.lease(name));
         match shared.ask(name, demand, lease.as_ref()).await {
-            Ok(Ok(place)) => return Ok(Permit::local(open, demand).shared(shared.errands(), name, lease).at(place)),
+            Ok(Ok(place)) => return Ok(Permit::local(open, demand).shared(shared.updates(), name, lease).at(place)),
             Ok(Err(denied)) => {
                 open.take_back();
                 if let Some(lease) = lease {
@@ -208,9 +218,9 @@ async fn together(shared: &Shared, device: &Arc<Device>, id: &DeviceId, demand: 
     }
     shared.link().fell_back();
     let demand = Demand { sharers: shared.link().instances(), ..*demand };
-    let open = Open::admit(device, &demand)?;
+    let open = OpenPermit::admit(device, &demand)?;
     let lease = lease.or_else(|| demand.concurrent().map(|_| shared.lease(name)));
-    Ok(Permit::local(open, &demand).shared(shared.errands(), name, lease))
+    Ok(Permit::local(open, &demand).shared(shared.updates(), name, lease))
 }
 
 #[cfg(test)]

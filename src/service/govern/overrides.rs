@@ -12,7 +12,7 @@ use crate::wire::DeviceId;
 
 /// The overrides of one device. `None` keeps the value of the token or of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DeviceRule {
+pub struct DeviceOverride {
     pub org: Option<String>,
     pub user: Option<String>,
     /// The models that the device may ask for; empty means all.
@@ -42,12 +42,12 @@ impl LimitOverrides {
     }
 }
 
-pub struct DeviceRules {
-    current: ArcSwap<HashMap<DeviceId, Arc<DeviceRule>>>,
+pub struct DeviceOverrides {
+    current: ArcSwap<HashMap<DeviceId, Arc<DeviceOverride>>>,
     defaults: ArcSwap<DeviceLimits>,
 }
 
-impl DeviceRules {
+impl DeviceOverrides {
     /// Starts without overrides, so that all devices have the limits `defaults`.
     #[must_use]
     pub fn new(defaults: DeviceLimits) -> Self {
@@ -55,14 +55,14 @@ impl DeviceRules {
     }
 
     #[must_use]
-    pub fn of(&self, device: &DeviceId) -> Option<Arc<DeviceRule>> {
+    pub fn of(&self, device: &DeviceId) -> Option<Arc<DeviceOverride>> {
         let current = self.current.load();
         if current.is_empty() { None } else { current.get(device).cloned() }
     }
 
     /// The limits of a device with these overrides, or with none.
     #[must_use]
-    pub fn limits(&self, rule: Option<&DeviceRule>) -> DeviceLimits {
+    pub fn limits(&self, rule: Option<&DeviceOverride>) -> DeviceLimits {
         let defaults: DeviceLimits = **self.defaults.load();
         rule.map_or(defaults, |rule| rule.limits.over(&defaults))
     }
@@ -72,8 +72,8 @@ impl DeviceRules {
         self.defaults.store(Arc::new(defaults));
     }
 
-    pub fn replace(&self, rules: HashMap<DeviceId, Arc<DeviceRule>>) {
-        self.current.store(Arc::new(rules));
+    pub fn replace(&self, overrides: HashMap<DeviceId, Arc<DeviceOverride>>) {
+        self.current.store(Arc::new(overrides));
     }
 }
 
@@ -89,16 +89,16 @@ mod tests {
             tokens_per_minute: NonZeroU64::new(5),
             concurrent: None,
         };
-        let rules = DeviceRules::new(defaults);
-        assert_eq!(rules.limits(None), defaults);
+        let overrides = DeviceOverrides::new(defaults);
+        assert_eq!(overrides.limits(None), defaults);
         let limits = LimitOverrides { requests: Some(0), concurrent: Some(2), ..LimitOverrides::default() };
-        let rule = DeviceRule { limits, ..DeviceRule::default() };
+        let rule = DeviceOverride { limits, ..DeviceOverride::default() };
         let expected = DeviceLimits { requests: None, concurrent: NonZeroU32::new(2), ..defaults };
-        assert_eq!(rules.limits(Some(&rule)), expected);
+        assert_eq!(overrides.limits(Some(&rule)), expected);
         let fewer = DeviceLimits { tokens_per_minute: NonZeroU64::new(1), ..defaults };
-        rules.set_defaults(fewer);
-        assert_eq!(rules.limits(None), fewer);
+        overrides.set_defaults(fewer);
+        assert_eq!(overrides.limits(None), fewer);
         let expected = DeviceLimits { tokens_per_minute: NonZeroU64::new(1), ..expected };
-        assert_eq!(rules.limits(Some(&rule)), expected);
+        assert_eq!(overrides.limits(Some(&rule)), expected);
     }
 }

@@ -76,7 +76,7 @@ impl Revocations {
     pub fn replace(&self, set: RevocationSet) {
         self.current.store(Arc::new(set));
         self.confirm();
-        self.recall();
+        self.cancel();
     }
 
     /// Applies the overrides in force now to the callers of open requests, and cancels the requests that are then
@@ -85,13 +85,13 @@ impl Revocations {
         for worker in self.lists().iter() {
             worker.describe(&ruled);
         }
-        self.recall();
+        self.cancel();
     }
 
-    fn recall(&self) {
+    fn cancel(&self) {
         let set = self.current.load();
         for worker in self.lists().iter() {
-            worker.recall(|claims| set.covers(claims).is_some());
+            worker.cancel(|claims| set.covers(claims).is_some());
         }
     }
 

@@ -24,8 +24,8 @@ use crate::service::relay::pipeline::{Arrival, Pipeline, Worker};
 use crate::service::telemetry::error_reports::ErrorReports;
 use crate::service::telemetry::metrics::Metrics;
 use crate::service::token::verify::Auth;
+use crate::transport::buffered_body::{BodyError, BodyLimits, BufferedBody, MemoryBudget};
 use crate::transport::cors::{self, Cors};
-use crate::transport::hold::{Budget, Held, HoldError, HoldLimits};
 use crate::transport::path::check_target;
 use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
@@ -39,13 +39,13 @@ use crate::wire::names::REQUEST_ID_HEADER;
 
 /// The service as one worker sees it: shared parts and its own connections to the upstream.
 #[derive(Clone)]
-pub(crate) struct Endpoint {
-    parts: Arc<Parts>,
+pub(crate) struct ServiceHandler {
+    parts: Arc<HandlerParts>,
     worker: Arc<Worker>,
 }
 
 /// The parts that all workers share.
-pub(crate) struct Parts {
+pub(crate) struct HandlerParts {
     pub auth: Arc<Auth>,
     pub issuer: Arc<Issuer>,
     pub leaks: Arc<Leaks>,
@@ -63,9 +63,9 @@ pub(crate) struct Parts {
     pub body_timeout: Duration,
 }
 
-impl Endpoint {
+impl ServiceHandler {
     #[must_use]
-    pub(crate) fn new(parts: Arc<Parts>, worker: Worker) -> Self {
+    pub(crate) fn new(parts: Arc<HandlerParts>, worker: Worker) -> Self {
         Self { parts, worker: Arc::new(worker) }
     }
 
@@ -118,19 +118,19 @@ impl Endpoint {
     /// Reads the body of a control request, a few hundred bytes. The whole body has to arrive within the idle timeout
     /// of other bodies: byte by byte, an unauthenticated client could hold a connection for days.
     async fn small_body(&self, body: Incoming) -> Result<Bytes, Problem> {
-        let limits = HoldLimits {
-            keep: MAX_CONTROL_BODY,
+        let limits = BodyLimits {
+            buffer_limit: MAX_CONTROL_BODY,
             max: MAX_CONTROL_BODY as u64,
-            silence: self.parts.body_timeout,
-            budget: Budget::new(MAX_CONTROL_BODY),
+            idle_timeout: self.parts.body_timeout,
+            budget: MemoryBudget::new(MAX_CONTROL_BODY),
         };
-        let held = tokio::time::timeout(limits.silence, Held::take(body, &limits, None)).await;
-        let held = held.unwrap_or(Err(HoldError::Stalled(limits.silence)))?;
+        let held = tokio::time::timeout(limits.idle_timeout, BufferedBody::take(body, &limits, None)).await;
+        let held = held.unwrap_or(Err(BodyError::Stalled(limits.idle_timeout)))?;
         Ok(held.collect().await?.to_bytes())
     }
 }
 
-impl Handler for Endpoint {
+impl Handler for ServiceHandler {
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Reply> {
         let at = Instant::now();
         let id = RequestId::next();
@@ -144,7 +144,7 @@ impl Handler for Endpoint {
             .and_then(|()| route(request.method(), request.uri().path(), with_objects));
         let asked = target.as_ref().ok().copied();
         let peer = self.parts.proxies.client(peer, request.headers());
-        let line = Line { method: request.method().clone(), target: request.uri().clone(), peer, id, at };
+        let line = RequestLine { method: request.method().clone(), target: request.uri().clone(), peer, id, at };
         let outcome = match target {
             Ok(route) => {
                 let mut answering = pin!(self.answer(request, route, peer.ip, (id, at)));
@@ -171,7 +171,7 @@ impl Handler for Endpoint {
 }
 
 /// The log line of a request that is not relayed. A relayed one has its usage record.
-struct Line {
+struct RequestLine {
     method: Method,
     target: Uri,
     peer: ClientAddress,
@@ -179,7 +179,7 @@ struct Line {
     at: Instant,
 }
 
-impl Line {
+impl RequestLine {
     fn answered(&self, route: Option<Route>, mut response: Response<Reply>) -> Response<Reply> {
         let is_probe = matches!(route, Some(Route::Health | Route::Ready | Route::Hello));
         let is_relayed = matches!(route, Some(Route::Relay(_)));

@@ -21,10 +21,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-pub use self::certificate::{Certificate, CertificateFault, Part};
+pub use self::certificate::{Certificate, CertificateError, Part};
 pub use self::certificate_files::CertificateFiles;
 pub(crate) use self::reload::follow;
-use crate::transport::serve::Entrance;
+use crate::transport::serve::Acceptor;
 
 #[derive(Debug)]
 pub struct TlsConfig {
@@ -103,7 +103,7 @@ impl Tls {
     }
 }
 
-impl Entrance for Arc<Tls> {
+impl Acceptor for Arc<Tls> {
     type Stream = TlsStream<TcpStream>;
 
     async fn admit(&self, stream: TcpStream, peer: SocketAddr) -> Option<TlsStream<TcpStream>> {

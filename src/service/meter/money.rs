@@ -11,7 +11,7 @@ use std::ops::Add;
 
 use serde::Serialize;
 
-pub use self::decimal::DecimalFault;
+pub use self::decimal::DecimalError;
 pub(crate) use self::decimal::millionths;
 
 /// Serialised as the whole number of millionths.
@@ -29,7 +29,7 @@ impl MicroDollars {
 
     /// Reads dollars as a person writes them: `5`, `12.50`. A seventh decimal place is an error, because it would have
     /// to be rounded.
-    pub fn parse_dollars(text: &str) -> Result<Self, DecimalFault> {
+    pub fn parse_dollars(text: &str) -> Result<Self, DecimalError> {
         millionths(text).map(Self)
     }
 

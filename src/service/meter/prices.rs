@@ -18,13 +18,13 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-pub use self::estimate::Ask;
-pub use self::fields::PriceProblem;
+pub use self::estimate::EstimateInput;
+pub use self::fields::PriceError;
 pub use self::rates::Conditions;
 use self::rates::{Factor, Picos, Rates};
 use crate::service::base::text_file::TextFile;
 use crate::service::meter::money::MicroDollars;
-use crate::service::meter::usage::{Share, Tokens};
+use crate::service::meter::usage::{ModelTokens, Tokens};
 
 #[derive(Debug, Clone)]
 pub struct PriceList {
@@ -77,14 +77,14 @@ impl Prices {
         Self::parse(include_str!("prices/list_prices.toml")).expect("a test reads the shipped table")
     }
 
-    /// A table with faults gives every [`PriceProblem`] there is, not only the first.
-    pub fn parse(text: &str) -> Result<Self, Vec<PriceProblem>> {
+    /// A table with faults gives every [`PriceError`] there is, not only the first.
+    pub fn parse(text: &str) -> Result<Self, Vec<PriceError>> {
         file::read(text, None)
     }
 
     /// Returns this table with the file `text` over it. A model's prices in the file hold from the first day that they
     /// name, or for all days if they name none; everything else stays.
-    pub fn with_file(&self, text: &str) -> Result<Self, Vec<PriceProblem>> {
+    pub fn with_file(&self, text: &str) -> Result<Self, Vec<PriceError>> {
         file::read(text, Some(self))
     }
 
@@ -110,7 +110,7 @@ impl Prices {
         &self,
         model: &str,
         at: SystemTime,
-        (tokens, shares): (&Tokens, &[Share]),
+        (tokens, shares): (&Tokens, &[ModelTokens]),
         conditions: &Conditions,
     ) -> Cost {
         let own = shares.iter().fold(*tokens, |own, share| own.less(&share.tokens));

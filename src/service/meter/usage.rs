@@ -17,7 +17,7 @@ mod usage_object;
 
 pub use batch_item::{BATCH_ROUTE, BatchItem};
 pub(crate) use decode::Decoder;
-pub use iterations::Share;
+pub use iterations::ModelTokens;
 pub(crate) use lines::Lines;
 pub use meter::Meter;
 pub use record::{Ended, Recording, UsageRecord, UsageSink, UsageSinks};

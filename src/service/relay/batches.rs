@@ -61,7 +61,7 @@ pub struct BatchesAndFiles {
 }
 
 /// Serves the routes of batches and files; shared by all workers.
-pub(crate) struct Objects {
+pub(crate) struct Batches {
     offer: BatchesAndFiles,
     ledger: Ledger,
     calls: Calls,
@@ -71,7 +71,7 @@ pub(crate) struct Objects {
     clock: Arc<dyn Clock>,
 }
 
-pub(crate) struct Takers {
+pub(crate) struct BatchSinks {
     /// All sinks, with the database.
     pub all: Arc<dyn UsageSink>,
     /// All sinks but the database.
@@ -79,7 +79,7 @@ pub(crate) struct Takers {
 }
 
 /// An admitted request whose body is not read yet.
-pub(crate) struct Visit<'a> {
+pub(crate) struct BatchRequest<'a> {
     pub route: ObjectRoute,
     pub parts: Parts,
     pub body: Incoming,
@@ -91,13 +91,13 @@ pub(crate) struct Visit<'a> {
     pub worker: &'a Worker,
 }
 
-impl Objects {
+impl Batches {
     #[must_use]
     pub(crate) fn new(
         offer: BatchesAndFiles,
         ledger: Ledger,
         (config, connector): (&UpstreamConfig, Connector),
-        takers: Takers,
+        sinks: BatchSinks,
         prices: Arc<ArcSwap<Prices>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -106,11 +106,11 @@ impl Objects {
             ledger.clone(),
             calls.clone(),
             connector,
-            takers.beside,
+            sinks.beside,
             Arc::clone(&prices),
             Arc::clone(&clock),
         );
-        Self { offer, ledger, calls, biller: Arc::new(biller), usage: takers.all, prices, clock }
+        Self { offer, ledger, calls, biller: Arc::new(biller), usage: sinks.all, prices, clock }
     }
 
     /// The task that bills batches whose results no device has downloaded.
@@ -126,11 +126,15 @@ impl Objects {
     }
 
     /// Serves one request. Once the request is sent to the upstream, every outcome leaves a usage record.
-    pub(crate) async fn serve(&self, visit: Visit<'_>, pipeline: &Pipeline) -> Result<Response<Reply>, Problem> {
-        match visit.route {
-            ObjectRoute::CreateBatch | ObjectRoute::CreateFile => self.create(visit, pipeline).await,
-            ObjectRoute::ListBatches | ObjectRoute::ListFiles => self.list(visit).await,
-            _ => Box::pin(self.act(visit, pipeline)).await,
+    pub(crate) async fn serve(
+        &self,
+        batch_request: BatchRequest<'_>,
+        pipeline: &Pipeline,
+    ) -> Result<Response<Reply>, Problem> {
+        match batch_request.route {
+            ObjectRoute::CreateBatch | ObjectRoute::CreateFile => self.create(batch_request, pipeline).await,
+            ObjectRoute::ListBatches | ObjectRoute::ListFiles => self.list(batch_request).await,
+            _ => Box::pin(self.act(batch_request, pipeline)).await,
         }
     }
 

@@ -13,7 +13,7 @@ pub(crate) use self::ask::AskInspector;
 use crate::clock::Clock;
 use crate::service::govern::budgets::{Budgets, Reservation, Subject};
 use crate::service::meter::money::MicroDollars;
-use crate::service::meter::prices::{Ask, Prices};
+use crate::service::meter::prices::{EstimateInput, Prices};
 use crate::service::relay::route::RelayRoute;
 use crate::service::relay::stake::Stake;
 use crate::service::telemetry::metrics::Metrics;
@@ -28,7 +28,7 @@ pub(crate) struct BudgetGate {
 }
 
 /// The values of a request that decide its cost, filled in when its body is held.
-pub(crate) type SharedAsk = Arc<OnceLock<Ask>>;
+pub(crate) type SharedAsk = Arc<OnceLock<EstimateInput>>;
 
 impl BudgetGate {
     #[must_use]

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::service::govern::access::Standing;
+use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::breaker::{Breaker, Passage};
 use crate::service::govern::leak::{Leaks, Sighting};
-use crate::service::govern::limits::{Denied, Limit, Limiter, Permit};
+use crate::service::govern::limits::{Limit, LimitExceededError, Limiter, Permit};
 use crate::service::relay::budget_gate::BudgetGate;
 use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
 use crate::wire::ErrorCode;
 
 pub(crate) struct Gates {
-    pub standing: Standing,
+    pub access: AccessPolicy,
     pub leaks: Arc<Leaks>,
     pub limiter: Limiter,
     pub budgets: BudgetGate,
@@ -31,7 +31,7 @@ impl Gates {
         is_charged: bool,
         seen: Option<Sighting>,
     ) -> Result<(Arc<Caller>, Permit), Problem> {
-        let (caller, limits) = self.standing.admit(caller)?;
+        let (caller, limits) = self.access.admit(caller)?;
         if let Some(seen) = &seen {
             self.leaks.sight(caller.device(), seen);
         }
@@ -45,7 +45,7 @@ impl Gates {
     }
 }
 
-fn denied(denied: Denied) -> Problem {
+fn denied(denied: LimitExceededError) -> Problem {
     let what = match denied.limit {
         Limit::Requests => "This device has made too many requests",
         Limit::TokensPerMinute => "This device has used too many tokens in the last minute",

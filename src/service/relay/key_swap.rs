@@ -13,10 +13,10 @@ use hyper::ext::ReasonPhrase;
 use memchr::memmem::Finder;
 
 use crate::secret::Secret;
+use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::Connector;
 use crate::transport::connect::HttpVersion;
 use crate::transport::headers::strip_request;
-use crate::transport::hold::Held;
 use crate::transport::origin::Origin;
 use crate::transport::problem::Problem;
 use crate::transport::tls::{TlsSetupError, tls_config};
@@ -94,7 +94,7 @@ impl KeySwap {
 
     /// The client's request with the real key in place of the client's credentials.
     #[must_use]
-    pub(crate) fn outbound(&self, mut parts: Parts, body: Held, upstream: &Upstream) -> Request<Held> {
+    pub(crate) fn outbound(&self, mut parts: Parts, body: BufferedBody, upstream: &Upstream) -> Request<BufferedBody> {
         strip_request(&mut parts.headers);
         parts.headers.insert(self.header.clone(), self.credential.clone());
         parts.uri = upstream.origin().retarget(&parts.uri);
@@ -122,7 +122,7 @@ pub(crate) async fn ask(
     let upstream = Upstream::new(connector);
     let request = Request::get("/v1/models?limit=1").header("anthropic-version", "2023-06-01").body(());
     let (parts, ()) = request.expect("a constant request").into_parts();
-    let request = KeySwap::new(config).outbound(parts, Held::default(), &upstream);
+    let request = KeySwap::new(config).outbound(parts, BufferedBody::default(), &upstream);
     upstream.send(request, config.first_byte_timeout.min(ASK_LIMIT)).await
 }
 
@@ -131,7 +131,7 @@ pub(crate) async fn ask(
 pub(crate) fn problem(error: &UpstreamError) -> Problem {
     use crate::transport::connect::ConnectError;
     let (code, message) = match error {
-        UpstreamError::Body(hold) => return hold.clone().into(),
+        UpstreamError::Body(error) => return error.clone().into(),
         UpstreamError::Connect(ConnectError::Timeout(_)) | UpstreamError::FirstByte(_) => {
             (ErrorCode::UpstreamTimeout, "The upstream did not answer in time")
         }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use serde_json::from_slice;
 
 use crate::service::base::json::{Found, ModelsScanner, ObjectScanner};
-use crate::transport::hold::{Inspector, Refusal};
+use crate::transport::buffered_body::{Inspector, RefusedBodyError};
 use crate::wire::ErrorCode;
 
 /// The models that a token may ask for.
@@ -90,7 +90,7 @@ impl ModelInspector {
         self.rule != ModelRule::Any
     }
 
-    fn judge(&mut self) -> Result<(), Refusal> {
+    fn judge(&mut self) -> Result<(), RefusedBodyError> {
         let found = match &self.scan {
             Scan::First(scanner) | Scan::Once(scanner) => scanner.found(0),
             Scan::Whole(scanner) => scanner.model(),
@@ -110,28 +110,28 @@ impl ModelInspector {
     }
 
     /// Judges tools and fallbacks that are models themselves.
-    fn judge_others(&self, others: &[Found]) -> Result<(), Refusal> {
+    fn judge_others(&self, others: &[Found]) -> Result<(), RefusedBodyError> {
         others.iter().try_for_each(|found| match named(found) {
             Some(model) => self.allow(&model),
             None => Err(ambiguous("the `model` of a tool or a fallback is not one short text")),
         })
     }
 
-    fn allow(&self, model: &str) -> Result<(), Refusal> {
+    fn allow(&self, model: &str) -> Result<(), RefusedBodyError> {
         if self.rule.allows(model) {
             return Ok(());
         }
         let message = format!("model: {} is not available to this device", shown(model));
-        Err(Refusal { code: ErrorCode::ModelNotAllowed, message })
+        Err(RefusedBodyError { code: ErrorCode::ModelNotAllowed, message })
     }
 
     /// Refuses the body for a restricted token; for any other token the upstream may judge.
-    fn refuse(&mut self, reason: &str) -> Result<(), Refusal> {
+    fn refuse(&mut self, reason: &str) -> Result<(), RefusedBodyError> {
         self.finished = !self.is_strict();
         if self.finished { Ok(()) } else { Err(ambiguous(reason)) }
     }
 
-    fn read(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+    fn read(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         let mut others = Vec::new();
         let read = match &mut self.scan {
             Scan::First(scanner) => scanner.feed_until_found(bytes),
@@ -145,7 +145,7 @@ impl ModelInspector {
         self.judge()
     }
 
-    fn end(&mut self) -> Result<(), Refusal> {
+    fn end(&mut self) -> Result<(), RefusedBodyError> {
         let Scan::Whole(scanner) = &self.scan else { return Ok(()) };
         if self.finished {
             return Ok(());
@@ -166,17 +166,17 @@ pub(crate) fn named(found: &Found) -> Option<String> {
     from_slice::<String>(raw).ok().filter(|model| model.len() <= LONGEST_NAME)
 }
 
-fn ambiguous(reason: &str) -> Refusal {
+fn ambiguous(reason: &str) -> RefusedBodyError {
     let message = format!("The model cannot be told for certain: {reason}");
-    Refusal { code: ErrorCode::ModelAmbiguous, message }
+    RefusedBodyError { code: ErrorCode::ModelAmbiguous, message }
 }
 
 impl Inspector for ModelInspector {
-    fn piece(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+    fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         if self.finished { Ok(()) } else { self.read(bytes) }
     }
 
-    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
         Poll::Ready(self.end())
     }
 }

@@ -14,12 +14,12 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::service::base::trace_context::Tracer;
-use crate::service::govern::breaker::Outcome;
+use crate::service::govern::breaker::UpstreamOutcome;
 use crate::service::govern::revocation::{OpenRequests, revoked};
 use crate::service::http::listen::Listen;
 use crate::service::meter::prices::Prices;
 use crate::service::meter::usage::{Ended, Meter, Recording, UsageSink};
-use crate::service::relay::batches::{FileInspector, Objects, ResultsReader, Visit};
+use crate::service::relay::batches::{BatchRequest, Batches, FileInspector, ResultsReader};
 use crate::service::relay::budget_gate::{AskInspector, BudgetGate, SharedAsk};
 use crate::service::relay::gates::Gates;
 use crate::service::relay::key_swap::UpstreamConfig;
@@ -27,13 +27,13 @@ use crate::service::relay::key_swap::{KeySwap, problem};
 use crate::service::relay::model::{AskedModel, ModelInspector};
 use crate::service::relay::route::RelayRoute;
 use crate::service::relay::stake::Stake;
-use crate::service::token::cache::Admitted;
+use crate::service::token::cache::TokenCache;
 use crate::service::token::verify::{Auth, Caller};
+use crate::transport::buffered_body::{BodyError, BodyLimits, Both, BufferedBody, Inspector, MemoryBudget};
+use crate::transport::cancel_signal::CancelSignal;
 use crate::transport::connect::Connector;
 use crate::transport::headers::{is_media_type, strip_upstream_response};
-use crate::transport::hold::{Both, Budget, Held, HoldError, HoldLimits, Inspector};
 use crate::transport::problem::Problem;
-use crate::transport::recall::Recall;
 use crate::transport::relay::{Ending, Relay, Tap};
 use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
@@ -51,24 +51,24 @@ pub(crate) struct Pipeline {
     usage: Arc<dyn UsageSink>,
     tracer: Option<Tracer>,
     /// `None` when batches and files are not offered.
-    objects: Option<Objects>,
+    objects: Option<Batches>,
     /// Limits of buffered bodies.
-    pub hold: HoldLimits,
+    pub body_limits: BodyLimits,
     first_byte: Duration,
-    silence: Duration,
+    idle_timeout: Duration,
 }
 
 /// State of one worker.
 pub(crate) struct Worker {
     pub upstream: Upstream,
-    pub admitted: Admitted<Arc<Caller>>,
+    pub token_cache: TokenCache<Arc<Caller>>,
     pub open: OpenRequests,
     pub shutdown: Shutdown,
 }
 
 impl Worker {
     pub(crate) fn new(connector: Connector, open: OpenRequests, shutdown: Shutdown) -> Self {
-        Self { upstream: Upstream::new(connector), admitted: Admitted::default(), open, shutdown }
+        Self { upstream: Upstream::new(connector), token_cache: TokenCache::default(), open, shutdown }
     }
 }
 
@@ -89,15 +89,15 @@ impl Pipeline {
         auth: Arc<Auth>,
         (gates, prices): (Arc<Gates>, Arc<ArcSwap<Prices>>),
         usage: Arc<dyn UsageSink>,
-        objects: Option<Objects>,
+        objects: Option<Batches>,
         listen: &Listen,
         upstream: &UpstreamConfig,
     ) -> Self {
-        let hold = HoldLimits {
-            keep: HOLD_BODY,
+        let body_limits = BodyLimits {
+            buffer_limit: BUFFER_LIMIT,
             max: listen.max_payload,
-            silence: listen.request_timeout,
-            budget: Budget::new(HOLD_TOTAL),
+            idle_timeout: listen.request_timeout,
+            budget: MemoryBudget::new(BUFFERS_TOTAL),
         };
         Self {
             auth,
@@ -107,9 +107,9 @@ impl Pipeline {
             usage,
             tracer: None,
             objects,
-            hold,
+            body_limits,
             first_byte: upstream.first_byte_timeout,
-            silence: upstream.idle_timeout,
+            idle_timeout: upstream.idle_timeout,
         }
     }
 
@@ -123,7 +123,7 @@ impl Pipeline {
     /// Whether every request is refused because the revocations in use are too old.
     #[must_use]
     pub(crate) fn is_stale(&self) -> bool {
-        self.gates.standing.revocations.is_too_stale()
+        self.gates.access.revocations.is_too_stale()
     }
 
     #[must_use]
@@ -139,25 +139,27 @@ impl Pipeline {
     /// Serves one request over the connections of `worker`. Once the request is sent to the upstream, every outcome
     /// leaves a usage record.
     pub(crate) async fn serve(&self, arrival: Arrival, worker: &Worker) -> Result<Response<Reply>, Problem> {
-        let signed = self.auth.admit(arrival.request.headers(), &worker.admitted)?;
+        let signed = self.auth.admit(arrival.request.headers(), &worker.token_cache)?;
         let seen = self.gates.leaks.look(&signed, arrival.client, arrival.request.headers());
         let (caller, permit) = self.gates.enter(Arc::clone(&signed), arrival.route.is_charged(), seen).await?;
         let mut stake = Stake::new(worker.open.open(Arc::clone(&signed), Arc::clone(&caller)), permit);
-        let recall = stake.recall();
+        let cancel = stake.cancel_signal();
         // A revocation between admission and this entry in the open requests would miss the cancel signal.
-        self.gates.standing.revocations.judge(signed.claims())?;
-        self.gates.standing.revocations.judge(caller.claims())?;
+        self.gates.access.revocations.judge(signed.claims())?;
+        self.gates.access.revocations.judge(caller.claims())?;
         let (mut parts, body) = arrival.request.into_parts();
         if let RelayRoute::Object(route) = arrival.route {
             let objects = self.objects.as_ref().ok_or_else(not_offered)?;
-            let visit = Visit { route, parts, body, id: arrival.id, at: arrival.at, caller, stake, worker };
+            let batch_request =
+                BatchRequest { route, parts, body, id: arrival.id, at: arrival.at, caller, stake, worker };
             // Boxed, because this future is rare and large, and would make the future of every request as large.
-            return Box::pin(objects.serve(visit, self)).await;
+            return Box::pin(objects.serve(batch_request, self)).await;
         }
         let asked = AskedModel::default();
         let ask = self.gates.budgets.watch(&caller, arrival.route);
         let inspector = self.inspector(arrival.route, &caller, &parts.headers, (&asked, ask.as_ref()))?;
-        let body = recall.unless(pin!(Held::take(body, &self.hold, inspector))).await.ok_or_else(revoked)??;
+        let body =
+            cancel.unless(pin!(BufferedBody::take(body, &self.body_limits, inspector))).await.ok_or_else(revoked)??;
         if let Some(ask) = ask {
             stake = self.gates.budgets.secure(stake, &caller, asked.get().map(AsRef::as_ref), &ask)?;
         }
@@ -177,21 +179,21 @@ impl Pipeline {
         let mut recording = recording.staking(stake).priced(self.prices.load_full()).traced(trace);
         let upload = body.upload();
         let request = self.swap.outbound(parts, body, &worker.upstream);
-        match recall.unless(pin!(worker.upstream.send(request, self.first_byte))).await {
+        match cancel.unless(pin!(worker.upstream.send(request, self.first_byte))).await {
             Some(Ok(response)) => {
-                let exchange = Exchange { route: arrival.route, id: &arrival.id, recording, recall, results: None };
+                let exchange = Exchange { route: arrival.route, id: &arrival.id, recording, cancel, results: None };
                 self.answer(response, exchange, worker.shutdown.clone())
             }
             // The client has left, so it gets no answer.
-            Some(Err(UpstreamError::Body(HoldError::Broken))) => {
+            Some(Err(UpstreamError::Body(BodyError::Broken))) => {
                 recording.finish(Ended::Cancelled);
-                Err(HoldError::Broken.into())
+                Err(BodyError::Broken.into())
             }
             Some(Err(error)) => {
                 let is_unfinished = upload.is_some_and(|upload| upload.passed().is_some());
                 if is_unfinished && matches!(error, UpstreamError::Dropped(_)) {
                     // An upstream that closes the connection during an upload has not failed.
-                    recording.upstream_did(Outcome::Cancelled);
+                    recording.upstream_did(UpstreamOutcome::Cancelled);
                 }
                 Err(failed(recording, Ended::Error, problem(&error)))
             }
@@ -206,7 +208,7 @@ impl Pipeline {
         exchange: Exchange<'_>,
         shutdown: Shutdown,
     ) -> Result<Response<Reply>, Problem> {
-        let Exchange { route, id, mut recording, recall, results } = exchange;
+        let Exchange { route, id, mut recording, cancel, results } = exchange;
         let (mut parts, body) = response.into_parts();
         self.swap.strip_key(&mut parts);
         let upstream_id = parts.headers.get(REQUEST_ID_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
@@ -222,7 +224,7 @@ impl Pipeline {
             Some(results) => Box::new(results.watching(meter, &parts.headers)),
             None => Box::new(meter),
         };
-        let mut relay = Relay::new(body, self.silence, shutdown).recalled_by(recall).tapped(tap);
+        let mut relay = Relay::new(body, self.idle_timeout, shutdown).cancelled_by(cancel).tapped(tap);
         if is_stream {
             parts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
             if !parts.headers.contains_key(CONTENT_LENGTH) {
@@ -263,7 +265,7 @@ pub(crate) struct Exchange<'a> {
     pub id: &'a RequestId,
     pub recording: Recording,
     /// Cancels the request when its caller is revoked.
-    pub recall: Recall,
+    pub cancel: CancelSignal,
     /// Reads the results of a batch whose usage is not recorded yet.
     pub results: Option<ResultsReader>,
 }
@@ -299,7 +301,7 @@ pub(crate) fn refused_key(status: StatusCode, upstream_id: Option<String>, mut r
     let problem = Problem::new(ErrorCode::UpstreamCredential, "The service's own access to the upstream was refused");
     recording.answered(problem.code.answer().0, upstream_id);
     // The key is at fault, not the upstream.
-    recording.upstream_did(Outcome::Answered(status));
+    recording.upstream_did(UpstreamOutcome::Answered(status));
     recording.finish(Ended::Error);
     problem
 }
@@ -322,7 +324,7 @@ fn last_words(ending: Ending) -> Bytes {
 const ACCEL_BUFFERING: http::HeaderName = http::HeaderName::from_static("x-accel-buffering");
 
 /// Bodies up to this size are inspected as a whole before anything is sent. A typical Claude Code request has 76 kB.
-const HOLD_BODY: usize = 1 << 20;
+const BUFFER_LIMIT: usize = 1 << 20;
 
 /// Over all requests of the service.
-const HOLD_TOTAL: usize = 256 << 20;
+const BUFFERS_TOTAL: usize = 256 << 20;

@@ -3,12 +3,12 @@
 use http::StatusCode;
 use tokio::time::Instant;
 
-use crate::service::govern::breaker::{Outcome, Passage};
+use crate::service::govern::breaker::{Passage, UpstreamOutcome};
 use crate::service::govern::budgets::Reservation;
 use crate::service::govern::limits::Permit;
 use crate::service::govern::revocation::OpenRequest;
 use crate::service::meter::usage::{Ended, UsageRecord};
-use crate::transport::recall::Recall;
+use crate::transport::cancel_signal::CancelSignal;
 
 /// Held from admission to the usage record. Dropped without [`settle`](Self::settle), it releases the slot and the
 /// reserved money and charges no tokens, but the request still counts against the request limit. Use
@@ -21,7 +21,7 @@ pub struct Stake {
     /// `None` for a request without a model.
     passage: Option<Passage>,
     /// Overrides the outcome that the record shows.
-    outcome: Option<Outcome>,
+    outcome: Option<UpstreamOutcome>,
 }
 
 impl Stake {
@@ -44,8 +44,8 @@ impl Stake {
 
     /// The signal that cancels the request when its caller is revoked.
     #[must_use]
-    pub fn recall(&self) -> Recall {
-        self.open.recall.clone()
+    pub fn cancel_signal(&self) -> CancelSignal {
+        self.open.cancel.clone()
     }
 
     /// The head of the response arrived.
@@ -56,7 +56,7 @@ impl Stake {
     }
 
     /// Sets the outcome for the breaker where the record would show another one.
-    pub fn upstream_did(&mut self, outcome: Outcome) {
+    pub fn upstream_did(&mut self, outcome: UpstreamOutcome) {
         self.outcome = Some(outcome);
     }
 
@@ -82,14 +82,14 @@ impl Stake {
 }
 
 /// The upstream's outcome that a record shows.
-fn outcome(record: &UsageRecord) -> Outcome {
+fn outcome(record: &UsageRecord) -> UpstreamOutcome {
     let status = record.status.and_then(|status| StatusCode::from_u16(status).ok());
     match (record.ended, status) {
-        (Ended::Cancelled | Ended::Revoked, _) => Outcome::Cancelled,
-        (Ended::UpstreamCut, _) => Outcome::Broke,
+        (Ended::Cancelled | Ended::Revoked, _) => UpstreamOutcome::Cancelled,
+        (Ended::UpstreamCut, _) => UpstreamOutcome::Broke,
         // A stream that began well and sent an error event.
-        (Ended::Error, Some(status)) if status.is_success() => Outcome::Broke,
-        (_, Some(status)) => Outcome::Answered(status),
-        (_, None) => Outcome::Cancelled,
+        (Ended::Error, Some(status)) if status.is_success() => UpstreamOutcome::Broke,
+        (_, Some(status)) => UpstreamOutcome::Answered(status),
+        (_, None) => UpstreamOutcome::Cancelled,
     }
 }

@@ -14,19 +14,19 @@ use tokio::sync::oneshot;
 use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::service::admin::api::AdminConfig;
-use crate::service::admin::api::{self, Desk, Responder};
-use crate::service::enrol::db_requests::Enquiries;
-use crate::service::govern::access::Standing;
+use crate::service::admin::api::{self, AdminState, Responder};
+use crate::service::enrol::db_requests::DbRequests;
+use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::budgets::Budgets;
 use crate::service::govern::limits::{InstanceSettings, Limiter};
 use crate::service::relay::batches::Biller;
 use crate::service::run::start_error::StartError;
 use crate::service::store::database::DatabaseUrl;
 use crate::service::store::database::{Database, UsageWriter, WriterSettings};
-use crate::service::store::policy_sync::Sync;
+use crate::service::store::policy_sync::PolicySync;
 use crate::service::store::retention::Retention;
 use crate::service::store::retention::RetentionConfig;
-use crate::service::store::spent_loader::Spending;
+use crate::service::store::spent_loader::SpentLoader;
 use crate::transport::shutdown::Shutdown;
 
 #[derive(Debug, Clone)]
@@ -51,24 +51,24 @@ pub(crate) struct Opened {
     pub address: SocketAddr,
     pub database: Database,
     /// Database requests of the workers.
-    pub enquiries: Enquiries,
+    pub db_requests: DbRequests,
     /// Keeps the policy of the workers up to date; it has loaded the policy before this exists.
-    pub sync: Arc<Sync>,
+    pub sync: Arc<PolicySync>,
     /// Loads spent money into the budgets; it has loaded them before this exists.
-    pub spending: Arc<Spending>,
+    pub spending: Arc<SpentLoader>,
     pub retention: Arc<Retention>,
     pub usage: Arc<UsageWriter>,
     pub limiter: Limiter,
 }
 
-pub(crate) struct RunningControl {
+pub(crate) struct ControlHandle {
     thread: JoinHandle<()>,
     end: oneshot::Sender<()>,
     usage: Arc<UsageWriter>,
 }
 
 struct Beginning {
-    desk: Desk,
+    admin_state: AdminState,
     biller: Option<Arc<Biller>>,
     responder: Responder,
     shutdown: Shutdown,
@@ -78,7 +78,7 @@ struct Beginning {
 struct Plan {
     stores: Stores,
     admin: AdminConfig,
-    standing: Standing,
+    access: AccessPolicy,
     budgets: Budgets,
     clock: Arc<dyn Clock>,
 }
@@ -89,11 +89,11 @@ impl Control {
     pub(crate) fn open(
         stores: &Stores,
         admin: &AdminConfig,
-        (standing, budgets): (Standing, Budgets),
+        (access, budgets): (AccessPolicy, Budgets),
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
-        let plan = Plan { stores: stores.clone(), admin: admin.clone(), standing, budgets, clock: Arc::clone(clock) };
+        let plan = Plan { stores: stores.clone(), admin: admin.clone(), access, budgets, clock: Arc::clone(clock) };
         let (report, reported) = mpsc::channel();
         let (begin, beginning) = oneshot::channel();
         let run = move || {
@@ -118,25 +118,25 @@ impl Control {
     /// Starts to serve; the admin listener ends with `shutdown`.
     pub(crate) fn start(
         self,
-        desk: Desk,
+        admin_state: AdminState,
         (biller, responder): (Option<Arc<Biller>>, Responder),
         shutdown: Shutdown,
-    ) -> RunningControl {
+    ) -> ControlHandle {
         let (end, ended) = oneshot::channel();
         // If the thread has ended, `join` reports it.
-        let _ = self.begin.send(Beginning { desk, biller, responder, shutdown, end: ended });
-        RunningControl { thread: self.thread, end, usage: self.opened.usage }
+        let _ = self.begin.send(Beginning { admin_state, biller, responder, shutdown, end: ended });
+        ControlHandle { thread: self.thread, end, usage: self.opened.usage }
     }
 }
 
 impl Plan {
     async fn open(&self) -> Result<(Opened, TcpListener), StartError> {
         let database = Database::open(&self.stores.database).await?;
-        let enquiries = Enquiries::open(&database)?;
-        let (standing, budgets, clock) = (self.standing.clone(), self.budgets.clone(), Arc::clone(&self.clock));
-        let sync = Arc::new(Sync::new(database.clone(), standing, budgets.clone(), Arc::clone(&clock)));
+        let db_requests = DbRequests::open(&database)?;
+        let (access, budgets, clock) = (self.access.clone(), self.budgets.clone(), Arc::clone(&self.clock));
+        let sync = Arc::new(PolicySync::new(database.clone(), access, budgets.clone(), Arc::clone(&clock)));
         sync.catch_up().await?;
-        let spending = Arc::new(Spending::new(database.clone(), budgets, clock));
+        let spending = Arc::new(SpentLoader::new(database.clone(), budgets, clock));
         spending.catch_up().await?;
         let retention = Retention::new(database.clone(), self.stores.retention, Arc::clone(&self.clock));
         let settings = WriterSettings::beside(&self.stores.database);
@@ -149,13 +149,13 @@ impl Plan {
             None => Limiter::local(),
         };
         let retention = Arc::new(retention);
-        Ok((Opened { address, database, enquiries, sync, spending, retention, usage, limiter }, listener))
+        Ok((Opened { address, database, db_requests, sync, spending, retention, usage, limiter }, listener))
     }
 }
 
 async fn serve(opened: Opened, listener: TcpListener, token: Option<Secret>, beginning: oneshot::Receiver<Beginning>) {
-    if let Ok(Beginning { desk, biller, responder, shutdown, end }) = beginning.await {
-        tokio::spawn(api::serve(listener, token, desk, shutdown));
+    if let Ok(Beginning { admin_state, biller, responder, shutdown, end }) = beginning.await {
+        tokio::spawn(api::serve(listener, token, admin_state, shutdown));
         tokio::select! {
             () = opened.sync.run() => {}
             () = opened.spending.run() => {}
@@ -166,7 +166,7 @@ async fn serve(opened: Opened, listener: TcpListener, token: Option<Secret>, beg
         }
     }
     opened.usage.close(WRITE_LIMIT);
-    opened.enquiries.close().await;
+    opened.db_requests.close().await;
     opened.database.close().await;
 }
 
@@ -177,7 +177,7 @@ async fn look_after_batches(biller: Option<Arc<Biller>>) {
     }
 }
 
-impl RunningControl {
+impl ControlHandle {
     /// Writes the remaining usage records and ends the thread. Called when no request is open any more.
     pub(crate) fn end(self) {
         let left = self.usage.close(WRITE_LIMIT);

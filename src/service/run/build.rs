@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
-use crate::service::admin::api::{Desk, Responder};
+use crate::service::admin::api::{AdminState, Responder};
 use crate::service::base::trace_context::Tracer;
 use crate::service::base::watched_file::Follower;
 use crate::service::config::{self, Config};
@@ -17,21 +17,21 @@ use crate::service::enrol::device_keys::DeviceKeys;
 use crate::service::enrol::issuer::BootstrapMode;
 use crate::service::enrol::issuer::Issuer;
 use crate::service::enrol::signing_file;
-use crate::service::govern::access::Standing;
+use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::breaker::{self, Breaker};
 use crate::service::govern::budgets::Budgets;
 use crate::service::govern::leak::Leaks;
 use crate::service::govern::limits::Limiter;
-use crate::service::govern::overrides::DeviceRules;
+use crate::service::govern::overrides::DeviceOverrides;
 use crate::service::govern::revocation::Revocations;
 use crate::service::http::client_address::TrustedProxies;
-use crate::service::http::handler::Parts;
+use crate::service::http::handler::HandlerParts;
 use crate::service::http::protocol::{self, Described};
 use crate::service::http::tls;
 use crate::service::meter::prices::Prices;
 use crate::service::meter::usage::{UsageSink, UsageSinks};
 use crate::service::relay::batches::BatchesAndFiles;
-use crate::service::relay::batches::{Ledger, Objects, Takers};
+use crate::service::relay::batches::{BatchSinks, Batches, Ledger};
 use crate::service::relay::budget_gate::BudgetGate;
 use crate::service::relay::gates::Gates;
 use crate::service::relay::key_swap;
@@ -39,9 +39,9 @@ use crate::service::relay::key_swap::UpstreamConfig;
 use crate::service::relay::pipeline::Pipeline;
 use crate::service::run::background::{Control, Opened};
 use crate::service::run::config_reload::ConfigReload;
-use crate::service::run::reload::Live;
-use crate::service::run::service::Ports;
+use crate::service::run::reload::Reloadable;
 use crate::service::run::service::Service;
+use crate::service::run::service::ServicePorts;
 use crate::service::run::start_error::StartError;
 use crate::service::store::database::UsageWriter;
 use crate::service::telemetry::metrics::Metrics;
@@ -56,7 +56,7 @@ use crate::transport::origin::Origin;
 
 impl Service {
     /// Builds the service and binds its port.
-    pub fn build(config: Config, ports: Ports) -> Result<Self, StartError> {
+    pub fn build(config: Config, ports: ServicePorts) -> Result<Self, StartError> {
         let settings = Arc::new(ArcSwap::from_pointee(config::shown(&config)));
         let protocol = protocol::describe(&Described {
             listen: &config.listen,
@@ -66,28 +66,28 @@ impl Service {
             enrolment: &config.enrolment,
             batches_and_files: &config.batches_and_files,
         });
-        let standing = standing(&config);
+        let access = access(&config);
         let prices = Arc::new(ArcSwap::from_pointee(config.prices.table));
         let (keys, key_follower) = signing_keys(config.signing)?;
         let (tls, certificate_follower) = config.tls.map(|tls| tls::follow(tls, Arc::clone(&ports.clock))).unzip();
         let token_life = config.tokens.lifetime;
         let budgets = Budgets::new(config.budgets);
-        let control = Control::open(&config.stores, &config.admin, (standing.clone(), budgets.clone()), &ports.clock)?;
+        let control = Control::open(&config.stores, &config.admin, (access.clone(), budgets.clone()), &ports.clock)?;
         let opened = &control.opened;
-        let (leaks, suspicions) = Leaks::start(&config.leaks, Arc::clone(&ports.clock), opened.limiter.exchange());
+        let (leaks, suspicions) = Leaks::start(&config.leaks, Arc::clone(&ports.clock), opened.limiter.gossip());
         let can_enrol = config.enrolment.mode != BootstrapMode::Closed;
         let metrics = Arc::new(Metrics::default());
         let gate =
             BudgetGate::new(budgets.clone(), Arc::clone(&prices), Arc::clone(&metrics), Arc::clone(&ports.clock));
-        let gates = gates(&standing, &leaks, &opened.limiter, gate);
+        let gates = gates(&access, &leaks, &opened.limiter, gate);
         let otlp = telemetry(config.otlp.as_ref(), &config.upstream.origin, &ports.clock)?;
-        let takers = takers(ports.usage, &metrics, otlp.as_ref(), &opened.usage);
-        let usage = Arc::clone(&takers.all);
+        let sinks = sinks(ports.usage, &metrics, otlp.as_ref(), &opened.usage);
+        let usage = Arc::clone(&sinks.all);
         let connector = key_swap::connector(&config.upstream)?;
         let offer = config.batches_and_files;
         let way = (&config.upstream, connector.clone());
-        let objects = objects(offer, opened, way, takers, &prices, &ports.clock);
-        let biller = objects.as_ref().map(Objects::biller);
+        let objects = objects(offer, opened, way, sinks, &prices, &ports.clock);
+        let biller = objects.as_ref().map(Batches::biller);
         let auth = Arc::new(Auth::new(Arc::clone(&keys), Arc::clone(&ports.clock), config.tokens.clone()));
         let pipeline = Pipeline::new(
             Arc::clone(&auth),
@@ -97,7 +97,7 @@ impl Service {
             &config.listen,
             &config.upstream,
         )
-        .traced(config.otlp.map(|to| Tracer::new(to.share)));
+        .traced(config.otlp.map(|to| Tracer::new(to.sample_ratio)));
         let device_keys = device_keys(config.enrolment.keys, &keys, opened, &ports.clock, &metrics);
         let issuer = Arc::new(Issuer::new(
             Arc::clone(&keys),
@@ -105,18 +105,18 @@ impl Service {
             config.tokens,
             config.terms,
             (config.enrolment, device_keys),
-            standing.clone(),
+            access.clone(),
         ));
-        let live = Live {
-            rules: Arc::clone(&standing.rules),
+        let reloadable = Reloadable {
+            overrides: Arc::clone(&access.overrides),
             budgets: budgets.clone(),
             issuer: Arc::clone(&issuer),
             prices,
             settings: Arc::clone(&settings),
             metrics: Arc::clone(&metrics),
         };
-        let config_reload = ConfigReload::new(config.sources, config.prices.file, live);
-        let desk = Desk {
+        let config_reload = ConfigReload::new(config.sources, config.prices.file, reloadable);
+        let admin_state = AdminState {
             database: opened.database.clone(),
             budgets,
             gates,
@@ -124,7 +124,7 @@ impl Service {
             tls,
             usage: Arc::clone(&opened.usage),
             sync: Arc::clone(&opened.sync),
-            standing,
+            access,
             auth: Arc::clone(&auth),
             issuer: Arc::clone(&issuer),
             metrics: Arc::clone(&metrics),
@@ -133,9 +133,9 @@ impl Service {
             clock: ports.clock,
             token_life,
         };
-        let responder = Responder::new(Arc::clone(&leaks), suspicions, desk.clone(), can_enrol);
+        let responder = Responder::new(Arc::clone(&leaks), suspicions, admin_state.clone(), can_enrol);
         Ok(Self {
-            parts: Arc::new(Parts {
+            parts: Arc::new(HandlerParts {
                 pipeline,
                 auth,
                 issuer,
@@ -151,7 +151,7 @@ impl Service {
             listen: config.listen,
             connector,
             control,
-            desk,
+            admin_state,
             keys,
             followers: key_follower.into_iter().chain(certificate_follower).collect(),
             config_reload,
@@ -163,9 +163,9 @@ impl Service {
 }
 
 /// The access policy with default limits; overrides and revocations are loaded later.
-fn standing(config: &Config) -> Standing {
-    let rules = Arc::new(DeviceRules::new(config.limits));
-    Standing { rules, revocations: Arc::new(Revocations::new(config.admin.max_staleness)) }
+fn access(config: &Config) -> AccessPolicy {
+    let overrides = Arc::new(DeviceOverrides::new(config.limits));
+    AccessPolicy { overrides, revocations: Arc::new(Revocations::new(config.admin.max_staleness)) }
 }
 
 /// Builds the device-key check; `None` when `DEVICE_KEYS=off`.
@@ -176,16 +176,16 @@ fn device_keys(
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
 ) -> Option<DeviceKeys> {
-    DeviceKeys::of(policy, Arc::clone(keys), opened.enquiries.clone(), Arc::clone(clock), Arc::clone(metrics))
+    DeviceKeys::of(policy, Arc::clone(keys), opened.db_requests.clone(), Arc::clone(clock), Arc::clone(metrics))
 }
 
-fn gates(standing: &Standing, leaks: &Arc<Leaks>, limiter: &Limiter, budgets: BudgetGate) -> Arc<Gates> {
+fn gates(access: &AccessPolicy, leaks: &Arc<Leaks>, limiter: &Limiter, budgets: BudgetGate) -> Arc<Gates> {
     Arc::new(Gates {
-        standing: standing.clone(),
+        access: access.clone(),
         leaks: Arc::clone(leaks),
         limiter: limiter.clone(),
         budgets,
-        breaker: Breaker::new(breaker::Settings::default()),
+        breaker: Breaker::new(breaker::BreakerSettings::default()),
     })
 }
 
@@ -194,25 +194,25 @@ fn objects(
     offer: BatchesAndFiles,
     opened: &Opened,
     way: (&UpstreamConfig, Connector),
-    takers: Takers,
+    sinks: BatchSinks,
     prices: &Arc<ArcSwap<Prices>>,
     clock: &Arc<dyn Clock>,
-) -> Option<Objects> {
-    let ledger = Ledger::new(opened.enquiries.clone());
-    offer.offered.then(|| Objects::new(offer, ledger, way, takers, Arc::clone(prices), Arc::clone(clock)))
+) -> Option<Batches> {
+    let ledger = Ledger::new(opened.db_requests.clone());
+    offer.offered.then(|| Batches::new(offer, ledger, way, sinks, Arc::clone(prices), Arc::clone(clock)))
 }
 
 /// The sinks of usage records.
-fn takers(
+fn sinks(
     log: Arc<dyn UsageSink>,
     metrics: &Arc<Metrics>,
     otlp: Option<&Arc<Otlp>>,
     database: &Arc<UsageWriter>,
-) -> Takers {
+) -> BatchSinks {
     let beside: Vec<Arc<dyn UsageSink>> =
         [log, Arc::clone(metrics) as _].into_iter().chain(otlp.map(|otlp| Arc::clone(otlp) as _)).collect();
     let all = beside.iter().cloned().chain([Arc::clone(database) as _]).collect();
-    Takers { all: Arc::new(UsageSinks::new(all)), beside: Arc::new(UsageSinks::new(beside)) }
+    BatchSinks { all: Arc::new(UsageSinks::new(all)), beside: Arc::new(UsageSinks::new(beside)) }
 }
 
 /// `None` without a collector.

@@ -12,8 +12,8 @@ use tokio::time::MissedTickBehavior;
 use crate::secret::Secret;
 use crate::service::base::text_file::{TextFile, content};
 use crate::service::base::watched_file::{BETWEEN_LOOKS, ReloadSignal, Reloading, SETTLE};
-use crate::service::config::{Config, ConfigProblem, Flags, Sources, differing};
-use crate::service::run::reload::{Live, is_changeable};
+use crate::service::config::{Config, ConfigError, Flags, Sources, differing};
+use crate::service::run::reload::{Reloadable, is_changeable};
 
 pub(crate) struct ConfigReload {
     /// The settings of flags and variables.
@@ -21,22 +21,22 @@ pub(crate) struct ConfigReload {
     in_force: Flags,
     prices: Option<TextFile>,
     /// The contents of the files when they were last read, good or bad.
-    seen: Vec<Look>,
-    live: Live,
+    seen: Vec<FileRead>,
+    reloadable: Reloadable,
 }
 
 /// The content of one file at one time.
-struct Look {
+struct FileRead {
     path: PathBuf,
     found: io::Result<Secret>,
 }
 
 impl ConfigReload {
-    /// `live` must match `sources` and `prices`. `None` without a file to follow.
-    pub(crate) fn new(sources: Sources, prices: Option<TextFile>, live: Live) -> Option<Self> {
+    /// `reloadable` must match `sources` and `prices`. `None` without a file to follow.
+    pub(crate) fn new(sources: Sources, prices: Option<TextFile>, reloadable: Reloadable) -> Option<Self> {
         let Sources { given, merged: in_force, file, .. } = sources;
         let seen = seen(file, prices.as_ref());
-        (!seen.is_empty()).then_some(Self { given, in_force, prices, seen, live })
+        (!seen.is_empty()).then_some(Self { given, in_force, prices, seen, reloadable })
     }
 
     /// Starts the thread that follows the files.
@@ -72,7 +72,7 @@ impl ConfigReload {
         }
     }
 
-    fn reload(&mut self, looks: Vec<Look>) {
+    fn reload(&mut self, looks: Vec<FileRead>) {
         match Config::read(&self.given) {
             Ok(config) => self.take(config),
             Err(problems) => self.refuse(&problems, looks),
@@ -95,8 +95,8 @@ impl ConfigReload {
         for warning in config.warnings() {
             tracing::warn!("{warning}");
         }
-        self.live.take(config);
-        self.live.metrics.reloaded(true);
+        self.reloadable.apply(config);
+        self.reloadable.metrics.reloaded(true);
         let changed = if changed.is_empty() { "nothing is new".to_owned() } else { changed.join(", ") };
         tracing::info!(changed, "Configuration reloaded: {changed}");
         if !waiting.is_empty() {
@@ -107,21 +107,21 @@ impl ConfigReload {
 
     /// Also watches files that the refused configuration is the first to name: when one appears, the reload is tried
     /// again.
-    fn refuse(&mut self, problems: &[ConfigProblem], mut looks: Vec<Look>) {
+    fn refuse(&mut self, problems: &[ConfigError], mut looks: Vec<FileRead>) {
         let (attempted, ..) = Sources::read(&self.given);
         for path in attempted.paths() {
             if looks.iter().all(|look| look.path != path) {
-                looks.push(Look::at(path));
+                looks.push(FileRead::at(path));
             }
         }
         self.seen = looks;
-        self.live.metrics.reloaded(false);
+        self.reloadable.metrics.reloaded(false);
         let problems = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         tracing::error!(problems, "Configuration not reloaded, the one in use stays: {problems}");
     }
 }
 
-impl Look {
+impl FileRead {
     fn at(path: PathBuf) -> Self {
         Self { found: content(&path), path }
     }
@@ -136,16 +136,16 @@ impl Look {
     }
 }
 
-fn seen(file: Option<TextFile>, prices: Option<&TextFile>) -> Vec<Look> {
+fn seen(file: Option<TextFile>, prices: Option<&TextFile>) -> Vec<FileRead> {
     let files = file.into_iter().chain(prices.cloned());
-    files.map(|file| Look { path: file.path, found: Ok(file.content) }).collect()
+    files.map(|file| FileRead { path: file.path, found: Ok(file.content) }).collect()
 }
 
-fn again(looks: &[Look]) -> Vec<Look> {
-    looks.iter().map(|look| Look::at(look.path.clone())).collect()
+fn again(looks: &[FileRead]) -> Vec<FileRead> {
+    looks.iter().map(|look| FileRead::at(look.path.clone())).collect()
 }
 
-fn same(some: &[Look], others: &[Look]) -> bool {
+fn same(some: &[FileRead], others: &[FileRead]) -> bool {
     some.len() == others.len() && some.iter().zip(others).all(|(one, other)| one.is_like(other))
 }
 

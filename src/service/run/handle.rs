@@ -5,17 +5,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::service::base::watched_file::Reloading;
-use crate::service::run::background::RunningControl;
+use crate::service::run::background::ControlHandle;
 use crate::service::telemetry::otlp::Otlp;
 
-pub struct Running {
+pub struct ServiceHandle {
     pub(crate) workers: Vec<JoinHandle<()>>,
     pub(crate) reloading: Vec<Reloading>,
-    pub(crate) control: RunningControl,
+    pub(crate) control: ControlHandle,
     pub(crate) otlp: Option<Arc<Otlp>>,
 }
 
-impl Running {
+impl ServiceHandle {
     /// Waits until every worker has ended, then ends the other threads.
     pub fn join(self) {
         for worker in self.workers {

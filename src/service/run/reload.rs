@@ -9,15 +9,15 @@ use crate::service::config;
 use crate::service::config::Config;
 use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::budgets::Budgets;
-use crate::service::govern::overrides::DeviceRules;
+use crate::service::govern::overrides::DeviceOverrides;
 use crate::service::meter::prices::Prices;
 use crate::service::telemetry::log;
 use crate::service::telemetry::metrics::Metrics;
 
 /// The parts that take a change.
-pub(crate) struct Live {
+pub(crate) struct Reloadable {
     /// Holds the limits of all devices.
-    pub rules: Arc<DeviceRules>,
+    pub overrides: Arc<DeviceOverrides>,
     pub budgets: Budgets,
     /// Holds the models that tokens allow.
     pub issuer: Arc<Issuer>,
@@ -27,16 +27,16 @@ pub(crate) struct Live {
     pub metrics: Arc<Metrics>,
 }
 
-impl Live {
+impl Reloadable {
     /// Applies the changeable settings. Open requests keep the settings they began with.
-    pub(crate) fn take(&self, new: Config) {
+    pub(crate) fn apply(&self, new: Config) {
         let mut shown = Value::clone(&self.settings.load());
         let mut changed = config::shown(&new);
         for name in CHANGEABLE {
             shown[name] = changed[name].take();
         }
         self.settings.store(Arc::new(shown));
-        self.rules.set_defaults(new.limits);
+        self.overrides.set_defaults(new.limits);
         self.budgets.limit_by_default(new.budgets);
         self.issuer.set_terms(new.terms);
         self.prices.store(Arc::new(new.prices.table));

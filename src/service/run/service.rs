@@ -5,16 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::service::admin::api::{Desk, Responder};
+use crate::service::admin::api::{AdminState, Responder};
 use crate::service::base::watched_file::Follower;
-use crate::service::http::handler::{Endpoint, Parts};
+use crate::service::http::handler::{HandlerParts, ServiceHandler};
 use crate::service::http::listen::Listen;
 use crate::service::meter::usage::UsageSink;
 use crate::service::relay::batches::Biller;
 use crate::service::relay::pipeline::Worker;
 use crate::service::run::background::Control;
 use crate::service::run::config_reload::ConfigReload;
-use crate::service::run::handle::Running;
+use crate::service::run::handle::ServiceHandle;
 use crate::service::run::start_error::StartError;
 use crate::service::telemetry::error_reports::ErrorReports;
 use crate::service::telemetry::otlp::Otlp;
@@ -24,7 +24,7 @@ use crate::transport::serve::ServeLimits;
 use crate::transport::shutdown::Shutdown;
 
 /// What the service uses of the world; tests pass their own.
-pub struct Ports {
+pub struct ServicePorts {
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
     /// Where usage records go.
@@ -38,13 +38,13 @@ pub struct Service {
     pub(super) listener: std::net::TcpListener,
     pub(super) listen: Listen,
     pub(super) connector: Connector,
-    pub(super) parts: Arc<Parts>,
+    pub(super) parts: Arc<HandlerParts>,
     pub(super) keys: Arc<KeyRing>,
     pub(super) followers: Vec<Follower>,
     pub(super) config_reload: Option<ConfigReload>,
     pub(super) otlp: Option<Arc<Otlp>>,
     pub(super) control: Control,
-    pub(super) desk: Desk,
+    pub(super) admin_state: AdminState,
     /// None when batches are not offered.
     pub(super) biller: Option<Arc<Biller>>,
     pub(super) responder: Responder,
@@ -69,7 +69,7 @@ impl Service {
     /// The origin to reach it at, from where its address is good.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = if self.desk.tls.is_some() { "https" } else { "http" };
+        let scheme = if self.admin_state.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address())
     }
 
@@ -77,7 +77,7 @@ impl Service {
     #[must_use]
     pub fn admin_url(&self) -> String {
         let address = self.admin_address();
-        let scheme = if crate::service::admin::api::tls_at(address, self.desk.tls.as_ref()).is_some() {
+        let scheme = if crate::service::admin::api::tls_at(address, self.admin_state.tls.as_ref()).is_some() {
             "https"
         } else {
             "http"
@@ -101,9 +101,9 @@ impl Service {
     ///
     /// # Errors
     /// [`StartError::Worker`]
-    pub fn start(self, shutdown: &Shutdown) -> Result<Running, StartError> {
-        if let Some(tls) = &self.desk.tls {
-            tls.tell_if_expired(self.desk.clock.now());
+    pub fn start(self, shutdown: &Shutdown) -> Result<ServiceHandle, StartError> {
+        if let Some(tls) = &self.admin_state.tls {
+            tls.tell_if_expired(self.admin_state.clock.now());
         }
         let config = self.config_reload.map(ConfigReload::start).transpose().map_err(StartError::Worker)?;
         let followers = self.followers;
@@ -117,15 +117,15 @@ impl Service {
         let workers = (0..self.listen.workers)
             .map(|number| {
                 let listener = self.listener.try_clone()?;
-                let open = self.desk.standing.revocations.for_worker();
+                let open = self.admin_state.access.revocations.for_worker();
                 let worker = Worker::new(self.connector.clone(), open, shutdown.clone());
-                let endpoint = Endpoint::new(Arc::clone(&self.parts), worker);
-                let tls = self.desk.tls.clone();
-                crate::service::run::worker::start(number, listener, tls, endpoint, limits.clone(), shutdown.clone())
+                let handler = ServiceHandler::new(Arc::clone(&self.parts), worker);
+                let tls = self.admin_state.tls.clone();
+                crate::service::run::worker::start(number, listener, tls, handler, limits.clone(), shutdown.clone())
             })
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
-        let control = self.control.start(self.desk, (self.biller, self.responder), shutdown.clone());
-        Ok(Running { workers, reloading, control, otlp: self.otlp })
+        let control = self.control.start(self.admin_state, (self.biller, self.responder), shutdown.clone());
+        Ok(ServiceHandle { workers, reloading, control, otlp: self.otlp })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::service::http::handler::Endpoint;
+use crate::service::http::handler::ServiceHandler;
 use crate::service::http::tls::Tls;
 use crate::transport::serve::{Plain, ServeLimits, serve};
 use crate::transport::shutdown::Shutdown;
@@ -18,17 +18,17 @@ pub(crate) fn start(
     number: usize,
     listener: std::net::TcpListener,
     tls: Option<Arc<Tls>>,
-    endpoint: Endpoint,
+    handler: ServiceHandler,
     limits: ServeLimits,
     shutdown: Shutdown,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let upstream = endpoint.upstream().clone();
+    let upstream = handler.upstream().clone();
     std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         runtime.block_on(async move {
             match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => tokio::select! {
-                    () = serve_all(listener, tls, endpoint, limits, shutdown) => {}
+                    () = serve_all(listener, tls, handler, limits, shutdown) => {}
                     () = tick(&upstream) => {}
                 },
                 Err(error) => tracing::error!(%error, "A worker cannot listen"),
@@ -41,13 +41,13 @@ pub(crate) fn start(
 async fn serve_all(
     listener: tokio::net::TcpListener,
     tls: Option<Arc<Tls>>,
-    endpoint: Endpoint,
+    handler: ServiceHandler,
     limits: ServeLimits,
     shutdown: Shutdown,
 ) {
     match tls {
-        None => serve(listener, Plain, endpoint, limits, shutdown).await,
-        Some(tls) => serve(listener, tls, endpoint, limits, shutdown).await,
+        None => serve(listener, Plain, handler, limits, shutdown).await,
+        Some(tls) => serve(listener, tls, handler, limits, shutdown).await,
     }
 }
 

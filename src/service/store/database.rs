@@ -3,7 +3,7 @@
 //!
 //! One SQL text serves both. On a request's path only tokens, batches, files and requests that name files wait for the
 //! database: usage goes through the [`UsageWriter`], and requests are judged by a copy in memory that polls
-//! [`Revocations::revision`], [`Devices::revision`] and [`StoredBudgets::revision`].
+//! [`RevocationTable::revision`], [`DeviceTable::revision`] and [`BudgetTable::revision`].
 
 mod audit;
 mod budgets;
@@ -32,16 +32,16 @@ use std::time::{Duration, SystemTime};
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
 
-pub use self::audit::{Audit, AuditEntry, NewAuditEntry, Outcome};
-pub use self::budgets::{Budget, StoredBudgets};
+pub use self::audit::{Audit, AuditEntry, AuditOutcome, NewAuditEntry};
+pub use self::budgets::{Budget, BudgetTable};
 pub use self::change::{Change, PatchedDevice};
 pub use self::device_keys::DeviceKeyTable;
-pub use self::devices::{Device, DeviceFilter, DevicePatch, DeviceState, Devices, Seen};
+pub use self::devices::{Device, DeviceActivity, DeviceFilter, DevicePatch, DeviceState, DeviceTable};
 pub use self::error::StoreError;
-pub use self::inspection::{Inspection, check_url, inspect};
+pub use self::inspection::{DatabaseInspection, check_url, inspect};
 pub use self::owned::{ObjectKind, OwnedObject, OwnedObjects, OwnedPage, PageStart};
 pub use self::page::{Page, PageRequest};
-pub use self::revocations::{NewRevocation, Revocation, RevocationKind, Revocations};
+pub use self::revocations::{NewRevocation, Revocation, RevocationKind, RevocationTable};
 pub use self::usage::{Costs, Totals, TotalsBy, UsageFilter, UsageHistory, UsageRow};
 pub use self::writer::{StartWriterError, UsageCounters, UsageWriter, WriterSettings};
 use std::path::PathBuf;
@@ -83,8 +83,8 @@ impl Database {
     }
 
     #[must_use]
-    pub fn devices(&self) -> Devices {
-        Devices::new(self.clone())
+    pub fn devices(&self) -> DeviceTable {
+        DeviceTable::new(self.clone())
     }
 
     #[must_use]
@@ -98,13 +98,13 @@ impl Database {
     }
 
     #[must_use]
-    pub fn revocations(&self) -> Revocations {
-        Revocations::new(self.clone())
+    pub fn revocations(&self) -> RevocationTable {
+        RevocationTable::new(self.clone())
     }
 
     #[must_use]
-    pub fn budgets(&self) -> StoredBudgets {
-        StoredBudgets::new(self.clone())
+    pub fn budgets(&self) -> BudgetTable {
+        BudgetTable::new(self.clone())
     }
 
     #[must_use]

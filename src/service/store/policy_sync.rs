@@ -11,24 +11,24 @@ use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
-use crate::service::govern::access::Standing;
+use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::budgets::{Budgets, Limits, Subject};
-use crate::service::govern::overrides::DeviceRule;
+use crate::service::govern::overrides::DeviceOverride;
 use crate::service::govern::revocation::{RevocationSet, Revoked};
 use crate::service::store::database::{Database, Device, Revocation, RevocationKind, StoreError};
 use crate::wire::DeviceId;
 
-pub(crate) struct Sync {
+pub(crate) struct PolicySync {
     database: Database,
-    standing: Standing,
+    access: AccessPolicy,
     budgets: Budgets,
     clock: Arc<dyn Clock>,
     /// The last revisions. One caller at a time reads.
-    seen: Mutex<Seen>,
+    seen: Mutex<SyncedState>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct SyncedState {
     revocations: Option<i64>,
     devices: Option<i64>,
     budgets: Option<i64>,
@@ -38,10 +38,10 @@ struct Seen {
     next_end: Option<SystemTime>,
 }
 
-impl Sync {
+impl PolicySync {
     #[must_use]
-    pub(crate) fn new(database: Database, standing: Standing, budgets: Budgets, clock: Arc<dyn Clock>) -> Self {
-        Self { database, standing, budgets, clock, seen: Mutex::default() }
+    pub(crate) fn new(database: Database, access: AccessPolicy, budgets: Budgets, clock: Arc<dyn Clock>) -> Self {
+        Self { database, access, budgets, clock, seen: Mutex::default() }
     }
 
     /// Reads what has changed, also at once after a change by this instance. After an error the copies stay as they are
@@ -76,34 +76,34 @@ impl Sync {
         }
     }
 
-    async fn catch_up_with_revocations(&self, seen: &mut Seen) -> Result<(), StoreError> {
+    async fn catch_up_with_revocations(&self, seen: &mut SyncedState) -> Result<(), StoreError> {
         let (revocations, now) = (self.database.revocations(), self.clock.now());
         let unchanged = seen.revocations == Some(revocations.revision().await?);
         if unchanged && seen.next_end.is_none_or(|end| now < end) {
-            self.standing.revocations.confirm();
+            self.access.revocations.confirm();
             return Ok(());
         }
         let (revision, live) = revocations.live(now).await?;
         seen.next_end = live.iter().filter_map(|entry| entry.expires_at).min();
-        self.standing.revocations.replace(live.into_iter().filter_map(revoked).collect::<RevocationSet>());
+        self.access.revocations.replace(live.into_iter().filter_map(revoked).collect::<RevocationSet>());
         seen.revocations = Some(revision);
         Ok(())
     }
 
-    async fn catch_up_with_rules(&self, seen: &mut Seen) -> Result<(), StoreError> {
+    async fn catch_up_with_rules(&self, seen: &mut SyncedState) -> Result<(), StoreError> {
         let devices = self.database.devices();
         let revision = devices.revision().await?;
         if seen.devices != Some(revision) {
             let ruled = devices.changed_since(SystemTime::UNIX_EPOCH, self.clock.now()).await?;
             seen.limits[0] = ruled.iter().filter_map(budget_of).collect();
             self.budgets.replace_limits(seen.all_limits());
-            self.standing.replace_rules(ruled.into_iter().map(rule_of).collect());
+            self.access.replace_overrides(ruled.into_iter().map(rule_of).collect());
             seen.devices = Some(revision);
         }
         Ok(())
     }
 
-    async fn catch_up_with_budgets(&self, seen: &mut Seen) -> Result<(), StoreError> {
+    async fn catch_up_with_budgets(&self, seen: &mut SyncedState) -> Result<(), StoreError> {
         let budgets = self.database.budgets();
         if seen.budgets != Some(budgets.revision().await?) {
             let (revision, all) = budgets.all().await?;
@@ -115,7 +115,7 @@ impl Sync {
     }
 }
 
-impl Seen {
+impl SyncedState {
     fn all_limits(&self) -> HashMap<Subject, Limits> {
         self.limits.iter().flatten().map(|(subject, limits)| (subject.clone(), *limits)).collect()
     }
@@ -125,9 +125,9 @@ fn budget_of(device: &Device) -> Option<(Subject, Limits)> {
     device.budget.map(|limits| (Subject::Device(device.id.clone()), limits))
 }
 
-fn rule_of(device: Device) -> (DeviceId, Arc<DeviceRule>) {
+fn rule_of(device: Device) -> (DeviceId, Arc<DeviceOverride>) {
     let Device { id, ruled_org: org, ruled_user: user, models, limits, .. } = device;
-    (id, Arc::new(DeviceRule { org, user, models, limits }))
+    (id, Arc::new(DeviceOverride { org, user, models, limits }))
 }
 
 /// Translates an entry of the database. An entry that makes no sense has no effect, and is logged for an operator.

@@ -17,20 +17,20 @@ use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
-use crate::service::govern::budgets::{Budgets, Period, Subject, Window};
+use crate::service::govern::budgets::{BudgetWindow, Budgets, Period, Subject};
 use crate::service::meter::money::MicroDollars;
 use crate::service::store::database::{Costs, Database, StoreError};
 
-pub(crate) struct Spending {
+pub(crate) struct SpentLoader {
     database: Database,
     budgets: Budgets,
     clock: Arc<dyn Clock>,
     /// One caller at a time reads.
-    known: Mutex<Known>,
+    known: Mutex<LoadState>,
 }
 
 #[derive(Default)]
-struct Known {
+struct LoadState {
     /// When today's costs were last read.
     asked: Option<SystemTime>,
     earlier: Option<Earlier>,
@@ -38,19 +38,19 @@ struct Known {
 
 /// The costs of the days before `day`.
 struct Earlier {
-    day: Window,
+    day: BudgetWindow,
     read: SystemTime,
-    sums: HashMap<Subject, Sums>,
+    sums: HashMap<Subject, PastSpending>,
 }
 
 /// The costs of one subject on days before today.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Sums {
+struct PastSpending {
     week: MicroDollars,
     month: MicroDollars,
 }
 
-impl Spending {
+impl SpentLoader {
     #[must_use]
     pub(crate) fn new(database: Database, budgets: Budgets, clock: Arc<dyn Clock>) -> Self {
         Self { database, budgets, clock, known: Mutex::default() }
@@ -119,11 +119,11 @@ impl Spending {
     /// Sums up the days of this week and this month before `today`, one by one.
     async fn read_before(
         &self,
-        today: Window,
-        week: Window,
-        month: Window,
-    ) -> Result<HashMap<Subject, Sums>, StoreError> {
-        let mut sums = HashMap::<Subject, Sums>::new();
+        today: BudgetWindow,
+        week: BudgetWindow,
+        month: BudgetWindow,
+    ) -> Result<HashMap<Subject, PastSpending>, StoreError> {
+        let mut sums = HashMap::<Subject, PastSpending>::new();
         let mut day = Period::Day.window(week.begin().min(month.begin()));
         while day.start < today.start {
             for (subject, spent) in by_subject(&self.costs(day).await?) {
@@ -134,14 +134,14 @@ impl Spending {
         Ok(sums)
     }
 
-    fn enter_earlier(&self, earlier: &Earlier, week: Window, month: Window) {
+    fn enter_earlier(&self, earlier: &Earlier, week: BudgetWindow, month: BudgetWindow) {
         for (subject, sums) in &earlier.sums {
             self.budgets.load(subject, week, sums.week);
             self.budgets.load(subject, month, sums.month);
         }
     }
 
-    async fn costs(&self, day: Window) -> Result<Vec<Costs>, StoreError> {
+    async fn costs(&self, day: BudgetWindow) -> Result<Vec<Costs>, StoreError> {
         let usage = self.database.usage();
         // A reply that the network swallowed never comes; the next attempt takes another connection.
         let read = tokio::time::timeout(LIMIT, usage.costs(day.begin(), day.over())).await;
@@ -151,13 +151,13 @@ impl Spending {
 
 impl Earlier {
     /// Whether the sums must be read again. Costs of requests that ended just before midnight are written after it.
-    fn is_old(&self, today: Window, now: SystemTime) -> bool {
+    fn is_old(&self, today: BudgetWindow, now: SystemTime) -> bool {
         let settled = today.begin() + SETTLE;
         self.day != today || has_passed(self.read, now, AGAIN) || (self.read < settled && now >= settled)
     }
 }
 
-impl Sums {
+impl PastSpending {
     fn add(&mut self, spent: MicroDollars, this_week: bool, this_month: bool) {
         if this_week {
             self.week = self.week + spent;
@@ -231,11 +231,11 @@ mod tests {
 
     #[test]
     fn days_count_for_the_week_and_the_month_they_are_in() {
-        let mut sums = Sums::default();
+        let mut sums = PastSpending::default();
         for (this_week, this_month) in [(true, false), (false, true), (true, true)] {
             sums.add(MicroDollars::new(1), this_week, this_month);
         }
-        assert_eq!(sums, Sums { week: MicroDollars::new(2), month: MicroDollars::new(2) });
+        assert_eq!(sums, PastSpending { week: MicroDollars::new(2), month: MicroDollars::new(2) });
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 pub use self::panic::Panic;
 use self::throttle::Throttle;
-use crate::service::base::http_client::side_client;
+use crate::service::base::http_client::http_client;
 use crate::transport::request_id::RequestId;
 use crate::wire::ErrorCode;
 use sentry::types::Dsn;
@@ -52,7 +52,7 @@ pub enum ReportsError {
 impl ErrorReports {
     /// Starts the thread that sends reports.
     pub fn start(config: &SentryConfig) -> Result<Self, ReportsError> {
-        let http = side_client(&config.dsn.envelope_api_url(), ANSWER_LIMIT)?;
+        let http = http_client(&config.dsn.envelope_api_url(), ANSWER_LIMIT)?;
         // Sentry collects nothing on its own: no host name, no backtrace, no environment.
         let mut options = ClientOptions::new()
             .default_integrations(false)

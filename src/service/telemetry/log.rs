@@ -59,20 +59,20 @@ fn filter(level: LevelFilter) -> Targets {
 }
 
 impl<'a> MakeWriter<'a> for LineQueue {
-    type Writer = Line<'a>;
+    type Writer = LogLine<'a>;
 
-    fn make_writer(&'a self) -> Line<'a> {
-        Line { queue: self, text: Vec::new() }
+    fn make_writer(&'a self) -> LogLine<'a> {
+        LogLine { queue: self, text: Vec::new() }
     }
 }
 
 /// One event while `tracing` formats it; dropping it queues the text.
-pub struct Line<'a> {
+pub struct LogLine<'a> {
     queue: &'a LineQueue,
     text: Vec<u8>,
 }
 
-impl io::Write for Line<'_> {
+impl io::Write for LogLine<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.text.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -83,7 +83,7 @@ impl io::Write for Line<'_> {
     }
 }
 
-impl Drop for Line<'_> {
+impl Drop for LogLine<'_> {
     fn drop(&mut self) {
         self.queue.push(&self.text);
     }

@@ -22,7 +22,7 @@ use std::time::Duration;
 use self::collector::Collector;
 use self::exporter::Exporter;
 pub use self::queue::OtlpCounters;
-use self::queue::{Finished, Queue, queue};
+use self::queue::{Finished, SpanQueue, queue};
 use crate::clock::Clock;
 use crate::service::meter::usage::{UsageRecord, UsageSink};
 use crate::transport::origin::Origin;
@@ -37,12 +37,12 @@ pub struct OtlpConfig {
     /// `OTEL_SERVICE_NAME`.
     pub service_name: String,
     /// `OTEL_TRACES_SAMPLER_ARG`: the sample ratio of requests whose client has not decided, from 0 to 1.
-    pub share: f64,
+    pub sample_ratio: f64,
 }
 
 /// The sink that queues usage records for the collector.
 pub struct Otlp {
-    queue: Arc<Queue>,
+    queue: Arc<SpanQueue>,
     clock: Arc<dyn Clock>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -95,7 +95,7 @@ impl Otlp {
         let queue = Arc::new(queue(settings.most_waiting, settings.gather));
         let collector = Collector::new(config).map_err(OtlpError::Client)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(OtlpError::Thread)?;
-        let source = source::Source::new(&config.service_name);
+        let source = source::OtlpSource::new(&config.service_name);
         let server = attributes::server(upstream);
         let exporter = Exporter::new(Arc::clone(&queue), collector, source, server, settings, Arc::clone(&clock));
         let run = move || {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Verified tokens and who they stand for.
-pub(crate) struct Admitted<Who>(Mutex<Memory<Who>>);
+pub(crate) struct TokenCache<Who>(Mutex<Memory<Who>>);
 
 /// Two generations. When they are turned, tokens still in the older one have not been used for as long as the younger
 /// one took to age, and are forgotten.
@@ -22,20 +22,20 @@ struct Memory<Who> {
 }
 
 /// Keyed by the last bytes of a token, which are of its signature: not attacker-controlled, and cheap to hash.
-type Generation<Who> = HashMap<[u8; END], Known<Who>>;
+type Generation<Who> = HashMap<[u8; END], VerifiedToken<Who>>;
 
-struct Known<Who> {
+struct VerifiedToken<Who> {
     token: Box<str>,
     who: Who,
 }
 
-impl<Who> Default for Admitted<Who> {
+impl<Who> Default for TokenCache<Who> {
     fn default() -> Self {
         Self(Mutex::new(Memory { young: HashMap::new(), old: HashMap::new(), turned: Instant::now() }))
     }
 }
 
-impl<Who: Clone> Admitted<Who> {
+impl<Who: Clone> TokenCache<Who> {
     /// The caller of this exact token, if the token was verified before.
     pub(crate) fn find(&self, token: &str) -> Option<Who> {
         let end = token.as_bytes().last_chunk()?;
@@ -53,13 +53,13 @@ impl<Who: Clone> Admitted<Who> {
     pub(crate) fn remember(&self, token: &str, who: Who) {
         // So short a text has no signature.
         let Some(end) = token.as_bytes().last_chunk() else { return };
-        let known = Known { token: token.into(), who };
+        let known = VerifiedToken { token: token.into(), who };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).keep(*end, known);
     }
 }
 
 impl<Who> Memory<Who> {
-    fn keep(&mut self, end: [u8; END], known: Known<Who>) {
+    fn keep(&mut self, end: [u8; END], known: VerifiedToken<Who>) {
         let now = Instant::now();
         if self.young.len() >= MOST || now.duration_since(self.turned) >= UNUSED {
             self.old = std::mem::take(&mut self.young);
@@ -69,7 +69,7 @@ impl<Who> Memory<Who> {
     }
 }
 
-impl<Who: Clone> Known<Who> {
+impl<Who: Clone> VerifiedToken<Who> {
     fn who(&self, token: &str) -> Option<Who> {
         (*self.token == *token).then(|| self.who.clone())
     }
@@ -93,38 +93,38 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_token_that_is_used_stays_known_and_one_that_is_not_is_forgotten() {
-        let admitted = Admitted::default();
-        admitted.remember(&token("used"), 1);
-        admitted.remember(&token("left"), 2);
+        let token_cache = TokenCache::default();
+        token_cache.remember(&token("used"), 1);
+        token_cache.remember(&token("left"), 2);
         for new in ["new", "newer"] {
             tokio::time::advance(UNUSED).await;
-            admitted.remember(&token(new), 3);
-            assert_eq!(admitted.find(&token("used")), Some(1), "beside {new}");
+            token_cache.remember(&token(new), 3);
+            assert_eq!(token_cache.find(&token("used")), Some(1), "beside {new}");
         }
-        assert_eq!(admitted.find(&token("left")), None);
+        assert_eq!(token_cache.find(&token("left")), None);
     }
 
     #[test]
     fn more_tokens_than_fit_make_room_for_each_other() {
-        let admitted = Admitted::default();
+        let token_cache = TokenCache::default();
         for number in 0..3 * MOST {
-            admitted.remember(&token(&number.to_string()), number);
+            token_cache.remember(&token(&number.to_string()), number);
             // Half of them stay in use.
-            admitted.find(&token(&(number / 2).to_string()));
+            token_cache.find(&token(&(number / 2).to_string()));
         }
         let last = 3 * MOST - 1;
-        assert_eq!(admitted.find(&token(&last.to_string())), Some(last));
-        assert_eq!(admitted.find(&token("0")), None);
-        let memory = admitted.0.lock().unwrap();
+        assert_eq!(token_cache.find(&token(&last.to_string())), Some(last));
+        assert_eq!(token_cache.find(&token("0")), None);
+        let memory = token_cache.0.lock().unwrap();
         assert!(memory.young.len() <= MOST && memory.old.len() <= MOST);
     }
 
     #[test]
     fn a_token_is_not_taken_for_another_with_the_same_end() {
-        let admitted = Admitted::default();
+        let token_cache = TokenCache::default();
         let end = "s".repeat(END);
-        admitted.remember(&format!("genuine.{end}"), 1);
-        assert_eq!(admitted.find(&format!("forged.{end}")), None);
-        assert_eq!(admitted.find(&format!("genuine.{end}")), Some(1));
+        token_cache.remember(&format!("genuine.{end}"), 1);
+        assert_eq!(token_cache.find(&format!("forged.{end}")), None);
+        assert_eq!(token_cache.find(&format!("genuine.{end}")), Some(1));
     }
 }

@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 pub use self::figures::{KeyFigures, KeyTally, KidFigures};
-pub use self::key_file::{KeyFile, KeyFileFault};
-pub use self::key_list::{KeyList, KeyListFault, NamedSecret, Place};
+pub use self::key_file::{KeyFile, KeyFileError};
+pub use self::key_list::{KeyList, KeyListError, KeyPosition, NamedSecret};
 use self::key_set::KeySet;
-pub(crate) use self::key_set::STAMP;
+pub(crate) use self::key_set::MAC_LENGTH;
 pub use self::kid::Kid;
 pub(crate) use self::reload::follower;
 use crate::secret::Secret;
@@ -55,7 +55,7 @@ pub struct Verified {
 
 /// Callers answer all faults alike, so that a client learns nothing from the difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TokenFault {
+pub enum TokenError {
     /// Not three base64url parts of sensible length.
     #[error("not a token")]
     Shape,
@@ -92,9 +92,9 @@ impl KeyRing {
     }
 
     /// Checks header and signature, and returns the claims, whose times and audience are still to be judged.
-    pub fn verify(&self, token: &str) -> Result<Verified, TokenFault> {
+    pub fn verify(&self, token: &str) -> Result<Verified, TokenError> {
         let verified = self.current.load().verify(token);
-        if matches!(verified, Err(TokenFault::UnknownKey)) {
+        if matches!(verified, Err(TokenError::UnknownKey)) {
             self.unknown.fetch_add(1, Ordering::Relaxed);
         }
         verified
@@ -102,13 +102,13 @@ impl KeyRing {
 
     /// The MAC of `message`, which only a holder of one of these secrets can make. It is valid for this `purpose`
     /// alone, as long as the key is in use.
-    pub(crate) fn stamp(&self, purpose: &[u8], message: &[u8]) -> [u8; STAMP] {
-        self.current.load().stamp(purpose, message)
+    pub(crate) fn mac(&self, purpose: &[u8], message: &[u8]) -> [u8; MAC_LENGTH] {
+        self.current.load().mac(purpose, message)
     }
 
-    /// Whether `stamp` is a MAC by one of the keys in use.
-    pub(crate) fn is_stamp(&self, purpose: &[u8], message: &[u8], stamp: &[u8]) -> bool {
-        self.current.load().is_stamp(purpose, message, stamp)
+    /// Whether `mac` is a MAC by one of the keys in use.
+    pub(crate) fn is_mac(&self, purpose: &[u8], message: &[u8], mac: &[u8]) -> bool {
+        self.current.load().is_mac(purpose, message, mac)
     }
 
     /// Whether `key` is still in use. The token cache asks this before a cached token is used again.

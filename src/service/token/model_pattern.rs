@@ -3,7 +3,7 @@
 //! never match.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PatternFault {
+pub(crate) enum PatternError {
     #[error("is no model; leave it out")]
     Empty,
     /// A `*` inside would be read as part of an id.
@@ -14,14 +14,14 @@ pub(crate) enum PatternFault {
 }
 
 /// Accepts the id of a model, or a beginning and `*`.
-pub(crate) fn check_pattern(pattern: &str) -> Result<(), PatternFault> {
+pub(crate) fn check_pattern(pattern: &str) -> Result<(), PatternError> {
     let beginning = pattern.strip_suffix('*').unwrap_or(pattern);
     if pattern.trim().is_empty() {
-        Err(PatternFault::Empty)
+        Err(PatternError::Empty)
     } else if beginning.contains('*') {
-        Err(PatternFault::Star)
+        Err(PatternError::Star)
     } else if pattern.contains(char::is_whitespace) {
-        Err(PatternFault::Space)
+        Err(PatternError::Space)
     } else {
         Ok(())
     }
@@ -37,12 +37,12 @@ mod tests {
             assert_eq!(check_pattern(good), Ok(()), "{good}");
         }
         for (bad, fault) in [
-            ("", PatternFault::Empty),
-            (" ", PatternFault::Empty),
-            ("**", PatternFault::Star),
-            ("*haiku", PatternFault::Star),
-            ("claude-*-5", PatternFault::Star),
-            ("claude haiku", PatternFault::Space),
+            ("", PatternError::Empty),
+            (" ", PatternError::Empty),
+            ("**", PatternError::Star),
+            ("*haiku", PatternError::Star),
+            ("claude-*-5", PatternError::Star),
+            ("claude haiku", PatternError::Space),
         ] {
             assert_eq!(check_pattern(bad), Err(fault), "{bad}");
         }

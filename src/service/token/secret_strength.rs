@@ -1,7 +1,7 @@
 //! The strength of secrets that a person chose. The readers of signing keys and of the admin token check it.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Weakness {
+pub enum WeakSecretError {
     /// Fewer than 256 bits (RFC 8725, section 3.5).
     #[error("is shorter than 32 bytes")]
     Short,
@@ -14,16 +14,16 @@ pub enum Weakness {
 }
 
 /// `None` if the secret is strong enough.
-pub(crate) fn weakness(secret: &str) -> Option<Weakness> {
+pub(crate) fn weakness(secret: &str) -> Option<WeakSecretError> {
     let lower = secret.to_ascii_lowercase();
     let mut seen = [false; 256];
     secret.bytes().for_each(|byte| seen[usize::from(byte)] = true);
     if secret.len() < 32 {
-        Some(Weakness::Short)
+        Some(WeakSecretError::Short)
     } else if EXAMPLES.iter().any(|example| lower.contains(example)) {
-        Some(Weakness::Example)
+        Some(WeakSecretError::Example)
     } else if seen.iter().filter(|seen| **seen).count() < 10 {
-        Some(Weakness::Repetitive)
+        Some(WeakSecretError::Repetitive)
     } else {
         None
     }

@@ -7,9 +7,9 @@ use http::HeaderMap;
 
 use crate::clock::Clock;
 use crate::service::relay::model::ModelRule;
-use crate::service::token::cache::Admitted;
-use crate::service::token::keyring::{KeyRing, KeyTally, TokenFault, Verified};
-use crate::transport::credentials::{CredentialFault, Credentials};
+use crate::service::token::cache::TokenCache;
+use crate::service::token::keyring::{KeyRing, KeyTally, TokenError, Verified};
+use crate::transport::credentials::{CredentialError, Credentials};
 use crate::transport::problem::Problem;
 use crate::wire::names::TOKEN_PREFIX;
 use crate::wire::{Claims, DeviceId, ErrorCode};
@@ -83,17 +83,21 @@ impl Auth {
     /// that SDKs use for API keys.
     ///
     /// The [`Problem`] is a 401. Every fault of a token but its age reads alike.
-    pub(crate) fn admit(&self, headers: &HeaderMap, admitted: &Admitted<Arc<Caller>>) -> Result<Arc<Caller>, Problem> {
+    pub(crate) fn admit(
+        &self,
+        headers: &HeaderMap,
+        token_cache: &TokenCache<Arc<Caller>>,
+    ) -> Result<Arc<Caller>, Problem> {
         let credentials = Credentials::read(headers).map_err(unreadable)?;
         let token = chosen(credentials.bearer, credentials.api_key)?;
         // A cached token whose key was retired since counts as never seen.
-        if let Some(caller) = admitted.find(token).filter(|caller| self.keys.holds(&caller.key)) {
+        if let Some(caller) = token_cache.find(token).filter(|caller| self.keys.holds(&caller.key)) {
             self.judge(&caller.claims)?;
             caller.key.count_admitted();
             return Ok(caller);
         }
         let caller = Arc::new(self.verify(token)?);
-        admitted.remember(token, Arc::clone(&caller));
+        token_cache.remember(token, Arc::clone(&caller));
         Ok(caller)
     }
 
@@ -131,7 +135,7 @@ impl Auth {
         let begun = claims.nbf.max(claims.iat) <= now.saturating_add(SKEW.as_secs());
         // A time beyond the calendar was not written by the service (A05).
         if !ours || !begun || claims.exp > LATEST {
-            return Err(invalid(TokenFault::Claims));
+            return Err(invalid(TokenError::Claims));
         }
         let longest = claims.iat.saturating_add(self.policy.lifetime.as_secs());
         if now >= claims.exp.min(longest) {
@@ -156,10 +160,10 @@ fn chosen<'a>(bearer: Option<&'a str>, api_key: Option<&'a str>) -> Result<&'a s
     }
 }
 
-fn unreadable(fault: CredentialFault) -> Problem {
+fn unreadable(fault: CredentialError) -> Problem {
     match fault {
-        CredentialFault::Repeated => ambiguous(),
-        CredentialFault::NotBearer => missing(),
+        CredentialError::Repeated => ambiguous(),
+        CredentialError::NotBearer => missing(),
     }
 }
 
@@ -171,7 +175,7 @@ fn ambiguous() -> Problem {
     Problem::new(ErrorCode::TokenMissing, "More than one credential; send one wrapper token")
 }
 
-fn invalid(fault: TokenFault) -> Problem {
+fn invalid(fault: TokenError) -> Problem {
     tracing::debug!(%fault, "Refused a wrapper token");
     Problem::new(ErrorCode::TokenInvalid, "The wrapper token is not valid here")
 }

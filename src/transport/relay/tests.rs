@@ -6,18 +6,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::{Connector, HttpVersion};
-use crate::transport::hold::Held;
 use crate::transport::origin::Origin;
 use crate::transport::shutdown;
 use crate::transport::upstream::Upstream;
 
 #[tokio::test]
 async fn f56_a_plain_answer_that_has_arrived_is_not_broken_by_a_cancel_signal() {
-    let recall = Recall::default();
+    let cancel = CancelSignal::default();
     let mut relay = Relay::new(answer(b"here").await.into_body(), PATIENCE, shutdown::channel().1);
-    relay = relay.recalled_by(recall.clone());
-    recall.recall();
+    relay = relay.cancelled_by(cancel.clone());
+    cancel.cancel();
     assert_eq!(relay.frame().await.unwrap().unwrap().into_data().unwrap(), "here");
     assert!(relay.is_end_stream());
 }
@@ -26,7 +26,7 @@ async fn answer(body: &[u8]) -> Response<UpstreamBody> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let upstream = Upstream::new(Connector::new(Arc::new(origin), None, HttpVersion::Auto, PATIENCE));
-    let request = Request::post("/v1/messages").body(Held::whole(b"")).unwrap();
+    let request = Request::post("/v1/messages").body(BufferedBody::whole(b"")).unwrap();
     let answering = async {
         let (mut socket, _) = listener.accept().await.unwrap();
         assert!(socket.read(&mut [0; 4096]).await.unwrap() > 0);

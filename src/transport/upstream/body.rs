@@ -7,15 +7,15 @@ use hyper::body::SizeHint;
 
 use super::h1::H1;
 use super::h2::H2Body;
-use super::{Cut, Upstream};
+use super::{Upstream, UpstreamReadError};
 
 /// Bytes as the upstream sends them. Small pieces that are ready together come as one, so that they leave in one write.
 ///
 /// Dropped before its end, it closes an HTTP/1.1 connection or resets an HTTP/2 stream, so that the upstream stops
 /// working on an answer that has no reader. At its end the connection goes back to the pool.
-pub struct UpstreamBody(Source);
+pub struct UpstreamBody(BodySource);
 
-enum Source {
+enum BodySource {
     H1(Box<H1>, Upstream),
     H2(H2Body),
     /// The whole body was read.
@@ -24,21 +24,21 @@ enum Source {
 
 impl UpstreamBody {
     pub(super) fn h1(connection: Box<H1>, home: Upstream) -> Self {
-        let mut body = Self(Source::H1(connection, home));
+        let mut body = Self(BodySource::H1(connection, home));
         body.give_back_at_end();
         body
     }
 
     pub(super) fn h2(body: H2Body) -> Self {
-        Self(Source::H2(body))
+        Self(BodySource::H2(body))
     }
 
     /// Polls for the next bytes; `None` at the end.
-    pub fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+    pub fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamReadError>>> {
         let polled = match &mut self.0 {
-            Source::H1(connection, _) => connection.poll_body(cx),
-            Source::H2(body) => body.poll_bytes(cx),
-            Source::Ended => Poll::Ready(None),
+            BodySource::H1(connection, _) => connection.poll_body(cx),
+            BodySource::H2(body) => body.poll_bytes(cx),
+            BodySource::Ended => Poll::Ready(None),
         };
         if polled.is_ready() {
             self.give_back_at_end();
@@ -49,24 +49,24 @@ impl UpstreamBody {
     /// Whether the whole body was read.
     pub fn is_end(&self) -> bool {
         match &self.0 {
-            Source::H1(connection, _) => connection.is_end(),
-            Source::H2(body) => body.is_end(),
-            Source::Ended => true,
+            BodySource::H1(connection, _) => connection.is_end(),
+            BodySource::H2(body) => body.is_end(),
+            BodySource::Ended => true,
         }
     }
 
     /// How many bytes are to come, if the upstream announced it.
     pub fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Source::H1(connection, _) => connection.size_hint(),
-            Source::H2(body) => body.size_hint(),
-            Source::Ended => SizeHint::with_exact(0),
+            BodySource::H1(connection, _) => connection.size_hint(),
+            BodySource::H2(body) => body.size_hint(),
+            BodySource::Ended => SizeHint::with_exact(0),
         }
     }
 
     fn give_back_at_end(&mut self) {
-        if matches!(&self.0, Source::H1(connection, _) if connection.is_end())
-            && let Source::H1(connection, home) = std::mem::replace(&mut self.0, Source::Ended)
+        if matches!(&self.0, BodySource::H1(connection, _) if connection.is_end())
+            && let BodySource::H1(connection, home) = std::mem::replace(&mut self.0, BodySource::Ended)
         {
             home.give_back(connection);
         }

@@ -22,11 +22,11 @@ use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
 
 use self::framing::Framing;
-use self::outgoing::{Outgoing, Unwritten};
+use self::outgoing::{Outgoing, RequestWriteError};
 use self::received::Received;
-use super::{Cut, Unsent, UpstreamError};
+use super::{Unsent, UpstreamError, UpstreamReadError};
+use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::Stream;
-use crate::transport::hold::Held;
 
 /// A connection that makes one request at a time (no pipelining, RFC 9112 §9.3.2). Its users box it: it moves between
 /// the pool, the waiting request and the response's body.
@@ -35,11 +35,11 @@ pub(super) struct H1 {
     /// The request, until all of it is written.
     outgoing: Option<Outgoing>,
     /// Why the request cannot be written; its response may have come all the same (RFC 9112 §9.5).
-    unwritten: Option<Cut>,
+    unwritten: Option<UpstreamReadError>,
     received: Received,
     framing: Framing,
     /// How reading ended, until the bytes read before are used up.
-    read_end: Option<Cut>,
+    read_end: Option<UpstreamReadError>,
     keeps_alive: bool,
     idle_since: Instant,
 }
@@ -62,7 +62,7 @@ impl H1 {
     /// no byte was written is given back with the error.
     pub(super) async fn send(
         mut self: Box<Self>,
-        request: Request<Held>,
+        request: Request<BufferedBody>,
     ) -> Result<(Response<()>, Box<Self>), (UpstreamError, Option<Unsent>)> {
         let (head, body) = request.into_parts();
         self.outgoing = Some(Outgoing::new(&head, body));
@@ -76,7 +76,7 @@ impl H1 {
                 Err(error) => Err((error, None)),
             },
             // The body itself failed, and would fail over any connection.
-            Err(Cut::Request) => Err((UpstreamError::of(Cut::Request), None)),
+            Err(UpstreamReadError::Request) => Err((UpstreamError::of(UpstreamReadError::Request), None)),
             Err(cut) => {
                 let unsent = self.outgoing.take().and_then(Outgoing::into_unsent);
                 Err((UpstreamError::of(cut), unsent.map(|body| Request::from_parts(head, body))))
@@ -84,7 +84,7 @@ impl H1 {
         }
     }
 
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<()>, Cut>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<()>, UpstreamReadError>> {
         self.write(cx)?;
         loop {
             if !self.received.bytes.is_empty()
@@ -99,9 +99,9 @@ impl H1 {
             } else {
                 let read = ready!(self.received.poll_read(&mut self.stream, cx));
                 let end = match read {
-                    Ok(0) => Cut::Closed,
+                    Ok(0) => UpstreamReadError::Closed,
                     Ok(_) => continue,
-                    Err(error) => Cut::Io(error),
+                    Err(error) => UpstreamReadError::Io(error),
                 };
                 return Poll::Ready(Err(self.unwritten.take().unwrap_or(end)));
             }
@@ -110,7 +110,9 @@ impl H1 {
 
     fn begin_body(&mut self, response: &Response<()>, to_head_request: bool) -> Result<(), UpstreamError> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(UpstreamError::Invalid(Cut::Syntax("it switches protocols, which was not requested")));
+            return Err(UpstreamError::Invalid(UpstreamReadError::Syntax(
+                "it switches protocols, which was not requested",
+            )));
         }
         self.framing = head::framing(response, to_head_request).map_err(UpstreamError::of)?;
         // A 204 or 304 has no body (RFC 9112 §6.3). An upstream that announces one may send it, and it would be read as
@@ -123,7 +125,7 @@ impl H1 {
     }
 
     /// The next bytes of the response's body: all that have arrived, up to a limit. `None` at the end.
-    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamReadError>>> {
         if let Err(cut) = self.write(cx) {
             self.read_end.get_or_insert(cut);
         }
@@ -137,7 +139,7 @@ impl H1 {
                 return Poll::Ready(data);
             }
             if let Some(end) = self.read_end.take() {
-                let cut = if matches!(end, Cut::Closed) { self.framing.close().err() } else { Some(end) };
+                let cut = if matches!(end, UpstreamReadError::Closed) { self.framing.close().err() } else { Some(end) };
                 self.keeps_alive = false;
                 return Poll::Ready(cut.map(Err));
             }
@@ -152,10 +154,10 @@ impl H1 {
     fn gather(&mut self, cx: &mut Context<'_>) -> bool {
         while self.read_end.is_none() {
             match self.received.poll_read(&mut self.stream, cx) {
-                Poll::Ready(Ok(0)) => self.read_end = Some(Cut::Closed),
+                Poll::Ready(Ok(0)) => self.read_end = Some(UpstreamReadError::Closed),
                 Poll::Ready(Ok(_)) if self.received.bytes.len() < GATHER => {}
                 Poll::Ready(Ok(_)) => break,
-                Poll::Ready(Err(error)) => self.read_end = Some(Cut::Io(error)),
+                Poll::Ready(Err(error)) => self.read_end = Some(UpstreamReadError::Io(error)),
                 Poll::Pending => return true,
             }
         }
@@ -164,7 +166,7 @@ impl H1 {
 
     /// Writes as much of the request as the connection takes. If writing fails, reading goes on: the upstream may have
     /// answered before it closed (RFC 9112 §9.5).
-    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Cut> {
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), UpstreamReadError> {
         if self.unwritten.is_some() {
             return Ok(());
         }
@@ -172,13 +174,13 @@ impl H1 {
         match outgoing.poll_write(&mut self.stream, cx) {
             Poll::Pending => {}
             Poll::Ready(Ok(())) => self.outgoing = None,
-            Poll::Ready(Err(Unwritten::Io(error))) => {
-                self.unwritten = Some(Cut::Io(error));
+            Poll::Ready(Err(RequestWriteError::Io(error))) => {
+                self.unwritten = Some(UpstreamReadError::Io(error));
                 if outgoing.is_begun() {
                     self.outgoing = None;
                 }
             }
-            Poll::Ready(Err(Unwritten::Body)) => return Err(Cut::Request),
+            Poll::Ready(Err(RequestWriteError::Body)) => return Err(UpstreamReadError::Request),
         }
         Ok(())
     }

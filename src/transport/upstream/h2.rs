@@ -15,16 +15,16 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub(super) use self::body::H2Body;
-use super::{Cut, Unsent, UpstreamBody, UpstreamError};
+use super::{Unsent, UpstreamBody, UpstreamError, UpstreamReadError};
+use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::Stream;
-use crate::transport::hold::Held;
+use crate::transport::grace::within;
 use crate::transport::origin::Origin;
-use crate::transport::patience::within;
 
 /// A handle to the connection; clones share the connection.
 #[derive(Clone)]
 pub(super) struct H2 {
-    sender: SendRequest<Held>,
+    sender: SendRequest<BufferedBody>,
     /// One reference for each open stream and one for each `H2`.
     streams: Arc<()>,
     /// How many streams the upstream allowed at once when the connection was last polled.
@@ -75,7 +75,7 @@ impl H2 {
     /// Sends a request. One that the upstream did not process is given back with the error, if its body is still whole.
     pub(super) async fn send(
         mut self,
-        request: Request<Held>,
+        request: Request<BufferedBody>,
         origin: &Origin,
     ) -> Result<Response<UpstreamBody>, (UpstreamError, Option<Unsent>)> {
         let (head, body) = request.into_parts();
@@ -83,7 +83,7 @@ impl H2 {
         if let Err(error) = self.sender.ready().await {
             return Err((broken(error), Some(Request::from_parts(head, body))));
         }
-        let unsent = |body: Option<Held>| body.map(|body| Request::from_parts(head.clone(), body));
+        let unsent = |body: Option<BufferedBody>| body.map(|body| Request::from_parts(head.clone(), body));
         let mut sending = pin!(self.sender.try_send_request(addressed(head.clone(), body, origin)));
         let sent = if let Some(sent) = within(REFUSED_WITHIN, sending.as_mut()).await {
             sent
@@ -95,7 +95,7 @@ impl H2 {
             Ok(response) => Ok(response.map(|incoming| UpstreamBody::h2(H2Body::new(incoming, upload, self.streams)))),
             Err(mut refused) => {
                 let unwritten = refused.take_message().map(Request::into_body);
-                let cut = Cut::Http2(refused.into_error());
+                let cut = UpstreamReadError::Http2(refused.into_error());
                 let again = again.filter(|_| cut.is_unprocessed());
                 Err((UpstreamError::of(cut), unsent(unwritten.or(again))))
             }
@@ -104,7 +104,7 @@ impl H2 {
 }
 
 /// HTTP/2 names the host in the target (`:authority`) and not in `Host` (RFC 9113 §8.3.1).
-fn addressed(mut head: Parts, body: Held, origin: &Origin) -> Request<Held> {
+fn addressed(mut head: Parts, body: BufferedBody, origin: &Origin) -> Request<BufferedBody> {
     head.headers.remove(HOST);
     let mut target = origin.connect_uri().into_parts();
     target.path_and_query = head.uri.path_and_query().cloned();
@@ -114,7 +114,7 @@ fn addressed(mut head: Parts, body: Held, origin: &Origin) -> Request<Held> {
 }
 
 fn broken(error: hyper::Error) -> UpstreamError {
-    UpstreamError::of(Cut::Http2(error))
+    UpstreamError::of(UpstreamReadError::Http2(error))
 }
 
 /// Our own limit; servers are advised to allow at least this many (RFC 9113 §6.5.2).

@@ -20,7 +20,7 @@ async fn f17_an_unwritten_buffered_body_is_resent_once_over_another_connection()
     lock(&upstream.0.idle).push_back(H1::new(Stream::Plain(dead)));
 
     let body = vec![b'x'; 1 << 20];
-    let request = Request::post("/v1/messages").body(Held::whole(&body)).unwrap();
+    let request = Request::post("/v1/messages").body(BufferedBody::whole(&body)).unwrap();
     let mut sending = pin!(upstream.send(request, PATIENCE));
     assert!(is_pending(sending.as_mut()).await);
     assert_eq!(far_end.read_to_end(&mut Vec::new()).await.unwrap(), 0);

@@ -3,16 +3,18 @@
 
 use http::{HeaderMap, HeaderName};
 
-use super::fault::Fault;
+use super::error::AdminError;
 
-/// The actor of a request as the audit trail writes it: `admin`, and after a slash the claimed name. [`Fault::Invalid`]
+/// The actor of a request as the audit trail writes it: `admin`, and after a slash the claimed name. [`AdminError::Invalid`]
 /// when the header is not a valid name.
-pub(super) fn actor(headers: &HeaderMap) -> Result<String, Fault> {
+pub(super) fn actor(headers: &HeaderMap) -> Result<String, AdminError> {
     let mut values = headers.get_all(ACTOR_HEADER).iter();
     let Some(value) = values.next() else { return Ok(ADMIN.to_owned()) };
     match std::str::from_utf8(value.as_bytes()) {
         Ok(name) if may_be_called(name) && values.next().is_none() => Ok(format!("{ADMIN}/{name}")),
-        _ => Err(Fault::Invalid(format!("`{ACTOR_HEADER}` is not one name of 1 to {LONGEST} printable characters"))),
+        _ => {
+            Err(AdminError::Invalid(format!("`{ACTOR_HEADER}` is not one name of 1 to {LONGEST} printable characters")))
+        }
     }
 }
 
@@ -47,7 +49,7 @@ mod tests {
         let bad: [&[&[u8]]; 6] =
             [&[b""], &[&[b'a'; 65]], &[b"a\tb"], &[b"\xff"], &[b"ann", b"ann"], &["\u{9b}".as_bytes()]];
         for bad in bad {
-            assert!(matches!(actor(&with(bad)), Err(Fault::Invalid(_))), "{bad:?}");
+            assert!(matches!(actor(&with(bad)), Err(AdminError::Invalid(_))), "{bad:?}");
         }
     }
 }

@@ -5,9 +5,9 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::ask::Asked;
-use super::desk::Desk;
-use super::fault::Fault;
+use super::error::AdminError;
+use super::extract::QueryParams;
+use super::state::AdminState;
 use super::view::{Listed, PageQuery, is_row_id, millis};
 use crate::service::store::database::AuditEntry;
 
@@ -33,12 +33,12 @@ pub(super) struct AuditView {
 
 /// The audit trail, the newest first.
 #[utoipa::path(get, path = "/admin/audit", operation_id = "list_audit", params(PageQuery),
-    responses((status = 200, description = "A page of the trail", body = Listed<AuditView>), Fault))]
+    responses((status = 200, description = "A page of the trail", body = Listed<AuditView>), AdminError))]
 pub(super) async fn list(
-    State(desk): State<Desk>,
-    Asked(page): Asked<PageQuery>,
-) -> Result<Json<Listed<AuditView>>, Fault> {
-    let page = desk.database.audit().list(&page.read_if(is_row_id)?).await?;
+    State(admin_state): State<AdminState>,
+    QueryParams(page): QueryParams<PageQuery>,
+) -> Result<Json<Listed<AuditView>>, AdminError> {
+    let page = admin_state.database.audit().list(&page.read_if(is_row_id)?).await?;
     Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
 }
 

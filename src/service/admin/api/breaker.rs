@@ -6,8 +6,8 @@ use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::desk::Desk;
-use super::fault::Fault;
+use super::error::AdminError;
+use super::state::AdminState;
 
 /// All circuits.
 #[derive(Serialize, ToSchema)]
@@ -19,7 +19,7 @@ pub(super) struct BreakerView {
 
 /// For which models the upstream is asked, and how it has done.
 #[utoipa::path(get, path = "/admin/breaker", operation_id = "list_circuits",
-    responses((status = 200, description = "All circuits", body = BreakerView), Fault))]
-pub(super) async fn list(State(desk): State<Desk>) -> Json<BreakerView> {
-    Json(BreakerView { circuits: desk.gates.breaker.snapshot(Instant::now()) })
+    responses((status = 200, description = "All circuits", body = BreakerView), AdminError))]
+pub(super) async fn list(State(admin_state): State<AdminState>) -> Json<BreakerView> {
+    Json(BreakerView { circuits: admin_state.gates.breaker.snapshot(Instant::now()) })
 }

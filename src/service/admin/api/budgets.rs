@@ -6,12 +6,12 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::ask::{Asked, Named, Said};
-use super::desk::Desk;
-use super::fault::Fault;
+use super::error::AdminError;
+use super::extract::{JsonBody, PathParams, QueryParams};
+use super::state::AdminState;
 use super::trail::Attempt;
 use super::view::{Listed, PageQuery, millis};
-use crate::service::govern::budgets::{Limits, Period, Standing, Subject, SubjectKind};
+use crate::service::govern::budgets::{BudgetStatus, Limits, Period, Subject, SubjectKind};
 
 /// How a device, a user or an organisation stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,22 +68,26 @@ pub(super) struct GroupPath {
 /// Lists the users and organisations with limits of their own, by kind and name. What a device may spend is its `budget`
 /// in `/admin/devices`.
 #[utoipa::path(get, path = "/admin/budgets", operation_id = "list_budgets", params(PageQuery),
-    responses((status = 200, description = "A page of budgets", body = Listed<BudgetView>), Fault))]
+    responses((status = 200, description = "A page of budgets", body = Listed<BudgetView>), AdminError))]
 pub(super) async fn list(
-    State(desk): State<Desk>,
-    Asked(page): Asked<PageQuery>,
-) -> Result<Json<Listed<BudgetView>>, Fault> {
-    let page = desk.database.budgets().list(&page.read()?).await?;
-    let items = page.items.into_iter().map(|budget| view(&desk, &budget.subject, (budget.limits, true))).collect();
+    State(admin_state): State<AdminState>,
+    QueryParams(page): QueryParams<PageQuery>,
+) -> Result<Json<Listed<BudgetView>>, AdminError> {
+    let page = admin_state.database.budgets().list(&page.read()?).await?;
+    let items =
+        page.items.into_iter().map(|budget| view(&admin_state, &budget.subject, (budget.limits, true))).collect();
     Ok(Json(Listed { items, next: page.next }))
 }
 
 /// The limits in force for a device, a user or an organisation, whether it was ever heard of or not, and how it stands.
 #[utoipa::path(get, path = "/admin/budgets/{kind}/{name}", operation_id = "get_budget", params(BudgetPath),
-    responses((status = 200, description = "The budget", body = BudgetView), Fault))]
-pub(super) async fn get(State(desk): State<Desk>, Named(path): Named<BudgetPath>) -> Result<Json<BudgetView>, Fault> {
+    responses((status = 200, description = "The budget", body = BudgetView), AdminError))]
+pub(super) async fn get(
+    State(admin_state): State<AdminState>,
+    PathParams(path): PathParams<BudgetPath>,
+) -> Result<Json<BudgetView>, AdminError> {
     let subject = subject(&path.kind, &path.name)?;
-    Ok(Json(view(&desk, &subject, desk.budgets.limits(&subject))))
+    Ok(Json(view(&admin_state, &subject, admin_state.budgets.limits(&subject))))
 }
 
 /// Says what a user, over all devices, or an organisation, over all users, may spend: at once here and on every instance
@@ -92,40 +96,40 @@ pub(super) async fn get(State(desk): State<Desk>, Named(path): Named<BudgetPath>
 #[utoipa::path(put, path = "/admin/budgets/{kind}/{name}", operation_id = "set_budget", params(GroupPath),
     request_body = Limits,
     responses((status = 200, description = "The budget as it is now", body = BudgetView),
-        (status = 201, description = "Nothing was said before", body = BudgetView), Fault))]
+        (status = 201, description = "Nothing was said before", body = BudgetView), AdminError))]
 pub(super) async fn set(
-    State(desk): State<Desk>,
-    Named(path): Named<GroupPath>,
+    State(admin_state): State<AdminState>,
+    PathParams(path): PathParams<GroupPath>,
     Extension(attempt): Extension<Attempt>,
-    Said(limits): Said<Limits>,
-) -> Result<(StatusCode, Json<BudgetView>), Fault> {
+    JsonBody(limits): JsonBody<Limits>,
+) -> Result<(StatusCode, Json<BudgetView>), AdminError> {
     let subject = group(&path)?;
-    let mut change = attempt.begin(&desk).await?;
+    let mut change = attempt.begin(&admin_state).await?;
     let is_new = change.set_budget(&subject, &limits).await?;
     attempt.commit(change).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(view(&desk, &subject, (limits, true)))))
+    Ok((status, Json(view(&admin_state, &subject, (limits, true)))))
 }
 
 /// Puts the service's default back.
 #[utoipa::path(delete, path = "/admin/budgets/{kind}/{name}", operation_id = "delete_budget", params(GroupPath),
-    responses((status = 204, description = "It has the default"), Fault))]
+    responses((status = 204, description = "It has the default"), AdminError))]
 pub(super) async fn remove(
-    State(desk): State<Desk>,
-    Named(path): Named<GroupPath>,
+    State(admin_state): State<AdminState>,
+    PathParams(path): PathParams<GroupPath>,
     Extension(attempt): Extension<Attempt>,
-) -> Result<StatusCode, Fault> {
+) -> Result<StatusCode, AdminError> {
     let subject = group(&path)?;
-    let mut change = attempt.begin(&desk).await?;
+    let mut change = attempt.begin(&admin_state).await?;
     if !change.remove_budget(&subject).await? {
-        return Err(Fault::Unknown("budget"));
+        return Err(AdminError::Unknown("budget"));
     }
     attempt.commit(change).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn view(desk: &Desk, subject: &Subject, (limits, is_own): (Limits, bool)) -> BudgetView {
-    let standings = desk.budgets.standing_with(subject, limits, desk.clock.now());
+fn view(admin_state: &AdminState, subject: &Subject, (limits, is_own): (Limits, bool)) -> BudgetView {
+    let standings = admin_state.budgets.standing_with(subject, limits, admin_state.clock.now());
     let of = |period: Period| standings.iter().find(|standing| standing.window.period == period).map(window);
     BudgetView {
         kind: subject.kind().name(),
@@ -137,7 +141,7 @@ fn view(desk: &Desk, subject: &Subject, (limits, is_own): (Limits, bool)) -> Bud
     }
 }
 
-fn window(standing: &Standing) -> WindowView {
+fn window(standing: &BudgetStatus) -> WindowView {
     WindowView {
         limit_usd: standing.limit.in_dollars(),
         spent_usd: standing.spent.in_dollars(),
@@ -146,24 +150,24 @@ fn window(standing: &Standing) -> WindowView {
     }
 }
 
-fn group(path: &GroupPath) -> Result<Subject, Fault> {
+fn group(path: &GroupPath) -> Result<Subject, AdminError> {
     match subject(&path.kind, &path.name)? {
-        Subject::Device(_) => {
-            Err(Fault::Invalid("What a device may spend is its `budget`, which `PATCH /admin/devices` changes".into()))
-        }
+        Subject::Device(_) => Err(AdminError::Invalid(
+            "What a device may spend is its `budget`, which `PATCH /admin/devices` changes".into(),
+        )),
         subject => Ok(subject),
     }
 }
 
-fn subject(kind: &str, name: &str) -> Result<Subject, Fault> {
+fn subject(kind: &str, name: &str) -> Result<Subject, AdminError> {
     let kind = SubjectKind::parse(kind);
-    let kind = kind.ok_or_else(|| Fault::Invalid("The kind is none of device, user and org".into()))?;
+    let kind = kind.ok_or_else(|| AdminError::Invalid("The kind is none of device, user and org".into()))?;
     if kind == SubjectKind::Device {
         return super::devices::device_id(name).map(Subject::Device);
     }
     // PostgreSQL's texts cannot hold NUL.
     if name.is_empty() || name.chars().count() > 200 || name.contains('\0') {
-        return Err(Fault::Invalid("A name has 1 to 200 characters, and no NUL among them".into()));
+        return Err(AdminError::Invalid("A name has 1 to 200 characters, and no NUL among them".into()));
     }
-    Subject::named(kind, name).ok_or_else(|| Fault::Invalid("There is no such name".into()))
+    Subject::named(kind, name).ok_or_else(|| AdminError::Invalid("There is no such name".into()))
 }

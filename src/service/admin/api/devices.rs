@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 pub(crate) use self::change::{DeviceChange, LimitsView};
-use super::ask::{AskedBoth, Named, Said};
-use super::desk::Desk;
-use super::fault::Fault;
+use super::error::AdminError;
+use super::extract::{JsonBody, PathParams, QueryPair};
+use super::state::AdminState;
 use super::trail::Attempt;
 use super::view::{Listed, PageQuery, millis};
 use crate::service::govern::budgets::Limits;
@@ -63,22 +63,25 @@ pub(super) struct DeviceQuery {
 
 /// Lists devices, by id.
 #[utoipa::path(get, path = "/admin/devices", operation_id = "list_devices", params(DeviceQuery, PageQuery),
-    responses((status = 200, description = "A page of devices", body = Listed<DeviceView>), Fault))]
+    responses((status = 200, description = "A page of devices", body = Listed<DeviceView>), AdminError))]
 pub(super) async fn list(
-    State(desk): State<Desk>,
-    AskedBoth(query, page): AskedBoth<DeviceQuery, PageQuery>,
-) -> Result<Json<Listed<DeviceView>>, Fault> {
+    State(admin_state): State<AdminState>,
+    QueryPair(query, page): QueryPair<DeviceQuery, PageQuery>,
+) -> Result<Json<Listed<DeviceView>>, AdminError> {
     let filter = DeviceFilter { prefix: query.search, state: query.state.as_deref().map(state).transpose()? };
     let page = page.read_if(|cursor| DeviceId::parse(cursor).is_ok())?;
-    let page = desk.database.devices().list(&filter, &page, desk.clock.now()).await?;
+    let page = admin_state.database.devices().list(&filter, &page, admin_state.clock.now()).await?;
     Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
 }
 
 /// One device.
 #[utoipa::path(get, path = "/admin/devices/{device_id}", operation_id = "get_device", params(DevicePath),
-    responses((status = 200, description = "The device", body = DeviceView), Fault))]
-pub(super) async fn get(State(desk): State<Desk>, Named(path): Named<DevicePath>) -> Result<Json<DeviceView>, Fault> {
-    let device = desk.database.devices().get(&device_id(&path.device_id)?, desk.clock.now()).await?;
+    responses((status = 200, description = "The device", body = DeviceView), AdminError))]
+pub(super) async fn get(
+    State(admin_state): State<AdminState>,
+    PathParams(path): PathParams<DevicePath>,
+) -> Result<Json<DeviceView>, AdminError> {
+    let device = admin_state.database.devices().get(&device_id(&path.device_id)?, admin_state.clock.now()).await?;
     device.map(view).map(Json).ok_or(UNKNOWN)
 }
 
@@ -88,16 +91,16 @@ pub(super) async fn get(State(desk): State<Desk>, Named(path): Named<DevicePath>
 #[utoipa::path(patch, path = "/admin/devices/{device_id}", operation_id = "change_device", params(DevicePath),
     request_body = DeviceChange,
     responses((status = 200, description = "The device as it is now", body = DeviceView),
-        (status = 201, description = "The device is new", body = DeviceView), Fault))]
+        (status = 201, description = "The device is new", body = DeviceView), AdminError))]
 pub(super) async fn change(
-    State(desk): State<Desk>,
-    Named(path): Named<DevicePath>,
+    State(admin_state): State<AdminState>,
+    PathParams(path): PathParams<DevicePath>,
     Extension(attempt): Extension<Attempt>,
-    Said(said): Said<DeviceChange>,
-) -> Result<(StatusCode, Json<DeviceView>), Fault> {
+    JsonBody(said): JsonBody<DeviceChange>,
+) -> Result<(StatusCode, Json<DeviceView>), AdminError> {
     let id = device_id(&path.device_id)?;
     let said = said.read()?;
-    let mut change = attempt.begin(&desk).await?;
+    let mut change = attempt.begin(&admin_state).await?;
     let PatchedDevice { device, is_new } = change.patch_device(&id, &said).await?;
     attempt.commit(change).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
@@ -109,15 +112,15 @@ pub(super) async fn change(
 /// `BOOTSTRAP_MODE` lets it. To let it in earlier delete the revocation; to shut it out for good revoke it instead. What it
 /// was still doing is written down a moment later and lists it again, as revoked.
 #[utoipa::path(delete, path = "/admin/devices/{device_id}", operation_id = "delete_device", params(DevicePath),
-    responses((status = 204, description = "It is forgotten"), Fault))]
+    responses((status = 204, description = "It is forgotten"), AdminError))]
 pub(super) async fn delete(
-    State(desk): State<Desk>,
-    Named(path): Named<DevicePath>,
+    State(admin_state): State<AdminState>,
+    PathParams(path): PathParams<DevicePath>,
     Extension(attempt): Extension<Attempt>,
-) -> Result<StatusCode, Fault> {
+) -> Result<StatusCode, AdminError> {
     let id = device_id(&path.device_id)?;
-    let mut change = attempt.begin(&desk).await?;
-    if !change.delete_device(&id, desk.last_token_ends()).await? {
+    let mut change = attempt.begin(&admin_state).await?;
+    if !change.delete_device(&id, admin_state.last_token_ends()).await? {
         return Err(UNKNOWN);
     }
     attempt.commit(change).await?;
@@ -145,12 +148,12 @@ fn view(device: Device) -> DeviceView {
     }
 }
 
-fn state(text: &str) -> Result<DeviceState, Fault> {
-    DeviceState::parse(text).ok_or_else(|| Fault::Invalid("`state` is neither active nor revoked".into()))
+fn state(text: &str) -> Result<DeviceState, AdminError> {
+    DeviceState::parse(text).ok_or_else(|| AdminError::Invalid("`state` is neither active nor revoked".into()))
 }
 
-pub(super) fn device_id(text: &str) -> Result<DeviceId, Fault> {
-    DeviceId::parse(text).map_err(|error| Fault::Invalid(format!("The device id {error}")))
+pub(super) fn device_id(text: &str) -> Result<DeviceId, AdminError> {
+    DeviceId::parse(text).map_err(|error| AdminError::Invalid(format!("The device id {error}")))
 }
 
-const UNKNOWN: Fault = Fault::Unknown("device");
+const UNKNOWN: AdminError = AdminError::Unknown("device");

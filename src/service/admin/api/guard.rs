@@ -23,7 +23,7 @@ struct Failures {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum GuardError {
     /// The service has no admin token, so the admin API is off.
     Off,
     /// The token is missing or wrong.
@@ -42,8 +42,8 @@ impl Guard {
     /// Judges a request from `source`. The right token is accepted from a locked-out address too, or any program on an
     /// administrator's machine could lock the administrator out; the token is too long to be guessed. Requests without
     /// a token, as probes send them, do not count as guesses.
-    pub(super) fn check(&self, source: IpAddr, headers: &HeaderMap) -> Result<(), Refused> {
-        let token = self.token.as_ref().ok_or(Refused::Off)?;
+    pub(super) fn check(&self, source: IpAddr, headers: &HeaderMap) -> Result<(), GuardError> {
+        let token = self.token.as_ref().ok_or(GuardError::Off)?;
         let now = Instant::now();
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.retain(|_, failures| now - failures.since < LOCK_OUT);
@@ -54,17 +54,17 @@ impl Guard {
         if let Some(failures) = sources.get(&source)
             && failures.count >= MOST_FAILURES
         {
-            return Err(Refused::LockedOut(LOCK_OUT.saturating_sub(now - failures.since)));
+            return Err(GuardError::LockedOut(LOCK_OUT.saturating_sub(now - failures.since)));
         }
         if !headers.contains_key(AUTHORIZATION) {
-            return Err(Refused::Wrong);
+            return Err(GuardError::Wrong);
         }
         if sources.len() < MOST_SOURCES || sources.contains_key(&source) {
             let failures = sources.entry(source).or_insert(Failures { count: 0, since: now });
             failures.count += 1;
             failures.since = now;
         }
-        Err(Refused::Wrong)
+        Err(GuardError::Wrong)
     }
 }
 
@@ -98,10 +98,10 @@ mod tests {
         let guard = Guard::new(Some(Secret::new(TOKEN)));
         let good = format!("Bearer {TOKEN}");
         for bad in [&[][..], &[TOKEN], &["Bearer "], &["Basic x"], &[&good, &good], &[&format!("{good} ")]] {
-            assert_eq!(guard.check(HERE, &with(bad)), Err(Refused::Wrong), "{bad:?}");
+            assert_eq!(guard.check(HERE, &with(bad)), Err(GuardError::Wrong), "{bad:?}");
             assert_eq!(guard.check(HERE, &with(&[&good])), Ok(()), "and it does not lock the right one out");
         }
-        assert_eq!(Guard::new(None).check(HERE, &with(&["Bearer "])), Err(Refused::Off));
+        assert_eq!(Guard::new(None).check(HERE, &with(&["Bearer "])), Err(GuardError::Off));
     }
 
     #[tokio::test(start_paused = true)]
@@ -109,12 +109,12 @@ mod tests {
         let guard = Guard::new(Some(Secret::new(TOKEN)));
         let good = with(&[&format!("Bearer {TOKEN}")]);
         for _ in 0..MOST_FAILURES {
-            assert_eq!(guard.check(HERE, &with(&["Bearer guess"])), Err(Refused::Wrong));
+            assert_eq!(guard.check(HERE, &with(&["Bearer guess"])), Err(GuardError::Wrong));
         }
-        assert!(matches!(guard.check(HERE, &with(&["Bearer guess"])), Err(Refused::LockedOut(_))));
-        assert_eq!(guard.check("192.0.2.1".parse().unwrap(), &with(&["Bearer guess"])), Err(Refused::Wrong));
+        assert!(matches!(guard.check(HERE, &with(&["Bearer guess"])), Err(GuardError::LockedOut(_))));
+        assert_eq!(guard.check("192.0.2.1".parse().unwrap(), &with(&["Bearer guess"])), Err(GuardError::Wrong));
         assert_eq!(guard.check(HERE, &good), Ok(()), "and nobody can lock the right token out");
         tokio::time::advance(LOCK_OUT).await;
-        assert_eq!(guard.check(HERE, &with(&["Bearer guess"])), Err(Refused::Wrong));
+        assert_eq!(guard.check(HERE, &with(&["Bearer guess"])), Err(GuardError::Wrong));
     }
 }

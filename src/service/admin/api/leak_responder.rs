@@ -10,14 +10,14 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::desk::Desk;
+use super::state::AdminState;
 use crate::service::govern::leak::{LeakMode, LeakResponse, Leaks, Suspicion};
-use crate::service::store::database::{NewAuditEntry, NewRevocation, Outcome, RevocationKind, StoreError};
+use crate::service::store::database::{AuditOutcome, NewAuditEntry, NewRevocation, RevocationKind, StoreError};
 
 pub(crate) struct Responder {
     leaks: Arc<Leaks>,
     suspicions: mpsc::Receiver<Suspicion>,
-    desk: Desk,
+    admin_state: AdminState,
     /// Whether a device whose tokens were ended can get another.
     can_enrol: bool,
     /// The recent actions, in Unix seconds.
@@ -25,7 +25,7 @@ pub(crate) struct Responder {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Action {
+enum LeakAction {
     /// Ends the device's tokens. The device asks for a new one by itself; the holder of a copied token cannot.
     EndTokens,
     /// Revokes the device until an administrator ends the revocation.
@@ -34,8 +34,13 @@ enum Action {
 
 impl Responder {
     #[must_use]
-    pub(crate) fn new(leaks: Arc<Leaks>, suspicions: mpsc::Receiver<Suspicion>, desk: Desk, can_enrol: bool) -> Self {
-        Self { leaks, suspicions, desk, can_enrol, done: VecDeque::new() }
+    pub(crate) fn new(
+        leaks: Arc<Leaks>,
+        suspicions: mpsc::Receiver<Suspicion>,
+        admin_state: AdminState,
+        can_enrol: bool,
+    ) -> Self {
+        Self { leaks, suspicions, admin_state, can_enrol, done: VecDeque::new() }
     }
 
     pub(crate) async fn run(mut self) {
@@ -48,7 +53,7 @@ impl Responder {
     /// Acts on a suspicion. When the database does not take the action, it is tried again for half a minute.
     async fn respond(&mut self, suspicion: &Suspicion) {
         let device = &suspicion.device;
-        let ended = self.desk.standing.revocations.tokens_ended_before(device);
+        let ended = self.admin_state.access.revocations.tokens_ended_before(device);
         let Some(action) = action(self.leaks.mode(), self.can_enrol, ended, suspicion.at) else { return };
         if !may_act(&mut self.done, self.leaks.watched(), suspicion.at) {
             self.leaks.count(LeakResponse::Withheld);
@@ -65,39 +70,39 @@ impl Responder {
             sleep(pause).await;
         }
         match action {
-            Action::EndTokens => self.leaks.count(LeakResponse::Refreshed),
-            Action::Revoke => self.leaks.count(LeakResponse::Revoked),
+            LeakAction::EndTokens => self.leaks.count(LeakResponse::Refreshed),
+            LeakAction::Revoke => self.leaks.count(LeakResponse::Revoked),
         }
         tracing::warn!(%device, action = action.name(), "A suspected device was stopped");
     }
 
-    async fn act(&self, action: Action, suspicion: &Suspicion) -> Result<(), StoreError> {
-        let (desk, now) = (&self.desk, self.desk.clock.now());
-        desk.database.revocations().insert(&self.revocation(action, suspicion), now).await?;
-        desk.database.audit().insert(&entry(action, suspicion), now).await?;
+    async fn act(&self, action: LeakAction, suspicion: &Suspicion) -> Result<(), StoreError> {
+        let (admin_state, now) = (&self.admin_state, self.admin_state.clock.now());
+        admin_state.database.revocations().insert(&self.revocation(action, suspicion), now).await?;
+        admin_state.database.audit().insert(&entry(action, suspicion), now).await?;
         // If this fails, the next round of the policy sync will do.
-        let _ = desk.sync.catch_up().await;
+        let _ = admin_state.sync.catch_up().await;
         Ok(())
     }
 
     /// The same suspicion gives the same kind and value, so that the revocation can be inserted twice.
-    fn revocation(&self, action: Action, suspicion: &Suspicion) -> NewRevocation {
+    fn revocation(&self, action: LeakAction, suspicion: &Suspicion) -> NewRevocation {
         let Suspicion { device, networks: [one, other], at } = suspicion;
         let (kind, value, expires_at) = match action {
-            Action::EndTokens => {
+            LeakAction::EndTokens => {
                 let value = format!("{device}@{}", at.saturating_sub(SLACK.as_secs()));
                 // After that no such token lives anyway, and a further suspicion is a new one.
-                let end = self.desk.clock.now() + self.desk.token_life.max(REMEMBERED) + SLACK;
+                let end = self.admin_state.clock.now() + self.admin_state.token_life.max(REMEMBERED) + SLACK;
                 (RevocationKind::DeviceTokens, value, Some(end))
             }
-            Action::Revoke => (RevocationKind::DeviceId, device.to_string(), None),
+            LeakAction::Revoke => (RevocationKind::DeviceId, device.to_string(), None),
         };
         let reason = Some(format!("in use from {one} and {other} at once"));
         NewRevocation { kind, value, reason, created_by: ACTOR.into(), expires_at }
     }
 }
 
-impl Action {
+impl LeakAction {
     fn name(self) -> &'static str {
         match self {
             Self::EndTokens => "device.end_tokens",
@@ -108,14 +113,14 @@ impl Action {
 
 /// The action for a suspected device. `ended` is the Unix second before which its tokens were ended, if they were.
 /// Several instances may suspect a device at the same time, and one ends its tokens.
-fn action(mode: LeakMode, can_enrol: bool, ended: Option<u64>, now: u64) -> Option<Action> {
+fn action(mode: LeakMode, can_enrol: bool, ended: Option<u64>, now: u64) -> Option<LeakAction> {
     let is_fresh = |ended: u64| now.saturating_sub(ended) < SAME_SUSPICION.as_secs();
     match (mode, ended) {
         (LeakMode::Off | LeakMode::Observe, _) => None,
-        (LeakMode::Revoke, _) if !can_enrol => Some(Action::Revoke),
+        (LeakMode::Revoke, _) if !can_enrol => Some(LeakAction::Revoke),
         (_, Some(ended)) if is_fresh(ended) => None,
-        (LeakMode::Revoke, Some(_)) => Some(Action::Revoke),
-        (LeakMode::Refresh, _) | (LeakMode::Revoke, None) => Some(Action::EndTokens),
+        (LeakMode::Revoke, Some(_)) => Some(LeakAction::Revoke),
+        (LeakMode::Refresh, _) | (LeakMode::Revoke, None) => Some(LeakAction::EndTokens),
     }
 }
 
@@ -130,14 +135,14 @@ fn may_act(done: &mut VecDeque<u64>, watched: usize, now: u64) -> bool {
     may
 }
 
-fn entry(action: Action, suspicion: &Suspicion) -> NewAuditEntry {
+fn entry(action: LeakAction, suspicion: &Suspicion) -> NewAuditEntry {
     NewAuditEntry {
         actor: ACTOR.into(),
         source: None,
         action: action.name().into(),
         target: Some(suspicion.device.to_string()),
         detail: Some(json!({ "networks": suspicion.networks })),
-        outcome: Outcome::Done,
+        outcome: AuditOutcome::Done,
     }
 }
 
@@ -189,13 +194,13 @@ mod tests {
         for (mode, can_enrol, ended, expected) in [
             (Off, true, None, None),
             (Observe, true, None, None),
-            (Refresh, true, None, Some(Action::EndTokens)),
+            (Refresh, true, None, Some(LeakAction::EndTokens)),
             (Refresh, true, same, None),
-            (Refresh, true, earlier, Some(Action::EndTokens)),
-            (Revoke, true, None, Some(Action::EndTokens)),
+            (Refresh, true, earlier, Some(LeakAction::EndTokens)),
+            (Revoke, true, None, Some(LeakAction::EndTokens)),
             (Revoke, true, same, None),
-            (Revoke, true, earlier, Some(Action::Revoke)),
-            (Revoke, false, None, Some(Action::Revoke)),
+            (Revoke, true, earlier, Some(LeakAction::Revoke)),
+            (Revoke, false, None, Some(LeakAction::Revoke)),
         ] {
             assert_eq!(action(mode, can_enrol, ended, NOW), expected, "{mode:?} {can_enrol} {ended:?}");
         }

@@ -11,7 +11,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 
 use crate::service::http::tls::Tls;
-use crate::transport::serve::Entrance;
+use crate::transport::serve::Acceptor;
 
 /// Accepts plain connections, or connections after their TLS handshake. Handshakes run side by side, so that a slow one
 /// delays no other.

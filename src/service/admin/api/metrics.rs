@@ -7,53 +7,53 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use tokio::time::Instant;
 
-use super::desk::Desk;
+use super::state::AdminState;
 use crate::service::govern::breaker::CircuitState;
 use crate::service::govern::limits::Store;
 use crate::service::telemetry::metrics::{MEDIA_TYPE, Polled};
 
 /// The page for Prometheus. It needs no token and shows nothing of single devices.
-pub(super) async fn page(State(desk): State<Desk>) -> Response {
-    revocations(&desk);
-    usage(&desk);
-    otlp(&desk);
-    limits(&desk);
-    bootstrap(&desk);
-    keys(&desk);
-    tls(&desk);
-    leaks(&desk);
-    breaker(&desk);
-    ([(CONTENT_TYPE, MEDIA_TYPE)], desk.metrics.page()).into_response()
+pub(super) async fn page(State(admin_state): State<AdminState>) -> Response {
+    revocations(&admin_state);
+    usage(&admin_state);
+    otlp(&admin_state);
+    limits(&admin_state);
+    bootstrap(&admin_state);
+    keys(&admin_state);
+    tls(&admin_state);
+    leaks(&admin_state);
+    breaker(&admin_state);
+    ([(CONTENT_TYPE, MEDIA_TYPE)], admin_state.metrics.page()).into_response()
 }
 
-fn revocations(desk: &Desk) {
-    let revocations = &desk.standing.revocations;
-    desk.metrics.revocation_staleness.set(gauge(revocations.staleness().as_secs()));
-    desk.metrics.revocations.set(gauge(revocations.count() as u64));
-    desk.metrics.open_requests.set(gauge(revocations.open_requests() as u64));
+fn revocations(admin_state: &AdminState) {
+    let revocations = &admin_state.access.revocations;
+    admin_state.metrics.revocation_staleness.set(gauge(revocations.staleness().as_secs()));
+    admin_state.metrics.revocations.set(gauge(revocations.count() as u64));
+    admin_state.metrics.open_requests.set(gauge(revocations.open_requests() as u64));
 }
 
-fn usage(desk: &Desk) {
-    let counters = desk.usage.counters();
-    let records = &desk.metrics.usage_records;
+fn usage(admin_state: &AdminState) {
+    let counters = admin_state.usage.counters();
+    let records = &admin_state.metrics.usage_records;
     set(records, &[("state", "waiting")], counters.waiting);
     set(records, &[("state", "written")], counters.written);
     set(records, &[("state", "spilled")], counters.spilled);
     set(records, &[("state", "lost")], counters.lost);
 }
 
-fn otlp(desk: &Desk) {
-    let Some(otlp) = &desk.otlp else { return };
-    let (counters, sent) = (otlp.counters(), &desk.metrics.otlp);
+fn otlp(admin_state: &AdminState) {
+    let Some(otlp) = &admin_state.otlp else { return };
+    let (counters, sent) = (otlp.counters(), &admin_state.metrics.otlp);
     set(sent, &[("what", "records"), ("state", "waiting")], counters.waiting);
     set(sent, &[("what", "records"), ("state", "dropped")], counters.dropped);
     set(sent, &[("what", "spans"), ("state", "exported")], counters.exported);
     set(sent, &[("what", "spans"), ("state", "lost")], counters.lost);
 }
 
-fn limits(desk: &Desk) {
-    let state = desk.gates.limiter.state();
-    let limits = &desk.metrics.limits;
+fn limits(admin_state: &AdminState) {
+    let state = admin_state.gates.limiter.state();
+    let limits = &admin_state.metrics.limits;
     set(limits, &[("decision", "admitted")], state.counters.admitted);
     set(limits, &[("decision", "denied_requests")], state.counters.denied_requests);
     set(limits, &[("decision", "denied_tokens")], state.counters.denied_tokens);
@@ -62,39 +62,39 @@ fn limits(desk: &Desk) {
     set(limits, &[("decision", "degraded_now")], u64::from(matches!(state.store, Store::Degraded { .. })));
 }
 
-fn bootstrap(desk: &Desk) {
-    let figures = desk.issuer.bootstrap_figures();
-    let bootstrap = &desk.metrics.bootstrap;
+fn bootstrap(admin_state: &AdminState) {
+    let figures = admin_state.issuer.bootstrap_figures();
+    let bootstrap = &admin_state.metrics.bootstrap;
     set(bootstrap, &[("what", "network_refused")], figures.refused_networks);
     set(bootstrap, &[("what", "new_device_refused")], figures.refused_devices);
     set(bootstrap, &[("what", "networks_remembered")], figures.networks as u64);
 }
 
-fn keys(desk: &Desk) {
-    let figures = desk.keys.figures();
+fn keys(admin_state: &AdminState) {
+    let figures = admin_state.keys.figures();
     // Drops the series of removed keys.
-    desk.metrics.keys.clear();
+    admin_state.metrics.keys.clear();
     for kid in &figures.kids {
-        set(&desk.metrics.keys, &[("kid", kid.kid.as_str()), ("what", "admitted")], kid.admitted);
-        set(&desk.metrics.keys, &[("kid", kid.kid.as_str()), ("what", "signed")], kid.signed);
+        set(&admin_state.metrics.keys, &[("kid", kid.kid.as_str()), ("what", "admitted")], kid.admitted);
+        set(&admin_state.metrics.keys, &[("kid", kid.kid.as_str()), ("what", "signed")], kid.signed);
     }
-    set(&desk.metrics.keys, &[("kid", "unknown"), ("what", "refused")], figures.unknown);
-    set(&desk.metrics.reloads, &[("what", "signing_keys"), ("outcome", "done")], figures.reloaded);
-    set(&desk.metrics.reloads, &[("what", "signing_keys"), ("outcome", "refused")], figures.reload_failed);
+    set(&admin_state.metrics.keys, &[("kid", "unknown"), ("what", "refused")], figures.unknown);
+    set(&admin_state.metrics.reloads, &[("what", "signing_keys"), ("outcome", "done")], figures.reloaded);
+    set(&admin_state.metrics.reloads, &[("what", "signing_keys"), ("outcome", "refused")], figures.reload_failed);
     let refused_now = u64::from(figures.refused_now);
-    set(&desk.metrics.reloads, &[("what", "signing_keys"), ("outcome", "refused_now")], refused_now);
+    set(&admin_state.metrics.reloads, &[("what", "signing_keys"), ("outcome", "refused_now")], refused_now);
 }
 
-fn tls(desk: &Desk) {
-    let Some(figures) = desk.tls.as_ref().map(|tls| tls.figures()) else { return };
-    let (handshakes, reloads) = (&desk.metrics.handshakes, &desk.metrics.reloads);
+fn tls(admin_state: &AdminState) {
+    let Some(figures) = admin_state.tls.as_ref().map(|tls| tls.figures()) else { return };
+    let (handshakes, reloads) = (&admin_state.metrics.handshakes, &admin_state.metrics.reloads);
     set(handshakes, &[("outcome", "done")], figures.done);
     set(handshakes, &[("outcome", "failed")], figures.failed);
     set(handshakes, &[("outcome", "timed_out")], figures.timed_out);
     set(reloads, &[("what", "certificate"), ("outcome", "done")], figures.reloaded);
     set(reloads, &[("what", "certificate"), ("outcome", "refused")], figures.reload_failed);
-    let left = seconds_until(figures.expires_at, desk.clock.now());
-    desk.metrics.certificate_expiry.get_or_create(&Vec::new()).set(left);
+    let left = seconds_until(figures.expires_at, admin_state.clock.now());
+    admin_state.metrics.certificate_expiry.get_or_create(&Vec::new()).set(left);
 }
 
 /// Negative once `end` has passed.
@@ -105,26 +105,26 @@ fn seconds_until(end: SystemTime, now: SystemTime) -> i64 {
     }
 }
 
-fn leaks(desk: &Desk) {
-    let figures = desk.gates.leaks.figures();
-    let leaks = &desk.metrics.leaks;
+fn leaks(admin_state: &AdminState) {
+    let figures = admin_state.gates.leaks.figures();
+    let leaks = &admin_state.metrics.leaks;
     set(leaks, &[("action", "observed")], figures.observed);
     set(leaks, &[("action", "refreshed")], figures.refreshed);
     set(leaks, &[("action", "revoked")], figures.revoked);
     set(leaks, &[("action", "withheld")], figures.withheld);
     set(leaks, &[("action", "failed")], figures.failed);
-    set(&desk.metrics.sightings, &[("what", "devices")], figures.devices);
-    set(&desk.metrics.sightings, &[("what", "heard")], figures.heard);
+    set(&admin_state.metrics.sightings, &[("what", "devices")], figures.devices);
+    set(&admin_state.metrics.sightings, &[("what", "heard")], figures.heard);
 }
 
-fn breaker(desk: &Desk) {
-    desk.metrics.breaker.clear();
-    for circuit in desk.gates.breaker.snapshot(Instant::now()) {
+fn breaker(admin_state: &AdminState) {
+    admin_state.metrics.breaker.clear();
+    for circuit in admin_state.gates.breaker.snapshot(Instant::now()) {
         for (state, name) in
             [(CircuitState::Closed, "closed"), (CircuitState::Open, "open"), (CircuitState::HalfOpen, "half_open")]
         {
             let is_in = u64::from(circuit.state == state);
-            set(&desk.metrics.breaker, &[("model", &circuit.model), ("state", name)], is_in);
+            set(&admin_state.metrics.breaker, &[("model", &circuit.model), ("state", name)], is_in);
         }
     }
 }

@@ -8,9 +8,9 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::ask::{Asked, Named, Said};
-use super::desk::Desk;
-use super::fault::Fault;
+use super::error::AdminError;
+use super::extract::{JsonBody, PathParams, QueryParams};
+use super::state::AdminState;
 use super::trail::Attempt;
 use super::view::{LATEST_MILLIS, Listed, PageQuery, is_row_id, millis};
 use crate::service::store::database::{NewRevocation, Revocation, RevocationKind};
@@ -49,7 +49,7 @@ pub(crate) struct RevocationRequest {
     pub expires_at: Option<u64>,
 }
 
-struct Read {
+struct ParsedRevocation {
     kind: RevocationKind,
     value: String,
     reason: Option<String>,
@@ -84,21 +84,21 @@ pub(super) struct RevocationView {
 
 /// Shuts somebody out: here at once, on other instances about a second later, open streams included.
 #[utoipa::path(post, path = "/admin/revocations", operation_id = "add_revocation", request_body = RevocationRequest,
-    responses((status = 201, description = "It is in force", body = RevocationView), Fault))]
+    responses((status = 201, description = "It is in force", body = RevocationView), AdminError))]
 pub(super) async fn add(
-    State(desk): State<Desk>,
+    State(admin_state): State<AdminState>,
     Extension(attempt): Extension<Attempt>,
-    Said(request): Said<RevocationRequest>,
-) -> Result<(StatusCode, Json<RevocationView>), Fault> {
-    let Read { kind, value, reason, expires_at } = request.read(desk.clock.now())?;
-    if request_is_from_the_future(kind, &value, desk.clock.unix_seconds()) {
-        return Err(Fault::Invalid(format!("`{}` is not a Unix second of the past", kind.as_str())));
+    JsonBody(request): JsonBody<RevocationRequest>,
+) -> Result<(StatusCode, Json<RevocationView>), AdminError> {
+    let ParsedRevocation { kind, value, reason, expires_at } = request.read(admin_state.clock.now())?;
+    if request_is_from_the_future(kind, &value, admin_state.clock.unix_seconds()) {
+        return Err(AdminError::Invalid(format!("`{}` is not a Unix second of the past", kind.as_str())));
     }
     // A revocation of named tokens is dropped when those tokens have expired anyway.
     let is_passing = matches!(kind, RevocationKind::Jti | RevocationKind::DeviceTokens);
-    let expires_at = expires_at.or_else(|| is_passing.then(|| desk.last_token_ends()));
+    let expires_at = expires_at.or_else(|| is_passing.then(|| admin_state.last_token_ends()));
     let new = NewRevocation { kind, value, reason, created_by: attempt.actor().to_owned(), expires_at };
-    let mut change = attempt.begin(&desk).await?;
+    let mut change = attempt.begin(&admin_state).await?;
     let revocation = change.revoke(&new).await?;
     attempt.commit(change).await?;
     Ok((StatusCode::CREATED, Json(view(revocation))))
@@ -106,33 +106,33 @@ pub(super) async fn add(
 
 /// Lists who is shut out, the newest first.
 #[utoipa::path(get, path = "/admin/revocations", operation_id = "list_revocations", params(PageQuery),
-    responses((status = 200, description = "A page of revocations", body = Listed<RevocationView>), Fault))]
+    responses((status = 200, description = "A page of revocations", body = Listed<RevocationView>), AdminError))]
 pub(super) async fn list(
-    State(desk): State<Desk>,
-    Asked(page): Asked<PageQuery>,
-) -> Result<Json<Listed<RevocationView>>, Fault> {
-    let page = desk.database.revocations().list(&page.read_if(is_row_id)?).await?;
+    State(admin_state): State<AdminState>,
+    QueryParams(page): QueryParams<PageQuery>,
+) -> Result<Json<Listed<RevocationView>>, AdminError> {
+    let page = admin_state.database.revocations().list(&page.read_if(is_row_id)?).await?;
     Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
 }
 
 /// Lets in again.
 #[utoipa::path(delete, path = "/admin/revocations/{id}", operation_id = "delete_revocation", params(RevocationPath),
-    responses((status = 204, description = "It is gone"), Fault))]
+    responses((status = 204, description = "It is gone"), AdminError))]
 pub(super) async fn delete(
-    State(desk): State<Desk>,
-    Named(path): Named<RevocationPath>,
+    State(admin_state): State<AdminState>,
+    PathParams(path): PathParams<RevocationPath>,
     Extension(attempt): Extension<Attempt>,
-) -> Result<StatusCode, Fault> {
-    let mut change = attempt.begin(&desk).await?;
+) -> Result<StatusCode, AdminError> {
+    let mut change = attempt.begin(&admin_state).await?;
     if !change.let_in(&path.id).await? {
-        return Err(Fault::Unknown("revocation"));
+        return Err(AdminError::Unknown("revocation"));
     }
     attempt.commit(change).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 impl RevocationRequest {
-    fn read(self, now: SystemTime) -> Result<Read, Fault> {
+    fn read(self, now: SystemTime) -> Result<ParsedRevocation, AdminError> {
         let second = self.issued_before.map(|second| second.to_string());
         let named = [
             (RevocationKind::Jti, self.jti),
@@ -146,12 +146,12 @@ impl RevocationRequest {
         let mut named = named.into_iter().filter_map(|(kind, value)| Some((kind, value?)));
         let choices = "`jti`, `device_id`, `user`, `org`, `app_version`, `issued_before` and `device_tokens`";
         let (Some((kind, value)), None) = (named.next(), named.next()) else {
-            return Err(Fault::Invalid(format!("Exactly one of {choices} must be given")));
+            return Err(AdminError::Invalid(format!("Exactly one of {choices} must be given")));
         };
         let is_long = |text: &str, most: usize| text.chars().count() > most;
         if value.is_empty() || is_long(&value, 200) || self.reason.as_ref().is_some_and(|reason| is_long(reason, 1000))
         {
-            return Err(Fault::Invalid("A value has 1 to 200 characters and a reason at most 1000".into()));
+            return Err(AdminError::Invalid("A value has 1 to 200 characters and a reason at most 1000".into()));
         }
         match kind {
             RevocationKind::DeviceId => drop(super::devices::device_id(&value)?),
@@ -159,21 +159,22 @@ impl RevocationRequest {
             _ => {}
         }
         let expires_at = self.expires_at.map(|end| to_come(end, now)).transpose()?;
-        Ok(Read { kind, value, reason: self.reason, expires_at })
+        Ok(ParsedRevocation { kind, value, reason: self.reason, expires_at })
     }
 }
 
 /// Accepts only `<device>@<second>` in the one spelling that the list shows.
-fn check_device_tokens(value: &str) -> Result<(), Fault> {
-    let shape = || Fault::Invalid("`device_tokens` is not a device and a Unix second, as <device>@<second>".into());
+fn check_device_tokens(value: &str) -> Result<(), AdminError> {
+    let shape =
+        || AdminError::Invalid("`device_tokens` is not a device and a Unix second, as <device>@<second>".into());
     let (device, second) = value.split_once('@').ok_or_else(shape)?;
     super::devices::device_id(device)?;
     second.parse::<u64>().ok().filter(|number| number.to_string() == second).map(drop).ok_or_else(shape)
 }
 
-fn to_come(end: u64, now: SystemTime) -> Result<SystemTime, Fault> {
+fn to_come(end: u64, now: SystemTime) -> Result<SystemTime, AdminError> {
     let end = Some(end).filter(|end| *end < LATEST_MILLIS).map(|end| UNIX_EPOCH + Duration::from_millis(end));
-    let fault = || Fault::Invalid("`expires_at` is not a Unix millisecond to come".into());
+    let fault = || AdminError::Invalid("`expires_at` is not a Unix millisecond to come".into());
     end.filter(|end| *end > now).ok_or_else(fault)
 }
 

@@ -8,9 +8,9 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ask::Said;
-use super::desk::Desk;
-use super::fault::Fault;
+use super::error::AdminError;
+use super::extract::JsonBody;
+use super::state::AdminState;
 use crate::secret::Secret;
 use crate::wire::Claims;
 
@@ -60,18 +60,19 @@ pub(super) struct InspectedToken {
 
 /// Makes a token for a device, by the same rules as the device would get one.
 #[utoipa::path(post, path = "/admin/tokens", operation_id = "mint_token", request_body = MintRequest,
-    responses((status = 201, description = "The token, shown once", body = MintedToken), Fault))]
+    responses((status = 201, description = "The token, shown once", body = MintedToken), AdminError))]
 pub(super) async fn mint(
-    State(desk): State<Desk>,
-    Said(request): Said<MintRequest>,
-) -> Result<(StatusCode, Json<MintedToken>), Fault> {
+    State(admin_state): State<AdminState>,
+    JsonBody(request): JsonBody<MintRequest>,
+) -> Result<(StatusCode, Json<MintedToken>), AdminError> {
     let device = super::devices::device_id(&request.device_id)?;
-    let life = request.ttl_seconds.map_or(desk.token_life, Duration::from_secs);
-    if life.is_zero() || life > desk.token_life {
-        let most = desk.token_life.as_secs();
-        return Err(Fault::Invalid(format!("`ttl_seconds` is not a number from 1 to {most}")));
+    let life = request.ttl_seconds.map_or(admin_state.token_life, Duration::from_secs);
+    if life.is_zero() || life > admin_state.token_life {
+        let most = admin_state.token_life.as_secs();
+        return Err(AdminError::Invalid(format!("`ttl_seconds` is not a number from 1 to {most}")));
     }
-    let (claims, token) = desk.issuer.mint(device, life).map_err(|problem| Fault::Conflict(problem.message))?;
+    let (claims, token) =
+        admin_state.issuer.mint(device, life).map_err(|problem| AdminError::Conflict(problem.message))?;
     let minted = MintedToken {
         token: token.expose().to_owned(),
         jti: claims.jti,
@@ -83,14 +84,14 @@ pub(super) async fn mint(
 
 /// Looks into a token.
 #[utoipa::path(post, path = "/admin/tokens/inspect", operation_id = "inspect_token", request_body = InspectRequest,
-    responses((status = 200, description = "What it is worth", body = InspectedToken), Fault))]
+    responses((status = 200, description = "What it is worth", body = InspectedToken), AdminError))]
 pub(super) async fn inspect(
-    State(desk): State<Desk>,
-    Said(request): Said<InspectRequest>,
-) -> Result<Json<InspectedToken>, Fault> {
-    let (claims, verdict) = desk.auth.inspect(request.token.expose());
+    State(admin_state): State<AdminState>,
+    JsonBody(request): JsonBody<InspectRequest>,
+) -> Result<Json<InspectedToken>, AdminError> {
+    let (claims, verdict) = admin_state.auth.inspect(request.token.expose());
     let verdict = match &claims {
-        Some(claims) => verdict.and_then(|()| desk.standing.revocations.judge(claims)),
+        Some(claims) => verdict.and_then(|()| admin_state.access.revocations.judge(claims)),
         None => verdict,
     };
     let fault = verdict.err().map(|problem| problem.code.as_str());

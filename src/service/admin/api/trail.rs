@@ -11,9 +11,9 @@ use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode};
 
 use super::actor::{ADMIN, actor};
-use super::desk::Desk;
-use super::fault::Fault;
-use crate::service::store::database::{Change, NewAuditEntry, Outcome, StoreError};
+use super::error::AdminError;
+use super::state::AdminState;
+use crate::service::store::database::{AuditOutcome, Change, NewAuditEntry, StoreError};
 
 /// The entry of a request in the trail. Handlers find it among the request's extensions.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ pub(super) struct Attempt {
 /// This runs as a task of its own: an administrator may hang up at any moment, and a dropped future would leave a
 /// change or a refusal without an entry.
 pub(super) async fn keep(
-    State(desk): State<Desk>,
+    State(admin_state): State<AdminState>,
     ConnectInfo(source): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
@@ -37,7 +37,7 @@ pub(super) async fn keep(
     }
     let (mut parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MOST_BODY).await else {
-        return Fault::TooLong(MOST_BODY).into_response();
+        return AdminError::TooLong(MOST_BODY).into_response();
     };
     let actor = actor(&parts.headers);
     let attempt = Attempt::new(NewAuditEntry {
@@ -46,7 +46,7 @@ pub(super) async fn keep(
         action: parts.method.to_string(),
         target: Some(parts.uri.path().to_owned()),
         detail: detail(&body),
-        outcome: Outcome::Done,
+        outcome: AuditOutcome::Done,
     });
     parts.extensions.insert(attempt.clone());
     let request = Request::from_parts(parts, Body::from(body));
@@ -55,7 +55,7 @@ pub(super) async fn keep(
             Ok(_) => next.run(request).await,
             Err(fault) => fault.into_response(),
         };
-        attempt.end(&desk, response).await
+        attempt.end(&admin_state, response).await
     });
     match running.await.map_err(tokio::task::JoinError::try_into_panic) {
         Ok(response) => response,
@@ -75,8 +75,8 @@ impl Attempt {
     }
 
     /// Begins the change. The change and its entry are one transaction.
-    pub(super) async fn begin(&self, desk: &Desk) -> Result<Change, StoreError> {
-        desk.database.change(&self.entry, desk.clock.now()).await
+    pub(super) async fn begin(&self, admin_state: &AdminState) -> Result<Change, StoreError> {
+        admin_state.database.change(&self.entry, admin_state.clock.now()).await
     }
 
     pub(super) async fn commit(&self, change: Change) -> Result<(), StoreError> {
@@ -86,23 +86,23 @@ impl Attempt {
     }
 
     /// Writes the entry of a request that changed nothing in the database; puts a committed change into force.
-    async fn end(&self, desk: &Desk, response: Response) -> Response {
+    async fn end(&self, admin_state: &AdminState, response: Response) -> Response {
         let outcome = outcome(response.status());
         if !self.is_kept.load(Ordering::Relaxed) {
             let entry = NewAuditEntry { outcome, ..self.entry.as_ref().clone() };
-            let kept = desk.database.audit().insert(&entry, desk.clock.now()).await;
+            let kept = admin_state.database.audit().insert(&entry, admin_state.clock.now()).await;
             if let Err(error) = &kept {
                 lost(&entry, error);
             }
             return match kept {
                 // An action without an entry must not succeed: no token leaves the service without an entry.
-                Err(error) if outcome == Outcome::Done => Fault::Store(error).into_response(),
+                Err(error) if outcome == AuditOutcome::Done => AdminError::Store(error).into_response(),
                 _ => response,
             };
         }
-        match desk.sync.catch_up().await {
+        match admin_state.sync.catch_up().await {
             Ok(()) => response,
-            Err(error) => Fault::Store(error).into_response(),
+            Err(error) => AdminError::Store(error).into_response(),
         }
     }
 }
@@ -124,11 +124,11 @@ fn detail(body: &Bytes) -> Option<serde_json::Value> {
     Some(detail)
 }
 
-fn outcome(status: StatusCode) -> Outcome {
+fn outcome(status: StatusCode) -> AuditOutcome {
     match status {
-        status if status.is_success() => Outcome::Done,
-        status if status.is_client_error() => Outcome::Refused,
-        _ => Outcome::Failed,
+        status if status.is_success() => AuditOutcome::Done,
+        status if status.is_client_error() => AuditOutcome::Refused,
+        _ => AuditOutcome::Failed,
     }
 }
 

@@ -9,9 +9,9 @@ use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::ask::AskedBoth;
-use super::desk::Desk;
-use super::fault::Fault;
+use super::error::AdminError;
+use super::extract::QueryPair;
+use super::state::AdminState;
 use super::view::{Listed, PageQuery, millis, moment};
 use crate::service::meter::money::MicroDollars;
 use crate::service::store::database::{Totals, TotalsBy, UsageFilter, UsageRow};
@@ -101,25 +101,25 @@ pub(super) struct RequestView {
 /// Sums of what was used.
 #[utoipa::path(get, path = "/admin/usage", operation_id = "sum_usage", params(UsageQuery, SumQuery),
     responses((status = 200, description = "Sums", content((UsageView = "application/json"), (String = "text/csv"))),
-        Fault))]
+        AdminError))]
 pub(super) async fn sums(
-    State(desk): State<Desk>,
-    AskedBoth(query, sum): AskedBoth<UsageQuery, SumQuery>,
-) -> Result<Response, Fault> {
+    State(admin_state): State<AdminState>,
+    QueryPair(query, sum): QueryPair<UsageQuery, SumQuery>,
+) -> Result<Response, AdminError> {
     let by = match sum.group_by.as_deref().unwrap_or("device") {
         "device" => TotalsBy::Device,
         "user" => TotalsBy::User,
         "org" => TotalsBy::Org,
         "model" => TotalsBy::Model,
         "day" => TotalsBy::Day,
-        _ => return Err(Fault::Invalid("`group_by` is none of device, user, org, model, day".into())),
+        _ => return Err(AdminError::Invalid("`group_by` is none of device, user, org, model, day".into())),
     };
     let as_csv = match sum.format.as_deref().unwrap_or("json") {
         "json" => false,
         "csv" => true,
-        _ => return Err(Fault::Invalid("`format` is neither json nor csv".into())),
+        _ => return Err(AdminError::Invalid("`format` is neither json nor csv".into())),
     };
-    let totals = desk.database.usage().totals(by, &query.read()?).await?;
+    let totals = admin_state.database.usage().totals(by, &query.read()?).await?;
     let rows: Vec<_> = totals.into_iter().map(UsageSum::of).collect();
     if as_csv {
         return Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], csv(&rows)).into_response());
@@ -130,17 +130,17 @@ pub(super) async fn sums(
 
 /// Single requests, the newest first.
 #[utoipa::path(get, path = "/admin/requests", operation_id = "list_requests", params(UsageQuery, PageQuery),
-    responses((status = 200, description = "A page of requests", body = Listed<RequestView>), Fault))]
+    responses((status = 200, description = "A page of requests", body = Listed<RequestView>), AdminError))]
 pub(super) async fn requests(
-    State(desk): State<Desk>,
-    AskedBoth(query, page): AskedBoth<UsageQuery, PageQuery>,
-) -> Result<Json<Listed<RequestView>>, Fault> {
-    let page = desk.database.usage().list(&query.read()?, &page.read()?).await?;
+    State(admin_state): State<AdminState>,
+    QueryPair(query, page): QueryPair<UsageQuery, PageQuery>,
+) -> Result<Json<Listed<RequestView>>, AdminError> {
+    let page = admin_state.database.usage().list(&query.read()?, &page.read()?).await?;
     Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
 }
 
 impl UsageQuery {
-    fn read(self) -> Result<UsageFilter, Fault> {
+    fn read(self) -> Result<UsageFilter, AdminError> {
         let time = |name: &str, text: Option<String>| text.map(|text| moment(name, &text)).transpose();
         Ok(UsageFilter {
             device: self.device_id.map(|id| super::devices::device_id(&id)).transpose()?,

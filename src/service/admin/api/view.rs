@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::fault::Fault;
+use super::error::AdminError;
 use crate::service::store::database::{PageRequest, StoreError};
 
 /// Which part of a list to give.
@@ -21,16 +21,16 @@ pub(super) struct PageQuery {
 }
 
 impl PageQuery {
-    pub(super) fn read(self) -> Result<PageRequest, Fault> {
+    pub(super) fn read(self) -> Result<PageRequest, AdminError> {
         let limit = self.limit.unwrap_or(DEFAULT_PAGE);
         if limit == 0 || limit > PageRequest::MOST {
-            return Err(Fault::Invalid(format!("`limit` is not a number from 1 to {}", PageRequest::MOST)));
+            return Err(AdminError::Invalid(format!("`limit` is not a number from 1 to {}", PageRequest::MOST)));
         }
         Ok(PageRequest { cursor: self.cursor, limit })
     }
 
     /// For a list whose cursors have a known shape: another cursor is refused.
-    pub(super) fn read_if(self, is_cursor: impl FnOnce(&str) -> bool) -> Result<PageRequest, Fault> {
+    pub(super) fn read_if(self, is_cursor: impl FnOnce(&str) -> bool) -> Result<PageRequest, AdminError> {
         let page = self.read()?;
         if page.cursor.as_deref().is_none_or(is_cursor) { Ok(page) } else { Err(StoreError::Cursor.into()) }
     }
@@ -56,8 +56,8 @@ pub(super) fn millis(at: SystemTime) -> u64 {
 }
 
 /// The time that a parameter names: Unix milliseconds, or a day such as `2026-01-31`, which begins at 00:00 UTC.
-pub(super) fn moment(name: &str, text: &str) -> Result<SystemTime, Fault> {
-    let fault = || Fault::Invalid(format!("`{name}` is neither Unix milliseconds nor a day such as 2026-01-31"));
+pub(super) fn moment(name: &str, text: &str) -> Result<SystemTime, AdminError> {
+    let fault = || AdminError::Invalid(format!("`{name}` is neither Unix milliseconds nor a day such as 2026-01-31"));
     if let Ok(millis) = text.parse::<u64>() {
         return if millis < LATEST_MILLIS { Ok(UNIX_EPOCH + Duration::from_millis(millis)) } else { Err(fault()) };
     }

@@ -1,15 +1,15 @@
 //! `valetkey admin audit`
 
 use super::cell::Shape;
-use super::connection::Connection;
-use super::failure::Failure;
-use super::list::{Length, List};
+use super::connection::ApiClient;
+use super::error::CliError;
+use super::list::{ApiList, Length};
 use super::screen::Screen;
 use super::table::Column;
 
 /// Shows the audit trail, the newest entries first.
-pub(super) async fn show(length: &Length, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
-    List { path: &["admin", "audit"], query: Vec::new(), columns: &COLUMNS }.show(length, connection, screen).await
+pub(super) async fn show(length: &Length, connection: &ApiClient, screen: &Screen) -> Result<(), CliError> {
+    ApiList { path: &["admin", "audit"], query: Vec::new(), columns: &COLUMNS }.show(length, connection, screen).await
 }
 
 const COLUMNS: [Column; 7] = [

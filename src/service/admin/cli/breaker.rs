@@ -1,13 +1,13 @@
 //! `valetkey admin breaker`
 
 use super::cell::Shape;
-use super::connection::Connection;
-use super::failure::Failure;
+use super::connection::ApiClient;
+use super::error::CliError;
 use super::screen::Screen;
 use super::table::Column;
 
 /// Shows the circuits to the upstream.
-pub(super) async fn show(connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+pub(super) async fn show(connection: &ApiClient, screen: &Screen) -> Result<(), CliError> {
     let answer = connection.get(&["admin", "breaker"], &[]).await?;
     if screen.is_json() {
         return screen.json(&answer);

@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use http::{Method, StatusCode};
 
 use super::cell::Shape;
-use super::connection::Connection;
-use super::failure::Failure;
-use super::list::{Length, List};
+use super::connection::ApiClient;
+use super::error::CliError;
+use super::list::{ApiList, Length};
 use super::notice::note;
 use super::screen::Screen;
 use super::table::Column;
@@ -15,7 +15,7 @@ use crate::service::meter::money::MicroDollars;
 
 /// What to do with budgets.
 #[derive(Debug, Subcommand)]
-pub(super) enum Action {
+pub(super) enum BudgetCommand {
     /// List the users and organisations with limits of their own
     List(Length),
     /// Show how one stands, a device too
@@ -27,7 +27,7 @@ pub(super) enum Action {
         name: String,
     },
     /// Say what a user may spend over all devices, or an organisation over all users; of a device see `devices set`
-    Set(New),
+    Set(BudgetArgs),
     /// Put the service's default back
     Remove {
         /// What it is
@@ -40,7 +40,7 @@ pub(super) enum Action {
 
 /// What somebody may spend. It replaces all that was said before.
 #[derive(Debug, Args)]
-pub(super) struct New {
+pub(super) struct BudgetArgs {
     /// What it is
     #[arg(value_parser = ["user", "org"])]
     kind: String,
@@ -67,11 +67,11 @@ struct Allowed {
     month: Option<MicroDollars>,
 }
 
-impl Action {
-    pub(super) async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+impl BudgetCommand {
+    pub(super) async fn run(self, connection: &ApiClient, screen: &Screen) -> Result<(), CliError> {
         match self {
             Self::List(length) => {
-                let list = List { path: &["admin", "budgets"], query: Vec::new(), columns: &LISTED };
+                let list = ApiList { path: &["admin", "budgets"], query: Vec::new(), columns: &LISTED };
                 list.show(&length, connection, screen).await
             }
             Self::Show { kind, name } => {
@@ -94,13 +94,13 @@ impl Action {
     }
 }
 
-impl New {
-    /// The limits as the API takes them. [`Failure::Misused`] without any limit.
-    fn read(&self) -> Result<Limits, Failure> {
+impl BudgetArgs {
+    /// The limits as the API takes them. [`CliError::Misused`] without any limit.
+    fn read(&self) -> Result<Limits, CliError> {
         let Allowed { day, week, month } = self.limits;
         let limits = Limits { day, week, month };
         if limits.is_none() && !self.unlimited {
-            return Err(Failure::Misused("say --day, --week, --month or --unlimited".into()));
+            return Err(CliError::Misused("say --day, --week, --month or --unlimited".into()));
         }
         Ok(limits)
     }

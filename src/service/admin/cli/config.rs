@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::cell::Shape;
-use super::connection::Connection;
-use super::failure::Failure;
+use super::connection::ApiClient;
+use super::error::CliError;
 use super::screen::Screen;
 use super::table::Column;
 
 /// Shows the settings in force.
-pub(super) async fn show(connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+pub(super) async fn show(connection: &ApiClient, screen: &Screen) -> Result<(), CliError> {
     let answer = connection.get(&["admin", "config"], &[]).await?;
     if screen.is_json() {
         return screen.json(&answer);

@@ -10,12 +10,12 @@ use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::failure::Failure;
-use super::target::{Target, os_user};
+use super::error::CliError;
+use super::target::{AdminTarget, os_user};
 use crate::service::admin::api::ACTOR_HEADER;
 use crate::transport::origin::Origin;
 
-pub(super) struct Connection {
+pub(super) struct ApiClient {
     http: Client,
     origin: Origin,
     token: Option<HeaderValue>,
@@ -31,20 +31,20 @@ pub(super) struct Answer {
 
 /// The body of an error of the admin API. Errors of the clients' listener have another shape.
 #[derive(Deserialize)]
-struct Fault {
-    error: FaultDetail,
+struct ErrorReply {
+    error: ErrorReplyDetail,
 }
 
 #[derive(Deserialize)]
-struct FaultDetail {
+struct ErrorReplyDetail {
     code: String,
     message: String,
 }
 
-impl Connection {
+impl ApiClient {
     /// Prepares the client. Calls go to the target only: the client follows no redirect and uses no proxy of the
     /// environment, because a proxy would see the token.
-    pub(super) fn new(target: &Target) -> Result<Self, Failure> {
+    pub(super) fn new(target: &AdminTarget) -> Result<Self, CliError> {
         let origin = target.origin()?;
         let token = target.token(&origin)?;
         let token = token.map(|token| bearer(token.expose())).transpose()?;
@@ -58,12 +58,12 @@ impl Connection {
             // Plain HTTP needs no certificates, and the machine may have none.
             builder = builder.tls_certs_only([]);
         }
-        let http = builder.build().map_err(Failure::Setup)?;
+        let http = builder.build().map_err(CliError::Setup)?;
         let actor = os_user().and_then(|name| HeaderValue::from_bytes(name.as_bytes()).ok());
         Ok(Self { http, origin, token, actor })
     }
 
-    pub(super) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, Failure> {
+    pub(super) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, CliError> {
         let mut url = self.url(path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
@@ -71,24 +71,24 @@ impl Connection {
         self.answer(self.http.get(url.clone()), url).await
     }
 
-    pub(super) async fn send(&self, method: Method, path: &[&str], body: &impl Serialize) -> Result<Answer, Failure> {
+    pub(super) async fn send(&self, method: Method, path: &[&str], body: &impl Serialize) -> Result<Answer, CliError> {
         let url = self.url(path);
         self.answer(self.http.request(method, url.clone()).json(body), url).await
     }
 
-    pub(super) async fn delete(&self, path: &[&str]) -> Result<Answer, Failure> {
+    pub(super) async fn delete(&self, path: &[&str]) -> Result<Answer, CliError> {
         let url = self.url(path);
         self.answer(self.http.delete(url.clone()), url).await
     }
 
     /// The metrics page; it needs no token.
-    pub(super) async fn metrics(&self) -> Result<Answer, Failure> {
+    pub(super) async fn metrics(&self) -> Result<Answer, CliError> {
         let url = self.url(&["metrics"]);
         receive(self.http.get(url.clone()), url).await
     }
 
-    async fn answer(&self, request: RequestBuilder, url: Url) -> Result<Answer, Failure> {
-        let token = self.token.clone().ok_or(Failure::NoToken)?;
+    async fn answer(&self, request: RequestBuilder, url: Url) -> Result<Answer, CliError> {
+        let token = self.token.clone().ok_or(CliError::NoToken)?;
         let request = request.header(AUTHORIZATION, token);
         let request = match self.actor.clone() {
             Some(actor) => request.header(ACTOR_HEADER, actor),
@@ -109,17 +109,17 @@ impl Connection {
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Result<Value, Failure> {
+    pub(super) fn json(&self) -> Result<Value, CliError> {
         serde_json::from_slice(&self.bytes).map_err(|_| self.strange())
     }
 
     /// The answer is not in the shape of the admin API.
-    pub(super) fn strange(&self) -> Failure {
+    pub(super) fn strange(&self) -> CliError {
         strange(&self.url, self.status)
     }
 }
 
-async fn receive(request: RequestBuilder, url: Url) -> Result<Answer, Failure> {
+async fn receive(request: RequestBuilder, url: Url) -> Result<Answer, CliError> {
     let response = request.send().await.map_err(|error| unanswered(&error, &url))?;
     let status = response.status();
     let bytes = response.bytes().await.map_err(|error| unanswered(&error, &url))?.to_vec();
@@ -127,31 +127,31 @@ async fn receive(request: RequestBuilder, url: Url) -> Result<Answer, Failure> {
         return Ok(Answer { status, bytes, url });
     }
     match serde_json::from_slice(&bytes) {
-        Ok(Fault { error: FaultDetail { code, message } }) => Err(Failure::Refused { code, message }),
+        Ok(ErrorReply { error: ErrorReplyDetail { code, message } }) => Err(CliError::Refused { code, message }),
         Err(_) => Err(strange(&url, status)),
     }
 }
 
-fn bearer(token: &str) -> Result<HeaderValue, Failure> {
+fn bearer(token: &str) -> Result<HeaderValue, CliError> {
     let text = Zeroizing::new(format!("Bearer {token}"));
     let mut value = HeaderValue::from_str(&text)
-        .map_err(|_| Failure::Misused("the admin token has characters that no header can carry".into()))?;
+        .map_err(|_| CliError::Misused("the admin token has characters that no header can carry".into()))?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-fn unanswered(error: &reqwest::Error, url: &Url) -> Failure {
+fn unanswered(error: &reqwest::Error, url: &Url) -> CliError {
     // The innermost cause is the one that people understand.
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
     let (url, reason) = (without_query(url), cause.to_string());
-    if error.is_connect() { Failure::Unreachable { url, reason } } else { Failure::Unanswered { url, reason } }
+    if error.is_connect() { CliError::Unreachable { url, reason } } else { CliError::Unanswered { url, reason } }
 }
 
-fn strange(url: &Url, status: StatusCode) -> Failure {
-    Failure::Strange { url: without_query(url), status }
+fn strange(url: &Url, status: StatusCode) -> CliError {
+    CliError::Strange { url: without_query(url), status }
 }
 
 fn without_query(url: &Url) -> String {

@@ -3,12 +3,12 @@
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::connection::Connection;
-use super::failure::Failure;
+use super::connection::ApiClient;
+use super::error::CliError;
 use crate::service::admin::api::{DeviceChange, LimitsView};
 use crate::service::govern::budgets::{Limits, amount};
 use crate::service::meter::money::MicroDollars;
-use crate::service::token::model_pattern::{PatternFault, check_pattern};
+use crate::service::token::model_pattern::{PatternError, check_pattern};
 use crate::wire::DeviceId;
 
 /// What to change. What is not named stays.
@@ -77,7 +77,7 @@ enum Field {
 impl DeviceChanges {
     /// The change as the API takes it. The API replaces all limits at once, so the current limits are fetched first.
     /// Fails if the arguments change nothing.
-    pub(super) async fn read(&self, connection: &Connection) -> Result<DeviceChange, Failure> {
+    pub(super) async fn read(&self, connection: &ApiClient) -> Result<DeviceChange, CliError> {
         let models = if self.all_models { Some(Vec::new()) } else { self.models.clone() };
         let mut change = DeviceChange {
             org: self.changed(self.org.clone(), Field::Org),
@@ -92,7 +92,7 @@ impl DeviceChanges {
         }
         let is_empty = change.org.is_none() && change.user.is_none() && change.models.is_none();
         if is_empty && change.budget.is_none() && change.key.is_none() && change.limits.is_none() {
-            return Err(Failure::Misused("there is nothing to change; see --help".into()));
+            return Err(CliError::Misused("there is nothing to change; see --help".into()));
         }
         Ok(change)
     }
@@ -120,14 +120,14 @@ impl DeviceChanges {
             || self.concurrent.is_some()
     }
 
-    async fn current_limits(&self, connection: &Connection) -> Result<LimitsView, Failure> {
+    async fn current_limits(&self, connection: &ApiClient) -> Result<LimitsView, CliError> {
         match connection.get(&["admin", "devices", self.device.as_str()], &[]).await {
             // Unknown limits of a newer service would be lost, so an answer with one is refused.
             Ok(answer) => {
                 let limits = answer.json()?.get_mut("limits").map(Value::take);
                 serde_json::from_value(limits.unwrap_or_default()).map_err(|_| answer.strange())
             }
-            Err(Failure::Refused { code, .. }) if code == "not_found" => Ok(LimitsView::default()),
+            Err(CliError::Refused { code, .. }) if code == "not_found" => Ok(LimitsView::default()),
             Err(failure) => Err(failure),
         }
     }
@@ -150,6 +150,6 @@ impl DeviceChanges {
 }
 
 /// A model, or the beginning of models and `*`.
-fn model(text: &str) -> Result<String, PatternFault> {
+fn model(text: &str) -> Result<String, PatternError> {
     check_pattern(text).map(|()| text.to_owned())
 }

@@ -4,10 +4,10 @@ use clap::Subcommand;
 use http::{Method, StatusCode};
 
 use super::cell::Shape;
-use super::connection::Connection;
+use super::connection::ApiClient;
 use super::device_changes::DeviceChanges;
-use super::failure::Failure;
-use super::list::{Length, List};
+use super::error::CliError;
+use super::list::{ApiList, Length};
 use super::notice::note;
 use super::revocations;
 use super::screen::Screen;
@@ -17,7 +17,7 @@ use crate::wire::DeviceId;
 
 /// What to do with devices.
 #[derive(Debug, Subcommand)]
-pub(super) enum Action {
+pub(super) enum DeviceCommand {
     /// List them, by id
     List {
         /// Only those whose id, organisation or user begins with this
@@ -60,13 +60,13 @@ pub(super) enum Action {
     },
 }
 
-impl Action {
-    pub(super) async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+impl DeviceCommand {
+    pub(super) async fn run(self, connection: &ApiClient, screen: &Screen) -> Result<(), CliError> {
         match self {
             Self::List { search, state, length } => {
                 let query = [("search", search), ("state", state)];
                 let query = query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-                List { path: &["admin", "devices"], query, columns: &LISTED }.show(&length, connection, screen).await
+                ApiList { path: &["admin", "devices"], query, columns: &LISTED }.show(&length, connection, screen).await
             }
             Self::Show { device } => {
                 let answer = connection.get(&["admin", "devices", device.as_str()], &[]).await?;
@@ -96,9 +96,9 @@ impl Action {
 async fn patch(
     device: &DeviceId,
     change: &DeviceChange,
-    connection: &Connection,
+    connection: &ApiClient,
     screen: &Screen,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let answer = connection.send(Method::PATCH, &["admin", "devices", device.as_str()], change).await?;
     if answer.status == StatusCode::CREATED {
         note("nobody had heard of this device before; if its id is mistyped, delete it");

@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::connection::Connection;
-use super::failure::Failure;
+use super::connection::ApiClient;
+use super::error::CliError;
 use super::notice::note;
 use super::screen::Screen;
 use super::table::Column;
@@ -18,15 +18,15 @@ pub(super) struct Length {
     limit: u64,
 }
 
-pub(super) struct List<'a> {
+pub(super) struct ApiList<'a> {
     pub path: &'a [&'a str],
     pub query: Vec<(&'static str, String)>,
     pub columns: &'a [Column],
 }
 
-impl List<'_> {
+impl ApiList<'_> {
     /// Fetches pages until `length` is reached.
-    pub(super) async fn show(self, length: &Length, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+    pub(super) async fn show(self, length: &Length, connection: &ApiClient, screen: &Screen) -> Result<(), CliError> {
         let mut left = if length.limit == 0 { u64::MAX } else { length.limit };
         let mut rows = Vec::new();
         let mut cursor: Option<String> = None;

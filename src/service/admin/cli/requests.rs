@@ -3,29 +3,29 @@
 use clap::Subcommand;
 
 use super::cell::Shape;
-use super::connection::Connection;
-use super::failure::Failure;
-use super::list::{Length, List};
+use super::connection::ApiClient;
+use super::error::CliError;
+use super::list::{ApiList, Length};
 use super::screen::Screen;
 use super::table::Column;
-use super::usage_filter::UsageFilter;
+use super::usage_filter::UsageFilterArgs;
 
 /// What to do with requests.
 #[derive(Debug, Subcommand)]
-pub(super) enum Action {
+pub(super) enum RequestCommand {
     /// List them, the newest first
     List {
         #[command(flatten)]
-        filter: UsageFilter,
+        filter: UsageFilterArgs,
         #[command(flatten)]
         length: Length,
     },
 }
 
-impl Action {
-    pub(super) async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+impl RequestCommand {
+    pub(super) async fn run(self, connection: &ApiClient, screen: &Screen) -> Result<(), CliError> {
         let Self::List { filter, length } = self;
-        let list = List { path: &["admin", "requests"], query: filter.query(), columns: &COLUMNS };
+        let list = ApiList { path: &["admin", "requests"], query: filter.query(), columns: &COLUMNS };
         list.show(&length, connection, screen).await
     }
 }

@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use http::Method;
 
 use super::cell::Shape;
-use super::connection::Connection;
-use super::failure::Failure;
-use super::list::{Length, List};
+use super::connection::ApiClient;
+use super::error::CliError;
+use super::list::{ApiList, Length};
 use super::screen::Screen;
 use super::table::Column;
 use crate::clock::{Clock, SystemClock};
@@ -15,11 +15,11 @@ use crate::wire::DeviceId;
 
 /// What to do with revocations.
 #[derive(Debug, Subcommand)]
-pub(super) enum Action {
+pub(super) enum RevocationCommand {
     /// List them, the newest first
     List(Length),
     /// Shut somebody out, open streams included
-    Add(New),
+    Add(RevocationArgs),
     /// Let somebody in again
     Remove {
         /// The revocation's id, as the list has it
@@ -29,7 +29,7 @@ pub(super) enum Action {
 
 /// Whom to shut out.
 #[derive(Debug, Args)]
-pub(super) struct New {
+pub(super) struct RevocationArgs {
     #[command(flatten)]
     whom: Whom,
     /// For other administrators
@@ -60,11 +60,11 @@ struct Whom {
     issued_before: Option<u64>,
 }
 
-impl Action {
-    pub(super) async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+impl RevocationCommand {
+    pub(super) async fn run(self, connection: &ApiClient, screen: &Screen) -> Result<(), CliError> {
         match self {
             Self::List(length) => {
-                let list = List { path: &PATH, query: Vec::new(), columns: &COLUMNS };
+                let list = ApiList { path: &PATH, query: Vec::new(), columns: &COLUMNS };
                 list.show(&length, connection, screen).await
             }
             Self::Add(new) => add(&new.into(), connection, screen).await,
@@ -76,13 +76,13 @@ impl Action {
     }
 }
 
-pub(super) async fn add(request: &RevocationRequest, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+pub(super) async fn add(request: &RevocationRequest, connection: &ApiClient, screen: &Screen) -> Result<(), CliError> {
     let answer = connection.send(Method::POST, &PATH, request).await?;
     screen.record(&answer, &COLUMNS)
 }
 
-impl From<New> for RevocationRequest {
-    fn from(New { whom, reason }: New) -> Self {
+impl From<RevocationArgs> for RevocationRequest {
+    fn from(RevocationArgs { whom, reason }: RevocationArgs) -> Self {
         Self {
             jti: whom.jti,
             device_id: whom.device.map(Into::into),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::cell::escaped_lines;
 use super::connection::Answer;
-use super::failure::Failure;
+use super::error::CliError;
 use super::table::{self, Column};
 
 pub(super) struct Screen {
@@ -32,7 +32,7 @@ impl Screen {
     }
 
     /// Writes one object, a line per column.
-    pub(super) fn record(&self, answer: &Answer, columns: &[Column]) -> Result<(), Failure> {
+    pub(super) fn record(&self, answer: &Answer, columns: &[Column]) -> Result<(), CliError> {
         if self.is_json {
             return self.json(answer);
         }
@@ -40,23 +40,23 @@ impl Screen {
     }
 
     /// Writes a table with a line per row.
-    pub(super) fn table(&self, columns: &[Column], rows: &[Value]) -> Result<(), Failure> {
+    pub(super) fn table(&self, columns: &[Column], rows: &[Value]) -> Result<(), CliError> {
         write(table::table(columns, rows, self.width).as_bytes())
     }
 
     /// Confirms a call that has no body in its answer.
-    pub(super) fn done(&self, text: &str) -> Result<(), Failure> {
+    pub(super) fn done(&self, text: &str) -> Result<(), CliError> {
         if self.is_json { Ok(()) } else { write(format!("{text}\n").as_bytes()) }
     }
 
     /// Writes the JSON of an answer and a line feed.
-    pub(super) fn json(&self, answer: &Answer) -> Result<(), Failure> {
+    pub(super) fn json(&self, answer: &Answer) -> Result<(), CliError> {
         self.raw(&answer.bytes)?;
         write(b"\n")
     }
 
     /// Writes a text unchanged; for a terminal it is escaped, because a terminal obeys control characters.
-    pub(super) fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
+    pub(super) fn raw(&self, bytes: &[u8]) -> Result<(), CliError> {
         if self.is_terminal {
             return write(escaped_lines(&String::from_utf8_lossy(bytes)).as_bytes());
         }
@@ -64,7 +64,7 @@ impl Screen {
     }
 }
 
-fn write(bytes: &[u8]) -> Result<(), Failure> {
+fn write(bytes: &[u8]) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::Output)
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(CliError::Output)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use zeroize::Zeroizing;
 
-use super::failure::Failure;
+use super::error::CliError;
 use super::notice::note;
 use crate::secret::Secret;
 use crate::service::admin::api::may_be_called;
@@ -14,7 +14,7 @@ use crate::transport::origin::Origin;
 /// Where the admin API is, and the token that opens it. The token is no flag: others on the machine can see a command's
 /// arguments.
 #[derive(Debug, Args)]
-pub(super) struct Target {
+pub(super) struct AdminTarget {
     /// Address of the admin listener
     #[arg(long, env = "ADMIN_URL", default_value = DEFAULT_URL, global = true)]
     url: String,
@@ -26,20 +26,20 @@ pub(super) struct Target {
     insecure: bool,
 }
 
-impl Target {
-    pub(super) fn origin(&self) -> Result<Origin, Failure> {
+impl AdminTarget {
+    pub(super) fn origin(&self) -> Result<Origin, CliError> {
         let text = if self.url.trim().is_empty() { DEFAULT_URL } else { self.url.trim() };
-        Origin::parse(text).map_err(|error| Failure::Misused(format!("the address of the admin listener {error}")))
+        Origin::parse(text).map_err(|error| CliError::Misused(format!("the address of the admin listener {error}")))
     }
 
-    /// The admin token, if there is one. [`Failure::Insecure`] when it would cross a network in the clear.
-    pub(super) fn token(&self, origin: &Origin) -> Result<Option<Secret>, Failure> {
+    /// The admin token, if there is one. [`CliError::Insecure`] when it would cross a network in the clear.
+    pub(super) fn token(&self, origin: &Origin) -> Result<Option<Secret>, CliError> {
         let token = match &self.token_file {
             Some(path) => Some(from_file(path)?),
             None => from_variable(),
         };
         if token.is_some() && !origin.is_tls() && !origin.is_loopback() && !self.insecure {
-            return Err(Failure::Insecure { host: origin.host() });
+            return Err(CliError::Insecure { host: origin.host() });
         }
         Ok(token)
     }
@@ -56,14 +56,14 @@ fn from_variable() -> Option<Secret> {
     Some(text.trim()).filter(|token| !token.is_empty()).map(Secret::new)
 }
 
-fn from_file(path: &Path) -> Result<Secret, Failure> {
-    let unread = |source| Failure::TokenFile { path: path.to_owned(), source };
+fn from_file(path: &Path) -> Result<Secret, CliError> {
+    let unread = |source| CliError::TokenFile { path: path.to_owned(), source };
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(unread)?);
     if others_can_read(path) {
         note(&format!("{} can be read by others; chmod 600 it", path.display()));
     }
     match text.trim() {
-        "" => Err(Failure::Misused(format!("{} is empty", path.display()))),
+        "" => Err(CliError::Misused(format!("{} is empty", path.display()))),
         token => Ok(Secret::new(token)),
     }
 }

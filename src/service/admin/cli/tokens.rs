@@ -9,8 +9,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::cell::Shape;
-use super::connection::Connection;
-use super::failure::Failure;
+use super::connection::ApiClient;
+use super::error::CliError;
 use super::revocations;
 use super::screen::Screen;
 use super::table::Column;
@@ -20,7 +20,7 @@ use crate::wire::DeviceId;
 
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]
-pub(super) enum Action {
+pub(super) enum TokenCommand {
     /// Make one for a device; it is shown once
     Mint {
         /// The device's id
@@ -45,8 +45,8 @@ pub(super) enum Action {
     },
 }
 
-impl Action {
-    pub(super) async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+impl TokenCommand {
+    pub(super) async fn run(self, connection: &ApiClient, screen: &Screen) -> Result<(), CliError> {
         match self {
             Self::Mint { device, ttl_seconds } => {
                 let request = MintRequest { device_id: device.into(), ttl_seconds };
@@ -68,7 +68,7 @@ impl Action {
 }
 
 /// The token in a file, or on standard input.
-fn token(file: Option<&Path>) -> Result<Secret, Failure> {
+fn token(file: Option<&Path>) -> Result<Secret, CliError> {
     let mut text = Zeroizing::new(String::new());
     let (what, read) = match file.filter(|file| *file != Path::new("-")) {
         Some(file) => {
@@ -77,7 +77,7 @@ fn token(file: Option<&Path>) -> Result<Secret, Failure> {
         }
         None => ("the token from standard input".to_owned(), std::io::stdin().take(LONGEST).read_to_string(&mut text)),
     };
-    read.map_err(|source| Failure::Input { what, source })?;
+    read.map_err(|source| CliError::Input { what, source })?;
     Ok(Secret::new(text.trim()))
 }
 

@@ -4,15 +4,15 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::cell::Shape;
-use super::connection::Connection;
-use super::failure::Failure;
+use super::connection::ApiClient;
+use super::error::CliError;
 use super::screen::Screen;
 use super::table::Column;
-use super::usage_filter::UsageFilter;
+use super::usage_filter::UsageFilterArgs;
 
 /// What to sum up.
 #[derive(Debug, Args)]
-pub(super) struct Sums {
+pub(super) struct UsageArgs {
     /// What sums are told apart by
     #[arg(long, value_enum, default_value_t = By::Device)]
     by: By,
@@ -20,7 +20,7 @@ pub(super) struct Sums {
     #[arg(long)]
     csv: bool,
     #[command(flatten)]
-    filter: UsageFilter,
+    filter: UsageFilterArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -33,10 +33,10 @@ enum By {
     Day,
 }
 
-impl Sums {
-    pub(super) async fn run(self, connection: &Connection, screen: &Screen) -> Result<(), Failure> {
+impl UsageArgs {
+    pub(super) async fn run(self, connection: &ApiClient, screen: &Screen) -> Result<(), CliError> {
         if self.csv && screen.is_json() {
-            return Err(Failure::Misused("--csv and --json exclude each other".into()));
+            return Err(CliError::Misused("--csv and --json exclude each other".into()));
         }
         let (name, title) = self.by.names();
         let mut query = self.filter.query();

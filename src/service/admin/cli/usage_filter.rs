@@ -6,7 +6,7 @@ use crate::wire::DeviceId;
 
 /// Which requests count; without any of these, all.
 #[derive(Debug, Args)]
-pub(super) struct UsageFilter {
+pub(super) struct UsageFilterArgs {
     /// From this time on: a day (UTC) such as 2026-01-31, or Unix milliseconds
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -27,7 +27,7 @@ pub(super) struct UsageFilter {
     model: Option<String>,
 }
 
-impl UsageFilter {
+impl UsageFilterArgs {
     #[must_use]
     pub(super) fn query(self) -> Vec<(&'static str, String)> {
         let device = self.device.map(|device| device.to_string());

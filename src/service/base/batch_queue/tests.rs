@@ -9,13 +9,13 @@ struct Tally {
     gone: usize,
 }
 
-const LIMITS: GatheringLimits = GatheringLimits { most: 8, batch: 4, gather: Duration::from_millis(250) };
+const LIMITS: BatchQueueLimits = BatchQueueLimits { most: 8, batch: 4, gather: Duration::from_millis(250) };
 
-fn queue() -> Gathering<u32, Tally> {
-    Gathering::new(LIMITS)
+fn queue() -> BatchQueue<u32, Tally> {
+    BatchQueue::new(LIMITS)
 }
 
-fn push(queue: &Gathering<u32, Tally>, numbers: std::ops::Range<u32>) {
+fn push(queue: &BatchQueue<u32, Tally>, numbers: std::ops::Range<u32>) {
     for number in numbers {
         queue.push(number, |tally| tally.refused += 1);
     }

@@ -2,7 +2,7 @@
 
 use super::list::ObjectList;
 use super::walk::Walk;
-use super::{Found, Malformed, skim};
+use super::{Found, JsonError, skim};
 
 /// Reads `model`, and the `model` of each element of `tools` and `fallbacks`: a tool can be a model of its own (the
 /// advisor), and a fallback is one.
@@ -32,8 +32,8 @@ impl ModelsScanner {
         self.walk.is_over()
     }
 
-    /// Adds the further models in `bytes` to `others`. After [`Malformed`] the scanner must not be fed again.
-    pub(crate) fn feed(&mut self, bytes: &[u8], others: &mut Vec<Found>) -> Result<(), Malformed> {
+    /// Adds the further models in `bytes` to `others`. After [`JsonError`] the scanner must not be fed again.
+    pub(crate) fn feed(&mut self, bytes: &[u8], others: &mut Vec<Found>) -> Result<(), JsonError> {
         let Self { walk, model, text, list } = self;
         let (mut at, mut read) = (0, Ok(()));
         while at < bytes.len() {
@@ -62,7 +62,7 @@ const MODEL: &str = "model";
 mod tests {
     use super::*;
 
-    fn scan(text: &str, piece: usize) -> Result<(Found, Vec<String>), Malformed> {
+    fn scan(text: &str, piece: usize) -> Result<(Found, Vec<String>), JsonError> {
         let (mut scanner, mut others) = (ModelsScanner::new(), Vec::new());
         text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut others))?;
         let others = others.into_iter().map(|found| match found {
@@ -96,7 +96,7 @@ mod tests {
             r#"{"model":"a","tools":[{"\ud800":0,"model":"b"}]}"#,
         ] {
             for piece in 1..text.len() {
-                assert_eq!(scan(text, piece), Err(Malformed), "{text} in pieces of {piece}");
+                assert_eq!(scan(text, piece), Err(JsonError), "{text} in pieces of {piece}");
             }
         }
     }

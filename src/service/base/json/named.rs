@@ -2,20 +2,20 @@
 
 use memchr::memchr;
 
-use super::Malformed;
+use super::JsonError;
 use super::skim::{self, MAX_VALUE, Skim};
 
 /// Understands only strings, and which of them are keys; brackets are ignored. A value that is not a string is skipped.
 pub(crate) struct NamedTexts {
     key: &'static str,
     skim: Skim,
-    state: State,
+    state: NamedTextsState,
     /// The raw text of the string that is being read, as far as it is needed.
     text: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum NamedTextsState {
     Between,
     InString,
     /// A colon makes the string a key.
@@ -28,20 +28,20 @@ enum State {
 impl NamedTexts {
     #[must_use]
     pub(crate) fn new(key: &'static str) -> Self {
-        Self { key, skim: Skim::default(), state: State::Between, text: Vec::new() }
+        Self { key, skim: Skim::default(), state: NamedTextsState::Between, text: Vec::new() }
     }
 
-    /// Adds the strings under the key in `bytes` to `found`. [`Malformed`] means that a key or a wanted string cannot
+    /// Adds the strings under the key in `bytes` to `found`. [`JsonError`] means that a key or a wanted string cannot
     /// be read; the scanner must not be fed after that.
-    pub(crate) fn feed(&mut self, mut bytes: &[u8], found: &mut Vec<String>) -> Result<(), Malformed> {
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], found: &mut Vec<String>) -> Result<(), JsonError> {
         while let Some(&byte) = bytes.first() {
             let used = match self.state {
-                State::Between => self.find_string(bytes),
-                State::InString => self.read_string(bytes),
-                State::InValue => self.read_value(bytes, found)?,
+                NamedTextsState::Between => self.find_string(bytes),
+                NamedTextsState::InString => self.read_string(bytes),
+                NamedTextsState::InValue => self.read_value(bytes, found)?,
                 _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => 1,
-                State::AfterString => self.after_string(byte)?,
-                State::BeforeValue => self.before_value(byte),
+                NamedTextsState::AfterString => self.after_string(byte)?,
+                NamedTextsState::BeforeValue => self.before_value(byte),
             };
             bytes = &bytes[used..];
         }
@@ -51,7 +51,7 @@ impl NamedTexts {
     fn find_string(&mut self, bytes: &[u8]) -> usize {
         let Some(quote) = memchr(b'"', bytes) else { return bytes.len() };
         self.text.clear();
-        self.state = State::InString;
+        self.state = NamedTextsState::InString;
         quote + 1
     }
 
@@ -61,14 +61,14 @@ impl NamedTexts {
         if !ended {
             return length;
         }
-        self.state = State::AfterString;
+        self.state = NamedTextsState::AfterString;
         length + 1
     }
 
-    fn after_string(&mut self, byte: u8) -> Result<usize, Malformed> {
-        self.state = State::Between;
+    fn after_string(&mut self, byte: u8) -> Result<usize, JsonError> {
+        self.state = NamedTextsState::Between;
         if byte == b':' && skim::spelled(&self.text, &[self.key])?.is_some() {
-            self.state = State::BeforeValue;
+            self.state = NamedTextsState::BeforeValue;
             return Ok(1);
         }
         Ok(0)
@@ -76,25 +76,25 @@ impl NamedTexts {
 
     fn before_value(&mut self, byte: u8) -> usize {
         if byte != b'"' {
-            self.state = State::Between;
+            self.state = NamedTextsState::Between;
             return 0;
         }
         self.text.clear();
-        self.state = State::InValue;
+        self.state = NamedTextsState::InValue;
         1
     }
 
-    fn read_value(&mut self, bytes: &[u8], found: &mut Vec<String>) -> Result<usize, Malformed> {
+    fn read_value(&mut self, bytes: &[u8], found: &mut Vec<String>) -> Result<usize, JsonError> {
         let (length, ended) = self.skim.string_part(bytes);
         skim::keep_value(&mut self.text, &bytes[..length]);
         if !ended {
             return Ok(length);
         }
         if self.text.len() > MAX_VALUE {
-            return Err(Malformed);
+            return Err(JsonError);
         }
         found.push(skim::unquoted(&self.text)?);
-        self.state = State::Between;
+        self.state = NamedTextsState::Between;
         Ok(length + 1)
     }
 }
@@ -103,7 +103,7 @@ impl NamedTexts {
 mod tests {
     use super::*;
 
-    fn scan(text: &str, piece: usize) -> Result<Vec<String>, Malformed> {
+    fn scan(text: &str, piece: usize) -> Result<Vec<String>, JsonError> {
         let (mut scanner, mut found) = (NamedTexts::new("file_id"), Vec::new());
         text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut found))?;
         Ok(found)
@@ -120,9 +120,9 @@ mod tests {
 
     #[test]
     fn a_key_that_cannot_be_read_is_malformed_and_an_unwanted_text_is_not() {
-        assert_eq!(scan(r#"{"\ud800":1}"#, 3), Err(Malformed));
+        assert_eq!(scan(r#"{"\ud800":1}"#, 3), Err(JsonError));
         assert_eq!(scan(r#"{"a":"\ud800"}"#, 3), Ok(Vec::new()));
-        assert_eq!(scan(r#"{"file_id":"\ud800"}"#, 3), Err(Malformed));
-        assert_eq!(scan(&format!(r#"{{"file_id":"{}"}}"#, "x".repeat(MAX_VALUE + 1)), 100), Err(Malformed));
+        assert_eq!(scan(r#"{"file_id":"\ud800"}"#, 3), Err(JsonError));
+        assert_eq!(scan(&format!(r#"{{"file_id":"{}"}}"#, "x".repeat(MAX_VALUE + 1)), 100), Err(JsonError));
     }
 }

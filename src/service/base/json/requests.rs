@@ -2,24 +2,24 @@
 
 use super::models::ModelsScanner;
 use super::walk::Walk;
-use super::{Found, Malformed};
+use super::{Found, JsonError};
 
 /// Follows `requests[].params` in `{"requests": [{"params": {"model": …}}, …]}` and skips everything else. A `requests`
 /// or `params` that has the wrong type, or comes twice, is malformed: parsers differ on which one counts.
 pub(crate) struct RequestsScanner {
     batch: Walk<1>,
-    list: List,
+    list: RequestsState,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct RequestModels {
     /// The models of requests that have ended.
     pub models: Vec<Found>,
     /// The models of tools and fallbacks. One request can name millions, so the caller empties this after each piece.
     pub others: Vec<Found>,
 }
 
-enum List {
+enum RequestsState {
     Before,
     BeforeRequest { first: bool },
     InRequest(Box<Request>),
@@ -35,17 +35,17 @@ struct Request {
 impl RequestsScanner {
     #[must_use]
     pub(crate) fn new() -> Self {
-        Self { batch: Walk::new(["requests"]), list: List::Before }
+        Self { batch: Walk::new(["requests"]), list: RequestsState::Before }
     }
 
     /// Whether the batch is closed and had its list of requests.
     #[must_use]
     pub(crate) fn is_complete(&self) -> bool {
-        self.batch.is_over() && matches!(self.list, List::Over)
+        self.batch.is_over() && matches!(self.list, RequestsState::Over)
     }
 
-    /// Adds the models in `bytes` to `asked`. After [`Malformed`] the scanner must not be fed again.
-    pub(crate) fn feed(&mut self, bytes: &[u8], asked: &mut Asked) -> Result<(), Malformed> {
+    /// Adds the models in `bytes` to `asked`. After [`JsonError`] the scanner must not be fed again.
+    pub(crate) fn feed(&mut self, bytes: &[u8], asked: &mut RequestModels) -> Result<(), JsonError> {
         let Self { batch, list } = self;
         let (mut at, mut read) = (0, Ok(()));
         while at < bytes.len() {
@@ -56,8 +56,8 @@ impl RequestsScanner {
     }
 }
 
-impl List {
-    fn feed(&mut self, mut bytes: &[u8], asked: &mut Asked) -> Result<(), Malformed> {
+impl RequestsState {
+    fn feed(&mut self, mut bytes: &[u8], asked: &mut RequestModels) -> Result<(), JsonError> {
         while let Some(&byte) = bytes.first() {
             let used = if let Self::InRequest(request) = self {
                 let used = request.feed_to_end(bytes, &mut asked.others)?;
@@ -75,7 +75,7 @@ impl List {
     }
 
     /// Reads one byte between requests. Returns 0 when the byte belongs to a request.
-    fn read_structure(&mut self, byte: u8) -> Result<usize, Malformed> {
+    fn read_structure(&mut self, byte: u8) -> Result<usize, JsonError> {
         *self = match (&self, byte) {
             (_, b' ' | b'\t' | b'\n' | b'\r') => return Ok(1),
             (Self::Before, b'[') => Self::BeforeRequest { first: true },
@@ -85,7 +85,7 @@ impl List {
             }
             (Self::AfterRequest, b',') => Self::BeforeRequest { first: false },
             (Self::BeforeRequest { first: true } | Self::AfterRequest, b']') => Self::Over,
-            _ => return Err(Malformed),
+            _ => return Err(JsonError),
         };
         Ok(1)
     }
@@ -97,7 +97,7 @@ impl Request {
     }
 
     /// Reads up to the end of the request, if it is in `bytes`. Returns the number of bytes it used.
-    fn feed_to_end(&mut self, bytes: &[u8], others: &mut Vec<Found>) -> Result<usize, Malformed> {
+    fn feed_to_end(&mut self, bytes: &[u8], others: &mut Vec<Found>) -> Result<usize, JsonError> {
         let Self { walk, params } = self;
         let (mut at, mut read) = (0, Ok(()));
         while at < bytes.len() && !walk.is_over() {
@@ -112,8 +112,8 @@ impl Request {
 mod tests {
     use super::*;
 
-    fn scan(text: &str, piece: usize) -> Result<(Asked, bool), Malformed> {
-        let (mut scanner, mut asked) = (RequestsScanner::new(), Asked::default());
+    fn scan(text: &str, piece: usize) -> Result<(RequestModels, bool), JsonError> {
+        let (mut scanner, mut asked) = (RequestsScanner::new(), RequestModels::default());
         text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut asked))?;
         Ok((asked, scanner.is_complete()))
     }
@@ -130,7 +130,7 @@ mod tests {
             {"params":{"tools":[{"model":"x"}, {"input":{"model":"no"}}],"model":"d","fallbacks":["y"]}}],"x":{"requests":[1]} } "#;
         for piece in 1..text.len() {
             let models = vec![model("a"), model("b"), Found::Nothing, Found::Nothing, Found::Repeated, model("d")];
-            let expected = Asked { models, others: vec![model("x"), model("y")] };
+            let expected = RequestModels { models, others: vec![model("x"), model("y")] };
             assert_eq!(scan(text, piece), Ok((expected, true)), "pieces of {piece}");
         }
     }
@@ -154,7 +154,7 @@ mod tests {
             r#"[{"params":{"model":"a"}}]"#,
             "\u{feff}{}",
         ] {
-            assert_eq!(scan(text, 3), Err(Malformed), "{text}");
+            assert_eq!(scan(text, 3), Err(JsonError), "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use memchr::memchr2;
 
-use super::Malformed;
+use super::JsonError;
 
 /// Skips an unwanted value that arrives in pieces.
 #[derive(Default)]
@@ -88,7 +88,7 @@ pub(super) fn keep_value(text: &mut Vec<u8>, part: &[u8]) {
 }
 
 /// Returns which of `keys` the raw text between two quotes spells: `\u006dodel` spells `model`.
-pub(super) fn spelled(text: &[u8], keys: &[&str]) -> Result<Option<usize>, Malformed> {
+pub(super) fn spelled(text: &[u8], keys: &[&str]) -> Result<Option<usize>, JsonError> {
     if !text.contains(&b'\\') {
         return Ok(keys.iter().position(|key| key.as_bytes() == text));
     }
@@ -97,9 +97,9 @@ pub(super) fn spelled(text: &[u8], keys: &[&str]) -> Result<Option<usize>, Malfo
 }
 
 /// Decodes the raw text between two quotes.
-pub(super) fn unquoted(text: &[u8]) -> Result<String, Malformed> {
+pub(super) fn unquoted(text: &[u8]) -> Result<String, JsonError> {
     let quoted = [b"\"", text, b"\""].concat();
-    serde_json::from_slice(&quoted).map_err(|_| Malformed)
+    serde_json::from_slice(&quoted).map_err(|_| JsonError)
 }
 
 /// `fallbacks` in full escapes has 54 bytes; no wanted key is longer.

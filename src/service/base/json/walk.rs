@@ -1,11 +1,11 @@
 //! Walks through a JSON object that arrives in pieces: its top-level keys, and the values of the wanted ones.
 
-use super::Malformed;
+use super::JsonError;
 use super::skim::{self, Skim};
 
 pub(super) struct Walk<const N: usize> {
     keys: [&'static str; N],
-    state: State,
+    state: WalkState,
     skim: Skim,
     /// The raw text of the key that is being read.
     key: Vec<u8>,
@@ -14,7 +14,7 @@ pub(super) struct Walk<const N: usize> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum WalkState {
     BeforeObject,
     BeforeKey { first: bool },
     InKey,
@@ -27,26 +27,26 @@ enum State {
 
 impl<const N: usize> Walk<N> {
     pub(super) fn new(keys: [&'static str; N]) -> Self {
-        Self { keys, state: State::BeforeObject, skim: Skim::default(), key: Vec::new(), wanted: None }
+        Self { keys, state: WalkState::BeforeObject, skim: Skim::default(), key: Vec::new(), wanted: None }
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.state == State::AfterObject
+        self.state == WalkState::AfterObject
     }
 
     /// Takes one step into `bytes`, which must not be empty. Returns the number of bytes it used. Each part of a wanted
-    /// value goes to `value`, with the number of its key and whether it is the last part. After [`Malformed`] no
+    /// value goes to `value`, with the number of its key and whether it is the last part. After [`JsonError`] no
     /// further step is possible.
-    pub(super) fn step(&mut self, bytes: &[u8], mut value: impl FnMut(usize, &[u8], bool)) -> Result<usize, Malformed> {
+    pub(super) fn step(&mut self, bytes: &[u8], mut value: impl FnMut(usize, &[u8], bool)) -> Result<usize, JsonError> {
         match (self.state, bytes[0]) {
-            (State::InKey, _) => self.read_key(bytes),
-            (State::InValue, _) => {
+            (WalkState::InKey, _) => self.read_key(bytes),
+            (WalkState::InValue, _) => {
                 let (length, ended) = self.skim.value_part(bytes);
                 if let Some(index) = self.wanted {
                     value(index, &bytes[..length], ended);
                 }
                 if ended {
-                    self.state = State::AfterValue;
+                    self.state = WalkState::AfterValue;
                 }
                 Ok(length)
             }
@@ -56,33 +56,33 @@ impl<const N: usize> Walk<N> {
     }
 
     /// Reads one byte between keys and values. Returns 0 when the byte belongs to the value.
-    fn read_structure(&mut self, byte: u8) -> Result<usize, Malformed> {
+    fn read_structure(&mut self, byte: u8) -> Result<usize, JsonError> {
         self.state = match (self.state, byte) {
-            (State::BeforeObject, b'{') => State::BeforeKey { first: true },
-            (State::BeforeKey { .. }, b'"') => {
+            (WalkState::BeforeObject, b'{') => WalkState::BeforeKey { first: true },
+            (WalkState::BeforeKey { .. }, b'"') => {
                 self.key.clear();
-                State::InKey
+                WalkState::InKey
             }
-            (State::BeforeKey { first: true } | State::AfterValue, b'}') => State::AfterObject,
-            (State::BeforeColon, b':') => State::BeforeValue,
-            (State::BeforeValue, byte) if !matches!(byte, b',' | b'}' | b']' | b':') => {
-                self.state = State::InValue;
+            (WalkState::BeforeKey { first: true } | WalkState::AfterValue, b'}') => WalkState::AfterObject,
+            (WalkState::BeforeColon, b':') => WalkState::BeforeValue,
+            (WalkState::BeforeValue, byte) if !matches!(byte, b',' | b'}' | b']' | b':') => {
+                self.state = WalkState::InValue;
                 return Ok(0);
             }
-            (State::AfterValue, b',') => State::BeforeKey { first: false },
-            _ => return Err(Malformed),
+            (WalkState::AfterValue, b',') => WalkState::BeforeKey { first: false },
+            _ => return Err(JsonError),
         };
         Ok(1)
     }
 
-    fn read_key(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+    fn read_key(&mut self, bytes: &[u8]) -> Result<usize, JsonError> {
         let (length, ended) = self.skim.string_part(bytes);
         skim::keep_key(&mut self.key, &bytes[..length]);
         if !ended {
             return Ok(length);
         }
         self.wanted = skim::spelled(&self.key, &self.keys)?;
-        self.state = State::BeforeColon;
+        self.state = WalkState::BeforeColon;
         Ok(length + 1)
     }
 }

@@ -2,12 +2,12 @@
 
 use std::io;
 
-pub(crate) struct ReloadSignal(imp::Signal);
+pub(crate) struct ReloadSignal(imp::Hangup);
 
 impl ReloadSignal {
     /// Must be called inside a runtime. Fails when the system refuses a handler.
     pub(crate) fn listen() -> io::Result<Self> {
-        imp::Signal::listen().map(Self)
+        imp::Hangup::listen().map(Self)
     }
 
     pub(crate) async fn next(&mut self) {
@@ -21,9 +21,9 @@ mod imp {
 
     use tokio::signal::unix::{self, SignalKind, signal};
 
-    pub(super) struct Signal(unix::Signal);
+    pub(super) struct Hangup(unix::Signal);
 
-    impl Signal {
+    impl Hangup {
         pub(super) fn listen() -> io::Result<Self> {
             signal(SignalKind::hangup()).map(Self)
         }
@@ -41,9 +41,9 @@ mod imp {
 mod imp {
     use std::io;
 
-    pub(super) struct Signal;
+    pub(super) struct Hangup;
 
-    impl Signal {
+    impl Hangup {
         #[allow(clippy::unnecessary_wraps, reason = "the same face as on Unix, where it can fail")]
         pub(super) fn listen() -> io::Result<Self> {
             Ok(Self)

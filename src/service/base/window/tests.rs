@@ -4,8 +4,8 @@ use super::*;
 
 const LENGTH: Duration = Duration::from_nanos(6400);
 
-fn window_at(now: u64) -> Window {
-    let mut window = Window::default();
+fn window_at(now: u64) -> SlidingWindow {
+    let mut window = SlidingWindow::default();
     window.advance(now, LENGTH);
     window
 }
@@ -78,7 +78,7 @@ fn a_slot_that_is_full_stays_full() {
 #[test]
 fn absurd_lengths_do_no_harm() {
     for length in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
-        let mut window = Window::default();
+        let mut window = SlidingWindow::default();
         for now in [0, 1, u64::MAX / 2, u64::MAX] {
             window.advance(now, length);
             window.add(1);
@@ -93,7 +93,7 @@ proptest! {
         steps in prop::collection::vec((0_u64..900, 1_u64..4), 1..400),
         limit in 1_u64..12,
     ) {
-        let (mut window, mut now) = (Window::default(), 1_000_000_u64);
+        let (mut window, mut now) = (SlidingWindow::default(), 1_000_000_u64);
         let mut admitted: Vec<u64> = Vec::new();
         for (pause, tries) in steps {
             now += pause;

@@ -14,11 +14,11 @@ impl Reader {
     pub(in crate::service::config) fn otlp(&mut self, flags: &Flags) -> Option<OtlpConfig> {
         let address = set(flags.otel_exporter_otlp_endpoint.as_deref())?;
         let headers = self.collector_headers(flags);
-        let share = self.share(flags);
+        let sample_ratio = self.sample_ratio(flags);
         // The address may hold a password, so it is not shown.
         let endpoint = Origin::parse(address).map_err(|error| self.wrong(ENDPOINT, error.to_string())).ok()?;
         let service_name = set(flags.otel_service_name.as_deref()).unwrap_or("valetkey").to_owned();
-        Some(OtlpConfig { endpoint, headers, service_name, share })
+        Some(OtlpConfig { endpoint, headers, service_name, sample_ratio })
     }
 
     fn collector_headers(&mut self, flags: &Flags) -> HeaderMap {
@@ -35,10 +35,10 @@ impl Reader {
         headers
     }
 
-    fn share(&mut self, flags: &Flags) -> f64 {
+    fn sample_ratio(&mut self, flags: &Flags) -> f64 {
         let Some(text) = set(flags.otel_traces_sampler_arg.as_deref()) else { return 1.0 };
-        let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
-        share.unwrap_or_else(|| {
+        let sample_ratio = text.parse::<f64>().ok().filter(|sample_ratio| (0.0..=1.0).contains(sample_ratio));
+        sample_ratio.unwrap_or_else(|| {
             self.wrong("OTEL_TRACES_SAMPLER_ARG", format!("{text:?} is not a number from 0 to 1"));
             1.0
         })

@@ -7,7 +7,7 @@ use super::{DEFAULT_DATABASE, Reader, is_local, set, sqlite_file, weakness};
 use crate::secret::Secret;
 use crate::service::config::Flags;
 use crate::service::token::keyring::SigningSecret;
-use crate::service::token::keyring::{KeyFile, KeyFileFault, KeyList};
+use crate::service::token::keyring::{KeyFile, KeyFileError, KeyList};
 
 impl Reader {
     pub(in crate::service::config) fn signing(&mut self, flags: &Flags, host: IpAddr) -> SigningSecret {
@@ -51,7 +51,7 @@ impl Reader {
         let shown = path.display();
         match KeyFile::read(path) {
             Ok(file) => return Some(SigningSecret::Followed(file)),
-            Err(KeyFileFault::Keys(faults)) => {
+            Err(KeyFileError::Keys(faults)) => {
                 for fault in faults {
                     self.wrong(FILE, format!("{shown}: {fault}"));
                 }

@@ -4,7 +4,7 @@ use super::Finding;
 use super::finding::whole;
 use crate::service::diagnose::check;
 use crate::service::store::database::DatabaseUrl;
-use crate::service::store::database::{self, Inspection, StoreError};
+use crate::service::store::database::{self, DatabaseInspection, StoreError};
 
 /// Opens the database without creating it or changing its tables.
 pub(super) async fn examine(url: &DatabaseUrl) -> Finding {
@@ -17,13 +17,19 @@ pub(super) async fn examine(url: &DatabaseUrl) -> Finding {
         return Finding::problem(CHECK, fault, "make the folder, and let the service's user write there");
     }
     match database::inspect(url).await {
-        Ok(Inspection::Missing) => Finding::ok(CHECK, format!("{what} is not there yet; the first start makes it")),
-        Ok(Inspection::Empty) => Finding::ok(CHECK, format!("{what} has no tables yet; the first start makes them")),
-        Ok(Inspection::Tables { found, wanted }) if found < wanted => {
+        Ok(DatabaseInspection::Missing) => {
+            Finding::ok(CHECK, format!("{what} is not there yet; the first start makes it"))
+        }
+        Ok(DatabaseInspection::Empty) => {
+            Finding::ok(CHECK, format!("{what} has no tables yet; the first start makes them"))
+        }
+        Ok(DatabaseInspection::Tables { found, wanted }) if found < wanted => {
             let found = format!("{what} has tables of version {found}; the next start brings them to {wanted}");
             Finding::warning(CHECK, found, "make a backup first: an older valetkey cannot use them afterwards")
         }
-        Ok(Inspection::Tables { found, .. }) => Finding::ok(CHECK, format!("{what} has tables of version {found}")),
+        Ok(DatabaseInspection::Tables { found, .. }) => {
+            Finding::ok(CHECK, format!("{what} has tables of version {found}"))
+        }
         Err(error) => Finding::problem(CHECK, whole(&error), advice(&error)),
     }
 }

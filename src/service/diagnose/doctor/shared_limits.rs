@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Finding;
 use crate::secret::Secret;
-use crate::service::govern::limits::{self, Inspection, InspectionError, RedisFault};
+use crate::service::govern::limits::{self, RedisInspection, RedisInspectionError, RedisLinkError};
 
 pub(super) async fn examine(url: Option<&Secret>, patience: Duration) -> Finding {
     let Some(url) = url else { return Finding::ok(CHECK, "none: each instance has limits of its own") };
@@ -14,7 +14,7 @@ pub(super) async fn examine(url: Option<&Secret>, patience: Duration) -> Finding
     }
 }
 
-fn judge(found: &Inspection) -> Finding {
+fn judge(found: &RedisInspection) -> Finding {
     let version = if found.version.is_empty() { "of unknown version" } else { found.version.as_str() };
     let ms = found.ping.as_millis();
     let about = format!("Redis {version}, answers in {ms} ms");
@@ -39,12 +39,16 @@ fn judge(found: &Inspection) -> Finding {
     Finding::ok(CHECK, about)
 }
 
-fn advice(error: &InspectionError) -> &'static str {
+fn advice(error: &RedisInspectionError) -> &'static str {
     match error {
-        InspectionError::Redis(RedisFault::Unreachable | RedisFault::Slow) => "look at REDIS_URL and the network",
-        InspectionError::Redis(RedisFault::Untrusted) => "rediss:// needs a certificate that this machine trusts",
-        InspectionError::Redis(RedisFault::TooOld) => "7.0 or newer is needed",
-        InspectionError::Redis(RedisFault::Denied) => {
+        RedisInspectionError::Redis(RedisLinkError::Unreachable | RedisLinkError::Slow) => {
+            "look at REDIS_URL and the network"
+        }
+        RedisInspectionError::Redis(RedisLinkError::Untrusted) => {
+            "rediss:// needs a certificate that this machine trusts"
+        }
+        RedisInspectionError::Redis(RedisLinkError::TooOld) => "7.0 or newer is needed",
+        RedisInspectionError::Redis(RedisLinkError::Denied) => {
             "look at the user and password in REDIS_URL; FUNCTION, FCALL, INFO and keys beginning with valetkey are needed"
         }
         _ => "look at REDIS_URL",
@@ -62,13 +66,13 @@ mod tests {
 
     #[test]
     fn an_old_a_slow_and_an_unloaded_redis_are_reported() {
-        let good = Inspection { version: "7.0.0".into(), is_loaded: true, ping: Duration::from_millis(1) };
+        let good = RedisInspection { version: "7.0.0".into(), is_loaded: true, ping: Duration::from_millis(1) };
         assert_eq!(judge(&good).verdict, Verdict::Ok);
-        let old = Inspection { version: "6.2.14".into(), ..good.clone() };
+        let old = RedisInspection { version: "6.2.14".into(), ..good.clone() };
         assert_eq!(judge(&old).verdict, Verdict::Problem);
-        let slow = Inspection { ping: Duration::from_millis(9), ..good.clone() };
+        let slow = RedisInspection { ping: Duration::from_millis(9), ..good.clone() };
         assert_eq!(judge(&slow).verdict, Verdict::Warning);
-        let empty = Inspection { is_loaded: false, ..good };
+        let empty = RedisInspection { is_loaded: false, ..good };
         assert_eq!(judge(&empty).verdict, Verdict::Warning);
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Nonce([u8; RANDOM]);
 
 /// Why a proof has to be made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NonceFault {
+pub(super) enum NonceError {
     /// The proof has no nonce, as in every first proof.
     Missing,
     /// The nonce has no MAC of ours.
@@ -43,7 +43,7 @@ struct Used {
     older: HashSet<[u8; RANDOM]>,
 }
 
-impl NonceFault {
+impl NonceError {
     pub(super) const ALL: [Self; 5] = [Self::Missing, Self::Unknown, Self::Old, Self::Used, Self::Full];
 
     pub(super) fn as_str(self) -> &'static str {
@@ -66,41 +66,41 @@ impl Nonces {
 
     pub(super) fn issue(&self) -> String {
         let mut bytes = [0; LENGTH];
-        let (message, stamp) = bytes.split_at_mut(MESSAGE);
+        let (message, mac) = bytes.split_at_mut(MESSAGE);
         message[..TIME].copy_from_slice(&self.clock.unix_seconds().to_be_bytes());
         aws_lc_rs::rand::fill(&mut message[TIME..]).expect("the system's random source works, or nothing here is safe");
-        stamp.copy_from_slice(&self.keys.stamp(PURPOSE, message));
+        mac.copy_from_slice(&self.keys.mac(PURPOSE, message));
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// Checks the MAC and the age of a nonce.
-    pub(super) fn read(&self, text: Option<&str>) -> Result<Nonce, NonceFault> {
-        let text = text.ok_or(NonceFault::Missing)?;
+    pub(super) fn read(&self, text: Option<&str>) -> Result<Nonce, NonceError> {
+        let text = text.ok_or(NonceError::Missing)?;
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| <[u8; LENGTH]>::try_from(bytes).ok());
-        let bytes = bytes.ok_or(NonceFault::Unknown)?;
-        let (message, stamp) = bytes.split_at(MESSAGE);
-        if !self.keys.is_stamp(PURPOSE, message, stamp) {
-            return Err(NonceFault::Unknown);
+        let bytes = bytes.ok_or(NonceError::Unknown)?;
+        let (message, mac) = bytes.split_at(MESSAGE);
+        if !self.keys.is_mac(PURPOSE, message, mac) {
+            return Err(NonceError::Unknown);
         }
         let (time, random) = message.split_at(TIME);
         let issued = u64::from_be_bytes(time.try_into().expect("eight bytes"));
         // Another instance's clock may be ahead of this one's.
         if self.clock.unix_seconds().abs_diff(issued) >= LIFE {
-            return Err(NonceFault::Old);
+            return Err(NonceError::Old);
         }
         Ok(Nonce(random.try_into().expect("the rest")))
     }
 
     /// Marks the nonce as used.
-    pub(super) fn take(&self, nonce: &Nonce) -> Result<(), NonceFault> {
+    pub(super) fn take(&self, nonce: &Nonce) -> Result<(), NonceError> {
         let now = self.clock.unix_seconds();
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.forget(now);
         if used.younger.contains(&nonce.0) || used.older.contains(&nonce.0) {
-            return Err(NonceFault::Used);
+            return Err(NonceError::Used);
         }
         if used.younger.len() >= MOST_USED {
-            return Err(NonceFault::Full);
+            return Err(NonceError::Full);
         }
         used.younger.insert(nonce.0);
         Ok(())
@@ -124,7 +124,7 @@ pub(super) const LIFE: u64 = 120;
 const TIME: usize = size_of::<u64>();
 const RANDOM: usize = 12;
 const MESSAGE: usize = TIME + RANDOM;
-const LENGTH: usize = MESSAGE + crate::service::token::keyring::STAMP;
+const LENGTH: usize = MESSAGE + crate::service::token::keyring::MAC_LENGTH;
 
 const PURPOSE: &[u8] = b"valetkey/dpop-nonce/v1";
 

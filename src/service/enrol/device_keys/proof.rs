@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::service::base::strict_object::ObjectOf;
+use crate::service::base::strict_object::StrictObject;
 use crate::wire::names::{BOOTSTRAP_PATH, REFRESH_PATH};
 use crate::wire::{PROOF_ALG, PROOF_TYP, ProofClaims, ProofHeader, PublicJwk, token_hash};
 
@@ -20,14 +20,14 @@ pub(super) struct Proof {
 }
 
 /// The request that a proof must be for.
-pub(crate) enum Target<'a> {
+pub(crate) enum ProofTarget<'a> {
     Bootstrap,
     /// A renewal of this bare token.
     Refresh(&'a str),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ProofFault {
+pub(super) enum ProofError {
     #[error("comes more than once")]
     Repeated,
     /// Not three base64url parts, or longer than [`MAX_PROOF`].
@@ -52,7 +52,7 @@ pub(super) enum ProofFault {
     Token,
 }
 
-impl ProofFault {
+impl ProofError {
     pub(super) const ALL: [Self; 9] = [
         Self::Repeated,
         Self::Shape,
@@ -82,16 +82,16 @@ impl ProofFault {
 
 impl Proof {
     /// Parses the proof without verifying its signature.
-    pub(super) fn read(text: &[u8]) -> Result<Self, ProofFault> {
-        let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= MAX_PROOF).ok_or(ProofFault::Shape)?;
-        let (message, signature) = text.rsplit_once('.').ok_or(ProofFault::Shape)?;
-        let (header, claims) = message.split_once('.').ok_or(ProofFault::Shape)?;
-        let ProofHeader { typ, alg, jwk } = part(header, ProofFault::Header)?;
+    pub(super) fn read(text: &[u8]) -> Result<Self, ProofError> {
+        let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= MAX_PROOF).ok_or(ProofError::Shape)?;
+        let (message, signature) = text.rsplit_once('.').ok_or(ProofError::Shape)?;
+        let (header, claims) = message.split_once('.').ok_or(ProofError::Shape)?;
+        let ProofHeader { typ, alg, jwk } = part(header, ProofError::Header)?;
         if typ != PROOF_TYP || alg != PROOF_ALG {
-            return Err(ProofFault::Header);
+            return Err(ProofError::Header);
         }
-        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).map_err(|_| ProofFault::Shape)?;
-        Ok(Self { jwk, claims: part(claims, ProofFault::Claims)?, message: message.to_owned(), signature })
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).map_err(|_| ProofError::Shape)?;
+        Ok(Self { jwk, claims: part(claims, ProofError::Claims)?, message: message.to_owned(), signature })
     }
 
     pub(super) fn nonce(&self) -> Option<&str> {
@@ -99,26 +99,26 @@ impl Proof {
     }
 
     /// Verifies the signature and that the proof is for `target`; returns the thumbprint of the key.
-    pub(super) fn verify(&self, target: &Target<'_>) -> Result<String, ProofFault> {
-        let point = self.jwk.point().ok_or(ProofFault::Key)?;
-        let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| ProofFault::Key)?;
-        key.verify_sig(self.message.as_bytes(), &self.signature).map_err(|_| ProofFault::Signature)?;
+    pub(super) fn verify(&self, target: &ProofTarget<'_>) -> Result<String, ProofError> {
+        let point = self.jwk.point().ok_or(ProofError::Key)?;
+        let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| ProofError::Key)?;
+        key.verify_sig(self.message.as_bytes(), &self.signature).map_err(|_| ProofError::Signature)?;
         let claims = &self.claims;
         if claims.jti.is_empty() {
-            return Err(ProofFault::Claims);
+            return Err(ProofError::Claims);
         }
         if claims.htm != "POST" {
-            return Err(ProofFault::Method);
+            return Err(ProofError::Method);
         }
         let (path, token) = match target {
-            Target::Bootstrap => (BOOTSTRAP_PATH, None),
-            Target::Refresh(token) => (REFRESH_PATH, Some(token_hash(token))),
+            ProofTarget::Bootstrap => (BOOTSTRAP_PATH, None),
+            ProofTarget::Refresh(token) => (REFRESH_PATH, Some(token_hash(token))),
         };
         if !is_address(&claims.htu, path) {
-            return Err(ProofFault::Address);
+            return Err(ProofError::Address);
         }
         if claims.ath != token {
-            return Err(ProofFault::Token);
+            return Err(ProofError::Token);
         }
         Ok(self.jwk.thumbprint())
     }
@@ -131,12 +131,12 @@ fn is_address(htu: &str, path: &str) -> bool {
     Url::parse(htu).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.path().ends_with(path))
 }
 
-fn part<T: DeserializeOwned>(text: &str, fault: ProofFault) -> Result<T, ProofFault>
+fn part<T: DeserializeOwned>(text: &str, fault: ProofError) -> Result<T, ProofError>
 where
-    ObjectOf<T>: for<'de> Deserialize<'de>,
+    StrictObject<T>: for<'de> Deserialize<'de>,
 {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| ProofFault::Shape)?;
-    let ObjectOf(read) = serde_json::from_slice(&bytes).map_err(|_| fault)?;
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| ProofError::Shape)?;
+    let StrictObject(read) = serde_json::from_slice(&bytes).map_err(|_| fault)?;
     Ok(read)
 }
 

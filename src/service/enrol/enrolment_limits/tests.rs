@@ -4,10 +4,10 @@ use tokio::time::advance;
 
 use super::*;
 
-fn guard(per_network: u32, new_devices: u32) -> BootstrapGuard {
+fn guard(per_network: u32, new_devices: u32) -> EnrolmentLimiter {
     let limits =
         BootstrapLimits { per_network: NonZeroU32::new(per_network), new_devices: NonZeroU32::new(new_devices) };
-    BootstrapGuard::new(limits)
+    EnrolmentLimiter::new(limits)
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -18,7 +18,7 @@ fn device(number: usize) -> DeviceId {
     DeviceId::parse(&format!("device-{number:05}")).unwrap()
 }
 
-fn admitted(guard: &BootstrapGuard, source: &str, tries: usize) -> usize {
+fn admitted(guard: &EnrolmentLimiter, source: &str, tries: usize) -> usize {
     (0..tries).filter(|_| guard.admit(ip(source)).is_ok()).count()
 }
 
@@ -28,7 +28,7 @@ async fn a17_ten_thousand_requests_of_one_address_get_the_tokens_of_one_network(
     assert_eq!(admitted(&guard, "192.0.2.1", 10_000), 60);
     assert_eq!(admitted(&guard, "192.0.2.2", 10_000), 60, "its neighbour has an hour of its own");
     assert_eq!(admitted(&guard, "::ffff:192.0.2.1", 10), 0, "another spelling is the same address");
-    assert_eq!(guard.figures(), BootstrapFigures { refused_networks: 19_890, refused_devices: 0, networks: 2 });
+    assert_eq!(guard.figures(), EnrolmentFigures { refused_networks: 19_890, refused_devices: 0, networks: 2 });
 }
 
 #[tokio::test(start_paused = true)]

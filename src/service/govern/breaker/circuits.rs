@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use tokio::time::Instant;
 
-use super::circuit::{Change, Circuit, Ticket};
-use super::share::Share;
-use super::{CircuitView, OTHER, Open, Outcome, Settings};
+use super::circuit::{Circuit, CircuitChange, Ticket};
+use super::share::DeviceShare;
+use super::{BreakerSettings, CircuitOpenError, CircuitView, OTHER, UpstreamOutcome};
 
 #[derive(Debug, Default)]
 pub(super) struct Circuits {
@@ -18,10 +18,10 @@ impl Circuits {
     pub(super) fn admit(
         &mut self,
         model: &str,
-        share: Share,
+        share: DeviceShare,
         now: Instant,
-        settings: &Settings,
-    ) -> Result<Ticket, Open> {
+        settings: &BreakerSettings,
+    ) -> Result<Ticket, CircuitOpenError> {
         let own = self.own.get_mut(model);
         let of_other = own.is_none();
         let (epoch, probe) = own.unwrap_or(&mut self.other).admit(now, settings)?;
@@ -32,10 +32,10 @@ impl Circuits {
         &mut self,
         model: &str,
         ticket: &Ticket,
-        outcome: Outcome,
+        outcome: UpstreamOutcome,
         now: Instant,
-        settings: &Settings,
-    ) -> Option<Change> {
+        settings: &BreakerSettings,
+    ) -> Option<CircuitChange> {
         if !ticket.of_other {
             return self.own.get_mut(model)?.ended(ticket, outcome, now, settings);
         }
@@ -46,7 +46,7 @@ impl Circuits {
         self.other.ended(ticket, outcome, now, settings)
     }
 
-    pub(super) fn snapshot(&mut self, now: Instant, settings: &Settings) -> Vec<CircuitView> {
+    pub(super) fn snapshot(&mut self, now: Instant, settings: &BreakerSettings) -> Vec<CircuitView> {
         let own = self.own.iter_mut().map(|(model, circuit)| circuit.view(model, now, settings));
         let mut views: Vec<_> = own.collect();
         views.sort_by(|one, two| one.model.cmp(&two.model));

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum UpstreamOutcome {
     /// The upstream answered with this status.
     Answered(StatusCode),
     /// The upstream did not answer in time, or fell silent.
@@ -14,7 +14,7 @@ pub enum Outcome {
     Cancelled,
 }
 
-impl Outcome {
+impl UpstreamOutcome {
     /// 5xx, overload (529) included, and every end without an answer. A 4xx is the client's mistake or a limit.
     pub(super) fn is_failure(self) -> bool {
         match self {

@@ -6,37 +6,37 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::circuit::Ticket;
-use super::{Outcome, Shared};
+use super::{BreakerState, UpstreamOutcome};
 
 /// A request that was let through. Its holder says when it is [answered](Self::answered), because a probe keeps other
 /// requests out until then, and how it [ended](Self::ended). Dropped, it counts as cancelled.
 #[derive(Debug)]
 #[must_use = "dropped, it counts as cancelled"]
-pub struct Passage(Option<Open>);
+pub struct Passage(Option<OpenPassage>);
 
 #[derive(Debug)]
-struct Open {
-    shared: Arc<Shared>,
+struct OpenPassage {
+    shared: Arc<BreakerState>,
     model: Box<str>,
     ticket: Ticket,
 }
 
 impl Passage {
-    pub(super) fn new(shared: Arc<Shared>, model: &str, ticket: Ticket) -> Self {
-        Self(Some(Open { shared, model: model.into(), ticket }))
+    pub(super) fn new(shared: Arc<BreakerState>, model: &str, ticket: Ticket) -> Self {
+        Self(Some(OpenPassage { shared, model: model.into(), ticket }))
     }
 
     /// Says that the head of a response has arrived. A good one counts at once: a stream may go on for many minutes,
     /// and an upstream that begins to answer is back. If the stream breaks later, that counts as well.
     pub fn answered(&mut self, status: StatusCode, now: Instant) {
-        let outcome = Outcome::Answered(status);
-        if let Some(Open { shared, model, ticket }) = self.0.as_mut().filter(|_| outcome.is_good()) {
+        let outcome = UpstreamOutcome::Answered(status);
+        if let Some(OpenPassage { shared, model, ticket }) = self.0.as_mut().filter(|_| outcome.is_good()) {
             shared.ended(model, ticket, outcome, now);
             ticket.counted = true;
         }
     }
 
-    pub fn ended(mut self, outcome: Outcome, now: Instant) {
+    pub fn ended(mut self, outcome: UpstreamOutcome, now: Instant) {
         self.close(outcome, now);
     }
 
@@ -46,8 +46,8 @@ impl Passage {
         self.0.as_ref().is_some_and(|open| open.ticket.probe.is_some())
     }
 
-    fn close(&mut self, outcome: Outcome, now: Instant) {
-        if let Some(Open { shared, model, ticket }) = self.0.take() {
+    fn close(&mut self, outcome: UpstreamOutcome, now: Instant) {
+        if let Some(OpenPassage { shared, model, ticket }) = self.0.take() {
             shared.ended(&model, &ticket, outcome, now);
         }
     }
@@ -56,6 +56,6 @@ impl Passage {
 impl Drop for Passage {
     fn drop(&mut self) {
         // The time does not matter: a cancelled request is not counted.
-        self.close(Outcome::Cancelled, Instant::now());
+        self.close(UpstreamOutcome::Cancelled, Instant::now());
     }
 }

@@ -7,9 +7,9 @@ use std::hash::{BuildHasher, RandomState};
 use crate::wire::DeviceId;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Share(usize);
+pub(super) struct DeviceShare(usize);
 
-impl Share {
+impl DeviceShare {
     pub(super) fn of(device: &DeviceId, shares: &RandomState) -> Self {
         let hash = shares.hash_one(device) % SHARES as u64;
         Self(usize::try_from(hash).unwrap_or(0))

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const OK: Outcome = Outcome::Answered(StatusCode::OK);
-const BAD: Outcome = Outcome::Answered(StatusCode::BAD_GATEWAY);
+const OK: UpstreamOutcome = UpstreamOutcome::Answered(StatusCode::OK);
+const BAD: UpstreamOutcome = UpstreamOutcome::Answered(StatusCode::BAD_GATEWAY);
 
 /// A breaker that puts `device(0)`, `device(1)` … into different shares, and a moment to begin with.
 struct Bench {
@@ -15,13 +15,13 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self::with(Settings::default())
+        Self::with(BreakerSettings::default())
     }
 
-    fn with(settings: Settings) -> Self {
+    fn with(settings: BreakerSettings) -> Self {
         let breaker = Breaker::new(settings);
         let mut devices: Vec<DeviceId> = Vec::new();
-        let share = |device: &DeviceId| Share::of(device, &breaker.0.shares);
+        let share = |device: &DeviceId| DeviceShare::of(device, &breaker.0.shares);
         for number in 0.. {
             let device = DeviceId::parse(&format!("device-{number:04}")).unwrap();
             if devices.iter().all(|other| share(other) != share(&device)) {
@@ -34,12 +34,12 @@ impl Bench {
         Self { breaker, now: Instant::now(), devices }
     }
 
-    fn admit(&self, model: &str, device: usize) -> Result<Passage, Open> {
+    fn admit(&self, model: &str, device: usize) -> Result<Passage, CircuitOpenError> {
         self.breaker.admit(model, &self.devices[device], self.now)
     }
 
     /// Makes one request from beginning to end. Returns whether it was let through.
-    fn ask(&self, model: &str, device: usize, outcome: Outcome) -> bool {
+    fn ask(&self, model: &str, device: usize, outcome: UpstreamOutcome) -> bool {
         self.admit(model, device).map(|passage| passage.ended(outcome, self.now)).is_ok()
     }
 
@@ -72,7 +72,7 @@ fn f05_a_circuit_opens_at_the_least_volume_and_lets_one_probe_through() {
     let mut bench = Bench::new();
     bench.ask("m", 0, OK);
     for number in 0..20 {
-        assert!(bench.ask("m", number % 8, Outcome::Broke), "request {number}");
+        assert!(bench.ask("m", number % 8, UpstreamOutcome::Broke), "request {number}");
     }
     assert_eq!(bench.admit("m", 0).unwrap_err().retry_after, Duration::from_secs(10));
     bench.later(10);
@@ -89,7 +89,7 @@ fn a_failed_probe_opens_the_circuit_again() {
     let mut bench = Bench::new();
     bench.open("m");
     bench.later(10);
-    assert!(bench.ask("m", 0, Outcome::TimedOut));
+    assert!(bench.ask("m", 0, UpstreamOutcome::TimedOut));
     assert!(!bench.ask("m", 0, OK));
     assert_eq!((bench.state("m"), bench.view("m").openings), (CircuitState::Open, 2));
 }
@@ -100,8 +100,8 @@ fn a_probe_without_a_verdict_makes_way_for_the_next() {
     bench.open("m");
     bench.later(10);
     drop(bench.admit("m", 0).unwrap());
-    assert!(bench.ask("m", 1, Outcome::Answered(StatusCode::BAD_REQUEST)));
-    assert!(bench.ask("m", 2, Outcome::Cancelled));
+    assert!(bench.ask("m", 1, UpstreamOutcome::Answered(StatusCode::BAD_REQUEST)));
+    assert!(bench.ask("m", 2, UpstreamOutcome::Cancelled));
     assert!(bench.admit("m", 3).unwrap().is_probe());
 }
 
@@ -127,9 +127,9 @@ fn f03_mistakes_of_clients_and_limits_do_not_count() {
     bench.ask("m", 0, OK);
     for number in 0..1000 {
         for status in [400, 401, 404, 413, 429] {
-            bench.ask("m", number % 8, Outcome::Answered(StatusCode::from_u16(status).unwrap()));
+            bench.ask("m", number % 8, UpstreamOutcome::Answered(StatusCode::from_u16(status).unwrap()));
         }
-        bench.ask("m", number % 8, Outcome::Cancelled);
+        bench.ask("m", number % 8, UpstreamOutcome::Cancelled);
         drop(bench.admit("m", number % 8));
     }
     let view = bench.view("m");
@@ -224,7 +224,7 @@ fn a47_a_failing_model_leaves_the_others_alone() {
 fn a48_names_that_clients_make_up_get_no_circuit() {
     let bench = Bench::new();
     for number in 0..10_000 {
-        bench.ask(&format!("made-up-{number}"), number % 8, Outcome::Answered(StatusCode::NOT_FOUND));
+        bench.ask(&format!("made-up-{number}"), number % 8, UpstreamOutcome::Answered(StatusCode::NOT_FOUND));
         bench.ask(&format!("made-up-{number}"), 0, BAD);
     }
     bench.ask(&"x".repeat(129), 0, OK);
@@ -235,7 +235,7 @@ fn a48_names_that_clients_make_up_get_no_circuit() {
 
 #[test]
 fn a48_beyond_so_many_models_the_rest_share_a_circuit() {
-    let bench = Bench::with(Settings { most_models: 2, ..Settings::default() });
+    let bench = Bench::with(BreakerSettings { most_models: 2, ..BreakerSettings::default() });
     for model in ["b", "a", "c", "d"] {
         bench.ask(model, 0, OK);
     }
@@ -245,7 +245,7 @@ fn a48_beyond_so_many_models_the_rest_share_a_circuit() {
 
 #[tokio::test]
 async fn an_open_circuit_is_answered_with_503_and_when_to_come_back() {
-    let open = Open { retry_after: Duration::from_millis(9_100) };
+    let open = CircuitOpenError { retry_after: Duration::from_millis(9_100) };
     let response = Problem::from(open).into_response(&crate::transport::request_id::RequestId::next());
     assert_eq!(response.status(), 503);
     let header = |name| response.headers()[name].to_str().unwrap();
@@ -286,7 +286,7 @@ fn a_good_head_closes_the_circuit_while_its_stream_goes_on() {
     probe.answered(StatusCode::OK, bench.now);
     assert_eq!(bench.state("m"), CircuitState::Closed);
     assert!(bench.ask("m", 1, OK), "no request waits for the end of the probe");
-    probe.ended(Outcome::Broke, bench.now);
+    probe.ended(UpstreamOutcome::Broke, bench.now);
     assert_eq!(
         bench.state("m"),
         CircuitState::Closed,
@@ -301,7 +301,7 @@ fn f06_streams_that_begin_well_and_break_are_one_failed_request_each() {
     for number in 0..20 {
         let mut passage = bench.admit("m", number % 8).unwrap();
         passage.answered(StatusCode::OK, bench.now);
-        passage.ended(Outcome::Broke, bench.now);
+        passage.ended(UpstreamOutcome::Broke, bench.now);
     }
     let view = bench.view("m");
     assert_eq!((view.state, view.openings), (CircuitState::Open, 1));

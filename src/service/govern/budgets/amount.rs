@@ -6,20 +6,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 
-use crate::service::meter::money::{DecimalFault, MicroDollars};
+use crate::service::meter::money::{DecimalError, MicroDollars};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AmountFault {
+pub enum AmountError {
     #[error(transparent)]
-    Decimal(#[from] DecimalFault),
+    Decimal(#[from] DecimalError),
     /// Above this a number in JSON would not be exact to six places.
     #[error("is more than {} dollars", MOST)]
     TooMuch,
 }
 
-pub(crate) fn read(text: &str) -> Result<MicroDollars, AmountFault> {
+pub(crate) fn read(text: &str) -> Result<MicroDollars, AmountError> {
     let amount = MicroDollars::parse_dollars(text)?;
-    if amount > MicroDollars::new(MOST * 1_000_000) { Err(AmountFault::TooMuch) } else { Ok(amount) }
+    if amount > MicroDollars::new(MOST * 1_000_000) { Err(AmountError::TooMuch) } else { Ok(amount) }
 }
 
 #[expect(clippy::ref_option, reason = "the signature serde asks for")]

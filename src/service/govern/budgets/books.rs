@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::table::LimitTable;
-use super::{Limits, Period, Shortage, Spent, Subject, Window};
+use super::{BudgetExceededError, BudgetWindow, Limits, Period, Shortage, Subject};
 use crate::service::meter::money::MicroDollars;
 
 #[derive(Debug, Default)]
@@ -16,12 +16,12 @@ pub(super) struct Books {
 
 /// One page for each period, in the order of [`Period::ALL`].
 #[derive(Debug, Clone, Copy)]
-struct Account([Page; 3]);
+struct Account([WindowBalance; 3]);
 
 /// The money spent and reserved in one window.
 #[derive(Debug, Clone, Copy)]
-struct Page {
-    window: Window,
+struct WindowBalance {
+    window: BudgetWindow,
     spent: MicroDollars,
     reserved: MicroDollars,
 }
@@ -35,8 +35,8 @@ pub(super) struct Hold {
 
 /// How a subject stands with one of its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Standing {
-    pub window: Window,
+pub struct BudgetStatus {
+    pub window: BudgetWindow,
     pub limit: MicroDollars,
     pub spent: MicroDollars,
     /// The estimates of running requests.
@@ -44,7 +44,7 @@ pub struct Standing {
 }
 
 impl Books {
-    pub(super) fn load(&mut self, subject: &Subject, window: Window, spent: MicroDollars) {
+    pub(super) fn load(&mut self, subject: &Subject, window: BudgetWindow, spent: MicroDollars) {
         let account = self.accounts.entry(subject.clone()).or_insert_with(|| Account::blank(window.begin()));
         let page = account.page(window.period);
         page.turn(window);
@@ -60,8 +60,8 @@ impl Books {
         subjects: &[Subject],
         estimate: MicroDollars,
         now: SystemTime,
-    ) -> Result<Vec<Hold>, Spent> {
-        let mut refusal: Option<Spent> = None;
+    ) -> Result<Vec<Hold>, BudgetExceededError> {
+        let mut refusal: Option<BudgetExceededError> = None;
         for subject in subjects {
             let limits = table.of(subject);
             let Some(account) = self.accounts.get_mut(subject) else {
@@ -98,11 +98,11 @@ impl Books {
         }
     }
 
-    pub(super) fn standing(&self, subject: &Subject, limits: Limits, now: SystemTime) -> Vec<Standing> {
+    pub(super) fn standing(&self, subject: &Subject, limits: Limits, now: SystemTime) -> Vec<BudgetStatus> {
         let mut account = self.accounts.get(subject).copied().unwrap_or_else(|| Account::blank(now));
         account.turn(now);
-        let standing = |Page { window, spent, reserved }: Page| {
-            limits.of(window.period).map(|limit| Standing { window, limit, spent, reserved })
+        let standing = |WindowBalance { window, spent, reserved }: WindowBalance| {
+            limits.of(window.period).map(|limit| BudgetStatus { window, limit, spent, reserved })
         };
         account.0.into_iter().filter_map(standing).collect()
     }
@@ -123,10 +123,10 @@ impl Books {
 
 impl Account {
     fn blank(now: SystemTime) -> Self {
-        Self(Period::ALL.map(|period| Page::blank(period.window(now))))
+        Self(Period::ALL.map(|period| WindowBalance::blank(period.window(now))))
     }
 
-    fn page(&mut self, period: Period) -> &mut Page {
+    fn page(&mut self, period: Period) -> &mut WindowBalance {
         self.0.iter_mut().find(|page| page.window.period == period).expect("an account has a page for each period")
     }
 
@@ -137,11 +137,17 @@ impl Account {
     }
 
     /// The worst refusal of the request by the account's limits.
-    fn shortages(&self, subject: &Subject, limits: Limits, estimate: MicroDollars, now: SystemTime) -> Option<Spent> {
+    fn shortages(
+        &self,
+        subject: &Subject,
+        limits: Limits,
+        estimate: MicroDollars,
+        now: SystemTime,
+    ) -> Option<BudgetExceededError> {
         self.0.iter().fold(None, |worst, page| {
             let limit = limits.of(page.window.period);
             let found = limit.and_then(|limit| page.shortage(limit, estimate).map(|shortage| (limit, shortage)));
-            let spent = found.map(|(limit, shortage)| Spent {
+            let spent = found.map(|(limit, shortage)| BudgetExceededError {
                 subject: subject.kind(),
                 window: page.window,
                 limit,
@@ -154,14 +160,14 @@ impl Account {
     }
 }
 
-impl Page {
-    fn blank(window: Window) -> Self {
+impl WindowBalance {
+    fn blank(window: BudgetWindow) -> Self {
         Self { window, spent: MicroDollars::ZERO, reserved: MicroDollars::ZERO }
     }
 
     /// Begins anew when `window` is a later one. A clock that was set back stays in the window that was reached, so
     /// that spent money stays spent.
-    fn turn(&mut self, window: Window) {
+    fn turn(&mut self, window: BudgetWindow) {
         if window.start > self.window.start {
             *self = Self::blank(window);
         }
@@ -179,7 +185,7 @@ impl Page {
 
 /// Of two refusals the one that decides when a request can pass: spent money before reserved room, then the later
 /// reset.
-fn worse(one: Option<Spent>, other: Option<Spent>) -> Option<Spent> {
-    let rank = |spent: &Spent| (spent.shortage == Shortage::Money, spent.window.end);
+fn worse(one: Option<BudgetExceededError>, other: Option<BudgetExceededError>) -> Option<BudgetExceededError> {
+    let rank = |spent: &BudgetExceededError| (spent.shortage == Shortage::Money, spent.window.end);
     [one, other].into_iter().flatten().reduce(|one, other| if rank(&other) > rank(&one) { other } else { one })
 }

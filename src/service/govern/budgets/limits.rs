@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::amount::{self, AmountFault};
+use super::amount::{self, AmountError};
 use super::{Period, SubjectKind};
 use crate::service::meter::money::MicroDollars;
 
@@ -39,11 +39,11 @@ pub struct DefaultLimits {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum LimitFault {
+pub enum BudgetLimitError {
     #[error("is not dollars for a day, week or month, such as 5/day")]
     Shape,
     #[error(transparent)]
-    Amount(#[from] AmountFault),
+    Amount(#[from] AmountError),
     #[error("is another limit for a {}", .0.as_str())]
     Repeated(Period),
 }
@@ -64,16 +64,17 @@ impl Limits {
     }
 
     /// Adds a limit as settings write it: `5/day`.
-    pub fn add(&mut self, word: &str) -> Result<(), LimitFault> {
-        let (dollars, period) = word.split_once('/').ok_or(LimitFault::Shape)?;
-        let period = Period::ALL.into_iter().find(|known| known.as_str() == period.trim()).ok_or(LimitFault::Shape)?;
+    pub fn add(&mut self, word: &str) -> Result<(), BudgetLimitError> {
+        let (dollars, period) = word.split_once('/').ok_or(BudgetLimitError::Shape)?;
+        let period =
+            Period::ALL.into_iter().find(|known| known.as_str() == period.trim()).ok_or(BudgetLimitError::Shape)?;
         let limit = amount::read(dollars.trim())?;
         let place = match period {
             Period::Day => &mut self.day,
             Period::Week => &mut self.week,
             Period::Month => &mut self.month,
         };
-        if place.replace(limit).is_some() { Err(LimitFault::Repeated(period)) } else { Ok(()) }
+        if place.replace(limit).is_some() { Err(BudgetLimitError::Repeated(period)) } else { Ok(()) }
     }
 
     /// The limits as settings write them.
@@ -114,7 +115,7 @@ mod tests {
         }
         assert_eq!(limits, Limits { day: usd("5"), week: usd("1000"), month: usd("50.5") });
         assert_eq!(limits.words(), ["5/day", "1000/week", "50.5/month"]);
-        assert_eq!(limits.add("6/day"), Err(LimitFault::Repeated(Period::Day)));
+        assert_eq!(limits.add("6/day"), Err(BudgetLimitError::Repeated(Period::Day)));
         for (word, says) in [
             ("5", "is not dollars for a day, week or month, such as 5/day"),
             ("5/fortnight", "is not dollars for a day, week or month, such as 5/day"),

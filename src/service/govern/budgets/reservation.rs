@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Shared;
+use super::BudgetState;
 use super::books::Hold;
 use crate::service::meter::money::MicroDollars;
 
@@ -11,13 +11,13 @@ use crate::service::meter::money::MicroDollars;
 #[derive(Debug)]
 #[must_use = "dropped, it gives the money back at once"]
 pub struct Reservation {
-    open: Option<Open>,
+    open: Option<OpenReservation>,
     estimate: MicroDollars,
 }
 
 #[derive(Debug)]
-struct Open {
-    shared: Arc<Shared>,
+struct OpenReservation {
+    shared: Arc<BudgetState>,
     holds: Vec<Hold>,
 }
 
@@ -27,8 +27,8 @@ impl Reservation {
         Self { open: None, estimate: MicroDollars::ZERO }
     }
 
-    pub(super) fn new(shared: Arc<Shared>, holds: Vec<Hold>, estimate: MicroDollars) -> Self {
-        let open = if holds.is_empty() { None } else { Some(Open { shared, holds }) };
+    pub(super) fn new(shared: Arc<BudgetState>, holds: Vec<Hold>, estimate: MicroDollars) -> Self {
+        let open = if holds.is_empty() { None } else { Some(OpenReservation { shared, holds }) };
         Self { open, estimate }
     }
 
@@ -38,7 +38,7 @@ impl Reservation {
     }
 
     fn close(&mut self, actual: MicroDollars) {
-        if let Some(Open { shared, holds }) = self.open.take() {
+        if let Some(OpenReservation { shared, holds }) = self.open.take() {
             let mut books = shared.books();
             for hold in &holds {
                 books.release(hold, self.estimate, actual);

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::{SubjectKind, Window};
+use super::{BudgetWindow, SubjectKind};
 use crate::service::meter::money::MicroDollars;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the budget of the {} is used up", subject.as_str())]
-pub struct Spent {
+pub struct BudgetExceededError {
     pub subject: SubjectKind,
-    pub window: Window,
+    pub window: BudgetWindow,
     pub limit: MicroDollars,
     pub used: MicroDollars,
     /// From now to the end of the window.

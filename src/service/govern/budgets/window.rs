@@ -18,7 +18,7 @@ pub enum Period {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-pub struct Window {
+pub struct BudgetWindow {
     pub period: Period,
     /// The Unix second that the window begins with.
     pub start: u64,
@@ -42,12 +42,12 @@ impl Period {
 
     /// The window that `now` is in. Before 1970 and after 9999 it is the first and the last of the calendar.
     #[must_use]
-    pub fn window(self, now: SystemTime) -> Window {
+    pub fn window(self, now: SystemTime) -> BudgetWindow {
         let seconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let moment = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
         let today = moment.map_or(Date::MAX, OffsetDateTime::date);
         let (first, after) = self.bounds(today).unwrap_or((today, Date::MAX));
-        Window { period: self, start: unix(first), end: unix(after) }
+        BudgetWindow { period: self, start: unix(first), end: unix(after) }
     }
 
     fn bounds(self, today: Date) -> Option<(Date, Date)> {
@@ -67,7 +67,7 @@ impl Period {
     }
 }
 
-impl Window {
+impl BudgetWindow {
     #[must_use]
     pub fn begin(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.start)

@@ -14,15 +14,15 @@ use super::track::Sighting;
 use crate::wire::DeviceId;
 
 /// Devices by id, in shards with a lock each.
-pub(super) struct Devices {
-    shards: Box<[Shard]>,
+pub(super) struct WatchedDevices {
+    shards: Box<[WatchedShard]>,
     hasher: RandomState,
 }
 
 /// A shard has a cache line of its own.
 #[repr(align(128))]
 #[derive(Default)]
-struct Shard(Mutex<HashMap<DeviceId, Box<Watched>>>);
+struct WatchedShard(Mutex<HashMap<DeviceId, Box<Watched>>>);
 
 #[derive(Default)]
 pub(super) struct Watched {
@@ -32,9 +32,9 @@ pub(super) struct Watched {
     told: Option<Sighting>,
 }
 
-impl Devices {
+impl WatchedDevices {
     pub(super) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Shard::default()).collect(), hasher: RandomState::new() }
+        Self { shards: (0..SHARDS).map(|_| WatchedShard::default()).collect(), hasher: RandomState::new() }
     }
 
     /// Adds the device if it is not watched yet.
@@ -59,7 +59,7 @@ impl Devices {
     }
 }
 
-impl Shard {
+impl WatchedShard {
     fn devices(&self) -> MutexGuard<'_, HashMap<DeviceId, Box<Watched>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_space_is_bounded_and_devices_seen_lately_stay() {
-        let devices = Devices::new();
+        let devices = WatchedDevices::new();
         let kept = DeviceId::parse("device-kept").unwrap();
         for number in 0..50_000 {
             let id = DeviceId::parse(&format!("device-{number:06}")).unwrap();

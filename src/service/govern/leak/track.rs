@@ -23,8 +23,8 @@ pub(crate) struct Sighting {
 /// The places of a device, in fixed space.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Track {
-    places: [Option<Place>; PLACES],
-    visit: Option<Visit>,
+    places: [Option<SeenNetwork>; PLACES],
+    stay: Option<Stay>,
     /// When the device last came to a place that was new or that it had been away from.
     arrived: u64,
     /// The evidence from the time just after that arrival.
@@ -35,7 +35,7 @@ pub(super) struct Track {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct SeenNetwork {
     network: Network,
     last: u64,
     /// The programs seen last; zero is none.
@@ -45,7 +45,7 @@ struct Place {
 
 /// Requests in one place, with no request in another place between them.
 #[derive(Debug, Clone, Copy)]
-struct Visit {
+struct Stay {
     place: usize,
     began: u64,
     requests: u32,
@@ -70,17 +70,17 @@ impl Track {
     /// Records a sighting. Returns the two networks if it is evidence of a use in both.
     pub(super) fn see(&mut self, seen: &Sighting) -> Option<[Network; 2]> {
         let known = self.position(seen.network);
-        if let (Some(visit), Some(place)) = (&mut self.visit, known)
-            && visit.place == place
+        if let (Some(stay), Some(place)) = (&mut self.stay, known)
+            && stay.place == place
         {
-            visit.requests = visit.requests.saturating_add(1);
+            stay.requests = stay.requests.saturating_add(1);
             self.place(place)?.note(seen);
             return None;
         }
         let away = known.and_then(|place| Some(elapsed(self.places[place]?.last, seen.at)));
         let index = known.unwrap_or_else(|| self.make_room(seen));
         self.place(index)?.note(seen);
-        let left = self.visit.replace(Visit { place: index, began: seen.at, requests: 1 })?;
+        let left = self.stay.replace(Stay { place: index, began: seen.at, requests: 1 })?;
         if away.is_none_or(|away| away > LONG_AWAY || (away > AWAY && left.requests >= STAY)) {
             (self.arrived, self.early) = (seen.at, 0.0);
         }
@@ -118,7 +118,7 @@ impl Track {
         self.places.iter().position(|place| place.is_some_and(|place| place.network.distance(network) <= 0.0))
     }
 
-    fn place(&mut self, index: usize) -> Option<&mut Place> {
+    fn place(&mut self, index: usize) -> Option<&mut SeenNetwork> {
         self.places[index].as_mut()
     }
 
@@ -126,13 +126,13 @@ impl Track {
     fn make_room(&mut self, seen: &Sighting) -> usize {
         let last_seen = self.places.iter().map(|place| place.map(|place| place.last));
         let index = last_seen.enumerate().min_by_key(|&(_, last)| last).map_or(0, |(index, _)| index);
-        let place = Place { network: seen.network, last: seen.at, programs: [0; PROGRAMS], next_program: 0 };
+        let place = SeenNetwork { network: seen.network, last: seen.at, programs: [0; PROGRAMS], next_program: 0 };
         self.places[index] = Some(place);
         index
     }
 }
 
-impl Place {
+impl SeenNetwork {
     fn note(&mut self, seen: &Sighting) {
         self.last = self.last.max(seen.at);
         if !self.programs.contains(&seen.program.0) {
@@ -147,7 +147,7 @@ impl Place {
 }
 
 /// The weight of a return from far that came `away` after the last request there, with `requests` made elsewhere since.
-fn weight(back: &Place, left: &Place, requests: u32, away: Duration) -> f32 {
+fn weight(back: &SeenNetwork, left: &SeenNetwork, requests: u32, away: Duration) -> f32 {
     if away > MEMORY {
         return 0.0;
     }

@@ -9,13 +9,13 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value, cmd};
 
 use super::device::{ASK_AGAIN, Demand, MINUTE, name_of};
-use super::fault::RedisFault;
-use super::lease::Place;
-use super::{Denied, Limit};
+use super::lease::WindowSlot;
+use super::redis_error::RedisLinkError;
+use super::{Limit, LimitExceededError};
 use crate::wire::DeviceId;
 
 /// A stream's entry: its id, and what is in it by turns of name and value.
-pub(super) type Entry = (String, Vec<String>);
+pub(super) type StreamEntry = (String, Vec<String>);
 
 /// Asks in one round trip whether a request is admitted. Returns the slot in which it counts.
 pub(super) async fn admit(
@@ -24,7 +24,7 @@ pub(super) async fn admit(
     demand: &Demand<'_>,
     lease: &str,
     life: Duration,
-) -> Result<Result<u64, Denied>, RedisFault> {
+) -> Result<Result<u64, LimitExceededError>, RedisLinkError> {
     let mut call = cmd("FCALL");
     call.arg("valetkey_admit_2").arg(3).arg(key(device, "requests")).arg(key(device, "tokens")).arg(leases(device));
     call.arg(demand.requests().unwrap_or(0)).arg(micros(demand.limits.window));
@@ -38,13 +38,13 @@ pub(super) async fn admit(
         1 => Limit::Requests,
         2 => Limit::TokensPerMinute,
         3 => Limit::Concurrent,
-        _ => return Err(RedisFault::Unknown),
+        _ => return Err(RedisLinkError::Unknown),
     };
-    Ok(Err(Denied { limit, retry_after: Duration::from_micros(wait) }))
+    Ok(Err(LimitExceededError { limit, retry_after: Duration::from_micros(wait) }))
 }
 
 /// Takes a request back, as if it had never been admitted.
-pub(super) fn take_back(device: &str, place: Place) -> Cmd {
+pub(super) fn take_back(device: &str, place: WindowSlot) -> Cmd {
     let mut call = cmd("FCALL");
     call.arg("valetkey_take_back_2").arg(1).arg(key(device, "requests")).arg(micros(place.window)).arg(place.slot);
     call
@@ -55,7 +55,7 @@ pub(super) async fn beat(
     connection: &mut MultiplexedConnection,
     instance: &str,
     life: Duration,
-) -> Result<u32, RedisFault> {
+) -> Result<u32, RedisLinkError> {
     let mut call = cmd("FCALL");
     call.arg("valetkey_beat_2").arg(1).arg(INSTANCES).arg(instance).arg(millis(life));
     call.query_async(connection).await.map_err(fault)
@@ -67,7 +67,7 @@ pub(super) fn leave(calls: &mut Pipeline, instance: &str) {
 }
 
 /// Loads our functions into Redis.
-pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<(), RedisFault> {
+pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<(), RedisLinkError> {
     cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(LIBRARY).exec_async(connection).await.map_err(fault)
 }
 
@@ -97,7 +97,7 @@ pub(super) fn release(device: &str, lease: &str) -> Cmd {
 pub(super) async fn exchange(
     connection: &mut MultiplexedConnection,
     calls: &Pipeline,
-) -> Result<Vec<RedisResult<Vec<Entry>>>, RedisFault> {
+) -> Result<Vec<RedisResult<Vec<StreamEntry>>>, RedisLinkError> {
     calls.query_async(connection).await.map_err(fault)
 }
 
@@ -121,7 +121,7 @@ pub(super) fn discard(device: &str) -> Cmd {
 }
 
 /// Makes calls whose answers are not needed.
-pub(super) async fn send(connection: &mut MultiplexedConnection, calls: &Pipeline) -> Result<(), RedisFault> {
+pub(super) async fn send(connection: &mut MultiplexedConnection, calls: &Pipeline) -> Result<(), RedisLinkError> {
     calls.exec_async(connection).await.map_err(fault)
 }
 
@@ -134,8 +134,8 @@ fn leases(device: &str) -> String {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is the last use of every error")]
-fn fault(error: RedisError) -> RedisFault {
-    RedisFault::from(&error)
+fn fault(error: RedisError) -> RedisLinkError {
+    RedisLinkError::from(&error)
 }
 
 fn micros(duration: Duration) -> u64 {
@@ -147,7 +147,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// Whether our functions are loaded.
-pub(super) async fn is_loaded(connection: &mut MultiplexedConnection) -> Result<bool, RedisFault> {
+pub(super) async fn is_loaded(connection: &mut MultiplexedConnection) -> Result<bool, RedisLinkError> {
     let mut call = cmd("FUNCTION");
     call.arg("LIST").arg("LIBRARYNAME").arg(LIBRARY_NAME);
     let found: RedisResult<Vec<Value>> = call.query_async(connection).await;

@@ -7,13 +7,13 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use tokio::time::Instant;
 
-use super::{Denied, Limit};
-use crate::service::base::window::{Slot, Window};
+use super::{Limit, LimitExceededError};
+use crate::service::base::window::{SlidingWindow, Slot};
 use crate::service::govern::limits::DeviceLimits;
 use crate::wire::DeviceId;
 
 /// A device is kept as long as it has an open request or anything of it counts.
-pub(super) struct Device {
+pub(super) struct LimitedDevice {
     epoch: Instant,
     lately: Mutex<Lately>,
     name: OnceLock<Arc<str>>,
@@ -21,8 +21,8 @@ pub(super) struct Device {
 
 #[derive(Default)]
 struct Lately {
-    requests: Window,
-    tokens: Window,
+    requests: SlidingWindow,
+    tokens: SlidingWindow,
     open: u32,
 }
 
@@ -68,14 +68,14 @@ impl Demand<'_> {
     }
 }
 
-impl Device {
+impl LimitedDevice {
     /// All devices count time from the same `epoch`.
     pub(super) fn new(epoch: Instant) -> Self {
         Self { epoch, lately: Mutex::default(), name: OnceLock::new() }
     }
 
     /// Takes everything that the request needs, or nothing.
-    pub(super) fn admit(&self, demand: &Demand<'_>) -> Result<Taken, Denied> {
+    pub(super) fn admit(&self, demand: &Demand<'_>) -> Result<Taken, LimitExceededError> {
         let mut lately = self.lately();
         let lately = &mut *lately;
         let now = self.now();
@@ -140,7 +140,7 @@ impl Device {
     }
 }
 
-/// As [`Device::name`], for a device that need not be in memory.
+/// As [`LimitedDevice::name`], for a device that need not be in memory.
 pub(super) fn name_of(id: &DeviceId) -> String {
     let hash = digest(&SHA256, id.as_str().as_bytes());
     let half = hash.as_ref().first_chunk().expect("a digest has 32 bytes");
@@ -148,11 +148,11 @@ pub(super) fn name_of(id: &DeviceId) -> String {
 }
 
 /// Keeps the limit that makes the request wait longest: the request would not be admitted before that.
-fn longer(denied: &mut Option<Denied>, limit: Limit, wait: Option<Duration>) {
+fn longer(denied: &mut Option<LimitExceededError>, limit: Limit, wait: Option<Duration>) {
     if let Some(retry_after) = wait
         && denied.as_ref().is_none_or(|denied| denied.retry_after < retry_after)
     {
-        *denied = Some(Denied { limit, retry_after });
+        *denied = Some(LimitExceededError { limit, retry_after });
     }
 }
 

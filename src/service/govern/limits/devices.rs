@@ -10,39 +10,39 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::device::Device;
-use super::{Counters, Denied, Limit};
+use super::device::LimitedDevice;
+use super::{Counters, Limit, LimitExceededError};
 use crate::wire::DeviceId;
 
 /// Devices by id, in shards with a lock each.
-pub(super) struct Devices {
-    shards: Box<[Shard]>,
+pub(super) struct LimitedDevices {
+    shards: Box<[LimitedShard]>,
     hasher: RandomState,
     epoch: Instant,
 }
 
 /// A shard has a cache line of its own.
 #[repr(align(128))]
-struct Shard {
-    known: Mutex<Known>,
+struct LimitedShard {
+    known: Mutex<DeviceMap>,
     admitted: AtomicU64,
     denied: [AtomicU64; 3],
 }
 
-struct Known {
-    devices: HashMap<DeviceId, Arc<Device>>,
+struct DeviceMap {
+    devices: HashMap<DeviceId, Arc<LimitedDevice>>,
     /// At this number of devices the idle ones are forgotten.
     sweep_at: usize,
 }
 
-impl Devices {
+impl LimitedDevices {
     pub(super) fn new() -> Self {
-        let shards = (0..SHARDS).map(|_| Shard::new()).collect();
+        let shards = (0..SHARDS).map(|_| LimitedShard::new()).collect();
         Self { shards, hasher: RandomState::new(), epoch: Instant::now() }
     }
 
     /// Adds the device if it is new. New devices now and then cause idle ones to be forgotten.
-    pub(super) fn find(&self, id: &DeviceId) -> Arc<Device> {
+    pub(super) fn find(&self, id: &DeviceId) -> Arc<LimitedDevice> {
         let mut known = self.shard(id).known();
         if let Some(device) = known.devices.get(id) {
             return Arc::clone(device);
@@ -50,12 +50,12 @@ impl Devices {
         if known.devices.len() >= known.sweep_at {
             known.sweep();
         }
-        let device = Arc::new(Device::new(self.epoch));
+        let device = Arc::new(LimitedDevice::new(self.epoch));
         known.devices.insert(id.clone(), Arc::clone(&device));
         device
     }
 
-    pub(super) fn count(&self, id: &DeviceId, decision: Result<(), &Denied>) {
+    pub(super) fn count(&self, id: &DeviceId, decision: Result<(), &LimitExceededError>) {
         let shard = self.shard(id);
         let counter = match decision.map_err(|denied| denied.limit) {
             Ok(()) => &shard.admitted,
@@ -67,7 +67,7 @@ impl Devices {
     }
 
     pub(super) fn counters(&self) -> Counters {
-        let sum = |counter: fn(&Shard) -> &AtomicU64| {
+        let sum = |counter: fn(&LimitedShard) -> &AtomicU64| {
             self.shards.iter().map(|shard| counter(shard).load(Ordering::Relaxed)).sum()
         };
         Counters {
@@ -82,24 +82,24 @@ impl Devices {
         self.shards.iter().map(|shard| shard.known().devices.len()).sum()
     }
 
-    fn shard(&self, id: &DeviceId) -> &Shard {
+    fn shard(&self, id: &DeviceId) -> &LimitedShard {
         let hash = self.hasher.hash_one(id);
         &self.shards[usize::try_from(hash % SHARDS).expect("it is below the number of shards")]
     }
 }
 
-impl Shard {
+impl LimitedShard {
     fn new() -> Self {
-        let known = Mutex::new(Known { devices: HashMap::new(), sweep_at: SWEEP_FROM });
+        let known = Mutex::new(DeviceMap { devices: HashMap::new(), sweep_at: SWEEP_FROM });
         Self { known, admitted: AtomicU64::default(), denied: Default::default() }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, DeviceMap> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl DeviceMap {
     /// Forgets idle devices without a request. The next sweep comes when as many devices have come as have stayed, so
     /// that a newcomer pays for about two others.
     fn sweep(&mut self) {

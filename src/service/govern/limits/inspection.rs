@@ -5,12 +5,12 @@ use std::time::Duration;
 use redis::{AsyncConnectionConfig, InfoDict, RedisError, RedisResult, cmd};
 use tokio::time::Instant;
 
-use super::shared::client;
-use super::{LimiterError, RedisFault, calls};
+use super::redis_limiter::client;
+use super::{LimiterError, RedisLinkError, calls};
 use crate::secret::Secret;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inspection {
+pub struct RedisInspection {
     /// As Redis names its version; empty if it does not.
     pub version: String,
     /// Whether our functions are there. A starting instance loads them.
@@ -20,11 +20,11 @@ pub struct Inspection {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum InspectionError {
+pub enum RedisInspectionError {
     #[error(transparent)]
     Url(#[from] LimiterError),
     #[error(transparent)]
-    Redis(#[from] RedisFault),
+    Redis(#[from] RedisLinkError),
 }
 
 /// Whether `url` names a Redis. Does not connect.
@@ -33,7 +33,7 @@ pub fn check_url(url: &Secret) -> Result<(), LimiterError> {
 }
 
 /// Waits for each answer up to `patience`.
-pub async fn inspect(url: &Secret, patience: Duration) -> Result<Inspection, InspectionError> {
+pub async fn inspect(url: &Secret, patience: Duration) -> Result<RedisInspection, RedisInspectionError> {
     let config =
         AsyncConnectionConfig::new().set_connection_timeout(Some(patience)).set_response_timeout(Some(patience));
     let connected = client(url)?.get_multiplexed_async_connection_with_config(&config).await;
@@ -44,10 +44,10 @@ pub async fn inspect(url: &Secret, patience: Duration) -> Result<Inspection, Ins
     // A user that may not ask for the version may still be allowed all that matters.
     let info: RedisResult<InfoDict> = cmd("INFO").arg("server").query_async(&mut connection).await;
     let version = info.ok().and_then(|info| info.get::<String>("redis_version")).unwrap_or_default();
-    Ok(Inspection { version, is_loaded: calls::is_loaded(&mut connection).await?, ping })
+    Ok(RedisInspection { version, is_loaded: calls::is_loaded(&mut connection).await?, ping })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is the last use of every error")]
-fn fault(error: RedisError) -> RedisFault {
-    RedisFault::from(&error)
+fn fault(error: RedisError) -> RedisLinkError {
+    RedisLinkError::from(&error)
 }

@@ -12,7 +12,7 @@ use crate::wire::DeviceId;
 
 /// The messages to the Redis task. There are as many as there were requests since its last look, and it looks at least
 /// once a second.
-pub(super) enum Errand {
+pub(super) enum RedisUpdate {
     /// The instance holds a lease of a device.
     Hold(Arc<str>, Arc<str>),
     /// The instance no longer holds a lease of a device.
@@ -20,7 +20,7 @@ pub(super) enum Errand {
     /// A device has used tokens.
     Charge(Arc<str>, u64),
     /// A request of a device is taken back.
-    TakeBack(Arc<str>, Place),
+    TakeBack(Arc<str>, WindowSlot),
     /// The data that Redis holds for a device make no sense.
     Discard(Arc<str>),
     /// Other instances are to hear a note about a device.
@@ -29,7 +29,7 @@ pub(super) enum Errand {
 
 /// The slot of a window in which Redis counts a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct WindowSlot {
     /// The length of the window.
     pub window: Duration,
     /// The number of the slot in it.
@@ -39,14 +39,14 @@ pub(super) struct Place {
 pub(super) struct Lease {
     device: Arc<str>,
     name: Arc<str>,
-    errands: UnboundedSender<Errand>,
+    updates: UnboundedSender<RedisUpdate>,
     is_wanted: bool,
 }
 
 impl Lease {
     /// Redis may or may not know the lease.
-    pub(super) fn new(device: Arc<str>, name: Arc<str>, errands: UnboundedSender<Errand>) -> Self {
-        Self { device, name, errands, is_wanted: true }
+    pub(super) fn new(device: Arc<str>, name: Arc<str>, updates: UnboundedSender<RedisUpdate>) -> Self {
+        Self { device, name, updates, is_wanted: true }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -56,7 +56,7 @@ impl Lease {
     /// Has the Redis task prolong the lease until it is dropped.
     pub(super) fn hold(&self) {
         // When the Redis task has ended, nothing is left to be done.
-        let _ = self.errands.send(Errand::Hold(Arc::clone(&self.device), Arc::clone(&self.name)));
+        let _ = self.updates.send(RedisUpdate::Hold(Arc::clone(&self.device), Arc::clone(&self.name)));
     }
 
     /// Drops a lease that Redis does not know.
@@ -68,7 +68,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.is_wanted {
-            let _ = self.errands.send(Errand::Release(Arc::clone(&self.device), Arc::clone(&self.name)));
+            let _ = self.updates.send(RedisUpdate::Release(Arc::clone(&self.device), Arc::clone(&self.name)));
         }
     }
 }

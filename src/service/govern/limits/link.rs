@@ -7,17 +7,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use redis::aio::MultiplexedConnection;
 use tokio::sync::{Notify, watch};
 
-use super::fault::RedisFault;
+use super::redis_error::RedisLinkError;
 
 pub(super) struct Link {
-    state: Mutex<State>,
+    state: Mutex<LinkState>,
     /// Decisions in a row that came too late.
     misses: AtomicU32,
     waiting: AtomicU32,
     instances: AtomicU32,
     /// Decisions that Redis did not make in time.
     by_fallback: AtomicU64,
-    faults: [AtomicU64; RedisFault::ALL.len()],
+    faults: [AtomicU64; RedisLinkError::ALL.len()],
     /// Tells the Redis task that requests have lost their trust in Redis.
     pub trouble: Notify,
     /// Whether the first attempt to connect is over.
@@ -25,11 +25,11 @@ pub(super) struct Link {
 }
 
 /// Whether requests ask Redis.
-enum State {
+enum LinkState {
     /// No attempt to connect was made yet.
     New,
     Healthy(MultiplexedConnection),
-    Degraded(RedisFault),
+    Degraded(RedisLinkError),
 }
 
 /// A request that waits for Redis.
@@ -39,7 +39,7 @@ impl Link {
     /// Until the Redis task has connected, decisions are made in this process.
     pub(super) fn new(instances: NonZeroU32) -> Self {
         Self {
-            state: Mutex::new(State::New),
+            state: Mutex::new(LinkState::New),
             misses: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
             instances: AtomicU32::new(instances.get()),
@@ -51,19 +51,19 @@ impl Link {
     }
 
     /// The connection for requests, while Redis is healthy.
-    pub(super) fn connection(&self) -> Result<MultiplexedConnection, RedisFault> {
+    pub(super) fn connection(&self) -> Result<MultiplexedConnection, RedisLinkError> {
         match &*self.state() {
-            State::Healthy(connection) => Ok(connection.clone()),
-            State::New => Err(RedisFault::Unreachable),
-            State::Degraded(fault) => Err(*fault),
+            LinkState::Healthy(connection) => Ok(connection.clone()),
+            LinkState::New => Err(RedisLinkError::Unreachable),
+            LinkState::Degraded(fault) => Err(*fault),
         }
     }
 
     /// A place among the waiting requests; an error when there are too many.
-    pub(super) fn wait(&self) -> Result<Waiter<'_>, RedisFault> {
+    pub(super) fn wait(&self) -> Result<Waiter<'_>, RedisLinkError> {
         let waiter = Waiter(self);
         let others = self.waiting.fetch_add(1, Ordering::Relaxed);
-        if others < MOST_WAITING { Ok(waiter) } else { Err(RedisFault::Overloaded) }
+        if others < MOST_WAITING { Ok(waiter) } else { Err(RedisLinkError::Overloaded) }
     }
 
     /// Called when Redis has decided in time.
@@ -74,10 +74,10 @@ impl Link {
     }
 
     /// Called when Redis gave no decision. A single late one is an accident.
-    pub(super) fn failed(&self, fault: RedisFault) {
+    pub(super) fn failed(&self, fault: RedisLinkError) {
         self.faults[fault as usize].fetch_add(1, Ordering::Relaxed);
         let is_accident =
-            fault == RedisFault::Slow && self.misses.fetch_add(1, Ordering::Relaxed) + 1 < MISSES_TO_DEGRADE;
+            fault == RedisLinkError::Slow && self.misses.fetch_add(1, Ordering::Relaxed) + 1 < MISSES_TO_DEGRADE;
         if !is_accident && !fault.is_passing() && self.degrade(fault) {
             self.trouble.notify_one();
         }
@@ -91,21 +91,21 @@ impl Link {
     /// Lets requests ask Redis, on this connection.
     pub(super) fn restore(&self, connection: &MultiplexedConnection) {
         self.misses.store(0, Ordering::Relaxed);
-        let was = std::mem::replace(&mut *self.state(), State::Healthy(connection.clone()));
-        if !matches!(was, State::Healthy(_)) {
+        let was = std::mem::replace(&mut *self.state(), LinkState::Healthy(connection.clone()));
+        if !matches!(was, LinkState::Healthy(_)) {
             tracing::info!(instances = self.instances().get(), "Redis decides limits");
         }
     }
 
     /// Keeps requests from asking Redis. Returns whether they did until now. The log says it once for each fault.
-    pub(super) fn degrade(&self, fault: RedisFault) -> bool {
-        let was = std::mem::replace(&mut *self.state(), State::Degraded(fault));
-        let is_news = !matches!(was, State::Degraded(same) if same == fault);
+    pub(super) fn degrade(&self, fault: RedisLinkError) -> bool {
+        let was = std::mem::replace(&mut *self.state(), LinkState::Degraded(fault));
+        let is_news = !matches!(was, LinkState::Degraded(same) if same == fault);
         if is_news {
             let instances = self.instances().get();
             tracing::warn!(%fault, instances, "Limits are decided without Redis: {fault}");
         }
-        matches!(was, State::Healthy(_))
+        matches!(was, LinkState::Healthy(_))
     }
 
     /// How many instances share the limits.
@@ -118,11 +118,11 @@ impl Link {
     }
 
     /// The present fault; `None` while Redis is healthy.
-    pub(super) fn fault(&self) -> Option<RedisFault> {
+    pub(super) fn fault(&self) -> Option<RedisLinkError> {
         match &*self.state() {
-            State::Healthy(_) => None,
-            State::New => Some(RedisFault::Unreachable),
-            State::Degraded(fault) => Some(*fault),
+            LinkState::Healthy(_) => None,
+            LinkState::New => Some(RedisLinkError::Unreachable),
+            LinkState::Degraded(fault) => Some(*fault),
         }
     }
 
@@ -132,11 +132,11 @@ impl Link {
     }
 
     /// How often requests met each fault.
-    pub(super) fn faults(&self) -> [(RedisFault, u64); RedisFault::ALL.len()] {
-        RedisFault::ALL.map(|fault| (fault, self.faults[fault as usize].load(Ordering::Relaxed)))
+    pub(super) fn faults(&self) -> [(RedisLinkError, u64); RedisLinkError::ALL.len()] {
+        RedisLinkError::ALL.map(|fault| (fault, self.faults[fault as usize].load(Ordering::Relaxed)))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LinkState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,19 +10,19 @@ use std::time::Duration;
 use redis::{Pipeline, RedisResult};
 use tokio::time::Instant;
 
-use super::calls::{self, Entry};
-use super::exchange::Ear;
-use super::fault::RedisFault;
+use super::calls::{self, StreamEntry};
+use super::gossip::GossipListener;
+use super::redis_error::RedisLinkError;
 use crate::wire::DeviceId;
 
 #[derive(Default)]
 pub(super) struct Notes {
     waiting: HashMap<DeviceId, Vec<String>>,
-    read: HashMap<DeviceId, Read>,
+    read: HashMap<DeviceId, StreamPosition>,
 }
 
 /// How far a device's stream was read.
-struct Read {
+struct StreamPosition {
     id: String,
     at: Instant,
 }
@@ -76,9 +76,9 @@ impl Notes {
     pub(super) fn hear(
         &mut self,
         round: Round,
-        answers: Vec<RedisResult<Vec<Entry>>>,
+        answers: Vec<RedisResult<Vec<StreamEntry>>>,
         instance: &str,
-        ear: &Ear,
+        listener: &GossipListener,
     ) -> Vec<DeviceId> {
         let now = Instant::now();
         self.read.retain(|_, read| now - read.at < LIFE * 2);
@@ -87,12 +87,12 @@ impl Notes {
             match answer {
                 Ok(entries) => {
                     let last = entries.last().map(|(id, _)| id.clone());
-                    pass_on(&device, &entries, instance, ear);
+                    pass_on(&device, &entries, instance, listener);
                     if let Some(id) = last {
-                        self.read.insert(device, Read { id, at: now });
+                        self.read.insert(device, StreamPosition { id, at: now });
                     }
                 }
-                Err(error) if RedisFault::from(&error) == RedisFault::WrongType => foreign.push(device),
+                Err(error) if RedisLinkError::from(&error) == RedisLinkError::WrongType => foreign.push(device),
                 Err(_) => {} // calls that requests depend on find out what is wrong with Redis
             }
         }
@@ -100,13 +100,13 @@ impl Notes {
     }
 }
 
-fn pass_on(device: &DeviceId, entries: &[Entry], instance: &str, ear: &Ear) {
-    let Some(ear) = ear.get() else { return };
+fn pass_on(device: &DeviceId, entries: &[StreamEntry], instance: &str, listener: &GossipListener) {
+    let Some(listener) = listener.get() else { return };
     for (_, fields) in entries {
         if let [_, from, _, note] = fields.as_slice()
             && from != instance
         {
-            ear(device, note);
+            listener(device, note);
         }
     }
 }
@@ -133,7 +133,7 @@ mod tests {
         DeviceId::parse(&format!("device-{number:04}")).unwrap()
     }
 
-    fn entry(id: &str, from: &str, note: &str) -> Entry {
+    fn entry(id: &str, from: &str, note: &str) -> StreamEntry {
         (id.into(), Vec::from(["from", from, "note", note].map(str::to_owned)))
     }
 
@@ -145,23 +145,23 @@ mod tests {
     async fn notes_of_other_instances_are_heard_once_and_in_their_order() {
         let mut notes = Notes::default();
         let heard = std::sync::Arc::new(Mutex::new(Vec::new()));
-        let ear = Ear::default();
+        let listener = GossipListener::default();
         let page = std::sync::Arc::clone(&heard);
         let take_down = move |device: &DeviceId, note: &str| {
             page.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{device} {note}"));
         };
-        assert!(ear.set(Box::new(take_down)).is_ok());
+        assert!(listener.set(Box::new(take_down)).is_ok());
         notes.note(device(1), "here".into());
         let round = notes.take().unwrap();
         assert!(notes.take().is_none());
         assert!(text(&notes.call(&round, "me")).contains("XRANGE"));
         let entries = vec![entry("1-0", "you", "one"), entry("2-0", "me", "here"), entry("2-1", "you", "two")];
-        assert!(notes.hear(round, vec![Ok(entries)], "me", &ear).is_empty());
+        assert!(notes.hear(round, vec![Ok(entries)], "me", &listener).is_empty());
         assert_eq!(*heard.lock().unwrap(), ["device-0001 one", "device-0001 two"]);
         notes.note(device(1), "again".into());
         let round = notes.take().unwrap();
         assert!(text(&notes.call(&round, "me")).contains("(2-1"), "only what is newer");
-        assert!(notes.hear(round, vec![Ok(Vec::new())], "me", &ear).is_empty());
+        assert!(notes.hear(round, vec![Ok(Vec::new())], "me", &listener).is_empty());
     }
 
     #[test]

@@ -4,25 +4,25 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::Denied;
-use super::device::{Demand, Device, Taken};
-use super::lease::{Errand, Lease, Place};
+use super::LimitExceededError;
+use super::device::{Demand, LimitedDevice, Taken};
+use super::lease::{Lease, RedisUpdate, WindowSlot};
 
 /// Hold it as long as the request is open: dropping it makes room for the next request.
 #[must_use = "the request counts as ended when this is dropped"]
 pub struct Permit {
-    open: Option<Open>,
+    open: Option<OpenPermit>,
     /// The Redis task, and the device's name there; `None` if Redis does not count the request.
-    told: Option<(UnboundedSender<Errand>, Arc<str>)>,
+    told: Option<(UnboundedSender<RedisUpdate>, Arc<str>)>,
     /// The slot in which Redis counts the request.
-    place: Option<Place>,
+    place: Option<WindowSlot>,
     _lease: Option<Lease>,
     is_metered: bool,
 }
 
 /// A request that counts at its device.
-pub(super) struct Open {
-    device: Arc<Device>,
+pub(super) struct OpenPermit {
+    device: Arc<LimitedDevice>,
     taken: Taken,
 }
 
@@ -32,16 +32,16 @@ impl Permit {
     pub fn charge_tokens(&self, tokens: u64) {
         let Some(open) = self.open.as_ref().filter(|_| self.is_metered && tokens > 0) else { return };
         open.device.charge(tokens);
-        if let Some((errands, name)) = &self.told {
+        if let Some((updates, name)) = &self.told {
             // When the Redis task has ended, so has the limiter.
-            let _ = errands.send(Errand::Charge(Arc::clone(name), tokens));
+            let _ = updates.send(RedisUpdate::Charge(Arc::clone(name), tokens));
         }
     }
 
     /// Undoes the admission, as if it had never been. Other instances learn of it a moment later.
     pub fn take_back(self) {
-        if let (Some((errands, name)), Some(place)) = (&self.told, self.place) {
-            let _ = errands.send(Errand::TakeBack(Arc::clone(name), place));
+        if let (Some((updates, name)), Some(place)) = (&self.told, self.place) {
+            let _ = updates.send(RedisUpdate::TakeBack(Arc::clone(name), place));
         }
         if let Some(open) = self.open {
             open.take_back();
@@ -54,28 +54,28 @@ impl Permit {
     }
 
     /// For a request that only this process knows of.
-    pub(super) fn local(open: Open, demand: &Demand<'_>) -> Self {
+    pub(super) fn local(open: OpenPermit, demand: &Demand<'_>) -> Self {
         let is_metered = demand.tokens().is_some();
         Self { open: Some(open), told: None, place: None, _lease: None, is_metered }
     }
 
     /// Also tells the Redis task what this request charges, so that other instances count it.
-    pub(super) fn shared(self, errands: &UnboundedSender<Errand>, name: &Arc<str>, lease: Option<Lease>) -> Self {
+    pub(super) fn shared(self, updates: &UnboundedSender<RedisUpdate>, name: &Arc<str>, lease: Option<Lease>) -> Self {
         if let Some(lease) = &lease {
             lease.hold();
         }
-        Self { told: Some((errands.clone(), Arc::clone(name))), _lease: lease, ..self }
+        Self { told: Some((updates.clone(), Arc::clone(name))), _lease: lease, ..self }
     }
 
     /// Also remembers where Redis counts the request, so that it can be taken back there.
-    pub(super) fn at(self, place: Option<Place>) -> Self {
+    pub(super) fn at(self, place: Option<WindowSlot>) -> Self {
         Self { place, ..self }
     }
 }
 
-impl Open {
+impl OpenPermit {
     /// Asks only the device in this process.
-    pub(super) fn admit(device: &Arc<Device>, demand: &Demand<'_>) -> Result<Self, Denied> {
+    pub(super) fn admit(device: &Arc<LimitedDevice>, demand: &Demand<'_>) -> Result<Self, LimitExceededError> {
         let taken = device.admit(demand)?;
         Ok(Self { device: Arc::clone(device), taken })
     }
@@ -87,7 +87,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenPermit {
     fn drop(&mut self) {
         if self.taken.is_open {
             self.device.close();

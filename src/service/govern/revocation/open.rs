@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use slab::Slab;
 
 use crate::service::token::verify::Caller;
-use crate::transport::recall::Recall;
+use crate::transport::cancel_signal::CancelSignal;
 use crate::wire::Claims;
 
 /// Only the worker adds and removes its requests; other threads look at them when a revocation comes.
@@ -15,7 +15,7 @@ pub struct OpenRequests(Arc<Mutex<Slab<Entry>>>);
 struct Entry {
     /// The caller as its token describes it, and with its device's overrides; mostly the same.
     callers: [Arc<Caller>; 2],
-    recall: Recall,
+    cancel: CancelSignal,
 }
 
 /// One open request. Dropping it closes it.
@@ -23,23 +23,23 @@ pub struct OpenRequest {
     requests: OpenRequests,
     key: usize,
     /// The cancel signal, raised when the caller is revoked.
-    pub recall: Recall,
+    pub cancel: CancelSignal,
 }
 
 impl OpenRequests {
     /// `signed` is the caller as its token describes it, `ruled` the caller with its device's overrides.
     #[must_use]
     pub fn open(&self, signed: Arc<Caller>, ruled: Arc<Caller>) -> OpenRequest {
-        let recall = Recall::default();
-        let key = self.lock().insert(Entry { callers: [signed, ruled], recall: recall.clone() });
-        OpenRequest { requests: self.clone(), key, recall }
+        let cancel = CancelSignal::default();
+        let key = self.lock().insert(Entry { callers: [signed, ruled], cancel: cancel.clone() });
+        OpenRequest { requests: self.clone(), key, cancel }
     }
 
     /// Cancels every request whose caller's claims are `covered`.
-    pub(super) fn recall(&self, covered: impl Fn(&Claims) -> bool) {
+    pub(super) fn cancel(&self, covered: impl Fn(&Claims) -> bool) {
         for (_, entry) in self.lock().iter() {
             if entry.callers.iter().any(|caller| covered(caller.claims())) {
-                entry.recall.recall();
+                entry.cancel.cancel();
             }
         }
     }

@@ -24,7 +24,7 @@ pub struct Certificate {
 
 /// Why a certificate cannot be used. No message quotes a file, because one file is a secret.
 #[derive(Debug, thiserror::Error)]
-pub enum CertificateFault {
+pub enum CertificateError {
     /// The file is missing, unreadable, not text, or far too long.
     #[error("{0} cannot be read: {1}")]
     Unreadable(Part, #[source] io::Error),
@@ -54,26 +54,26 @@ pub enum Part {
 
 impl Certificate {
     /// Reads the certificate from the contents of both files, or returns all faults of both.
-    pub(super) fn from_contents([chain, key]: &[Content; 2]) -> Result<Self, Vec<CertificateFault>> {
+    pub(super) fn from_contents([chain, key]: &[Content; 2]) -> Result<Self, Vec<CertificateError>> {
         match (read_chain(chain), read_key(key)) {
             (Ok(chain), Ok(key)) => Self::of(chain, key).map_err(|fault| vec![fault]),
             (chain, key) => Err([chain.err(), key.err()].into_iter().flatten().collect()),
         }
     }
 
-    fn of(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, CertificateFault> {
+    fn of(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, CertificateError> {
         let provider = Arc::new(default_provider());
         let expires_at = not_after(&chain)?;
         let key = provider.key_provider.load_private_key(key);
-        let pair = CertifiedKey::new(chain, key.map_err(|error| CertificateFault::Unusable(Part::Key, error))?);
+        let pair = CertifiedKey::new(chain, key.map_err(|error| CertificateError::Unusable(Part::Key, error))?);
         match pair.keys_match() {
             // This kind of key does not tell its public key.
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
-            Err(rustls::Error::InconsistentKeys(_)) => return Err(CertificateFault::Mismatch),
-            Err(error) => return Err(CertificateFault::Unusable(Part::Certificate, error)),
+            Err(rustls::Error::InconsistentKeys(_)) => return Err(CertificateError::Mismatch),
+            Err(error) => return Err(CertificateError::Unusable(Part::Certificate, error)),
         }
         let config =
-            server_config(provider, pair).map_err(|error| CertificateFault::Unusable(Part::Certificate, error))?;
+            server_config(provider, pair).map_err(|error| CertificateError::Unusable(Part::Certificate, error))?;
         Ok(Self { config: Arc::new(config), expires_at })
     }
 
@@ -83,8 +83,8 @@ impl Certificate {
     }
 
     /// Whether the certificate is still valid at `now`.
-    pub(super) fn check_time(&self, now: SystemTime) -> Result<(), CertificateFault> {
-        if self.expires_at <= now { Err(CertificateFault::Expired(self.expires_at)) } else { Ok(()) }
+    pub(super) fn check_time(&self, now: SystemTime) -> Result<(), CertificateError> {
+        if self.expires_at <= now { Err(CertificateError::Expired(self.expires_at)) } else { Ok(()) }
     }
 
     pub(super) fn config(&self) -> &Arc<ServerConfig> {
@@ -98,7 +98,7 @@ impl fmt::Debug for Certificate {
     }
 }
 
-impl CertificateFault {
+impl CertificateError {
     /// The file with the fault.
     #[must_use]
     pub fn part(&self) -> Part {
@@ -119,32 +119,32 @@ impl fmt::Display for Part {
     }
 }
 
-fn read_chain(content: &Content) -> Result<Vec<CertificateDer<'static>>, CertificateFault> {
+fn read_chain(content: &Content) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let text = readable(Part::Certificate, content)?;
     let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(text).collect();
-    let chain = chain.map_err(|_| CertificateFault::Malformed(Part::Certificate))?;
-    if chain.is_empty() { Err(CertificateFault::NoCertificate) } else { Ok(chain) }
+    let chain = chain.map_err(|_| CertificateError::Malformed(Part::Certificate))?;
+    if chain.is_empty() { Err(CertificateError::NoCertificate) } else { Ok(chain) }
 }
 
 /// The parser's own errors quote lines of the file: for a key without its line breaks that is the key.
-fn read_key(content: &Content) -> Result<PrivateKeyDer<'static>, CertificateFault> {
+fn read_key(content: &Content) -> Result<PrivateKeyDer<'static>, CertificateError> {
     PrivateKeyDer::from_pem_slice(readable(Part::Key, content)?).map_err(|error| match error {
-        pem::Error::NoItemsFound => CertificateFault::NoKey,
-        _ => CertificateFault::Malformed(Part::Key),
+        pem::Error::NoItemsFound => CertificateError::NoKey,
+        _ => CertificateError::Malformed(Part::Key),
     })
 }
 
-fn readable(part: Part, content: &Content) -> Result<&[u8], CertificateFault> {
+fn readable(part: Part, content: &Content) -> Result<&[u8], CertificateError> {
     match content {
         Ok(text) => Ok(text.expose().as_bytes()),
-        Err(error) => Err(CertificateFault::Unreadable(part, io::Error::new(error.kind(), error.to_string()))),
+        Err(error) => Err(CertificateError::Unreadable(part, io::Error::new(error.kind(), error.to_string()))),
     }
 }
 
 /// The expiry of the first certificate, which is the service's own.
-fn not_after(chain: &[CertificateDer<'_>]) -> Result<SystemTime, CertificateFault> {
-    let own = chain.first().ok_or(CertificateFault::NoCertificate)?;
-    let (_, own) = parse_x509_certificate(own).map_err(|_| CertificateFault::Malformed(Part::Certificate))?;
+fn not_after(chain: &[CertificateDer<'_>]) -> Result<SystemTime, CertificateError> {
+    let own = chain.first().ok_or(CertificateError::NoCertificate)?;
+    let (_, own) = parse_x509_certificate(own).map_err(|_| CertificateError::Malformed(Part::Certificate))?;
     let seconds = u64::try_from(own.validity().not_after.timestamp()).unwrap_or(0);
     Ok(UNIX_EPOCH + Duration::from_secs(seconds))
 }

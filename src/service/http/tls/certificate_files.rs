@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Certificate, CertificateFault};
+use super::{Certificate, CertificateError};
 use crate::service::base::watched_file::{Content, content};
 
 /// Two files that make a good certificate together.
@@ -15,7 +15,7 @@ pub struct CertificateFiles {
 
 impl CertificateFiles {
     /// Reads both files, or returns all faults of both.
-    pub fn read(certificate: &Path, key: &Path) -> Result<Self, Vec<CertificateFault>> {
+    pub fn read(certificate: &Path, key: &Path) -> Result<Self, Vec<CertificateError>> {
         let contents = [content(certificate), content(key)];
         let pair = Certificate::from_contents(&contents)?;
         Ok(Self { paths: [certificate.to_owned(), key.to_owned()], contents, certificate: pair })

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Certificate, CertificateFault, CertificateFiles, Tls};
+use super::{Certificate, CertificateError, CertificateFiles, Tls};
 use crate::clock::Clock;
 use crate::service::base::watched_file::{Content, Follower};
 use crate::service::http::tls::TlsConfig;
@@ -43,7 +43,7 @@ fn reload(tls: &Tls, contents: &[Content; 2], now: SystemTime, paths: &[PathBuf;
     }
 }
 
-fn joined(faults: &[CertificateFault]) -> String {
+fn joined(faults: &[CertificateError]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 

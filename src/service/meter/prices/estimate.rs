@@ -10,7 +10,7 @@ use crate::service::meter::usage::Tokens;
 
 /// The facts of a request that are known before it runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ask {
+pub struct EstimateInput {
     /// In bytes; `None` when the body is compressed or has not arrived to its end.
     pub body: Option<u64>,
     /// `None` when `max_tokens` could not be read.
@@ -24,7 +24,7 @@ impl Prices {
     /// # Panics
     /// Never: of three costs one is the largest.
     #[must_use]
-    pub fn estimate(&self, model: &str, at: SystemTime, ask: &Ask) -> Cost {
+    pub fn estimate(&self, model: &str, at: SystemTime, ask: &EstimateInput) -> Cost {
         let prompt = ask.body.map_or(self.largest_prompt, |bytes| prompt_of(bytes).min(self.largest_prompt));
         // The API refuses a request for more than the largest output, which costs nothing.
         let output_tokens = ask.max_tokens.unwrap_or(self.largest_output).min(self.largest_output);

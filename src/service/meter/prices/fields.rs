@@ -11,8 +11,8 @@ use crate::service::base::text_file::line_of;
 use crate::service::meter::money::millionths;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", Place(self))]
-pub struct PriceProblem {
+#[error("{}", PriceErrorText(self))]
+pub struct PriceError {
     /// The place in the file, such as `price[2].input of claude-opus-5`; empty when the file is not TOML.
     pub path: String,
     /// The line, counted from 1.
@@ -21,29 +21,29 @@ pub struct PriceProblem {
     pub message: String,
 }
 
-struct Place<'a>(&'a PriceProblem);
+struct PriceErrorText<'a>(&'a PriceError);
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for PriceErrorText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PriceProblem { path, line, message } = self.0;
+        let PriceError { path, line, message } = self.0;
         if path.is_empty() { write!(f, "line {line}: {message}") } else { write!(f, "line {line}, {path}: {message}") }
     }
 }
 
 /// Faults found so far, with the whole text of the file, from which lines are counted.
-pub(super) struct Problems<'a> {
+pub(super) struct PriceErrors<'a> {
     text: &'a str,
-    pub(super) found: Vec<PriceProblem>,
+    pub(super) found: Vec<PriceError>,
 }
 
-impl<'a> Problems<'a> {
+impl<'a> PriceErrors<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         Self { text, found: Vec::new() }
     }
 
     pub(super) fn add(&mut self, at: &Range<usize>, path: String, message: impl Into<String>) {
         let line = line_of(self.text, at.start);
-        self.found.push(PriceProblem { path, line, message: message.into() });
+        self.found.push(PriceError { path, line, message: message.into() });
     }
 }
 
@@ -84,7 +84,7 @@ impl<'a> Fields<'a> {
     pub(super) fn require(
         &mut self,
         name: &'static str,
-        problems: &mut Problems<'_>,
+        problems: &mut PriceErrors<'_>,
     ) -> Option<&'a Spanned<DeValue<'a>>> {
         self.require_unless(false, name, problems)
     }
@@ -94,7 +94,7 @@ impl<'a> Fields<'a> {
         &mut self,
         may_be_absent: bool,
         name: &'static str,
-        problems: &mut Problems<'_>,
+        problems: &mut PriceErrors<'_>,
     ) -> Option<&'a Spanned<DeValue<'a>>> {
         let value = self.get(name);
         if value.is_none() && !may_be_absent {
@@ -104,13 +104,18 @@ impl<'a> Fields<'a> {
     }
 
     /// A decimal number from 0 to `most`, in millionths.
-    pub(super) fn decimal(&mut self, name: &'static str, most: u32, problems: &mut Problems<'_>) -> Option<u64> {
+    pub(super) fn decimal(&mut self, name: &'static str, most: u32, problems: &mut PriceErrors<'_>) -> Option<u64> {
         let value = self.require(name, problems)?;
         self.decimal_in(name, value, most, problems)
     }
 
     /// As [`decimal`](Self::decimal), but the field may be absent.
-    pub(super) fn maybe_decimal(&mut self, name: &'static str, most: u32, problems: &mut Problems<'_>) -> Option<u64> {
+    pub(super) fn maybe_decimal(
+        &mut self,
+        name: &'static str,
+        most: u32,
+        problems: &mut PriceErrors<'_>,
+    ) -> Option<u64> {
         let value = self.get(name)?;
         self.decimal_in(name, value, most, problems)
     }
@@ -121,7 +126,7 @@ impl<'a> Fields<'a> {
         name: &str,
         value: &Spanned<DeValue<'_>>,
         most: u32,
-        problems: &mut Problems<'_>,
+        problems: &mut PriceErrors<'_>,
     ) -> Option<u64> {
         let read = match value.get_ref() {
             DeValue::Integer(number) if number.radix() == 10 => millionths(number.as_str()),
@@ -145,7 +150,12 @@ impl<'a> Fields<'a> {
     }
 
     /// A number of tokens, at least one.
-    pub(super) fn count(&self, name: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems<'_>) -> Option<u64> {
+    pub(super) fn count(
+        &self,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+        problems: &mut PriceErrors<'_>,
+    ) -> Option<u64> {
         let read = match value.get_ref() {
             DeValue::Integer(number) if number.radix() == 10 => number.as_str().replace('_', "").parse().ok(),
             _ => None,
@@ -159,7 +169,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A day, as the Unix second it begins with in UTC.
-    pub(super) fn day(&self, name: &str, value: &Spanned<DeValue<'_>>, problems: &mut Problems<'_>) -> Option<u64> {
+    pub(super) fn day(&self, name: &str, value: &Spanned<DeValue<'_>>, problems: &mut PriceErrors<'_>) -> Option<u64> {
         let day = match value.get_ref() {
             DeValue::Datetime(moment) if moment.time.is_none() && moment.offset.is_none() => moment.date,
             _ => None,
@@ -175,7 +185,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reports every field that was not asked for.
-    pub(super) fn finish(self, problems: &mut Problems<'_>) {
+    pub(super) fn finish(self, problems: &mut PriceErrors<'_>) {
         for (name, _) in self.table {
             if !self.known.contains(&name.get_ref().as_ref()) {
                 let known = self.known.join(", ");

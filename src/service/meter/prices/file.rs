@@ -6,13 +6,13 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fields::{Fields, PriceProblem, Problems};
+use super::fields::{Fields, PriceError, PriceErrors};
 use super::rates::{Factor, Picos, Rates};
 use super::{Prices, Row};
 
 /// With `base`, the file goes over that table and may leave out whatever `base` has.
-pub(super) fn read(text: &str, base: Option<&Prices>) -> Result<Prices, Vec<PriceProblem>> {
-    let mut problems = Problems::new(text);
+pub(super) fn read(text: &str, base: Option<&Prices>) -> Result<Prices, Vec<PriceError>> {
+    let mut problems = PriceErrors::new(text);
     let (table, faults) = DeTable::parse_recoverable(text);
     for fault in faults {
         problems.add(&fault.span().unwrap_or_default(), String::new(), fault.message());
@@ -30,15 +30,15 @@ pub(super) fn read(text: &str, base: Option<&Prices>) -> Result<Prices, Vec<Pric
     }
 }
 
-fn whole(table: &Spanned<DeTable<'_>>, base: Option<&Prices>, problems: &mut Problems<'_>) -> Option<Prices> {
+fn whole(table: &Spanned<DeTable<'_>>, base: Option<&Prices>, problems: &mut PriceErrors<'_>) -> Option<Prices> {
     let mut fields = Fields::new(table.get_ref(), 0..0, String::new());
-    let mut tokens = |name, known: Option<u64>, problems: &mut Problems<'_>| {
+    let mut tokens = |name, known: Option<u64>, problems: &mut PriceErrors<'_>| {
         let value = fields.require_unless(known.is_some(), name, problems);
         value.map_or(known, |value| fields.count(name, value, problems))
     };
     let largest_prompt = tokens("largest_prompt", base.map(|base| base.largest_prompt), problems);
     let largest_output = tokens("largest_output", base.map(|base| base.largest_output), problems);
-    let mut decimal = |name, most, problems: &mut Problems<'_>| {
+    let mut decimal = |name, most, problems: &mut PriceErrors<'_>| {
         let value = fields.require_unless(base.is_some(), name, problems);
         value.map(|value| fields.decimal_in(name, value, most, problems))
     };
@@ -68,7 +68,7 @@ fn over(base: Option<&Prices>, own: Models) -> Models {
     models
 }
 
-fn models(fields: &mut Fields<'_>, may_be_absent: bool, problems: &mut Problems<'_>) -> Models {
+fn models(fields: &mut Fields<'_>, may_be_absent: bool, problems: &mut PriceErrors<'_>) -> Models {
     let mut models = Models::new();
     let Some(value) = fields.require_unless(may_be_absent, "price", problems) else { return models };
     let Some(entries) = value.get_ref().as_array().filter(|entries| !entries.is_empty()) else {
@@ -105,7 +105,7 @@ fn models(fields: &mut Fields<'_>, may_be_absent: bool, problems: &mut Problems<
     models
 }
 
-fn ids<'a>(fields: &mut Fields<'a>, problems: &mut Problems<'_>) -> Vec<&'a str> {
+fn ids<'a>(fields: &mut Fields<'a>, problems: &mut PriceErrors<'_>) -> Vec<&'a str> {
     let Some(value) = fields.require("models", problems) else { return Vec::new() };
     let texts =
         |list: &'a [Spanned<DeValue<'a>>]| list.iter().map(|id| id.get_ref().as_str()).collect::<Option<Vec<_>>>();
@@ -116,7 +116,7 @@ fn ids<'a>(fields: &mut Fields<'a>, problems: &mut Problems<'_>) -> Vec<&'a str>
     ids
 }
 
-fn row(fields: &mut Fields<'_>, problems: &mut Problems<'_>) -> Option<Row> {
+fn row(fields: &mut Fields<'_>, problems: &mut PriceErrors<'_>) -> Option<Row> {
     let from = fields.get("from").map(|value| fields.day("from", value, problems));
     let above = fields.get("prompt_above").map(|value| fields.count("prompt_above", value, problems));
     let rates = Rates::NAMES.map(|name| fields.decimal(name, MOST_RATE, problems));
@@ -132,7 +132,11 @@ fn row(fields: &mut Fields<'_>, problems: &mut Problems<'_>) -> Option<Row> {
 }
 
 /// Sorts the rows, and reports each tier that has no prices below it on its day.
-fn each_day_is_complete(models: &mut Models, places: &[(&str, usize, u64, Range<usize>)], problems: &mut Problems<'_>) {
+fn each_day_is_complete(
+    models: &mut Models,
+    places: &[(&str, usize, u64, Range<usize>)],
+    problems: &mut PriceErrors<'_>,
+) {
     for (id, number, from, at) in places {
         let rows = models.get(*id).into_iter().flatten();
         if !rows.into_iter().any(|row| row.from == *from && row.above == 0) {

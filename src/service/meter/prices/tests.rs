@@ -133,12 +133,12 @@ fn before_its_first_day_a_model_costs_what_it_costs_on_that_day() {
 #[test]
 fn an_estimate_lies_above_what_the_request_can_cost() {
     let prices = Prices::shipped();
-    let ask = Ask { body: Some(76_000), max_tokens: Some(1_000), conditions: Conditions::default() };
+    let ask = EstimateInput { body: Some(76_000), max_tokens: Some(1_000), conditions: Conditions::default() };
     // 39,000 tokens written for an hour at 8 dollars, 1,000 tokens of output at 20.
     assert_eq!(micros(prices.estimate("claude-opus-5-5", today(), &ask)), 312_000 + 20_000);
-    let unread = prices.estimate("claude-opus-5-5", today(), &Ask::default());
+    let unread = prices.estimate("claude-opus-5-5", today(), &EstimateInput::default());
     assert_eq!(micros(unread), 8_000_000 + 128_000 * 20, "the largest prompt and the largest output");
-    let absurd = Ask { body: Some(u64::MAX), max_tokens: Some(u64::MAX), conditions: Conditions::default() };
+    let absurd = EstimateInput { body: Some(u64::MAX), max_tokens: Some(u64::MAX), conditions: Conditions::default() };
     assert_eq!(prices.estimate("claude-opus-5-5", today(), &absurd), unread);
     assert!(prices.estimate("?", today(), &ask).estimated);
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::iterations::shared;
 use super::usage_object::Usage;
-use super::{Ended, Share, Tokens};
+use super::{Ended, ModelTokens, Tokens};
 use crate::service::meter::prices::Conditions;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct BatchItem {
     /// All zero unless the request was answered.
     pub tokens: Tokens,
     /// The parts of `tokens` that another model used or that have another price.
-    pub shares: Vec<Share>,
+    pub shares: Vec<ModelTokens>,
     /// How the request was served, as far as that changes the price.
     pub conditions: Conditions,
     /// Whether the request was answered without stating its usage.
@@ -30,14 +30,14 @@ pub const BATCH_ROUTE: &str = "message batch";
 impl BatchItem {
     #[must_use]
     pub fn read(line: &[u8]) -> Option<Self> {
-        let Line { custom_id, result } = serde_json::from_slice(line).ok()?;
+        let ResultLine { custom_id, result } = serde_json::from_slice(line).ok()?;
         let ended = match result.kind.as_str() {
             "succeeded" => Ended::Complete,
             "canceled" => Ended::Cancelled,
             _ => Ended::Error,
         };
         let answered = ended == Ended::Complete;
-        let Message { model, usage } = result.message.unwrap_or_default();
+        let ItemMessage { model, usage } = result.message.unwrap_or_default();
         let (mut tokens, mut shares) = (Tokens::default(), Vec::new());
         let mut conditions = Conditions { batch: true, ..Conditions::default() };
         if let Some(usage) = &usage {
@@ -50,20 +50,20 @@ impl BatchItem {
 }
 
 #[derive(Deserialize)]
-struct Line {
+struct ResultLine {
     custom_id: String,
-    result: Outcome,
+    result: ItemResult,
 }
 
 #[derive(Deserialize)]
-struct Outcome {
+struct ItemResult {
     #[serde(rename = "type")]
     kind: String,
-    message: Option<Message>,
+    message: Option<ItemMessage>,
 }
 
 #[derive(Default, Deserialize)]
-struct Message {
+struct ItemMessage {
     model: Option<String>,
     usage: Option<Usage>,
 }

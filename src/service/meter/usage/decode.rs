@@ -9,7 +9,7 @@ pub(crate) struct Decoder(Box<dyn DecodeV2 + Send>);
 
 /// The bytes cannot be decoded, or they decode to more than a metered response can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Undecodable;
+pub(crate) struct DecodeError;
 
 impl Decoder {
     /// `None` for an unknown encoding and for a list of encodings.
@@ -26,18 +26,18 @@ impl Decoder {
 
     /// Decodes `bytes` and hands each part of the plain text to `plain`. Parts handed over before an error are valid: a
     /// cut stream does not void its beginning. After an error the decoder must not be used again.
-    pub(crate) fn decode(&mut self, bytes: &[u8], mut plain: impl FnMut(&[u8])) -> Result<(), Undecodable> {
+    pub(crate) fn decode(&mut self, bytes: &[u8], mut plain: impl FnMut(&[u8])) -> Result<(), DecodeError> {
         let mut input = PartialBuffer::new(bytes);
         let mut room = [0; ROOM];
         let mut produced = 0;
         loop {
             let mut output = WriteBuffer::new_initialized(&mut room);
-            let ended = self.0.decode(&mut input, &mut output).map_err(|_| Undecodable)?;
+            let ended = self.0.decode(&mut input, &mut output).map_err(|_| DecodeError)?;
             let written = output.written_len();
             produced += written;
             plain(&room[..written]);
             if produced > MAX_PLAIN {
-                return Err(Undecodable);
+                return Err(DecodeError);
             }
             if ended || (input.unwritten().is_empty() && written < ROOM) {
                 return Ok(());
@@ -100,7 +100,7 @@ mod tests {
             let mut decoder = Decoder::for_encoding(encoding).unwrap();
             let mut plain = 0;
             let end = decoder.decode(&bomb, |part| plain += part.len());
-            assert_eq!(end, Err(Undecodable));
+            assert_eq!(end, Err(DecodeError));
             assert!(plain <= MAX_PLAIN + ROOM && bomb.len() < MAX_PLAIN / 500, "{} made {plain}", bomb.len());
         }
     }
@@ -109,7 +109,7 @@ mod tests {
     fn a33_a_window_larger_than_http_allows_is_refused_before_it_is_allocated() {
         let mut decoder = Decoder::for_encoding(b"zstd").unwrap();
         let mut plain = 0;
-        assert_eq!(decoder.decode(&zstd_bomb(27), |part| plain += part.len()), Err(Undecodable));
+        assert_eq!(decoder.decode(&zstd_bomb(27), |part| plain += part.len()), Err(DecodeError));
         assert_eq!(plain, 0);
     }
 
@@ -136,6 +136,6 @@ mod tests {
     #[test]
     fn bytes_that_are_not_compressed_are_undecodable() {
         let mut decoder = Decoder::for_encoding(b"gzip").unwrap();
-        assert_eq!(decoder.decode(b"<html>", |_| {}), Err(Undecodable));
+        assert_eq!(decoder.decode(b"<html>", |_| {}), Err(DecodeError));
     }
 }

@@ -8,30 +8,30 @@ use serde::Deserialize;
 
 use super::Tokens;
 use super::count::Count;
-use super::lenient::{Object, Objects, Text};
+use super::lenient::{LenientObject, LenientObjects, LenientText};
 use super::tokens::{CacheCreation, Counts};
 
 /// Tokens spent on an answer beside the answer itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Share {
+pub struct ModelTokens {
     /// `None` is the model that gave the answer.
     pub model: Option<Box<str>>,
     pub tokens: Tokens,
 }
 
-pub(super) type Iterations = Objects<Iteration>;
+pub(super) type Iterations = LenientObjects<Iteration>;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(super) struct Iteration {
     #[serde(rename = "type")]
-    kind: Text,
-    model: Text,
+    kind: LenientText,
+    model: LenientText,
     input_tokens: Count,
     output_tokens: Count,
     cache_read_input_tokens: Count,
     cache_creation_input_tokens: Count,
-    cache_creation: Object<CacheCreation>,
+    cache_creation: LenientObject<CacheCreation>,
 }
 
 impl Iteration {
@@ -56,13 +56,13 @@ impl Iteration {
 
 /// Returns all tokens of an answer of `model`, whose usage has the top level `top`, and the shares that are priced
 /// apart.
-pub(super) fn shared(model: Option<&str>, top: Tokens, iterations: &[Iteration]) -> (Tokens, Vec<Share>) {
+pub(super) fn shared(model: Option<&str>, top: Tokens, iterations: &[Iteration]) -> (Tokens, Vec<ModelTokens>) {
     let (answer, others): (Vec<_>, Vec<_>) = iterations.iter().partition(|entry| entry.is_answer(model));
     let sum = |entries: &[&Iteration]| entries.iter().fold(Tokens::default(), |sum, entry| sum.plus(&entry.tokens()));
     let apart = sum(&others);
     // The API does not say whether the top level includes all entries. If their sum fits into it, it does.
     let has_all = !answer.is_empty() && sum(&answer).plus(&apart).is_within(&top);
-    let shares = others.iter().map(|entry| Share { model: entry.model.0.clone(), tokens: entry.tokens() });
+    let shares = others.iter().map(|entry| ModelTokens { model: entry.model.0.clone(), tokens: entry.tokens() });
     (if has_all { top } else { top.plus(&apart) }, shares.collect())
 }
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn read(list: serde_json::Value) -> Vec<Iteration> {
-        let Objects(list) = serde_json::from_value(list).unwrap();
+        let LenientObjects(list) = serde_json::from_value(list).unwrap();
         list
     }
 
@@ -90,8 +90,8 @@ mod tests {
         ]));
         let (all, shares) = shared(Some("m"), tokens(23, 1000), &list);
         assert_eq!(all, tokens(180_523, 4550));
-        let advisor = Share { model: Some("claude-opus-5".into()), tokens: tokens(500, 50) };
-        assert_eq!(shares, [Share { model: None, tokens: tokens(180_000, 3500) }, advisor]);
+        let advisor = ModelTokens { model: Some("claude-opus-5".into()), tokens: tokens(500, 50) };
+        assert_eq!(shares, [ModelTokens { model: None, tokens: tokens(180_000, 3500) }, advisor]);
     }
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
         ]));
         let (all, shares) = shared(Some("m"), tokens(1000, 200), &list);
         assert_eq!(all, tokens(2000, 200));
-        assert_eq!(shares, [Share { model: Some("first".into()), tokens: tokens(1000, 0) }]);
+        assert_eq!(shares, [ModelTokens { model: Some("first".into()), tokens: tokens(1000, 0) }]);
     }
 
     #[test]

@@ -8,110 +8,111 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 
 /// `None` when the value is not an object, so that a bad value does not void its neighbours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Object<T>(pub(super) Option<T>);
+pub(super) struct LenientObject<T>(pub(super) Option<T>);
 
 /// The objects in a list; empty when the value is not a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Objects<T>(pub(super) Vec<T>);
+pub(super) struct LenientObjects<T>(pub(super) Vec<T>);
 
 /// `None` when the value is not a string.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Text(pub(super) Option<Box<str>>);
+pub(super) struct LenientText(pub(super) Option<Box<str>>);
 
-impl<T> Default for Object<T> {
+impl<T> Default for LenientObject<T> {
     fn default() -> Self {
         Self(None)
     }
 }
 
-impl<T> Default for Objects<T> {
+impl<T> Default for LenientObjects<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for LenientObject<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Seen { object, .. } = deserializer.deserialize_any(Look::<T, false>(PhantomData))?;
+        let LenientValue { object, .. } = deserializer.deserialize_any(LenientVisitor::<T, false>(PhantomData))?;
         Ok(Self(object))
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Objects<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for LenientObjects<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Seen { objects, .. } = deserializer.deserialize_any(Look::<T, true>(PhantomData))?;
+        let LenientValue { objects, .. } = deserializer.deserialize_any(LenientVisitor::<T, true>(PhantomData))?;
         Ok(Self(objects))
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de> Deserialize<'de> for LenientText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Seen { text, .. } = deserializer.deserialize_any(Look::<IgnoredAny, false>(PhantomData))?;
+        let LenientValue { text, .. } =
+            deserializer.deserialize_any(LenientVisitor::<IgnoredAny, false>(PhantomData))?;
         Ok(Self(text))
     }
 }
 
 /// What a value turned out to be. At most one field is filled.
-struct Seen<T> {
+struct LenientValue<T> {
     object: Option<T>,
     objects: Vec<T>,
     text: Option<Box<str>>,
 }
 
-impl<T> Default for Seen<T> {
+impl<T> Default for LenientValue<T> {
     fn default() -> Self {
         Self { object: None, objects: Vec::new(), text: None }
     }
 }
 
 /// With `INTO_LISTS` the objects of a list are collected. Without it lists are skipped, however deep they are.
-struct Look<T, const INTO_LISTS: bool>(PhantomData<T>);
+struct LenientVisitor<T, const INTO_LISTS: bool>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>, const INTO_LISTS: bool> Visitor<'de> for Look<T, INTO_LISTS> {
-    type Value = Seen<T>;
+impl<'de, T: Deserialize<'de>, const INTO_LISTS: bool> Visitor<'de> for LenientVisitor<T, INTO_LISTS> {
+    type Value = LenientValue<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("anything")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Seen<T>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LenientValue<T>, A::Error> {
         let object = T::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(Seen { object: Some(object), ..Seen::default() })
+        Ok(LenientValue { object: Some(object), ..LenientValue::default() })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Seen<T>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<LenientValue<T>, A::Error> {
         let mut objects = Vec::new();
         if INTO_LISTS {
-            while let Some(Object(object)) = seq.next_element::<Object<T>>()? {
+            while let Some(LenientObject(object)) = seq.next_element::<LenientObject<T>>()? {
                 objects.extend(object);
             }
         } else {
             while seq.next_element::<IgnoredAny>()?.is_some() {}
         }
-        Ok(Seen { objects, ..Seen::default() })
+        Ok(LenientValue { objects, ..LenientValue::default() })
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Seen<T>, E> {
-        Ok(Seen { text: Some(text.into()), ..Seen::default() })
+    fn visit_str<E>(self, text: &str) -> Result<LenientValue<T>, E> {
+        Ok(LenientValue { text: Some(text.into()), ..LenientValue::default() })
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Seen<T>, E> {
-        Ok(Seen::default())
+    fn visit_u64<E>(self, _: u64) -> Result<LenientValue<T>, E> {
+        Ok(LenientValue::default())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Seen<T>, E> {
-        Ok(Seen::default())
+    fn visit_i64<E>(self, _: i64) -> Result<LenientValue<T>, E> {
+        Ok(LenientValue::default())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Seen<T>, E> {
-        Ok(Seen::default())
+    fn visit_f64<E>(self, _: f64) -> Result<LenientValue<T>, E> {
+        Ok(LenientValue::default())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Seen<T>, E> {
-        Ok(Seen::default())
+    fn visit_bool<E>(self, _: bool) -> Result<LenientValue<T>, E> {
+        Ok(LenientValue::default())
     }
 
-    fn visit_unit<E>(self) -> Result<Seen<T>, E> {
-        Ok(Seen::default())
+    fn visit_unit<E>(self) -> Result<LenientValue<T>, E> {
+        Ok(LenientValue::default())
     }
 }

@@ -18,14 +18,14 @@ pub struct Meter {
     recording: Recording,
     status: u16,
     decoder: Option<Decoder>,
-    reader: Reader,
+    reader: BodyReader,
     /// Set when no more can be read. Usage that was read before stays.
     blind: bool,
 }
 
-enum Reader {
+enum BodyReader {
     Stream(Box<SseScanner>),
-    Object(Box<Object>),
+    Object(Box<ObjectReader>),
     /// The response has no usage, or none that can be read.
     Unreadable {
         /// Whether the response should have usage.
@@ -33,7 +33,7 @@ enum Reader {
     },
 }
 
-struct Object {
+struct ObjectReader {
     scanner: ObjectScanner<2>,
     bytes: usize,
 }
@@ -44,13 +44,13 @@ impl Meter {
     pub fn new(recording: Recording, status: u16, headers: &HeaderMap, is_metered: bool) -> Self {
         let expected = is_metered && status < 300;
         let (decoder, reader) =
-            if expected { reader_for(headers) } else { (None, Reader::Unreadable { expected: false }) };
+            if expected { reader_for(headers) } else { (None, BodyReader::Unreadable { expected: false }) };
         Self { recording, status, decoder, reader, blind: false }
     }
 
     fn ended(&self, ending: Ending) -> Ended {
         let has_error =
-            self.status >= 400 || matches!(&self.reader, Reader::Stream(scanner) if scanner.seen().has_error);
+            self.status >= 400 || matches!(&self.reader, BodyReader::Stream(scanner) if scanner.seen().has_error);
         match ending {
             Ending::Complete if has_error => Ended::Error,
             Ending::Complete => Ended::Complete,
@@ -88,7 +88,7 @@ impl Tap for Meter {
     }
 }
 
-impl Reader {
+impl BodyReader {
     /// Returns false when no more bytes can be read.
     fn read(&mut self, bytes: &[u8]) -> bool {
         match self {
@@ -144,19 +144,19 @@ impl Reader {
     }
 }
 
-fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, Reader) {
+fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, BodyReader) {
     let reader = if is_media_type(headers, "text/event-stream") {
-        Reader::Stream(Box::default())
+        BodyReader::Stream(Box::default())
     } else if is_media_type(headers, "application/json") {
-        Reader::Object(Box::new(Object { scanner: ObjectScanner::new(["model", "usage"]), bytes: 0 }))
+        BodyReader::Object(Box::new(ObjectReader { scanner: ObjectScanner::new(["model", "usage"]), bytes: 0 }))
     } else {
-        Reader::Unreadable { expected: true }
+        BodyReader::Unreadable { expected: true }
     };
     match headers.get(CONTENT_ENCODING).map(http::HeaderValue::as_bytes) {
         None | Some(b"identity" | b"") => (None, reader),
         Some(encoding) => match Decoder::for_encoding(encoding) {
             Some(decoder) => (Some(decoder), reader),
-            None => (None, Reader::Unreadable { expected: true }),
+            None => (None, BodyReader::Unreadable { expected: true }),
         },
     }
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::time::Instant;
 
-use super::{Share, Tokens};
+use super::{ModelTokens, Tokens};
 use crate::service::base::trace_context::TraceContext;
-use crate::service::govern::breaker::Outcome;
+use crate::service::govern::breaker::UpstreamOutcome;
 use crate::service::meter::money::MicroDollars;
 use crate::service::meter::prices::{Conditions, Prices};
 use crate::service::relay::model::AskedModel;
@@ -71,7 +71,7 @@ pub struct UsageRecord {
     pub tokens: Tokens,
     /// The parts of `tokens` that another model used or that have another price.
     #[serde(skip)]
-    pub shares: Vec<Share>,
+    pub shares: Vec<ModelTokens>,
     /// How the request was served, as far as that changes the price.
     #[serde(skip)]
     pub conditions: Conditions,
@@ -196,7 +196,7 @@ impl Recording {
     }
 
     /// Tells the guard how the upstream did, where the record alone would suggest another outcome.
-    pub fn upstream_did(&mut self, outcome: Outcome) {
+    pub fn upstream_did(&mut self, outcome: UpstreamOutcome) {
         if let Some(stake) = &mut self.stake {
             stake.upstream_did(outcome);
         }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Tokens;
 use super::iterations::Iteration;
-use super::lenient::Text;
+use super::lenient::LenientText;
 use super::usage_object::Usage;
 use crate::service::meter::prices::Conditions;
 
@@ -20,14 +20,14 @@ pub(super) struct SseScanner {
     line_skipped: usize,
     /// The last byte was a carriage return: a line feed after it ends no further line.
     after_return: bool,
-    event: Event,
+    event: SseEvent,
     /// The data lines of an event that is kept.
     data: Vec<u8>,
-    seen: Seen,
+    seen: StreamUsage,
 }
 
 #[derive(Debug, Default, Clone)]
-pub(super) struct Seen {
+pub(super) struct StreamUsage {
     pub model: Option<String>,
     /// Usage, merged from all events that carry it.
     pub tokens: Tokens,
@@ -45,7 +45,7 @@ pub(super) struct Seen {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Event {
+enum SseEvent {
     #[default]
     Other,
     MessageStart,
@@ -75,7 +75,7 @@ impl SseScanner {
     }
 
     #[must_use]
-    pub(super) fn seen(&self) -> &Seen {
+    pub(super) fn seen(&self) -> &StreamUsage {
         &self.seen
     }
 
@@ -105,7 +105,7 @@ impl SseScanner {
         if length == 0 {
             self.dispatch();
         } else if let Some(name) = field(line, b"event") {
-            self.event = Event::of(name);
+            self.event = SseEvent::of(name);
             self.data.clear();
         } else if let Some(data) = field(line, b"data") {
             self.take_data(data, length);
@@ -113,7 +113,7 @@ impl SseScanner {
     }
 
     fn take_data(&mut self, data: &[u8], length: usize) {
-        if self.event == Event::ContentBlockDelta {
+        if self.event == SseEvent::ContentBlockDelta {
             self.seen.content_bytes += length.saturating_sub(DELTA_OVERHEAD);
         } else if self.event.is_parsed() {
             if length > MAX_LINE || self.data.len() + data.len() > MAX_LINE {
@@ -136,27 +136,27 @@ impl SseScanner {
     }
 
     /// Returns false when the data does not belong to such an event.
-    fn read_event(&mut self, event: Event, data: &[u8]) -> bool {
+    fn read_event(&mut self, event: SseEvent, data: &[u8]) -> bool {
         match event {
-            Event::MessageStart => match serde_json::from_slice(data) {
+            SseEvent::MessageStart => match serde_json::from_slice(data) {
                 Ok(MessageStart { message }) => {
                     self.seen.model = message.model.0.map(Into::into);
                     self.merge(message.usage.as_ref())
                 }
                 Err(_) => false,
             },
-            Event::MessageDelta => match serde_json::from_slice(data) {
+            SseEvent::MessageDelta => match serde_json::from_slice(data) {
                 Ok(MessageDelta { usage }) => {
                     self.seen.has_final_count |= usage.as_ref().is_some_and(Usage::has_output);
                     self.merge(usage.as_ref())
                 }
                 Err(_) => false,
             },
-            Event::Error => {
+            SseEvent::Error => {
                 self.seen.has_error = true;
                 true
             }
-            Event::Other | Event::ContentBlockDelta => true,
+            SseEvent::Other | SseEvent::ContentBlockDelta => true,
         }
     }
 
@@ -180,7 +180,7 @@ struct MessageStart {
 #[derive(Deserialize)]
 struct Message {
     #[serde(default)]
-    model: Text,
+    model: LenientText,
     usage: Option<Usage>,
 }
 
@@ -189,7 +189,7 @@ struct MessageDelta {
     usage: Option<Usage>,
 }
 
-impl Event {
+impl SseEvent {
     fn of(name: &[u8]) -> Self {
         match name {
             b"message_start" => Self::MessageStart,

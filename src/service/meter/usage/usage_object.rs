@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::count::Count;
 use super::iterations::{Iteration, Iterations};
-use super::lenient::{Object, Text};
+use super::lenient::{LenientObject, LenientText};
 use super::tokens::{CacheCreation, Counts};
 use crate::service::meter::prices::Conditions;
 
@@ -16,11 +16,11 @@ pub(super) struct Usage {
     output_tokens: Count,
     cache_read_input_tokens: Count,
     cache_creation_input_tokens: Count,
-    cache_creation: Object<CacheCreation>,
+    cache_creation: LenientObject<CacheCreation>,
     iterations: Iterations,
-    speed: Text,
-    inference_geo: Text,
-    server_tool_use: Object<ServerTools>,
+    speed: LenientText,
+    inference_geo: LenientText,
+    server_tool_use: LenientObject<ServerTools>,
 }
 
 /// Tools that the upstream has used.

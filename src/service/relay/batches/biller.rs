@@ -21,8 +21,8 @@ use crate::service::meter::prices::Prices;
 use crate::service::meter::usage::{UsageRecord, UsageSink};
 use crate::service::relay::route::BATCHES;
 use crate::service::store::database::{OwnedObject, StoreError, UsageRow};
+use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::Connector;
-use crate::transport::hold::Held;
 use crate::transport::upstream::Upstream;
 
 /// Records the usage of batches.
@@ -53,7 +53,7 @@ pub(super) enum Looked {
 
 /// The fields of a batch that decide about billing.
 #[derive(Deserialize)]
-struct State {
+struct BatchStatus {
     processing_status: String,
     ended_at: Option<String>,
     results_url: Option<String>,
@@ -123,13 +123,13 @@ impl Biller {
 
     async fn look(&self, batch: &OwnedObject, patiently: bool) -> Looked {
         let head = of_our_own(&format!("{BATCHES}/{}", batch.id));
-        let whole = match self.calls.whole(&self.upstream, head, Held::default()).await {
+        let whole = match self.calls.whole(&self.upstream, head, BufferedBody::default()).await {
             Ok(whole) if whole.status() == StatusCode::NOT_FOUND => return Looked::Missing,
             Ok(whole) if whole.status().is_success() => whole,
             Ok(whole) => return Looked::Failed(format!("the upstream answers {}", whole.status())),
             Err(problem) => return Looked::Failed(problem.to_string()),
         };
-        let Ok(state) = serde_json::from_slice::<State>(&whole.body) else {
+        let Ok(state) = serde_json::from_slice::<BatchStatus>(&whole.body) else {
             return Looked::Failed("the answer of the upstream is not a batch".into());
         };
         if state.processing_status != "ended" {
@@ -148,7 +148,7 @@ impl Biller {
     async fn bill(&self, batch: &OwnedObject) -> Result<(), String> {
         let head = of_our_own(&format!("{BATCHES}/{}/results", batch.id));
         let response =
-            self.calls.open(&self.upstream, head, Held::default()).await.map_err(|error| error.to_string())?;
+            self.calls.open(&self.upstream, head, BufferedBody::default()).await.map_err(|error| error.to_string())?;
         if !response.status().is_success() {
             return Err(format!("the upstream answers {} for the results", response.status()));
         }

@@ -12,8 +12,8 @@ use serde::Deserialize;
 
 use crate::service::relay::key_swap::UpstreamConfig;
 use crate::service::relay::key_swap::{KeySwap, problem};
+use crate::transport::buffered_body::BufferedBody;
 use crate::transport::headers::strip_upstream_response;
-use crate::transport::hold::Held;
 use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
@@ -23,12 +23,12 @@ use crate::wire::names::REQUEST_ID_HEADER;
 
 /// Makes calls with the real key. Clones share it.
 #[derive(Clone)]
-pub(super) struct Calls(Arc<Settings>);
+pub(super) struct Calls(Arc<CallSettings>);
 
-struct Settings {
+struct CallSettings {
     swap: KeySwap,
     first_byte: Duration,
-    silence: Duration,
+    idle_timeout: Duration,
 }
 
 /// An answer that was read whole.
@@ -40,8 +40,8 @@ pub(super) struct Whole {
 impl Calls {
     #[must_use]
     pub(super) fn new(config: &UpstreamConfig) -> Self {
-        let (first_byte, silence) = (config.first_byte_timeout, config.idle_timeout);
-        Self(Arc::new(Settings { swap: KeySwap::new(config), first_byte, silence }))
+        let (first_byte, idle_timeout) = (config.first_byte_timeout, config.idle_timeout);
+        Self(Arc::new(CallSettings { swap: KeySwap::new(config), first_byte, idle_timeout }))
     }
 
     /// Makes a call whose answer is streamed.
@@ -49,14 +49,19 @@ impl Calls {
         &self,
         upstream: &Upstream,
         parts: Parts,
-        body: Held,
+        body: BufferedBody,
     ) -> Result<Response<UpstreamBody>, Problem> {
         let request = self.0.swap.outbound(parts, body, upstream);
         upstream.send(request, self.0.first_byte).await.map_err(|error| problem(&error))
     }
 
     /// Makes a call whose answer is a few kilobytes, and asks for it uncompressed.
-    pub(super) async fn whole(&self, upstream: &Upstream, mut parts: Parts, body: Held) -> Result<Whole, Problem> {
+    pub(super) async fn whole(
+        &self,
+        upstream: &Upstream,
+        mut parts: Parts,
+        body: BufferedBody,
+    ) -> Result<Whole, Problem> {
         parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let (head, mut rest) = self.open(upstream, parts, body).await?.into_parts();
         let mut body = BytesMut::new();
@@ -71,7 +76,7 @@ impl Calls {
 
     /// The next bytes of an answer; `None` at its end.
     pub(super) async fn next(&self, body: &mut UpstreamBody) -> Result<Option<Bytes>, Problem> {
-        match tokio::time::timeout(self.0.silence, poll_fn(|cx| body.poll_bytes(cx))).await {
+        match tokio::time::timeout(self.0.idle_timeout, poll_fn(|cx| body.poll_bytes(cx))).await {
             Ok(None) => Ok(None),
             Ok(Some(Ok(bytes))) => Ok(Some(bytes)),
             Ok(Some(Err(cut))) => {

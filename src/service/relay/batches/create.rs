@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Response};
 
 use super::call::{Calls, Whole, follow_up};
 use super::models::BatchModels;
-use super::{Ledger, Objects, Visit, answered};
+use super::{BatchRequest, Batches, Ledger, answered};
 use crate::clock::Clock;
 use crate::service::govern::revocation::revoked;
 use crate::service::meter::usage::{Ended, Recording};
@@ -19,32 +19,37 @@ use crate::service::relay::pipeline::{Pipeline, failed, readable};
 use crate::service::relay::route::{BATCHES, FILES};
 use crate::service::store::database::{ObjectKind, OwnedObject};
 use crate::service::token::verify::Caller;
-use crate::transport::hold::{Both, Held, HoldLimits, Inspector, Refusal};
+use crate::transport::buffered_body::{BodyLimits, Both, BufferedBody, Inspector, RefusedBodyError};
+use crate::transport::cancel_signal::CancelSignal;
 use crate::transport::problem::Problem;
-use crate::transport::recall::Recall;
 use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
 use crate::transport::upstream::Upstream;
 use crate::wire::ErrorCode;
 
-impl Objects {
+impl Batches {
     /// Sends an upload to the upstream and records the owner of the new object. After an error nothing was created, or
     /// the object was deleted or cancelled again.
-    pub(super) async fn create(&self, visit: Visit<'_>, pipeline: &Pipeline) -> Result<Response<Reply>, Problem> {
-        let Visit { route, parts, body, id, at, caller, stake, worker } = visit;
+    pub(super) async fn create(
+        &self,
+        batch_request: BatchRequest<'_>,
+        pipeline: &Pipeline,
+    ) -> Result<Response<Reply>, Problem> {
+        let BatchRequest { route, parts, body, id, at, caller, stake, worker } = batch_request;
         let stake = match route.kind() {
             ObjectKind::Batch => pipeline.budgets().admit_batch(stake, &caller)?,
             ObjectKind::File => stake,
         };
         // Without the database the owner could not be recorded, so nothing is created.
         self.ledger.is_there().await?;
-        let recall = stake.recall();
+        let cancel = stake.cancel_signal();
         let (max, inspector) = match route.kind() {
-            ObjectKind::Batch => (self.offer.max_batch, self.batch_inspector(&caller, &parts.headers, &recall)?),
-            ObjectKind::File => (self.offer.max_file, Box::new(Recalled(recall.clone())) as Box<dyn Inspector>),
+            ObjectKind::Batch => (self.offer.max_batch, self.batch_inspector(&caller, &parts.headers, &cancel)?),
+            ObjectKind::File => (self.offer.max_file, Box::new(CancelCheck(cancel.clone())) as Box<dyn Inspector>),
         };
-        let limits = HoldLimits { max, ..pipeline.hold.clone() };
-        let body = recall.unless(pin!(Held::take(body, &limits, Some(inspector)))).await.ok_or_else(revoked)??;
+        let limits = BodyLimits { max, ..pipeline.body_limits.clone() };
+        let body =
+            cancel.unless(pin!(BufferedBody::take(body, &limits, Some(inspector)))).await.ok_or_else(revoked)??;
         let recording = self.recording(route, &id, &caller, stake, at);
         let creation = Creation {
             kind: route.kind(),
@@ -65,16 +70,16 @@ impl Objects {
         &self,
         caller: &Caller,
         headers: &HeaderMap,
-        recall: &Recall,
+        cancel: &CancelSignal,
     ) -> Result<Box<dyn Inspector>, Problem> {
         readable(headers)?;
-        let (recalled, files) = (Recalled(recall.clone()), self.files_of(caller.device()));
+        let (cancelled, files) = (CancelCheck(cancel.clone()), self.files_of(caller.device()));
         if *caller.models() == ModelRule::Any {
             // A token for all models needs no check here.
-            return Ok(Box::new(Both::new(recalled, files)));
+            return Ok(Box::new(Both::new(cancelled, files)));
         }
         let models = BatchModels::new(caller.models().clone());
-        Ok(Box::new(Both::new(recalled, Both::new(models, files))))
+        Ok(Box::new(Both::new(cancelled, Both::new(models, files))))
     }
 }
 
@@ -91,7 +96,7 @@ struct Creation {
 }
 
 impl Creation {
-    async fn run(self, body: Held, recording: Recording) -> Result<Response<Reply>, Problem> {
+    async fn run(self, body: BufferedBody, recording: Recording) -> Result<Response<Reply>, Problem> {
         let whole = match self.calls.whole(&self.upstream, self.parts.clone(), body).await {
             Ok(whole) => whole,
             Err(problem) => return Err(failed(recording, Ended::Error, problem)),
@@ -137,7 +142,7 @@ impl Creation {
         };
         let parts = follow_up(&self.parts, method, &target);
         let (kind, device) = (self.kind.as_str(), self.caller.device());
-        match self.calls.whole(&self.upstream, parts, Held::default()).await {
+        match self.calls.whole(&self.upstream, parts, BufferedBody::default()).await {
             Ok(whole) if whole.status().is_success() => {
                 tracing::error!(id, kind, %device, "Could not keep whose {id} is, and took it back");
             }
@@ -149,24 +154,24 @@ impl Creation {
 }
 
 /// Breaks off the upload of a revoked device, before anything is created upstream.
-struct Recalled(Recall);
+struct CancelCheck(CancelSignal);
 
-impl Recalled {
-    fn check(&self) -> Result<(), Refusal> {
-        if !self.0.is_recalled() {
+impl CancelCheck {
+    fn check(&self) -> Result<(), RefusedBodyError> {
+        if !self.0.is_cancelled() {
             return Ok(());
         }
         let Problem { code, message, .. } = revoked();
-        Err(Refusal { code, message })
+        Err(RefusedBodyError { code, message })
     }
 }
 
-impl Inspector for Recalled {
-    fn piece(&mut self, _: &[u8]) -> Result<(), Refusal> {
+impl Inspector for CancelCheck {
+    fn piece(&mut self, _: &[u8]) -> Result<(), RefusedBodyError> {
         self.check()
     }
 
-    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
         Poll::Ready(self.check())
     }
 }

@@ -3,7 +3,7 @@
 //! Nearly no request names a file, so nearly every body is only searched for byte sequences that the key `file_id` must
 //! contain in any spelling. A body with a match, or one too long to be buffered, is read string by string.
 
-mod glance;
+mod prefilter;
 
 use std::collections::{HashSet, VecDeque};
 use std::pin::Pin;
@@ -11,17 +11,17 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use self::glance::Glance;
+use self::prefilter::FileIdPrefilter;
 use super::{Ledger, unknown};
 use crate::service::base::json::NamedTexts;
 use crate::service::store::database::ObjectKind;
-use crate::transport::hold::{Inspector, Refusal};
+use crate::transport::buffered_body::{Inspector, RefusedBodyError};
 use crate::wire::{DeviceId, ErrorCode};
 
 /// Inspects a JSON body.
 pub(crate) struct FileInspector {
     rule: Rule,
-    glance: Glance,
+    prefilter: FileIdPrefilter,
     /// The first bytes of the body, as far as they have arrived.
     first: [u8; FIRST],
     begun: usize,
@@ -41,7 +41,7 @@ enum Rule {
     Own(Ledger, DeviceId),
 }
 
-type Asking = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
+type Asking = Pin<Box<dyn Future<Output = Result<(), RefusedBodyError>> + Send>>;
 
 impl FileInspector {
     #[must_use]
@@ -58,7 +58,7 @@ impl FileInspector {
     fn new(rule: Rule) -> Self {
         Self {
             rule,
-            glance: Glance::default(),
+            prefilter: FileIdPrefilter::default(),
             first: [0; FIRST],
             begun: 0,
             suspicious: false,
@@ -70,7 +70,7 @@ impl FileInspector {
     }
 
     /// Some parsers read JSON in UTF-16 and UTF-32 too, in which this inspector would find nothing.
-    fn check_encoding(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+    fn check_encoding(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         let end = FIRST.min(self.begun + bytes.len());
         self.first[self.begun..end].copy_from_slice(&bytes[..end - self.begun]);
         self.begun = end;
@@ -80,7 +80,7 @@ impl FileInspector {
         Ok(())
     }
 
-    fn read(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+    fn read(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         let mut found = Vec::new();
         let unreadable =
             |_| refusal(ErrorCode::BodyInvalid, "It cannot be told which files (`file_id`) the body names");
@@ -98,18 +98,18 @@ impl FileInspector {
 }
 
 impl Inspector for FileInspector {
-    fn piece(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+    fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         if self.begun < FIRST {
             self.check_encoding(bytes)?;
         }
         if self.reading {
             return self.read(bytes);
         }
-        self.suspicious = self.suspicious || self.glance.look(bytes);
+        self.suspicious = self.suspicious || self.prefilter.look(bytes);
         Ok(())
     }
 
-    fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), Refusal> {
+    fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), RefusedBodyError> {
         if whole && !self.suspicious {
             return Ok(());
         }
@@ -117,7 +117,7 @@ impl Inspector for FileInspector {
         pieces.iter().try_for_each(|piece| self.read(piece))
     }
 
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
         let Rule::Own(ledger, device) = &self.rule else { return Poll::Ready(Ok(())) };
         if self.ids.is_empty() && self.asking.is_none() {
             return Poll::Ready(Ok(()));
@@ -135,15 +135,15 @@ fn ask(ledger: Ledger, device: DeviceId, ids: Vec<String>) -> Asking {
             Ok(None) => Ok(()),
             Ok(Some(foreign)) => {
                 let problem = unknown(ObjectKind::File, &foreign);
-                Err(Refusal { code: problem.code, message: problem.message })
+                Err(RefusedBodyError { code: problem.code, message: problem.message })
             }
-            Err(problem) => Err(Refusal { code: problem.code, message: problem.message }),
+            Err(problem) => Err(RefusedBodyError { code: problem.code, message: problem.message }),
         }
     })
 }
 
-fn refusal(code: ErrorCode, message: &str) -> Refusal {
-    Refusal { code, message: message.to_owned() }
+fn refusal(code: ErrorCode, message: &str) -> RefusedBodyError {
+    RefusedBodyError { code, message: message.to_owned() }
 }
 
 /// Whether the bytes could begin a JSON object in UTF-16 or UTF-32. None of these bytes occurs in UTF-8.

@@ -2,19 +2,19 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::service::enrol::db_requests::Enquiries;
+use crate::service::enrol::db_requests::DbRequests;
 use crate::service::store::database::{Database, ObjectKind, OwnedObject, OwnedPage, PageStart, StoreError};
 use crate::transport::problem::Problem;
 use crate::wire::{DeviceId, ErrorCode};
 
 /// The table of owned objects as requests use it.
 #[derive(Clone)]
-pub(crate) struct Ledger(Enquiries);
+pub(crate) struct Ledger(DbRequests);
 
 impl Ledger {
     #[must_use]
-    pub(crate) fn new(enquiries: Enquiries) -> Self {
-        Self(enquiries)
+    pub(crate) fn new(db_requests: DbRequests) -> Self {
+        Self(db_requests)
     }
 
     /// The database, for tasks on the control thread.

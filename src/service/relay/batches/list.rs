@@ -16,13 +16,13 @@ use tokio::task::JoinSet;
 
 use self::query::Query;
 use super::call::{Whole, follow_up};
-use super::{Objects, Visit, answered, results_url, unknown};
+use super::{BatchRequest, Batches, answered, results_url, unknown};
 use crate::service::govern::revocation::revoked;
 use crate::service::meter::usage::Ended;
 use crate::service::relay::pipeline::failed;
 use crate::service::relay::route::{BATCHES, FILES};
 use crate::service::store::database::{ObjectKind, OwnedObject, OwnedPage, PageStart};
-use crate::transport::hold::Held;
+use crate::transport::buffered_body::BufferedBody;
 use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
 use crate::transport::upstream::Upstream;
@@ -31,26 +31,26 @@ use crate::wire::{DeviceId, ErrorCode};
 
 /// Objects of the page, in its direction.
 #[derive(Default)]
-struct Found {
+struct ListedObjects {
     objects: Vec<(String, Bytes)>,
     has_more: bool,
 }
 
-enum Interrupted {
+enum ListingError {
     /// An error of the service.
     Problem(Problem),
     /// An error answer of the upstream, which becomes the answer.
     Answer(Whole),
 }
 
-impl From<Problem> for Interrupted {
+impl From<Problem> for ListingError {
     fn from(problem: Problem) -> Self {
         Self::Problem(problem)
     }
 }
 
 struct Listing<'a> {
-    objects: &'a Objects,
+    objects: &'a Batches,
     kind: ObjectKind,
     device: &'a DeviceId,
     parts: &'a Parts,
@@ -58,10 +58,10 @@ struct Listing<'a> {
     upstream: &'a Upstream,
 }
 
-impl Objects {
-    pub(super) async fn list(&self, visit: Visit<'_>) -> Result<Response<Reply>, Problem> {
-        let Visit { route, parts, id, at, caller, stake, worker, .. } = visit;
-        let (kind, recall) = (route.kind(), stake.recall());
+impl Batches {
+    pub(super) async fn list(&self, batch_request: BatchRequest<'_>) -> Result<Response<Reply>, Problem> {
+        let BatchRequest { route, parts, id, at, caller, stake, worker, .. } = batch_request;
+        let (kind, cancel) = (route.kind(), stake.cancel_signal());
         let query = Query::read(parts.uri.query())?;
         let device = caller.device();
         let first = self.ledger.page(device, kind, query.start.clone(), query.limit).await?;
@@ -69,7 +69,7 @@ impl Objects {
         let mut recording = self.recording(route, &id, &caller, stake, at);
         let (parts, query, upstream) = (&parts, &query, &worker.upstream);
         let listing = Listing { objects: self, kind, device, parts, query, upstream };
-        match recall.unless(pin!(listing.fill(first))).await {
+        match cancel.unless(pin!(listing.fill(first))).await {
             Some(Ok(found)) => {
                 recording.answered(StatusCode::OK.as_u16(), None);
                 recording.finish(Ended::Complete);
@@ -77,8 +77,8 @@ impl Objects {
                 response.headers_mut().insert(REQUEST_ID_HEADER, id.header());
                 Ok(response)
             }
-            Some(Err(Interrupted::Answer(whole))) => answered(whole, recording, &id),
-            Some(Err(Interrupted::Problem(problem))) => Err(failed(recording, Ended::Error, problem)),
+            Some(Err(ListingError::Answer(whole))) => answered(whole, recording, &id),
+            Some(Err(ListingError::Problem(problem))) => Err(failed(recording, Ended::Error, problem)),
             None => Err(failed(recording, Ended::Revoked, revoked())),
         }
     }
@@ -86,8 +86,8 @@ impl Objects {
 
 impl Listing<'_> {
     /// Fetches the objects of the page. Objects that the upstream no longer knows are replaced by later ones.
-    async fn fill(&self, mut page: OwnedPage) -> Result<Found, Interrupted> {
-        let mut found = Found::default();
+    async fn fill(&self, mut page: OwnedPage) -> Result<ListedObjects, ListingError> {
+        let mut found = ListedObjects::default();
         for _ in 0..ROUNDS {
             let last = page.objects.last().map(|object| object.id.clone());
             found.has_more = page.has_more;
@@ -107,13 +107,14 @@ impl Listing<'_> {
     }
 
     /// Fetches all objects at once.
-    async fn fetch(&self, objects: Vec<OwnedObject>, into: &mut Vec<(String, Bytes)>) -> Result<(), Interrupted> {
+    async fn fetch(&self, objects: Vec<OwnedObject>, into: &mut Vec<(String, Bytes)>) -> Result<(), ListingError> {
         let (ledger, now) = (&self.objects.ledger, self.objects.clock.now());
         let mut fetching = JoinSet::new();
         for (place, object) in objects.into_iter().enumerate() {
             let parts = follow_up(self.parts, Method::GET, &self.target(&object.id));
             let (calls, upstream) = (self.objects.calls.clone(), self.upstream.clone());
-            fetching.spawn(async move { (place, object, calls.whole(&upstream, parts, Held::default()).await) });
+            fetching
+                .spawn(async move { (place, object, calls.whole(&upstream, parts, BufferedBody::default()).await) });
         }
         let mut fetched = Vec::new();
         while let Some(one) = fetching.join_next().await {
@@ -123,7 +124,7 @@ impl Listing<'_> {
             let is_missing = whole.status() == StatusCode::NOT_FOUND;
             let is_object = whole.status().is_success() && whole.object_id().is_some();
             if !is_missing && !is_object {
-                return Err(Interrupted::Answer(whole));
+                return Err(ListingError::Answer(whole));
             }
             if !is_missing {
                 fetched.push((place, object.id.clone(), whole.body));
@@ -145,7 +146,7 @@ impl Listing<'_> {
     }
 }
 
-impl Found {
+impl ListedObjects {
     fn page(mut self, query: &Query) -> Response<Reply> {
         if matches!(query.start, PageStart::Before(_)) {
             self.objects.reverse();

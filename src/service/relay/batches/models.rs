@@ -2,26 +2,26 @@
 
 use std::task::{Context, Poll};
 
-use crate::service::base::json::{Asked, Found, RequestsScanner};
+use crate::service::base::json::{Found, RequestModels, RequestsScanner};
 use crate::service::relay::model::{ModelRule, named, shown};
-use crate::transport::hold::{Inspector, Refusal};
+use crate::transport::buffered_body::{Inspector, RefusedBodyError};
 use crate::wire::ErrorCode;
 
 /// Reads the models of every request in a batch as it passes, for a token that is limited to some models.
 pub(super) struct BatchModels {
     scanner: RequestsScanner,
     rule: ModelRule,
-    asked: Asked,
+    asked: RequestModels,
 }
 
 impl BatchModels {
     /// Lets a batch pass if `rule` allows all models of each of its requests.
     #[must_use]
     pub(super) fn new(rule: ModelRule) -> Self {
-        Self { scanner: RequestsScanner::new(), rule, asked: Asked::default() }
+        Self { scanner: RequestsScanner::new(), rule, asked: RequestModels::default() }
     }
 
-    fn judge(&self, asked: &Asked) -> Result<(), Refusal> {
+    fn judge(&self, asked: &RequestModels) -> Result<(), RefusedBodyError> {
         asked.models.iter().try_for_each(|found| match found {
             Found::Nothing => Err(ambiguous("a request has no `params.model`")),
             Found::Repeated => Err(ambiguous("a request has more than one `params.model`")),
@@ -31,18 +31,18 @@ impl BatchModels {
         asked.others.iter().try_for_each(|found| self.allow(found, reason))
     }
 
-    fn allow(&self, found: &Found, reason: &str) -> Result<(), Refusal> {
+    fn allow(&self, found: &Found, reason: &str) -> Result<(), RefusedBodyError> {
         let Some(model) = named(found) else { return Err(ambiguous(reason)) };
         if self.rule.allows(&model) {
             return Ok(());
         }
         let message = format!("model: {} is not available to this device", shown(&model));
-        Err(Refusal { code: ErrorCode::ModelNotAllowed, message })
+        Err(RefusedBodyError { code: ErrorCode::ModelNotAllowed, message })
     }
 }
 
 impl Inspector for BatchModels {
-    fn piece(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+    fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         let mut asked = std::mem::take(&mut self.asked);
         let malformed = |_| ambiguous("the body is not a JSON object with one list of `requests`");
         self.scanner.feed(bytes, &mut asked).map_err(malformed)?;
@@ -54,14 +54,17 @@ impl Inspector for BatchModels {
         Ok(())
     }
 
-    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
         let complete = self.scanner.is_complete();
         Poll::Ready(if complete { Ok(()) } else { Err(ambiguous("the body is not a complete list of `requests`")) })
     }
 }
 
-fn ambiguous(reason: &str) -> Refusal {
-    Refusal { code: ErrorCode::ModelAmbiguous, message: format!("The models cannot be told for certain: {reason}") }
+fn ambiguous(reason: &str) -> RefusedBodyError {
+    RefusedBodyError {
+        code: ErrorCode::ModelAmbiguous,
+        message: format!("The models cannot be told for certain: {reason}"),
+    }
 }
 
 #[cfg(test)]

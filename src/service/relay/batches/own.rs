@@ -8,41 +8,45 @@ use http::Response;
 
 use super::biller::Looked;
 use super::results::ResultsReader;
-use super::{Objects, Visit, answered, results_url, unknown};
+use super::{BatchRequest, Batches, answered, results_url, unknown};
 use crate::service::govern::revocation::revoked;
 use crate::service::meter::usage::Ended;
 use crate::service::relay::pipeline::{Exchange, Pipeline, failed};
 use crate::service::relay::route::{ObjectRoute, RelayRoute};
 use crate::service::store::database::{ObjectKind, OwnedObject};
 use crate::service::token::verify::Caller;
-use crate::transport::hold::{Held, HoldLimits};
+use crate::transport::buffered_body::{BodyLimits, BufferedBody};
 use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
 use crate::wire::ErrorCode;
 
-impl Objects {
+impl Batches {
     /// Passes a request about one object on, if its device owns the object.
-    pub(super) async fn act(&self, visit: Visit<'_>, pipeline: &Pipeline) -> Result<Response<Reply>, Problem> {
-        let Visit { route, parts, body, id, at, caller, stake, worker } = visit;
+    pub(super) async fn act(
+        &self,
+        batch_request: BatchRequest<'_>,
+        pipeline: &Pipeline,
+    ) -> Result<Response<Reply>, Problem> {
+        let BatchRequest { route, parts, body, id, at, caller, stake, worker } = batch_request;
         let object = self.owned(&caller, route, parts.uri.path()).await?;
-        let recall = stake.recall();
-        let limits = HoldLimits { max: MAX_BODY, ..pipeline.hold.clone() };
-        let body = recall.unless(pin!(Held::take(body, &limits, None))).await.ok_or_else(revoked)??;
+        let cancel = stake.cancel_signal();
+        let limits = BodyLimits { max: MAX_BODY, ..pipeline.body_limits.clone() };
+        let body = cancel.unless(pin!(BufferedBody::take(body, &limits, None))).await.ok_or_else(revoked)??;
         if route == ObjectRoute::DeleteBatch {
             self.bill_first(&object).await?;
         }
         let recording = self.recording(route, &id, &caller, stake, at);
         if matches!(route, ObjectRoute::BatchResults | ObjectRoute::FileContent) {
-            let response = match recall.unless(pin!(self.calls.open(&worker.upstream, parts, body))).await {
+            let response = match cancel.unless(pin!(self.calls.open(&worker.upstream, parts, body))).await {
                 Some(Ok(response)) => response,
                 Some(Err(problem)) => return Err(failed(recording, Ended::Error, problem)),
                 None => return Err(failed(recording, Ended::Revoked, revoked())),
             };
             let results = self.reader(route, object);
-            let exchange = Exchange { route: RelayRoute::Object(route), id: &id, recording, recall, results };
+            let exchange = Exchange { route: RelayRoute::Object(route), id: &id, recording, cancel, results };
             return pipeline.answer(response, exchange, worker.shutdown.clone());
         }
-        let mut whole = match recall.unless(Box::pin(self.calls.whole(&worker.upstream, parts, body)).as_mut()).await {
+        let mut whole = match cancel.unless(Box::pin(self.calls.whole(&worker.upstream, parts, body)).as_mut()).await {
             Some(Ok(whole)) => whole,
             Some(Err(problem)) => return Err(failed(recording, Ended::Error, problem)),
             None => return Err(failed(recording, Ended::Revoked, revoked())),

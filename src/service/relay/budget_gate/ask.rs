@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::SharedAsk;
 use crate::service::base::json::{Found, ObjectScanner};
-use crate::service::meter::prices::{Ask, Conditions};
-use crate::transport::hold::{Inspector, Refusal};
+use crate::service::meter::prices::{Conditions, EstimateInput};
+use crate::transport::buffered_body::{Inspector, RefusedBodyError};
 
 /// Watches a body and refuses none. A value that cannot be read for certain is unknown, and counts as the most there
 /// is.
@@ -26,10 +26,10 @@ impl AskInspector {
     }
 
     /// Reads the values of a whole body.
-    fn read(&self, length: u64) -> Ask {
+    fn read(&self, length: u64) -> EstimateInput {
         if !self.is_readable || !self.scanner.is_complete() {
             // Most likely the upstream refuses this body.
-            return Ask { body: Some(length), ..Ask::default() };
+            return EstimateInput { body: Some(length), ..EstimateInput::default() };
         }
         let conditions =
             Conditions { fast: self.may_say(SPEED, "fast"), us: self.may_say(GEO, "us"), ..Conditions::default() };
@@ -37,7 +37,7 @@ impl AskInspector {
             Found::Value(raw) => serde_json::from_slice(raw).ok(),
             _ => None,
         };
-        Ask { body: Some(length), max_tokens, conditions }
+        EstimateInput { body: Some(length), max_tokens, conditions }
     }
 
     /// Whether the value of a key is, or may be taken for, this text.
@@ -51,7 +51,7 @@ impl AskInspector {
 }
 
 impl Inspector for AskInspector {
-    fn piece(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+    fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         if self.is_readable {
             self.is_readable = self.scanner.feed(bytes).is_ok();
         }
@@ -59,14 +59,14 @@ impl Inspector for AskInspector {
     }
 
     /// If the body is streamed on, any of the values may still come.
-    fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), Refusal> {
+    fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), RefusedBodyError> {
         let length = pieces.iter().map(|piece| piece.len() as u64).sum();
-        self.ask.get_or_init(|| if whole { self.read(length) } else { Ask::default() });
+        self.ask.get_or_init(|| if whole { self.read(length) } else { EstimateInput::default() });
         self.is_readable &= whole;
         Ok(())
     }
 
-    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
         Poll::Ready(Ok(()))
     }
 }
@@ -81,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    fn ask(body: &str, whole: bool) -> Ask {
+    fn ask(body: &str, whole: bool) -> EstimateInput {
         let shared = SharedAsk::default();
         let mut inspector = AskInspector::new(Arc::clone(&shared));
         let pieces: VecDeque<_> = body.as_bytes().chunks(7).map(Bytes::copy_from_slice).collect();
@@ -97,7 +97,7 @@ mod tests {
         let body =
             r#"{"model":"m","messages":[{"max_tokens":1}],"speed":"fast","max_tokens":4096,"inference_geo":"us"}"#;
         let conditions = Conditions { fast: true, us: true, ..Conditions::default() };
-        let expected = Ask { body: Some(body.len() as u64), max_tokens: Some(4096), conditions };
+        let expected = EstimateInput { body: Some(body.len() as u64), max_tokens: Some(4096), conditions };
         assert_eq!(ask(body, true), expected);
         let plain = r#"{"max_tokens":1,"speed":"standard","inference_geo":"global"}"#;
         assert_eq!(ask(plain, true).conditions, Conditions::default());
@@ -118,6 +118,6 @@ mod tests {
             assert_eq!(ask(body, true).max_tokens, None, "{body}");
         }
         assert!(ask(r#"{"speed":"standard","speed":"fast"}"#, true).conditions.fast);
-        assert_eq!(ask(r#"{"max_tokens":1}"#, false), Ask::default(), "more of it is to come");
+        assert_eq!(ask(r#"{"max_tokens":1}"#, false), EstimateInput::default(), "more of it is to come");
     }
 }

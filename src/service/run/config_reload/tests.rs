@@ -10,9 +10,9 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::service::config;
 use crate::service::enrol::issuer::Issuer;
-use crate::service::govern::access::Standing;
+use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::budgets::{Budgets, Subject};
-use crate::service::govern::overrides::DeviceRules;
+use crate::service::govern::overrides::DeviceOverrides;
 use crate::service::govern::revocation::Revocations;
 use crate::service::meter::usage::Tokens;
 use crate::service::telemetry::metrics::Metrics;
@@ -24,7 +24,7 @@ type Spoil = fn(&Path);
 /// A followed configuration in its own folder, in virtual time.
 struct Followed {
     folder: tempfile::TempDir,
-    live: Live,
+    reloadable: Reloadable,
     signal: UnboundedSender<()>,
 }
 
@@ -40,19 +40,19 @@ impl Followed {
             ..given
         };
         let config = Config::read(&flags).unwrap();
-        let live = live(&config);
-        let copy = Live {
-            rules: Arc::clone(&live.rules),
-            budgets: live.budgets.clone(),
-            issuer: Arc::clone(&live.issuer),
-            prices: Arc::clone(&live.prices),
-            settings: Arc::clone(&live.settings),
-            metrics: Arc::clone(&live.metrics),
+        let reloadable = reloadable(&config);
+        let copy = Reloadable {
+            overrides: Arc::clone(&reloadable.overrides),
+            budgets: reloadable.budgets.clone(),
+            issuer: Arc::clone(&reloadable.issuer),
+            prices: Arc::clone(&reloadable.prices),
+            settings: Arc::clone(&reloadable.settings),
+            metrics: Arc::clone(&reloadable.metrics),
         };
         let mut reload = ConfigReload::new(config.sources, config.prices.file, copy).unwrap();
         let (signal, mut signals) = unbounded_channel();
         tokio::spawn(async move { reload.follow(async move || signals.recv().await.unwrap_or_default()).await });
-        Self { folder, live, signal }
+        Self { folder, reloadable, signal }
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -66,23 +66,23 @@ impl Followed {
     }
 
     fn requests(&self) -> u32 {
-        self.live.rules.limits(None).requests.map_or(0, std::num::NonZeroU32::get)
+        self.reloadable.overrides.limits(None).requests.map_or(0, std::num::NonZeroU32::get)
     }
 
     fn models(&self) -> Vec<String> {
         let device = DeviceId::parse("device-0001").unwrap();
-        self.live.issuer.mint(device, Duration::from_secs(60)).ok().unwrap().0.models
+        self.reloadable.issuer.mint(device, Duration::from_secs(60)).ok().unwrap().0.models
     }
 
     /// Price of a million input tokens, in dollars.
     fn price(&self, model: &str) -> u64 {
         let million = Tokens { input_tokens: 1_000_000, ..Tokens::default() };
-        self.live.prices.load().cost(model, SystemTime::now(), &million).amount.get() / 1_000_000
+        self.reloadable.prices.load().cost(model, SystemTime::now(), &million).amount.get() / 1_000_000
     }
 
     /// Number of applied and of refused reloads.
     fn reloads(&self) -> (u64, u64) {
-        let page = self.live.metrics.page();
+        let page = self.reloadable.metrics.page();
         let count = |outcome: &str| {
             let name = format!("valetkey_config_reloads_total{{outcome=\"{outcome}\"}} ");
             page.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.parse().unwrap())
@@ -91,20 +91,22 @@ impl Followed {
     }
 }
 
-fn live(config: &Config) -> Live {
-    let rules = Arc::new(DeviceRules::new(config.limits));
-    let standing =
-        Standing { rules: Arc::clone(&rules), revocations: Arc::new(Revocations::new(config.admin.max_staleness)) };
+fn reloadable(config: &Config) -> Reloadable {
+    let overrides = Arc::new(DeviceOverrides::new(config.limits));
+    let access = AccessPolicy {
+        overrides: Arc::clone(&overrides),
+        revocations: Arc::new(Revocations::new(config.admin.max_staleness)),
+    };
     let issuer = Issuer::new(
         Arc::new(KeyRing::new(&KeyList::of_one(Secret::new("Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe")))),
         Arc::new(SystemClock),
         config.tokens.clone(),
         config.terms.clone(),
         (config.enrolment.clone(), None),
-        standing,
+        access,
     );
-    Live {
-        rules,
+    Reloadable {
+        overrides,
         budgets: Budgets::new(config.budgets),
         issuer: Arc::new(issuer),
         prices: Arc::new(ArcSwap::from_pointee(config.prices.table.clone())),
@@ -131,7 +133,7 @@ async fn a_changed_file_is_in_force_within_seconds() {
     assert_eq!((followed.requests(), followed.models(), followed.reloads()), (5, vec![], (0, 0)));
     followed.write("valetkey.toml", "rate_limit_max = 6\nallowed_models = [\"claude-a\"]\n").await;
     assert_eq!((followed.requests(), followed.models(), followed.reloads()), (6, vec!["claude-a".into()], (1, 0)));
-    let shown = followed.live.settings.load();
+    let shown = followed.reloadable.settings.load();
     assert_eq!((&shown["RATE_LIMIT_MAX"], &shown["ALLOWED_MODELS"][0]), (&6.into(), &"claude-a".into()));
     followed.write("valetkey.toml", "").await;
     assert_eq!((followed.requests(), followed.models(), followed.reloads()), (100, vec![], (2, 0)));
@@ -149,7 +151,7 @@ async fn a_variable_stays_stronger_than_the_file() {
 async fn settings_that_need_a_restart_are_neither_in_force_nor_shown_as_such() {
     let followed = Followed::start("workers = 1\n", Flags::default());
     followed.write("valetkey.toml", "workers = 2\ntokens_per_minute = 9\n").await;
-    let shown = followed.live.settings.load();
+    let shown = followed.reloadable.settings.load();
     assert_eq!((&shown["WORKERS"], &shown["TOKENS_PER_MINUTE"]), (&1.into(), &9.into()));
     assert_eq!(followed.reloads(), (1, 0));
 }
@@ -158,12 +160,12 @@ async fn settings_that_need_a_restart_are_neither_in_force_nor_shown_as_such() {
 async fn default_budgets_follow_the_file_and_budgets_of_single_users_stay() {
     let followed = Followed::start("device_budget = \"5/day\"\n", Flags::default());
     let (device, user) = (Subject::Device(DeviceId::parse("device-0001").unwrap()), Subject::User("ada".into()));
-    let words = |subject: &Subject| followed.live.budgets.limits(subject).0.words();
+    let words = |subject: &Subject| followed.reloadable.budgets.limits(subject).0.words();
     assert_eq!((words(&device), words(&user)), (vec!["5/day".to_owned()], vec![]));
-    followed.live.budgets.limit(&user, Some(followed.live.budgets.limits(&device).0));
+    followed.reloadable.budgets.limit(&user, Some(followed.reloadable.budgets.limits(&device).0));
     followed.write("valetkey.toml", "device_budget = [\"20/week\", \"6.50/day\"]\nuser_budget = \"1/day\"\n").await;
     assert_eq!((words(&device), words(&user)), (vec!["6.5/day".into(), "20/week".into()], vec!["5/day".into()]));
-    let shown = followed.live.settings.load();
+    let shown = followed.reloadable.settings.load();
     assert_eq!((&shown["DEVICE_BUDGET"][1], &shown["USER_BUDGET"][0]), (&"20/week".into(), &"1/day".into()));
     followed.write("valetkey.toml", "").await;
     assert!(words(&device).is_empty(), "no limit");
@@ -248,6 +250,6 @@ async fn a_signal_reloads_unchanged_files_too() {
 async fn without_a_file_there_is_nothing_to_follow() {
     let flags = Flags { anthropic_api_key: Some("sk-ant-canary".into()), ..Flags::default() };
     let config = Config::read(&flags).unwrap();
-    let live = live(&config);
-    assert!(ConfigReload::new(config.sources, config.prices.file, live).is_none());
+    let reloadable = reloadable(&config);
+    assert!(ConfigReload::new(config.sources, config.prices.file, reloadable).is_none());
 }

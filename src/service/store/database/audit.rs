@@ -16,7 +16,7 @@ use super::{Database, column, identifier, millis};
 pub struct Audit(Database);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AuditOutcome {
     Done,
     /// The action was not allowed or not valid.
     Refused,
@@ -35,7 +35,7 @@ pub struct NewAuditEntry {
     pub target: Option<String>,
     /// Further facts. No secrets.
     pub detail: Option<serde_json::Value>,
-    pub outcome: Outcome,
+    pub outcome: AuditOutcome,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +45,7 @@ pub struct AuditEntry {
     pub entry: NewAuditEntry,
 }
 
-impl Outcome {
+impl AuditOutcome {
     /// The name in the database and on the admin routes.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -109,7 +109,7 @@ impl AuditEntry {
             action: row.try_get("action")?,
             target: row.try_get("target")?,
             detail: column::maybe_json(row, "detail")?,
-            outcome: column::parsed(row, "outcome", Outcome::parse)?,
+            outcome: column::parsed(row, "outcome", AuditOutcome::parse)?,
         };
         Ok(Self { id: row.try_get("id")?, at: millis::to_time(row.try_get("at")?), entry })
     }

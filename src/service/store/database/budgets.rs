@@ -1,7 +1,7 @@
 //! Table `budgets`: what single users and organisations may spend. The budget of a device is in its own row.
 //!
-//! A [`Change`](super::Change) changes it. Every instance polls [`StoredBudgets::revision`] and then reads
-//! [`StoredBudgets::all`].
+//! A [`Change`](super::Change) changes it. Every instance polls [`BudgetTable::revision`] and then reads
+//! [`BudgetTable::all`].
 
 use std::time::SystemTime;
 
@@ -10,14 +10,14 @@ use sqlx::{Any, Row, Transaction};
 
 use super::error::StoreError;
 use super::page::{Page, PageRequest};
-use super::revision::Subject as Counted;
+use super::revision::RevisionKind as Counted;
 use super::statement::{Statement, Value};
 use super::{Database, column, millis};
 use crate::service::govern::budgets::{Limits, Subject, SubjectKind};
 use crate::service::meter::money::MicroDollars;
 
 #[derive(Clone)]
-pub struct StoredBudgets(Database);
+pub struct BudgetTable(Database);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
@@ -27,7 +27,7 @@ pub struct Budget {
     pub updated_at: SystemTime,
 }
 
-impl StoredBudgets {
+impl BudgetTable {
     pub(super) fn new(database: Database) -> Self {
         Self(database)
     }

@@ -68,7 +68,7 @@ impl Change {
         Ok(deleted)
     }
 
-    /// Revokes as [`Revocations::insert`](super::Revocations::insert) does.
+    /// Revokes as [`RevocationTable::insert`](super::RevocationTable::insert) does.
     pub async fn revoke(&mut self, new: &NewRevocation) -> Result<Revocation, StoreError> {
         revocations::insert(&mut self.transaction, new, self.now).await
     }

@@ -2,7 +2,7 @@
 //! revoked is read from the revocations.
 //!
 //! The usage writer keeps `last_seen`, a [`Change`](super::Change) changes the rest, and the copy in memory that judges
-//! requests polls [`Devices::revision`] and then reads [`Devices::changed_since`].
+//! requests polls [`DeviceTable::revision`] and then reads [`DeviceTable::changed_since`].
 
 mod row;
 
@@ -14,7 +14,7 @@ use sqlx::{Any, Transaction};
 pub use self::row::{Device, DevicePatch, DeviceState};
 use super::error::StoreError;
 use super::page::{Page, PageRequest};
-use super::revision::Subject;
+use super::revision::RevisionKind;
 use super::revocations::RevocationKind;
 use super::row_insert::RowInsert;
 use super::statement::{Statement, Value};
@@ -22,11 +22,11 @@ use super::{Database, millis};
 use crate::wire::DeviceId;
 
 #[derive(Clone)]
-pub struct Devices(Database);
+pub struct DeviceTable(Database);
 
 /// One sighting of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct DeviceActivity {
     pub device: DeviceId,
     pub at: SystemTime,
     pub org: Option<String>,
@@ -40,13 +40,13 @@ pub struct DeviceFilter {
     pub state: Option<DeviceState>,
 }
 
-impl Devices {
+impl DeviceTable {
     pub(super) fn new(database: Database) -> Self {
         Self(database)
     }
 
     /// Records sightings. New devices are added.
-    pub async fn see(&self, seen: &[Seen]) -> Result<(), StoreError> {
+    pub async fn see(&self, seen: &[DeviceActivity]) -> Result<(), StoreError> {
         let mut transaction = self.0.write().await?;
         see(&mut transaction, seen).await?;
         transaction.commit().await?;
@@ -100,7 +100,7 @@ impl Devices {
 
     /// A number that grows with each change by an administrator and is cheap to read.
     pub async fn revision(&self) -> Result<i64, StoreError> {
-        Subject::Devices.current(&self.0.pool).await
+        RevisionKind::Devices.current(&self.0.pool).await
     }
 }
 
@@ -129,7 +129,7 @@ pub(super) async fn patch(
         statement.push(", ").push(column).push(" = ").bind(value);
     }
     statement.push(" WHERE id = ").bind(id.as_str()).execute(&mut **transaction).await?;
-    Subject::Devices.advance(transaction).await?;
+    RevisionKind::Devices.advance(transaction).await?;
     Ok(added > 0)
 }
 
@@ -138,7 +138,7 @@ pub(super) async fn delete(transaction: &mut Transaction<'static, Any>, id: &Dev
     let mut statement = Statement::new("DELETE FROM devices WHERE id = ");
     let deleted = statement.bind(id.as_str()).execute(&mut **transaction).await? > 0;
     if deleted {
-        Subject::Devices.advance(transaction).await?;
+        RevisionKind::Devices.advance(transaction).await?;
     }
     Ok(deleted)
 }
@@ -171,7 +171,10 @@ fn is_revoked(statement: &mut Statement, now: SystemTime) {
 /// Records sightings, within a transaction.
 ///
 /// Rows are written in the order of their ids, so that two transactions with the same devices cannot deadlock.
-pub(super) async fn see(transaction: &mut Transaction<'static, Any>, seen: &[Seen]) -> Result<(), StoreError> {
+pub(super) async fn see(
+    transaction: &mut Transaction<'static, Any>,
+    seen: &[DeviceActivity],
+) -> Result<(), StoreError> {
     let seen: Vec<_> = each_once(seen).into_values().collect();
     let rows: Vec<_> = seen.iter().map(Sight::values).collect();
     SEE.run(&mut *transaction, &rows).await
@@ -193,9 +196,9 @@ impl Sight<'_> {
     }
 }
 
-fn each_once(seen: &[Seen]) -> BTreeMap<&DeviceId, Sight<'_>> {
+fn each_once(seen: &[DeviceActivity]) -> BTreeMap<&DeviceId, Sight<'_>> {
     let mut sights = BTreeMap::new();
-    for Seen { device, at, org, user } in seen {
+    for DeviceActivity { device, at, org, user } in seen {
         let (org, user) = (org.as_deref(), user.as_deref());
         let new = Sight { device, first: *at, last: UNIX_EPOCH, org, user };
         let sight = sights.entry(device).or_insert(new);

@@ -12,7 +12,7 @@ use super::{address, postgres, schema, sqlite};
 use crate::service::store::database::DatabaseUrl;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inspection {
+pub enum DatabaseInspection {
     /// No file; a start creates it.
     Missing,
     /// No tables; a start creates them.
@@ -34,17 +34,17 @@ pub fn check_url(url: &DatabaseUrl) -> Result<(), StoreError> {
 }
 
 /// The errors are those that a start would meet.
-pub async fn inspect(url: &DatabaseUrl) -> Result<Inspection, StoreError> {
+pub async fn inspect(url: &DatabaseUrl) -> Result<DatabaseInspection, StoreError> {
     install_default_drivers();
     let (address, has_tables) = match url {
-        DatabaseUrl::Sqlite(path) if !path.exists() => return Ok(Inspection::Missing),
+        DatabaseUrl::Sqlite(path) if !path.exists() => return Ok(DatabaseInspection::Missing),
         DatabaseUrl::Sqlite(path) => (format!("{}?mode=ro", sqlite::address(path)), sqlite::HAS_TABLES),
         DatabaseUrl::Postgres(_) => (address(url), postgres::HAS_TABLES),
     };
     let mut connection = AnyConnection::connect(&address).await?;
     let tables: i64 = connection.fetch_one(has_tables).await?.try_get(0)?;
     if tables == 0 {
-        return Ok(Inspection::Empty);
+        return Ok(DatabaseInspection::Empty);
     }
     let row = connection.fetch_one(VERSIONS).await?;
     let (found, broken): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
@@ -57,7 +57,7 @@ pub async fn inspect(url: &DatabaseUrl) -> Result<Inspection, StoreError> {
     if broken > 0 {
         return Err(StoreError::Schema { version: broken, source: Box::new(MigrateError::Dirty(broken)) });
     }
-    Ok(Inspection::Tables { found, wanted })
+    Ok(DatabaseInspection::Tables { found, wanted })
 }
 
 /// The newest migration, and the newest unfinished one; both 0 if there is none.

@@ -6,13 +6,13 @@ use super::error::StoreError;
 use super::statement::Statement;
 
 #[derive(Clone, Copy)]
-pub(super) enum Subject {
+pub(super) enum RevisionKind {
     Devices,
     Revocations,
     Budgets,
 }
 
-impl Subject {
+impl RevisionKind {
     fn name(self) -> &'static str {
         match self {
             Self::Devices => "devices",

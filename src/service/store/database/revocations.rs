@@ -1,7 +1,7 @@
 //! Table `revocations`: the tokens, devices, users, organisations and versions of the app that are shut out.
 //!
 //! The admin listener adds and removes rows; a device's state is read from them. Every instance polls
-//! [`Revocations::revision`] and then reads [`Revocations::live`], so that no request waits for the database.
+//! [`RevocationTable::revision`] and then reads [`RevocationTable::live`], so that no request waits for the database.
 
 use std::time::SystemTime;
 
@@ -10,12 +10,12 @@ use sqlx::{Any, Row, Transaction};
 
 use super::error::StoreError;
 use super::page::{Page, PageRequest};
-use super::revision::Subject;
+use super::revision::RevisionKind;
 use super::statement::{Statement, Value};
 use super::{Database, column, identifier, millis};
 
 #[derive(Clone)]
-pub struct Revocations(Database);
+pub struct RevocationTable(Database);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RevocationKind {
@@ -79,7 +79,7 @@ impl RevocationKind {
     }
 }
 
-impl Revocations {
+impl RevocationTable {
     pub(super) fn new(database: Database) -> Self {
         Self(database)
     }
@@ -133,7 +133,7 @@ impl Revocations {
 
     /// A number that grows with each change and is cheap to read.
     pub async fn revision(&self) -> Result<i64, StoreError> {
-        Subject::Revocations.current(&self.0.pool).await
+        RevisionKind::Revocations.current(&self.0.pool).await
     }
 }
 
@@ -151,7 +151,7 @@ impl Revocation {
     }
 }
 
-/// As [`Revocations::insert`], within a transaction.
+/// As [`RevocationTable::insert`], within a transaction.
 pub(super) async fn insert(
     transaction: &mut Transaction<'static, Any>,
     new: &NewRevocation,
@@ -169,7 +169,7 @@ pub(super) async fn insert(
         new.expires_at.map(millis::from_time).into(),
     ]);
     let row = statement.push(MERGE).fetch_optional(&mut **transaction).await?;
-    Subject::Revocations.advance(transaction).await?;
+    RevisionKind::Revocations.advance(transaction).await?;
     let missing = || StoreError::Unreadable { what: "revocation", value: new.value.clone() };
     Revocation::read(&row.ok_or_else(missing)?)
 }
@@ -212,7 +212,7 @@ pub(super) async fn delete_of(
 async fn delete_by(transaction: &mut Transaction<'static, Any>, statement: &Statement<'_>) -> Result<bool, StoreError> {
     let deleted = statement.execute(&mut **transaction).await? > 0;
     if deleted {
-        Subject::Revocations.advance(transaction).await?;
+        RevisionKind::Revocations.advance(transaction).await?;
     }
     Ok(deleted)
 }

@@ -15,7 +15,7 @@ use super::{Database, postgres};
 use crate::service::store::database::DatabaseUrl;
 
 pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), StoreError> {
-    let mut migrator = Migrator::new(Known).await?;
+    let mut migrator = Migrator::new(KnownMigrations).await?;
     // The migrator's own lock ends before the transaction does.
     migrator.set_locking(false);
     let mut transaction = database.write().await?;
@@ -33,9 +33,9 @@ pub(super) fn version() -> i64 {
 }
 
 #[derive(Debug)]
-struct Known;
+struct KnownMigrations;
 
-impl MigrationSource<'static> for Known {
+impl MigrationSource<'static> for KnownMigrations {
     fn resolve(self) -> Pin<Box<dyn Future<Output = Result<Vec<Migration>, BoxDynError>> + Send>> {
         let migrations = MIGRATIONS.iter().zip(1..).map(|(&(description, sql), version)| {
             Migration::new(version, description.into(), MigrationType::Simple, sql.into(), false)

@@ -13,7 +13,7 @@ use sqlx::{Any, Transaction};
 pub use self::costs::Costs;
 pub use self::row::UsageRow;
 pub use self::totals::{Totals, TotalsBy};
-use super::devices::{self, Seen};
+use super::devices::{self, DeviceActivity};
 use super::error::StoreError;
 use super::page::{Page, PageRequest};
 use super::row_insert::RowInsert;
@@ -132,8 +132,8 @@ async fn insert(transaction: &mut Transaction<'static, Any>, rows: &[UsageRow]) 
     INSERT.run(&mut *transaction, &rows).await
 }
 
-fn seen(row: &UsageRow) -> Seen {
-    Seen { device: row.device.clone(), at: row.finished_at, org: row.org.clone(), user: row.user.clone() }
+fn seen(row: &UsageRow) -> DeviceActivity {
+    DeviceActivity { device: row.device.clone(), at: row.finished_at, org: row.org.clone(), user: row.user.clone() }
 }
 
 const INSERT: RowInsert = RowInsert { into: row::INSERT_INTO, on_conflict: "ON CONFLICT (request_id) DO NOTHING" };

@@ -5,7 +5,7 @@
 //! only what was queued in the last second. Records that find neither database nor disk wait in memory; beyond a limit
 //! they are counted as lost and logged.
 
-mod keeper;
+mod flusher;
 mod queue;
 mod spill;
 
@@ -19,9 +19,9 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use tokio::time::Instant;
 
-use self::keeper::Keeper;
+use self::flusher::Flusher;
 pub use self::queue::UsageCounters;
-use self::queue::{Entry, Queue};
+use self::queue::{QueuedRecord, RecordQueue};
 use self::spill::Spill;
 use super::{Database, StoreError};
 use crate::clock::Clock;
@@ -30,7 +30,7 @@ use crate::service::meter::usage::{UsageRecord, UsageSink};
 use crate::service::store::database::DatabaseUrl;
 
 pub struct UsageWriter {
-    queue: Arc<Queue>,
+    queue: Arc<RecordQueue>,
     clock: Arc<dyn Clock>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -75,18 +75,18 @@ impl UsageWriter {
         settings: WriterSettings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartWriterError> {
-        let queue = Arc::new(Queue::new(settings.most_waiting));
+        let queue = Arc::new(RecordQueue::new(settings.most_waiting));
         let spill = Spill::open(&settings.spill, Arc::clone(&clock))
             .map_err(|source| StartWriterError::Spill { path: settings.spill, source })?;
         queue.count(|counters| counters.spilled = spill.rows());
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartWriterError::Thread)?;
-        let keeper = {
+        let flusher = {
             let _inside = runtime.enter(); // the connection belongs to this runtime
-            Keeper::new(Arc::clone(&queue), database, spill)?
+            Flusher::new(Arc::clone(&queue), database, spill)?
         };
         let run = move || {
-            runtime.block_on(keeper.run());
+            runtime.block_on(flusher.run());
             // A statement that the network swallowed must not hold up the end.
             runtime.shutdown_background();
         };
@@ -98,7 +98,7 @@ impl UsageWriter {
     /// `cost_microusd` is the price in millionths of a US dollar. Never blocks.
     pub fn keep(&self, record: impl Into<Arc<UsageRecord>>, cost_microusd: Option<u64>) {
         let (finished_at, since) = (self.clock.now(), Instant::now());
-        self.queue.push(Entry { record: record.into(), finished_at, cost_microusd, since });
+        self.queue.push(QueuedRecord { record: record.into(), finished_at, cost_microusd, since });
     }
 
     #[must_use]

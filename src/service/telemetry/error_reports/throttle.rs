@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 /// Recent reports. There is one entry per error code and per panicking place in the code.
 #[derive(Default)]
-pub(super) struct Throttle(Mutex<HashMap<Box<str>, Recent>>);
+pub(super) struct Throttle(Mutex<HashMap<Box<str>, ThrottleState>>);
 
 #[derive(Default)]
-struct Recent {
+struct ThrottleState {
     reported: Option<Instant>,
     withheld: u64,
 }

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 /// Takes lines without waiting for the disk or the terminal.
 #[derive(Clone)]
-pub struct LineQueue(Arc<Shared>);
+pub struct LineQueue(Arc<LineBuffer>);
 
-struct Shared {
-    state: Mutex<State>,
+struct LineBuffer {
+    state: Mutex<LineBufferState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct LineBufferState {
     waiting: Vec<u8>,
     dropped: u64,
     writing: bool,
@@ -34,7 +34,7 @@ impl LineQueue {
     /// # Errors
     /// When the system cannot start a thread.
     pub fn start(out: impl Write + Send + 'static) -> std::io::Result<(Self, LineWriter)> {
-        let queue = Self(Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() }));
+        let queue = Self(Arc::new(LineBuffer { state: Mutex::default(), changed: Condvar::new() }));
         let reader = queue.clone();
         let thread = std::thread::Builder::new().name("log".into()).spawn(move || reader.write_all(out))?;
         Ok((queue.clone(), LineWriter { queue, thread }))
@@ -104,7 +104,7 @@ impl LineQueue {
         Some(state.dropped)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LineBufferState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -115,7 +115,7 @@ impl LineWriter {
         let mut state = self.queue.lock();
         state.closed = true;
         self.queue.0.changed.notify_all();
-        let busy = |state: &mut State| state.writing || !state.waiting.is_empty();
+        let busy = |state: &mut LineBufferState| state.writing || !state.waiting.is_empty();
         let waited = self.queue.0.changed.wait_timeout_while(state, CLOSE_LIMIT, busy);
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
         let written = !busy(&mut state);

@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
-use crate::service::base::http_client::side_client;
+use crate::service::base::http_client::http_client;
 use crate::service::telemetry::otlp::OtlpConfig;
 
 pub(super) struct Collector {
@@ -26,7 +26,7 @@ pub(super) enum Signal {
 
 /// Why the collector did not take a message.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum CollectorError {
     /// The collector cannot be reached or did not answer.
     #[error("no answer")]
     NoAnswer(#[source] reqwest::Error),
@@ -45,27 +45,27 @@ impl Collector {
     /// Opens no connection yet.
     pub(super) fn new(config: &OtlpConfig) -> reqwest::Result<Self> {
         let (traces, metrics) = (config.endpoint.join("/v1/traces"), config.endpoint.join("/v1/metrics"));
-        Ok(Self { http: side_client(&traces, ANSWER_LIMIT)?, headers: config.headers.clone(), traces, metrics })
+        Ok(Self { http: http_client(&traces, ANSWER_LIMIT)?, headers: config.headers.clone(), traces, metrics })
     }
 
     /// Sends one message and returns the body of the answer.
-    pub(super) async fn post(&self, signal: Signal, body: Bytes) -> Result<Bytes, Refusal> {
+    pub(super) async fn post(&self, signal: Signal, body: Bytes) -> Result<Bytes, CollectorError> {
         let url = match signal {
             Signal::Traces => self.traces.clone(),
             Signal::Metrics => self.metrics.clone(),
         };
         let request = self.http.post(url).headers(self.headers.clone()).header(CONTENT_TYPE, "application/x-protobuf");
-        let no_answer = |error: reqwest::Error| Refusal::NoAnswer(error.without_url());
+        let no_answer = |error: reqwest::Error| CollectorError::NoAnswer(error.without_url());
         let response = request.body(body).send().await.map_err(no_answer)?;
         let status = response.status();
         if !status.is_success() {
-            return Err(Refusal::Status { status, retry_after: retry_after(&response) });
+            return Err(CollectorError::Status { status, retry_after: retry_after(&response) });
         }
         read(response).await.map_err(no_answer)
     }
 }
 
-impl Refusal {
+impl CollectorError {
     /// How long to wait before the message is sent again; `None` when another attempt is pointless. `pause` applies
     /// when the collector names no time.
     pub(super) fn worth_waiting(&self, pause: Duration) -> Option<Duration> {

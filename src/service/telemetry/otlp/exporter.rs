@@ -10,18 +10,18 @@ use prost::Message as _;
 use tokio::time::Instant;
 
 use super::OtlpSettings;
-use super::collector::{Collector, LONGEST_PAUSE, Refusal, Signal};
+use super::collector::{Collector, CollectorError, LONGEST_PAUSE, Signal};
 use super::measures::Measures;
-use super::queue::{BATCH, Finished, Queue};
-use super::source::Source;
+use super::queue::{BATCH, Finished, SpanQueue};
+use super::source::OtlpSource;
 use super::span::span;
 use crate::clock::Clock;
 
 /// Runs until the queue is closed and empty.
 pub(super) struct Exporter {
-    queue: Arc<Queue>,
+    queue: Arc<SpanQueue>,
     collector: Collector,
-    source: Source,
+    source: OtlpSource,
     server: Vec<KeyValue>,
     measures: Measures,
     settings: OtlpSettings,
@@ -35,9 +35,9 @@ pub(super) struct Exporter {
 
 impl Exporter {
     pub(super) fn new(
-        queue: Arc<Queue>,
+        queue: Arc<SpanQueue>,
         collector: Collector,
-        source: Source,
+        source: OtlpSource,
         server: Vec<KeyValue>,
         settings: OtlpSettings,
         clock: Arc<dyn Clock>,
@@ -49,7 +49,7 @@ impl Exporter {
 
     pub(super) async fn run(mut self) {
         // Dropped on a panic too.
-        let _end = End(Arc::clone(&self.queue));
+        let _end = ExporterGuard(Arc::clone(&self.queue));
         loop {
             self.queue.due(Some(self.next_metrics)).await;
             let is_last = self.queue.closed().is_some();
@@ -120,15 +120,15 @@ impl Exporter {
         None
     }
 
-    async fn attempt(&self, signal: Signal, body: Bytes) -> Result<Bytes, Refusal> {
+    async fn attempt(&self, signal: Signal, body: Bytes) -> Result<Bytes, CollectorError> {
         let too_late = async { tokio::time::sleep_until(self.queue.closing().await).await };
         tokio::select! {
             answer = self.collector.post(signal, body) => answer,
-            () = too_late => Err(Refusal::Late),
+            () = too_late => Err(CollectorError::Late),
         }
     }
 
-    fn note(&mut self, refusal: &Refusal) {
+    fn note(&mut self, refusal: &CollectorError) {
         if !std::mem::replace(&mut self.failing, true) {
             tracing::warn!(
                 error = refusal as &dyn std::error::Error,
@@ -154,9 +154,9 @@ impl Exporter {
 }
 
 /// Tells the queue on drop that its reader is gone.
-struct End(Arc<Queue>);
+struct ExporterGuard(Arc<SpanQueue>);
 
-impl Drop for End {
+impl Drop for ExporterGuard {
     fn drop(&mut self) {
         self.0.end(|counters, left| counters.dropped += left as u64);
     }

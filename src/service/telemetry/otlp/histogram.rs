@@ -33,11 +33,11 @@ pub(super) struct Labels {
 
 pub(super) struct Histogram {
     definition: &'static Definition,
-    series: HashMap<Labels, Seen>,
+    series: HashMap<Labels, Series>,
 }
 
 /// The values of one series.
-struct Seen {
+struct Series {
     count: u64,
     sum: f64,
     min: f64,
@@ -54,7 +54,7 @@ impl Histogram {
         let bounds = self.definition.bounds;
         let fits = self.series.len() < MOST_SERIES || self.series.contains_key(&labels);
         let labels = if fits { labels } else { Labels { is_overflow: true, ..Labels::default() } };
-        let seen = self.series.entry(labels).or_insert_with(|| Seen::nothing(bounds));
+        let seen = self.series.entry(labels).or_insert_with(|| Series::nothing(bounds));
         seen.count += 1;
         seen.sum += value;
         seen.min = seen.min.min(value);
@@ -68,7 +68,7 @@ impl Histogram {
         if self.series.is_empty() {
             return None;
         }
-        let point = |(labels, seen): (&Labels, &Seen)| Point {
+        let point = |(labels, seen): (&Labels, &Series)| Point {
             attributes: common.iter().cloned().chain(labels.attributes()).collect(),
             start_time_unix_nano: from,
             time_unix_nano: to,
@@ -108,7 +108,7 @@ impl Labels {
     }
 }
 
-impl Seen {
+impl Series {
     fn nothing(bounds: &[f64]) -> Self {
         Self { count: 0, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY, buckets: vec![0; bounds.len() + 1] }
     }

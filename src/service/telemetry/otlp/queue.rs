@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::service::base::batch_queue::{Gathering, GatheringLimits};
+use crate::service::base::batch_queue::{BatchQueue, BatchQueueLimits};
 use crate::service::meter::usage::UsageRecord;
 
 /// Counters of the export queue.
@@ -25,11 +25,11 @@ pub(super) struct Finished {
     pub(super) at: SystemTime,
 }
 
-pub(super) type Queue = Gathering<Finished, OtlpCounters>;
+pub(super) type SpanQueue = BatchQueue<Finished, OtlpCounters>;
 
 /// Holds `most` records, which gather for `gather`.
-pub(super) fn queue(most: usize, gather: Duration) -> Queue {
-    Gathering::new(GatheringLimits { most, batch: BATCH, gather })
+pub(super) fn queue(most: usize, gather: Duration) -> SpanQueue {
+    BatchQueue::new(BatchQueueLimits { most, batch: BATCH, gather })
 }
 
 pub(super) const BATCH: usize = 512;

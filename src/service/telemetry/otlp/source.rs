@@ -12,12 +12,12 @@ use uuid::Uuid;
 use super::attributes::text;
 use super::conventions::{SCHEMA_URL, SERVICE_INSTANCE, SERVICE_NAME, SERVICE_VERSION};
 
-pub(super) struct Source {
+pub(super) struct OtlpSource {
     resource: Resource,
     scope: InstrumentationScope,
 }
 
-impl Source {
+impl OtlpSource {
     /// `service` is the service's name. A random id tells the sums of several instances apart.
     pub(super) fn new(service: &str) -> Self {
         let attributes = vec![

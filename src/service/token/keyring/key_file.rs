@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{KeyList, KeyListFault};
+use super::{KeyList, KeyListError};
 use crate::secret::Secret;
 use crate::service::base::watched_file::content;
 
@@ -16,23 +16,23 @@ pub struct KeyFile {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum KeyFileFault {
+pub enum KeyFileError {
     /// The file is missing, not readable, not text, or far too long.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
     /// The file does not name valid keys.
     #[error("{}", joined(.0))]
-    Keys(Vec<KeyListFault>),
+    Keys(Vec<KeyListError>),
 }
 
 impl KeyFile {
-    pub fn read(path: &Path) -> Result<Self, KeyFileFault> {
+    pub fn read(path: &Path) -> Result<Self, KeyFileError> {
         let content = content(path)?;
-        let keys = KeyList::from_file(content.expose()).map_err(KeyFileFault::Keys)?;
+        let keys = KeyList::from_file(content.expose()).map_err(KeyFileError::Keys)?;
         Ok(Self { path: path.to_owned(), content, keys })
     }
 }
 
-fn joined(faults: &[KeyListFault]) -> String {
+fn joined(faults: &[KeyListError]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

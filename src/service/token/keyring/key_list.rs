@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::Kid;
 use crate::secret::Secret;
-use crate::service::token::secret_strength::{Weakness, weakness};
+use crate::service::token::secret_strength::{WeakSecretError, weakness};
 
 /// One or more keys with distinct names and distinct secrets.
 #[derive(Debug, Clone)]
@@ -23,19 +23,19 @@ pub struct NamedSecret {
 
 /// A fault of one key, or of the whole list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeyListFault {
+pub enum KeyListError {
     #[error("names no key; write <kid>:<secret>, the one that signs first")]
     Empty,
     /// More keys than a rotation ever needs.
     #[error("names more than {MOST} keys")]
     TooMany,
     #[error("{0} is not <kid>:<secret>")]
-    Shape(Place),
+    Shape(KeyPosition),
     #[error("{0} has a kid that is not 1 to 32 letters, digits, _ or -")]
-    Kid(Place),
+    Kid(KeyPosition),
     /// The secret would be guessed.
     #[error("the secret of {0} {1}; use at least 32 random bytes")]
-    Weak(Kid, Weakness),
+    Weak(Kid, WeakSecretError),
     #[error("{0} is there twice")]
     SameKid(Kid),
     /// Two names have one secret, so that retiring one of them would retire nothing.
@@ -45,14 +45,14 @@ pub enum KeyListFault {
 
 /// The place of a key in a list, counted from one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum KeyPosition {
     /// An entry between commas.
     Entry(usize),
     /// A line of a file.
     Line(usize),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for KeyPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Entry(number) => write!(f, "entry {number}"),
@@ -69,14 +69,14 @@ impl KeyList {
     }
 
     /// Reads `JWT_SECRETS`: entries between commas. Returns all faults, not only the first.
-    pub fn from_variable(text: &str) -> Result<Self, Vec<KeyListFault>> {
-        Self::parse(text.split(',').enumerate().map(|(at, entry)| (Place::Entry(at + 1), entry)))
+    pub fn from_variable(text: &str) -> Result<Self, Vec<KeyListError>> {
+        Self::parse(text.split(',').enumerate().map(|(at, entry)| (KeyPosition::Entry(at + 1), entry)))
     }
 
     /// Reads the content of `JWT_SECRETS_FILE`: a key on each line; lines that begin with `#` are comments. Returns all
     /// faults, not only the first.
-    pub fn from_file(text: &str) -> Result<Self, Vec<KeyListFault>> {
-        let lines = text.lines().enumerate().map(|(at, line)| (Place::Line(at + 1), line));
+    pub fn from_file(text: &str) -> Result<Self, Vec<KeyListError>> {
+        let lines = text.lines().enumerate().map(|(at, line)| (KeyPosition::Line(at + 1), line));
         Self::parse(lines.filter(|(_, line)| !line.trim_start().starts_with('#')))
     }
 
@@ -86,7 +86,7 @@ impl KeyList {
         &self.0
     }
 
-    fn parse<'a>(entries: impl Iterator<Item = (Place, &'a str)>) -> Result<Self, Vec<KeyListFault>> {
+    fn parse<'a>(entries: impl Iterator<Item = (KeyPosition, &'a str)>) -> Result<Self, Vec<KeyListError>> {
         let mut faults = Vec::new();
         let mut keys = Vec::new();
         for (place, entry) in entries {
@@ -100,36 +100,36 @@ impl KeyList {
         }
         faults.extend(twice(&keys));
         if keys.is_empty() && faults.is_empty() {
-            faults.push(KeyListFault::Empty);
+            faults.push(KeyListError::Empty);
         }
         if keys.len() > MOST {
-            faults.push(KeyListFault::TooMany);
+            faults.push(KeyListError::TooMany);
         }
         if faults.is_empty() { Ok(Self(keys)) } else { Err(faults) }
     }
 }
 
 impl NamedSecret {
-    fn parse(place: Place, entry: &str) -> Result<Self, KeyListFault> {
-        let (kid, secret) = entry.split_once(':').ok_or(KeyListFault::Shape(place))?;
-        let kid = Kid::parse(kid.trim()).ok_or(KeyListFault::Kid(place))?;
+    fn parse(place: KeyPosition, entry: &str) -> Result<Self, KeyListError> {
+        let (kid, secret) = entry.split_once(':').ok_or(KeyListError::Shape(place))?;
+        let kid = Kid::parse(kid.trim()).ok_or(KeyListError::Kid(place))?;
         let secret = secret.trim();
         match weakness(secret) {
-            Some(weakness) => Err(KeyListFault::Weak(kid, weakness)),
+            Some(weakness) => Err(KeyListError::Weak(kid, weakness)),
             None => Ok(Self { kid, secret: Secret::new(secret) }),
         }
     }
 }
 
 /// Names and secrets that occur twice.
-fn twice(keys: &[NamedSecret]) -> Vec<KeyListFault> {
+fn twice(keys: &[NamedSecret]) -> Vec<KeyListError> {
     let mut faults = Vec::new();
     let (mut kids, mut secrets) = (HashSet::new(), HashMap::new());
     for NamedSecret { kid, secret } in keys {
         if !kids.insert(kid) {
-            faults.push(KeyListFault::SameKid(kid.clone()));
+            faults.push(KeyListError::SameKid(kid.clone()));
         } else if let Some(first) = secrets.insert(secret.expose(), kid) {
-            faults.push(KeyListFault::SameSecret(first.clone(), kid.clone()));
+            faults.push(KeyListError::SameSecret(first.clone(), kid.clone()));
         }
     }
     faults

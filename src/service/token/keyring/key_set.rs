@@ -9,9 +9,9 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, crypto};
 use serde::Deserialize;
 
-use super::{KeyList, KeyTally, NamedSecret, TokenFault, Verified};
+use super::{KeyList, KeyTally, NamedSecret, TokenError, Verified};
 use crate::secret::Secret;
-use crate::service::base::strict_object::ObjectOf;
+use crate::service::base::strict_object::StrictObject;
 use crate::wire::{Claims, TOKEN_TYP};
 
 /// One or more keys: the first signs, all verify.
@@ -64,44 +64,44 @@ impl KeySet {
         Secret::new(token)
     }
 
-    pub(super) fn verify(&self, token: &str) -> Result<Verified, TokenFault> {
+    pub(super) fn verify(&self, token: &str) -> Result<Verified, TokenError> {
         if token.len() > MAX_TOKEN {
-            return Err(TokenFault::Shape);
+            return Err(TokenError::Shape);
         }
-        let (message, signature) = token.rsplit_once('.').ok_or(TokenFault::Shape)?;
-        let (header, payload) = message.split_once('.').ok_or(TokenFault::Shape)?;
+        let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Shape)?;
+        let (header, payload) = message.split_once('.').ok_or(TokenError::Shape)?;
         let key = self.key_for(header)?;
         let genuine = crypto::verify(signature, message.as_bytes(), &key.verifying, ALGORITHM);
-        if !genuine.map_err(|_| TokenFault::Shape)? {
-            return Err(TokenFault::Signature);
+        if !genuine.map_err(|_| TokenError::Shape)? {
+            return Err(TokenError::Signature);
         }
-        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenFault::Shape)?;
-        let ObjectOf(claims) = serde_json::from_slice(&payload).map_err(|_| TokenFault::Claims)?;
+        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenError::Shape)?;
+        let StrictObject(claims) = serde_json::from_slice(&payload).map_err(|_| TokenError::Claims)?;
         Ok(Verified { claims, key: Arc::clone(&key.tally) })
     }
 
-    pub(super) fn stamp(&self, purpose: &[u8], message: &[u8]) -> [u8; STAMP] {
-        self.signer().stamp(purpose, message)
+    pub(super) fn mac(&self, purpose: &[u8], message: &[u8]) -> [u8; MAC_LENGTH] {
+        self.signer().mac(purpose, message)
     }
 
-    pub(super) fn is_stamp(&self, purpose: &[u8], message: &[u8], stamp: &[u8]) -> bool {
-        let is_of = |key: &Arc<Key>| verify_slices_are_equal(&key.stamp(purpose, message), stamp).is_ok();
+    pub(super) fn is_mac(&self, purpose: &[u8], message: &[u8], mac: &[u8]) -> bool {
+        let is_of = |key: &Arc<Key>| verify_slices_are_equal(&key.mac(purpose, message), mac).is_ok();
         self.0.iter().any(is_of)
     }
 
     /// A header that the service writes itself is known by its bytes; any other spelling is parsed. The token names its
     /// key, and no other key is tried.
-    fn key_for(&self, header: &str) -> Result<&Key, TokenFault> {
+    fn key_for(&self, header: &str) -> Result<&Key, TokenError> {
         if let Some(key) = self.0.iter().find(|key| key.header == header) {
             return Ok(key);
         }
-        let decoded = BASE64_URL_SAFE_NO_PAD.decode(header).map_err(|_| TokenFault::Shape)?;
-        let ObjectOf::<Header>(read) = serde_json::from_slice(&decoded).map_err(|_| TokenFault::Header)?;
+        let decoded = BASE64_URL_SAFE_NO_PAD.decode(header).map_err(|_| TokenError::Shape)?;
+        let StrictObject::<Header>(read) = serde_json::from_slice(&decoded).map_err(|_| TokenError::Header)?;
         if read.alg != "HS256" || read.typ != TOKEN_TYP {
-            return Err(TokenFault::Header);
+            return Err(TokenError::Header);
         }
         let named = self.0.iter().find(|key| key.tally.kid().as_str() == read.kid);
-        named.map(Arc::as_ref).ok_or(TokenFault::UnknownKey)
+        named.map(Arc::as_ref).ok_or(TokenError::UnknownKey)
     }
 }
 
@@ -120,14 +120,14 @@ impl Key {
 
     /// The text under a token's signature begins with a header and never with a purpose and a zero byte, so neither MAC
     /// passes for the other.
-    fn stamp(&self, purpose: &[u8], message: &[u8]) -> [u8; STAMP] {
+    fn mac(&self, purpose: &[u8], message: &[u8]) -> [u8; MAC_LENGTH] {
         let mut tag = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose().as_bytes()));
         for part in [purpose, &[0], message] {
             tag.update(part);
         }
-        let mut stamp = [0; STAMP];
-        stamp.copy_from_slice(&tag.sign().as_ref()[..STAMP]);
-        stamp
+        let mut mac = [0; MAC_LENGTH];
+        mac.copy_from_slice(&tag.sign().as_ref()[..MAC_LENGTH]);
+        mac
     }
 
     /// The same name with another secret is another key.
@@ -139,7 +139,7 @@ impl Key {
 pub(super) const ALGORITHM: Algorithm = Algorithm::HS256;
 
 /// Bytes of a MAC.
-pub(crate) const STAMP: usize = 16;
+pub(crate) const MAC_LENGTH: usize = 16;
 
 /// Longer texts are refused unread; our own tokens have a few hundred bytes.
 const MAX_TOKEN: usize = 2048;

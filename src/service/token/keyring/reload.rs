@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::key_file::KeyFile;
-use super::{KeyFileFault, KeyList, KeyRing};
+use super::{KeyFileError, KeyList, KeyRing};
 use crate::service::base::watched_file::{Content, Follower};
 
 /// Keeps `keys`, which hold the keys of `file`, as the file has them from now on.
@@ -18,8 +18,8 @@ pub(crate) fn follower(file: KeyFile, keys: Arc<KeyRing>) -> Follower {
 fn reload(path: &Path, content: &Content, keys: &KeyRing) {
     let path = path.display();
     let read = match content {
-        Ok(content) => KeyList::from_file(content.expose()).map_err(KeyFileFault::Keys),
-        Err(error) => Err(KeyFileFault::Unreadable(io::Error::new(error.kind(), error.to_string()))),
+        Ok(content) => KeyList::from_file(content.expose()).map_err(KeyFileError::Keys),
+        Err(error) => Err(KeyFileError::Unreadable(io::Error::new(error.kind(), error.to_string()))),
     };
     match read {
         Ok(list) => {

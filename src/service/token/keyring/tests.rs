@@ -27,7 +27,7 @@ fn ring() -> KeyRing {
     KeyRing::new(&KeyList::of_one(Secret::new("0123456789abcdef0123456789abcdef")))
 }
 
-fn claims_of(ring: &KeyRing, token: &str) -> Result<Claims, TokenFault> {
+fn claims_of(ring: &KeyRing, token: &str) -> Result<Claims, TokenError> {
     ring.verify(token).map(|verified| verified.claims)
 }
 
@@ -70,18 +70,18 @@ fn the_order_of_header_fields_does_not_matter() {
 fn a01_a02_another_algorithm_is_refused() {
     for alg in ["none", "None", "NONE", "HS384", "RS256", "ES256", "hs256"] {
         let token = forge(&format!(r#"{{"alg":"{alg}","typ":"at+jwt","kid":"k1"}}"#), &payload());
-        assert_eq!(claims_of(&ring(), &token), Err(TokenFault::Header), "{alg}");
+        assert_eq!(claims_of(&ring(), &token), Err(TokenError::Header), "{alg}");
     }
     for header in [
         r#"{"typ":"at+jwt","kid":"k1"}"#,
         r#"{"alg":["HS256"],"typ":"at+jwt","kid":"k1"}"#,
         r#"{"alg":"HS256","alg":"none","typ":"at+jwt","kid":"k1"}"#,
     ] {
-        assert_eq!(claims_of(&ring(), &forge(header, &payload())), Err(TokenFault::Header), "{header}");
+        assert_eq!(claims_of(&ring(), &forge(header, &payload())), Err(TokenError::Header), "{header}");
     }
     let unsigned = ring().sign(&claims());
     let (message, _) = unsigned.expose().rsplit_once('.').unwrap();
-    assert_eq!(claims_of(&ring(), &format!("{message}.")), Err(TokenFault::Signature));
+    assert_eq!(claims_of(&ring(), &format!("{message}.")), Err(TokenError::Signature));
 }
 
 #[test]
@@ -91,17 +91,17 @@ fn a03_only_a_kid_of_the_ring_is_known() {
     let strange = ["", "k2", "K1", "k1 ", "../k1", "/dev/null", "http://a.example", "' or 1=1", "k1\0", &long, &longer];
     for kid in strange {
         let token = forge(&serde_json::json!({"alg": "HS256", "typ": "at+jwt", "kid": kid}).to_string(), &payload());
-        assert_eq!(claims_of(&ring, &token), Err(TokenFault::UnknownKey), "{kid}");
+        assert_eq!(claims_of(&ring, &token), Err(TokenError::UnknownKey), "{kid}");
     }
     assert_eq!(ring.figures().unknown, strange.len() as u64);
     for kid in ["[\"k1\"]", "null", "1", "{}", "\"k1\",\"kid\":\"k1\""] {
         let token = forge(&format!(r#"{{"alg":"HS256","typ":"at+jwt","kid":{kid}}}"#), &payload());
-        assert_eq!(claims_of(&ring, &token), Err(TokenFault::Header), "{kid}");
+        assert_eq!(claims_of(&ring, &token), Err(TokenError::Header), "{kid}");
     }
     let without = forge(r#"{"alg":"HS256","typ":"at+jwt"}"#, &payload());
-    assert_eq!(claims_of(&ring, &without), Err(TokenFault::Header));
+    assert_eq!(claims_of(&ring, &without), Err(TokenError::Header));
     let huge = serde_json::json!({"alg": "HS256", "typ": "at+jwt", "kid": "k".repeat(10_000)}).to_string();
-    assert_eq!(claims_of(&ring, &forge(&huge, &payload())), Err(TokenFault::Shape));
+    assert_eq!(claims_of(&ring, &forge(&huge, &payload())), Err(TokenError::Shape));
     // Whatever was tried, the labels are those of the keys in use.
     assert_eq!(ring.figures().kids.len(), 1);
 }
@@ -117,7 +117,7 @@ fn a03_a_retired_kid_is_unknown_at_once_and_a_kept_one_stays() {
     assert!(ring.holds(&key));
     ring.replace(&list(&["k2:B"]));
     assert!(!ring.holds(&key));
-    assert_eq!(claims_of(&ring, old.expose()), Err(TokenFault::UnknownKey));
+    assert_eq!(claims_of(&ring, old.expose()), Err(TokenError::UnknownKey));
     assert_eq!(claims_of(&ring, new.expose()), Ok(claims()));
 }
 
@@ -128,7 +128,7 @@ fn a_name_that_comes_back_with_another_secret_is_another_key() {
     let key = ring.verify(token.expose()).unwrap().key;
     ring.replace(&list(&["k1:B"]));
     assert!(!ring.holds(&key));
-    assert_eq!(claims_of(&ring, token.expose()), Err(TokenFault::Signature));
+    assert_eq!(claims_of(&ring, token.expose()), Err(TokenError::Signature));
     ring.replace(&list(&["k1:A"]));
     assert!(!ring.holds(&key), "what was remembered is verified again");
     assert_eq!(claims_of(&ring, token.expose()), Ok(claims()));
@@ -138,7 +138,7 @@ fn a_name_that_comes_back_with_another_secret_is_another_key() {
 fn a_key_never_verifies_a_token_that_names_another() {
     let ring = KeyRing::new(&list(&["k1:A", "k2:B"]));
     let stranger = KeyRing::new(&list(&["k2:A"]));
-    assert_eq!(claims_of(&ring, stranger.sign(&claims()).expose()), Err(TokenFault::Signature));
+    assert_eq!(claims_of(&ring, stranger.sign(&claims()).expose()), Err(TokenError::Signature));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn f28_keys_are_swapped_under_readers_who_see_whole_sets() {
 fn a04_header_fields_that_point_elsewhere_are_refused() {
     for field in ["jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"] {
         let token = forge(&format!(r#"{{"alg":"HS256","typ":"at+jwt","kid":"k1","{field}":"x"}}"#), &payload());
-        assert_eq!(claims_of(&ring(), &token), Err(TokenFault::Header), "{field}");
+        assert_eq!(claims_of(&ring(), &token), Err(TokenError::Header), "{field}");
     }
 }
 
@@ -186,16 +186,16 @@ fn a05_times_are_integers_and_come_once() {
     let header = r#"{"alg":"HS256","kid":"k1","typ":"at+jwt"}"#;
     for exp in ["\"1800086400\"", "1800086400.5", "null", "-1", "1e400", "[]"] {
         let token = forge(header, &payload().replace("\"exp\":1800086400", &format!("\"exp\":{exp}")));
-        assert_eq!(claims_of(&ring(), &token), Err(TokenFault::Claims), "{exp}");
+        assert_eq!(claims_of(&ring(), &token), Err(TokenError::Claims), "{exp}");
     }
     let twice = payload().replace("\"exp\":", "\"exp\":1,\"exp\":");
-    assert_eq!(claims_of(&ring(), &forge(header, &twice)), Err(TokenFault::Claims));
+    assert_eq!(claims_of(&ring(), &forge(header, &twice)), Err(TokenError::Claims));
 }
 
 #[test]
 fn a08_a_token_of_another_kind_is_refused() {
     let token = forge(r#"{"alg":"HS256","typ":"refresh+jwt","kid":"k1"}"#, &payload());
-    assert_eq!(claims_of(&ring(), &token), Err(TokenFault::Header));
+    assert_eq!(claims_of(&ring(), &token), Err(TokenError::Header));
 }
 
 #[test]

@@ -9,7 +9,7 @@ struct Gate {
     auth: Auth,
     keys: Arc<KeyRing>,
     clock: ManualClock,
-    admitted: Admitted<Arc<Caller>>,
+    token_cache: TokenCache<Arc<Caller>>,
 }
 
 impl Gate {
@@ -21,7 +21,7 @@ impl Gate {
             auth: Auth::new(Arc::clone(&keys), Arc::new(clock.clone()), policy),
             keys,
             clock,
-            admitted: Admitted::default(),
+            token_cache: TokenCache::default(),
         }
     }
 
@@ -48,7 +48,7 @@ impl Gate {
     }
 
     fn admit(&self, headers: &[(&'static str, &str)]) -> Result<Arc<Caller>, ErrorCode> {
-        self.auth.admit(&map(headers), &self.admitted).map_err(|problem| problem.code)
+        self.auth.admit(&map(headers), &self.token_cache).map_err(|problem| problem.code)
     }
 
     fn judge(&self, claims: &Claims) -> Result<(), ErrorCode> {

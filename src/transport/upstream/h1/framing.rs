@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use httparse::Status;
 use hyper::body::SizeHint;
 
-use crate::transport::upstream::Cut;
+use crate::transport::upstream::UpstreamReadError;
 
 /// Where the body ends (RFC 9112 §6.3), and how much of it is to come.
 #[derive(Debug)]
@@ -55,19 +55,19 @@ impl Framing {
     }
 
     /// Handles the end of the connection: a body without framing is complete, any other is cut off (RFC 9112 §8).
-    pub(super) fn close(&mut self) -> Result<(), Cut> {
+    pub(super) fn close(&mut self) -> Result<(), UpstreamReadError> {
         match self {
             Self::UntilClosed => {
                 *self = Self::Length(0);
                 Ok(())
             }
             framing if framing.is_end() => Ok(()),
-            _ => Err(Cut::Closed),
+            _ => Err(UpstreamReadError::Closed),
         }
     }
 
     /// Takes all of the body that is in `bytes` off their front; empty if there is none yet.
-    pub(super) fn take(&mut self, bytes: &mut BytesMut) -> Result<Bytes, Cut> {
+    pub(super) fn take(&mut self, bytes: &mut BytesMut) -> Result<Bytes, UpstreamReadError> {
         match self {
             Self::Length(left) => {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
@@ -82,7 +82,7 @@ impl Framing {
 
 impl Chunks {
     /// The data of all chunks in `bytes` as one piece, made in place: each chunk's data moves up to the one before.
-    fn take(&mut self, bytes: &mut BytesMut) -> Result<Bytes, Cut> {
+    fn take(&mut self, bytes: &mut BytesMut) -> Result<Bytes, UpstreamReadError> {
         let (mut start, mut end, mut at) = (0, 0, 0);
         while at < bytes.len() {
             if let Self::Data(left) = self {
@@ -114,7 +114,7 @@ impl Chunks {
     }
 
     /// Reads one piece of framing and returns its length; `None` if it is incomplete, or at the body's end.
-    fn step(&mut self, bytes: &[u8]) -> Result<Option<usize>, Cut> {
+    fn step(&mut self, bytes: &[u8]) -> Result<Option<usize>, UpstreamReadError> {
         match self {
             Self::Size => match httparse::parse_chunk_size(bytes) {
                 Ok(Status::Complete((used, size))) if is_size_line(&bytes[..used]) => {
@@ -122,7 +122,7 @@ impl Chunks {
                     Ok(Some(used))
                 }
                 Ok(Status::Partial) if bytes.len() <= LONGEST_SIZE => Ok(None),
-                _ => Err(Cut::Syntax("a chunk's size is malformed")),
+                _ => Err(UpstreamReadError::Syntax("a chunk's size is malformed")),
             },
             Self::DataEnd => match bytes {
                 [b'\r', b'\n', ..] => {
@@ -130,19 +130,19 @@ impl Chunks {
                     Ok(Some(2))
                 }
                 [b'\r'] => Ok(None),
-                _ => Err(Cut::Syntax("a chunk is longer than its size")),
+                _ => Err(UpstreamReadError::Syntax("a chunk is longer than its size")),
             },
             // Line feeds alone end a line here too (RFC 9112 §2.2).
             Self::Trailers(read) => {
                 let Some(line) = memchr::memchr(b'\n', bytes) else {
                     let within = *read + bytes.len() <= LONGEST_TRAILERS;
-                    return if within { Ok(None) } else { Err(Cut::Syntax("the trailers are too long")) };
+                    return if within { Ok(None) } else { Err(UpstreamReadError::Syntax("the trailers are too long")) };
                 };
                 *read += line + 1;
                 if matches!(bytes[..line], [] | [b'\r']) {
                     *self = Self::End;
                 } else if *read > LONGEST_TRAILERS {
-                    return Err(Cut::Syntax("the trailers are too long"));
+                    return Err(UpstreamReadError::Syntax("the trailers are too long"));
                 }
                 Ok(Some(line + 1))
             }

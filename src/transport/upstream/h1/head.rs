@@ -9,15 +9,15 @@ use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
 use super::framing::Framing;
-use crate::transport::upstream::Cut;
+use crate::transport::upstream::UpstreamReadError;
 
 /// Takes a whole head off the front of `bytes`; `None` while it is incomplete.
-pub(super) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, Cut> {
+pub(super) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, UpstreamReadError> {
     let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let status = ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, &mut fields);
-    let length = match status.map_err(|_| Cut::Syntax("the head is malformed"))? {
-        Status::Partial if bytes.len() > LONGEST => return Err(Cut::Syntax("the head is too long")),
+    let length = match status.map_err(|_| UpstreamReadError::Syntax("the head is malformed"))? {
+        Status::Partial if bytes.len() > LONGEST => return Err(UpstreamReadError::Syntax("the head is too long")),
         Status::Partial => return Ok(None),
         Status::Complete(length) => length,
     };
@@ -30,7 +30,7 @@ pub(super) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, Cut> {
     let head = Bytes::copy_from_slice(&bytes[..length]);
     let mut response = Response::new(());
     let code = StatusCode::from_u16(parsed.code.unwrap_or_default());
-    *response.status_mut() = code.map_err(|_| Cut::Syntax("the status code is invalid"))?;
+    *response.status_mut() = code.map_err(|_| UpstreamReadError::Syntax("the status code is invalid"))?;
     *response.version_mut() = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     response.headers_mut().reserve(parsed.headers.len());
     for field in parsed.headers.iter() {
@@ -38,7 +38,7 @@ pub(super) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, Cut> {
         let value = HeaderValue::from_maybe_shared(head.slice(place(field.value)));
         match (name, value) {
             (Ok(name), Ok(value)) => response.headers_mut().append(name, value),
-            _ => return Err(Cut::Syntax("a header is malformed")),
+            _ => return Err(UpstreamReadError::Syntax("a header is malformed")),
         };
     }
     let usual = ["", response.status().canonical_reason().unwrap_or_default()];
@@ -52,16 +52,16 @@ pub(super) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, Cut> {
 }
 
 /// How the body of `head` is framed (RFC 9112 §6.3); an error when another reader could see another end.
-pub(super) fn framing(head: &Response<()>, to_head_request: bool) -> Result<Framing, Cut> {
+pub(super) fn framing(head: &Response<()>, to_head_request: bool) -> Result<Framing, UpstreamReadError> {
     let has_none = matches!(head.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let length = length(head.headers())?;
     let coded = head.headers().contains_key(TRANSFER_ENCODING);
     // Possible response splitting (RFC 9112 §6.3, rule 3), or a coding that HTTP/1.0 does not have (§6.1).
     if coded && (length.is_some() || head.version() == Version::HTTP_10) {
-        return Err(Cut::Syntax("it has a transfer coding together with a length or HTTP/1.0"));
+        return Err(UpstreamReadError::Syntax("it has a transfer coding together with a length or HTTP/1.0"));
     }
     if coded && !is_chunked(head.headers()) {
-        return Err(Cut::Syntax("it has a transfer coding that was not requested"));
+        return Err(UpstreamReadError::Syntax("it has a transfer coding that was not requested"));
     }
     // RFC 9112 §6.3, rules 1, 4, 6 and 8.
     Ok(match length {
@@ -83,8 +83,8 @@ pub(super) fn keeps_alive(head: &Response<()>) -> bool {
 }
 
 /// The announced length. Repeated values must be equal (RFC 9110 §8.6).
-fn length(headers: &HeaderMap) -> Result<Option<u64>, Cut> {
-    let malformed = || Cut::Syntax("its length is malformed");
+fn length(headers: &HeaderMap) -> Result<Option<u64>, UpstreamReadError> {
+    let malformed = || UpstreamReadError::Syntax("its length is malformed");
     let mut length = None;
     for value in headers.get_all(CONTENT_LENGTH) {
         for said in value.to_str().map_err(|_| malformed())?.split(',').map(str::trim) {

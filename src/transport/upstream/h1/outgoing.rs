@@ -11,23 +11,23 @@ use http::request::Parts;
 use hyper::body::Body;
 use tokio::io::AsyncWrite;
 
+use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::Stream;
-use crate::transport::hold::Held;
 
 /// The part of a request that is not written yet.
 pub(super) struct Outgoing {
     /// The rest of the head, or of the framing between two chunks.
     lead: Bytes,
-    body: Held,
+    body: BufferedBody,
     /// Bytes of the body (of the chunk, if it is chunked) that are announced and not yet written.
     announced: u64,
-    framing: Framing,
+    framing: OutgoingFraming,
     written: bool,
 }
 
 /// How the upstream learns where the body ends (RFC 9112 §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Framing {
+enum OutgoingFraming {
     /// By `Content-Length` in the head.
     Length,
     /// By chunks, and the first one is still to come.
@@ -40,7 +40,7 @@ enum Framing {
 
 /// Why a request cannot be written to its end.
 #[derive(Debug)]
-pub(super) enum Unwritten {
+pub(super) enum RequestWriteError {
     /// Writing to the connection failed.
     Io(io::Error),
     /// The request's body broke off; the body knows why.
@@ -48,9 +48,9 @@ pub(super) enum Unwritten {
 }
 
 impl Outgoing {
-    pub(super) fn new(head: &Parts, body: Held) -> Self {
+    pub(super) fn new(head: &Parts, body: BufferedBody) -> Self {
         let length = body.size_hint().exact();
-        let framing = if length.is_some() { Framing::Length } else { Framing::FirstChunk };
+        let framing = if length.is_some() { OutgoingFraming::Length } else { OutgoingFraming::FirstChunk };
         Self { lead: encode(head, length), body, announced: length.unwrap_or(0), framing, written: false }
     }
 
@@ -60,21 +60,25 @@ impl Outgoing {
     }
 
     /// The body, if not one byte of the request was written.
-    pub(super) fn into_unsent(self) -> Option<Held> {
+    pub(super) fn into_unsent(self) -> Option<BufferedBody> {
         (!self.written).then_some(self.body)
     }
 
     /// Writes as much as the connection takes; ready when the whole request is written.
-    pub(super) fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), Unwritten>> {
+    pub(super) fn poll_write(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), RequestWriteError>> {
         loop {
             if self.lead.is_empty() && (self.announced == 0 || self.body.is_waiting()) {
                 match self.poll_more(cx) {
                     Poll::Ready(Ok(true)) => {}
-                    Poll::Ready(Ok(false)) => return Pin::new(stream).poll_flush(cx).map_err(Unwritten::Io),
+                    Poll::Ready(Ok(false)) => return Pin::new(stream).poll_flush(cx).map_err(RequestWriteError::Io),
                     Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
                     Poll::Pending => {
                         // A TLS stream may still buffer bytes that it has accepted.
-                        ready!(Pin::new(stream).poll_flush(cx)).map_err(Unwritten::Io)?;
+                        ready!(Pin::new(stream).poll_flush(cx)).map_err(RequestWriteError::Io)?;
                         return Poll::Pending;
                     }
                 }
@@ -84,35 +88,35 @@ impl Outgoing {
             let mut slices = [IoSlice::new(&[]); MOST_SLICES];
             let used = self.fill(&mut slices);
             let written = ready!(Pin::new(&mut *stream).poll_write_vectored(cx, &slices[..used]));
-            match written.map_err(Unwritten::Io)? {
-                0 => return Poll::Ready(Err(Unwritten::Io(io::ErrorKind::WriteZero.into()))),
+            match written.map_err(RequestWriteError::Io)? {
+                0 => return Poll::Ready(Err(RequestWriteError::Io(io::ErrorKind::WriteZero.into()))),
                 written => self.advance(written),
             }
         }
     }
 
     /// Waits for more to write; false at the request's end.
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Unwritten>> {
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, RequestWriteError>> {
         match self.framing {
-            Framing::Ended => return Poll::Ready(Ok(false)),
-            Framing::Length if self.announced == 0 => {
-                self.framing = Framing::Ended;
+            OutgoingFraming::Ended => return Poll::Ready(Ok(false)),
+            OutgoingFraming::Length if self.announced == 0 => {
+                self.framing = OutgoingFraming::Ended;
                 return Poll::Ready(Ok(false));
             }
             _ => {}
         }
-        let here = ready!(self.body.poll_here(cx)).map_err(|_| Unwritten::Body)?;
+        let here = ready!(self.body.poll_here(cx)).map_err(|_| RequestWriteError::Body)?;
         match (self.framing, here) {
             // The body is shorter than announced.
-            (Framing::Length, 0) => return Poll::Ready(Err(Unwritten::Body)),
-            (Framing::Length, _) => return Poll::Ready(Ok(true)),
-            (Framing::FirstChunk, 0) => self.lead = Bytes::from_static(b"0\r\n\r\n"),
+            (OutgoingFraming::Length, 0) => return Poll::Ready(Err(RequestWriteError::Body)),
+            (OutgoingFraming::Length, _) => return Poll::Ready(Ok(true)),
+            (OutgoingFraming::FirstChunk, 0) => self.lead = Bytes::from_static(b"0\r\n\r\n"),
             (_, 0) => self.lead = Bytes::from_static(b"\r\n0\r\n\r\n"),
-            (Framing::FirstChunk, size) => self.lead = format!("{size:x}\r\n").into(),
+            (OutgoingFraming::FirstChunk, size) => self.lead = format!("{size:x}\r\n").into(),
             (_, size) => self.lead = format!("\r\n{size:x}\r\n").into(),
         }
         self.announced = here;
-        self.framing = if here == 0 { Framing::Ended } else { Framing::NextChunk };
+        self.framing = if here == 0 { OutgoingFraming::Ended } else { OutgoingFraming::NextChunk };
         Poll::Ready(Ok(true))
     }
 

@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming, SizeHint};
 
 use super::StreamCount;
-use crate::transport::hold::Upload;
-use crate::transport::upstream::Cut;
+use crate::transport::buffered_body::Upload;
+use crate::transport::upstream::UpstreamReadError;
 
 /// Frames as they come; small ones that are ready together come as one, so that they leave in one write.
 pub(in crate::transport::upstream) struct H2Body {
@@ -21,7 +21,7 @@ pub(in crate::transport::upstream) struct H2Body {
     next: Option<Next>,
 }
 
-type Next = Option<Result<Bytes, Cut>>;
+type Next = Option<Result<Bytes, UpstreamReadError>>;
 
 impl H2Body {
     /// A body whose stream counts as open until the body is dropped.
@@ -32,7 +32,7 @@ impl H2Body {
     pub(in crate::transport::upstream) fn poll_bytes(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Cut>>> {
+    ) -> Poll<Option<Result<Bytes, UpstreamReadError>>> {
         if let Some(next) = self.next.take() {
             return Poll::Ready(next);
         }
@@ -83,12 +83,14 @@ impl H2Body {
         first.unwrap_or_else(|| together.freeze())
     }
 
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamReadError>>> {
         loop {
             return match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Pending => Poll::Pending,
                 // Also after a reset without an error (RFC 9113 §8.1), which hyper reports as a plain end.
-                Poll::Ready(None) if !self.incoming.is_end_stream() => Poll::Ready(Some(Err(Cut::Closed))),
+                Poll::Ready(None) if !self.incoming.is_end_stream() => {
+                    Poll::Ready(Some(Err(UpstreamReadError::Closed)))
+                }
                 Poll::Ready(None) => Poll::Ready(None),
                 Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.cut(error)))),
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
@@ -100,9 +102,9 @@ impl H2Body {
         }
     }
 
-    fn cut(&self, error: hyper::Error) -> Cut {
+    fn cut(&self, error: hyper::Error) -> UpstreamReadError {
         let by_request = self.upload.as_ref().is_some_and(|upload| upload.fault().is_some());
-        if by_request { Cut::Request } else { Cut::Http2(error) }
+        if by_request { UpstreamReadError::Request } else { UpstreamReadError::Http2(error) }
     }
 }
 

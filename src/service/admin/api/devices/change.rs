@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::state;
-use crate::service::admin::api::fault::Fault;
-use crate::service::base::strict_object::ObjectOf;
+use crate::service::admin::api::error::AdminError;
+use crate::service::base::strict_object::StrictObject;
 use crate::service::govern::budgets::Limits;
 use crate::service::store::database::DevicePatch;
 use crate::service::token::model_pattern::check_pattern;
@@ -65,26 +65,26 @@ pub(crate) struct LimitsView {
 }
 
 impl DeviceChange {
-    /// The change as the database takes it. [`Fault::Invalid`] names the wrong field.
-    pub(super) fn read(self) -> Result<DevicePatch, Fault> {
+    /// The change as the database takes it. [`AdminError::Invalid`] names the wrong field.
+    pub(super) fn read(self) -> Result<DevicePatch, AdminError> {
         let too_long = |texts: &[String]| texts.iter().map(|text| text.chars().count()).sum::<usize>() > 1000;
         if self.models.iter().flatten().any(|models| too_long(models)) {
-            return Err(Fault::Invalid(
+            return Err(AdminError::Invalid(
                 "`models` is longer than 1000 characters; use patterns such as claude-haiku-*".into(),
             ));
         }
         for model in self.models.iter().flatten().flatten() {
-            check_pattern(model).map_err(|fault| Fault::Invalid(format!("`models`: {model:?} {fault}")))?;
+            check_pattern(model).map_err(|fault| AdminError::Invalid(format!("`models`: {model:?} {fault}")))?;
         }
         let names = [&self.org, &self.user];
         if names.into_iter().flatten().flatten().any(|name| name.is_empty() || name.chars().count() > 200) {
-            return Err(Fault::Invalid("`org` and `user` have 1 to 200 characters".into()));
+            return Err(AdminError::Invalid("`org` and `user` have 1 to 200 characters".into()));
         }
         let is_thumbprint = |key: &String| {
             key.len() == 43 && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         };
         if !self.key.iter().flatten().all(is_thumbprint) {
-            return Err(Fault::Invalid("`key` is not a thumbprint: 43 characters of base64url".into()));
+            return Err(AdminError::Invalid("`key` is not a thumbprint: 43 characters of base64url".into()));
         }
         let mut patch = DevicePatch {
             org: self.org,
@@ -98,10 +98,10 @@ impl DeviceChange {
         if let Some(limits) = self.limits {
             let limits = limits.unwrap_or_default();
             if limits.window_ms.is_some_and(|window| window == 0 || window > MOST_WINDOW) {
-                return Err(Fault::Invalid(format!("`limits.window_ms` is not a number from 1 to {MOST_WINDOW}")));
+                return Err(AdminError::Invalid(format!("`limits.window_ms` is not a number from 1 to {MOST_WINDOW}")));
             }
             if limits.tokens_per_minute.is_some_and(|tokens| tokens > MOST_TOKENS) {
-                return Err(Fault::Invalid(format!("`limits.tokens_per_minute` is more than {MOST_TOKENS}")));
+                return Err(AdminError::Invalid(format!("`limits.tokens_per_minute` is more than {MOST_TOKENS}")));
             }
             patch.requests = Some(limits.requests);
             patch.window = Some(limits.window_ms.map(Duration::from_millis));
@@ -121,7 +121,7 @@ fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Resu
 /// As [`said`], for an object.
 #[expect(clippy::option_option, reason = "as above")]
 fn said_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Ok(Some(Option::deserialize(deserializer)?.map(|ObjectOf(object)| object)))
+    Ok(Some(Option::deserialize(deserializer)?.map(|StrictObject(object)| object)))
 }
 
 /// 31 days in milliseconds.

@@ -12,7 +12,7 @@ fn nonces(clock: &ManualClock) -> Nonces {
     Nonces::new(Arc::new(KeyRing::new(&keys)), Arc::new(clock.clone()))
 }
 
-fn fault(result: Result<Nonce, NonceFault>) -> Option<NonceFault> {
+fn fault(result: Result<Nonce, NonceError>) -> Option<NonceError> {
     result.err()
 }
 
@@ -27,10 +27,10 @@ fn a12_a_nonce_with_any_bit_altered_is_unknown() {
             let mut altered = good.clone();
             altered[place] ^= 1 << bit;
             let text = BASE64_URL_SAFE_NO_PAD.encode(altered);
-            assert_eq!(fault(nonces.read(Some(&text))), Some(NonceFault::Unknown), "{place} {bit}");
+            assert_eq!(fault(nonces.read(Some(&text))), Some(NonceError::Unknown), "{place} {bit}");
         }
     }
-    assert_eq!(fault(nonces.read(None)), Some(NonceFault::Missing));
+    assert_eq!(fault(nonces.read(None)), Some(NonceError::Missing));
 }
 
 #[test]
@@ -48,10 +48,10 @@ fn a12_a_used_nonce_is_remembered_as_long_as_any_instance_would_accept_it() {
         clock.advance(Duration::from_secs(1));
         // Other nonces come and go, so that the halves turn as early as possible.
         here.take(&here.read(Some(&here.issue())).unwrap()).unwrap();
-        assert_eq!(here.take(&here.read(Some(&long_lived)).unwrap()).err(), Some(NonceFault::Used));
+        assert_eq!(here.take(&here.read(Some(&long_lived)).unwrap()).err(), Some(NonceError::Used));
     }
     clock.advance(Duration::from_secs(1));
-    assert_eq!(fault(here.read(Some(&long_lived))), Some(NonceFault::Old));
+    assert_eq!(fault(here.read(Some(&long_lived))), Some(NonceError::Old));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_flood_of_good_proofs_fills_the_memory_which_is_free_again_minutes_later() {
     for _ in 0..MOST_USED {
         take().unwrap();
     }
-    assert_eq!(take().err(), Some(NonceFault::Full));
+    assert_eq!(take().err(), Some(NonceError::Full));
     clock.advance(Duration::from_secs(2 * LIFE));
     take().unwrap();
 }

@@ -12,7 +12,7 @@ const STREAM: &str = concat!(
     "\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
 );
 
-fn scan(stream: &[u8], piece: usize) -> Seen {
+fn scan(stream: &[u8], piece: usize) -> StreamUsage {
     let mut scanner = SseScanner::default();
     stream.chunks(piece).for_each(|bytes| scanner.feed(bytes));
     scanner.seen().clone()

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use crate::service::base::strict_object::ObjectOf;
+use crate::service::base::strict_object::StrictObject;
 use crate::service::govern::budgets::Limits;
 use crate::service::govern::overrides::LimitOverrides;
 use crate::service::store::database::error::StoreError;
@@ -139,8 +139,8 @@ impl Device {
 /// An earlier version kept free text here that was never in force, so a text that cannot be read counts as absent.
 fn budget(row: &AnyRow) -> Result<Option<Limits>, StoreError> {
     let text: Option<String> = row.try_get("budget")?;
-    let read = |text: String| serde_json::from_str::<ObjectOf<Limits>>(&text).ok();
-    Ok(text.and_then(read).map(|ObjectOf(limits)| limits))
+    let read = |text: String| serde_json::from_str::<StrictObject<Limits>>(&text).ok();
+    Ok(text.and_then(read).map(|StrictObject(limits)| limits))
 }
 
 fn seen(row: &AnyRow, column: &str) -> Result<Option<SystemTime>, StoreError> {

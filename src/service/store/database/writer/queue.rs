@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use crate::service::base::batch_queue::{Gathering, GatheringLimits};
+use crate::service::base::batch_queue::{BatchQueue, BatchQueueLimits};
 use crate::service::meter::usage::UsageRecord;
 use crate::service::store::database::UsageRow;
 
@@ -22,7 +22,7 @@ pub struct UsageCounters {
     pub lost: u64,
 }
 
-pub(super) struct Entry {
+pub(super) struct QueuedRecord {
     pub(super) record: Arc<UsageRecord>,
     pub(super) finished_at: SystemTime,
     pub(super) cost_microusd: Option<u64>,
@@ -32,24 +32,24 @@ pub(super) struct Entry {
 
 /// Counts of the records that are not in memory.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct RecordTally {
     counters: UsageCounters,
     /// Records are being lost, and the log says so.
     losing: bool,
 }
 
-pub(super) struct Queue {
-    pub(super) entries: Gathering<Entry, Tally>,
+pub(super) struct RecordQueue {
+    pub(super) entries: BatchQueue<QueuedRecord, RecordTally>,
     most: usize,
 }
 
-impl Queue {
+impl RecordQueue {
     pub(super) fn new(most: usize) -> Self {
-        Self { entries: Gathering::new(GatheringLimits { most, batch: BATCH, gather: GATHER }), most }
+        Self { entries: BatchQueue::new(BatchQueueLimits { most, batch: BATCH, gather: GATHER }), most }
     }
 
     /// Takes a record, or counts it as lost when too many wait.
-    pub(super) fn push(&self, entry: Entry) {
+    pub(super) fn push(&self, entry: QueuedRecord) {
         let lost = self.entries.push(entry, |tally| {
             tally.counters.lost += 1;
             !std::mem::replace(&mut tally.losing, true)
@@ -61,8 +61,9 @@ impl Queue {
 
     /// Moves up to `most` records to the flusher, which holds them until [`release`](Self::release).
     pub(super) fn take(&self, most: usize) -> Vec<UsageRow> {
-        let row =
-            |entry: Entry| UsageRow::of(Arc::unwrap_or_clone(entry.record), entry.finished_at, entry.cost_microusd);
+        let row = |entry: QueuedRecord| {
+            UsageRow::of(Arc::unwrap_or_clone(entry.record), entry.finished_at, entry.cost_microusd)
+        };
         self.entries.take(most).into_iter().map(row).collect()
     }
 

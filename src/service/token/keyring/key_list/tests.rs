@@ -48,17 +48,17 @@ fn every_fault_is_told_by_place_or_name() {
 fn a10_a_weak_secret_is_refused_in_a_list_also_on_loopback() {
     for weak in ["", "short", "change-me-change-me-change-me-change-me", &"ab".repeat(20)] {
         let faults = KeyList::from_variable(&format!("k1:{weak}")).unwrap_err();
-        assert!(matches!(&faults[..], [KeyListFault::Weak(kid, _)] if kid.as_str() == "k1"), "{weak}: {faults:?}");
+        assert!(matches!(&faults[..], [KeyListError::Weak(kid, _)] if kid.as_str() == "k1"), "{weak}: {faults:?}");
     }
 }
 
 #[test]
 fn a_list_without_keys_or_with_too_many_is_refused() {
     for text in ["", "\n", "# k1:x", "  \r\n#"] {
-        assert_eq!(KeyList::from_file(text).unwrap_err(), [KeyListFault::Empty], "{text:?}");
+        assert_eq!(KeyList::from_file(text).unwrap_err(), [KeyListError::Empty], "{text:?}");
     }
     let many: Vec<_> = (0..17).map(|number| format!("k{number}:{A}{number}")).collect();
-    assert_eq!(KeyList::from_file(&many.join("\n")).unwrap_err(), [KeyListFault::TooMany]);
+    assert_eq!(KeyList::from_file(&many.join("\n")).unwrap_err(), [KeyListError::TooMany]);
 }
 
 #[test]

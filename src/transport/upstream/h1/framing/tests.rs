@@ -19,13 +19,13 @@ struct Arrival {
 
 impl Arrival {
     /// Takes chunks that arrive in `parts`, up to the first error.
-    fn of(parts: &[&str]) -> (Self, Result<(), Cut>) {
+    fn of(parts: &[&str]) -> (Self, Result<(), UpstreamReadError>) {
         let mut arrival = Self { framing: Framing::chunked(), bytes: BytesMut::new(), data: Vec::new() };
         let taken = parts.iter().try_for_each(|part| arrival.take(part));
         (arrival, taken)
     }
 
-    fn take(&mut self, part: &str) -> Result<(), Cut> {
+    fn take(&mut self, part: &str) -> Result<(), UpstreamReadError> {
         self.bytes.extend_from_slice(part.as_bytes());
         loop {
             let data = self.framing.take(&mut self.bytes)?;
@@ -59,7 +59,7 @@ fn f15_a_truncated_chunked_body_is_never_taken_for_complete() {
     for end in 0..BODY.len() {
         let (mut arrival, taken) = Arrival::of(&[&BODY[..end]]);
         assert!(taken.is_ok() && !arrival.framing.is_end(), "{end}");
-        assert!(matches!(arrival.framing.close(), Err(Cut::Closed)), "{end}");
+        assert!(matches!(arrival.framing.close(), Err(UpstreamReadError::Closed)), "{end}");
     }
 }
 
@@ -79,7 +79,7 @@ fn f15_malformed_chunks_are_refused_and_the_data_before_them_is_kept() {
         let text = format!("5\r\nhello\r\n{wrong}");
         for parts in cuts(&text) {
             let (arrival, taken) = Arrival::of(&parts);
-            assert!(matches!(taken, Err(Cut::Syntax(_))), "{parts:?}");
+            assert!(matches!(taken, Err(UpstreamReadError::Syntax(_))), "{parts:?}");
             assert_eq!(arrival.data, format!("hello{before}").as_bytes(), "{parts:?}");
         }
     }
@@ -95,7 +95,7 @@ fn f59_framing_is_refused_at_its_limits() {
     ] {
         let (mut arrival, taken) = Arrival::of(&[&good]);
         assert!(taken.is_ok() && !arrival.framing.is_end(), "{good:.9}");
-        assert!(matches!(arrival.take(too_much), Err(Cut::Syntax(_))), "{good:.9}");
+        assert!(matches!(arrival.take(too_much), Err(UpstreamReadError::Syntax(_))), "{good:.9}");
     }
 }
 
@@ -104,7 +104,7 @@ fn a_body_with_a_length_leaves_the_bytes_behind_it() {
     let (mut framing, mut bytes) = (Framing::Length(5), BytesMut::from("abc"));
     assert!(!framing.is_all_in(&bytes));
     assert_eq!(framing.take(&mut bytes).unwrap(), "abc");
-    assert!(matches!(framing.close(), Err(Cut::Closed)));
+    assert!(matches!(framing.close(), Err(UpstreamReadError::Closed)));
     bytes.extend_from_slice(b"lo!");
     assert!(framing.is_all_in(&bytes));
     assert_eq!((framing.take(&mut bytes).unwrap(), framing.is_end()), ("lo".into(), true));

@@ -37,7 +37,7 @@ fn a_head_that_does_not_end_is_refused_at_the_limit() {
         assert!(take(&mut bytes).unwrap().is_none(), "{}", bytes.len());
         bytes.extend_from_slice(format!("x-long: {}", "x".repeat(LONGEST / 4)).as_bytes());
     }
-    assert!(matches!(take(&mut bytes), Err(Cut::Syntax(_))));
+    assert!(matches!(take(&mut bytes), Err(UpstreamReadError::Syntax(_))));
 }
 
 const FIELDS: [(&str, &[u8]); 6] = [

@@ -7,23 +7,23 @@ use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
 use crate::service::enrol::issuer::Issuer;
-use crate::service::govern::access::Standing;
+use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::budgets::Budgets;
 use crate::service::http::tls::Tls;
 use crate::service::relay::gates::Gates;
 use crate::service::store::database::{Database, UsageWriter};
-use crate::service::store::policy_sync::Sync;
+use crate::service::store::policy_sync::PolicySync;
 use crate::service::telemetry::metrics::Metrics;
 use crate::service::telemetry::otlp::Otlp;
 use crate::service::token::keyring::KeyRing;
 use crate::service::token::verify::Auth;
 
 #[derive(Clone)]
-pub(crate) struct Desk {
+pub(crate) struct AdminState {
     pub database: Database,
     /// Puts changes into force on this instance.
-    pub sync: Arc<Sync>,
-    pub standing: Standing,
+    pub sync: Arc<PolicySync>,
+    pub access: AccessPolicy,
     pub budgets: Budgets,
     pub gates: Arc<Gates>,
     pub auth: Arc<Auth>,
@@ -42,7 +42,7 @@ pub(crate) struct Desk {
     pub token_life: Duration,
 }
 
-impl Desk {
+impl AdminState {
     /// When every token that was issued until now has expired.
     #[must_use]
     pub(super) fn last_token_ends(&self) -> SystemTime {

@@ -12,13 +12,13 @@ use tokio::time::Sleep;
 
 /// A connection whose client may still be sending a body that was refused. Closing with unread bytes would send RST,
 /// which destroys the answer on its way, so this sends FIN, reads on for up to 5 s, and then closes (RFC 9112 §9.6).
-pub(super) struct Linger<S> {
+pub(super) struct LingeringClose<S> {
     stream: S,
     refused: Arc<AtomicBool>,
     limit: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Linger<S> {
+impl<S> LingeringClose<S> {
     /// Lingers if `refused` is true when hyper closes the connection.
     #[must_use]
     pub(super) fn new(stream: S, refused: Arc<AtomicBool>) -> Self {
@@ -26,13 +26,13 @@ impl<S> Linger<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Linger<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for LingeringClose<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LingeringClose<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

@@ -11,11 +11,11 @@ use serde::Serialize;
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::guard::Refused;
+use super::guard::GuardError;
 use crate::service::store::database::StoreError;
 
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum AdminError {
     /// The request makes no sense.
     Invalid(String),
     /// The body is longer than so many bytes.
@@ -25,27 +25,29 @@ pub(super) enum Fault {
     Conflict(String),
     /// No such device, budget, revocation or route.
     Unknown(&'static str),
-    Refused(Refused),
+    Refused(GuardError),
     Store(StoreError),
 }
 
 /// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct FaultBody {
+#[schema(as = FaultBody)]
+pub(super) struct AdminErrorBody {
     /// What is wrong.
-    error: FaultDetail,
+    error: AdminErrorDetail,
 }
 
 /// What is wrong.
 #[derive(Debug, Serialize, ToSchema)]
-struct FaultDetail {
+#[schema(as = FaultDetail)]
+struct AdminErrorDetail {
     /// For programs.
     code: &'static str,
     /// For people.
     message: String,
 }
 
-impl From<StoreError> for Fault {
+impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Cursor => Self::Invalid("`cursor` is not the `next` of an earlier page".into()),
@@ -54,7 +56,7 @@ impl From<StoreError> for Fault {
     }
 }
 
-impl Fault {
+impl AdminError {
     fn parts(self) -> (StatusCode, &'static str, String, Option<Duration>) {
         match self {
             Self::Invalid(message) => (StatusCode::BAD_REQUEST, "invalid", message, None),
@@ -64,13 +66,13 @@ impl Fault {
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method", "This route has other methods".into(), None),
             Self::Conflict(message) => (StatusCode::CONFLICT, "conflict", message, None),
             Self::Unknown(what) => (StatusCode::NOT_FOUND, "not_found", format!("There is no such {what}"), None),
-            Self::Refused(Refused::Off) => {
+            Self::Refused(GuardError::Off) => {
                 (StatusCode::NOT_FOUND, "off", "The admin API is off: ADMIN_TOKEN is not set".into(), None)
             }
-            Self::Refused(Refused::Wrong) => {
+            Self::Refused(GuardError::Wrong) => {
                 (StatusCode::UNAUTHORIZED, "unauthorized", "The admin token is missing or wrong".into(), None)
             }
-            Self::Refused(Refused::LockedOut(wait)) => {
+            Self::Refused(GuardError::LockedOut(wait)) => {
                 let message = "Too many wrong admin tokens from this address".into();
                 (StatusCode::TOO_MANY_REQUESTS, "locked_out", message, Some(wait))
             }
@@ -83,10 +85,10 @@ impl Fault {
     }
 }
 
-impl IntoResponse for Fault {
+impl IntoResponse for AdminError {
     fn into_response(self) -> Response {
         let (status, code, message, wait) = self.parts();
-        let mut response = (status, Json(FaultBody { error: FaultDetail { code, message } })).into_response();
+        let mut response = (status, Json(AdminErrorBody { error: AdminErrorDetail { code, message } })).into_response();
         if let Some(wait) = wait {
             response.headers_mut().insert(RETRY_AFTER, wait.as_secs().max(1).into());
         }
@@ -98,7 +100,7 @@ impl IntoResponse for Fault {
 }
 
 /// The error responses of every route, for the OpenAPI document.
-impl IntoResponses for Fault {
+impl IntoResponses for AdminError {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
         let body = || Content::new(Some(Ref::from_schema_name("FaultBody")));
         let response = |(status, description): (&str, &str)| {

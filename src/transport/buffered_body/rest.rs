@@ -9,17 +9,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Incoming, SizeHint};
 
-use super::{HoldError, HoldLimits, Inspector, Refusal};
-use crate::transport::silence::Silence;
+use super::{BodyError, BodyLimits, Inspector, RefusedBodyError};
+use crate::transport::idle_timeout::IdleTimeout;
 
 pub(super) struct Rest {
     body: Incoming,
     seen: u64,
     max: u64,
     inspector: Option<Box<dyn Inspector>>,
-    silence: Duration,
+    idle_timeout: Duration,
     /// The idle timeout; runs while the client sends nothing.
-    stalls: Option<Silence>,
+    stalls: Option<IdleTimeout>,
     upload: Arc<Upload>,
     /// The last piece, kept back until the inspector accepts the body; empty if the body ended without one.
     last: Option<Bytes>,
@@ -28,7 +28,7 @@ pub(super) struct Rest {
 /// How far a streamed body is, for the task that sends it.
 #[derive(Debug, Default)]
 pub struct Upload {
-    fault: OnceLock<HoldError>,
+    fault: OnceLock<BodyError>,
     passed: AtomicU64,
     is_over: AtomicBool,
 }
@@ -36,7 +36,7 @@ pub struct Upload {
 impl Upload {
     /// Why the body ended early, if it did. Not every HTTP version reports the error to the sender.
     #[must_use]
-    pub fn fault(&self) -> Option<HoldError> {
+    pub fn fault(&self) -> Option<BodyError> {
         self.fault.get().cloned()
     }
 
@@ -49,9 +49,9 @@ impl Upload {
 
 impl Rest {
     /// The rest of `body`, of which `seen` bytes are already buffered.
-    pub(super) fn new(body: Incoming, seen: u64, limits: &HoldLimits, inspector: Option<Box<dyn Inspector>>) -> Self {
-        let (max, silence) = (limits.max, limits.silence);
-        Self { body, seen, max, inspector, silence, stalls: None, upload: Arc::default(), last: None }
+    pub(super) fn new(body: Incoming, seen: u64, limits: &BodyLimits, inspector: Option<Box<dyn Inspector>>) -> Self {
+        let (max, idle_timeout) = (limits.max, limits.idle_timeout);
+        Self { body, seen, max, inspector, idle_timeout, stalls: None, upload: Arc::default(), last: None }
     }
 
     pub(super) fn upload(&self) -> Arc<Upload> {
@@ -63,7 +63,7 @@ impl Rest {
     }
 
     /// The next bytes; after an error, the same error again.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HoldError>>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         if let Some(error) = self.upload.fault() {
             return Poll::Ready(Some(Err(error)));
         }
@@ -79,17 +79,17 @@ impl Rest {
         Poll::Ready(piece)
     }
 
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HoldError>>> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         while self.last.is_none() {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-                let limit = self.silence;
-                let silence = self.stalls.get_or_insert_with(|| Silence::new(limit));
-                return silence.poll(cx).map(|limit| Some(Err(HoldError::Stalled(limit))));
+                let limit = self.idle_timeout;
+                let idle_timeout = self.stalls.get_or_insert_with(|| IdleTimeout::new(limit));
+                return idle_timeout.poll(cx).map(|limit| Some(Err(BodyError::Stalled(limit))));
             };
             self.stalls = None;
             let piece = match frame {
                 None => Bytes::new(),
-                Some(Err(_)) => return Poll::Ready(Some(Err(HoldError::Broken))),
+                Some(Err(_)) => return Poll::Ready(Some(Err(BodyError::Broken))),
                 Some(Ok(frame)) => {
                     let Ok(piece) = frame.into_data() else { continue };
                     if let Err(error) = self.check(&piece) {
@@ -111,16 +111,16 @@ impl Rest {
         Poll::Ready(last.map(Ok))
     }
 
-    fn check(&mut self, piece: &Bytes) -> Result<(), HoldError> {
+    fn check(&mut self, piece: &Bytes) -> Result<(), BodyError> {
         self.seen += piece.len() as u64;
         if self.seen > self.max {
-            return Err(HoldError::TooLarge(self.max));
+            return Err(BodyError::TooLarge(self.max));
         }
-        self.inspector.as_mut().map_or(Ok(()), |inspector| inspector.piece(piece)).map_err(HoldError::from)
+        self.inspector.as_mut().map_or(Ok(()), |inspector| inspector.piece(piece)).map_err(BodyError::from)
     }
 
     /// Asks the inspector for its verdict, once.
-    fn poll_approval(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+    fn poll_approval(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
         let Some(inspector) = &mut self.inspector else { return Poll::Ready(Ok(())) };
         let verdict = ready!(inspector.poll_end(cx));
         self.inspector = None;

@@ -11,71 +11,71 @@ use redis::{Client, IntoConnectionInfo};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::courier::{Courier, Rounds};
 use super::device::Demand;
-use super::exchange::{Ear, Exchange};
-use super::fault::RedisFault;
-use super::lease::{Errand, Lease, Place};
-use super::ledger::Ledger;
+use super::gossip::{Gossip, GossipListener};
+use super::lease::{Lease, RedisUpdate, WindowSlot};
 use super::link::Link;
-use super::{Denied, InstanceSettings, LimiterError, calls};
+use super::pending::PendingUpdates;
+use super::redis_error::RedisLinkError;
+use super::redis_task::{RedisLoop, RedisTask};
+use super::{InstanceSettings, LimitExceededError, LimiterError, calls};
 use crate::secret::Secret;
 
 /// This instance's part of the limiter in Redis.
-pub(super) struct Shared {
+pub(super) struct RedisLimiter {
     link: Arc<Link>,
-    errands: mpsc::UnboundedSender<Errand>,
-    exchange: Exchange,
+    updates: mpsc::UnboundedSender<RedisUpdate>,
+    gossip: Gossip,
     instance: Arc<str>,
     leases: AtomicU64,
     life: Duration,
     decision: Duration,
-    _courier: Courier,
+    _task: RedisTask,
 }
 
-impl Shared {
+impl RedisLimiter {
     /// Connects. When Redis does not answer within a second, the limiter starts degraded.
     pub(super) async fn start(url: &Secret, settings: InstanceSettings) -> Result<Self, LimiterError> {
         let client = client(url)?;
         let link = Arc::new(Link::new(settings.instances));
-        let (errands, received) = mpsc::unbounded_channel();
-        let (instance, ear) = (random_name(), Ear::default());
+        let (updates, received) = mpsc::unbounded_channel();
+        let (instance, listener) = (random_name(), GossipListener::default());
         let (life, decision) = (settings.lease, settings.decision);
-        let rounds = Rounds {
+        let redis_loop = RedisLoop {
             client,
             link: Arc::clone(&link),
-            errands: received,
+            updates: received,
             instance: Arc::clone(&instance),
             settings,
-            ledger: Ledger::default(),
-            ear: Ear::clone(&ear),
+            pending: PendingUpdates::default(),
+            listener: GossipListener::clone(&listener),
             seen: VecDeque::new(),
         };
         let mut tried = link.tried.subscribe();
-        let courier = Courier::start(rounds).map_err(LimiterError::Thread)?;
+        let task = RedisTask::start(redis_loop).map_err(LimiterError::Thread)?;
         // The state tells how the attempt ended.
         let _ = timeout(FIRST_ATTEMPT, tried.wait_for(|tried| *tried)).await;
-        let exchange = Exchange::new(errands.clone(), ear);
-        Ok(Self { link, errands, exchange, instance, leases: AtomicU64::new(0), life, decision, _courier: courier })
+        let gossip = Gossip::new(updates.clone(), listener);
+        Ok(Self { link, updates, gossip, instance, leases: AtomicU64::new(0), life, decision, _task: task })
     }
 
     pub(super) fn link(&self) -> &Link {
         &self.link
     }
 
-    pub(super) fn errands(&self) -> &mpsc::UnboundedSender<Errand> {
-        &self.errands
+    pub(super) fn updates(&self) -> &mpsc::UnboundedSender<RedisUpdate> {
+        &self.updates
     }
 
-    pub(super) fn exchange(&self) -> &Exchange {
-        &self.exchange
+    pub(super) fn gossip(&self) -> &Gossip {
+        &self.gossip
     }
 
     /// A new lease, which Redis does not know yet.
     pub(super) fn lease(&self, device: &Arc<str>) -> Lease {
         let number = self.leases.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{number}", self.instance).into();
-        Lease::new(Arc::clone(device), name, self.errands.clone())
+        Lease::new(Arc::clone(device), name, self.updates.clone())
     }
 
     /// Asks Redis; the answer says where Redis counts the request. A decision that comes too late is not used, but what
@@ -85,25 +85,30 @@ impl Shared {
         device: &Arc<str>,
         demand: &Demand<'_>,
         lease: Option<&Lease>,
-    ) -> Result<Result<Option<Place>, Denied>, RedisFault> {
+    ) -> Result<Result<Option<WindowSlot>, LimitExceededError>, RedisLinkError> {
         let decision = self.call(device, demand, lease.map_or("", Lease::name)).await;
         match decision {
             Ok(_) => self.link.succeeded(),
             Err(fault) => self.link.failed(fault),
         }
-        if decision.is_err_and(|fault| fault == RedisFault::WrongType) {
+        if decision.is_err_and(|fault| fault == RedisLinkError::WrongType) {
             // When the Redis task has ended, so has the limiter.
-            let _ = self.errands.send(Errand::Discard(Arc::clone(device)));
+            let _ = self.updates.send(RedisUpdate::Discard(Arc::clone(device)));
         }
-        let place = |slot| demand.requests().map(|_| Place { window: demand.limits.window, slot });
+        let place = |slot| demand.requests().map(|_| WindowSlot { window: demand.limits.window, slot });
         decision.map(|decision| decision.map(place))
     }
 
-    async fn call(&self, device: &str, demand: &Demand<'_>, lease: &str) -> Result<Result<u64, Denied>, RedisFault> {
+    async fn call(
+        &self,
+        device: &str,
+        demand: &Demand<'_>,
+        lease: &str,
+    ) -> Result<Result<u64, LimitExceededError>, RedisLinkError> {
         let mut connection = self.link.connection()?;
         let _waiter = self.link.wait()?;
         let decision = calls::admit(&mut connection, device, demand, lease, self.life);
-        timeout(self.decision, decision).await.unwrap_or(Err(RedisFault::Slow))
+        timeout(self.decision, decision).await.unwrap_or(Err(RedisLinkError::Slow))
     }
 }
 

@@ -7,13 +7,13 @@ use memchr::memmem::Finder;
 /// Searches for the key in its usual spelling, and for an escaped letter of it: without an escape the key has no other
 /// spelling. Two byte searches; the second finds almost nothing, because clients do not escape letters.
 #[derive(Default)]
-pub(super) struct Glance {
+pub(super) struct FileIdPrefilter {
     /// The last bytes of the previous piece, for a match across two pieces.
     tail: [u8; SEAM],
     kept: usize,
 }
 
-impl Glance {
+impl FileIdPrefilter {
     /// Whether these bytes, joined to the previous ones, may contain the key.
     pub(super) fn look(&mut self, bytes: &[u8]) -> bool {
         let head = &bytes[..bytes.len().min(SEAM)];

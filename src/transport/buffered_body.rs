@@ -4,7 +4,7 @@
 //! kept as they arrive; only small ones are copied together.
 
 mod both;
-mod budget;
+mod memory_budget;
 mod rest;
 
 use std::collections::VecDeque;
@@ -19,46 +19,46 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 pub use self::both::Both;
-pub use self::budget::Budget;
-use self::budget::Share;
+pub use self::memory_budget::MemoryBudget;
+use self::memory_budget::MemoryShare;
 use self::rest::Rest;
 pub use self::rest::Upload;
-use super::patience::within;
+use super::grace::within;
 use crate::wire::ErrorCode;
 
 /// How many bytes of a body are read and buffered, and how long to wait for them.
 #[derive(Debug, Clone)]
-pub struct HoldLimits {
+pub struct BodyLimits {
     /// The buffer limit: bytes of one body kept in memory. A body that exceeds it by more than one piece is streamed.
-    pub keep: usize,
+    pub buffer_limit: usize,
     /// The most bytes a body may have.
     pub max: u64,
     /// The idle timeout: the longest pause between two pieces.
-    pub silence: Duration,
+    pub idle_timeout: Duration,
     /// The memory for the buffered bodies of all requests.
-    pub budget: Budget,
+    pub budget: MemoryBudget,
 }
 
 /// Sees every piece of a body before it is sent, and may refuse the body.
 pub trait Inspector: Send {
     /// Sees the next piece, and refuses the body as soon as it is known to be unacceptable.
-    fn piece(&mut self, bytes: &[u8]) -> Result<(), Refusal>;
+    fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError>;
 
     /// Sees all buffered pieces, once, before any of them is sent. If they are not the `whole` body, the rest follows
     /// through [`piece`](Self::piece).
-    fn held(&mut self, _pieces: &VecDeque<Bytes>, _whole: bool) -> Result<(), Refusal> {
+    fn held(&mut self, _pieces: &VecDeque<Bytes>, _whole: bool) -> Result<(), RefusedBodyError> {
         Ok(())
     }
 
     /// Polled when the body is complete, until it is ready; only then the last piece is sent. Refuses a body that lacks
     /// something required, or whose content turns out to be unacceptable.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>>;
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>>;
 }
 
 /// Why an [`Inspector`] refuses a body, as the client is told.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
-pub struct Refusal {
+pub struct RefusedBodyError {
     /// The code of the answer to the client.
     pub code: ErrorCode,
     /// One sentence for a person.
@@ -67,7 +67,7 @@ pub struct Refusal {
 
 /// Why a body cannot be sent on.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum HoldError {
+pub enum BodyError {
     /// The body is longer than `max` bytes.
     #[error("the body exceeds {0} bytes")]
     TooLarge(u64),
@@ -79,15 +79,15 @@ pub enum HoldError {
     Broken,
     /// An inspector refused the body.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] RefusedBodyError),
 }
 
 /// A request's body, ready to be sent on: its buffered pieces, and the part that is still streamed.
 #[derive(Default)]
-pub struct Held {
+pub struct BufferedBody {
     pieces: Pieces,
     rest: Option<Rest>,
-    share: Option<Arc<Share>>,
+    share: Option<Arc<MemoryShare>>,
 }
 
 #[derive(Default, Clone)]
@@ -96,25 +96,25 @@ struct Pieces {
     length: u64,
 }
 
-impl Held {
+impl BufferedBody {
     /// Reads `body` up to the limits. `inspector` sees every piece before it is sent on, the streamed ones too. A body
     /// whose declared length exceeds the maximum is refused before any of it is read.
     pub async fn take(
         mut body: Incoming,
-        limits: &HoldLimits,
+        limits: &BodyLimits,
         mut inspector: Option<Box<dyn Inspector>>,
-    ) -> Result<Self, HoldError> {
+    ) -> Result<Self, BodyError> {
         let mut pieces = Pieces::default();
         if body.is_end_stream() {
             pieces.approve(inspector).await?;
             return Ok(Self::default());
         }
         if body.size_hint().lower() > limits.max {
-            return Err(HoldError::TooLarge(limits.max));
+            return Err(BodyError::TooLarge(limits.max));
         }
         let mut share = limits.budget.share();
         loop {
-            let Some(piece) = next_piece(&mut body, limits.silence).await? else {
+            let Some(piece) = next_piece(&mut body, limits.idle_timeout).await? else {
                 pieces.approve(inspector).await?;
                 return Ok(Self { pieces, rest: None, share: Some(Arc::new(share)) });
             };
@@ -125,7 +125,7 @@ impl Held {
                 return Ok(Self { pieces, rest: None, share: Some(Arc::new(share)) });
             }
             let within_budget = share.grow(piece.len());
-            if !within_budget || pieces.length > limits.keep as u64 {
+            if !within_budget || pieces.length > limits.buffer_limit as u64 {
                 if let Some(inspector) = &mut inspector {
                     inspector.held(&pieces.queue, false)?;
                 }
@@ -171,7 +171,7 @@ impl Held {
     }
 
     /// Waits until bytes are buffered and returns how many; 0 at the body's end.
-    pub fn poll_here(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, HoldError>> {
+    pub fn poll_here(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, BodyError>> {
         while self.pieces.queue.is_empty() {
             let Some(rest) = &mut self.rest else { break };
             match ready!(rest.poll(cx)) {
@@ -200,10 +200,10 @@ impl Pieces {
         piece: &Bytes,
         max: u64,
         inspector: Option<&mut (dyn Inspector + 'static)>,
-    ) -> Result<(), HoldError> {
+    ) -> Result<(), BodyError> {
         self.length += piece.len() as u64;
         if self.length > max {
-            return Err(HoldError::TooLarge(max));
+            return Err(BodyError::TooLarge(max));
         }
         if let Some(inspector) = inspector {
             inspector.piece(piece)?;
@@ -213,7 +213,7 @@ impl Pieces {
     }
 
     /// Shows the whole body to the inspector and waits for its verdict.
-    async fn approve(&self, inspector: Option<Box<dyn Inspector>>) -> Result<(), Refusal> {
+    async fn approve(&self, inspector: Option<Box<dyn Inspector>>) -> Result<(), RefusedBodyError> {
         let Some(mut inspector) = inspector else { return Ok(()) };
         inspector.held(&self.queue, true)?;
         poll_fn(|cx| inspector.poll_end(cx)).await
@@ -242,13 +242,13 @@ impl Pieces {
 /// Pieces up to this many bytes are copied together.
 const SMALL: usize = 4 * 1024;
 
-async fn next_piece(body: &mut Incoming, silence: Duration) -> Result<Option<Bytes>, HoldError> {
+async fn next_piece(body: &mut Incoming, idle_timeout: Duration) -> Result<Option<Bytes>, BodyError> {
     loop {
         let mut coming = pin!(body.frame());
-        let frame = within(silence, coming.as_mut()).await.ok_or(HoldError::Stalled(silence))?;
+        let frame = within(idle_timeout, coming.as_mut()).await.ok_or(BodyError::Stalled(idle_timeout))?;
         match frame {
             None => return Ok(None),
-            Some(Err(_)) => return Err(HoldError::Broken),
+            Some(Err(_)) => return Err(BodyError::Broken),
             // Trailers end at this hop (RFC 9112 §7.1.2).
             Some(Ok(frame)) => {
                 if let Ok(piece) = frame.into_data() {
@@ -259,11 +259,11 @@ async fn next_piece(body: &mut Incoming, silence: Duration) -> Result<Option<Byt
     }
 }
 
-impl Body for Held {
+impl Body for BufferedBody {
     type Data = Bytes;
-    type Error = HoldError;
+    type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, HoldError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(piece) = self.pieces.queue.pop_front() {
             self.pieces.length -= piece.len() as u64;
             return Poll::Ready(Some(Ok(Frame::data(piece))));

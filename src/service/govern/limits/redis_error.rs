@@ -7,7 +7,7 @@ use std::sync::Arc;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum RedisFault {
+pub enum RedisLinkError {
     /// Redis cannot be reached, or the connection broke.
     #[error("Redis cannot be reached")]
     Unreachable,
@@ -44,7 +44,7 @@ pub enum RedisFault {
     Unknown,
 }
 
-impl RedisFault {
+impl RedisLinkError {
     pub const ALL: [Self; 12] = [
         Self::Unreachable,
         Self::Untrusted,
@@ -85,7 +85,7 @@ impl RedisFault {
     }
 }
 
-impl From<&RedisError> for RedisFault {
+impl From<&RedisError> for RedisLinkError {
     fn from(error: &RedisError) -> Self {
         match error.kind() {
             ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => return Self::Denied,

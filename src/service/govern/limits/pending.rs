@@ -7,40 +7,40 @@ use std::time::Duration;
 use redis::Pipeline;
 
 use super::calls;
-use super::lease::{Errand, Place};
+use super::lease::{RedisUpdate, WindowSlot};
 use super::notes::Notes;
 
 #[derive(Default)]
-pub(super) struct Ledger {
+pub(super) struct PendingUpdates {
     held: HashMap<Arc<str>, HashSet<Arc<str>>>,
     released: Vec<(Arc<str>, Arc<str>)>,
     charges: HashMap<Arc<str>, u64>,
-    taken_back: Vec<(Arc<str>, Place)>,
+    taken_back: Vec<(Arc<str>, WindowSlot)>,
     discarded: HashSet<Arc<str>>,
     /// The notes for other instances.
     pub notes: Notes,
 }
 
-impl Ledger {
-    pub(super) fn note(&mut self, errand: Errand) {
-        match errand {
-            Errand::Hold(device, lease) => {
+impl PendingUpdates {
+    pub(super) fn note(&mut self, update: RedisUpdate) {
+        match update {
+            RedisUpdate::Hold(device, lease) => {
                 self.held.entry(device).or_default().insert(lease);
             }
-            Errand::Release(device, lease) => self.release(device, lease),
-            Errand::Charge(device, tokens) => {
+            RedisUpdate::Release(device, lease) => self.release(device, lease),
+            RedisUpdate::Charge(device, tokens) => {
                 let charged = self.charges.entry(device).or_default();
                 *charged = charged.saturating_add(tokens);
             }
-            Errand::TakeBack(device, place) => {
+            RedisUpdate::TakeBack(device, place) => {
                 if self.taken_back.len() < MOST_OWED {
                     self.taken_back.push((device, place));
                 }
             }
-            Errand::Discard(device) => {
+            RedisUpdate::Discard(device) => {
                 self.discarded.insert(device);
             }
-            Errand::Tell(device, note) => self.notes.note(device, note),
+            RedisUpdate::Tell(device, note) => self.notes.note(device, note),
         }
     }
 

@@ -7,7 +7,7 @@ use h2::Reason;
 
 /// Why a response ends early, or does not come.
 #[derive(Debug, thiserror::Error)]
-pub enum Cut {
+pub enum UpstreamReadError {
     /// Reading or writing the connection failed.
     #[error("the connection failed")]
     Io(#[from] io::Error),
@@ -25,7 +25,7 @@ pub enum Cut {
     Http2(#[from] hyper::Error),
 }
 
-impl Cut {
+impl UpstreamReadError {
     /// Whether the upstream's bytes are not valid HTTP.
     #[must_use]
     pub fn is_syntax(&self) -> bool {

@@ -6,9 +6,9 @@ use crate::client::error::ClientError;
 
 /// Asks for a newer token; cheap to clone.
 #[derive(Clone)]
-pub struct Refresher(mpsc::UnboundedSender<Ask>);
+pub struct Refresher(mpsc::UnboundedSender<RefreshRequest>);
 
-pub(super) struct Ask {
+pub(super) struct RefreshRequest {
     pub why: Why,
     /// Takes the result; its receiver may have stopped waiting.
     pub done: oneshot::Sender<Result<(), ClientError>>,
@@ -28,7 +28,7 @@ pub enum Why {
 }
 
 impl Refresher {
-    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Ask>) {
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<RefreshRequest>) {
         let (sender, asks) = mpsc::unbounded_channel();
         (Self(sender), asks)
     }
@@ -36,7 +36,7 @@ impl Refresher {
     /// Asks, waits for the attempt that answers, and returns why there is no newer token.
     pub async fn ask(&self, why: Why) -> Result<(), ClientError> {
         let (done, answer) = oneshot::channel();
-        self.0.send(Ask { why, done }).map_err(|_| ClientError::Closed)?;
+        self.0.send(RefreshRequest { why, done }).map_err(|_| ClientError::Closed)?;
         answer.await.unwrap_or(Err(ClientError::Closed))
     }
 
@@ -44,6 +44,6 @@ impl Refresher {
     pub fn kick(&self, why: Why) {
         let (done, _) = oneshot::channel();
         // After the task has ended no token needs a refresh.
-        let _ = self.0.send(Ask { why, done });
+        let _ = self.0.send(RefreshRequest { why, done });
     }
 }

@@ -9,7 +9,7 @@ use http::StatusCode;
 use super::cell::escaped;
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum CliError {
     /// The arguments make no sense.
     #[error("{0}")]
     Misused(String),
@@ -42,7 +42,7 @@ pub(super) enum Failure {
     Output(#[source] io::Error),
 }
 
-impl Failure {
+impl CliError {
     /// The codes of the help page, which follow BSD's `sysexits`.
     #[must_use]
     pub(super) fn exit_code(&self) -> ExitCode {

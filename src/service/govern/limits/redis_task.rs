@@ -19,43 +19,43 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::InstanceSettings;
 use super::calls;
-use super::exchange::Ear;
-use super::fault::RedisFault;
-use super::lease::Errand;
-use super::ledger::Ledger;
+use super::gossip::GossipListener;
+use super::lease::RedisUpdate;
 use super::link::Link;
+use super::pending::PendingUpdates;
+use super::redis_error::RedisLinkError;
 
 /// Dropping this ends the thread, which first takes leave of Redis for at most a quarter of a second.
-pub(super) struct Courier {
+pub(super) struct RedisTask {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-pub(super) struct Rounds {
+pub(super) struct RedisLoop {
     pub client: Client,
     pub link: Arc<Link>,
-    pub errands: mpsc::UnboundedReceiver<Errand>,
+    pub updates: mpsc::UnboundedReceiver<RedisUpdate>,
     pub instance: Arc<str>,
     pub settings: InstanceSettings,
-    pub ledger: Ledger,
+    pub pending: PendingUpdates,
     /// Receives the notes of other instances.
-    pub ear: Ear,
+    pub listener: GossipListener,
     /// How many instances there were at the last few heartbeats.
     pub seen: VecDeque<u32>,
 }
 
-impl Courier {
-    pub(super) fn start(mut rounds: Rounds) -> io::Result<Self> {
+impl RedisTask {
+    pub(super) fn start(mut redis_loop: RedisLoop) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::Builder::new().name("limits-courier".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("limits-redis".into()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = rounds.run() => {}
+                    () = redis_loop.run() => {}
                     _ = stopped => {}
                 }
                 // If Redis does not hear the goodbye, the instance's entry expires.
-                let _ = timeout(GOODBYE, rounds.say_goodbye()).await;
+                let _ = timeout(GOODBYE, redis_loop.say_goodbye()).await;
             });
             // The look-up of a name may hang on a thread of the system; the end does not wait for it.
             runtime.shutdown_background();
@@ -64,16 +64,16 @@ impl Courier {
     }
 }
 
-impl Drop for Courier {
+impl Drop for RedisTask {
     fn drop(&mut self) {
         drop(self.stop.take());
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("The courier of limits panicked");
+            tracing::error!("The Redis task of the limits panicked");
         }
     }
 }
 
-impl Rounds {
+impl RedisLoop {
     async fn run(&mut self) {
         let mut pause = SHORTEST_PAUSE;
         loop {
@@ -89,20 +89,20 @@ impl Rounds {
         }
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, RedisFault> {
+    async fn connect(&self) -> Result<MultiplexedConnection, RedisLinkError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None) // each call has its own
             .set_pipeline_buffer_size(1024);
         let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
         match timeout(ANSWER, connecting).await {
-            Ok(connected) => connected.map_err(|error| RedisFault::from(&error)),
-            Err(_) => Err(RedisFault::Unreachable),
+            Ok(connected) => connected.map_err(|error| RedisLinkError::from(&error)),
+            Err(_) => Err(RedisLinkError::Unreachable),
         }
     }
 
     /// Serves a connection until it fails.
-    async fn serve(&mut self, mut connection: MultiplexedConnection) -> RedisFault {
+    async fn serve(&mut self, mut connection: MultiplexedConnection) -> RedisLinkError {
         let mut beats = ticks(self.settings.heartbeat);
         let mut renewals = ticks(self.settings.lease / 3);
         let mut talks = ticks(TALK);
@@ -118,11 +118,11 @@ impl Rounds {
             done = tokio::select! {
                 () = link.trouble.notified() => self.examine(&mut connection).await,
                 _ = beats.tick() => self.beat(&mut connection).await,
-                _ = renewals.tick() => self.send(&mut connection, self.ledger.renewals(self.settings.lease)).await,
+                _ = renewals.tick() => self.send(&mut connection, self.pending.renewals(self.settings.lease)).await,
                 _ = talks.tick() => self.talk(&mut connection).await,
-                Some(errand) = self.errands.recv() => {
-                    self.note(errand);
-                    let calls = self.ledger.take();
+                Some(update) = self.updates.recv() => {
+                    self.note(update);
+                    let calls = self.pending.take();
                     self.send(&mut connection, calls).await
                 }
             };
@@ -130,27 +130,27 @@ impl Rounds {
     }
 
     /// Waits until Redis is fast, makes the calls that it missed, and lets requests ask it again.
-    async fn examine(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisFault> {
+    async fn examine(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisLinkError> {
         for _ in 0..EXAMINATIONS {
             let asked = Instant::now();
             self.beat(connection).await?;
             if asked.elapsed() < self.settings.decision {
-                let missed = self.ledger.take();
+                let missed = self.pending.take();
                 self.send(connection, missed).await?;
-                self.send(connection, self.ledger.renewals(self.settings.lease)).await?;
+                self.send(connection, self.pending.renewals(self.settings.lease)).await?;
                 self.link.restore(connection);
                 return Ok(());
             }
             self.idle(SHORTEST_PAUSE).await;
         }
-        Err(RedisFault::Slow)
+        Err(RedisLinkError::Slow)
     }
 
     /// Reports that this instance lives, and learns how many do.
-    async fn beat(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisFault> {
+    async fn beat(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisLinkError> {
         let life = self.settings.heartbeat * 4;
         let count = match answered(calls::beat(connection, &self.instance, life)).await {
-            Err(RedisFault::FunctionMissing) => {
+            Err(RedisLinkError::FunctionMissing) => {
                 answered(calls::load(connection)).await?;
                 answered(calls::beat(connection, &self.instance, life)).await?
             }
@@ -167,13 +167,13 @@ impl Rounds {
     }
 
     /// Sends the notes that wait for other instances, and reads theirs.
-    async fn talk(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisFault> {
+    async fn talk(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisLinkError> {
         for _ in 0..MOST_CALLS {
-            let Some(round) = self.ledger.notes.take() else { break };
-            let calls = self.ledger.notes.call(&round, &self.instance);
+            let Some(round) = self.pending.notes.take() else { break };
+            let calls = self.pending.notes.call(&round, &self.instance);
             let answers = answered(calls::exchange(connection, &calls)).await?;
             let mut discards = Pipeline::new();
-            for device in self.ledger.notes.hear(round, answers, &self.instance, &self.ear) {
+            for device in self.pending.notes.hear(round, answers, &self.instance, &self.listener) {
                 discards.add_command(calls::discard_notes(&device)).ignore();
             }
             self.send(connection, (!discards.is_empty()).then_some(discards)).await?;
@@ -181,7 +181,11 @@ impl Rounds {
         Ok(())
     }
 
-    async fn send(&self, connection: &mut MultiplexedConnection, calls: Option<Pipeline>) -> Result<(), RedisFault> {
+    async fn send(
+        &self,
+        connection: &mut MultiplexedConnection,
+        calls: Option<Pipeline>,
+    ) -> Result<(), RedisLinkError> {
         let Some(calls) = calls else { return Ok(()) };
         match answered(calls::send(connection, &calls)).await {
             Err(fault) if !fault.is_passing() => Err(fault),
@@ -190,10 +194,10 @@ impl Rounds {
     }
 
     /// Takes this errand and all others that wait.
-    fn note(&mut self, errand: Errand) {
-        self.ledger.note(errand);
-        while let Ok(errand) = self.errands.try_recv() {
-            self.ledger.note(errand);
+    fn note(&mut self, update: RedisUpdate) {
+        self.pending.note(update);
+        while let Ok(update) = self.updates.try_recv() {
+            self.pending.note(update);
         }
     }
 
@@ -203,26 +207,26 @@ impl Rounds {
         loop {
             tokio::select! {
                 () = sleep_until(end) => break,
-                Some(errand) = self.errands.recv() => self.note(errand),
+                Some(update) = self.updates.recv() => self.note(update),
             }
         }
-        self.ledger.forget_charges();
+        self.pending.forget_charges();
     }
 
-    async fn say_goodbye(&mut self) -> Result<(), RedisFault> {
+    async fn say_goodbye(&mut self) -> Result<(), RedisLinkError> {
         let mut connection = self.link.connection()?;
-        while let Ok(errand) = self.errands.try_recv() {
-            self.ledger.note(errand);
+        while let Ok(update) = self.updates.try_recv() {
+            self.pending.note(update);
         }
-        let mut calls = self.ledger.take().unwrap_or_default();
+        let mut calls = self.pending.take().unwrap_or_default();
         calls::leave(&mut calls, &self.instance);
         calls::send(&mut connection, &calls).await
     }
 }
 
 /// Waits for an answer, but not for ever.
-async fn answered<T>(answer: impl Future<Output = Result<T, RedisFault>>) -> Result<T, RedisFault> {
-    timeout(ANSWER, answer).await.unwrap_or(Err(RedisFault::Slow))
+async fn answered<T>(answer: impl Future<Output = Result<T, RedisLinkError>>) -> Result<T, RedisLinkError> {
+    timeout(ANSWER, answer).await.unwrap_or(Err(RedisLinkError::Slow))
 }
 
 fn ticks(period: Duration) -> tokio::time::Interval {

@@ -7,34 +7,34 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::lease::Errand;
+use super::lease::RedisUpdate;
 use crate::wire::DeviceId;
 
 /// Clones share the way to the other instances.
 #[derive(Clone)]
-pub struct Exchange {
-    errands: UnboundedSender<Errand>,
-    ear: Ear,
+pub struct Gossip {
+    updates: UnboundedSender<RedisUpdate>,
+    listener: GossipListener,
 }
 
 /// Receives the notes of other instances.
-pub(super) type Ear = Arc<OnceLock<Box<dyn Fn(&DeviceId, &str) + Send + Sync>>>;
+pub(super) type GossipListener = Arc<OnceLock<Box<dyn Fn(&DeviceId, &str) + Send + Sync>>>;
 
-impl Exchange {
-    pub(super) fn new(errands: UnboundedSender<Errand>, ear: Ear) -> Self {
-        Self { errands, ear }
+impl Gossip {
+    pub(super) fn new(updates: UnboundedSender<RedisUpdate>, listener: GossipListener) -> Self {
+        Self { updates, listener }
     }
 
     /// Tells other instances about a device, within about half a second. An instance that tells of a device also hears
     /// what others have told of it since.
     pub fn tell(&self, device: &DeviceId, note: String) {
         // When the Redis task has ended, so has the service.
-        let _ = self.errands.send(Errand::Tell(device.clone(), note));
+        let _ = self.updates.send(RedisUpdate::Tell(device.clone(), note));
     }
 
-    /// Calls `ear` on the thread of the Redis task with each note of another instance, in the order in which they were
+    /// Calls `listener` on the thread of the Redis task with each note of another instance, in the order in which they were
     /// told. Only the first call of `listen` has an effect.
-    pub fn listen(&self, ear: impl Fn(&DeviceId, &str) + Send + Sync + 'static) {
-        let _ = self.ear.set(Box::new(ear));
+    pub fn listen(&self, listener: impl Fn(&DeviceId, &str) + Send + Sync + 'static) {
+        let _ = self.listener.set(Box::new(listener));
     }
 }

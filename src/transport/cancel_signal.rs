@@ -9,42 +9,42 @@ use atomic_waker::AtomicWaker;
 
 /// A flag that is raised once and wakes the task that waits for it. Clones share the flag; only one task may wait.
 #[derive(Debug, Clone, Default)]
-pub struct Recall(Arc<Inner>);
+pub struct CancelSignal(Arc<CancelState>);
 
 #[derive(Debug, Default)]
-struct Inner {
-    recalled: AtomicBool,
+struct CancelState {
+    cancelled: AtomicBool,
     waiting: AtomicWaker,
 }
 
-impl Recall {
+impl CancelSignal {
     /// Raises the flag and wakes the waiting task.
-    pub fn recall(&self) {
-        self.0.recalled.store(true, Ordering::Release);
+    pub fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::Release);
         self.0.waiting.wake();
     }
 
     /// Whether the flag is raised.
     #[must_use]
-    pub fn is_recalled(&self) -> bool {
-        self.0.recalled.load(Ordering::Acquire)
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::Acquire)
     }
 
     /// Ready once the flag is raised.
     pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_recalled() {
+        if self.is_cancelled() {
             return Poll::Ready(());
         }
         self.0.waiting.register(cx.waker());
         // The flag may have been raised before the waker was registered.
-        if self.is_recalled() { Poll::Ready(()) } else { Poll::Pending }
+        if self.is_cancelled() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Runs `work` until it is done (`Some`) or the flag is raised (`None`); with the flag raised, it is never polled.
     /// The caller pins `work`: taken by value, it would be in this future twice, and so on in every future around it.
     pub async fn unless<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         std::future::poll_fn(|cx| {
-            if self.is_recalled() {
+            if self.is_cancelled() {
                 return Poll::Ready(None);
             }
             match work.as_mut().poll(cx) {
@@ -64,12 +64,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_cancel_signal_ends_waiting_work_and_not_finished_work() {
-        let recall = Recall::default();
-        assert_eq!(recall.unless(pin!(async { 1 })).await, Some(1));
-        let other = recall.clone();
+        let cancel = CancelSignal::default();
+        assert_eq!(cancel.unless(pin!(async { 1 })).await, Some(1));
+        let other = cancel.clone();
         let waiting = tokio::spawn(async move { other.unless(pin!(std::future::pending::<()>())).await });
         tokio::task::yield_now().await;
-        std::thread::spawn(move || recall.recall()).join().unwrap();
+        std::thread::spawn(move || cancel.cancel()).join().unwrap();
         assert_eq!(waiting.await.unwrap(), None);
     }
 }

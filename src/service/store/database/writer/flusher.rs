@@ -10,35 +10,35 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::queue::{BATCH, Queue};
+use super::queue::{BATCH, RecordQueue};
 use super::spill::Spill;
 use crate::service::store::database::{Database, StoreError, UsageRow};
 
-pub(super) struct Keeper {
-    queue: Arc<Queue>,
+pub(super) struct Flusher {
+    queue: Arc<RecordQueue>,
     database: Database,
     spill: Spill,
     /// Rows that neither the database nor the disk has taken yet.
     left: Vec<UsageRow>,
-    trouble: Option<Trouble>,
+    trouble: Option<Outage>,
     /// The disk failed the last time, and the log says so.
     disk_fails: bool,
 }
 
 /// The wait while the database does not take records.
-struct Trouble {
+struct Outage {
     retry: Instant,
     pause: Duration,
 }
 
 /// Where rows are while they are being written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
+enum RowSource {
     Memory,
     Disk,
 }
 
-enum Unwritten {
+enum FlushError {
     Store(StoreError),
     /// The database did not answer in time.
     Silence,
@@ -46,15 +46,15 @@ enum Unwritten {
     Disk(io::Error),
 }
 
-impl Keeper {
-    pub(super) fn new(queue: Arc<Queue>, database: &Database, spill: Spill) -> Result<Self, StoreError> {
+impl Flusher {
+    pub(super) fn new(queue: Arc<RecordQueue>, database: &Database, spill: Spill) -> Result<Self, StoreError> {
         let database = database.separate(PATIENCE)?;
         Ok(Self { queue, database, spill, left: Vec::new(), trouble: None, disk_fails: false })
     }
 
     pub(super) async fn run(mut self) {
         // Ends the queue also when this panics.
-        let _end = End(Arc::clone(&self.queue));
+        let _end = FlusherGuard(Arc::clone(&self.queue));
         loop {
             self.queue.entries.due(self.next_attempt()).await;
             let closed = self.queue.entries.closed();
@@ -99,14 +99,14 @@ impl Keeper {
     }
 
     async fn write_batch(&mut self, batch: Vec<UsageRow>) {
-        let (written, origin) = self.write(&batch, Origin::Memory).await;
+        let (written, origin) = self.write(&batch, RowSource::Memory).await;
         match (written, origin) {
-            (Ok(()), Origin::Memory) => self.queue.release(batch.len(), |counters, rows| counters.written += rows),
+            (Ok(()), RowSource::Memory) => self.queue.release(batch.len(), |counters, rows| counters.written += rows),
             // The batch was spilled meanwhile, and is counted when it comes back.
-            (Ok(()), Origin::Disk) => {}
+            (Ok(()), RowSource::Disk) => {}
             (Err(why), origin) => {
                 self.note(&why);
-                if origin == Origin::Memory {
+                if origin == RowSource::Memory {
                     self.put_down(batch);
                 }
             }
@@ -115,28 +115,28 @@ impl Keeper {
 
     /// Writes rows and waits for the outcome. If that takes long, all records in memory go to the disk; the second
     /// value says where `rows` are.
-    async fn write(&mut self, rows: &[UsageRow], mut origin: Origin) -> (Result<(), Unwritten>, Origin) {
+    async fn write(&mut self, rows: &[UsageRow], mut origin: RowSource) -> (Result<(), FlushError>, RowSource) {
         let usage = self.database.usage();
         let mut insert = pin!(usage.insert(rows));
         let started = Instant::now();
         let result = loop {
             tokio::select! {
-                result = &mut insert => break result.map_err(Unwritten::Store),
+                result = &mut insert => break result.map_err(FlushError::Store),
                 () = sleep(PATIENCE) => {}
             }
-            if origin == Origin::Memory && self.spill(rows) {
-                origin = Origin::Disk;
+            if origin == RowSource::Memory && self.spill(rows) {
+                origin = RowSource::Disk;
             }
             self.spill_queue();
             let late = self.queue.entries.closed().is_some_and(|limit| Instant::now() >= limit);
-            if (late && origin == Origin::Disk) || started.elapsed() > WRITE_LIMIT {
-                break Err(Unwritten::Silence);
+            if (late && origin == RowSource::Disk) || started.elapsed() > WRITE_LIMIT {
+                break Err(FlushError::Silence);
             }
         };
         match result {
             Ok(()) => self.recovered(),
-            Err(Unwritten::Silence) => self.reconnect(),
-            Err(Unwritten::Store(_) | Unwritten::Disk(_)) => {}
+            Err(FlushError::Silence) => self.reconnect(),
+            Err(FlushError::Store(_) | FlushError::Disk(_)) => {}
         }
         (result, origin)
     }
@@ -183,14 +183,14 @@ impl Keeper {
         }
     }
 
-    fn note(&mut self, why: &Unwritten) {
+    fn note(&mut self, why: &FlushError) {
         if self.trouble.is_none() {
             match why {
-                Unwritten::Store(error) => {
+                FlushError::Store(error) => {
                     tracing::warn!(%error, "Usage records go to the disk until the database works");
                 }
-                Unwritten::Disk(error) => tracing::warn!(%error, "Cannot put refused usage records aside"),
-                Unwritten::Silence => tracing::warn!("Usage records go to the disk until the database answers"),
+                FlushError::Disk(error) => tracing::warn!(%error, "Cannot put refused usage records aside"),
+                FlushError::Silence => tracing::warn!("Usage records go to the disk until the database answers"),
             }
         }
         self.wait_longer();
@@ -198,7 +198,7 @@ impl Keeper {
 
     fn wait_longer(&mut self) {
         let pause = self.trouble.as_ref().map_or(FIRST_PAUSE, |trouble| (trouble.pause * 2).min(LONGEST_PAUSE));
-        self.trouble = Some(Trouble { retry: Instant::now() + pause, pause });
+        self.trouble = Some(Outage { retry: Instant::now() + pause, pause });
     }
 
     fn recovered(&mut self) {
@@ -221,9 +221,9 @@ impl Keeper {
 }
 
 /// Tells the queue that the flusher has ended.
-struct End(Arc<Queue>);
+struct FlusherGuard(Arc<RecordQueue>);
 
-impl Drop for End {
+impl Drop for FlusherGuard {
     fn drop(&mut self) {
         self.0.end();
     }

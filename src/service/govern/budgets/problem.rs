@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use time::OffsetDateTime;
 
-use super::{Period, Shortage, Spent, SubjectKind, Window};
+use super::{BudgetExceededError, BudgetWindow, Period, Shortage, SubjectKind};
 use crate::transport::problem::Problem;
 use crate::wire::ErrorCode;
 use crate::wire::names::{
@@ -15,8 +15,8 @@ use crate::wire::names::{
     UNIFIED_RESET_HEADER, UNIFIED_STATUS_HEADER,
 };
 
-impl From<Spent> for Problem {
-    fn from(spent: Spent) -> Self {
+impl From<BudgetExceededError> for Problem {
+    fn from(spent: BudgetExceededError) -> Self {
         match spent.shortage {
             Shortage::Money => exhausted(&spent),
             Shortage::Room => crowded(&spent),
@@ -24,8 +24,8 @@ impl From<Spent> for Problem {
     }
 }
 
-fn exhausted(spent: &Spent) -> Problem {
-    let Spent { subject, window, .. } = spent;
+fn exhausted(spent: &BudgetExceededError) -> Problem {
+    let BudgetExceededError { subject, window, .. } = spent;
     let advice = match subject {
         SubjectKind::Device | SubjectKind::User => "ask your administrator if you need more before then",
         SubjectKind::Org => "your administrator can raise it before then",
@@ -48,7 +48,7 @@ fn exhausted(spent: &Spent) -> Problem {
 }
 
 /// The money is reserved but not spent, so no text or header here may say that it is spent.
-fn crowded(spent: &Spent) -> Problem {
+fn crowded(spent: &BudgetExceededError) -> Problem {
     let message = format!(
         "Requests in progress have reserved what is left of the {} budget of this {}; try again when one has ended.",
         name(spent.window.period),
@@ -65,7 +65,7 @@ fn name(period: Period) -> &'static str {
     }
 }
 
-fn reset(window: &Window) -> String {
+fn reset(window: &BudgetWindow) -> String {
     let date = i64::try_from(window.end).ok().and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok());
     let date = date.unwrap_or(OffsetDateTime::UNIX_EPOCH).date();
     format!("{}-{:02}-{:02} at 00:00 UTC", date.year(), u8::from(date.month()), date.day())
@@ -84,14 +84,21 @@ mod tests {
     use crate::service::meter::money::MicroDollars;
     use crate::transport::request_id::RequestId;
 
-    fn spent(period: Period, shortage: Shortage) -> Spent {
+    fn spent(period: Period, shortage: Shortage) -> BudgetExceededError {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_608_000);
         let window = period.window(now);
         let limit = MicroDollars::new(5_000_000);
-        Spent { subject: SubjectKind::Device, window, limit, used: limit, resets_in: window.rest(now), shortage }
+        BudgetExceededError {
+            subject: SubjectKind::Device,
+            window,
+            limit,
+            used: limit,
+            resets_in: window.rest(now),
+            shortage,
+        }
     }
 
-    async fn answer(spent: Spent) -> (u16, Vec<(String, String)>, serde_json::Value) {
+    async fn answer(spent: BudgetExceededError) -> (u16, Vec<(String, String)>, serde_json::Value) {
         let id = RequestId::next();
         let (parts, body) = Problem::from(spent).into_response(&id).into_parts();
         let text = |value: &HeaderValue| value.to_str().unwrap().replace(&id.to_string(), "ID");

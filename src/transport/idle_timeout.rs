@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use super::patience::ANOTHER_LOOK;
+use super::grace::ANOTHER_LOOK;
 
 /// Measures the time since the last bytes. The timer is set at the first wait and moved only when it fires: a busy
 /// stream costs no timer work, and a response that is complete at once costs none at all.
-pub(super) struct Silence {
+pub(super) struct IdleTimeout {
     limit: Duration,
     armed: Option<Armed>,
 }
@@ -22,7 +22,7 @@ struct Armed {
     looks_again: bool,
 }
 
-impl Silence {
+impl IdleTimeout {
     /// A timeout of `limit`, which begins at the first wait.
     #[must_use]
     pub(super) fn new(limit: Duration) -> Self {
@@ -30,7 +30,7 @@ impl Silence {
     }
 
     /// Starts the limit anew, because bytes came.
-    pub(super) fn broken(&mut self) {
+    pub(super) fn reset(&mut self) {
         if let Some(armed) = &mut self.armed {
             armed.last = Instant::now();
             armed.looks_again = false;
@@ -73,27 +73,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_idle_timeout_counts_from_the_last_bytes() {
-        let mut silence = Silence::new(LIMIT);
+        let mut idle_timeout = IdleTimeout::new(LIMIT);
         let began = Instant::now();
-        assert!(poll_fn(|cx| Poll::Ready(silence.poll(cx))).await.is_pending());
+        assert!(poll_fn(|cx| Poll::Ready(idle_timeout.poll(cx))).await.is_pending());
         advance(SHORT).await;
-        silence.broken();
-        assert_eq!(poll_fn(|cx| silence.poll(cx)).await, LIMIT);
+        idle_timeout.reset();
+        assert_eq!(poll_fn(|cx| idle_timeout.poll(cx)).await, LIMIT);
         let waited = began.elapsed();
         assert!(waited >= LIMIT + SHORT && waited < LIMIT * 2, "{waited:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn f25_bytes_found_in_the_grace_period_restart_the_idle_timeout() {
-        let mut silence = Silence::new(LIMIT);
-        assert!(poll_fn(|cx| Poll::Ready(silence.poll(cx))).await.is_pending());
+        let mut idle_timeout = IdleTimeout::new(LIMIT);
+        assert!(poll_fn(|cx| Poll::Ready(idle_timeout.poll(cx))).await.is_pending());
         // The process was stopped for longer than the limit.
         advance(LIMIT * 3).await;
-        assert!(poll_fn(|cx| Poll::Ready(silence.poll(cx))).await.is_pending());
-        silence.broken();
+        assert!(poll_fn(|cx| Poll::Ready(idle_timeout.poll(cx))).await.is_pending());
+        idle_timeout.reset();
         advance(SHORT).await;
-        assert!(poll_fn(|cx| Poll::Ready(silence.poll(cx))).await.is_pending());
+        assert!(poll_fn(|cx| Poll::Ready(idle_timeout.poll(cx))).await.is_pending());
         advance(Duration::from_secs(1)).await;
-        assert_eq!(poll_fn(|cx| silence.poll(cx)).await, LIMIT);
+        assert_eq!(poll_fn(|cx| idle_timeout.poll(cx)).await, LIMIT);
     }
 }

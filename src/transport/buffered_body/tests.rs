@@ -1,6 +1,6 @@
 use super::*;
 
-impl Held {
+impl BufferedBody {
     pub(in crate::transport) fn whole(body: &[u8]) -> Self {
         Self { pieces: pieces([Bytes::copy_from_slice(body)]), rest: None, share: None }
     }

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// Accepts or rejects connections.
-pub trait Entrance: Clone + Send + Sync + 'static {
+pub trait Acceptor: Clone + Send + Sync + 'static {
     /// The connection that HTTP is spoken on.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
@@ -18,7 +18,7 @@ pub trait Entrance: Clone + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy)]
 pub struct Plain;
 
-impl Entrance for Plain {
+impl Acceptor for Plain {
     type Stream = TcpStream;
 
     fn admit(&self, stream: TcpStream, _peer: SocketAddr) -> impl Future<Output = Option<TcpStream>> + Send {

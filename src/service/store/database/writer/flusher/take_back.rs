@@ -1,10 +1,10 @@
 //! Brings spilled records back into the database, one file at a time.
 
 use super::super::queue::BATCH;
-use super::{Keeper, Origin, Unwritten};
+use super::{FlushError, Flusher, RowSource};
 use crate::service::store::database::{StoreError, UsageRow};
 
-impl Keeper {
+impl Flusher {
     /// Writes the oldest spilled file to the database.
     pub(super) async fn take_back(&mut self) {
         let spilled = match self.spill.oldest() {
@@ -16,9 +16,9 @@ impl Keeper {
             }
         };
         for rows in spilled.rows.chunks(BATCH) {
-            let refused = match self.write(rows, Origin::Disk).await.0 {
+            let refused = match self.write(rows, RowSource::Disk).await.0 {
                 Ok(()) => 0,
-                Err(Unwritten::Store(StoreError::Refused(_))) => match self.one_by_one(rows).await {
+                Err(FlushError::Store(StoreError::Refused(_))) => match self.one_by_one(rows).await {
                     Ok(refused) => refused,
                     Err(why) => return self.note(&why),
                 },
@@ -35,12 +35,12 @@ impl Keeper {
     }
 
     /// Finds the rows that the database refuses and puts them aside. Returns how many there are.
-    async fn one_by_one(&mut self, rows: &[UsageRow]) -> Result<usize, Unwritten> {
+    async fn one_by_one(&mut self, rows: &[UsageRow]) -> Result<usize, FlushError> {
         let mut refused = Vec::new();
         for row in rows {
-            match self.write(std::slice::from_ref(row), Origin::Disk).await.0 {
+            match self.write(std::slice::from_ref(row), RowSource::Disk).await.0 {
                 Ok(()) => {}
-                Err(Unwritten::Store(StoreError::Refused(error))) => {
+                Err(FlushError::Store(StoreError::Refused(error))) => {
                     tracing::error!(%error, request_id = row.request_id, "The database refuses a usage record");
                     refused.push(row.clone());
                 }
@@ -48,7 +48,7 @@ impl Keeper {
             }
         }
         if !refused.is_empty() {
-            self.spill.set_aside(&refused).map_err(Unwritten::Disk)?;
+            self.spill.set_aside(&refused).map_err(FlushError::Disk)?;
         }
         Ok(refused.len())
     }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::{Inspector, Refusal};
+use super::{Inspector, RefusedBodyError};
 
 /// Shows a body to two inspectors; either may refuse it. If both would, the client gets the first one's reason.
 pub struct Both<A, B> {
@@ -24,17 +24,17 @@ impl<A, B> Both<A, B> {
 }
 
 impl<A: Inspector, B: Inspector> Inspector for Both<A, B> {
-    fn piece(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+    fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         self.first.piece(bytes)?;
         self.second.piece(bytes)
     }
 
-    fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), Refusal> {
+    fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), RefusedBodyError> {
         self.first.held(pieces, whole)?;
         self.second.held(pieces, whole)
     }
 
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
         if !self.first_agrees {
             ready!(self.first.poll_end(cx))?;
             self.first_agrees = true;

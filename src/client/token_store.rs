@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::config::StoragePolicy;
 use super::credential::WrapperToken;
-use super::device::{self, Device, Identity};
+use super::device::{self, Identity, LocalDevice};
 use super::device_key::DeviceKey;
 use super::error::ClientError;
 use super::keychain::Keychain;
@@ -17,20 +17,20 @@ use crate::wire::DeviceId;
 
 /// The stored token, device id and device key of one app.
 #[derive(Clone)]
-pub struct TokenKeep {
+pub struct TokenStore {
     keychain: Option<Keychain>,
     policy: StoragePolicy,
 }
 
 /// The state of the store at the start.
-pub struct Kept {
+pub struct StoredToken {
     /// A stored token that fits, and the device it belongs to.
-    pub token: Option<(WrapperToken, Device)>,
+    pub token: Option<(WrapperToken, LocalDevice)>,
     /// Where the next token will be stored, as far as that is known before a write.
     pub storage: Storage,
 }
 
-impl TokenKeep {
+impl TokenStore {
     /// Stores in `keychain`; `None` with the policy `memory`.
     #[must_use]
     pub fn new(keychain: Option<Keychain>, policy: StoragePolicy) -> Self {
@@ -39,15 +39,22 @@ impl TokenKeep {
 
     /// Loads the token of an earlier start. One that does not fit is removed, so that the next start does not read it.
     /// A keychain that fails is an error only if the policy requires it.
-    pub async fn load(&self, bootstrap_url: &str, identity: &Identity, now: SystemTime) -> Result<Kept, ClientError> {
-        let Some(keychain) = &self.keychain else { return Ok(Kept { token: None, storage: Storage::Memory }) };
+    pub async fn load(
+        &self,
+        bootstrap_url: &str,
+        identity: &Identity,
+        now: SystemTime,
+    ) -> Result<StoredToken, ClientError> {
+        let Some(keychain) = &self.keychain else { return Ok(StoredToken { token: None, storage: Storage::Memory }) };
         let bytes = match keychain.get(TOKEN_ENTRY.into()).await {
             Ok(bytes) => bytes,
-            Err(error) => return self.without_keychain(error.into()).map(|storage| Kept { token: None, storage }),
+            Err(error) => {
+                return self.without_keychain(error.into()).map(|storage| StoredToken { token: None, storage });
+            }
         };
         let mut token = None;
         if let Some(bytes) = bytes {
-            let read = |device: Device| {
+            let read = |device: LocalDevice| {
                 let expected = Expected { bootstrap_url, device_id: &device.id, now };
                 stored::decode(&bytes, &expected).map(|token| (token, device))
             };
@@ -62,7 +69,7 @@ impl TokenKeep {
                 let _ = keychain.delete(TOKEN_ENTRY.into()).await;
             }
         }
-        Ok(Kept { token, storage: Storage::Keychain })
+        Ok(StoredToken { token, storage: Storage::Keychain })
     }
 
     /// Stores `token` and returns where. A keychain that fails is an error only if the policy requires it.
