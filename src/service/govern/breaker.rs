@@ -13,9 +13,9 @@
 //! then, and beyond [`BreakerSettings::most_models`], it shares the circuit [`OTHER`].
 
 mod circuit;
+mod circuit_permit;
 mod circuits;
 mod outcome;
-mod passage;
 mod recent;
 mod share;
 mod snapshot;
@@ -30,9 +30,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::circuit::{CircuitChange, Ticket};
+pub use self::circuit_permit::CircuitPermit;
 use self::circuits::Circuits;
 pub use self::outcome::UpstreamOutcome;
-pub use self::passage::Passage;
 use self::share::DeviceShare;
 pub use self::snapshot::{CircuitState, CircuitView};
 use crate::transport::problem::Problem;
@@ -98,10 +98,10 @@ impl Breaker {
     }
 
     /// A request whose model is not known has the empty name.
-    pub fn admit(&self, model: &str, device: &DeviceId, now: Instant) -> Result<Passage, CircuitOpenError> {
+    pub fn admit(&self, model: &str, device: &DeviceId, now: Instant) -> Result<CircuitPermit, CircuitOpenError> {
         let share = DeviceShare::of(device, &self.0.shares);
         let ticket = self.0.circuits().admit(model, share, now, &self.0.settings)?;
-        Ok(Passage::new(Arc::clone(&self.0), model, ticket))
+        Ok(CircuitPermit::new(Arc::clone(&self.0), model, ticket))
     }
 
     /// How every circuit stands, `other` first and the rest by name.

@@ -11,7 +11,7 @@ use crate::service::http::handler::{HandlerParts, ServiceHandler};
 use crate::service::http::listen::Listen;
 use crate::service::meter::usage::UsageSink;
 use crate::service::relay::batches::Biller;
-use crate::service::relay::pipeline::Worker;
+use crate::service::relay::worker::Worker;
 use crate::service::run::background::Control;
 use crate::service::run::config_reload::ConfigReload;
 use crate::service::run::handle::ServiceHandle;
