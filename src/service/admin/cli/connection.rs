@@ -14,6 +14,7 @@ use super::error::CliError;
 use super::target::{AdminTarget, os_user};
 use crate::service::admin::api::ACTOR_HEADER;
 use crate::transport::origin::Origin;
+use crate::transport::root_cause::root_cause;
 
 pub(super) struct ApiClient {
     http: Client,
@@ -141,12 +142,7 @@ fn bearer(token: &str) -> Result<HeaderValue, CliError> {
 }
 
 fn unanswered(error: &reqwest::Error, url: &Url) -> CliError {
-    // The innermost cause is the one that people understand.
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    let (url, reason) = (without_query(url), cause.to_string());
+    let (url, reason) = (without_query(url), root_cause(error).to_string());
     if error.is_connect() { CliError::Unreachable { url, reason } } else { CliError::Unanswered { url, reason } }
 }
 
