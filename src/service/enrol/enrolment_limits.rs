@@ -8,12 +8,13 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use ipnet::IpNet;
 use tokio::time::Instant;
 
+use crate::lock::lock;
 use crate::service::base::window::SlidingWindow;
 use crate::transport::problem::Problem;
 use crate::wire::{DeviceId, ErrorCode};
@@ -139,7 +140,7 @@ impl EnrolmentLimiter {
     }
 
     fn state(&self) -> MutexGuard<'_, EnrolmentWindows> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

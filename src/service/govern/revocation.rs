@@ -7,7 +7,7 @@ mod open;
 mod set;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 pub use self::open::{OpenRequest, OpenRequests};
 pub use self::set::{Reach, RevocationSet, Revoked};
+use crate::lock::lock;
 use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
 use crate::wire::{Claims, DeviceId, ErrorCode};
@@ -96,7 +97,7 @@ impl Revocations {
     }
 
     fn lists(&self) -> MutexGuard<'_, Vec<OpenRequests>> {
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.workers)
     }
 
     /// Says that the current set is still the truth.

@@ -5,12 +5,13 @@
 //! attacker who intercepts a proof can replay it once at each other instance within two minutes.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use crate::clock::Clock;
+use crate::lock::lock;
 use crate::service::token::keyring::KeyRing;
 
 pub(super) struct Nonces {
@@ -94,7 +95,7 @@ impl Nonces {
     /// Marks the nonce as used.
     pub(super) fn take(&self, nonce: &Nonce) -> Result<(), NonceError> {
         let now = self.clock.unix_seconds();
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = lock(&self.used);
         used.forget(now);
         if used.younger.contains(&nonce.0) || used.older.contains(&nonce.0) {
             return Err(NonceError::Used);
