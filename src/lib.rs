@@ -8,6 +8,7 @@
 
 pub mod clock;
 mod lock;
+mod random;
 pub mod secret;
 pub mod transport;
 pub mod wire;

@@ -7,6 +7,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
+use crate::random::random;
 use crate::secret::Secret;
 use crate::service::base::private_file;
 
@@ -58,9 +59,7 @@ fn check(text: &str) -> io::Result<Secret> {
 }
 
 fn create(path: &Path) -> io::Result<Secret> {
-    let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("the system has no random bytes"))?;
-    let secret = Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes));
+    let secret = Secret::new(BASE64_URL_SAFE_NO_PAD.encode(random::<32>()));
     match private_file::create(path) {
         Ok(mut file) => {
             file.write_all(secret.expose().as_bytes())?;

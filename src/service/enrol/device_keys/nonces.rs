@@ -12,6 +12,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use crate::clock::Clock;
 use crate::lock::lock;
+use crate::random::random;
 use crate::service::token::keyring::KeyRing;
 
 pub(super) struct Nonces {
@@ -69,7 +70,7 @@ impl Nonces {
         let mut bytes = [0; LENGTH];
         let (message, mac) = bytes.split_at_mut(MESSAGE);
         message[..TIME].copy_from_slice(&self.clock.unix_seconds().to_be_bytes());
-        aws_lc_rs::rand::fill(&mut message[TIME..]).expect("the system's random source works, or nothing here is safe");
+        message[TIME..].copy_from_slice(&random::<RANDOM>());
         mac.copy_from_slice(&self.keys.mac(PURPOSE, message));
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
