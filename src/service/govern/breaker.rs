@@ -87,8 +87,7 @@ pub struct CircuitOpenError {
 impl From<CircuitOpenError> for Problem {
     fn from(open: CircuitOpenError) -> Self {
         let message = "The upstream is failing for this model and is not asked for a moment; try again shortly";
-        let seconds = open.retry_after.as_secs() + u64::from(open.retry_after.subsec_nanos() > 0);
-        Self::new(ErrorCode::BreakerOpen, message).retry_after(Duration::from_secs(seconds))
+        Self::new(ErrorCode::BreakerOpen, message).retry_after(open.retry_after)
     }
 }
 

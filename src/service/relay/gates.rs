@@ -1,7 +1,6 @@
 //! Admission of a verified caller's request: policy, limits and breaker. The pipeline asks the budgets itself.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -12,7 +11,6 @@ use crate::service::govern::limits::{Limit, LimitExceededError, Limiter, Permit}
 use crate::service::relay::budget_gate::BudgetGate;
 use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
-use crate::wire::ErrorCode;
 
 pub(crate) struct Gates {
     pub access: AccessPolicy,
@@ -51,7 +49,5 @@ fn denied(denied: LimitExceededError) -> Problem {
         Limit::TokensPerMinute => "This device has used too many tokens in the last minute",
         Limit::Concurrent => "This device has too many requests open",
     };
-    let seconds = denied.retry_after.as_secs() + u64::from(denied.retry_after.subsec_nanos() > 0);
-    let message = format!("{what}; try again in {seconds} s");
-    Problem::new(ErrorCode::RateLimited, message).retry_after(Duration::from_secs(seconds))
+    Problem::rate_limited(what, denied.retry_after)
 }
