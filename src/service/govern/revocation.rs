@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 pub use self::open::{OpenRequest, OpenRequests};
 pub use self::set::{Reach, RevocationSet, Revoked};
+use crate::clock::millis;
 use crate::lock::lock;
 use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
@@ -115,7 +116,7 @@ impl Revocations {
     }
 
     fn millis(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.started.elapsed())
     }
 
     /// Whether the set is too old to judge by.

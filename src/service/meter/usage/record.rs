@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use tokio::time::Instant;
 
 use super::{ModelTokens, Tokens};
+use crate::clock;
 use crate::service::base::trace_context::TraceContext;
 use crate::service::govern::breaker::UpstreamOutcome;
 use crate::service::meter::money::MicroDollars;
@@ -257,7 +258,7 @@ fn price(record: &mut UsageRecord, prices: &Prices) {
 }
 
 fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    serializer.serialize_u64(clock::millis(*duration))
 }
 
 #[expect(clippy::ref_option, reason = "the signature serde asks for")]
