@@ -11,6 +11,7 @@ pub mod base {
     pub mod batch_queue;
     pub mod http_client;
     pub mod json;
+    pub mod private_file;
     pub mod strict_object;
     pub mod text_file;
     pub mod trace_context;

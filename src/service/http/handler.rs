@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use crate::clock::millis;
 use crate::secret::Secret;
 use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::leak::Leaks;
@@ -219,7 +220,7 @@ impl RequestLine {
     }
 
     fn total_ms(&self) -> u64 {
-        u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.at.elapsed())
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{ModelTokens, Tokens};
+use crate::clock;
 use crate::service::base::trace_context::TraceContext;
 use crate::service::meter::money::MicroDollars;
 use crate::service::meter::prices::{Conditions, Prices};
@@ -175,7 +176,7 @@ impl UsageRecord {
 }
 
 fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    serializer.serialize_u64(clock::millis(*duration))
 }
 
 #[expect(clippy::ref_option, reason = "the signature serde asks for")]

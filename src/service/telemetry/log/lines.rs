@@ -1,9 +1,11 @@
 //! A bounded queue of log lines and the thread that writes them.
 
 use std::io::Write;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use crate::lock::{lock, unpoisoned};
 
 /// Takes lines without waiting for the disk or the terminal.
 #[derive(Clone)]
@@ -93,11 +95,11 @@ impl LineQueue {
             if state.closed {
                 return None;
             }
-            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = unpoisoned(self.0.changed.wait(state));
         }
         if !state.closed {
             let waited = self.0.changed.wait_timeout_while(state, GATHER, |state| !state.closed);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = unpoisoned(waited).0;
         }
         std::mem::swap(&mut state.waiting, batch);
         state.writing = true;
@@ -105,7 +107,7 @@ impl LineQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, LineBufferState> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.state)
     }
 }
 
@@ -117,7 +119,7 @@ impl LineWriter {
         self.queue.0.changed.notify_all();
         let busy = |state: &mut LineBufferState| state.writing || !state.waiting.is_empty();
         let waited = self.queue.0.changed.wait_timeout_while(state, CLOSE_LIMIT, busy);
-        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state = unpoisoned(waited).0;
         let written = !busy(&mut state);
         drop(state);
         if written {
