@@ -36,7 +36,7 @@ use crate::service::relay::key_swap::{self, KeySwap};
 use crate::service::relay::ledger::Ledger;
 use crate::service::relay::pipeline::{Pipeline, Stages, body_limits};
 use crate::service::run::background::{Control, Opened};
-use crate::service::run::config_reload::ConfigReload;
+use crate::service::run::config_reload;
 use crate::service::run::reload::Reloadable;
 use crate::service::run::service::Service;
 use crate::service::run::service::ServicePorts;
@@ -136,7 +136,7 @@ impl Service {
             settings: Arc::clone(&settings),
             metrics: Arc::clone(&metrics),
         };
-        let config_reload = ConfigReload::new(config.sources, config.prices.file, reloadable);
+        let config_follower = config_reload::follower(config.sources, config.prices.file, reloadable);
         let admin_state = AdminState {
             database: opened.database.clone(),
             budgets,
@@ -177,8 +177,7 @@ impl Service {
             control,
             admin_state,
             keys,
-            followers: key_follower.into_iter().chain(certificate_follower).collect(),
-            config_reload,
+            followers: key_follower.into_iter().chain(certificate_follower).chain(config_follower).collect(),
             otlp,
             biller,
             responder,
