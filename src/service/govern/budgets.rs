@@ -15,6 +15,7 @@ mod limits;
 mod problem;
 mod reservation;
 mod spent;
+mod state;
 mod subject;
 mod table;
 mod window;
@@ -36,25 +37,16 @@ pub use self::books::BudgetStatus;
 pub use self::limits::{BudgetLimitError, DefaultLimits, Limits};
 pub use self::reservation::Reservation;
 pub use self::spent::{BudgetExceededError, Shortage};
+use self::state::BudgetState;
 pub use self::subject::{Subject, SubjectKind};
 use self::table::LimitTable;
 pub use self::window::{BudgetWindow, Period};
-use crate::lock::lock;
 use crate::service::meter::money::MicroDollars;
 use crate::service::token::verify::Caller;
 
 /// All budgets of the service. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Budgets(Arc<BudgetState>);
-
-#[derive(Debug)]
-struct BudgetState {
-    books: Mutex<Books>,
-    table: ArcSwap<LimitTable>,
-    /// Whether any subject has a limit. If none has, no request takes the lock.
-    limited: AtomicBool,
-    changed: Notify,
-}
 
 impl Budgets {
     #[must_use]
@@ -173,12 +165,6 @@ impl Budgets {
 
     fn books(&self) -> MutexGuard<'_, Books> {
         self.0.books()
-    }
-}
-
-impl BudgetState {
-    fn books(&self) -> MutexGuard<'_, Books> {
-        lock(&self.books)
     }
 }
 
