@@ -14,6 +14,7 @@
 
 mod circuit;
 mod circuits;
+mod metrics;
 mod outcome;
 mod passage;
 mod recent;

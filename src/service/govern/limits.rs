@@ -19,6 +19,7 @@ mod gossip;
 mod inspection;
 mod lease;
 mod link;
+mod metrics;
 mod notes;
 mod pending;
 mod permit;

@@ -22,7 +22,7 @@ use crate::service::http::client_address::{ClientAddress, TrustedProxies};
 use crate::service::http::routes::{Route, route};
 use crate::service::relay::pipeline::{Arrival, Pipeline, Worker};
 use crate::service::telemetry::error_reports::ErrorReports;
-use crate::service::telemetry::metrics::Metrics;
+use crate::service::telemetry::metrics::RequestMetrics;
 use crate::service::token::verify::Auth;
 use crate::transport::buffered_body::{BodyError, BodyLimits, BufferedBody, MemoryBudget};
 use crate::transport::cors::{self, Cors};
@@ -49,7 +49,7 @@ pub(crate) struct HandlerParts {
     pub auth: Arc<Auth>,
     pub issuer: Arc<Issuer>,
     pub leaks: Arc<Leaks>,
-    pub metrics: Arc<Metrics>,
+    pub metrics: Arc<RequestMetrics>,
     /// Reports the service's own errors.
     pub reports: Option<Arc<ErrorReports>>,
     pub pipeline: Pipeline,

@@ -16,14 +16,12 @@ use crate::service::meter::money::MicroDollars;
 use crate::service::meter::prices::{EstimateInput, Prices};
 use crate::service::relay::route::RelayRoute;
 use crate::service::relay::stake::Stake;
-use crate::service::telemetry::metrics::Metrics;
 use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
 
 pub(crate) struct BudgetGate {
     budgets: Budgets,
     prices: Arc<ArcSwap<Prices>>,
-    metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
 }
 
@@ -32,13 +30,8 @@ pub(crate) type SharedAsk = Arc<OnceLock<EstimateInput>>;
 
 impl BudgetGate {
     #[must_use]
-    pub(crate) fn new(
-        budgets: Budgets,
-        prices: Arc<ArcSwap<Prices>>,
-        metrics: Arc<Metrics>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { budgets, prices, metrics, clock }
+    pub(crate) fn new(budgets: Budgets, prices: Arc<ArcSwap<Prices>>, clock: Arc<dyn Clock>) -> Self {
+        Self { budgets, prices, clock }
     }
 
     /// Returns the values to be read from the body of a request, if it costs something that is limited. Counting tokens
@@ -80,11 +73,7 @@ impl BudgetGate {
     }
 
     fn reserve(&self, caller: &Caller, cost: MicroDollars) -> Result<Reservation, Problem> {
-        let reserved = self.budgets.reserve(&Subject::all_of(caller), cost, self.clock.now());
-        reserved.map_err(|spent| {
-            self.metrics.budget_refused(spent.subject, spent.shortage);
-            spent.into()
-        })
+        Ok(self.budgets.reserve(&Subject::all_of(caller), cost, self.clock.now())?)
     }
 }
 

@@ -39,12 +39,12 @@ use crate::service::relay::key_swap::UpstreamConfig;
 use crate::service::relay::pipeline::Pipeline;
 use crate::service::run::background::{Control, Opened};
 use crate::service::run::config_reload::ConfigReload;
-use crate::service::run::reload::Reloadable;
+use crate::service::run::reload::{ReloadMetrics, Reloadable};
 use crate::service::run::service::Service;
 use crate::service::run::service::ServicePorts;
 use crate::service::run::start_error::StartError;
 use crate::service::store::database::UsageWriter;
-use crate::service::telemetry::metrics::Metrics;
+use crate::service::telemetry::metrics::{MetricsPage, RequestMetrics};
 use crate::service::telemetry::otlp::OtlpConfig;
 use crate::service::telemetry::otlp::{Otlp, OtlpSettings};
 use crate::service::token::keyring::SigningSecret;
@@ -76,9 +76,8 @@ impl Service {
         let opened = &control.opened;
         let (leaks, suspicions) = Leaks::start(&config.leaks, Arc::clone(&ports.clock), opened.limiter.gossip());
         let can_enrol = config.enrolment.mode != BootstrapMode::Closed;
-        let metrics = Arc::new(Metrics::default());
-        let gate =
-            BudgetGate::new(budgets.clone(), Arc::clone(&prices), Arc::clone(&metrics), Arc::clone(&ports.clock));
+        let metrics = Arc::new(RequestMetrics::default());
+        let gate = BudgetGate::new(budgets.clone(), Arc::clone(&prices), Arc::clone(&ports.clock));
         let gates = gates(&access, &leaks, &opened.limiter, gate);
         let otlp = telemetry(config.otlp.as_ref(), &config.upstream.origin, &ports.clock)?;
         let sinks = sinks(ports.usage, &metrics, otlp.as_ref(), &opened.usage);
@@ -98,7 +97,7 @@ impl Service {
             &config.upstream,
         )
         .traced(config.otlp.map(|to| Tracer::new(to.sample_ratio)));
-        let device_keys = device_keys(config.enrolment.keys, &keys, opened, &ports.clock, &metrics);
+        let device_keys = device_keys(config.enrolment.keys, &keys, opened, &ports.clock);
         let issuer = Arc::new(Issuer::new(
             Arc::clone(&keys),
             Arc::clone(&ports.clock),
@@ -107,28 +106,29 @@ impl Service {
             (config.enrolment, device_keys),
             access.clone(),
         ));
+        let reloads = Arc::new(ReloadMetrics::default());
+        let page = MetricsPage::starting_now().with(&metrics).with(&keys).with(&issuer).with(&tls).with(&otlp);
+        let page = page.with(&access.revocations).with(&opened.limiter).with(&budgets).with(&gates.breaker);
+        let page = page.with(&leaks).with(&opened.usage).with(&reloads);
         let reloadable = Reloadable {
             overrides: Arc::clone(&access.overrides),
             budgets: budgets.clone(),
             issuer: Arc::clone(&issuer),
             prices,
             settings: Arc::clone(&settings),
-            metrics: Arc::clone(&metrics),
+            metrics: reloads,
         };
         let config_reload = ConfigReload::new(config.sources, config.prices.file, reloadable);
         let admin_state = AdminState {
             database: opened.database.clone(),
             budgets,
-            gates,
-            keys: Arc::clone(&keys),
+            breaker: gates.breaker.clone(),
             tls,
-            usage: Arc::clone(&opened.usage),
             sync: Arc::clone(&opened.sync),
             access,
             auth: Arc::clone(&auth),
             issuer: Arc::clone(&issuer),
-            metrics: Arc::clone(&metrics),
-            otlp: otlp.clone(),
+            metrics: Arc::new(page),
             settings,
             clock: ports.clock,
             token_life,
@@ -174,9 +174,8 @@ fn device_keys(
     keys: &Arc<KeyRing>,
     opened: &Opened,
     clock: &Arc<dyn Clock>,
-    metrics: &Arc<Metrics>,
 ) -> Option<DeviceKeys> {
-    DeviceKeys::of(policy, Arc::clone(keys), opened.db_requests.clone(), Arc::clone(clock), Arc::clone(metrics))
+    DeviceKeys::of(policy, Arc::clone(keys), opened.db_requests.clone(), Arc::clone(clock))
 }
 
 fn gates(access: &AccessPolicy, leaks: &Arc<Leaks>, limiter: &Limiter, budgets: BudgetGate) -> Arc<Gates> {
@@ -205,7 +204,7 @@ fn objects(
 /// The sinks of usage records.
 fn sinks(
     log: Arc<dyn UsageSink>,
-    metrics: &Arc<Metrics>,
+    metrics: &Arc<RequestMetrics>,
     otlp: Option<&Arc<Otlp>>,
     database: &Arc<UsageWriter>,
 ) -> BatchSinks {
