@@ -25,7 +25,7 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
@@ -40,6 +40,7 @@ pub use self::spent::{BudgetExceededError, Shortage};
 pub use self::subject::{Subject, SubjectKind};
 use self::table::LimitTable;
 pub use self::window::{BudgetWindow, Period};
+use crate::lock::lock;
 use crate::service::meter::money::MicroDollars;
 use crate::service::telemetry::metrics::{Counters, FamilyEncoder, MetricSource, counters};
 use crate::service::token::verify::Caller;
@@ -191,7 +192,7 @@ impl MetricSource for Budgets {
 
 impl BudgetState {
     fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.books)
     }
 }
 

@@ -23,6 +23,7 @@ mod metrics;
 mod notes;
 mod pending;
 mod permit;
+mod problem;
 mod redis_error;
 mod redis_limiter;
 mod redis_task;
