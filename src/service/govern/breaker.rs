@@ -16,6 +16,7 @@ mod circuit;
 mod circuit_open_error;
 mod circuit_permit;
 mod circuits;
+mod metrics;
 mod outcome;
 mod recent;
 mod settings;

@@ -21,6 +21,7 @@ mod inspection;
 mod lease;
 mod limiter_error;
 mod link;
+mod metrics;
 mod notes;
 mod pending;
 mod permit;

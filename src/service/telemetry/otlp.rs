@@ -10,6 +10,7 @@ mod conventions;
 mod exporter;
 mod histogram;
 mod measures;
+mod prometheus;
 mod queue;
 mod settings;
 mod source;

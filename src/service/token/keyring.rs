@@ -8,6 +8,7 @@ mod key_file;
 mod key_list;
 mod key_set;
 mod kid;
+mod metrics;
 mod reload;
 mod token_error;
 

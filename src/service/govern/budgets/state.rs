@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::books::Books;
 use super::table::LimitTable;
 use crate::lock::lock;
+use crate::service::telemetry::metrics::Counters;
 
 #[derive(Debug)]
 pub(super) struct BudgetState {
@@ -17,6 +18,7 @@ pub(super) struct BudgetState {
     /// Whether any subject has a limit. If none has, no request takes the lock.
     pub(super) limited: AtomicBool,
     pub(super) changed: Notify,
+    pub(super) refusals: Counters<2>,
 }
 
 impl BudgetState {
