@@ -31,7 +31,7 @@ use tokio::task::JoinHandle;
 
 use self::admission::{Admission, launch_key};
 use self::config::{ClientConfig, StoragePolicy};
-use self::device::{Identity, MachineId};
+use self::device::{DeviceIds, MachineId};
 use self::error::ClientError;
 use self::keychain::{Keychain, KeychainLimits, SecretStore};
 use self::loopback::{Loopback, LoopbackParts, body_limits};
@@ -217,10 +217,10 @@ fn keychain(
     Keychain::start(store, limits).map(Some).map_err(|error| ClientError::Internal(error.to_string()))
 }
 
-async fn identity(config: &ClientConfig, machine_id: MachineId, token_store: &TokenStore) -> Identity {
-    match Identity::of_machine(&config.app_id, machine_id) {
+async fn identity(config: &ClientConfig, machine_id: MachineId, token_store: &TokenStore) -> DeviceIds {
+    match DeviceIds::of_machine(&config.app_id, machine_id) {
         Some(identity) => identity,
-        None => Identity::random(&config.app_id, token_store.random_device_id().await),
+        None => DeviceIds::random(&config.app_id, token_store.random_device_id().await),
     }
 }
 

@@ -17,7 +17,7 @@ pub use self::request::{Refresher, Why};
 use super::backoff::{Setback, random_fraction};
 use super::config::ClientConfig;
 use super::credential::{Freshness, WrapperToken};
-use super::device::Identity;
+use super::device::DeviceIds;
 use super::device_key::DeviceKey;
 use super::error::ClientError;
 use super::service_api::{Issued, ServiceApi};
@@ -48,7 +48,7 @@ pub struct RefreshParts {
     /// Makes the calls to the service.
     pub api: ServiceApi,
     /// The ids that this device can have.
-    pub identity: Identity,
+    pub identity: DeviceIds,
     /// Holds the token and the device id in use.
     pub session: Arc<Session>,
     /// Stores the token and the device's key.

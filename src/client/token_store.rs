@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::config::StoragePolicy;
 use super::credential::WrapperToken;
-use super::device::{self, Identity, LocalDevice};
+use super::device::{self, DeviceIds, LocalDevice};
 use super::device_key::DeviceKey;
 use super::error::ClientError;
 use super::keychain::Keychain;
@@ -42,7 +42,7 @@ impl TokenStore {
     pub async fn load(
         &self,
         bootstrap_url: &str,
-        identity: &Identity,
+        identity: &DeviceIds,
         now: SystemTime,
     ) -> Result<StoredToken, ClientError> {
         let Some(keychain) = &self.keychain else { return Ok(StoredToken { token: None, storage: Storage::Memory }) };
