@@ -181,8 +181,8 @@ impl RefreshLoop {
         {
             return;
         }
-        let due = match self.parts.session.token() {
-            Some((token, Freshness::Fresh)) => now >= self.due_at(&token),
+        let due = match self.parts.session.installed() {
+            Some((installed, Freshness::Fresh)) => now >= self.due_at(&installed.token),
             _ => true,
         };
         if due {
@@ -202,10 +202,11 @@ impl RefreshLoop {
     /// Trades in a token that still lives. Without one, or if the service rejects it, enrols the device again.
     async fn fetch(&mut self, rejected: bool) -> Result<Issued, ClientError> {
         let read = self.read_key().await;
-        let living = self.parts.session.token().filter(|(_, freshness)| *freshness != Freshness::Expired && !rejected);
-        if let Some((token, _)) = living {
+        let living =
+            self.parts.session.installed().filter(|(_, freshness)| *freshness != Freshness::Expired && !rejected);
+        if let Some((living, _)) = living {
             let device = self.parts.session.device();
-            match self.parts.api.refresh(&token, &device.id, self.key_of(&device)).await {
+            match self.parts.api.refresh(&living.token, &device.id, self.key_of(&device)).await {
                 Err(ClientError::Denied {
                     code: ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenOutdated,
                     ..
@@ -235,7 +236,7 @@ impl RefreshLoop {
     }
 
     fn has_usable_token(&self) -> bool {
-        self.parts.session.token().is_some_and(|(_, freshness)| freshness != Freshness::Expired)
+        self.parts.session.installed().is_some_and(|(_, freshness)| freshness != Freshness::Expired)
     }
 
     /// Stores the token. Requests use it already, so a slow keychain delays none of them.
@@ -270,10 +271,10 @@ impl RefreshLoop {
 
     fn until_next_look(&self) -> Duration {
         let now = self.parts.clock.now();
-        let next = match (&self.setback, self.parts.session.token()) {
+        let next = match (&self.setback, self.parts.session.installed()) {
             _ if self.parts.session.is_revoked() => now + LOOK_AT_LEAST,
             (Some(setback), _) if setback.holds(now) => setback.ends_at(),
-            (_, Some((token, _))) => self.due_at(&token),
+            (_, Some((installed, _))) => self.due_at(&installed.token),
             (_, None) => now + LOOK_AT_LEAST,
         };
         let until = next.duration_since(now).unwrap_or_default();

@@ -26,7 +26,7 @@ pub struct ServiceApi {
 /// A new token, and what its arrival tells about this machine's clock.
 #[derive(Debug)]
 pub struct Issued {
-    /// The token; the session sets its generation.
+    /// The token, not in use yet.
     pub token: WrapperToken,
     /// Milliseconds by which this machine's clock is ahead of the service's (negative: behind); `None` if unknown.
     pub clock_skew_ms: Option<i64>,
@@ -144,7 +144,6 @@ impl ServiceApi {
             return Err(ClientError::Unhealthy("its token cannot be used".into()));
         }
         let token = WrapperToken {
-            generation: 0,
             received_at: self.clock.now(),
             lifetime: answer.lifetime().min(MAX_LIFETIME),
             refresh_in: Duration::from_secs(answer.refresh_in),
