@@ -69,12 +69,6 @@ impl Session {
         Some((installed, freshness))
     }
 
-    /// The device id in use.
-    #[must_use]
-    pub fn device(&self) -> LocalDevice {
-        self.lock().device.clone()
-    }
-
     /// Changes the device id in use.
     pub fn set_device(&self, device: LocalDevice) {
         self.change(|inner| inner.device = device);
@@ -86,10 +80,10 @@ impl Session {
         self.lock().installed.as_ref().map_or(0, |installed| installed.generation)
     }
 
-    /// Whether the service refuses this device.
+    /// The token in use, whether it has expired or not.
     #[must_use]
-    pub fn is_revoked(&self) -> bool {
-        self.lock().revoked
+    pub fn token(&self) -> Option<Arc<WrapperToken>> {
+        self.lock().installed.as_ref().map(|installed| Arc::clone(&installed.token))
     }
 
     /// Whether the client has ended.

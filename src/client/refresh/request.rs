@@ -21,10 +21,22 @@ pub enum Why {
     Aged(u64),
     /// The service rejected the token of this generation.
     Rejected(u64),
-    /// The app asks. Such an ask never joins an attempt that began for another reason.
+    /// The app wants the newest token there is.
     Forced,
     /// The machine woke up: compare the clock at once.
     Resumed,
+}
+
+impl Why {
+    /// Whether the result of an attempt answers an ask that came during it. A request takes the token of any attempt;
+    /// the app waits for an attempt that was made for the app.
+    pub(super) fn joins(self, attempt: Self) -> bool {
+        match self {
+            Self::Aged(_) | Self::Rejected(_) => true,
+            Self::Forced => attempt == Self::Forced,
+            Self::Resumed => false,
+        }
+    }
 }
 
 impl Refresher {
