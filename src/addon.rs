@@ -20,7 +20,7 @@ use self::options::NativeOptions;
 use crate::client::config::{ClientConfig, app_id};
 use crate::client::device::{derive, system_machine_id};
 use crate::client::error::ClientError;
-use crate::client::refresh::Why;
+use crate::client::refresh::Reason;
 use crate::client::status::Status;
 
 /// The app's device id on this machine.
@@ -106,7 +106,7 @@ impl NativeProxy {
     #[napi]
     pub async fn refresh(&self) -> napi::Result<()> {
         let client = self.engine.client_now().ok_or_else(|| to_js(&ClientError::Closed))?;
-        client.refresher().ask(Why::Forced).await.map_err(|error| to_js(&error))
+        client.refresher().ask(Reason::Forced).await.map_err(|error| to_js(&error))
     }
 
     /// Tells the proxy that the machine woke up.

@@ -38,7 +38,7 @@ use self::enrolment::Enrolment;
 use self::error::ClientError;
 use self::keychain::{Keychain, KeychainLimits, SecretStore};
 use self::loopback::{Loopback, LoopbackParts, body_limits};
-use self::refresh::{RefreshLoop, Refresher, Why};
+use self::refresh::{Reason, RefreshLoop, Refresher};
 use self::service_api::ServiceApi;
 use self::service_link::ServiceLink;
 use self::session::{EventSink, Session};
@@ -139,7 +139,7 @@ impl Client {
     /// Call this after the machine woke up: drops connections that may be dead, and checks the token.
     pub fn resumed(&self) {
         self.link.forget();
-        self.refresher.kick(Why::Resumed);
+        self.refresher.kick(Reason::Resumed);
     }
 
     /// Takes no new connections, and lets open ones finish within `limit`. Idempotent.

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use super::admission::Admission;
 use super::credential::{Freshness, WrapperToken};
 use super::error::ClientError;
-use super::refresh::{Refresher, Why};
+use super::refresh::{Reason, Refresher};
 use super::service_link::ServiceLink;
 use super::session::{Installed, Session};
 use crate::transport::buffered_body::{BodyLimits, BufferedBody, MemoryBudget};
@@ -77,13 +77,13 @@ impl Loopback {
             Some(ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenOutdated) => {}
             Some(ErrorCode::TokenRevoked) => {
                 // The refresh will be refused too, and then the status shows it.
-                self.parts.refresher.kick(Why::Rejected(used.generation));
+                self.parts.refresher.kick(Reason::Rejected(used.generation));
                 return Ok(self.relay(response));
             }
             _ => return Ok(self.relay(response)),
         }
         // The service did not process the request, so it can be sent again with a newer token.
-        let renewed = self.parts.refresher.ask(Why::Rejected(used.generation)).await;
+        let renewed = self.parts.refresher.ask(Reason::Rejected(used.generation)).await;
         match (renewed, again) {
             (Ok(()), Some(body)) => {
                 let newer = self.usable_token().await?;
@@ -102,13 +102,13 @@ impl Loopback {
         let generation = match session.installed() {
             Some((installed, Freshness::Fresh)) => return Ok(installed),
             Some((installed, Freshness::Due)) => {
-                self.parts.refresher.kick(Why::Aged(installed.generation));
+                self.parts.refresher.kick(Reason::Aged(installed.generation));
                 return Ok(installed);
             }
             Some((installed, Freshness::Expired)) => installed.generation,
             None => 0,
         };
-        let renewed = tokio::time::timeout(TOKEN_WAIT, self.parts.refresher.ask(Why::Aged(generation))).await;
+        let renewed = tokio::time::timeout(TOKEN_WAIT, self.parts.refresher.ask(Reason::Aged(generation))).await;
         match renewed.unwrap_or(Err(ClientError::Timeout(TOKEN_WAIT))) {
             Ok(()) => session.installed().map(|(installed, _)| installed).ok_or_else(|| no_token(&ClientError::Closed)),
             Err(error) => Err(no_token(&error)),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use self::request::RefreshRequest;
-pub use self::request::{Refresher, Why};
+pub use self::request::{Reason, Refresher};
 use self::schedule::Schedule;
 use super::config::ClientConfig;
 use super::enrolment::Enrolment;
@@ -65,14 +65,14 @@ impl RefreshLoop {
     }
 
     async fn serve(&mut self, ask: RefreshRequest) {
-        let answer = match self.answer_without_attempt(ask.why) {
+        let answer = match self.answer_without_attempt(ask.reason) {
             Some(answer) => answer,
-            None if ask.why == Why::Resumed => {
+            None if ask.reason == Reason::Resumed => {
                 self.schedule.end_wait();
                 self.look().await;
                 Ok(())
             }
-            None => self.attempt(ask.why).await,
+            None => self.attempt(ask.reason).await,
         };
         // The caller may have stopped waiting.
         let _ = ask.done.send(answer);
@@ -83,35 +83,35 @@ impl RefreshLoop {
         let is_due = self.schedule.is_due(self.session.token().as_deref(), self.clock.now());
         if is_due && !self.session.is_closed() {
             // The session has told the app of a failure.
-            let _ = self.attempt(Why::Aged(self.session.generation())).await;
+            let _ = self.attempt(Reason::Aged(self.session.generation())).await;
         }
     }
 
-    async fn attempt(&mut self, why: Why) -> Result<(), ClientError> {
-        let is_rejected = matches!(why, Why::Rejected(_));
+    async fn attempt(&mut self, reason: Reason) -> Result<(), ClientError> {
+        let is_rejected = matches!(reason, Reason::Rejected(_));
         let living = self.session.token().filter(|token| !is_rejected && !token.is_expired(self.clock.now()));
         self.session.set_refreshing(true);
         let result = self.enrolment.renew(living.as_deref()).await;
         match &result {
-            Ok(()) => self.schedule.succeeded(why, self.clock.now()),
+            Ok(()) => self.schedule.succeeded(reason, self.clock.now()),
             Err(error) => {
                 self.schedule.failed(error, self.clock.now());
                 self.session.failed(error);
             }
         }
         self.session.set_refreshing(false);
-        self.answer_those_who_joined(why, &result);
+        self.answer_those_who_joined(reason, &result);
         result
     }
 
     /// Gives the result of an attempt to the callers that asked during it, except those that wait for their own.
-    fn answer_those_who_joined(&mut self, attempt: Why, result: &Result<(), ClientError>) {
+    fn answer_those_who_joined(&mut self, attempt: Reason, result: &Result<(), ClientError>) {
         while let Ok(ask) = self.asks.try_recv() {
             self.waiting.push_back(ask);
         }
         for ask in std::mem::take(&mut self.waiting) {
-            if ask.why.joins(attempt) {
-                let answer = self.answer_without_attempt(ask.why).unwrap_or_else(|| result.clone());
+            if ask.reason.joins(attempt) {
+                let answer = self.answer_without_attempt(ask.reason).unwrap_or_else(|| result.clone());
                 let _ = ask.done.send(answer);
             } else {
                 self.waiting.push_back(ask);
@@ -120,11 +120,11 @@ impl RefreshLoop {
     }
 
     /// The answer to a request that needs no attempt: the token it used has been replaced, or an attempt has just failed.
-    fn answer_without_attempt(&self, why: Why) -> Option<Result<(), ClientError>> {
-        let (Why::Aged(generation) | Why::Rejected(generation)) = why else { return None };
+    fn answer_without_attempt(&self, reason: Reason) -> Option<Result<(), ClientError>> {
+        let (Reason::Aged(generation) | Reason::Rejected(generation)) = reason else { return None };
         if self.session.generation() > generation {
             return Some(Ok(()));
         }
-        self.schedule.refusal(why, self.session.token().as_deref(), self.clock.now()).map(Err)
+        self.schedule.refusal(reason, self.session.token().as_deref(), self.clock.now()).map(Err)
     }
 }

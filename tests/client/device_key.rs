@@ -11,7 +11,7 @@ use valetkey::client::device::DeviceIds;
 use valetkey::client::device_key::DeviceKey;
 use valetkey::client::error::ClientError;
 use valetkey::client::keychain::KeychainError;
-use valetkey::client::refresh::Why;
+use valetkey::client::refresh::Reason;
 use valetkey::wire::{ErrorCode, token_hash};
 
 use crate::client::{Setup, some_machine, some_other_machine};
@@ -43,7 +43,7 @@ async fn a_client_repeats_its_request_with_the_nonce_of_the_service() {
     service.once(Route::Bootstrap, challenge());
     service.once(Route::Refresh, challenge());
     let client = Setup::new(&service.url).start().await;
-    client.client.refresher().ask(Why::Forced).await.unwrap();
+    client.client.refresher().ask(Reason::Forced).await.unwrap();
     for (route, token) in [(Route::Bootstrap, None), (Route::Refresh, Some("canary-wrapper-1"))] {
         let [first, second] = &service.seen(route)[..] else { panic!("{route:?} twice") };
         let (first, second) = (Proof::of(first), Proof::of(second));
@@ -154,8 +154,8 @@ async fn a_keyless_device_sends_no_proof_when_the_keychain_comes_back() {
     service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
     let client = setup.start().await;
     setup.store.heal();
-    client.client.refresher().ask(Why::Forced).await.unwrap();
-    client.client.refresher().ask(Why::Forced).await.unwrap();
+    client.client.refresher().ask(Reason::Forced).await.unwrap();
+    client.client.refresher().ask(Reason::Forced).await.unwrap();
     assert_eq!(client.client.status().device, ids().keyless());
     assert!(service.seen(Route::Refresh).iter().all(|seen| seen.header("dpop").is_none()));
     assert!(setup.store.entry("wrapper-token").is_none());
@@ -170,12 +170,12 @@ async fn a_running_device_keeps_its_id_while_its_key_cannot_be_read() {
     let client = setup.start().await;
     setup.store.fail_entry(KEY);
     service.once(Route::Refresh, Say::error("device_key_mismatch"));
-    let error = client.client.refresher().ask(Why::Forced).await.unwrap_err();
+    let error = client.client.refresher().ask(Reason::Forced).await.unwrap_err();
     assert_eq!(error.code(), "VALET_KEYCHAIN_UNAVAILABLE");
     assert_eq!(client.client.status().device, *ids().usual());
     assert_eq!(client.messages("hello").await.status, 200);
     setup.store.heal();
-    client.client.refresher().ask(Why::Forced).await.unwrap();
+    client.client.refresher().ask(Reason::Forced).await.unwrap();
     assert_eq!(client.client.status().device, *ids().usual());
     assert_eq!((service.count(Route::Bootstrap), service.count(Route::Refresh)), (1, 2));
     assert!(service.seen(Route::Refresh)[1].header("dpop").is_some());
@@ -189,7 +189,7 @@ async fn a_running_client_whose_id_is_taken_goes_on_as_another_device() {
     assert_eq!(client.client.status().device, *ids().usual());
     service.once(Route::Refresh, Say::error("device_key_mismatch"));
     service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
-    client.client.refresher().ask(Why::Forced).await.unwrap();
+    client.client.refresher().ask(Reason::Forced).await.unwrap();
     let own = ids().keyed(&kept(&setup.store));
     assert_eq!(client.client.status().device, own);
     assert_eq!(client.messages("hello").await.status, 200);
@@ -203,9 +203,9 @@ async fn a_client_keeps_its_id_until_it_has_a_token_for_another_id() {
     service.once(Route::Refresh, Say::error("device_key_mismatch"));
     service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
     service.once(Route::Bootstrap, Say::error("overloaded"));
-    client.client.refresher().ask(Why::Forced).await.unwrap_err();
+    client.client.refresher().ask(Reason::Forced).await.unwrap_err();
     assert_eq!(client.client.status().device, *ids().usual());
-    client.client.refresher().ask(Why::Forced).await.unwrap();
+    client.client.refresher().ask(Reason::Forced).await.unwrap();
     assert_eq!(client.messages("hello").await.status, 200);
 }
 

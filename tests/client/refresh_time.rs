@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use valetkey::client::refresh::Why;
+use valetkey::client::refresh::Reason;
 use valetkey::client::status::{ClientState, Event, Level};
 
 use crate::client::{Setup, TestClient};
@@ -14,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Moves the clock and lets the client check its token once.
 async fn pass(client: &TestClient, time: Duration) {
     client.clock.advance(time);
-    client.client.refresher().ask(Why::Resumed).await.unwrap();
+    client.client.refresher().ask(Reason::Resumed).await.unwrap();
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::backoff::{Setback, random_fraction};
-use super::request::Why;
+use super::request::Reason;
 use crate::client::config::ClientConfig;
 use crate::client::credential::WrapperToken;
 use crate::client::error::ClientError;
@@ -34,11 +34,11 @@ impl Schedule {
     }
 
     /// Records an attempt that brought a token.
-    pub(super) fn succeeded(&mut self, why: Why, now: SystemTime) {
+    pub(super) fn succeeded(&mut self, reason: Reason, now: SystemTime) {
         self.failures = 0;
         self.setback = None;
         self.early = random_fraction();
-        if matches!(why, Why::Rejected(_)) {
+        if matches!(reason, Reason::Rejected(_)) {
             self.last_rejection = Some(now);
         }
     }
@@ -76,8 +76,8 @@ impl Schedule {
 
     /// The error for a request that asks for a newer token than `token` too soon after an attempt.
     #[must_use]
-    pub(super) fn refusal(&self, why: Why, token: Option<&WrapperToken>, now: SystemTime) -> Option<ClientError> {
-        let is_rejected = matches!(why, Why::Rejected(_));
+    pub(super) fn refusal(&self, reason: Reason, token: Option<&WrapperToken>, now: SystemTime) -> Option<ClientError> {
+        let is_rejected = matches!(reason, Reason::Rejected(_));
         if let Some(setback) = &self.setback {
             // While the present token is usable, requests do not cut the wait short.
             let in_hand = !is_rejected && token.is_some_and(|token| !token.is_expired(now));
@@ -155,11 +155,11 @@ mod tests {
         schedule.failed(&busy, now);
         for after in [SECOND, 39 * SECOND] {
             assert!(!schedule.is_due(Some(&token), now + after));
-            assert!(schedule.refusal(Why::Aged(1), Some(&token), now + after).is_some());
-            assert!(schedule.refusal(Why::Aged(1), None, now + after).is_some());
+            assert!(schedule.refusal(Reason::Aged(1), Some(&token), now + after).is_some());
+            assert!(schedule.refusal(Reason::Aged(1), None, now + after).is_some());
         }
         assert!(schedule.is_due(Some(&token), now + 40 * SECOND));
-        assert!(schedule.refusal(Why::Aged(1), Some(&token), now + 40 * SECOND).is_none());
+        assert!(schedule.refusal(Reason::Aged(1), Some(&token), now + 40 * SECOND).is_none());
         assert_eq!(schedule.until_next_look(Some(&token), now + 39 * SECOND), SECOND);
         schedule.end_wait();
         assert!(schedule.is_due(Some(&token), now));
@@ -172,7 +172,7 @@ mod tests {
         schedule.end_wait();
         for after in [Duration::ZERO, 1000 * HOUR] {
             assert!(!schedule.is_due(None, now + after));
-            assert!(schedule.refusal(Why::Rejected(1), None, now + after).is_some());
+            assert!(schedule.refusal(Reason::Rejected(1), None, now + after).is_some());
         }
         assert_eq!(schedule.until_next_look(None, now), LOOK_AT_LEAST);
     }
@@ -181,10 +181,10 @@ mod tests {
     fn a_rejected_token_is_replaced_once_a_minute() {
         let (token, mut schedule) = (token(), schedule(0.0));
         let now = token.received_at;
-        schedule.succeeded(Why::Rejected(1), now);
-        let refusal = |why, after| schedule.refusal(why, Some(&token), now + after);
-        assert!(matches!(refusal(Why::Rejected(2), 59 * SECOND), Some(ClientError::Unhealthy(_))));
-        assert!(refusal(Why::Aged(2), 59 * SECOND).is_none());
-        assert!(refusal(Why::Rejected(2), 60 * SECOND).is_none());
+        schedule.succeeded(Reason::Rejected(1), now);
+        let refusal = |reason, after| schedule.refusal(reason, Some(&token), now + after);
+        assert!(matches!(refusal(Reason::Rejected(2), 59 * SECOND), Some(ClientError::Unhealthy(_))));
+        assert!(refusal(Reason::Aged(2), 59 * SECOND).is_none());
+        assert!(refusal(Reason::Rejected(2), 60 * SECOND).is_none());
     }
 }
