@@ -21,7 +21,8 @@ class ValetProxy extends EventEmitter {
     this._closed = false;
     this._keepAlive = null;
     this._onClose = [];
-    this._native = new binding.NativeProxy(options.native, (event) => this._receive(JSON.parse(event)));
+    const receive = (event) => this._receive(JSON.parse(event));
+    this._native = new binding.NativeProxy(JSON.stringify(options.native), receive);
   }
 
   async _start(signal) {
@@ -53,18 +54,8 @@ class ValetProxy extends EventEmitter {
 
   status() {
     const native = this._closed ? null : this._native.status();
-    const fresh = native && {
-      state: native.state,
-      expiresAt: orNull(native.expiresAt),
-      refreshAt: orNull(native.refreshAt),
-      storage: native.storage,
-      deviceId: native.deviceId,
-      deviceIdSource: native.deviceIdSource,
-      clockSkewMs: orNull(native.clockSkewMs),
-      bound: orNull(native.bound),
-      lastError: native.lastError ? parseReason(native.lastError) : null,
-    };
-    this._lastStatus = fresh || Object.assign({}, this._lastStatus, { state: 'closed', bound: null });
+    if (native && native.lastError) native.lastError = parseReason(native.lastError);
+    this._lastStatus = native || Object.assign({}, this._lastStatus, { state: 'closed', bound: null });
     return this._lastStatus;
   }
 
@@ -172,10 +163,6 @@ function deviceId(appId) {
   } catch (error) {
     throw parseReason(error.message, error);
   }
-}
-
-function orNull(value) {
-  return value === undefined ? null : value;
 }
 
 module.exports = { startProxy, startProxyFromEnv, deviceId, attachElectron, ValetError };

@@ -5,18 +5,17 @@
 mod engine;
 mod error;
 mod event;
-mod options;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use napi::bindgen_prelude::{Env, Function};
 use napi_derive::napi;
+use zeroize::Zeroizing;
 
 use self::engine::Engine;
 use self::error::to_js;
 use self::event::event_sink;
-use self::options::NativeOptions;
 use crate::client::config::{ClientConfig, app_id};
 use crate::client::device::{derive, system_machine_id};
 use crate::client::error::ClientError;
@@ -41,21 +40,21 @@ pub struct NativeStarted {
     pub launch_key: String,
 }
 
-/// The status of a proxy. Times are milliseconds since 1970.
-#[napi(object)]
+/// The status of a proxy: `ValetStatus` of `index.d.ts`. Times are milliseconds since 1970.
+#[napi(object, use_nullable = true)]
 pub struct NativeStatus {
     /// One of `ready`, `refreshing`, `offline`, `expired`, `revoked` and `closed`.
     pub state: String,
-    /// The device id in use.
-    pub device_id: String,
-    /// Made from the `machine` id, or `random`.
-    pub device_id_source: String,
     /// When the token expires.
     pub expires_at: Option<f64>,
     /// When the token is due for a refresh.
     pub refresh_at: Option<f64>,
     /// Either `keychain` or `memory`.
     pub storage: String,
+    /// The device id in use.
+    pub device_id: String,
+    /// Made from the `machine` id, or `random`.
+    pub device_id_source: String,
     /// Milliseconds by which this machine's clock is ahead of the service's.
     pub clock_skew_ms: Option<f64>,
     /// `127.0.0.1:<port>` while the proxy listens.
@@ -72,11 +71,13 @@ pub struct NativeProxy {
 
 #[napi]
 impl NativeProxy {
-    /// Checks the options and starts the thread. `on_event` gets each event as JSON and does not keep Node alive.
+    /// Checks the options, in JSON, and starts the thread. `on_event` gets events in JSON and does not keep Node alive.
     #[napi(constructor, catch_unwind)]
     #[allow(clippy::needless_pass_by_value, reason = "napi passes a function by value")]
-    pub fn new(env: Env, options: NativeOptions, on_event: Function<'_, String, ()>) -> napi::Result<Self> {
-        let config = ClientConfig::parse(options.into()).map_err(|error| to_js(&error))?;
+    pub fn new(env: Env, options: String, on_event: Function<'_, String, ()>) -> napi::Result<Self> {
+        // The enrolment token may be among them.
+        let options = Zeroizing::new(options);
+        let config = ClientConfig::parse(&options).map_err(|error| to_js(&error))?;
         let events = event_sink(&on_event)?;
         let engine = Arc::new(Engine::start(config, events).map_err(|error| to_js(&error))?);
         // A terminated worker frees the port at once.
@@ -129,11 +130,11 @@ impl From<Status> for NativeStatus {
     fn from(status: Status) -> Self {
         Self {
             state: status.state.as_str().to_owned(),
-            device_id: status.device.id.to_string(),
-            device_id_source: status.device.source.as_str().to_owned(),
             expires_at: status.expires_at.map(unix_millis),
             refresh_at: status.refresh_at.map(unix_millis),
             storage: status.storage.as_str().to_owned(),
+            device_id: status.device.id.to_string(),
+            device_id_source: status.device.source.as_str().to_owned(),
             #[expect(clippy::cast_precision_loss, reason = "a skew of 2^53 ms is 285 000 years")]
             clock_skew_ms: status.clock_skew_ms.map(|skew| skew as f64),
             bound: status.bound.map(|address| address.to_string()),

@@ -15,6 +15,7 @@ pub mod error;
 mod identity;
 pub mod keychain;
 mod loopback;
+mod options;
 pub mod refresh;
 mod service_api;
 mod service_link;

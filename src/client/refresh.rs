@@ -119,7 +119,7 @@ impl RefreshLoop {
         }
     }
 
-    /// The answer to a request that needs no attempt: the token it used has been replaced, or an attempt has just failed.
+    /// The answer to a request that needs no attempt: its token has been replaced, or an attempt has just failed.
     fn answer_without_attempt(&self, reason: Reason) -> Option<Result<(), ClientError>> {
         let (Reason::Aged(generation) | Reason::Rejected(generation)) = reason else { return None };
         if self.session.generation() > generation {

@@ -13,7 +13,7 @@ async fn f47_a_taken_fixed_port_is_an_error_and_no_other_port_is_tried() {
     let service = FakeService::start().await;
     let stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = stranger.local_addr().unwrap().port();
-    let error = Setup::new(&service.url).with(|options| options.port = Some(port)).refusal().await;
+    let error = Setup::new(&service.url).with("port", port).refusal().await;
     assert!(matches!(error, ClientError::PortInUse(taken) if taken == port), "{error:?}");
     assert_eq!(service.connections(), 0);
 }
@@ -25,11 +25,7 @@ async fn an_unencrypted_service_beyond_this_machine_is_refused() {
         assert!(matches!(&error, ClientError::Config(message) if message.contains("bootstrapUrl")), "{url}: {error:?}");
     }
     let service = FakeService::start().await;
-    let health = |url: &str| {
-        let url = Some(url.to_owned());
-        Setup::new(&service.url).with(|options| options.health_url = url)
-    };
-    let error = health("http://claude.example/healthz").refusal().await;
+    let error = Setup::new(&service.url).with("healthUrl", "http://claude.example/healthz").refusal().await;
     assert!(matches!(&error, ClientError::Config(message) if message.contains("healthUrl")), "{error:?}");
 }
 

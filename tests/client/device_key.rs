@@ -6,7 +6,6 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 use tokio::sync::Notify;
-use valetkey::client::config::StoragePolicy;
 use valetkey::client::device::DeviceIds;
 use valetkey::client::device_key::DeviceKey;
 use valetkey::client::error::ClientError;
@@ -66,7 +65,7 @@ async fn endless_nonce_challenges_are_an_outage_after_two_requests() {
 
 #[tokio::test]
 async fn a_client_without_a_keychain_sends_no_proof() {
-    let in_memory = |setup: Setup| setup.with(|options| options.storage = StoragePolicy::Memory);
+    let in_memory = |setup: Setup| setup.with("storage", "memory");
     let broken = |setup: Setup| {
         setup.store.fail_always(&KeychainError::Unavailable("no session bus".into()));
         setup

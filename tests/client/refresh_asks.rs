@@ -66,7 +66,7 @@ async fn many_forced_refreshes_at_once_are_two_calls_at_most() {
 #[tokio::test]
 async fn a_caller_that_stops_waiting_does_not_cancel_the_refresh_for_others() {
     let service = FakeService::start().await;
-    let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
+    let client = Setup::new(&service.url).without("refreshIntervalMs").start().await;
     let gate = Arc::new(Notify::new());
     service.once(Route::Bootstrap, Say::token().after(&gate));
     client.clock.advance(25 * HOUR);
@@ -82,7 +82,7 @@ async fn a_caller_that_stops_waiting_does_not_cancel_the_refresh_for_others() {
 #[tokio::test]
 async fn a_request_whose_app_leaves_does_not_cancel_the_refresh_for_others() {
     let service = FakeService::start().await;
-    let client = Arc::new(Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await);
+    let client = Arc::new(Setup::new(&service.url).without("refreshIntervalMs").start().await);
     let gate = Arc::new(Notify::new());
     service.once(Route::Bootstrap, Say::token().after(&gate));
     client.clock.advance(25 * HOUR);
@@ -102,7 +102,7 @@ async fn a_request_whose_app_leaves_does_not_cancel_the_refresh_for_others() {
 #[tokio::test]
 async fn a_resumed_client_retries_a_refresh_at_once_even_during_a_wait() {
     let service = FakeService::start().await;
-    let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
+    let client = Setup::new(&service.url).without("refreshIntervalMs").start().await;
     service.once(Route::Refresh, Say::json(503, "{}"));
     client.clock.advance(23 * HOUR);
     client.client.refresher().ask(Reason::Resumed).await.unwrap();

@@ -17,7 +17,7 @@ fn absent() -> KeychainError {
 }
 
 fn keychain_only(setup: Setup) -> Setup {
-    setup.with(|options| options.storage = valetkey::client::config::StoragePolicy::Keychain)
+    setup.with("storage", "keychain")
 }
 
 #[tokio::test]
@@ -91,8 +91,7 @@ async fn an_app_that_requires_the_keychain_does_not_start_when_writes_fail() {
 #[tokio::test]
 async fn a_client_with_the_memory_policy_never_uses_the_keychain() {
     let service = FakeService::start().await;
-    let setup =
-        Setup::new(&service.url).with(|options| options.storage = valetkey::client::config::StoragePolicy::Memory);
+    let setup = Setup::new(&service.url).with("storage", "memory");
     setup.start().await;
     assert_eq!([Op::Get, Op::Set, Op::Delete].map(|op| setup.store.calls(op)), [0, 0, 0]);
 }

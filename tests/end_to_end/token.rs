@@ -104,10 +104,7 @@ async fn a_client_is_denied_by_a_closed_service_and_without_an_enrolment_token()
         flags.bootstrap_mode = Some("enrolment".into());
         flags.enrolment_tokens = Some("0123456789abcdef-enrol".into());
     });
-    let with = |token: &str| {
-        let token = valetkey::secret::Secret::new(token);
-        Setup::new(&enrolling.url).with(|options| options.enrolment = Some(token))
-    };
+    let with = |token: &str| Setup::new(&enrolling.url).with("enrolmentToken", token);
     assert!(matches!(Setup::new(&enrolling.url).refusal().await, ClientError::Denied { .. }));
     assert!(matches!(with("wrong").refusal().await, ClientError::Denied { .. }));
     assert_eq!(with("0123456789abcdef-enrol").start().await.client.status().state, ClientState::Ready);
