@@ -11,12 +11,12 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** One proxy, on a thread of its own until it is closed or the environment ends. */
 export declare class NativeProxy {
-  /** Checks the options, in JSON, and starts the thread. `on_event` gets events in JSON and does not keep Node alive. */
+  /** Checks the options (JSON) and starts the thread. `on_event` gets events in JSON and does not keep Node alive. */
   constructor(options: string, onEvent: (arg: string) => void)
   /** Waits until the proxy serves. */
   started(): Promise<NativeStarted>
-  /** The status; `null` until the proxy serves. */
-  status(): NativeStatus | null
+  /** The status, in JSON; `null` until the proxy serves. */
+  status(): string | null
   /** Fetches a newer token now, and waits for it. */
   refresh(): Promise<void>
   /** Tells the proxy that the machine woke up. */
@@ -36,26 +36,4 @@ export interface NativeStarted {
   port: number
   /** The credential that local clients send. */
   launchKey: string
-}
-
-/** The status of a proxy: `ValetStatus` of `index.d.ts`. Times are milliseconds since 1970. */
-export interface NativeStatus {
-  /** One of `ready`, `refreshing`, `offline`, `expired`, `revoked` and `closed`. */
-  state: string
-  /** When the token expires. */
-  expiresAt: number | null
-  /** When the token is due for a refresh. */
-  refreshAt: number | null
-  /** Either `keychain` or `memory`. */
-  storage: string
-  /** The device id in use. */
-  deviceId: string
-  /** Made from the `machine` id, or `random`. */
-  deviceIdSource: string
-  /** Milliseconds by which this machine's clock is ahead of the service's. */
-  clockSkewMs: number | null
-  /** `127.0.0.1:<port>` while the proxy listens. */
-  bound: string | null
-  /** The last failure, until an attempt succeeds, as JSON like the reason of a thrown error. */
-  lastError: string | null
 }

@@ -7,7 +7,7 @@ const { EventEmitter } = require('events');
 const binding = require('./binding.js');
 const { childEnv, processEnv } = require('./lib/environment.js');
 const { checkOptions } = require('./lib/options.js');
-const { ValetError, fromNative, parseReason } = require('./lib/error.js');
+const { ValetError, fromNative, parseReason, toError } = require('./lib/error.js');
 const { attachElectron } = require('./lib/electron.js');
 
 const DEFAULT_CLOSE_MS = 5000;
@@ -53,8 +53,8 @@ class ValetProxy extends EventEmitter {
   }
 
   status() {
-    const native = this._closed ? null : this._native.status();
-    if (native && native.lastError) native.lastError = parseReason(native.lastError);
+    const native = this._closed ? null : JSON.parse(this._native.status());
+    if (native && native.lastError) native.lastError = toError(native.lastError);
     this._lastStatus = native || Object.assign({}, this._lastStatus, { state: 'closed', bound: null });
     return this._lastStatus;
   }
@@ -100,13 +100,11 @@ class ValetProxy extends EventEmitter {
     this.emit('status', this.status());
   }
 
-  _receive(event) {
-    if (event.type === 'log') this._log(event.level, event.message, {});
-    if (event.type === 'error') this._fail(parseReason(event.error));
+  _receive({ type, data }) {
+    if (type === 'log') this._log(data[0], data[1], {});
+    if (type === 'error') this._fail(toError(data));
     // Before the proxy serves the app has no object to listen on, and close() emits the last status itself.
-    if (event.type === 'status' && this.url && !this._closed && event.state !== 'closed') {
-      this.emit('status', this.status());
-    }
+    if (type === 'status' && this.url && !this._closed && data.state !== 'closed') this.emit('status', this.status());
   }
 
   _fail(error) {

@@ -3,37 +3,30 @@
 use std::fmt::Write as _;
 
 use aws_lc_rs::hmac;
+use serde::Serialize;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::wire::DeviceId;
 
 /// A device id and its origin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LocalDevice {
     /// The id that the service knows this device by.
+    #[serde(rename = "deviceId")]
     pub id: DeviceId,
     /// What the id was made from.
+    #[serde(rename = "deviceIdSource")]
     pub source: DeviceIdSource,
 }
 
 /// What a device id was made from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DeviceIdSource {
     /// Derived from the machine's id.
     Machine,
     /// Drawn at random, because the machine has no usable id, and kept in the keychain.
     Random,
-}
-
-impl DeviceIdSource {
-    /// The source as the status spells it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Machine => "machine",
-            Self::Random => "random",
-        }
-    }
 }
 
 /// Reads the operating system's machine id; tests pass their own.

@@ -185,10 +185,10 @@ impl Session {
         };
         Status {
             state,
-            device: inner.device.clone(),
             expires_at: token.map(|token| token.expires_at()),
             refresh_at: token.map(|token| token.due_at(self.refresh_before)),
             storage: inner.storage,
+            device: inner.device.clone(),
             clock_skew_ms: inner.clock_skew_ms,
             bound: inner.bound,
             last_error: inner.last_error.clone(),

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use tokio::io::AsyncReadExt;
 use valetkey::client::error::ClientError;
+use valetkey::client::status::ClientState;
 
 use crate::client::Setup;
 use crate::fake_service::{FakeService, Route};
@@ -80,5 +81,5 @@ async fn a38_a_closed_client_frees_its_port_and_names_no_address() {
     client.client.close(std::time::Duration::from_secs(1)).await;
     let _stranger = TcpListener::bind(address).unwrap();
     let status = client.client.status();
-    assert_eq!((status.state.as_str(), status.bound), ("closed", None));
+    assert_eq!((status.state, status.bound), (ClientState::Closed, None));
 }
