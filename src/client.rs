@@ -49,7 +49,7 @@ use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::transport::cors::Cors;
 use crate::transport::serve::{Plain, ServeLimits, serve};
-use crate::transport::shutdown::{self, Phase, Shutdown, ShutdownTrigger};
+use crate::transport::shutdown::{self, Phase, ShutdownTrigger};
 use crate::transport::tls::tls_config;
 
 /// The parts of the machine that the client uses; tests pass their own.
@@ -98,19 +98,28 @@ impl Client {
         let api = ServiceApi::new(Arc::clone(&config), tls.clone(), Arc::clone(&ports.clock))?;
         let store = TokenStore::new(keychain(&config, ports.store, ports.keychain_limits)?, &config);
         let ids = device_ids(&config, ports.machine_id, &store).await;
+        let clock = ports.clock;
         let session =
-            Arc::new(Session::new(ids.usual().clone(), Arc::clone(&ports.clock), config.refresh_before, ports.events));
-        let mut enrolment = Enrolment::new(api, store, ids, Arc::clone(&session), Arc::clone(&ports.clock));
+            Arc::new(Session::new(ids.usual().clone(), Arc::clone(&clock), config.refresh_before, ports.events));
+        let mut enrolment = Enrolment::new(api, store, ids, Arc::clone(&session), Arc::clone(&clock));
         enrolment.first_token().await?;
-        let (refresher, refresh_loop) = RefreshLoop::new(enrolment, Arc::clone(&session), &config, ports.clock);
+        let (refresher, refresh_loop) = RefreshLoop::new(enrolment, Arc::clone(&session), &config, clock);
         tokio::spawn(refresh_loop.run());
         let launch_key = launch_key();
         let link = Arc::new(ServiceLink::new(tls));
         let (trigger, shutdown) = shutdown::channel();
-        let server =
-            serve_loopback(listener, address.port(), &config, &launch_key, &session, &refresher, &link, shutdown);
+        let parts = LoopbackParts {
+            admission: Admission::new(address.port(), &launch_key, Cors::new(config.allowed_origins.clone())),
+            session: Arc::clone(&session),
+            refresher: refresher.clone(),
+            link: Arc::clone(&link),
+            body_limits: body_limits(),
+        };
+        let limits = ServeLimits::new(config.max_connections, HEAD_TIMEOUT);
+        let server = serve(listener, Plain, Loopback::new(parts, shutdown.clone()), limits, shutdown);
+        let server = Mutex::new(Some(tokio::spawn(server)));
         session.set_bound(Some(address));
-        Ok(Self { session, refresher, link, launch_key, address, trigger, server: Mutex::new(Some(server)) })
+        Ok(Self { session, refresher, link, launch_key, address, trigger, server })
     }
 
     /// The address that the proxy listens on.
@@ -155,28 +164,6 @@ impl Client {
         }
         self.session.close();
     }
-}
-
-#[expect(clippy::too_many_arguments, reason = "the one place where the parts of the proxy meet")]
-fn serve_loopback(
-    listener: TcpListener,
-    port: u16,
-    config: &ClientConfig,
-    launch_key: &Secret,
-    session: &Arc<Session>,
-    refresher: &Refresher,
-    link: &Arc<ServiceLink>,
-    shutdown: Shutdown,
-) -> JoinHandle<()> {
-    let parts = LoopbackParts {
-        admission: Admission::new(port, launch_key, Cors::new(config.allowed_origins.clone())),
-        session: Arc::clone(session),
-        refresher: refresher.clone(),
-        link: Arc::clone(link),
-        body_limits: body_limits(),
-    };
-    let limits = ServeLimits::new(config.max_connections, HEAD_TIMEOUT);
-    tokio::spawn(serve(listener, Plain, Loopback::new(parts, shutdown.clone()), limits, shutdown))
 }
 
 /// Binds 127.0.0.1 only. A fixed port in use is an error: another program would get the app's requests.
