@@ -206,7 +206,7 @@ mod tests {
         assert_eq!((config.storage, config.startup_timeout), (StoragePolicy::Auto, STARTUP_TIMEOUT));
         let options = json!({
             "bootstrapUrl": "https://claude.example/bootstrap", "healthUrl": "https://claude.example/up", "port": 8080,
-            "appId": "app", "storage": "keychain", "enrolmentToken": "token", "appVersion": "1.2", "refreshIntervalMs": 1,
+            "storage": "keychain", "enrolmentToken": "token", "appVersion": "1.2", "refreshIntervalMs": 1,
             "refreshBeforeMs": 0.5, "startupTimeoutMs": 1e30, "maxConnections": 0, "allowedOrigins": ["app://main"],
         });
         let config = ClientConfig::parse(&options.to_string()).unwrap();
