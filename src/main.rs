@@ -14,7 +14,7 @@ use valetkey::service::ServiceHandle;
 use valetkey::service::ServicePorts;
 use valetkey::service::StartError;
 use valetkey::service::admin::cli;
-use valetkey::service::config::{Config, Given};
+use valetkey::service::config::{Config, Flags};
 use valetkey::service::run::stop_signals::StopSignals;
 use valetkey::service::telemetry::error_reports::ErrorReports;
 use valetkey::service::telemetry::log::{self, LineQueue, UsageLines};
@@ -37,16 +37,16 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Command {
     /// Run the service
-    Serve(Box<Given>),
+    Serve(Flags),
     /// Check the settings and the files they name, without connecting anywhere
-    Check(Box<Given>),
+    Check(Flags),
     /// Diagnose this set-up: upstream, key, clock, Redis, database, disk, the running service
     Doctor {
         /// Print JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        given: Box<Given>,
+        flags: Flags,
     },
     /// Govern a running service through its admin listener
     #[command(after_help = cli::EXIT_CODES)]
@@ -59,12 +59,12 @@ fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     match line.command {
-        Command::Serve(given) => match Config::read(&given.0) {
+        Command::Serve(flags) => match Config::read(&flags) {
             Ok(config) => run(config),
             Err(problems) => refuse(&problems),
         },
-        Command::Check(given) => check(&given.0),
-        Command::Doctor { given, json } => doctor(&given.0, json),
+        Command::Check(flags) => check(&flags),
+        Command::Doctor { flags, json } => doctor(&flags, json),
         Command::Admin(arguments) => cli::run(*arguments),
     }
 }
