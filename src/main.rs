@@ -14,14 +14,14 @@ use valetkey::service::ServiceHandle;
 use valetkey::service::ServicePorts;
 use valetkey::service::StartError;
 use valetkey::service::admin::cli;
-use valetkey::service::config::{Config, Flags};
+use valetkey::service::config::{Config, Flags, settings};
 use valetkey::service::run::stop_signals::StopSignals;
 use valetkey::service::telemetry::error_reports::ErrorReports;
 use valetkey::service::telemetry::log::{self, LineQueue, UsageLines};
 use valetkey::service::telemetry::panics;
 use valetkey::transport::shutdown::{self, Phase, ShutdownTrigger};
 
-use self::command_line::{check, doctor, misused, refuse, say};
+use self::command_line::{check, doctor, misused, print_json, refuse, say};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -51,6 +51,9 @@ enum Command {
     /// Govern a running service through its admin listener
     #[command(after_help = cli::EXIT_CODES)]
     Admin(Box<cli::Arguments>),
+    /// Print the table of settings, of which docs/SETTINGS.md is made
+    #[command(hide = true)]
+    Settings,
 }
 
 fn main() -> ExitCode {
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Check(flags) => check(&flags),
         Command::Doctor { flags, json } => doctor(&flags, json),
         Command::Admin(arguments) => cli::run(*arguments),
+        Command::Settings => print_json(&settings::ALL),
     }
 }
 
