@@ -4,14 +4,16 @@
 //! wanted values are kept, so a 30 MB body costs no memory here. The scanner does not validate: it reports bytes that
 //! it cannot follow as [`JsonError`], and the upstream judges the rest.
 
+mod error;
 mod list;
-mod models;
+mod message;
 mod named;
 mod requests;
 mod skim;
 mod walk;
 
-pub(crate) use self::models::ModelsScanner;
+pub(crate) use self::error::JsonError;
+pub(crate) use self::message::{MessageKey, MessageScanner};
 pub(crate) use self::named::NamedTexts;
 pub(crate) use self::requests::{RequestModels, RequestsScanner};
 use self::walk::Walk;
@@ -37,10 +39,6 @@ pub(crate) enum Found {
     TooLong,
 }
 
-/// The bytes are not a JSON object, as far as the levels that are read show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct JsonError;
-
 impl<const N: usize> ObjectScanner<N> {
     #[must_use]
     pub(crate) fn new(keys: [&'static str; N]) -> Self {
@@ -56,11 +54,6 @@ impl<const N: usize> ObjectScanner<N> {
     #[must_use]
     pub(crate) fn is_complete(&self) -> bool {
         self.walk.is_over()
-    }
-
-    /// Reads up to the byte that ends the last missing value.
-    pub(crate) fn feed_until_found(&mut self, bytes: &[u8]) -> Result<(), JsonError> {
-        self.feed_while(bytes, |scanner| scanner.found.contains(&Found::Nothing)).map(|_| ())
     }
 
     /// After [`JsonError`] the scanner must not be fed again.

@@ -7,6 +7,7 @@ use super::error::ConfigError;
 use super::file::FileSettings;
 use super::flags::Flags;
 use super::settings::{self, Setting, Shown};
+use crate::service::base::private_file;
 use crate::service::base::text_file::TextFile;
 
 #[derive(Debug, Clone)]
@@ -78,7 +79,7 @@ fn readable_secrets(path: &Path, given: &Flags) -> Option<ConfigError> {
     // The name of a database file is hidden in the help like a server's URL, but is no secret.
     let in_file = |setting: &&Setting| given.get(**setting).is_some_and(|text| !text.starts_with("sqlite:"));
     let names: Vec<_> = secrets.filter(in_file).map(|setting| setting.key()).collect();
-    if names.is_empty() || !is_readable_by_all(path) {
+    if names.is_empty() || !private_file::is_readable_by_all(path) {
         return None;
     }
     let names = names.join(", ");
@@ -86,18 +87,6 @@ fn readable_secrets(path: &Path, given: &Flags) -> Option<ConfigError> {
         "{} can be read by everybody on this machine and holds {names}; chmod o-r it",
         path.display()
     )))
-}
-
-#[cfg(unix)]
-fn is_readable_by_all(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_readable_by_all(_: &Path) -> bool {
-    // Elsewhere access lists, inherited from the folder, decide about readers.
-    false
 }
 
 fn problem(message: String) -> ConfigError {

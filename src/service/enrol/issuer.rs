@@ -1,6 +1,7 @@
 //! Issues wrapper tokens for `/bootstrap`, `/refresh` and the admin API, in the order: enrolment limits, policy, device
 //! key, signature.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +12,15 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::HeaderMap;
 
 use crate::clock::Clock;
+use crate::random::random;
 use crate::secret::Secret;
 use crate::service::base::strict_object::StrictObject;
 use crate::service::enrol::device_keys::DeviceKeyPolicy;
 use crate::service::enrol::device_keys::{Admissible, DeviceKeys, Presented, ProofTarget};
 use crate::service::enrol::enrolment_limits::BootstrapLimits;
-use crate::service::enrol::enrolment_limits::{EnrolmentFigures, EnrolmentLimiter};
+use crate::service::enrol::enrolment_limits::EnrolmentLimiter;
 use crate::service::govern::access::AccessPolicy;
+use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
 use crate::service::token::keyring::KeyRing;
 use crate::service::token::verify::{Caller, TokenPolicy};
 use crate::transport::problem::Problem;
@@ -169,10 +172,6 @@ impl Issuer {
         Ok(Claims { cnf: keys.bind(admissible).await?, ..claims })
     }
 
-    pub(crate) fn bootstrap_figures(&self) -> EnrolmentFigures {
-        self.guard.figures()
-    }
-
     /// Makes a token for an administrator, valid for `life`.
     pub(crate) fn mint(&self, device: DeviceId, life: Duration) -> Result<(Claims, Secret), Problem> {
         let models = self.terms.load().models.clone();
@@ -232,6 +231,13 @@ impl Issuer {
     }
 }
 
+impl MetricSource for Issuer {
+    fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
+        self.guard.collect(page)?;
+        self.device_keys.collect(page)
+    }
+}
+
 /// Devices refresh when an hour is left, or half the lifetime if that is less.
 fn refresh_in(life: Duration) -> Duration {
     life.saturating_sub(REFRESH_BEFORE.min(life / 2))
@@ -246,9 +252,7 @@ fn checked_version(version: String) -> Result<String, Problem> {
 }
 
 fn random_id() -> String {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random source works, or nothing here is safe");
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+    BASE64_URL_SAFE_NO_PAD.encode(random::<16>())
 }
 
 const REFRESH_BEFORE: Duration = Duration::from_secs(60 * 60);

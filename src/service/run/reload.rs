@@ -1,9 +1,12 @@
 //! Applies a reload: the parts whose settings can change while the service runs. All other settings need a restart.
 
+mod metrics;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+pub(crate) use self::metrics::ReloadMetrics;
 use crate::service::admin::api::SettingsInForce;
 use crate::service::config::{Config, settings};
 use crate::service::enrol::issuer::Issuer;
@@ -11,7 +14,6 @@ use crate::service::govern::budgets::Budgets;
 use crate::service::govern::overrides::DeviceOverrides;
 use crate::service::meter::prices::Prices;
 use crate::service::telemetry::log;
-use crate::service::telemetry::metrics::Metrics;
 
 /// The parts that take a change.
 pub(crate) struct Reloadable {
@@ -23,7 +25,7 @@ pub(crate) struct Reloadable {
     pub prices: Arc<ArcSwap<Prices>>,
     /// The settings in force, as administrators see them.
     pub settings: Arc<ArcSwap<SettingsInForce>>,
-    pub metrics: Arc<Metrics>,
+    pub metrics: Arc<ReloadMetrics>,
 }
 
 impl Reloadable {

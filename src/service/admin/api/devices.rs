@@ -8,14 +8,16 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use self::change::state;
 pub(crate) use self::change::{DeviceChange, LimitsView};
 use super::error::AdminError;
 use super::extract::{JsonBody, PathParams, QueryPair};
 use super::state::AdminState;
 use super::trail::Attempt;
 use super::view::{Listed, PageQuery, millis};
+use crate::clock;
 use crate::service::govern::budgets::Limits;
-use crate::service::store::database::{Device, DeviceFilter, DeviceState, PatchedDevice};
+use crate::service::store::database::{Device, DeviceFilter, PatchedDevice};
 use crate::wire::DeviceId;
 
 /// A device.
@@ -128,7 +130,7 @@ pub(super) async fn delete(
 }
 
 fn view(device: Device) -> DeviceView {
-    let window = device.limits.window.map(|window| u64::try_from(window.as_millis()).unwrap_or(u64::MAX));
+    let window = device.limits.window.map(clock::millis);
     DeviceView {
         device_id: device.id.to_string(),
         first_seen: device.first_seen.map(millis),
@@ -146,10 +148,6 @@ fn view(device: Device) -> DeviceView {
         key: device.key,
         state: device.state.as_str(),
     }
-}
-
-fn state(text: &str) -> Result<DeviceState, AdminError> {
-    DeviceState::parse(text).ok_or_else(|| AdminError::Invalid("`state` is neither active nor revoked".into()))
 }
 
 pub(super) fn device_id(text: &str) -> Result<DeviceId, AdminError> {

@@ -1,7 +1,10 @@
 use http::StatusCode;
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::*;
+use crate::transport::problem::Problem;
 
 const OK: UpstreamOutcome = UpstreamOutcome::Answered(StatusCode::OK);
 const BAD: UpstreamOutcome = UpstreamOutcome::Answered(StatusCode::BAD_GATEWAY);
@@ -34,7 +37,7 @@ impl Bench {
         Self { breaker, now: Instant::now(), devices }
     }
 
-    fn admit(&self, model: &str, device: usize) -> Result<Passage, CircuitOpenError> {
+    fn admit(&self, model: &str, device: usize) -> Result<CircuitPermit, CircuitOpenError> {
         self.breaker.admit(model, &self.devices[device], self.now)
     }
 

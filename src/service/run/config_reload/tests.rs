@@ -1,5 +1,5 @@
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,13 +8,15 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::secret::Secret;
+use crate::service::base::watched_file::{SETTLE, follow};
 use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::budgets::{Budgets, Subject};
 use crate::service::govern::overrides::DeviceOverrides;
 use crate::service::govern::revocation::Revocations;
 use crate::service::meter::usage::Tokens;
-use crate::service::telemetry::metrics::Metrics;
+use crate::service::run::reload::ReloadMetrics;
 use crate::service::token::keyring::{KeyList, KeyRing};
 use crate::wire::DeviceId;
 
@@ -45,9 +47,11 @@ impl Followed {
             settings: Arc::clone(&reloadable.settings),
             metrics: Arc::clone(&reloadable.metrics),
         };
-        let mut reload = ConfigReload::new(config.sources, config.prices.file, copy).unwrap();
+        let mut followers = [follower(config.sources, config.prices.file, copy).unwrap()];
         let (signal, mut signals) = unbounded_channel();
-        tokio::spawn(async move { reload.follow(async move || signals.recv().await.unwrap_or_default()).await });
+        tokio::spawn(async move {
+            follow(&mut followers, async move || signals.recv().await.unwrap_or_default()).await;
+        });
         Self { folder, reloadable, signal }
     }
 
@@ -83,12 +87,7 @@ impl Followed {
 
     /// Number of applied and of refused reloads.
     fn reloads(&self) -> (u64, u64) {
-        let page = self.reloadable.metrics.page();
-        let count = |outcome: &str| {
-            let name = format!("valetkey_config_reloads_total{{outcome=\"{outcome}\"}} ");
-            page.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.parse().unwrap())
-        };
-        (count("taken"), count("refused"))
+        self.reloadable.metrics.counts()
     }
 }
 
@@ -112,7 +111,7 @@ fn reloadable(config: &Config) -> Reloadable {
         issuer: Arc::new(issuer),
         prices: Arc::new(ArcSwap::from_pointee(config.prices.table.clone())),
         settings: Arc::new(ArcSwap::from_pointee(config.shown.clone())),
-        metrics: Arc::new(Metrics::default()),
+        metrics: Arc::new(ReloadMetrics::default()),
     }
 }
 
@@ -252,5 +251,5 @@ async fn without_a_file_there_is_nothing_to_follow() {
     let flags = Flags::of([("ANTHROPIC_API_KEY", "sk-ant-canary")]);
     let config = Config::read(&flags).unwrap();
     let reloadable = reloadable(&config);
-    assert!(ConfigReload::new(config.sources, config.prices.file, reloadable).is_none());
+    assert!(follower(config.sources, config.prices.file, reloadable).is_none());
 }

@@ -1,0 +1,161 @@
+//! Reads the usage of a response from its bytes as they pass. A response that cannot be read is relayed all the same.
+
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
+use serde::de::DeserializeOwned;
+
+use super::decode::Decoder;
+use super::iterations::shared;
+use super::record::UsageRecord;
+use super::sse::SseScanner;
+use super::usage_object::Usage;
+use crate::service::base::json::{Found, ObjectScanner};
+use crate::transport::headers::is_media_type;
+
+pub struct ResponseMeter {
+    decoder: Option<Decoder>,
+    reader: BodyReader,
+    /// Set when no more can be read. Usage that was read before stays.
+    blind: bool,
+}
+
+enum BodyReader {
+    Stream(Box<SseScanner>),
+    Object(Box<ObjectReader>),
+    /// The response has no usage, or none that can be read.
+    Unreadable {
+        /// Whether the response should have usage.
+        expected: bool,
+    },
+}
+
+struct ObjectReader {
+    scanner: ObjectScanner<2>,
+    bytes: usize,
+}
+
+impl ResponseMeter {
+    /// Meters a response with these headers; `has_usage` says whether the response should state its usage.
+    #[must_use]
+    pub fn new(headers: &HeaderMap, has_usage: bool) -> Self {
+        let (decoder, reader) =
+            if has_usage { reader_for(headers) } else { (None, BodyReader::Unreadable { expected: false }) };
+        Self { decoder, reader, blind: false }
+    }
+
+    pub fn data(&mut self, bytes: &[u8]) {
+        if self.blind {
+            return;
+        }
+        let reader = &mut self.reader;
+        let readable = match &mut self.decoder {
+            None => reader.read(bytes),
+            Some(decoder) => {
+                let mut readable = true;
+                decoder.decode(bytes, |plain| readable &= reader.read(plain)).is_ok() && readable
+            }
+        };
+        self.blind = !readable;
+    }
+
+    /// Whether an event stream sent an error event.
+    #[must_use]
+    pub fn has_error(&self) -> bool {
+        matches!(&self.reader, BodyReader::Stream(scanner) if scanner.seen().has_error)
+    }
+
+    /// Writes into `record` what the response used. Of a response that is not complete, the output is estimated.
+    pub fn report(&self, record: &mut UsageRecord, is_complete: bool) {
+        self.reader.report(record, is_complete);
+    }
+}
+
+impl BodyReader {
+    /// Returns false when no more bytes can be read.
+    fn read(&mut self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Stream(scanner) => {
+                scanner.feed(bytes);
+                true
+            }
+            Self::Object(object) => {
+                object.bytes += bytes.len();
+                object.scanner.feed(bytes).is_ok()
+            }
+            Self::Unreadable { .. } => true,
+        }
+    }
+
+    fn report(&self, record: &mut UsageRecord, is_complete: bool) {
+        match self {
+            Self::Stream(scanner) => {
+                let seen = scanner.seen();
+                record.first_chunk = record.first_byte;
+                record.model_answered.clone_from(&seen.model);
+                (record.tokens, record.shares) = shared(seen.model.as_deref(), seen.tokens, &seen.iterations);
+                record.conditions = seen.conditions;
+                record.unparsed_events = seen.unparsed;
+                record.no_usage = !seen.has_usage;
+                if !seen.has_final_count {
+                    let estimate = (seen.content_bytes / BYTES_PER_TOKEN) as u64;
+                    record.output_estimated = true;
+                    record.tokens.output_tokens = record.tokens.output_tokens.max(estimate);
+                }
+            }
+            Self::Object(object) => {
+                record.model_answered = parsed(object.scanner.found(MODEL));
+                match parsed::<Usage>(object.scanner.found(USAGE)) {
+                    Some(usage) => {
+                        record.tokens.merge(&usage.counts());
+                        usage.describe(&mut record.conditions);
+                        let model = record.model_answered.as_deref();
+                        (record.tokens, record.shares) = shared(model, record.tokens, usage.iterations());
+                    }
+                    None => record.no_usage = true,
+                }
+                // Usage comes last in an answer. A client that leaves earlier has received text, which is estimated
+                // here.
+                if record.no_usage && !is_complete {
+                    record.output_estimated = true;
+                    let content = object.bytes.saturating_sub(OBJECT_OVERHEAD);
+                    record.tokens.output_tokens = (content / BYTES_PER_TOKEN) as u64;
+                }
+            }
+            Self::Unreadable { expected } => record.no_usage = *expected,
+        }
+    }
+}
+
+fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, BodyReader) {
+    let reader = if is_media_type(headers, "text/event-stream") {
+        BodyReader::Stream(Box::default())
+    } else if is_media_type(headers, "application/json") {
+        BodyReader::Object(Box::new(ObjectReader { scanner: ObjectScanner::new(["model", "usage"]), bytes: 0 }))
+    } else {
+        BodyReader::Unreadable { expected: true }
+    };
+    match headers.get(CONTENT_ENCODING).map(http::HeaderValue::as_bytes) {
+        None | Some(b"identity" | b"") => (None, reader),
+        Some(encoding) => match Decoder::for_encoding(encoding) {
+            Some(decoder) => (Some(decoder), reader),
+            None => (None, BodyReader::Unreadable { expected: true }),
+        },
+    }
+}
+
+fn parsed<T: DeserializeOwned>(found: &Found) -> Option<T> {
+    match found {
+        Found::Value(raw) => serde_json::from_slice(raw).ok(),
+        _ => None,
+    }
+}
+
+const MODEL: usize = 0;
+const USAGE: usize = 1;
+
+/// Anthropic's own lower bound for text without a token count.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// The bytes of an answer before its text.
+const OBJECT_OVERHEAD: usize =
+    br#"{"model":"","id":"","type":"message","role":"assistant","content":[{"type":"text","text":""#.len();
