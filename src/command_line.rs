@@ -38,5 +38,11 @@ fn print(text: &str) {
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// Prints a command's result as JSON.
+pub(crate) fn print_json(result: &impl serde::Serialize) -> ExitCode {
+    print(&serde_json::to_string_pretty(result).expect("the keys of results are texts"));
+    ExitCode::SUCCESS
+}
+
 /// The exit code for a command that was used incorrectly (`EX_USAGE` of BSD's `sysexits.h`).
 const EX_USAGE: u8 = 64;

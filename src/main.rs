@@ -14,14 +14,14 @@ use valetkey::service::ServiceHandle;
 use valetkey::service::ServicePorts;
 use valetkey::service::StartError;
 use valetkey::service::admin::cli;
-use valetkey::service::config::{Config, Given};
+use valetkey::service::config::{Config, Flags, settings};
 use valetkey::service::run::stop_signals::StopSignals;
 use valetkey::service::telemetry::error_reports::ErrorReports;
 use valetkey::service::telemetry::log::{self, LineQueue, UsageLines};
 use valetkey::service::telemetry::panics;
 use valetkey::transport::shutdown::{self, Phase, ShutdownTrigger};
 
-use self::command_line::{check, doctor, misused, refuse, say};
+use self::command_line::{check, doctor, misused, print_json, refuse, say};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -37,20 +37,23 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Command {
     /// Run the service
-    Serve(Box<Given>),
+    Serve(Flags),
     /// Check the settings and the files they name, without connecting anywhere
-    Check(Box<Given>),
+    Check(Flags),
     /// Diagnose this set-up: upstream, key, clock, Redis, database, disk, the running service
     Doctor {
         /// Print JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        given: Box<Given>,
+        flags: Flags,
     },
     /// Govern a running service through its admin listener
     #[command(after_help = cli::EXIT_CODES)]
     Admin(Box<cli::Arguments>),
+    /// Print the table of settings, of which docs/SETTINGS.md is made
+    #[command(hide = true)]
+    Settings,
 }
 
 fn main() -> ExitCode {
@@ -59,13 +62,14 @@ fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     match line.command {
-        Command::Serve(given) => match Config::read(&given.0) {
+        Command::Serve(flags) => match Config::read(&flags) {
             Ok(config) => run(config),
             Err(problems) => refuse(&problems),
         },
-        Command::Check(given) => check(&given.0),
-        Command::Doctor { given, json } => doctor(&given.0, json),
+        Command::Check(flags) => check(&flags),
+        Command::Doctor { flags, json } => doctor(&flags, json),
         Command::Admin(arguments) => cli::run(*arguments),
+        Command::Settings => print_json(&settings::ALL),
     }
 }
 

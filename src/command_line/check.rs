@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use valetkey::service::config::{Config, Flags};
 use valetkey::service::diagnose::check;
 
-use super::{print, refuse, say};
+use super::{print_json, refuse, say};
 
 /// Prints the settings that would be in force, without secrets, or every problem.
 pub(crate) fn check(flags: &Flags) -> ExitCode {
@@ -20,6 +20,5 @@ pub(crate) fn check(flags: &Flags) -> ExitCode {
     if !problems.is_empty() {
         return refuse(&problems);
     }
-    print(&format!("{:#}", check::summary(&config)));
-    ExitCode::SUCCESS
+    print_json(&config.shown)
 }

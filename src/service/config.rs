@@ -1,25 +1,22 @@
 //! The configuration of the service, checked as a whole, with all problems reported together. `main` reads it at the
 //! start, and [`reload`] again when a file of it changes.
 
+mod error;
 mod file;
 mod flags;
-mod given;
 mod reader;
-mod shown;
+pub mod settings;
 mod sources;
 mod warnings;
-
-use std::net::IpAddr;
 
 use http::HeaderValue;
 use ipnet::IpNet;
 
+pub use self::error::ConfigError;
 pub use self::flags::Flags;
-pub use self::given::Given;
 use self::reader::Reader;
-pub(super) use self::shown::shown;
 pub(super) use self::sources::{Sources, differing};
-use crate::service::admin::api::AdminConfig;
+use crate::service::admin::api::{AdminConfig, SettingsInForce};
 use crate::service::enrol::issuer::{Enrolment, Terms};
 use crate::service::govern::budgets::DefaultLimits;
 use crate::service::govern::leak::LeakConfig;
@@ -63,23 +60,15 @@ pub struct Config {
     /// `TRUSTED_PROXIES`: proxies whose headers about the client's address are trusted.
     pub trusted_proxies: Vec<IpNet>,
     pub prices: PriceList,
-    pub(super) sources: Sources,
     /// `None` without an OpenTelemetry collector.
     pub otlp: Option<OtlpConfig>,
     /// `None` without error reports.
     pub sentry: Option<SentryConfig>,
     /// Detection of devices in use in two places at once.
     pub leaks: LeakConfig,
-}
-
-/// One setting that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable}: {message}")]
-pub struct ConfigError {
-    /// The environment variable; the flag has the same name.
-    pub variable: &'static str,
-    /// The fault, and what would be right.
-    pub message: String,
+    /// All of this as administrators see it.
+    pub shown: SettingsInForce,
+    pub(super) sources: Sources,
 }
 
 impl Config {
@@ -87,35 +76,47 @@ impl Config {
     /// first.
     pub fn read(flags: &Flags) -> Result<Self, Vec<ConfigError>> {
         let (sources, places, problems) = Sources::read(flags);
-        let flags = &sources.merged;
-        let mut reader = Reader::new(problems, places);
-        let host = reader.host(flags);
+        let merged = sources.merged.clone();
+        let mut reader = Reader::new(&merged, places, problems);
+        let host = reader.host();
         let mut config = Self {
-            listen: reader.listen(flags, host),
-            tls: reader.tls(flags),
-            upstream: reader.upstream(flags),
-            tokens: reader.tokens(flags),
-            signing: reader.signing(flags, host),
-            terms: reader.terms(flags, host),
-            enrolment: reader.enrolment(flags, host),
-            cors: reader.cors(flags),
-            log: reader.log(flags),
-            limits: reader.limits(flags),
-            budgets: reader.budgets(flags),
-            batches_and_files: reader.batches_and_files(flags),
-            stores: reader.stores(flags),
-            admin: reader.admin(flags),
-            trusted_proxies: reader.networks("TRUSTED_PROXIES", flags.trusted_proxies.as_deref()),
-            leaks: reader.leaks(flags),
-            prices: reader.prices(flags),
-            otlp: reader.otlp(flags),
-            sentry: reader.sentry(flags),
+            listen: reader.listen(host),
+            tls: reader.tls(),
+            upstream: reader.upstream(),
+            tokens: reader.tokens(),
+            signing: reader.signing(host),
+            terms: reader.terms(host),
+            enrolment: reader.enrolment(host),
+            cors: reader.cors(),
+            log: reader.log(),
+            limits: reader.limits(),
+            budgets: reader.budgets(),
+            batches_and_files: reader.batches_and_files(),
+            stores: reader.stores(),
+            admin: reader.admin(),
+            trusted_proxies: reader.networks(settings::TRUSTED_PROXIES),
+            leaks: reader.leaks(),
+            prices: reader.prices(),
+            otlp: reader.otlp(),
+            sentry: reader.sentry(),
+            shown: SettingsInForce::default(),
             sources,
         };
         reader.two_listeners(config.listen.address, config.admin.address);
-        let warnings = warnings::of(&config);
-        config.sources.warnings.extend(warnings);
-        reader.finish(config)
+        config.shown = reader.finish()?;
+        config.warn();
+        Ok(config)
+    }
+
+    fn warn(&mut self) {
+        let has_tls = self.tls.is_some();
+        let warnings = [
+            warnings::clients(&self.listen, has_tls, &self.terms),
+            warnings::administrators(&self.admin, has_tls),
+            warnings::upstream(&self.upstream),
+            warnings::retention(self.stores.retention, &self.budgets),
+        ];
+        self.sources.warnings.extend(warnings.into_iter().flatten());
     }
 
     /// Settings that work but are probably wrong.
@@ -123,10 +124,6 @@ impl Config {
     pub fn warnings(&self) -> &[ConfigError] {
         &self.sources.warnings
     }
-}
-
-fn is_local(host: IpAddr) -> bool {
-    host.is_loopback()
 }
 
 #[cfg(test)]

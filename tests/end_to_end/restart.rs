@@ -11,7 +11,7 @@ async fn again(both: Both) -> Both {
     let port = service.url.rsplit(':').next().unwrap().to_owned();
     // The threads of the service end while this one waits.
     tokio::task::spawn_blocking(move || service.stop()).await.unwrap();
-    let service = TestService::start_with(&upstream.url(), |flags| flags.port = Some(port));
+    let service = TestService::start_with(&upstream.url(), |flags| flags.set("PORT", port));
     Both { upstream, service, client }
 }
 

@@ -98,11 +98,11 @@ async fn a_long_buffered_body_is_sent_again_unnoticed_by_the_app() {
 #[tokio::test]
 async fn a_client_is_denied_by_a_closed_service_and_without_an_enrolment_token() {
     let upstream = Upstream::start();
-    let closed = TestService::start_with(&upstream.url(), |flags| flags.bootstrap_mode = Some("closed".into()));
+    let closed = TestService::start_with(&upstream.url(), |flags| flags.set("BOOTSTRAP_MODE", "closed"));
     assert!(matches!(Setup::new(&closed.url).refusal().await, ClientError::Denied { .. }));
     let enrolling = TestService::start_with(&upstream.url(), |flags| {
-        flags.bootstrap_mode = Some("enrolment".into());
-        flags.enrolment_tokens = Some("0123456789abcdef-enrol".into());
+        flags.set("BOOTSTRAP_MODE", "enrolment");
+        flags.set("ENROLMENT_TOKENS", "0123456789abcdef-enrol");
     });
     let with = |token: &str| Setup::new(&enrolling.url).with("enrolmentToken", token);
     assert!(matches!(Setup::new(&enrolling.url).refusal().await, ClientError::Denied { .. }));

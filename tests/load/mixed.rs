@@ -13,7 +13,7 @@ use crate::support::wire::{Wire, messages};
 async fn five_hundred_mixed_requests_leave_one_record_each() {
     let _machine = crate::alone().await;
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.workers = Some("2".into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("WORKERS", "2"));
     let token = service.token().await;
     let gate = Gate::new();
     for number in 0..REQUESTS {

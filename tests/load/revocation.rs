@@ -83,10 +83,12 @@ impl Fleet {
             TestService::start_in(
                 &upstream.url(),
                 |flags| {
-                    flags.database_url = Some(database.setting());
-                    flags.redis_url = forwarder.as_ref().map(|way| format!("redis://127.0.0.1:{}", way.port()));
-                    flags.rate_limit_max = Some("1000000".into());
-                    flags.concurrent_requests = Some("1000".into());
+                    flags.set("DATABASE_URL", database.setting());
+                    if let Some(way) = &forwarder {
+                        flags.set("REDIS_URL", format!("redis://127.0.0.1:{}", way.port()));
+                    }
+                    flags.set("RATE_LIMIT_MAX", "1000000");
+                    flags.set("CONCURRENT_REQUESTS", "1000");
                 },
                 |ports| ports.clock = Arc::new(SystemClock),
             )

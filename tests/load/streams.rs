@@ -20,10 +20,10 @@ async fn f06_f07_f54_ten_thousand_broken_streams_leave_one_record_each_and_free_
     let _machine = crate::alone().await;
     let upstream = Upstream::start_with(Options { record: false, ..Options::default() });
     let service = TestService::before_with(&upstream, |flags| {
-        flags.workers = Some("2".into());
-        flags.rate_limit_max = Some("1000000".into());
-        flags.tokens_per_minute = Some("1000000000000".into());
-        flags.concurrent_requests = Some(CONCURRENT.to_string());
+        flags.set("WORKERS", "2");
+        flags.set("RATE_LIMIT_MAX", "1000000");
+        flags.set("TOKENS_PER_MINUTE", "1000000000000");
+        flags.set("CONCURRENT_REQUESTS", CONCURRENT.to_string());
     });
     let mut requests: Vec<Arc<[u8]>> = Vec::new();
     for device in 0..DEVICES {

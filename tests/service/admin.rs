@@ -1,6 +1,7 @@
 //! The admin listener: who may, and what devices and the audit trail look like there.
 
 use serde_json::json;
+use valetkey::service::config::settings;
 
 use crate::support::http::{self, get, request};
 use crate::support::service::{ADMIN_TOKEN, REAL_KEY, TestService};
@@ -228,9 +229,19 @@ async fn a41_neither_settings_nor_metrics_nor_the_document_hold_a_secret() {
 }
 
 #[tokio::test]
+async fn every_setting_is_shown_in_the_order_of_the_help() {
+    let (_upstream, service) = pair();
+    let answer = service.admin("GET", "/admin/config", None).await;
+    let page = answer.text();
+    let places: Vec<_> = settings::ALL.iter().map(|setting| page.find(&format!("\"{}\":", setting.name))).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{page}");
+    assert_eq!(answer.json().as_object().map(serde_json::Map::len), Some(settings::ALL.len()));
+}
+
+#[tokio::test]
 async fn without_an_admin_token_in_the_settings_the_admin_api_is_off() {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.admin_token = None);
+    let service = TestService::before_with(&upstream, |flags| flags.set("ADMIN_TOKEN", ""));
     let answer = service.admin("GET", "/admin/devices", None).await;
     assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (404, Some("off")));
     let metrics = http::get(&format!("{}/metrics", service.admin_url()), &[]).await;

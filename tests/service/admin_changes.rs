@@ -199,7 +199,7 @@ fn admin(method: &str, path: &str, body: &str) -> String {
 
 fn on(database: &TestDatabase) -> (Upstream, TestService) {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.database_url = Some(database.setting()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("DATABASE_URL", database.setting()));
     (upstream, service)
 }
 

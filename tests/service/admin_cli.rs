@@ -310,7 +310,7 @@ async fn fixed() -> (TestDatabase, TestService) {
 }
 
 fn on(database: &TestDatabase) -> TestService {
-    TestService::start_with("http://127.0.0.1:9", |flags| flags.database_url = Some(database.setting()))
+    TestService::start_with("http://127.0.0.1:9", |flags| flags.set("DATABASE_URL", database.setting()))
 }
 
 /// Some time on 14 November 2023.

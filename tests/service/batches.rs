@@ -147,7 +147,7 @@ async fn what_the_upstream_no_longer_knows_is_left_out_of_a_list() {
 
 #[tokio::test]
 async fn a30_every_model_in_a_batch_must_be_allowed() {
-    let allow = |flags: &mut Flags| flags.allowed_models = Some("claude-haiku-*".into());
+    let allow = |flags: &mut Flags| flags.set("ALLOWED_MODELS", "claude-haiku-*");
     for leg in Leg::ALL {
         let upstream = leg.upstream();
         let service = offering(&upstream, allow);
@@ -197,8 +197,8 @@ async fn a30_a_compressed_batch_is_refused() {
 async fn f53_a_batch_may_be_larger_than_a_message_and_no_larger_than_allowed() {
     let upstream = Upstream::start();
     let service = offering(&upstream, |flags| {
-        flags.max_payload_size = Some("1000".into());
-        flags.max_batch_size = Some((4 << 20).to_string());
+        flags.set("MAX_PAYLOAD_SIZE", "1000");
+        flags.set("MAX_BATCH_SIZE", (4 << 20).to_string());
     });
     let token = service.token().await;
     let of_size = |size: usize| {
@@ -323,7 +323,7 @@ async fn a_batch_belongs_to_its_device_also_when_the_client_leaves_before_the_an
 #[tokio::test]
 async fn a_batch_counts_as_one_request_and_looking_at_it_as_none() {
     let upstream = Upstream::start();
-    let service = offering(&upstream, |flags| flags.rate_limit_max = Some("2".into()));
+    let service = offering(&upstream, |flags| flags.set("RATE_LIMIT_MAX", "2"));
     let token = service.token().await;
     let made = make(&service, &token, &batch(&["claude-opus-5-5"])).await;
     for _ in 0..5 {
@@ -336,7 +336,7 @@ async fn a_batch_counts_as_one_request_and_looking_at_it_as_none() {
 /// A service that offers batches and files, with settings changed by `adjust`.
 pub fn offering(upstream: &Upstream, adjust: impl FnOnce(&mut Flags)) -> TestService {
     TestService::before_with(upstream, |flags| {
-        flags.batches_and_files = Some("on".into());
+        flags.set("BATCHES_AND_FILES", "on");
         adjust(flags);
     })
 }
@@ -344,7 +344,7 @@ pub fn offering(upstream: &Upstream, adjust: impl FnOnce(&mut Flags)) -> TestSer
 /// Keeps everything in this database.
 pub fn on(database: &TestDatabase) -> impl FnOnce(&mut Flags) + use<> {
     let url = format!("sqlite:{}", database.file().display());
-    move |flags| flags.database_url = Some(url)
+    move |flags| flags.set("DATABASE_URL", url)
 }
 
 /// A request without a body.

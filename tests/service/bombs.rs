@@ -74,7 +74,7 @@ async fn a33_depth_in_an_answer_costs_the_number_it_stands_in_and_nothing_else()
 #[tokio::test]
 async fn a33_huge_numbers_in_an_answer_are_no_counts_and_break_no_sum() {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.tokens_per_minute = Some("1000000".into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("TOKENS_PER_MINUTE", "1000000"));
     let token = service.token().await;
     let numbers = ["18446744073709551615", "9223372036854775807", "9223372036854775808", "1e300", "1099511627777"];
     for number in numbers {

@@ -15,7 +15,7 @@ async fn a14_who_may_not_enrol_changes_nothing_for_the_device_he_names() {
     let upstream = Upstream::start();
     let service = TestService::before_with(&upstream, |flags| {
         enrolment(flags);
-        flags.rate_limit_max = Some("3".into());
+        flags.set("RATE_LIMIT_MAX", "3");
     });
     let victim = enrolled(&service, "device-0001").await;
     assert_eq!(service.messages(&victim, BODY).await.status, 200);
@@ -41,7 +41,7 @@ async fn a14_a_revoked_id_gets_no_token_whoever_asks_for_it() {
     for mode in ["open", "enrolment"] {
         let service = TestService::start_with("http://127.0.0.1:9", |flags| {
             enrolment(flags);
-            flags.bootstrap_mode = Some(mode.into());
+            flags.set("BOOTSTRAP_MODE", mode);
         });
         let revoked = service.admin("POST", "/admin/revocations", Some(json!({ "device_id": "device-0001" }))).await;
         assert_eq!(revoked.status, 201);
@@ -58,7 +58,7 @@ async fn a15_who_may_not_enrol_cannot_tell_a_known_from_an_unknown_or_a_revoked_
     for mode in ["enrolment", "closed"] {
         let service = TestService::before_with(&upstream, |flags| {
             enrolment(flags);
-            flags.bootstrap_mode = Some(mode.into());
+            flags.set("BOOTSTRAP_MODE", mode);
         });
         let minted = service.admin("POST", "/admin/tokens", Some(json!({ "device_id": "device-0001" }))).await.json();
         let known = format!("sk-ant-proxy-{}", minted["token"].as_str().unwrap());
@@ -152,10 +152,10 @@ async fn a16_an_id_that_could_be_read_in_two_ways_is_none() {
 async fn a17_one_address_gets_so_many_tokens_an_hour_whatever_it_claims_to_be() {
     let Some(address) = own_address() else { return };
     let service = TestService::start_with("http://127.0.0.1:9", |flags| {
-        flags.host = Some(address);
-        flags.jwt_secret = Some("Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe".into());
-        flags.bootstrap_mode = Some("open".into());
-        flags.bootstrap_rate_max = Some("5".into());
+        flags.set("HOST", address);
+        flags.set("JWT_SECRET", "Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe");
+        flags.set("BOOTSTRAP_MODE", "open");
+        flags.set("BOOTSTRAP_RATE_MAX", "5");
     });
     let (mut given, http) = (0, client());
     for number in 0..200 {
@@ -187,9 +187,9 @@ async fn a17_guesses_of_an_enrolment_token_count_for_their_address() {
     let Some(address) = own_address() else { return };
     let service = TestService::start_with("http://127.0.0.1:9", |flags| {
         enrolment(flags);
-        flags.host = Some(address);
-        flags.jwt_secret = Some("Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe".into());
-        flags.bootstrap_rate_max = Some("5".into());
+        flags.set("HOST", address);
+        flags.set("JWT_SECRET", "Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe");
+        flags.set("BOOTSTRAP_RATE_MAX", "5");
     });
     for number in 0..5 {
         let guess = json!({ "device_id": "device-0001", "enrolment": format!("guess-of-an-enrolment-token-{number}") });
@@ -201,7 +201,7 @@ async fn a17_guesses_of_an_enrolment_token_count_for_their_address() {
 #[tokio::test]
 async fn a17_new_devices_of_all_addresses_have_one_budget_and_known_ones_need_none() {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.bootstrap_new_devices_per_hour = Some("10".into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("BOOTSTRAP_NEW_DEVICES_PER_HOUR", "10"));
     let old = service.token_for("device-0000").await;
     let mut given = 1;
     for number in 1..500 {
@@ -227,7 +227,7 @@ async fn a17_new_devices_of_all_addresses_have_one_budget_and_known_ones_need_no
 
 #[tokio::test]
 async fn a17_this_machine_itself_has_no_limit_by_address() {
-    let service = TestService::start_with("http://127.0.0.1:9", |flags| flags.bootstrap_rate_max = Some("1".into()));
+    let service = TestService::start_with("http://127.0.0.1:9", |flags| flags.set("BOOTSTRAP_RATE_MAX", "1"));
     for number in 0..20 {
         assert_eq!(bootstrap(&service, json!({ "device_id": format!("device-{number:04}") })).await.status, 200);
     }
@@ -258,8 +258,8 @@ fn shape(answer: &Answer) -> String {
 }
 
 fn enrolment(flags: &mut valetkey::service::config::Flags) {
-    flags.bootstrap_mode = Some("enrolment".into());
-    flags.enrolment_tokens = Some(ENROLMENT.into());
+    flags.set("BOOTSTRAP_MODE", "enrolment");
+    flags.set("ENROLMENT_TOKENS", ENROLMENT);
 }
 
 /// A token for a device that may enrol.

@@ -26,8 +26,8 @@ async fn a44_tokens_are_charged_once_however_the_request_ended() {
         // Room for one message of 36 tokens and for no second; one that is charged twice would shut the door already.
         let upstream = Upstream::start();
         let service = TestService::before_with(&upstream, |flags| {
-            flags.tokens_per_minute = Some("70".into());
-            flags.upstream_idle_timeout = Some("200".into());
+            flags.set("TOKENS_PER_MINUTE", "70");
+            flags.set("UPSTREAM_IDLE_TIMEOUT", "200");
         });
         let token = service.token().await;
         match end {
@@ -121,7 +121,7 @@ async fn leave_after_the_first_event(upstream: &Upstream, service: &TestService,
 
 fn limited(tokens_per_minute: &str) -> (Upstream, TestService) {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.tokens_per_minute = Some(tokens_per_minute.into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("TOKENS_PER_MINUTE", tokens_per_minute));
     (upstream, service)
 }
 

@@ -88,7 +88,7 @@ async fn f40_a_revocation_holds_and_the_service_serves_whatever_the_clock_does()
 
 fn limited() -> (Upstream, TestService) {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.rate_limit_max = Some("1".into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("RATE_LIMIT_MAX", "1"));
     (upstream, service)
 }
 

@@ -15,8 +15,8 @@ async fn limits_and_models_change_without_a_restart() {
     let path = folder.path().join("valetkey.toml");
     std::fs::write(&path, "rate_limit_max = 1\n").unwrap();
     let service = TestService::before_with(&upstream, |flags| {
-        flags.rate_limit_max = None;
-        flags.config_file = Some(path.display().to_string());
+        flags.set("RATE_LIMIT_MAX", "");
+        flags.set("CONFIG_FILE", path.display().to_string());
     });
     let token = service.token().await;
     assert_eq!(service.messages(&token, BODY).await.status, 200);
@@ -37,8 +37,8 @@ async fn f26_a_bad_file_changes_nothing_and_is_counted() {
     let path = folder.path().join("valetkey.toml");
     std::fs::write(&path, "rate_limit_max = 1\n").unwrap();
     let service = TestService::before_with(&upstream, |flags| {
-        flags.rate_limit_max = None;
-        flags.config_file = Some(path.display().to_string());
+        flags.set("RATE_LIMIT_MAX", "");
+        flags.set("CONFIG_FILE", path.display().to_string());
     });
     let token = service.token().await;
     assert_eq!(service.messages(&token, BODY).await.status, 200);
@@ -57,7 +57,7 @@ async fn a_request_costs_what_the_price_file_says_now() {
         std::fs::write(&path, format!("[[price]]\nmodels = [\"{}\"]\n{rates}", Answer::MODEL)).unwrap();
     };
     price(3);
-    let service = TestService::before_with(&upstream, |flags| flags.prices_file = Some(path.display().to_string()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("PRICES_FILE", path.display().to_string()));
     let token = service.token().await;
     let usage = json!({ "input_tokens": 1000, "output_tokens": 100 });
     upstream.answer_always(Answer::json(200, json!({ "type": "message", "model": Answer::MODEL, "usage": usage })));

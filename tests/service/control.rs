@@ -12,8 +12,8 @@ use crate::support::upstream::Upstream;
 async fn bootstrap_answers_with_a_token_and_how_to_live_with_it() {
     let upstream = Upstream::start();
     let service = TestService::before_with(&upstream, |flags| {
-        flags.proxy_base_url = Some("https://proxy.example/".into());
-        flags.token_ttl_seconds = Some("7200".into());
+        flags.set("PROXY_BASE_URL", "https://proxy.example/");
+        flags.set("TOKEN_TTL_SECONDS", "7200");
     });
     let answer = bootstrap(&service, json!({ "device_id": "device-0001" })).await;
     let mut body = answer.json();
@@ -58,8 +58,8 @@ async fn a16_a_device_id_has_one_spelling() {
 #[tokio::test]
 async fn an_enrolment_token_opens_a_service_in_that_mode() {
     let service = TestService::start_with("http://127.0.0.1:9", |flags| {
-        flags.bootstrap_mode = Some("enrolment".into());
-        flags.enrolment_tokens = Some("first-token-of-a-fleet, second-token-of-a-fleet".into());
+        flags.set("BOOTSTRAP_MODE", "enrolment");
+        flags.set("ENROLMENT_TOKENS", "first-token-of-a-fleet, second-token-of-a-fleet");
     });
     let without = bootstrap(&service, json!({ "device_id": "device-0001" })).await;
     assert_eq!((without.status, without.error_code().as_str()), (401, "enrolment_required"));
@@ -76,7 +76,7 @@ async fn an_enrolment_token_opens_a_service_in_that_mode() {
 #[tokio::test]
 async fn a_closed_service_enrols_nobody_and_still_refreshes() {
     let open = TestService::start("http://127.0.0.1:9");
-    let closed = TestService::start_with("http://127.0.0.1:9", |flags| flags.bootstrap_mode = Some("closed".into()));
+    let closed = TestService::start_with("http://127.0.0.1:9", |flags| flags.set("BOOTSTRAP_MODE", "closed"));
     for body in ["{\"device_id\":\"device-0001\"}", "nonsense"] {
         let answer = post(&closed.at("/bootstrap"), &[], body).await;
         assert_eq!((answer.status, answer.error_code().as_str()), (403, "bootstrap_closed"));

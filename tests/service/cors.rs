@@ -24,7 +24,7 @@ async fn a34_no_origin_is_let_in_by_default() {
 async fn a_listed_origin_is_let_in_and_no_other() {
     let upstream = Upstream::start();
     let service = TestService::before_with(&upstream, |flags| {
-        flags.cors_origins = Some("https://app.example, http://localhost:5173".into());
+        flags.set("CORS_ORIGINS", "https://app.example, http://localhost:5173");
     });
     let bearer = format!("Bearer {}", service.token().await);
     for origin in ["https://app.example", "http://localhost:5173"] {

@@ -130,9 +130,9 @@ async fn a08_a15_every_fault_of_a_token_but_its_age_reads_alike() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let stranger = TestService::start_with(&upstream.url(), |flags| {
-        flags.jwt_secret = Some("another secret of another service".into());
+        flags.set("JWT_SECRET", "another secret of another service");
     });
-    let other_audience = TestService::start_with(&upstream.url(), |flags| flags.token_issuer = Some("staging".into()));
+    let other_audience = TestService::start_with(&upstream.url(), |flags| flags.set("TOKEN_ISSUER", "staging"));
     let token = service.token().await;
     let mut answers = Vec::new();
     for token in [

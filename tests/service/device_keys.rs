@@ -62,7 +62,7 @@ async fn a_device_without_a_key_stays_one_until_it_proves_the_first() {
 async fn a14_of_many_keys_at_once_on_two_instances_one_gets_the_id() {
     for database in TestDatabase::each().await {
         let start =
-            || TestService::start_with("http://127.0.0.1:9", |flags| flags.database_url = Some(database.setting()));
+            || TestService::start_with("http://127.0.0.1:9", |flags| flags.set("DATABASE_URL", database.setting()));
         let (one, two) = (start(), start());
         let mut asking = tokio::task::JoinSet::new();
         for number in 0..16 {
@@ -89,7 +89,7 @@ async fn a14_of_many_keys_at_once_on_two_instances_one_gets_the_id() {
 #[tokio::test]
 async fn a_key_outlives_the_service() {
     let database = TestDatabase::sqlite();
-    let start = || TestService::start_with("http://127.0.0.1:9", |flags| flags.database_url = Some(database.setting()));
+    let start = || TestService::start_with("http://127.0.0.1:9", |flags| flags.set("DATABASE_URL", database.setting()));
     let device = Prover::new();
     let first = start();
     let token = token(&device.bootstrap(&first, ID).await);
@@ -143,7 +143,7 @@ async fn a_deleted_device_may_come_back_with_another_key() {
 async fn the_policy_is_off_bind_or_require() {
     let start = |policy: &str| {
         let policy = policy.to_owned();
-        TestService::start_with("http://127.0.0.1:9", move |flags: &mut Flags| flags.device_keys = Some(policy))
+        TestService::start_with("http://127.0.0.1:9", move |flags: &mut Flags| flags.set("DEVICE_KEYS", policy))
     };
     let (prover, other) = (Prover::new(), Prover::new());
     let off = start("off");
@@ -167,8 +167,8 @@ async fn the_policy_is_off_bind_or_require() {
 #[tokio::test]
 async fn a_challenge_does_not_count_as_a_request() {
     let service = TestService::start_with("http://127.0.0.1:9", |flags| {
-        flags.trusted_proxies = Some("127.0.0.0/8".into());
-        flags.bootstrap_rate_max = Some("2".into());
+        flags.set("TRUSTED_PROXIES", "127.0.0.0/8");
+        flags.set("BOOTSTRAP_RATE_MAX", "2");
     });
     let device = Prover::new();
     let from = ("x-forwarded-for", "203.0.113.7");
@@ -191,8 +191,8 @@ async fn a_refused_id_does_not_count_as_a_new_device() {
     let database = TestDatabase::sqlite();
     let start = || {
         TestService::start_with("http://127.0.0.1:9", |flags| {
-            flags.database_url = Some(database.setting());
-            flags.bootstrap_new_devices_per_hour = Some("1".into());
+            flags.set("DATABASE_URL", database.setting());
+            flags.set("BOOTSTRAP_NEW_DEVICES_PER_HOUR", "1");
         })
     };
     let before = start();
@@ -227,8 +227,8 @@ async fn f37_while_the_database_is_away_ids_are_given_to_nobody_and_keys_go_on()
     let Some(database) = TestDatabase::postgres().await else { return };
     let start = |policy: &str| {
         TestService::start_with("http://127.0.0.1:9", |flags| {
-            flags.database_url = Some(database.setting());
-            flags.device_keys = Some(policy.into());
+            flags.set("DATABASE_URL", database.setting());
+            flags.set("DEVICE_KEYS", policy);
         })
     };
     let (bind, require) = (start("bind"), start("require"));
@@ -257,8 +257,8 @@ async fn f37_a_database_that_takes_nothing_gives_a_new_device_a_token_without_a_
     let database = TestDatabase::sqlite();
     let start = |policy: &str| {
         TestService::start_with("http://127.0.0.1:9", |flags| {
-            flags.database_url = Some(database.setting());
-            flags.device_keys = Some(policy.into());
+            flags.set("DATABASE_URL", database.setting());
+            flags.set("DEVICE_KEYS", policy);
         })
     };
     let (bind, require) = (start("bind"), start("require"));
@@ -281,7 +281,7 @@ async fn f37_a_database_that_takes_nothing_gives_a_new_device_a_token_without_a_
 #[tokio::test]
 async fn f37_a_reply_of_the_database_that_never_comes_costs_those_who_wait_and_nobody_else() {
     let Some(database) = TestDatabase::postgres().await else { return };
-    let service = TestService::start_with("http://127.0.0.1:9", |flags| flags.database_url = Some(database.setting()));
+    let service = TestService::start_with("http://127.0.0.1:9", |flags| flags.set("DATABASE_URL", database.setting()));
     let device = Prover::new();
     assert_eq!(device.bootstrap(&service, ID).await.status, 200);
     let stopped = database.stop_backends().await;

@@ -205,7 +205,7 @@ async fn a12_a_nonce_is_good_once_for_two_minutes_and_only_from_here() {
     challenged(&bench.send(&bench.device.proof(&bench.service, "/bootstrap", &late, None)).await);
     assert_eq!(bench.count("nonce_old").await, 1);
     let elsewhere = TestService::start_with("http://127.0.0.1:9", |flags| {
-        flags.jwt_secret = Some("another-secret-of-another-service".into());
+        flags.set("JWT_SECRET", "another-secret-of-another-service");
     });
     let foreign = bench.device.nonce(&elsewhere).await;
     let flipped = foreign.chars().rev().collect::<String>();

@@ -152,8 +152,8 @@ async fn a30_a_body_in_utf_16_is_refused() {
 async fn f53_a_file_may_be_larger_than_a_message_and_no_larger_than_allowed() {
     let upstream = Upstream::start();
     let service = offering(&upstream, |flags| {
-        flags.max_payload_size = Some("1000".into());
-        flags.max_file_size = Some((4 << 20).to_string());
+        flags.set("MAX_PAYLOAD_SIZE", "1000");
+        flags.set("MAX_FILE_SIZE", (4 << 20).to_string());
     });
     let token = service.token().await;
     let around = multipart(b"").len();

@@ -50,7 +50,7 @@ async fn a47_one_device_cannot_shut_a_model_for_all() {
 
 #[tokio::test]
 async fn f01_a_request_that_is_refused_at_once_does_not_count() {
-    let (upstream, service, tokens) = acquainted_with(|flags| flags.rate_limit_max = Some("6".into())).await;
+    let (upstream, service, tokens) = acquainted_with(|flags| flags.set("RATE_LIMIT_MAX", "6")).await;
     upstream.answer_always(Answer::error(500, "api_error", "broken"));
     for number in 0..ENOUGH {
         assert_eq!(ask(&service, &tokens[number % tokens.len()], MODEL).await, 500);

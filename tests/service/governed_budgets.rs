@@ -19,7 +19,7 @@ async fn a_spent_budget_is_refused_in_exactly_the_shape_that_clients_show() {
     for (budget, period, name) in
         [("0/day", Period::Day, "daily"), ("0/week", Period::Week, "weekly"), ("0/month", Period::Month, "monthly")]
     {
-        let (upstream, service) = limited(|flags| flags.device_budget = Some(budget.into()));
+        let (upstream, service) = limited(|flags| flags.set("DEVICE_BUDGET", budget));
         let answer = service.messages(&service.token().await, BODY).await;
         let window = period.window(service.clock.now());
         let end = window.end.to_string();
@@ -52,7 +52,7 @@ async fn a_spent_budget_is_refused_in_exactly_the_shape_that_clients_show() {
 
 #[tokio::test]
 async fn counting_tokens_and_listing_models_is_never_refused() {
-    let (_upstream, service) = limited(|flags| flags.device_budget = Some("0/day".into()));
+    let (_upstream, service) = limited(|flags| flags.set("DEVICE_BUDGET", "0/day"));
     let token = service.token().await;
     spent(&service.messages(&token, BODY).await);
     let bearer = format!("Bearer {token}");
@@ -63,7 +63,7 @@ async fn counting_tokens_and_listing_models_is_never_refused() {
 
 #[tokio::test]
 async fn a44_what_a_request_may_cost_is_charged_before_it_is_relayed_and_what_it_cost_after() {
-    let (upstream, service) = limited(|flags| flags.device_budget = Some("1/day".into()));
+    let (upstream, service) = limited(|flags| flags.set("DEVICE_BUDGET", "1/day"));
     let token = service.token().await;
     let gate = Gate::new();
     upstream.answer_next(costing(10_000).hold_before_head(gate.clone()));
@@ -83,7 +83,7 @@ async fn a44_what_a_request_may_cost_is_charged_before_it_is_relayed_and_what_it
 
 #[tokio::test]
 async fn a44_a_client_that_leaves_gives_back_what_was_put_aside_for_it() {
-    let (upstream, service) = limited(|flags| flags.device_budget = Some("0.01/day".into()));
+    let (upstream, service) = limited(|flags| flags.set("DEVICE_BUDGET", "0.01/day"));
     let token = service.token().await;
     upstream.answer_next(Answer::message_stream("one two three").hold_after(1, Gate::new()));
     let mut wire = Wire::connect(&service.url).await;
@@ -105,7 +105,7 @@ async fn a44_a_client_that_leaves_gives_back_what_was_put_aside_for_it() {
 
 #[tokio::test]
 async fn a44_a_request_that_the_upstream_refuses_or_never_answers_costs_nothing() {
-    let (upstream, service) = limited(|flags| flags.device_budget = Some("0.01/day".into()));
+    let (upstream, service) = limited(|flags| flags.set("DEVICE_BUDGET", "0.01/day"));
     let token = service.token().await;
     upstream.answer_next(Answer::error(400, "invalid_request_error", "no"));
     upstream.answer_next(Answer::raw(b"nonsense\r\n\r\n".to_vec()));
@@ -118,8 +118,8 @@ async fn a44_a_request_that_the_upstream_refuses_or_never_answers_costs_nothing(
 #[tokio::test]
 async fn a44_fifty_requests_at_once_spend_no_more_than_the_limit_and_one_request() {
     let (upstream, service) = limited(|flags| {
-        flags.device_budget = Some("0.5/day".into());
-        flags.workers = Some("4".into());
+        flags.set("DEVICE_BUDGET", "0.5/day");
+        flags.set("WORKERS", "4");
     });
     let token = service.token().await;
     upstream.answer_always(costing(10_000).delayed(Duration::from_millis(20)));
@@ -147,7 +147,7 @@ async fn a44_fifty_requests_at_once_spend_no_more_than_the_limit_and_one_request
 
 #[tokio::test]
 async fn a_devices_own_budget_goes_over_the_default_and_comes_off_again() {
-    let (_upstream, service) = limited(|flags| flags.device_budget = Some("0/day".into()));
+    let (_upstream, service) = limited(|flags| flags.set("DEVICE_BUDGET", "0/day"));
     let token = service.token().await;
     let patch = async |budget: Value| {
         service.admin("PATCH", "/admin/devices/device-0001", Some(json!({ "budget": budget }))).await
@@ -212,7 +212,7 @@ async fn a_user_spends_one_budget_on_all_devices() {
 
 #[tokio::test]
 async fn an_organisation_has_a_budget_by_default_or_its_own() {
-    let (_upstream, service) = limited(|flags| flags.org_budget = Some("0/month".into()));
+    let (_upstream, service) = limited(|flags| flags.set("ORG_BUDGET", "0/month"));
     let token = service.token().await;
     assert_eq!(service.messages(&token, BODY).await.status, 200, "it has none yet");
     service.admin("PATCH", "/admin/devices/device-0001", Some(json!({ "org": "acme" }))).await;
@@ -250,10 +250,10 @@ async fn what_makes_no_sense_as_a_budget_is_refused() {
 #[tokio::test]
 async fn what_a_budget_refuses_counts_against_no_other_limit() {
     let (upstream, service) = limited(|flags| {
-        flags.device_budget = Some("0/day".into());
-        flags.rate_limit_max = Some("2".into());
-        flags.concurrent_requests = Some("1".into());
-        flags.batches_and_files = Some("on".into());
+        flags.set("DEVICE_BUDGET", "0/day");
+        flags.set("RATE_LIMIT_MAX", "2");
+        flags.set("CONCURRENT_REQUESTS", "1");
+        flags.set("BATCHES_AND_FILES", "on");
     });
     let token = service.token().await;
     let bearer = format!("Bearer {token}");
@@ -274,7 +274,7 @@ async fn what_a_budget_refuses_counts_against_no_other_limit() {
 
 #[tokio::test]
 async fn a_new_day_begins_with_all_of_the_money() {
-    let (upstream, service) = limited(|flags| flags.device_budget = Some("0.1/day".into()));
+    let (upstream, service) = limited(|flags| flags.set("DEVICE_BUDGET", "0.1/day"));
     upstream.answer_always(costing(10_000));
     for count in 1..=2 {
         let token = service.token().await;

@@ -157,8 +157,8 @@ fn on(database: &TestDatabase, upstream: &Upstream, clock: &ManualClock, budget:
     TestService::start_in(
         &upstream.url(),
         |flags| {
-            flags.database_url = Some(database.setting());
-            flags.device_budget = Some(budget.into());
+            flags.set("DATABASE_URL", database.setting());
+            flags.set("DEVICE_BUDGET", budget);
         },
         |ports| ports.clock = Arc::new(clock.clone()),
     )

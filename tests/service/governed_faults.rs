@@ -18,7 +18,7 @@ use crate::support::upstream::Upstream;
 async fn f05_an_upstream_that_swallows_connections_is_a_504_at_the_connect_limit() {
     let Some(swallowing) = Swallowing::start() else { return };
     let service = TestService::start_with(&swallowing.url(), |flags| {
-        flags.upstream_connect_timeout = Some("300".into());
+        flags.set("UPSTREAM_CONNECT_TIMEOUT", "300");
     });
     let token = service.token().await;
     let asked = std::time::Instant::now();
@@ -36,8 +36,8 @@ async fn f32_a_redis_that_has_lost_everything_or_is_gone_lets_nobody_in_who_is_r
     let Some(mut redis) = Redis::start() else { return };
     let upstream = Upstream::start();
     let service = TestService::before_with(&upstream, |flags| {
-        flags.redis_url = Some(redis.url().expose().to_owned());
-        flags.rate_limit_max = Some("1000".into());
+        flags.set("REDIS_URL", redis.url().expose().to_owned());
+        flags.set("RATE_LIMIT_MAX", "1000");
     });
     let (revoked, spared) = (service.token().await, service.token_for("device-0002").await);
     let revocation = json!({ "device_id": "device-0001" });
@@ -140,10 +140,11 @@ impl Swallowing {
 }
 
 fn on(database: &TestDatabase, flags: &mut Flags) {
-    flags.database_url = Some(match &database.url {
+    let url = match &database.url {
         DatabaseUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
         DatabaseUrl::Postgres(url) => url.expose().to_owned(),
-    });
+    };
+    flags.set("DATABASE_URL", url);
 }
 
 const BODY: &str = r#"{"model":"claude-sonnet-5-5","messages":[]}"#;

@@ -94,8 +94,8 @@ async fn a45_instances_with_one_redis_admit_together_what_one_may() {
     let upstream = Upstream::start();
     let start = || {
         TestService::before_with(&upstream, |flags| {
-            flags.rate_limit_max = Some("10".into());
-            flags.redis_url = Some(redis.url().expose().to_owned());
+            flags.set("RATE_LIMIT_MAX", "10");
+            flags.set("REDIS_URL", redis.url().expose().to_owned());
         })
     };
     let instances = [start(), start()];
@@ -157,7 +157,7 @@ async fn by_fallback(instances: &[TestService]) -> u64 {
 
 /// An instance of the service on `database`.
 fn on(database: &TestDatabase, upstream: &Upstream) -> TestService {
-    TestService::before_with(upstream, |flags: &mut Flags| flags.database_url = Some(database.setting()))
+    TestService::before_with(upstream, |flags: &mut Flags| flags.set("DATABASE_URL", database.setting()))
 }
 
 const BODY: &str = r#"{"model":"claude-sonnet-5-5","stream":true,"messages":[]}"#;

@@ -9,7 +9,7 @@ use crate::support::upstream::{Answer, Cut, Gate, Upstream};
 
 #[tokio::test]
 async fn a45_a_device_with_too_many_requests_is_refused_and_nobody_else() {
-    let (upstream, service) = limited(|flags| flags.rate_limit_max = Some("3".into()));
+    let (upstream, service) = limited(|flags| flags.set("RATE_LIMIT_MAX", "3"));
     let (token, other) = (service.token().await, service.token_for("device-0002").await);
     for _ in 0..3 {
         assert_eq!(service.messages(&token, BODY).await.status, 200);
@@ -27,7 +27,7 @@ async fn a45_a_device_with_too_many_requests_is_refused_and_nobody_else() {
 
 #[tokio::test]
 async fn counting_tokens_and_listing_models_is_neither_charged_nor_refused() {
-    let (_upstream, service) = limited(|flags| flags.rate_limit_max = Some("1".into()));
+    let (_upstream, service) = limited(|flags| flags.set("RATE_LIMIT_MAX", "1"));
     let token = service.token().await;
     for served in [200, 429] {
         for _ in 0..3 {
@@ -40,7 +40,7 @@ async fn counting_tokens_and_listing_models_is_neither_charged_nor_refused() {
 
 #[tokio::test]
 async fn a_change_of_a_devices_limits_is_in_force_at_once() {
-    let (_upstream, service) = limited(|flags| flags.rate_limit_max = Some("1".into()));
+    let (_upstream, service) = limited(|flags| flags.set("RATE_LIMIT_MAX", "1"));
     let token = service.token().await;
     assert_eq!(service.messages(&token, BODY).await.status, 200);
     refused(&service.messages(&token, BODY).await);
@@ -55,10 +55,10 @@ async fn a_change_of_a_devices_limits_is_in_force_at_once() {
 #[tokio::test]
 async fn a_request_that_is_refused_later_counts_as_one_and_holds_no_place() {
     let (upstream, service) = limited(|flags| {
-        flags.rate_limit_max = Some("4".into());
-        flags.concurrent_requests = Some("1".into());
-        flags.allowed_models = Some(Answer::MODEL.into());
-        flags.max_payload_size = Some("1024".into());
+        flags.set("RATE_LIMIT_MAX", "4");
+        flags.set("CONCURRENT_REQUESTS", "1");
+        flags.set("ALLOWED_MODELS", Answer::MODEL);
+        flags.set("MAX_PAYLOAD_SIZE", "1024");
     });
     let token = service.token().await;
     let forged = format!("{token}x");
@@ -77,7 +77,7 @@ async fn a_request_that_is_refused_later_counts_as_one_and_holds_no_place() {
 #[tokio::test]
 async fn a48_open_requests_are_limited_and_each_that_ends_makes_room() {
     for end in [Ended::Complete, Ended::Cancelled, Ended::UpstreamCut] {
-        let (upstream, service) = limited(|flags| flags.concurrent_requests = Some("2".into()));
+        let (upstream, service) = limited(|flags| flags.set("CONCURRENT_REQUESTS", "2"));
         let token = service.token().await;
         let (first, second) = (Gate::new(), Gate::new());
         let stream = Answer::message_stream("hello").hold_after(1, first.clone());
@@ -106,7 +106,7 @@ async fn a48_open_requests_are_limited_and_each_that_ends_makes_room() {
 
 #[tokio::test]
 async fn tokens_that_were_used_count_against_the_minute_once_they_are_known() {
-    let (upstream, service) = limited(|flags| flags.tokens_per_minute = Some("50".into()));
+    let (upstream, service) = limited(|flags| flags.set("TOKENS_PER_MINUTE", "50"));
     let (token, other) = (service.token().await, service.token_for("device-0002").await);
     upstream.answer_always(Answer::message_stream("hello"));
     // 25 of input, 10 written to the cache, 1 of output; what is read from the cache is not counted.

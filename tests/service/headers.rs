@@ -51,8 +51,7 @@ async fn a26_a28_a29_what_must_not_go_up_ends_here() {
 #[tokio::test]
 async fn a28_the_real_key_can_go_up_as_a_bearer_token() {
     let upstream = Upstream::start();
-    let service =
-        TestService::before_with(&upstream, |flags| flags.upstream_auth_header = Some("authorization".into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("UPSTREAM_AUTH_HEADER", "authorization"));
     service.messages(&service.token().await, BODY).await;
     let received = &upstream.requests()[0];
     assert_eq!(received.header_values("authorization").collect::<Vec<_>>(), [format!("Bearer {REAL_KEY}")]);

@@ -9,8 +9,8 @@ use crate::support::wire::{Wire, post as raw};
 async fn f60_what_a_client_sends_comes_back_in_no_header() {
     let upstream = Upstream::start();
     let service = TestService::before_with(&upstream, |flags| {
-        flags.allowed_models = Some("claude-sonnet-5-5".into());
-        flags.cors_origins = Some("https://app.example".into());
+        flags.set("ALLOWED_MODELS", "claude-sonnet-5-5");
+        flags.set("CORS_ORIGINS", "https://app.example");
     });
     let token = service.token().await;
     let bearer = format!("Bearer {token}");
@@ -71,7 +71,7 @@ async fn f60_a_line_end_inside_a_header_or_a_target_ends_the_request() {
 #[tokio::test]
 async fn f60_a_preflight_answers_with_what_was_asked_for_in_one_header() {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.cors_origins = Some("https://app.example".into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("CORS_ORIGINS", "https://app.example"));
     let lines = "host: s\r\norigin: https://app.example\r\naccess-control-request-method: POST\r\n";
     let asked = "x-a, %0d%0ax-injected: 1, <script>";
     let request = format!("OPTIONS /v1/messages HTTP/1.1\r\n{lines}access-control-request-headers: {asked}\r\n\r\n");

@@ -33,7 +33,7 @@ async fn two_tokens_of_one_device_are_one_device() {
 
 #[tokio::test]
 async fn a_device_that_moves_is_left_alone() {
-    let (_upstream, service) = watched(|flags| flags.leak_detection = Some("revoke".into()));
+    let (_upstream, service) = watched(|flags| flags.set("LEAK_DETECTION", "revoke"));
     let token = service.token().await;
     for place in [HOME, CAFE, HOME, "2001:db8:7::1, 127.0.0.9", CAFE] {
         for _ in 0..8 {
@@ -49,9 +49,9 @@ async fn a_device_that_moves_is_left_alone() {
 #[tokio::test]
 async fn a29_what_nobody_vouches_for_and_what_is_known_is_not_looked_at() {
     let settings: [fn(&mut Flags); 3] = [
-        |flags| flags.trusted_proxies = Some("10.0.0.0/8".into()),
-        |flags| flags.leak_known_networks = Some("198.51.100.0/24".into()),
-        |flags| flags.leak_detection = Some("off".into()),
+        |flags| flags.set("TRUSTED_PROXIES", "10.0.0.0/8"),
+        |flags| flags.set("LEAK_KNOWN_NETWORKS", "198.51.100.0/24"),
+        |flags| flags.set("LEAK_DETECTION", "off"),
     ];
     for (number, adjust) in settings.into_iter().enumerate() {
         let (_upstream, service) = watched(adjust);
@@ -64,7 +64,7 @@ async fn a29_what_nobody_vouches_for_and_what_is_known_is_not_looked_at() {
 
 #[tokio::test]
 async fn made_to_refresh_a_device_goes_on_and_a_copied_token_does_not() {
-    let (_upstream, service) = watched(|flags| flags.leak_detection = Some("refresh".into()));
+    let (_upstream, service) = watched(|flags| flags.set("LEAK_DETECTION", "refresh"));
     let token = service.token().await;
     take_turns(&service, &token).await;
     service.until(async || ask(&service, &token, HOME).await.status == 401).await;
@@ -97,7 +97,7 @@ async fn made_to_refresh_a_device_goes_on_and_a_copied_token_does_not() {
 
 #[tokio::test]
 async fn what_a_refresh_does_not_stop_is_revoked() {
-    let (_upstream, service) = watched(|flags| flags.leak_detection = Some("revoke".into()));
+    let (_upstream, service) = watched(|flags| flags.set("LEAK_DETECTION", "revoke"));
     let token = service.token().await;
     take_turns(&service, &token).await;
     service.until(async || ask(&service, &token, HOME).await.status == 401).await;
@@ -120,8 +120,8 @@ async fn where_nobody_can_enrol_a_suspicion_revokes() {
     let open = TestService::start("http://127.0.0.1:9");
     let token = open.token().await;
     let (_upstream, service) = watched(|flags| {
-        flags.leak_detection = Some("revoke".into());
-        flags.bootstrap_mode = Some("closed".into());
+        flags.set("LEAK_DETECTION", "revoke");
+        flags.set("BOOTSTRAP_MODE", "closed");
     });
     take_turns(&service, &token).await;
     service.until(async || ask(&service, &token, HOME).await.status == 401).await;
@@ -134,8 +134,8 @@ async fn instances_with_one_redis_see_what_each_of_them_sees() {
     let upstream = Upstream::start();
     let start = || {
         TestService::before_with(&upstream, |flags| {
-            flags.trusted_proxies = Some("127.0.0.0/8".into());
-            flags.redis_url = Some(redis.url().expose().to_owned());
+            flags.set("TRUSTED_PROXIES", "127.0.0.0/8");
+            flags.set("REDIS_URL", redis.url().expose().to_owned());
         })
     };
     let instances = [start(), start()];
@@ -157,7 +157,7 @@ async fn instances_with_one_redis_see_what_each_of_them_sees() {
 #[tokio::test]
 async fn f29_without_redis_an_instance_goes_by_what_it_sees_itself() {
     let Some(redis) = Redis::reserve(&[]) else { return };
-    let (_upstream, service) = watched(|flags| flags.redis_url = Some(redis.url().expose().to_owned()));
+    let (_upstream, service) = watched(|flags| flags.set("REDIS_URL", redis.url().expose().to_owned()));
     let token = service.token().await;
     take_turns(&service, &token).await;
     assert_eq!(suspicions(&service, "observed").await, 1);
@@ -203,7 +203,7 @@ fn told(redis: &Redis) -> usize {
 fn watched(adjust: impl FnOnce(&mut Flags)) -> (Upstream, TestService) {
     let upstream = Upstream::start();
     let service = TestService::before_with(&upstream, |flags| {
-        flags.trusted_proxies = Some("127.0.0.0/8".into());
+        flags.set("TRUSTED_PROXIES", "127.0.0.0/8");
         adjust(flags);
     });
     (upstream, service)

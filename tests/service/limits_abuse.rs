@@ -12,7 +12,7 @@ use crate::support::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]
 async fn a45_new_tokens_are_no_new_limits_however_they_are_had() {
-    let (upstream, service) = limited(|flags| flags.rate_limit_max = Some("3".into()));
+    let (upstream, service) = limited(|flags| flags.set("RATE_LIMIT_MAX", "3"));
     let first = service.token().await;
     let minted = service.admin("POST", "/admin/tokens", Some(serde_json::json!({ "device_id": "device-0001" }))).await;
     let minted = format!("sk-ant-proxy-{}", minted.json()["token"].as_str().unwrap());
@@ -33,8 +33,8 @@ async fn a45_new_tokens_are_no_new_limits_however_they_are_had() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a45_requests_at_once_over_many_connections_and_workers_admit_no_more() {
     let (upstream, service) = limited(|flags| {
-        flags.rate_limit_max = Some("20".into());
-        flags.workers = Some("2".into());
+        flags.set("RATE_LIMIT_MAX", "20");
+        flags.set("WORKERS", "2");
     });
     let mut tokens = Vec::new();
     for _ in 0..4 {
@@ -58,7 +58,7 @@ async fn a45_requests_at_once_over_many_connections_and_workers_admit_no_more() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a45_refreshes_at_once_all_answer_and_lift_no_limit() {
-    let (_upstream, service) = limited(|flags| flags.rate_limit_max = Some("1".into()));
+    let (_upstream, service) = limited(|flags| flags.set("RATE_LIMIT_MAX", "1"));
     let token = service.token().await;
     assert_eq!(service.messages(&token, BODY).await.status, 200);
     let refreshing: Vec<_> = (0..50)
@@ -80,8 +80,8 @@ async fn a45_refreshes_at_once_all_answer_and_lift_no_limit() {
 #[tokio::test]
 async fn a46_what_names_a_device_and_is_not_genuine_costs_that_device_nothing() {
     let (upstream, service) = limited(|flags| {
-        flags.rate_limit_max = Some("2".into());
-        flags.concurrent_requests = Some("1".into());
+        flags.set("RATE_LIMIT_MAX", "2");
+        flags.set("CONCURRENT_REQUESTS", "1");
     });
     let victim = service.token().await;
     let forged = signed(hmac::HMAC_SHA256, "fedcba9876543210fedcba9876543210", HEADER, &claims(&service).to_string());
@@ -106,7 +106,7 @@ async fn a46_what_names_a_device_and_is_not_genuine_costs_that_device_nothing() 
 
 #[tokio::test]
 async fn a46_an_expired_or_revoked_token_costs_its_device_nothing() {
-    let (_upstream, service) = limited(|flags| flags.rate_limit_max = Some("1".into()));
+    let (_upstream, service) = limited(|flags| flags.set("RATE_LIMIT_MAX", "1"));
     let old = service.token().await;
     service.clock.advance(std::time::Duration::from_secs(25 * 3600));
     for _ in 0..10 {
@@ -128,8 +128,8 @@ async fn a46_an_expired_or_revoked_token_costs_its_device_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a48_of_hundreds_of_streams_of_one_device_as_many_are_open_as_may_be_and_others_are_served() {
     let (upstream, service) = limited(|flags| {
-        flags.concurrent_requests = Some("4".into());
-        flags.workers = Some("2".into());
+        flags.set("CONCURRENT_REQUESTS", "4");
+        flags.set("WORKERS", "2");
     });
     let (token, other) = (service.token().await, service.token_for("device-0002").await);
     let gate = Gate::new();

@@ -17,7 +17,7 @@ async fn the_families_of_metrics_are_those_of_the_golden_file() {
     assert_eq!(service.messages("sk-ant-proxy-nonsense", BODY).await.status, 401);
     service.until(async || metrics(&service).await.contains("\nvaletkey_tokens_total{")).await;
     // Some only where they are turned on.
-    let secured = Secured::start_with(|flags| flags.otel_exporter_otlp_endpoint = Some("http://127.0.0.1:9".into()));
+    let secured = Secured::start_with(|flags| flags.set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"));
     let pages = [metrics(&service).await, metrics(&secured.service).await];
     let found: Vec<_> = pages.iter().flat_map(|page| families(page)).collect::<BTreeSet<_>>().into_iter().collect();
     let golden: Vec<_> = GOLDEN.lines().collect();
@@ -50,7 +50,7 @@ async fn what_can_happen_is_counted_from_the_start() {
 
 #[tokio::test]
 async fn promtool_has_nothing_to_say_about_the_page() {
-    let secured = Secured::start_with(|flags| flags.otel_exporter_otlp_endpoint = Some("http://127.0.0.1:9".into()));
+    let secured = Secured::start_with(|flags| flags.set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"));
     assert_eq!(secured.messages(&secured.token().await, BODY).await.status, 200);
     let service = &secured.service;
     service.until(async || metrics(service).await.contains("\nvaletkey_requests_total{")).await;

@@ -199,7 +199,7 @@ async fn a_refreshed_token_keeps_the_models_of_its_first() {
 }
 
 fn restricted(upstream: &Upstream) -> TestService {
-    TestService::before_with(upstream, |flags| flags.allowed_models = Some("claude-haiku-*,claude-sonnet-5-5".into()))
+    TestService::before_with(upstream, |flags| flags.set("ALLOWED_MODELS", "claude-haiku-*,claude-sonnet-5-5"))
 }
 
 async fn count_tokens(service: &TestService, token: &str, body: String) -> Answer {

@@ -59,7 +59,7 @@ async fn a_request_is_a_span_by_the_conventions() {
 #[tokio::test]
 async fn a_span_is_a_child_of_the_clients_and_the_upstreams_is_a_child_of_it() {
     let (upstream, collector) = (Upstream::start(), Intake::start());
-    let service = traced(&upstream, &collector, |flags| flags.otel_traces_sampler_arg = Some("0".into()));
+    let service = traced(&upstream, &collector, |flags| flags.set("OTEL_TRACES_SAMPLER_ARG", "0"));
     let bearer = format!("Bearer {}", service.token().await);
     for flags in ["01", "00"] {
         let parent = format!("{TRACE}-00f067aa0ba902b7-{flags}");
@@ -108,7 +108,7 @@ async fn what_went_wrong_is_on_the_span_and_a_client_that_leaves_is_no_error() {
 #[tokio::test]
 async fn tokens_and_times_are_summed_up_by_model() {
     let (upstream, collector) = (Upstream::start(), Intake::start());
-    let service = traced(&upstream, &collector, |flags| flags.otel_traces_sampler_arg = Some("0".into()));
+    let service = traced(&upstream, &collector, |flags| flags.set("OTEL_TRACES_SAMPLER_ARG", "0"));
     let token = service.token().await;
     for text in ["one", "one two three"] {
         upstream.answer_next(Answer::message_stream(text));
@@ -164,8 +164,8 @@ async fn a_route_that_is_no_chat_is_a_span_by_its_own_name() {
 async fn a41_a_collector_gets_its_own_headers_and_no_secret_of_anybody_else() {
     let (upstream, collector) = (Upstream::start(), Intake::start());
     let service = traced(&upstream, &collector, |flags| {
-        flags.otel_exporter_otlp_endpoint = Some(format!("{}/base/", collector.url));
-        flags.otel_exporter_otlp_headers = Some("authorization=Basic%20collector".into());
+        flags.set("OTEL_EXPORTER_OTLP_ENDPOINT", format!("{}/base/", collector.url));
+        flags.set("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic%20collector");
     });
     let token = service.token().await;
     let bearer = format!("Bearer {token}");
@@ -209,7 +209,7 @@ async fn f19_sigterm_sends_what_is_queued() {
 
 fn traced(upstream: &Upstream, collector: &Intake, adjust: impl FnOnce(&mut Flags)) -> TestService {
     TestService::before_with(upstream, |flags| {
-        flags.otel_exporter_otlp_endpoint = Some(collector.url.clone());
+        flags.set("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.clone());
         adjust(flags);
     })
 }

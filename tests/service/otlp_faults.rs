@@ -21,7 +21,7 @@ use crate::support::upstream::Upstream;
 async fn a_collector_that_is_away_costs_requests_nothing_and_is_counted() {
     let (upstream, nobody) = (Upstream::start(), Nobody::anywhere());
     let service = TestService::before_with(&upstream, |flags| {
-        flags.otel_exporter_otlp_endpoint = Some(nobody.url.clone());
+        flags.set("OTEL_EXPORTER_OTLP_ENDPOINT", nobody.url.clone());
     });
     let token = service.token().await;
     for _ in 0..20 {
@@ -116,7 +116,7 @@ async fn a_flood_is_sent_in_batches_and_nothing_is_lost() {
 async fn the_metrics_page_tells_what_has_become_of_spans() {
     let (upstream, collector) = (Upstream::start(), Intake::start());
     let service = TestService::before_with(&upstream, |flags| {
-        flags.otel_exporter_otlp_endpoint = Some(collector.url.clone());
+        flags.set("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.clone());
     });
     let token = service.token().await;
     assert_eq!(service.messages(&token, BODY).await.status, 200);
@@ -126,11 +126,7 @@ async fn the_metrics_page_tells_what_has_become_of_spans() {
 }
 
 fn otlp(url: &str, settings: OtlpSettings) -> Otlp {
-    let flags = Flags {
-        anthropic_api_key: Some("sk-ant-canary".into()),
-        otel_exporter_otlp_endpoint: Some(url.to_owned()),
-        ..Flags::default()
-    };
+    let flags = Flags::of([("ANTHROPIC_API_KEY", "sk-ant-canary"), ("OTEL_EXPORTER_OTLP_ENDPOINT", url)]);
     let config = Config::read(&flags).unwrap().otlp.unwrap();
     let upstream = Origin::parse("https://api.anthropic.com").unwrap();
     Otlp::start(&config, &upstream, settings, Arc::new(SystemClock)).unwrap()

@@ -16,7 +16,7 @@ use crate::support::wire::{Wire, messages};
 #[tokio::test]
 async fn f22_a_panic_before_the_answer_is_a_500_for_that_request_alone() {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.concurrent_requests = Some("2".into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("CONCURRENT_REQUESTS", "2"));
     let token = service.token().await;
     let gate = Gate::new();
     upstream.answer_next(Answer::message_stream("hello").hold_after(1, gate.clone()));
@@ -48,7 +48,7 @@ async fn f22_a_panic_before_the_answer_is_a_500_for_that_request_alone() {
 #[tokio::test]
 async fn f22_a_panic_while_an_answer_passes_ends_that_connection_alone() {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.concurrent_requests = Some("2".into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("CONCURRENT_REQUESTS", "2"));
     let token = service.token().await;
     let gate = Gate::new();
     upstream.answer_next(Answer::message_stream("beside").hold_after(1, gate.clone()));

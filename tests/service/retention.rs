@@ -40,9 +40,9 @@ async fn what_is_older_than_the_settings_say_is_deleted_every_hour() {
         store.audit().insert(&entry("old"), days_ago(40)).await.unwrap();
         store.audit().insert(&entry("young"), days_ago(1)).await.unwrap();
         let service = TestService::start_with("http://127.0.0.1:9", |flags| {
-            flags.database_url = Some(database.setting());
-            flags.usage_retention_days = Some("2".into());
-            flags.audit_retention_days = Some("30".into());
+            flags.set("DATABASE_URL", database.setting());
+            flags.set("USAGE_RETENTION_DAYS", "2");
+            flags.set("AUDIT_RETENTION_DAYS", "30");
         });
         service.until(async || usage_and_audit(&store).await == (1, 1)).await;
         service.clock.advance(Duration::from_secs(2 * 24 * 3600));
@@ -69,7 +69,7 @@ async fn by_default_only_revocations_go_that_have_ended() {
             store.revocations().insert(&new, days_ago(2)).await.unwrap();
         }
         let service =
-            TestService::start_with("http://127.0.0.1:9", |flags| flags.database_url = Some(database.setting()));
+            TestService::start_with("http://127.0.0.1:9", |flags| flags.set("DATABASE_URL", database.setting()));
         let left = async || {
             let page = store.revocations().list(&PageRequest::first(10)).await.unwrap();
             page.items.into_iter().map(|revocation| revocation.value).collect::<Vec<_>>()

@@ -105,9 +105,9 @@ impl Instance {
         let file = folder.path().join("keys");
         std::fs::write(&file, keys.join("\n")).unwrap();
         let service = TestService::before_with(upstream, |flags| {
-            flags.jwt_secret = None;
-            flags.jwt_secrets_file = Some(file.display().to_string());
-            flags.workers = Some("2".into());
+            flags.set("JWT_SECRET", "");
+            flags.set("JWT_SECRETS_FILE", file.display().to_string());
+            flags.set("WORKERS", "2");
         });
         Self { service, file, _folder: folder }
     }

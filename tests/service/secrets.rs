@@ -138,7 +138,7 @@ async fn a43_no_shared_cache_may_keep_a_relayed_answer_whatever_both_sides_say()
 #[tokio::test]
 async fn a43_no_refusal_and_no_token_may_be_kept_by_a_cache() {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.rate_limit_max = Some("1".into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("RATE_LIMIT_MAX", "1"));
     let token = service.token().await;
     let bearer = format!("Bearer {token}");
     let headers = [("authorization", bearer.as_str())];

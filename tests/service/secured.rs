@@ -32,9 +32,9 @@ impl Secured {
         let certificate = Certificate::generate(&[]);
         write(folder.path(), &certificate);
         let service = TestService::before_with(&upstream, |flags| {
-            let file = |name: &str| Some(folder.path().join(name).display().to_string());
-            flags.tls_cert_file = file(CERTIFICATE);
-            flags.tls_key_file = file(KEY);
+            let file = |name: &str| folder.path().join(name).display().to_string();
+            flags.set("TLS_CERT_FILE", file(CERTIFICATE));
+            flags.set("TLS_KEY_FILE", file(KEY));
             adjust(flags);
         });
         Self { upstream, service, certificate, folder }

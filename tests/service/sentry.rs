@@ -166,12 +166,8 @@ fn dsn(sentry: &Intake) -> String {
 }
 
 fn reports(sentry: &Intake) -> Arc<ErrorReports> {
-    let flags = Flags {
-        anthropic_api_key: Some("sk-ant-api03".into()),
-        sentry_dsn: Some(dsn(sentry)),
-        sentry_environment: Some("test".into()),
-        ..Flags::default()
-    };
+    let mut flags = Flags::of([("ANTHROPIC_API_KEY", "sk-ant-api03"), ("SENTRY_ENVIRONMENT", "test")]);
+    flags.set("SENTRY_DSN", dsn(sentry));
     Arc::new(ErrorReports::start(&Config::read(&flags).unwrap().sentry.unwrap()).unwrap())
 }
 

@@ -39,7 +39,7 @@ async fn f53_a_body_that_grows_too_large_is_refused_while_it_comes() {
     for leg in Leg::ALL {
         for max in [1000, 3 << 20] {
             let upstream = leg.upstream();
-            let service = TestService::before_with(&upstream, |flags| flags.max_payload_size = Some(max.to_string()));
+            let service = TestService::before_with(&upstream, |flags| flags.set("MAX_PAYLOAD_SIZE", max.to_string()));
             let token = service.token().await;
             let bearer = format!("Bearer {token}");
             let pieces = vec![vec![b' '; 100_000]; 1 + max / 100_000];
@@ -87,7 +87,7 @@ async fn f16_a_client_that_waits_for_100_continue_gets_it_and_one_answer() {
 
 #[tokio::test]
 async fn f58_a_head_that_does_not_end_is_closed_at_the_limit() {
-    let service = TestService::start_with("http://127.0.0.1:9", |flags| flags.request_timeout = Some("300".into()));
+    let service = TestService::start_with("http://127.0.0.1:9", |flags| flags.set("REQUEST_TIMEOUT", "300"));
     let mut wire = Wire::connect(&service.url).await;
     wire.send("POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-slow: ").await;
     let idle = Wire::connect(&service.url).await;
@@ -101,7 +101,7 @@ async fn f58_a_body_that_stalls_is_ended_at_the_limit_and_so_is_its_way_up() {
     for leg in Leg::ALL {
         for sent in [1000, 2 << 20] {
             let upstream = leg.upstream();
-            let service = TestService::before_with(&upstream, |flags| flags.request_timeout = Some("300".into()));
+            let service = TestService::before_with(&upstream, |flags| flags.set("REQUEST_TIMEOUT", "300"));
             let token = service.token().await;
             let (sender, body) = growing_body();
             sender.send(vec![b' '; sent]).unwrap();
@@ -120,7 +120,7 @@ async fn f58_a_body_that_stalls_is_ended_at_the_limit_and_so_is_its_way_up() {
 #[tokio::test]
 async fn an_upstream_that_reads_slowly_is_no_stall_of_the_client() {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.request_timeout = Some("300".into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("REQUEST_TIMEOUT", "300"));
     let token = service.token().await;
     let gate = Gate::new();
     upstream.answer_next(Answer::json(200, serde_json::json!({})).hold_before_body(gate.clone()));

@@ -17,9 +17,9 @@ async fn f09_an_answer_may_come_later_than_every_limit_of_its_request() {
     for leg in Leg::ALL {
         let upstream = leg.upstream();
         let service = TestService::before_with(&upstream, |flags| {
-            flags.request_timeout = Some("200".into());
-            flags.client_read_timeout = Some("200".into());
-            flags.upstream_idle_timeout = Some("200".into());
+            flags.set("REQUEST_TIMEOUT", "200");
+            flags.set("CLIENT_READ_TIMEOUT", "200");
+            flags.set("UPSTREAM_IDLE_TIMEOUT", "200");
         });
         let token = service.token().await;
         upstream.answer_next(Answer::message_stream("late").delayed(Duration::from_millis(700)));
@@ -54,8 +54,8 @@ async fn f55_a_client_that_takes_nothing_is_cut_at_the_limit_and_its_upstream_wi
     for leg in Leg::ALL {
         let upstream = leg.upstream();
         let service = TestService::before_with(&upstream, |flags| {
-            flags.client_read_timeout = Some("300".into());
-            flags.concurrent_requests = Some("1".into());
+            flags.set("CLIENT_READ_TIMEOUT", "300");
+            flags.set("CONCURRENT_REQUESTS", "1");
         });
         let token = service.token().await;
         upstream.answer_next(Answer::whole(200, "application/octet-stream", vec![b'x'; LARGE]));
@@ -74,7 +74,7 @@ async fn f55_a_client_that_takes_nothing_is_cut_at_the_limit_and_its_upstream_wi
 #[tokio::test]
 async fn f55_a_client_that_takes_little_by_little_gets_all_of_it() {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.client_read_timeout = Some("500".into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("CLIENT_READ_TIMEOUT", "500"));
     let token = service.token().await;
     upstream.answer_next(Answer::whole(200, "application/octet-stream", vec![b'x'; LARGE]));
     let mut raw = Raw::connect(&service.url).await;
@@ -99,7 +99,7 @@ async fn f55_a_client_that_takes_little_by_little_gets_all_of_it() {
 
 #[tokio::test]
 async fn f58_a_first_token_is_not_asked_for_byte_by_byte() {
-    let service = TestService::start_with("http://127.0.0.1:9", |flags| flags.request_timeout = Some("400".into()));
+    let service = TestService::start_with("http://127.0.0.1:9", |flags| flags.set("REQUEST_TIMEOUT", "400"));
     let body = r#"{"device_id":"device-0001"}"#;
     let mut wire = Wire::connect(&service.url).await;
     wire.send(format!("POST /bootstrap HTTP/1.1\r\nhost: s\r\ncontent-length: {}\r\n\r\n", body.len())).await;
@@ -122,7 +122,7 @@ async fn f58_a_first_token_is_not_asked_for_byte_by_byte() {
 #[tokio::test]
 async fn f58_a_flood_of_idle_and_half_open_requests_holds_nobody_up_and_ends_by_itself() {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.request_timeout = Some("1500".into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("REQUEST_TIMEOUT", "1500"));
     let token = service.token().await;
     let mut flood = Vec::new();
     for number in 0..150 {

@@ -178,7 +178,7 @@ async fn a_client_that_trusts_somebody_else_is_counted() {
 
 #[tokio::test]
 async fn a_slow_handshake_is_closed_at_its_limit() {
-    let secured = Secured::start_with(|flags| flags.tls_handshake_timeout = Some("50".into()));
+    let secured = Secured::start_with(|flags| flags.set("TLS_HANDSHAKE_TIMEOUT", "50"));
     // Nothing at all, and the beginning of a ClientHello.
     for (number, begun) in [(1, &b""[..]), (2, b"\x16\x03\x01\x02\x00\x01")] {
         let mut wire = Wire::connect(&secured.plain_url()).await;
@@ -191,7 +191,7 @@ async fn a_slow_handshake_is_closed_at_its_limit() {
 
 #[tokio::test]
 async fn handshakes_that_do_not_go_on_hold_up_neither_others_nor_the_end() {
-    let mut secured = Secured::start_with(|flags| flags.tls_handshake_timeout = Some("600000".into()));
+    let mut secured = Secured::start_with(|flags| flags.set("TLS_HANDSHAKE_TIMEOUT", "600000"));
     let mut begun = Vec::new();
     for _ in 0..50 {
         let mut wire = Wire::connect(&secured.plain_url()).await;
@@ -208,8 +208,8 @@ async fn handshakes_that_do_not_go_on_hold_up_neither_others_nor_the_end() {
 #[tokio::test]
 async fn a19_beyond_loopback_administrators_are_served_tls_too() {
     let secured = Secured::start_with(|flags| {
-        flags.admin_host = Some("0.0.0.0".into());
-        flags.tls_handshake_timeout = Some("600000".into());
+        flags.set("ADMIN_HOST", "0.0.0.0");
+        flags.set("TLS_HANDSHAKE_TIMEOUT", "600000");
     });
     let url = secured.service.admin_url().replace("0.0.0.0", "127.0.0.1");
     let mut wire = Wire::connect(&url.replace("https://", "http://")).await;

@@ -138,10 +138,10 @@ async fn a08_a_token_of_another_kind_or_another_place_is_refused() {
     tokens.push(token(r#"{"alg":"HS256","kid":"k1"}"#, &bench.claims()));
     tokens.push(token(r#"{"alg":"HS256","kid":"k1","typ":["at+jwt"]}"#, &bench.claims()));
     // Another environment has another name, another region another secret.
-    let staging = TestService::start_with("http://127.0.0.1:9", |flags| flags.token_issuer = Some("staging".into()));
+    let staging = TestService::start_with("http://127.0.0.1:9", |flags| flags.set("TOKEN_ISSUER", "staging"));
     tokens.push(staging.token().await);
     let region = TestService::start_with("http://127.0.0.1:9", |flags| {
-        flags.jwt_secret = Some("fedcba9876543210fedcba9876543210".into());
+        flags.set("JWT_SECRET", "fedcba9876543210fedcba9876543210");
     });
     tokens.push(region.token().await);
     bench.refuses_all(tokens).await;

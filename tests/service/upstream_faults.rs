@@ -26,8 +26,7 @@ async fn f05_an_upstream_that_refuses_is_a_502() {
 async fn f04_an_upstream_that_never_answers_is_a_504_at_the_limit() {
     for leg in Leg::ALL {
         let upstream = leg.upstream();
-        let service =
-            TestService::before_with(&upstream, |flags| flags.upstream_first_byte_timeout = Some("300".into()));
+        let service = TestService::before_with(&upstream, |flags| flags.set("UPSTREAM_FIRST_BYTE_TIMEOUT", "300"));
         let token = service.token().await;
         upstream.answer_next(Answer::message_stream("late").hold_before_head(Gate::new()));
         let asked = tokio::time::Instant::now();
@@ -112,7 +111,7 @@ async fn f08_a_stream_that_stalls_ends_with_an_error_event() {
     for leg in Leg::ALL {
         for (line_end, pieces) in [("\n", 2), ("\r\n", 2), ("\r", 2), ("\n", START.len() + PING.len())] {
             let upstream = leg.upstream();
-            let service = TestService::before_with(&upstream, |flags| flags.upstream_idle_timeout = Some("200".into()));
+            let service = TestService::before_with(&upstream, |flags| flags.set("UPSTREAM_IDLE_TIMEOUT", "200"));
             let token = service.token().await;
             let answer = Answer::stream([START, PING, PING].map(|event| event.replace('\n', line_end)).into());
             let answer = if pieces > 2 { answer.byte_by_byte() } else { answer };
@@ -132,7 +131,7 @@ async fn f08_a_stream_that_stalls_ends_with_an_error_event() {
 #[tokio::test]
 async fn f08_a_stall_inside_an_event_or_of_another_kind_of_answer_is_a_bare_cut() {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.upstream_idle_timeout = Some("200".into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("UPSTREAM_IDLE_TIMEOUT", "200"));
     let token = service.token().await;
     for answer in [
         Answer::message_stream("one two").in_pieces(100),
@@ -151,7 +150,7 @@ async fn f08_a_stall_inside_an_event_or_of_another_kind_of_answer_is_a_bare_cut(
 #[tokio::test]
 async fn f08_pings_keep_a_stream_alive() {
     let upstream = Upstream::start();
-    let service = TestService::before_with(&upstream, |flags| flags.upstream_idle_timeout = Some("1500".into()));
+    let service = TestService::before_with(&upstream, |flags| flags.set("UPSTREAM_IDLE_TIMEOUT", "1500"));
     let token = service.token().await;
     upstream.answer_next(Answer::stream(vec![PING.to_owned(); 8]).spaced(Duration::from_millis(400)));
     let answer = client().post(service.at("/v1/messages")).bearer_auth(&token).body(BODY).send().await.unwrap();

@@ -26,7 +26,7 @@ impl Raw {
     async fn start() -> (Self, TestService) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let service = TestService::start_with(&url, |flags| flags.upstream_http_version = Some("2".into()));
+        let service = TestService::start_with(&url, |flags| flags.set("UPSTREAM_HTTP_VERSION", "2"));
         (Self(listener), service)
     }
 

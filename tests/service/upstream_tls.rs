@@ -23,10 +23,10 @@ async fn a_certificate_for_another_name_is_a_502_and_nothing_is_sent() {
     // The root of another server, and a name that the certificate does not have.
     let roots = crate::support::temporary::TemporaryFile::with(other.ca_pem().unwrap().as_bytes());
     let stranger = TestService::start_with(&upstream.url(), |flags| {
-        flags.upstream_ca_file = Some(roots.path().display().to_string());
+        flags.set("UPSTREAM_CA_FILE", roots.path().display().to_string());
     });
     let misnamed = TestService::before_with(&upstream, |flags| {
-        flags.anthropic_base_url = Some(upstream.url().replace("localhost", "127.0.0.2"));
+        flags.set("ANTHROPIC_BASE_URL", upstream.url().replace("localhost", "127.0.0.2"));
     });
     for service in [stranger, misnamed] {
         let answer = service.messages(&service.token().await, BODY).await;
@@ -44,7 +44,7 @@ async fn the_version_is_negotiated_or_as_configured() {
         ("2", &["h2", "http/1.1"], Version::HTTP_2),
     ] {
         let upstream = Upstream::start_tls(alpn);
-        let service = TestService::before_with(&upstream, |flags| flags.upstream_http_version = Some(setting.into()));
+        let service = TestService::before_with(&upstream, |flags| flags.set("UPSTREAM_HTTP_VERSION", setting));
         let token = service.token().await;
         for _ in 0..3 {
             assert_eq!(service.messages(&token, BODY).await.status, 200);

@@ -55,18 +55,18 @@ impl TestService {
         change: impl FnOnce(&mut ServicePorts),
     ) -> Self {
         let folder = TempDir::new().expect("a folder for its database");
-        let mut flags = Flags {
-            port: Some("0".into()),
-            admin_port: Some("0".into()),
-            admin_token: Some(ADMIN_TOKEN.into()),
-            database_url: Some(format!("sqlite:{}", folder.path().join("valetkey.db").display())),
-            rate_limit_max: Some("0".into()),
-            workers: Some("1".into()),
-            anthropic_api_key: Some(REAL_KEY.into()),
-            anthropic_base_url: Some(upstream.into()),
-            jwt_secret: Some("0123456789abcdef0123456789abcdef".into()),
-            ..Flags::default()
-        };
+        let database = format!("sqlite:{}", folder.path().join("valetkey.db").display());
+        let mut flags = Flags::of([
+            ("PORT", "0"),
+            ("ADMIN_PORT", "0"),
+            ("ADMIN_TOKEN", ADMIN_TOKEN),
+            ("DATABASE_URL", database.as_str()),
+            ("RATE_LIMIT_MAX", "0"),
+            ("WORKERS", "1"),
+            ("ANTHROPIC_API_KEY", REAL_KEY),
+            ("ANTHROPIC_BASE_URL", upstream),
+            ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
+        ]);
         adjust(&mut flags);
         let config = Config::read(&flags).expect("the test's settings are good");
         let (usage, clock) = (Recorder::shared(), ManualClock::starting_now());
@@ -89,7 +89,9 @@ impl TestService {
     pub(crate) fn before_with(upstream: &Upstream, adjust: impl FnOnce(&mut Flags)) -> Self {
         let root = upstream.ca_pem().map(|pem| TemporaryFile::with(pem.as_bytes()));
         Self::start_with(&upstream.url(), |flags| {
-            flags.upstream_ca_file = root.as_ref().map(|root| root.path().display().to_string());
+            if let Some(root) = &root {
+                flags.set("UPSTREAM_CA_FILE", root.path().display().to_string());
+            }
             adjust(flags);
         })
     }

@@ -13,6 +13,7 @@ mod leak_responder;
 mod listener;
 mod metrics;
 mod revocations;
+mod settings;
 mod state;
 mod tokens;
 mod trail;
@@ -44,6 +45,7 @@ pub(crate) use self::leak_responder::Responder;
 use self::listener::AdminListener;
 pub(crate) use self::listener::{speaks_tls_at, tls_at};
 pub(crate) use self::revocations::RevocationRequest;
+pub use self::settings::SettingsInForce;
 pub(crate) use self::state::AdminState;
 pub(crate) use self::tokens::MintRequest;
 use crate::secret::Secret;
@@ -144,6 +146,6 @@ async fn guarded(
     response
 }
 
-async fn config(State(admin_state): State<AdminState>) -> Json<serde_json::Value> {
-    Json(serde_json::Value::clone(&admin_state.settings.load()))
+async fn config(State(admin_state): State<AdminState>) -> Json<SettingsInForce> {
+    Json(SettingsInForce::clone(&admin_state.settings.load()))
 }

@@ -4,19 +4,19 @@
 //! does for variables and flags.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use clap::{Arg, Args, Command};
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::Flags;
+use super::flags::Flags;
+use super::settings::{self, Setting};
 use crate::service::base::text_file::line_of;
 
 #[derive(Default)]
 pub(super) struct FileSettings {
-    pub settings: Flags,
-    /// The line of each setting.
+    pub given: Flags,
+    /// The line of each setting, by its name.
     pub lines: HashMap<&'static str, usize>,
     /// Line and text of each fault.
     pub faults: Vec<(usize, String)>,
@@ -43,16 +43,15 @@ impl FileSettings {
     }
 
     fn take(&mut self, table: &DeTable<'_>, text: &str) {
-        let lists = lists();
-        for (name, setting) in self.settings.each_mut().filter(|(name, _)| is_setting(name)) {
-            let Some(found) = table.get(name) else { continue };
+        for setting in allowed() {
+            let Some(found) = table.get(setting.key().as_str()) else { continue };
             let line = line_of(text, found.span().start);
-            match text_of(found.get_ref(), lists.contains(name)) {
+            match text_of(found.get_ref(), setting.is_list) {
                 Ok(value) => {
-                    *setting = Some(value);
-                    self.lines.insert(name, line);
+                    self.given.insert(setting, value);
+                    self.lines.insert(setting.name, line);
                 }
-                Err(fault) => self.faults.push((line, format!("{name}: {fault}"))),
+                Err(fault) => self.faults.push((line, format!("{}: {fault}", setting.key()))),
             }
         }
     }
@@ -77,7 +76,7 @@ impl Unknown<'_> {
             return;
         }
         let plain = name.to_ascii_lowercase().replace('-', "_");
-        let fault = if name == CONFIG_FILE {
+        let fault = if *name == settings::CONFIG_FILE.key() {
             format!("{path}: a file cannot name another")
         } else if !is_setting(&plain) {
             format!("{path}: is no setting")
@@ -91,15 +90,12 @@ impl Unknown<'_> {
 }
 
 fn is_setting(key: &str) -> bool {
-    key != CONFIG_FILE && Flags::default().each().any(|(name, _)| name == key)
+    allowed().any(|setting| setting.key() == key)
 }
 
-fn lists() -> HashSet<String> {
-    let command = Flags::augment_args(Command::new(""));
-    let is_list = |argument: &&Arg| {
-        argument.get_value_names().is_some_and(|names| names.iter().any(|name| name.as_str() == "LIST"))
-    };
-    command.get_arguments().filter(is_list).map(|argument| argument.get_id().as_str().to_owned()).collect()
+/// The settings that a file may hold.
+fn allowed() -> impl Iterator<Item = Setting> {
+    settings::ALL.iter().copied().filter(|setting| setting.name != settings::CONFIG_FILE.name)
 }
 
 /// A value as the text that a variable would hold.
@@ -128,8 +124,6 @@ fn joined(items: &[Spanned<DeValue<'_>>]) -> Result<String, String> {
     let texts: Option<Vec<_>> = items.iter().map(text).collect();
     texts.map(|texts| texts.join(",")).ok_or_else(|| "must be a list of texts, each without a comma".to_owned())
 }
-
-const CONFIG_FILE: &str = "config_file";
 
 #[cfg(test)]
 mod tests;

@@ -1,263 +1,176 @@
-//! Turns the text of settings into values, and collects all problems.
+//! Turns the text of settings into values, and collects all problems and what is shown of each setting.
 
-mod budgets;
-mod governance;
+mod enrolment;
+mod limits;
 mod listeners;
-mod prices;
 mod reporting;
 mod signing;
-mod tls;
+mod stores;
+mod upstream;
 
+use std::collections::HashMap;
 use std::fmt::Display;
-use std::io::IsTerminal;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use http::HeaderValue;
-use tracing::level_filters::LevelFilter;
+use ipnet::IpNet;
+use serde_json::Value;
 
+use super::error::ConfigError;
+use super::flags::Flags;
+use super::settings::{self, Setting, Shown};
 use super::sources::Places;
-use super::{ConfigError, Flags, is_local};
-use crate::secret::Secret;
-use crate::service::enrol::device_keys::DeviceKeyPolicy;
-use crate::service::enrol::issuer::Terms;
-use crate::service::enrol::issuer::{BootstrapMode, Enrolment};
-use crate::service::http::listen::Listen;
-use crate::service::relay::key_swap::{UpstreamAuth, UpstreamConfig};
-use crate::service::telemetry::log::LogConfig;
-use crate::service::token::model_pattern::check_pattern;
-use crate::service::token::secret_strength::weakness;
-use crate::service::token::verify::TokenPolicy;
-use crate::transport::connect::HttpVersion;
+use crate::service::admin::api::SettingsInForce;
 use crate::transport::origin::Origin;
 
 /// Reads settings; a bad setting is noted and has its default until [`finish`](Self::finish).
-pub(super) struct Reader {
-    problems: Vec<ConfigError>,
+pub(super) struct Reader<'a> {
+    flags: &'a Flags,
     places: Places,
+    problems: Vec<ConfigError>,
+    /// The values that are not shown as the text that gives them.
+    shown: HashMap<&'static str, Value>,
 }
 
-impl Reader {
+impl<'a> Reader<'a> {
     /// `problems` are known already. A problem of a setting in `places` names its place in the file.
-    pub(super) fn new(problems: Vec<ConfigError>, places: Places) -> Self {
-        Self { problems, places }
+    pub(super) fn new(flags: &'a Flags, places: Places, problems: Vec<ConfigError>) -> Self {
+        Self { flags, places, problems, shown: HashMap::new() }
     }
 
-    pub(super) fn finish<T>(self, config: T) -> Result<T, Vec<ConfigError>> {
-        if self.problems.is_empty() { Ok(config) } else { Err(self.problems) }
-    }
-
-    pub(super) fn host(&mut self, flags: &Flags) -> IpAddr {
-        self.address("HOST", flags.host.as_deref())
-    }
-
-    fn address(&mut self, variable: &'static str, value: Option<&str>) -> IpAddr {
-        let text = set(value).unwrap_or("127.0.0.1");
-        if text == "localhost" {
-            return Ipv4Addr::LOCALHOST.into();
+    pub(super) fn finish(self) -> Result<SettingsInForce, Vec<ConfigError>> {
+        if !self.problems.is_empty() {
+            return Err(self.problems);
         }
-        text.parse().unwrap_or_else(|_| {
-            self.wrong(variable, format!("{text:?} is not an IP address"));
-            Ipv4Addr::LOCALHOST.into()
-        })
+        Ok(SettingsInForce(settings::ALL.iter().map(|setting| (setting.name, self.shown(*setting))).collect()))
     }
 
-    pub(super) fn listen(&mut self, flags: &Flags, host: IpAddr) -> Listen {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Listen {
-            address: SocketAddr::new(host, self.number("PORT", flags.port.as_deref(), 3001, 0, u16::MAX)),
-            workers: self.number("WORKERS", flags.workers.as_deref(), cores, 1, 1024),
-            max_connections: self.number("MAX_CONNECTIONS", flags.max_connections.as_deref(), 10_000, 1, 1 << 20),
-            max_payload: self.number("MAX_PAYLOAD_SIZE", flags.max_payload_size.as_deref(), 32 << 20, 1, 1 << 30),
-            request_timeout: self.millis("REQUEST_TIMEOUT", flags.request_timeout.as_deref(), 60_000),
-            client_read_timeout: self.millis("CLIENT_READ_TIMEOUT", flags.client_read_timeout.as_deref(), 300_000),
-            drain: self.millis("DRAIN_TIMEOUT", flags.drain_timeout.as_deref(), 30_000),
+    /// What administrators see of `setting`.
+    fn shown(&self, setting: Setting) -> Value {
+        let noted = self.shown.get(setting.name).cloned();
+        match setting.shown {
+            Shown::Secret => if self.given(setting).is_some() { "set" } else { "not set" }.into(),
+            Shown::Part => noted.unwrap_or_default(),
+            Shown::Value if setting.is_list => noted.unwrap_or_else(|| self.list(setting).into()),
+            Shown::Value => noted.unwrap_or_else(|| self.flags.in_force(setting).into()),
         }
     }
 
-    pub(super) fn upstream(&mut self, flags: &Flags) -> UpstreamConfig {
-        let default = "https://api.anthropic.com";
-        let origin = self.origin("ANTHROPIC_BASE_URL", set(flags.anthropic_base_url.as_deref()).unwrap_or(default));
-        let auth = [("x-api-key", UpstreamAuth::ApiKey), ("authorization", UpstreamAuth::Bearer)];
-        let versions = [("auto", HttpVersion::Auto), ("1.1", HttpVersion::Http1), ("2", HttpVersion::Http2)];
-        UpstreamConfig {
-            origin: origin.unwrap_or_else(|| Origin::parse(default).expect("the default is a URL")),
-            key: self.upstream_key(flags),
-            auth: self
-                .choice("UPSTREAM_AUTH_HEADER", flags.upstream_auth_header.as_deref(), &auth)
-                .unwrap_or(UpstreamAuth::ApiKey),
-            version: self
-                .choice("UPSTREAM_HTTP_VERSION", flags.upstream_http_version.as_deref(), &versions)
-                .unwrap_or_default(),
-            extra_roots: set(flags.upstream_ca_file.as_deref()).map(PathBuf::from),
-            connect_timeout: self.millis("UPSTREAM_CONNECT_TIMEOUT", flags.upstream_connect_timeout.as_deref(), 10_000),
-            first_byte_timeout: self.millis(
-                "UPSTREAM_FIRST_BYTE_TIMEOUT",
-                flags.upstream_first_byte_timeout.as_deref(),
-                600_000,
-            ),
-            idle_timeout: self.millis("UPSTREAM_IDLE_TIMEOUT", flags.upstream_idle_timeout.as_deref(), 300_000),
-        }
+    /// Notes how to show a value whose text is not what is in force.
+    fn show(&mut self, setting: Setting, value: impl Into<Value>) {
+        self.shown.insert(setting.name, value.into());
     }
 
-    fn upstream_key(&mut self, flags: &Flags) -> Secret {
-        let key = set(flags.anthropic_api_key.as_deref()).unwrap_or_default();
-        if key.is_empty() {
-            self.wrong("ANTHROPIC_API_KEY", "is not set; the service needs the real key".into());
-        } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            self.wrong("ANTHROPIC_API_KEY", "holds a character that cannot stand in a header".into());
-        }
-        Secret::new(key)
-    }
-
-    pub(super) fn tokens(&mut self, flags: &Flags) -> TokenPolicy {
-        let hours: u64 = self.number("JWT_EXPIRATION_HOURS", flags.jwt_expiration_hours.as_deref(), 24, 1, 24 * 365);
-        let seconds =
-            self.number("TOKEN_TTL_SECONDS", flags.token_ttl_seconds.as_deref(), hours * 3600, 1, 24 * 365 * 3600);
-        let issuer = set(flags.token_issuer.as_deref()).unwrap_or("valetkey").to_owned();
-        if issuer.len() > 100 {
-            self.wrong("TOKEN_ISSUER", "is longer than 100 characters".into());
-        }
-        TokenPolicy { audience: issuer.clone(), issuer, lifetime: Duration::from_secs(seconds) }
-    }
-
-    pub(super) fn terms(&mut self, flags: &Flags, host: IpAddr) -> Terms {
-        let base_url = set(flags.proxy_base_url.as_deref()).and_then(|text| self.origin("PROXY_BASE_URL", text));
-        if base_url.as_ref().is_some_and(|url| !url.is_tls() && !url.is_loopback() && !is_local(host)) {
-            self.wrong("PROXY_BASE_URL", "must be https: tokens would cross the network in the clear".into());
-        }
-        let models = self.models(flags);
-        // Each token carries the list, and a token must stay far below the usual limit of a header.
-        if models.iter().map(String::len).sum::<usize>() > 1000 {
-            self.wrong("ALLOWED_MODELS", "is longer than 1000 characters; use patterns such as claude-haiku-*".into());
-        }
-        Terms { base_url: base_url.map(|url| url.as_base_url().to_owned()), models }
-    }
-
-    /// An empty entry is refused instead of skipped: a list of empty entries would allow all models.
-    fn models(&mut self, flags: &Flags) -> Vec<String> {
-        let Some(text) = set(flags.allowed_models.as_deref()) else { return Vec::new() };
-        let models: Vec<_> = text.split(',').map(|model| model.trim().to_owned()).collect();
-        for model in &models {
-            if let Err(fault) = check_pattern(model) {
-                self.wrong("ALLOWED_MODELS", format!("{model:?} {fault}"));
-            }
-        }
-        models
-    }
-
-    pub(super) fn enrolment(&mut self, flags: &Flags, host: IpAddr) -> Enrolment {
-        let modes =
-            [BootstrapMode::Open, BootstrapMode::Enrolment, BootstrapMode::Closed].map(|mode| (mode.as_str(), mode));
-        let mode = self.choice("BOOTSTRAP_MODE", flags.bootstrap_mode.as_deref(), &modes).unwrap_or_else(|| {
-            if !is_local(host) && set(flags.bootstrap_mode.as_deref()).is_none() {
-                self.wrong("BOOTSTRAP_MODE", "is required beyond loopback: open, enrolment or closed".into());
-            }
-            BootstrapMode::Open
-        });
-        let tokens: Vec<_> = list(flags.enrolment_tokens.as_deref()).into_iter().map(Secret::new).collect();
-        if mode == BootstrapMode::Enrolment && tokens.is_empty() {
-            self.wrong("ENROLMENT_TOKENS", "is required when BOOTSTRAP_MODE is enrolment".into());
-        }
-        if tokens.iter().any(|token| token.expose().len() < 16) {
-            self.wrong("ENROLMENT_TOKENS", "holds a token with fewer than 16 characters".into());
-        }
-        Enrolment { mode, tokens, limits: self.bootstrap_limits(flags), keys: self.device_keys(flags) }
-    }
-
-    fn device_keys(&mut self, flags: &Flags) -> DeviceKeyPolicy {
-        let policies = [DeviceKeyPolicy::Off, DeviceKeyPolicy::Bind, DeviceKeyPolicy::Require];
-        let policies = policies.map(|policy| (policy.as_str(), policy));
-        self.choice("DEVICE_KEYS", flags.device_keys.as_deref(), &policies).unwrap_or(DeviceKeyPolicy::Bind)
-    }
-
-    pub(super) fn cors(&mut self, flags: &Flags) -> Vec<HeaderValue> {
-        let mut origins = Vec::new();
-        for text in list(flags.cors_origins.as_deref()) {
-            let parsed = url::Url::parse(&text).ok().filter(|url| url.origin().ascii_serialization() == text);
-            if let (Some(_), Ok(value)) = (parsed, HeaderValue::from_str(&text)) {
-                origins.push(value);
-            } else {
-                let shown = shown(&text);
-                self.wrong("CORS_ORIGINS", format!("{shown} is not an origin such as https://app.example"));
-            }
-        }
-        origins
-    }
-
-    pub(super) fn log(&mut self, flags: &Flags) -> LogConfig {
-        let level = set(flags.log_level.as_deref()).unwrap_or("info");
-        let level = LevelFilter::from_str(level).unwrap_or_else(|_| {
-            self.wrong("LOG_LEVEL", format!("{level:?} is none of off, error, warn, info, debug, trace"));
-            LevelFilter::INFO
-        });
-        let on_terminal = std::io::stderr().is_terminal();
-        let formats = [("auto", !on_terminal), ("json", true), ("human", false)];
-        let json = self.choice("LOG_FORMAT", flags.log_format.as_deref(), &formats).unwrap_or(!on_terminal);
-        LogConfig { level, json }
-    }
-
-    fn origin(&mut self, variable: &'static str, text: &str) -> Option<Origin> {
-        Origin::parse(text).map_err(|error| self.wrong(variable, format!("{} {error}", shown(text)))).ok()
-    }
-
-    fn millis(&mut self, variable: &'static str, value: Option<&str>, default: u64) -> Duration {
-        Duration::from_millis(self.number(variable, value, default, 1, 24 * 3600 * 1000))
-    }
-
-    fn number<T>(&mut self, variable: &'static str, value: Option<&str>, default: T, min: T, max: T) -> T
-    where
-        T: FromStr + PartialOrd + Display + Copy,
-    {
-        let Some(text) = set(value) else { return default };
-        match text.parse() {
-            Ok(number) if number >= min && number <= max => number,
-            _ => {
-                self.wrong(variable, format!("{text:?} is not a whole number from {min} to {max}"));
-                default
-            }
-        }
-    }
-
-    fn choice<T: Copy>(&mut self, variable: &'static str, value: Option<&str>, choices: &[(&str, T)]) -> Option<T> {
-        let text = set(value)?;
-        let chosen = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
-        if chosen.is_none() {
-            let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-            self.wrong(variable, format!("{text:?} is none of {}", names.join(", ")));
-        }
-        chosen
-    }
-
-    fn wrong(&mut self, variable: &'static str, mut message: String) {
-        if let Some(place) = self.places.of(variable) {
+    fn wrong(&mut self, setting: Setting, message: impl Into<String>) {
+        let mut message = message.into();
+        if let Some(place) = self.places.of(setting) {
             message = format!("{message} ({place})");
         }
-        self.problems.push(ConfigError { variable, message });
+        self.problems.push(ConfigError::new(setting, message));
+    }
+
+    fn given(&self, setting: Setting) -> Option<&'a str> {
+        self.flags.get(setting)
+    }
+
+    /// What is given, or else the default; empty without both.
+    fn text(&self, setting: Setting) -> &'a str {
+        self.flags.in_force(setting).unwrap_or_default()
+    }
+
+    fn list(&self, setting: Setting) -> Vec<&'a str> {
+        self.text(setting).split(',').map(str::trim).filter(|item| !item.is_empty()).collect()
+    }
+
+    /// Parses what is given, or the default if nothing is given or the given text is wrong.
+    fn optional<T>(&mut self, setting: Setting, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        match self.given(setting).map(&parse) {
+            Some(Ok(value)) => return Some(value),
+            Some(Err(fault)) => self.wrong(setting, fault),
+            None => {}
+        }
+        default(setting, parse)
+    }
+
+    /// As [`optional`](Self::optional), of a setting with a default.
+    fn value<T>(&mut self, setting: Setting, parse: impl Fn(&str) -> Result<T, String>) -> T {
+        self.optional(setting, parse).expect("only settings with a default are read by this")
+    }
+
+    fn number<T: Number>(&mut self, setting: Setting, range: RangeInclusive<T>) -> T {
+        let number = self.value(setting, |text| whole(text, &range));
+        self.show(setting, number);
+        number
+    }
+
+    /// A number whose default depends on something else than the table.
+    fn number_or<T: Number>(&mut self, setting: Setting, default: T, range: RangeInclusive<T>) -> T {
+        let number = self.optional(setting, |text| whole(text, &range)).unwrap_or(default);
+        self.show(setting, number);
+        number
+    }
+
+    fn millis(&mut self, setting: Setting) -> Duration {
+        Duration::from_millis(self.number(setting, 1..=24 * 3600 * 1000))
+    }
+
+    fn choice<T: Copy>(&mut self, setting: Setting, choices: &[(&str, T)]) -> T {
+        self.value(setting, |text| one_of(text, choices))
+    }
+
+    fn address(&mut self, setting: Setting) -> IpAddr {
+        let address = self.value(setting, |text| match text {
+            "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
+            _ => text.parse::<IpAddr>().map_err(|_| format!("{text:?} is not an IP address")),
+        });
+        self.show(setting, address.to_string());
+        address
+    }
+
+    fn origin(&mut self, setting: Setting) -> Option<Origin> {
+        let parse = |text: &str| Origin::parse(text).map_err(|error| format!("{} {error}", without_password(text)));
+        let origin = self.optional(setting, parse)?;
+        self.show(setting, origin.as_base_url());
+        Some(origin)
+    }
+
+    pub(super) fn networks(&mut self, setting: Setting) -> Vec<IpNet> {
+        let mut networks: Vec<IpNet> = Vec::new();
+        for text in self.list(setting) {
+            match text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+                Ok(network) => networks.push(network),
+                Err(_) => self.wrong(setting, format!("{text:?} is neither an address nor a CIDR")),
+            }
+        }
+        self.show(setting, networks.iter().map(ToString::to_string).collect::<Vec<_>>());
+        networks
     }
 }
 
-/// An empty variable counts as not set.
-pub(super) fn set(value: Option<&str>) -> Option<&str> {
-    value.map(str::trim).filter(|text| !text.is_empty())
+trait Number: FromStr + PartialOrd + Display + Copy + Into<Value> {}
+
+impl<T: FromStr + PartialOrd + Display + Copy + Into<Value>> Number for T {}
+
+fn default<T>(setting: Setting, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    setting.default.map(|text| parse(text).expect("a test reads every default"))
 }
 
-fn list(value: Option<&str>) -> Vec<String> {
-    let text = set(value).unwrap_or_default();
-    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+fn whole<T: Number>(text: &str, range: &RangeInclusive<T>) -> Result<T, String> {
+    let number = text.parse::<T>().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("{text:?} is not a whole number from {} to {}", range.start(), range.end()))
+}
+
+fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let chosen = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
+    chosen.ok_or_else(|| {
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        format!("{text:?} is none of {}", names.join(", "))
+    })
 }
 
 /// An address for a message: the part before an `@` may be a password.
-fn shown(address: &str) -> String {
+fn without_password(address: &str) -> String {
     if address.contains('@') { "an address with an @, not shown here,".to_owned() } else { format!("{address:?}") }
 }
-
-/// The file in `sqlite:<file>` and `sqlite://<file>`. Another check refuses a `?`.
-fn sqlite_file(url: &str) -> Option<&str> {
-    let path = url.strip_prefix("sqlite:")?;
-    path.strip_prefix("//").unwrap_or(path).split('?').next().filter(|path| !path.is_empty())
-}
-
-const DEFAULT_DATABASE: &str = "sqlite:valetkey.db";

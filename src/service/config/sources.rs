@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, Args, Command};
-
+use super::error::ConfigError;
 use super::file::FileSettings;
-use super::reader::set;
-use super::{ConfigError, Flags};
+use super::flags::Flags;
+use super::settings::{self, Setting, Shown};
 use crate::service::base::private_file;
 use crate::service::base::text_file::TextFile;
 
@@ -22,7 +21,7 @@ pub(crate) struct Sources {
     pub warnings: Vec<ConfigError>,
 }
 
-/// The settings that come from the file, and their lines.
+/// The settings that come from the file, and their lines by name.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Places {
     file: String,
@@ -33,22 +32,22 @@ impl Sources {
     /// Reads the file if one is named. Faults of the file are returned beside its valid settings.
     pub(crate) fn read(given: &Flags) -> (Self, Places, Vec<ConfigError>) {
         let mut sources = Self { given: given.clone(), merged: given.clone(), file: None, warnings: Vec::new() };
-        let Some(path) = set(given.config_file.as_deref()) else { return (sources, Places::default(), Vec::new()) };
+        let Some(path) = given.get(settings::CONFIG_FILE) else { return (sources, Places::default(), Vec::new()) };
         let file = match TextFile::read(Path::new(path)) {
             Ok(file) => file,
             Err(error) => {
                 return (sources, Places::default(), vec![problem(format!("{path} cannot be read: {error}"))]);
             }
         };
-        let FileSettings { settings, mut lines, faults } = FileSettings::parse(file.content.expose());
-        for ((name, text), (_, below)) in sources.merged.each_mut().zip(settings.each()) {
-            if set(text.as_deref()).is_some() {
-                lines.remove(name);
-            } else if let Some(below) = below {
-                *text = Some(below.to_owned());
+        let FileSettings { given: below, mut lines, faults } = FileSettings::parse(file.content.expose());
+        for &setting in settings::ALL {
+            if given.get(setting).is_some() {
+                lines.remove(setting.name);
+            } else {
+                sources.merged.copy(setting, &below);
             }
         }
-        sources.warnings.extend(readable_secrets(&file.path, &settings));
+        sources.warnings.extend(readable_secrets(&file.path, &below));
         sources.file = Some(file);
         let problems = faults.iter().map(|(line, fault)| problem(format!("{path}, line {line}: {fault}"))).collect();
         (sources, Places { file: path.to_owned(), lines }, problems)
@@ -56,47 +55,30 @@ impl Sources {
 
     /// The files that the settings name, readable or not.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        let files = [&self.merged.config_file, &self.merged.prices_file];
-        files.into_iter().filter_map(|path| set(path.as_deref())).map(PathBuf::from).collect()
+        let files = [settings::CONFIG_FILE, settings::PRICES_FILE];
+        files.into_iter().filter_map(|setting| self.merged.get(setting)).map(PathBuf::from).collect()
     }
 }
 
 impl Places {
     /// The place of this setting in the file, if the file decides it.
-    pub(super) fn of(&self, variable: &str) -> Option<String> {
-        let line = self.lines.get(variable.to_ascii_lowercase().as_str())?;
+    pub(super) fn of(&self, setting: Setting) -> Option<String> {
+        let line = self.lines.get(setting.name)?;
         Some(format!("{}, line {line}", self.file))
     }
 }
 
-/// The variables whose settings differ in effect.
-pub(crate) fn differing(one: &Flags, other: &Flags) -> Vec<String> {
-    let command = Flags::augment_args(Command::new(""));
-    let default = |name: &str| {
-        let argument = command.get_arguments().find(|argument| argument.get_id().as_str() == name);
-        argument.and_then(|argument| argument.get_default_values().first()).and_then(|text| text.to_str())
-    };
-    let pairs = one.each().zip(other.each());
-    let differ = pairs.filter(|((name, one), (_, other))| {
-        let default = default(name);
-        set(*one).or(default) != set(*other).or(default)
-    });
-    differ.map(|((name, _), _)| name.to_ascii_uppercase()).collect()
+/// The settings that differ in effect.
+pub(crate) fn differing(one: &Flags, other: &Flags) -> Vec<Setting> {
+    settings::ALL.iter().copied().filter(|setting| one.in_force(*setting) != other.in_force(*setting)).collect()
 }
 
 /// Warns of secrets in a file that every user of the machine can read.
-fn readable_secrets(path: &Path, settings: &Flags) -> Option<ConfigError> {
-    let command = Flags::augment_args(Command::new(""));
-    let is_secret = |name: &str| {
-        command
-            .get_arguments()
-            .any(|argument: &Arg| argument.get_id().as_str() == name && argument.is_hide_env_values_set())
-    };
+fn readable_secrets(path: &Path, given: &Flags) -> Option<ConfigError> {
+    let secrets = settings::ALL.iter().filter(|setting| setting.shown != Shown::Value);
     // The name of a database file is hidden in the help like a server's URL, but is no secret.
-    let secrets = settings
-        .each()
-        .filter(|(name, text)| is_secret(name) && set(*text).is_some_and(|text| !text.starts_with("sqlite:")));
-    let names: Vec<_> = secrets.map(|(name, _)| name).collect();
+    let in_file = |setting: &&Setting| given.get(**setting).is_some_and(|text| !text.starts_with("sqlite:"));
+    let names: Vec<_> = secrets.filter(in_file).map(|setting| setting.key()).collect();
     if names.is_empty() || !private_file::is_readable_by_all(path) {
         return None;
     }
@@ -108,5 +90,5 @@ fn readable_secrets(path: &Path, settings: &Flags) -> Option<ConfigError> {
 }
 
 fn problem(message: String) -> ConfigError {
-    ConfigError { variable: "CONFIG_FILE", message }
+    ConfigError::new(settings::CONFIG_FILE, message)
 }

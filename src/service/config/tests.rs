@@ -2,16 +2,19 @@ use crate::service::enrol::issuer::BootstrapMode;
 use crate::service::govern::leak::LeakMode;
 use crate::service::store::retention::RetentionConfig;
 use clap::Parser;
+use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::settings::Shown;
 use super::*;
 use crate::service::http::tls::samples::until;
 
 #[derive(Parser)]
 struct Command {
     #[command(flatten)]
-    given: Given,
+    flags: Flags,
 }
 
 const KEY: &str = "--anthropic-api-key=sk-ant-canary";
@@ -19,7 +22,7 @@ const STRONG: &str = "--jwt-secret=Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe";
 
 fn read(arguments: &[&str]) -> Result<Config, Vec<ConfigError>> {
     let arguments = ["valetkey"].iter().chain(arguments);
-    Config::read(&Command::try_parse_from(arguments).unwrap().given.0)
+    Config::read(&Command::try_parse_from(arguments).unwrap().flags)
 }
 
 fn wrong(arguments: &[&str]) -> Vec<&'static str> {
@@ -301,13 +304,57 @@ fn the_sample_file_and_each_of_its_commented_settings_are_valid() {
         sample.lines().map(|line| line.strip_prefix('#').filter(|rest| is_setting(rest)).unwrap_or(line)).collect();
     let parsed = super::file::FileSettings::parse(&all.join("\n"));
     assert!(parsed.faults.is_empty(), "{:?}", parsed.faults);
-    assert!(parsed.settings.each().filter(|(_, text)| text.is_some()).count() > 30);
+    let missing = settings::ALL.iter().filter(|setting| parsed.given.get(**setting).is_none());
+    assert_eq!(missing.map(|setting| setting.name).collect::<Vec<_>>(), ["CONFIG_FILE"]);
+}
+
+#[test]
+fn every_setting_is_shown_and_a_default_as_it_is_read() {
+    let shown = read(&[KEY]).unwrap().shown.0;
+    let names: Vec<_> = shown.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, settings::ALL.iter().map(|setting| setting.name).collect::<Vec<_>>());
+    for (setting, (_, value)) in settings::ALL.iter().zip(&shown) {
+        if let Some(default) = setting.default {
+            let is_same = value.as_str().map_or_else(|| value.as_f64() == default.parse().ok(), |text| text == default);
+            assert!(is_same, "{}: {value}, not {default}", setting.name);
+        }
+    }
+    let shown: HashMap<_, _> = shown.into_iter().collect();
+    assert_eq!((&shown["PORT"], &shown["TOKEN_TTL_SECONDS"]), (&3001.into(), &86_400.into()));
+    assert_eq!((&shown["BOOTSTRAP_MODE"], &shown["CORS_ORIGINS"]), (&"open".into(), &Vec::<&str>::new().into()));
+    assert!(shown["WORKERS"].is_u64() && shown["TLS_CERT_FILE"].is_null(), "{shown:?}");
+}
+
+#[test]
+fn a41_no_secret_is_shown() {
+    let key = "--anthropic-api-key=canary-key";
+    let secrets = [
+        "--jwt-secrets=k1:canary-Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe",
+        "--enrolment-tokens=canary-canary-canary,canary-canary-other",
+        "--admin-token=canary-b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A",
+        "--database-url=postgres://user:canary@db.example/valetkey",
+        "--redis-url=redis://:canary@redis.example",
+        "--otel-exporter-otlp-endpoint=http://collector.example:4318",
+        "--otel-exporter-otlp-headers=authorization=canary",
+        "--sentry-dsn=https://canary@sentry.example/1",
+    ];
+    let shown = read(&[&[key], &secrets[..]].concat()).unwrap().shown;
+    assert!(!format!("{shown:?}").contains("canary"), "{shown:?}");
+    let shown: HashMap<_, _> = shown.0.into_iter().collect();
+    for setting in settings::ALL.iter().filter(|setting| setting.shown == Shown::Secret) {
+        let expected = if setting.name == "JWT_SECRET" { "not set" } else { "set" };
+        assert_eq!(shown[setting.name], expected, "{}", setting.name);
+    }
+    assert_eq!((&shown["ENROLMENT_TOKENS"], &shown["DATABASE_URL"]), (&2.into(), &"postgres://…".into()));
 }
 
 #[test]
 fn settings_that_differ_in_effect_are_named() {
-    let flags = |text: &str| super::file::FileSettings::parse(text).settings;
-    let differing = |one: &str, other: &str| super::sources::differing(&flags(one), &flags(other));
+    let flags = |text: &str| super::file::FileSettings::parse(text).given;
+    let differing = |one: &str, other: &str| {
+        let differing = super::sources::differing(&flags(one), &flags(other));
+        differing.iter().map(|setting| setting.name).collect::<Vec<_>>()
+    };
     assert_eq!(differing("port = 3001\nhost = \"\"", ""), [""; 0]);
     assert_eq!(differing("port = 1\nworkers = 2", "workers = 3\nport = 1"), ["WORKERS"]);
     assert_eq!(differing("", "jwt_secret = \"x\"\nrate_limit_max = 1"), ["JWT_SECRET", "RATE_LIMIT_MAX"]);
@@ -399,5 +446,18 @@ fn credentials_in_the_clear_and_records_deleted_too_early_are_warnings() {
         let config = read(&flags).unwrap();
         let found: Vec<_> = config.warnings().iter().map(|warning| warning.variable).collect();
         assert_eq!(found, variables, "{flags:?}");
+    }
+}
+
+#[test]
+fn a_setting_is_a_variable_and_a_flag_and_a_key_of_the_same_name() {
+    let command = <Flags as clap::Args>::augment_args(clap::Command::new(""));
+    let arguments: Vec<_> = command.get_arguments().collect();
+    assert_eq!(arguments.len(), settings::ALL.len());
+    for (argument, setting) in arguments.into_iter().zip(settings::ALL) {
+        assert_eq!(argument.get_env(), Some(OsStr::new(setting.name)));
+        let flag = if setting.name == "CONFIG_FILE" { "config".to_owned() } else { setting.key().replace('_', "-") };
+        assert_eq!(argument.get_long(), Some(flag.as_str()));
+        assert_eq!(setting.key().to_ascii_uppercase(), setting.name);
     }
 }

@@ -1,53 +1,51 @@
 //! Warnings about settings that work but are probably wrong: credentials that cross a network in the clear, and records
 //! that are deleted too early.
 
-use super::{Config, ConfigError, DefaultLimits, is_local};
-use crate::service::govern::budgets::Period;
-
-pub(super) fn of(config: &Config) -> Vec<ConfigError> {
-    [clients(config), administrators(config), upstream(config), retention(config)].into_iter().flatten().collect()
-}
+use super::error::ConfigError;
+use super::settings;
+use crate::service::admin::api::AdminConfig;
+use crate::service::enrol::issuer::Terms;
+use crate::service::govern::budgets::{DefaultLimits, Period};
+use crate::service::http::listen::Listen;
+use crate::service::relay::key_swap::UpstreamConfig;
+use crate::service::store::retention::RetentionConfig;
 
 /// An https `PROXY_BASE_URL` means that a proxy in front ends TLS.
-fn clients(config: &Config) -> Option<ConfigError> {
-    let in_front = config.terms.base_url.as_ref().is_some_and(|url| url.starts_with("https://"));
-    let is_clear = !is_local(config.listen.address.ip()) && config.tls.is_none() && !in_front;
-    is_clear.then(|| {
+pub(super) fn clients(listen: &Listen, has_tls: bool, terms: &Terms) -> Option<ConfigError> {
+    let in_front = terms.base_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+    (!listen.address.ip().is_loopback() && !has_tls && !in_front).then(|| {
         let message = "other machines can connect, and this service speaks no TLS: that is fine behind a proxy that ends \
                        TLS (then set PROXY_BASE_URL); else tokens and prompts cross the network in the clear, so set \
                        TLS_CERT_FILE and TLS_KEY_FILE";
-        warning("HOST", message)
+        ConfigError::new(settings::HOST, message)
     })
 }
 
-fn administrators(config: &Config) -> Option<ConfigError> {
-    (!is_local(config.admin.address.ip()) && config.tls.is_none()).then(|| {
+pub(super) fn administrators(admin: &AdminConfig, has_tls: bool) -> Option<ConfigError> {
+    (!admin.address.ip().is_loopback() && !has_tls).then(|| {
         let message = "other machines can connect, and this service speaks no TLS: the admin token crosses the network \
                        in the clear unless a proxy in front ends TLS; set TLS_CERT_FILE and TLS_KEY_FILE, or use a tunnel";
-        warning("ADMIN_HOST", message)
+        ConfigError::new(settings::ADMIN_HOST, message)
     })
 }
 
-fn upstream(config: &Config) -> Option<ConfigError> {
-    let origin = &config.upstream.origin;
-    (!origin.is_tls() && !origin.is_loopback()).then(|| {
-        warning(
-            "ANTHROPIC_BASE_URL",
-            "is plain http: the real key and prompts cross the network in the clear; use https",
-        )
+pub(super) fn upstream(upstream: &UpstreamConfig) -> Option<ConfigError> {
+    (!upstream.origin.is_tls() && !upstream.origin.is_loopback()).then(|| {
+        let message = "is plain http: the real key and prompts cross the network in the clear; use https";
+        ConfigError::new(settings::ANTHROPIC_BASE_URL, message)
     })
 }
 
 /// Budgets are loaded from usage records at the start, so these records must still exist.
-fn retention(config: &Config) -> Option<ConfigError> {
-    let kept = config.stores.retention.usage?.as_secs() / DAY;
-    let needed = longest(&config.budgets)?;
+pub(super) fn retention(ages: RetentionConfig, budgets: &DefaultLimits) -> Option<ConfigError> {
+    let kept = ages.usage?.as_secs() / DAY;
+    let needed = longest(budgets)?;
     (kept < needed).then(|| {
         let message = format!(
             "{kept} is less than the {needed} days that a budget looks back: after a restart it has forgotten what was \
              deleted"
         );
-        warning("USAGE_RETENTION_DAYS", message)
+        ConfigError::new(settings::USAGE_RETENTION_DAYS, message)
     })
 }
 
@@ -57,10 +55,6 @@ fn longest(budgets: &DefaultLimits) -> Option<u64> {
     let has = |period: Period| all.iter().any(|limits| limits.of(period).is_some());
     let periods = [(Period::Month, 31), (Period::Week, 7), (Period::Day, 1)];
     periods.into_iter().find(|(period, _)| has(*period)).map(|(_, days)| days)
-}
-
-fn warning(variable: &'static str, message: impl Into<String>) -> ConfigError {
-    ConfigError { variable, message: message.into() }
 }
 
 const DAY: u64 = 24 * 3600;

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::{fs, io};
 
+use crate::service::config::settings::{self, Setting};
 use crate::service::config::{Config, ConfigError};
 use crate::service::enrol::signing_file;
 use crate::service::govern::limits;
@@ -15,20 +16,13 @@ use crate::transport::tls::tls_config;
 /// The problems that would stop the service from starting and can be found without a connection.
 #[must_use]
 pub fn problems(config: &Config) -> Vec<ConfigError> {
-    let checks: [(&'static str, Result<(), String>); 4] = [
-        ("JWT_SECRET", signing(&config.signing)),
-        ("DATABASE_URL", database(&config.stores.database).and_then(|()| spill(&config.stores.database))),
-        ("REDIS_URL", config.stores.redis.as_ref().map_or(Ok(()), |url| said(limits::check_url(url)))),
+    let checks: [(Setting, Result<(), String>); 4] = [
+        (settings::JWT_SECRET, signing(&config.signing)),
+        (settings::DATABASE_URL, database(&config.stores.database).and_then(|()| spill(&config.stores.database))),
+        (settings::REDIS_URL, config.stores.redis.as_ref().map_or(Ok(()), |url| said(limits::check_url(url)))),
         roots(config),
     ];
-    let failed = checks.into_iter().filter_map(|(variable, result)| Some((variable, result.err()?)));
-    failed.map(|(variable, message)| ConfigError { variable, message }).collect()
-}
-
-/// The settings in force by name, without secrets.
-#[must_use]
-pub fn summary(config: &Config) -> serde_json::Value {
-    crate::service::config::shown(config)
+    checks.into_iter().filter_map(|(setting, result)| Some(ConfigError::new(setting, result.err()?))).collect()
 }
 
 fn signing(signing: &SigningSecret) -> Result<(), String> {
@@ -100,11 +94,11 @@ fn is_folder(path: &Path) -> Result<(), String> {
 }
 
 /// The trusted roots of the upstream: in small containers the system's roots may be missing.
-fn roots(config: &Config) -> (&'static str, Result<(), String>) {
+fn roots(config: &Config) -> (Setting, Result<(), String>) {
     let file = config.upstream.extra_roots.as_deref();
-    let variable = if file.is_some() { "UPSTREAM_CA_FILE" } else { "ANTHROPIC_BASE_URL" };
+    let setting = if file.is_some() { settings::UPSTREAM_CA_FILE } else { settings::ANTHROPIC_BASE_URL };
     let is_needed = file.is_some() || config.upstream.origin.is_tls();
-    (variable, if is_needed { said(tls_config(file)).map(drop) } else { Ok(()) })
+    (setting, if is_needed { said(tls_config(file)).map(drop) } else { Ok(()) })
 }
 
 fn said<T>(result: Result<T, impl std::error::Error>) -> Result<T, String> {

@@ -74,13 +74,10 @@ mod tests {
     use crate::service::config::{Config, Flags};
     use crate::service::http::tls::samples::until;
 
-    fn said_by(flags: Flags) -> Value {
-        let flags = Flags {
-            anthropic_api_key: Some("sk-ant-canary".into()),
-            jwt_secret: Some("Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe".into()),
-            bootstrap_mode: Some("closed".into()),
-            ..flags
-        };
+    fn said_by(mut flags: Flags) -> Value {
+        flags.set("ANTHROPIC_API_KEY", "sk-ant-canary");
+        flags.set("JWT_SECRET", "Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe");
+        flags.set("BOOTSTRAP_MODE", "closed");
         let config = Config::read(&flags).unwrap();
         let settings = Described {
             listen: &config.listen,
@@ -95,16 +92,16 @@ mod tests {
 
     #[test]
     fn the_description_admits_tokens_in_the_clear() {
-        let beyond = || Flags { host: Some("0.0.0.0".into()), ..Flags::default() };
+        let beyond = ("HOST", "0.0.0.0");
         assert_eq!(said_by(Flags::default()), json!({ "tls": null, "tokens_in_the_clear": false }));
-        assert_eq!(said_by(beyond()), json!({ "tls": null, "tokens_in_the_clear": true }));
-        let in_front = Flags { proxy_base_url: Some("https://claude.example".into()), ..beyond() };
+        assert_eq!(said_by(Flags::of([beyond])), json!({ "tls": null, "tokens_in_the_clear": true }));
+        let in_front = Flags::of([beyond, ("PROXY_BASE_URL", "https://claude.example")]);
         assert_eq!(said_by(in_front), json!({ "tls": "proxy", "tokens_in_the_clear": false }));
         let (folder, sample) = (tempfile::tempdir().unwrap(), until(2040));
         let path = folder.path().join("both");
         std::fs::write(&path, sample.certificate + &sample.key).unwrap();
-        let file = Some(path.display().to_string());
-        let here = Flags { tls_cert_file: file.clone(), tls_key_file: file, ..beyond() };
+        let file = path.display().to_string();
+        let here = Flags::of([beyond, ("TLS_CERT_FILE", &file), ("TLS_KEY_FILE", &file)]);
         assert_eq!(said_by(here), json!({ "tls": "process", "tokens_in_the_clear": false }));
     }
 }

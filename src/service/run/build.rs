@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::service::admin::api::{AdminState, Responder};
 use crate::service::base::trace_context::Tracer;
 use crate::service::base::watched_file::Follower;
-use crate::service::config::{self, Config};
+use crate::service::config::Config;
 use crate::service::enrol::device_keys::DeviceKeyPolicy;
 use crate::service::enrol::device_keys::DeviceKeys;
 use crate::service::enrol::issuer::BootstrapMode;
@@ -54,7 +54,6 @@ use crate::transport::origin::Origin;
 impl Service {
     /// Builds the service and binds its port.
     pub fn build(config: Config, ports: ServicePorts) -> Result<Self, StartError> {
-        let settings = Arc::new(ArcSwap::from_pointee(config::shown(&config)));
         let protocol = protocol::describe(&Described {
             listen: &config.listen,
             has_tls: config.tls.is_some(),
@@ -64,6 +63,7 @@ impl Service {
             batches_and_files: &config.batches_and_files,
         });
         let access = access(&config);
+        let settings = Arc::new(ArcSwap::from_pointee(config.shown));
         let prices = Arc::new(ArcSwap::from_pointee(config.prices.table));
         let (keys, key_follower) = signing_keys(config.signing)?;
         let (tls, certificate_follower) = config.tls.map(|tls| tls::follow(tls, Arc::clone(&ports.clock))).unzip();

@@ -5,8 +5,9 @@
 
 use crate::service::base::text_file::TextFile;
 use crate::service::base::watched_file::{FileContent, Follower};
+use crate::service::config::settings::{self, Setting};
 use crate::service::config::{Config, ConfigError, Flags, Sources, differing};
-use crate::service::run::reload::{Reloadable, is_changeable};
+use crate::service::run::reload::Reloadable;
 
 /// `reloadable` must match `sources` and `prices`. `None` without a file to follow.
 pub(crate) fn follower(sources: Sources, prices: Option<TextFile>, reloadable: Reloadable) -> Option<Follower> {
@@ -38,14 +39,14 @@ impl ConfigReload {
 
     fn take(&mut self, config: Config) {
         let differing = differing(&self.in_force, &config.sources.merged);
-        let (mut changed, waiting): (Vec<_>, Vec<_>) = differing.into_iter().partition(|name| is_changeable(name));
-        if !same_text(self.prices.as_ref(), config.prices.file.as_ref()) && !changed.iter().any(|name| name == PRICES) {
-            changed.push(PRICES.to_owned());
+        let (mut changed, waiting): (Vec<_>, Vec<_>) = differing.into_iter().partition(|setting| setting.is_reloadable);
+        let prices = settings::PRICES_FILE;
+        let is_named = changed.iter().any(|setting| setting.name == prices.name);
+        if !same_text(self.prices.as_ref(), config.prices.file.as_ref()) && !is_named {
+            changed.push(prices);
         }
-        for ((name, text), (_, new)) in self.in_force.each_mut().zip(config.sources.merged.each()) {
-            if is_changeable(&name.to_ascii_uppercase()) {
-                *text = new.map(str::to_owned);
-            }
+        for setting in &changed {
+            self.in_force.copy(*setting, &config.sources.merged);
         }
         self.prices.clone_from(&config.prices.file);
         for warning in config.warnings() {
@@ -53,10 +54,10 @@ impl ConfigReload {
         }
         self.reloadable.apply(config);
         self.reloadable.metrics.reloaded(true);
-        let changed = if changed.is_empty() { "nothing is new".to_owned() } else { changed.join(", ") };
+        let changed = if changed.is_empty() { "nothing is new".to_owned() } else { names(&changed) };
         tracing::info!(changed, "Configuration reloaded: {changed}");
         if !waiting.is_empty() {
-            let waiting = waiting.join(", ");
+            let waiting = names(&waiting);
             tracing::warn!(waiting, "Changed, but in force only after a restart: {waiting}");
         }
     }
@@ -81,14 +82,16 @@ fn seen(file: Option<TextFile>, prices: Option<&TextFile>) -> Vec<FileContent> {
     files.map(|TextFile { path, content }| FileContent { path, content: Ok(content) }).collect()
 }
 
+fn names(settings: &[Setting]) -> String {
+    settings.iter().map(|setting| setting.name).collect::<Vec<_>>().join(", ")
+}
+
 fn same_text(one: Option<&TextFile>, other: Option<&TextFile>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one.content.matches(other.content.expose().as_bytes()),
         (one, other) => one.is_none() && other.is_none(),
     }
 }
-
-const PRICES: &str = "PRICES_FILE";
 
 #[cfg(test)]
 mod tests;

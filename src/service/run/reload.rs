@@ -5,11 +5,10 @@ mod metrics;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use serde_json::Value;
 
 pub(crate) use self::metrics::ReloadMetrics;
-use crate::service::config;
-use crate::service::config::Config;
+use crate::service::admin::api::SettingsInForce;
+use crate::service::config::{Config, settings};
 use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::budgets::Budgets;
 use crate::service::govern::overrides::DeviceOverrides;
@@ -25,17 +24,18 @@ pub(crate) struct Reloadable {
     pub issuer: Arc<Issuer>,
     pub prices: Arc<ArcSwap<Prices>>,
     /// The settings in force, as administrators see them.
-    pub settings: Arc<ArcSwap<Value>>,
+    pub settings: Arc<ArcSwap<SettingsInForce>>,
     pub metrics: Arc<ReloadMetrics>,
 }
 
 impl Reloadable {
-    /// Applies the changeable settings. Open requests keep the settings they began with.
+    /// Applies the reloadable settings. Open requests keep the settings they began with.
     pub(crate) fn apply(&self, new: Config) {
-        let mut shown = Value::clone(&self.settings.load());
-        let mut changed = config::shown(&new);
-        for name in CHANGEABLE {
-            shown[name] = changed[name].take();
+        let mut shown = SettingsInForce::clone(&self.settings.load());
+        for ((setting, old), changed) in settings::ALL.iter().zip(&mut shown.0).zip(new.shown.0) {
+            if setting.is_reloadable {
+                *old = changed;
+            }
         }
         self.settings.store(Arc::new(shown));
         self.overrides.set_defaults(new.limits);
@@ -45,22 +45,3 @@ impl Reloadable {
         log::set_level(new.log.level);
     }
 }
-
-/// Whether a change of this variable takes effect without a restart.
-pub(crate) fn is_changeable(variable: &str) -> bool {
-    CHANGEABLE.contains(&variable)
-}
-
-const CHANGEABLE: [&str; 11] = [
-    "ALLOWED_MODELS",
-    "CONCURRENT_REQUESTS",
-    "DEVICE_BUDGET",
-    "LOG_LEVEL",
-    "ORG_BUDGET",
-    "PRICES_FILE",
-    "PROXY_BASE_URL",
-    "RATE_LIMIT_MAX",
-    "RATE_LIMIT_WINDOW",
-    "TOKENS_PER_MINUTE",
-    "USER_BUDGET",
-];

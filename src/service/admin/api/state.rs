@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 
+use super::settings::SettingsInForce;
 use crate::clock::Clock;
 use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::access::AccessPolicy;
@@ -30,7 +31,7 @@ pub(crate) struct AdminState {
     pub tls: Option<Arc<Tls>>,
     pub metrics: Arc<MetricsPage>,
     /// The settings in force, without secrets.
-    pub settings: Arc<ArcSwap<serde_json::Value>>,
+    pub settings: Arc<ArcSwap<SettingsInForce>>,
     pub clock: Arc<dyn Clock>,
     /// Lifetime of a token.
     pub token_life: Duration,

@@ -1,5 +1,3 @@
-use std::ffi::OsStr;
-
 use super::*;
 
 fn faults(text: &str) -> Vec<String> {
@@ -19,20 +17,21 @@ enrolment_tokens = []
 "#;
     let read = FileSettings::parse(text);
     assert!(read.faults.is_empty(), "{:?}", read.faults);
-    let held: Vec<_> = read.settings.each().filter_map(|(name, text)| Some((name, text?))).collect();
+    let held = allowed().filter(|setting| read.lines.contains_key(setting.name));
+    let held: Vec<_> = held.map(|setting| (setting.name, read.given.get(setting).unwrap_or_default())).collect();
     assert_eq!(
         held,
         [
-            ("port", "4000"),
-            ("host", "127.0.0.1"),
-            ("enrolment_tokens", ""),
-            ("allowed_models", "claude-a, claude-b"),
-            ("workers", "16"),
-            ("cors_origins", "https://a.example,https://b.example"),
-            ("log_format", "true"),
+            ("PORT", "4000"),
+            ("HOST", "127.0.0.1"),
+            ("ENROLMENT_TOKENS", ""),
+            ("ALLOWED_MODELS", "claude-a, claude-b"),
+            ("WORKERS", "16"),
+            ("CORS_ORIGINS", "https://a.example,https://b.example"),
+            ("LOG_FORMAT", "true"),
         ]
     );
-    assert_eq!((read.lines["port"], read.lines["log_format"], read.lines.len()), (2, 5, 7));
+    assert_eq!((read.lines["PORT"], read.lines["LOG_FORMAT"], read.lines.len()), (2, 5, 7));
 }
 
 #[test]
@@ -71,18 +70,5 @@ fn a41_a_toml_syntax_error_is_reported_without_its_text() {
         assert!(!faults.is_empty(), "{text}");
         let shown = faults.iter().filter(|fault| !fault.contains("canary: is no setting")).cloned().collect::<String>();
         assert!(!shown.contains("canary"), "{faults:?}");
-    }
-}
-
-#[test]
-fn every_variable_is_its_key_in_upper_case() {
-    let command = Flags::augment_args(Command::new(""));
-    let flags = Flags::default();
-    let names: Vec<_> = flags.each().map(|(name, _)| name).collect();
-    let ids: Vec<_> = command.get_arguments().map(|argument| argument.get_id().as_str()).collect();
-    assert_eq!(ids, names);
-    for argument in command.get_arguments() {
-        let variable = argument.get_id().as_str().to_ascii_uppercase();
-        assert_eq!(argument.get_env(), Some(OsStr::new(&variable)));
     }
 }

@@ -1,19 +1,83 @@
-//! Checks that the listeners of clients and of administrators do not collide.
+//! Settings of the listener of clients, which must not collide with that of administrators.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
-use super::Reader;
+use http::HeaderValue;
 
-impl Reader {
+use super::{Reader, without_password};
+use crate::service::config::settings;
+use crate::service::http::listen::Listen;
+use crate::service::http::tls::{CertificateFiles, Part, TlsConfig};
+
+impl Reader<'_> {
+    pub(in crate::service::config) fn host(&mut self) -> IpAddr {
+        self.address(settings::HOST)
+    }
+
+    pub(in crate::service::config) fn listen(&mut self, host: IpAddr) -> Listen {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Listen {
+            address: SocketAddr::new(host, self.number(settings::PORT, 0..=u16::MAX)),
+            workers: self.number_or(settings::WORKERS, cores, 1..=1024),
+            max_connections: self.number(settings::MAX_CONNECTIONS, 1..=1 << 20),
+            max_payload: self.number(settings::MAX_PAYLOAD_SIZE, 1..=1 << 30),
+            request_timeout: self.millis(settings::REQUEST_TIMEOUT),
+            client_read_timeout: self.millis(settings::CLIENT_READ_TIMEOUT),
+            drain: self.millis(settings::DRAIN_TIMEOUT),
+        }
+    }
+
+    pub(in crate::service::config) fn tls(&mut self) -> Option<TlsConfig> {
+        let handshake_timeout = self.millis(settings::TLS_HANDSHAKE_TIMEOUT);
+        let (certificate, key) = match (self.given(settings::TLS_CERT_FILE), self.given(settings::TLS_KEY_FILE)) {
+            (Some(certificate), Some(key)) => (certificate, key),
+            (Some(_), None) => {
+                self.wrong(settings::TLS_KEY_FILE, "is required beside TLS_CERT_FILE");
+                return None;
+            }
+            (None, Some(_)) => {
+                self.wrong(settings::TLS_CERT_FILE, "is required beside TLS_KEY_FILE");
+                return None;
+            }
+            (None, None) => return None,
+        };
+        match CertificateFiles::read(Path::new(certificate), Path::new(key)) {
+            Ok(files) => return Some(TlsConfig { files, handshake_timeout }),
+            Err(faults) => {
+                for fault in faults {
+                    let (setting, path) = match fault.part() {
+                        Part::Certificate => (settings::TLS_CERT_FILE, certificate),
+                        Part::Key => (settings::TLS_KEY_FILE, key),
+                    };
+                    self.wrong(setting, format!("{path}: {fault}"));
+                }
+            }
+        }
+        None
+    }
+
+    pub(in crate::service::config) fn cors(&mut self) -> Vec<HeaderValue> {
+        let mut origins = Vec::new();
+        for text in self.list(settings::CORS_ORIGINS) {
+            let parsed = url::Url::parse(text).ok().filter(|url| url.origin().ascii_serialization() == text);
+            if let (Some(_), Ok(value)) = (parsed, HeaderValue::from_str(text)) {
+                origins.push(value);
+            } else {
+                let shown = without_password(text);
+                self.wrong(settings::CORS_ORIGINS, format!("{shown} is not an origin such as https://app.example"));
+            }
+        }
+        origins
+    }
+
     /// Refuses one port for both. A shared port would go unnoticed: the system hands each connection to one of the two
     /// listeners.
     pub(in crate::service::config) fn two_listeners(&mut self, clients: SocketAddr, administrators: SocketAddr) {
         let port = administrators.port();
         if port != 0 && port == clients.port() && overlap(clients.ip(), administrators.ip()) {
-            self.wrong(
-                "ADMIN_PORT",
-                format!("{port} is the PORT of clients too, and ADMIN_HOST does not tell them apart"),
-            );
+            let message = format!("{port} is the PORT of clients too, and ADMIN_HOST does not tell them apart");
+            self.wrong(settings::ADMIN_PORT, message);
         }
     }
 }

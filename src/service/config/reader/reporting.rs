@@ -1,56 +1,77 @@
-//! Settings of the OpenTelemetry collector and of Sentry.
+//! Settings of the log, of the OpenTelemetry collector and of Sentry.
+
+use std::io::IsTerminal;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use sentry::types::Dsn;
+use tracing::level_filters::LevelFilter;
 
-use super::{Reader, list, set};
-use crate::service::config::Flags;
+use super::{Reader, default};
+use crate::service::config::settings;
 use crate::service::telemetry::error_reports::SentryConfig;
+use crate::service::telemetry::log::LogConfig;
 use crate::service::telemetry::otlp::OtlpConfig;
 use crate::transport::origin::Origin;
 
-impl Reader {
-    pub(in crate::service::config) fn otlp(&mut self, flags: &Flags) -> Option<OtlpConfig> {
-        let address = set(flags.otel_exporter_otlp_endpoint.as_deref())?;
-        let headers = self.collector_headers(flags);
-        let sample_ratio = self.sample_ratio(flags);
+impl Reader<'_> {
+    pub(in crate::service::config) fn log(&mut self) -> LogConfig {
+        let level = self.value(settings::LOG_LEVEL, |text| {
+            text.parse::<LevelFilter>().map_err(|_| format!("{text:?} is none of off, error, warn, info, debug, trace"))
+        });
+        self.show(settings::LOG_LEVEL, level.to_string());
+        let on_terminal = std::io::stderr().is_terminal();
+        let formats = [("auto", !on_terminal), ("json", true), ("human", false)];
+        LogConfig { level, json: self.choice(settings::LOG_FORMAT, &formats) }
+    }
+
+    pub(in crate::service::config) fn otlp(&mut self) -> Option<OtlpConfig> {
+        let has_collector = self.given(settings::OTEL_EXPORTER_OTLP_ENDPOINT).is_some();
+        let headers = if has_collector { self.collector_headers() } else { HeaderMap::new() };
+        let sample_ratio = self.sample_ratio(has_collector);
         // The address may hold a password, so it is not shown.
-        let endpoint = Origin::parse(address).map_err(|error| self.wrong(ENDPOINT, error.to_string())).ok()?;
-        let service_name = set(flags.otel_service_name.as_deref()).unwrap_or("valetkey").to_owned();
+        let parse = |text: &str| Origin::parse(text).map_err(|error| error.to_string());
+        let endpoint = self.optional(settings::OTEL_EXPORTER_OTLP_ENDPOINT, parse)?;
+        self.show(settings::OTEL_EXPORTER_OTLP_ENDPOINT, endpoint.as_base_url());
+        let service_name = self.text(settings::OTEL_SERVICE_NAME).to_owned();
         Some(OtlpConfig { endpoint, headers, service_name, sample_ratio })
     }
 
-    fn collector_headers(&mut self, flags: &Flags) -> HeaderMap {
+    fn collector_headers(&mut self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        for (place, item) in list(flags.otel_exporter_otlp_headers.as_deref()).iter().enumerate() {
+        for (place, item) in self.list(settings::OTEL_EXPORTER_OTLP_HEADERS).into_iter().enumerate() {
             match header(item) {
                 Some((name, value)) => {
                     headers.insert(name, value);
                 }
                 // The text may hold a secret, so it is not shown.
-                None => self.wrong(HEADERS, format!("number {} is not name=value", place + 1)),
+                None => {
+                    self.wrong(settings::OTEL_EXPORTER_OTLP_HEADERS, format!("number {} is not name=value", place + 1));
+                }
             }
         }
         headers
     }
 
-    fn sample_ratio(&mut self, flags: &Flags) -> f64 {
-        let Some(text) = set(flags.otel_traces_sampler_arg.as_deref()) else { return 1.0 };
-        let sample_ratio = text.parse::<f64>().ok().filter(|sample_ratio| (0.0..=1.0).contains(sample_ratio));
-        sample_ratio.unwrap_or_else(|| {
-            self.wrong("OTEL_TRACES_SAMPLER_ARG", format!("{text:?} is not a number from 0 to 1"));
-            1.0
-        })
+    /// Without a collector the variable may be meant for another sampler, and is not read.
+    fn sample_ratio(&mut self, has_collector: bool) -> f64 {
+        let setting = settings::OTEL_TRACES_SAMPLER_ARG;
+        let ratio = if has_collector { self.optional(setting, ratio) } else { default(setting, ratio) };
+        let ratio = ratio.expect("the setting has a default");
+        self.show(setting, ratio);
+        ratio
     }
 
-    pub(in crate::service::config) fn sentry(&mut self, flags: &Flags) -> Option<SentryConfig> {
-        let text = set(flags.sentry_dsn.as_deref())?;
-        let dsn =
-            text.parse::<Dsn>().map_err(|error| self.wrong("SENTRY_DSN", format!("is not a DSN: {error}"))).ok()?;
-        let environment = set(flags.sentry_environment.as_deref()).unwrap_or("production").to_owned();
-        Some(SentryConfig { dsn, environment })
+    pub(in crate::service::config) fn sentry(&mut self) -> Option<SentryConfig> {
+        let parse = |text: &str| text.parse::<Dsn>().map_err(|error| format!("is not a DSN: {error}"));
+        let dsn = self.optional(settings::SENTRY_DSN, parse)?;
+        Some(SentryConfig { dsn, environment: self.text(settings::SENTRY_ENVIRONMENT).to_owned() })
     }
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    let ratio = text.parse::<f64>().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or_else(|| format!("{text:?} is not a number from 0 to 1"))
 }
 
 /// One header with a percent-encoded value (OpenTelemetry, OTLP exporter configuration).
@@ -61,6 +82,3 @@ fn header(item: &str) -> Option<(HeaderName, HeaderValue)> {
     value.set_sensitive(true);
     Some((name, value))
 }
-
-const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";

@@ -10,7 +10,6 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::secret::Secret;
 use crate::service::base::watched_file::{SETTLE, follow};
-use crate::service::config;
 use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::budgets::{Budgets, Subject};
@@ -32,16 +31,13 @@ struct Followed {
 
 impl Followed {
     /// The file has `text`, in which `@` stands for the folder; flags add `given`.
-    fn start(text: &str, given: Flags) -> Self {
+    fn start(text: &str, mut given: Flags) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("valetkey.toml");
         fs::write(&path, text.replace('@', &folder.path().display().to_string())).unwrap();
-        let flags = Flags {
-            config_file: Some(path.display().to_string()),
-            anthropic_api_key: Some("sk-ant-canary".into()),
-            ..given
-        };
-        let config = Config::read(&flags).unwrap();
+        given.set("CONFIG_FILE", path.display().to_string());
+        given.set("ANTHROPIC_API_KEY", "sk-ant-canary");
+        let config = Config::read(&given).unwrap();
         let reloadable = reloadable(&config);
         let copy = Reloadable {
             overrides: Arc::clone(&reloadable.overrides),
@@ -57,6 +53,11 @@ impl Followed {
             follow(&mut followers, async move || signals.recv().await.unwrap_or_default()).await;
         });
         Self { folder, reloadable, signal }
+    }
+
+    /// The settings that administrators see.
+    fn shown(&self) -> serde_json::Value {
+        serde_json::to_value(&**self.reloadable.settings.load()).unwrap()
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -109,7 +110,7 @@ fn reloadable(config: &Config) -> Reloadable {
         budgets: Budgets::new(config.budgets),
         issuer: Arc::new(issuer),
         prices: Arc::new(ArcSwap::from_pointee(config.prices.table.clone())),
-        settings: Arc::new(ArcSwap::from_pointee(config::shown(config))),
+        settings: Arc::new(ArcSwap::from_pointee(config.shown.clone())),
         metrics: Arc::new(ReloadMetrics::default()),
     }
 }
@@ -132,7 +133,7 @@ async fn a_changed_file_is_in_force_within_seconds() {
     assert_eq!((followed.requests(), followed.models(), followed.reloads()), (5, vec![], (0, 0)));
     followed.write("valetkey.toml", "rate_limit_max = 6\nallowed_models = [\"claude-a\"]\n").await;
     assert_eq!((followed.requests(), followed.models(), followed.reloads()), (6, vec!["claude-a".into()], (1, 0)));
-    let shown = followed.reloadable.settings.load();
+    let shown = followed.shown();
     assert_eq!((&shown["RATE_LIMIT_MAX"], &shown["ALLOWED_MODELS"][0]), (&6.into(), &"claude-a".into()));
     followed.write("valetkey.toml", "").await;
     assert_eq!((followed.requests(), followed.models(), followed.reloads()), (100, vec![], (2, 0)));
@@ -140,7 +141,7 @@ async fn a_changed_file_is_in_force_within_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn a_variable_stays_stronger_than_the_file() {
-    let given = Flags { rate_limit_max: Some("7".into()), ..Flags::default() };
+    let given = Flags::of([("RATE_LIMIT_MAX", "7")]);
     let followed = Followed::start("rate_limit_max = 5\n", given);
     followed.write("valetkey.toml", "rate_limit_max = 6\n").await;
     assert_eq!((followed.requests(), followed.reloads()), (7, (1, 0)));
@@ -150,7 +151,7 @@ async fn a_variable_stays_stronger_than_the_file() {
 async fn settings_that_need_a_restart_are_neither_in_force_nor_shown_as_such() {
     let followed = Followed::start("workers = 1\n", Flags::default());
     followed.write("valetkey.toml", "workers = 2\ntokens_per_minute = 9\n").await;
-    let shown = followed.reloadable.settings.load();
+    let shown = followed.shown();
     assert_eq!((&shown["WORKERS"], &shown["TOKENS_PER_MINUTE"]), (&1.into(), &9.into()));
     assert_eq!(followed.reloads(), (1, 0));
 }
@@ -164,7 +165,7 @@ async fn default_budgets_follow_the_file_and_budgets_of_single_users_stay() {
     followed.reloadable.budgets.limit(&user, Some(followed.reloadable.budgets.limits(&device).0));
     followed.write("valetkey.toml", "device_budget = [\"20/week\", \"6.50/day\"]\nuser_budget = \"1/day\"\n").await;
     assert_eq!((words(&device), words(&user)), (vec!["6.5/day".into(), "20/week".into()], vec!["5/day".into()]));
-    let shown = followed.reloadable.settings.load();
+    let shown = followed.shown();
     assert_eq!((&shown["DEVICE_BUDGET"][1], &shown["USER_BUDGET"][0]), (&"20/week".into(), &"1/day".into()));
     followed.write("valetkey.toml", "").await;
     assert!(words(&device).is_empty(), "no limit");
@@ -211,7 +212,7 @@ async fn prices_follow_their_file_and_a_bad_file_leaves_the_prices_in_use() {
     let folder = tempfile::tempdir().unwrap();
     let prices = folder.path().join("prices.toml");
     fs::write(&prices, priced("claude-opus-5", 50)).unwrap();
-    let given = Flags { prices_file: Some(prices.display().to_string()), ..Flags::default() };
+    let given = Flags::of([("PRICES_FILE", &prices.display().to_string())]);
     let followed = Followed::start("", given);
     assert_eq!((followed.price("claude-opus-5"), followed.price("claude-opus-5-5")), (50, 4));
     fs::write(&prices, priced("claude-opus-5", 60)).unwrap();
@@ -247,7 +248,7 @@ async fn a_signal_reloads_unchanged_files_too() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_file_there_is_nothing_to_follow() {
-    let flags = Flags { anthropic_api_key: Some("sk-ant-canary".into()), ..Flags::default() };
+    let flags = Flags::of([("ANTHROPIC_API_KEY", "sk-ant-canary")]);
     let config = Config::read(&flags).unwrap();
     let reloadable = reloadable(&config);
     assert!(follower(config.sources, config.prices.file, reloadable).is_none());
