@@ -39,8 +39,12 @@ const options: StartOptions = {
 };
 
 async function useProxy(proxy: ValetProxy): Promise<void> {
-  const { url, port, deviceId: id, env }: { url: string; port: number; deviceId: string; env: Readonly<Record<string, string>> } =
-    proxy;
+  const {
+    url,
+    port,
+    deviceId: id,
+    env,
+  }: { url: string; port: number; deviceId: string; env: Readonly<Record<string, string>> } = proxy;
   const child: Record<string, string> = proxy.childEnv(process.env);
   const merged: Record<string, string> = proxy.childEnv();
   proxy.on('status', (status: ValetStatus) => useStatus(status));

@@ -5,7 +5,10 @@ const { ValetError } = require('./error.js');
 const text = (value) => typeof value === 'string';
 const number = (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0;
 const whole = (most) => (value) => Number.isInteger(value) && value >= 0 && value <= most;
-const oneOf = (...choices) => (value) => choices.includes(value);
+const oneOf =
+  (...choices) =>
+  (value) =>
+    choices.includes(value);
 
 /** The rule for each option: in words, and as a function that checks a value. */
 const RULES = {
@@ -21,7 +24,10 @@ const RULES = {
   startupTimeoutMs: ['a number of milliseconds', number],
   maxConnections: ['a whole number', whole(2 ** 31 - 1)],
   allowedOrigins: ['an array of strings', (value) => Array.isArray(value) && value.every(text)],
-  credentialVariable: ["'ANTHROPIC_AUTH_TOKEN' or 'ANTHROPIC_API_KEY'", oneOf('ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY')],
+  credentialVariable: [
+    "'ANTHROPIC_AUTH_TOKEN' or 'ANTHROPIC_API_KEY'",
+    oneOf('ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY'),
+  ],
   logger: ['a function', (value) => typeof value === 'function'],
   signal: ['an AbortSignal', (value) => value !== null && typeof value === 'object' && 'aborted' in value],
 };

@@ -16,7 +16,12 @@ const STEPS = [
   ['links and quotes in the documents', 'node', ['scripts/docs.js']],
   ['licences and sources', 'cargo', ['deny', 'check', 'licenses', 'bans', 'sources']],
   ...FEATURE_SETS.map((features) => [`lints with "${features}"`, 'cargo', clippy(features)]),
-  ['documentation', 'cargo', ['doc', '--no-deps', '--lib', '--document-private-items', '--features', 'addon,service'], { RUSTDOCFLAGS: '-D warnings' }],
+  [
+    'documentation',
+    'cargo',
+    ['doc', '--no-deps', '--lib', '--document-private-items', '--features', 'addon,service'],
+    { RUSTDOCFLAGS: '-D warnings' },
+  ],
   ['tests', 'npm', ['test']],
   ['reference of settings', 'node', ['scripts/settings.js', '--check']], // of the binary that the tests have built
   ['release addon', 'npm', ['run', 'build']],

@@ -14,33 +14,79 @@ const BINARY = path.join(ROOT, 'target', 'debug', process.platform === 'win32' ?
 /** Every setting, by subject. A setting that is missing here, and a name here that is not a setting, are errors. */
 const CONCERNS = {
   Listeners: [
-    'PORT', 'HOST', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'TLS_HANDSHAKE_TIMEOUT', 'PROXY_BASE_URL', 'TRUSTED_PROXIES', 'CORS_ORIGINS',
+    'PORT',
+    'HOST',
+    'TLS_CERT_FILE',
+    'TLS_KEY_FILE',
+    'TLS_HANDSHAKE_TIMEOUT',
+    'PROXY_BASE_URL',
+    'TRUSTED_PROXIES',
+    'CORS_ORIGINS',
   ],
   'Configuration file': ['CONFIG_FILE'],
   Upstream: [
-    'ANTHROPIC_API_KEY', 'ANTHROPIC_BASE_URL', 'UPSTREAM_AUTH_HEADER', 'UPSTREAM_HTTP_VERSION', 'UPSTREAM_CA_FILE',
-    'UPSTREAM_CONNECT_TIMEOUT', 'UPSTREAM_FIRST_BYTE_TIMEOUT', 'UPSTREAM_IDLE_TIMEOUT',
+    'ANTHROPIC_API_KEY',
+    'ANTHROPIC_BASE_URL',
+    'UPSTREAM_AUTH_HEADER',
+    'UPSTREAM_HTTP_VERSION',
+    'UPSTREAM_CA_FILE',
+    'UPSTREAM_CONNECT_TIMEOUT',
+    'UPSTREAM_FIRST_BYTE_TIMEOUT',
+    'UPSTREAM_IDLE_TIMEOUT',
   ],
   'Tokens and device keys': [
-    'BOOTSTRAP_MODE', 'ENROLMENT_TOKENS', 'BOOTSTRAP_RATE_MAX', 'BOOTSTRAP_NEW_DEVICES_PER_HOUR', 'DEVICE_KEYS', 'JWT_SECRET', 'JWT_SECRETS',
-    'JWT_SECRETS_FILE', 'JWT_EXPIRATION_HOURS', 'TOKEN_TTL_SECONDS', 'TOKEN_ISSUER',
+    'BOOTSTRAP_MODE',
+    'ENROLMENT_TOKENS',
+    'BOOTSTRAP_RATE_MAX',
+    'BOOTSTRAP_NEW_DEVICES_PER_HOUR',
+    'DEVICE_KEYS',
+    'JWT_SECRET',
+    'JWT_SECRETS',
+    'JWT_SECRETS_FILE',
+    'JWT_EXPIRATION_HOURS',
+    'TOKEN_TTL_SECONDS',
+    'TOKEN_ISSUER',
   ],
   'Models, limits, budgets, batches and files': [
-    'ALLOWED_MODELS', 'RATE_LIMIT_MAX', 'RATE_LIMIT_WINDOW', 'TOKENS_PER_MINUTE', 'CONCURRENT_REQUESTS', 'REDIS_URL',
-    'DEVICE_BUDGET', 'USER_BUDGET', 'ORG_BUDGET',
-    'BATCHES_AND_FILES', 'MAX_BATCH_SIZE', 'MAX_FILE_SIZE',
+    'ALLOWED_MODELS',
+    'RATE_LIMIT_MAX',
+    'RATE_LIMIT_WINDOW',
+    'TOKENS_PER_MINUTE',
+    'CONCURRENT_REQUESTS',
+    'REDIS_URL',
+    'DEVICE_BUDGET',
+    'USER_BUDGET',
+    'ORG_BUDGET',
+    'BATCHES_AND_FILES',
+    'MAX_BATCH_SIZE',
+    'MAX_FILE_SIZE',
   ],
   'Database, admin API and prices': [
-    'DATABASE_URL', 'USAGE_RETENTION_DAYS', 'AUDIT_RETENTION_DAYS', 'ADMIN_TOKEN', 'ADMIN_HOST', 'ADMIN_PORT',
-    'REVOCATION_MAX_STALENESS', 'PRICES_FILE',
+    'DATABASE_URL',
+    'USAGE_RETENTION_DAYS',
+    'AUDIT_RETENTION_DAYS',
+    'ADMIN_TOKEN',
+    'ADMIN_HOST',
+    'ADMIN_PORT',
+    'REVOCATION_MAX_STALENESS',
+    'PRICES_FILE',
   ],
   'Capacity and timeouts': [
-    'WORKERS', 'MAX_CONNECTIONS', 'MAX_PAYLOAD_SIZE', 'REQUEST_TIMEOUT', 'CLIENT_READ_TIMEOUT', 'DRAIN_TIMEOUT',
+    'WORKERS',
+    'MAX_CONNECTIONS',
+    'MAX_PAYLOAD_SIZE',
+    'REQUEST_TIMEOUT',
+    'CLIENT_READ_TIMEOUT',
+    'DRAIN_TIMEOUT',
   ],
   'Leak detection': ['LEAK_DETECTION', 'LEAK_KNOWN_NETWORKS'],
-  'Logs': ['LOG_LEVEL', 'LOG_FORMAT'],
+  Logs: ['LOG_LEVEL', 'LOG_FORMAT'],
   'Traces, metrics and reports': [
-    'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_SERVICE_NAME', 'OTEL_TRACES_SAMPLER_ARG', 'SENTRY_DSN',
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    'OTEL_EXPORTER_OTLP_HEADERS',
+    'OTEL_SERVICE_NAME',
+    'OTEL_TRACES_SAMPLER_ARG',
+    'SENTRY_DSN',
     'SENTRY_ENVIRONMENT',
   ],
 };
@@ -74,7 +120,10 @@ function settingsIn(help) {
   for (const block of help.split(/^ +(?=--)/m).slice(1)) {
     const [, flag, text] = /^(--\S+) <\w+>\s+([^]*)$/.exec(block) || [];
     if (!flag) continue;
-    const words = text.split(/^ +-h,/m)[0].replace(/\s+/g, ' ').trim();
+    const words = text
+      .split(/^ +-h,/m)[0]
+      .replace(/\s+/g, ' ')
+      .trim();
     const [, says, name, preset] = /^(.*?) \[env: (\w+)=?\](?: \[default: (.*)\])?$/.exec(words) || [];
     if (!name) throw new Error(`cannot read what the help says of ${flag}: ${words}`);
     settings.set(name, { name, flag, says, preset });
@@ -87,7 +136,8 @@ function pageOf(settings) {
     const rows = names.map((name) => rowOf(take(settings, name)));
     return `\n## ${concern}\n\n| variable, flag | default | what |\n|---|---|---|\n${rows.join('\n')}\n`;
   });
-  if (settings.size > 0) throw new Error(`${[...settings.keys()].join(', ')}: in none of CONCERNS in scripts/settings.js`);
+  if (settings.size > 0)
+    throw new Error(`${[...settings.keys()].join(', ')}: in none of CONCERNS in scripts/settings.js`);
   return HEAD + sections.join('');
 }
 
@@ -99,7 +149,10 @@ function take(settings, name) {
 }
 
 function rowOf({ name, flag, says, preset }) {
-  const escaped = says.replace(/\|/g, '\\|').replace(/\*/g, '\\*').replace(/<(\w+)>/g, '`<$1>`');
+  const escaped = says
+    .replace(/\|/g, '\\|')
+    .replace(/\*/g, '\\*')
+    .replace(/<(\w+)>/g, '`<$1>`');
   return `| \`${name}\`<br>\`${flag}\` | ${preset === undefined ? '' : `\`${preset}\``} | ${escaped} |`;
 }
 

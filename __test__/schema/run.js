@@ -101,7 +101,10 @@ async function ask(api, { python, folder, service, token }, report) {
 function casesIn(xml) {
   const cases = xml.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>([^]*?)<\/testcase>)/g);
   return Array.from(cases, ([, name, body = '']) => {
-    const faults = Array.from(body.matchAll(/<(?:failure|error)\b[^>]*>([^]*?)<\/(?:failure|error)>/g), ([, text]) => text);
+    const faults = Array.from(
+      body.matchAll(/<(?:failure|error)\b[^>]*>([^]*?)<\/(?:failure|error)>/g),
+      ([, text]) => text,
+    );
     return { name: unescaped(name), fault: faults.map(unescaped).join('\n').trim() };
   });
 }

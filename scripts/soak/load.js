@@ -101,7 +101,11 @@ class Load {
 
   /** Makes one request and checks its answer. */
   post(kind, token, text, { statuses = [200], end = '', leaveAfter, target = '/v1/messages' }) {
-    const headers = { authorization: `Bearer sk-ant-proxy-${token}`, 'content-type': 'application/json', 'content-length': text.length };
+    const headers = {
+      authorization: `Bearer sk-ant-proxy-${token}`,
+      'content-type': 'application/json',
+      'content-length': text.length,
+    };
     const request = http.request(`${this.rig.url}${target}`, { method: 'POST', agent: this.agent, headers });
     this.open += 1;
     let over = false;
