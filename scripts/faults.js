@@ -37,7 +37,7 @@ function writeCounts(tests) {
   const lines = read(PAGE)
     .split('\n')
     .map((line) =>
-      line.replace(ROW, (_, begin, number, count, end) => `${begin} ${testsOf(number, tests).length} ${end}`),
+      line.replace(ROW, (_, begin, number, _count, end) => `${begin} ${testsOf(number, tests).length} ${end}`),
     );
   fs.writeFileSync(path.join(ROOT, PAGE), lines.join('\n'));
 }

@@ -33,7 +33,7 @@ function codeSpans(page) {
 
 /** A page without its blocks of code. */
 function withoutCode(page) {
-  return page.replace(/^ *```[^]*?^ *```$/gm, '');
+  return page.replace(/^ *```[\s\S]*?^ *```$/gm, '');
 }
 
 module.exports = { anchors, links, codeSpans };

@@ -118,7 +118,7 @@ function helpOf(binary) {
 function settingsIn(help) {
   const settings = new Map();
   for (const block of help.split(/^ +(?=--)/m).slice(1)) {
-    const [, flag, text] = /^(--\S+) <\w+>\s+([^]*)$/.exec(block) || [];
+    const [, flag, text] = /^(--\S+) <\w+>\s+([\s\S]*)$/.exec(block) || [];
     if (!flag) continue;
     const words = text
       .split(/^ +-h,/m)[0]

@@ -59,7 +59,8 @@ function parsed(args) {
     else if (args[at] === '--debug') options.debug = true;
     else if (args[at] === '--minutes' || args[at] === '--rate') {
       const name = args[at].slice(2);
-      options[name] = Number(args[(at += 1)]);
+      at += 1;
+      options[name] = Number(args[at]);
       if (!(options[name] >= LEAST[name])) throw new Error(`--${name} needs a number, at least ${LEAST[name]}`);
     } else throw new Error(`${args[at]} is not known`);
   }

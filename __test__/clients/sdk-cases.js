@@ -87,7 +87,7 @@ const SDK_CASES = {
   async 'twelve requests at once'({ rig, driver }) {
     const texts = Array.from({ length: 12 }, (_, index) => `number ${index}, ${crypto.randomUUID()}`);
     const outcomes = await Promise.all(texts.map((text) => driver.perform({ operation: 'stream', text })));
-    outcomes.forEach((outcome, index) => assert.ok(succeeded(outcome).text.endsWith(texts[index]), texts[index]));
+    for (const [index, text] of texts.entries()) assert.ok(succeeded(outcomes[index]).text.endsWith(text), text);
     assertArrivedAsSent(
       outcomes.flatMap((outcome) => outcome.exchanges),
       await rig.takeArrivals(),

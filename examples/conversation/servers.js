@@ -33,7 +33,7 @@ async function startService(upstream) {
   });
   readline.createInterface({ input: server.child.stderr }).on('line', (line) => {
     const entry = parsed(line);
-    if (!entry || entry.target !== 'valetkey::usage') return;
+    if (entry?.target !== 'valetkey::usage') return;
     if (waiting.length > 0) waiting.shift()(entry);
     else records.push(entry);
   });

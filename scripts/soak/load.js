@@ -139,7 +139,8 @@ class Load {
 
   /** Refreshes the token of one device after the other, as all devices do in the course of a day. */
   async refresh() {
-    const at = (this.refreshed = ((this.refreshed ?? -1) + 1) % DEVICES);
+    const at = ((this.refreshed ?? -1) + 1) % DEVICES;
+    this.refreshed = at;
     try {
       this.tokens[at] = await this.token('/refresh', { authorization: `Bearer ${this.tokens[at]}` });
     } catch (error) {
