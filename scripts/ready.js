@@ -2,6 +2,7 @@
 
 // `npm run ready`: all checks of CI, those that fail fastest first.
 
+const { packagesAreStale } = require('./addon.js');
 const { runCommand } = require('./command.js');
 
 const FEATURE_SETS = ['', 'client', 'service', 'addon,service'];
@@ -10,6 +11,7 @@ const say = (line) => console.log(line);
 /** Each step: what it shows, the command, and where to get the command. */
 const STEPS = [
   ['formatting', 'cargo', ['fmt', '--check']],
+  ['JavaScript: formatting and lints', 'npm', ['run', 'lint']],
   ['spelling', 'typos', []],
   ['catalogue of faults', 'node', ['scripts/faults.js']],
   ['deployment files', 'node', ['scripts/deploy.js']],
@@ -38,6 +40,7 @@ function clippy(features) {
 }
 
 async function main() {
+  if (packagesAreStale()) await runCommand('npm', ['ci', '--no-audit', '--no-fund'], say);
   for (const [title, command, args, env] of STEPS) {
     say(`\n== ${title}: ${command} ${args.join(' ')}`);
     const ms = await runCommand(command, args, say, env);
