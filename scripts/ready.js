@@ -17,6 +17,7 @@ const STEPS = [
   ['deployment files', 'node', ['scripts/deploy.js']],
   ['links and quotes in the documents', 'node', ['scripts/docs.js']],
   ['licences and sources', 'cargo', ['deny', 'check', 'licenses', 'bans', 'sources']],
+  ['known vulnerabilities', 'node', ['scripts/advisories.js']],
   ...FEATURE_SETS.map((features) => [`lints with "${features}"`, 'cargo', clippy(features)]),
   [
     'documentation',
