@@ -42,6 +42,7 @@ use self::session::{EventSink, Session};
 use self::status::Status;
 use self::token_store::TokenStore;
 use crate::clock::Clock;
+use crate::lock::lock;
 use crate::secret::Secret;
 use crate::transport::cors::Cors;
 use crate::transport::serve::{Plain, ServeLimits, serve};
@@ -165,7 +166,7 @@ impl Client {
     /// Takes no new connections, and lets open ones finish within `limit`. Idempotent.
     pub async fn close(&self, limit: Duration) {
         self.trigger.advance(Phase::Draining);
-        let server = self.server.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let server = lock(&self.server).take();
         if let Some(mut server) = server
             && tokio::time::timeout(limit, &mut server).await.is_err()
         {

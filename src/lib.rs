@@ -7,6 +7,8 @@
 //! Features are checked in this file only; no other module changes with a feature.
 
 pub mod clock;
+mod lock;
+mod random;
 pub mod secret;
 pub mod transport;
 pub mod wire;

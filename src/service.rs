@@ -11,6 +11,7 @@ pub mod base {
     pub mod batch_queue;
     pub mod http_client;
     pub mod json;
+    pub mod private_file;
     pub mod strict_object;
     pub mod text_file;
     pub mod trace_context;
@@ -39,6 +40,7 @@ pub mod token {
     pub mod cache;
     pub mod keyring;
     pub mod model_pattern;
+    pub mod models;
     pub mod secret_strength;
     pub mod verify;
 }
@@ -73,14 +75,19 @@ pub mod enrol {
 
 /// The way of a request up and of its answer down, batches and files included.
 pub mod relay {
+    pub mod admission;
+    pub mod answer;
     pub mod batches;
     pub mod budget_gate;
-    pub mod gates;
+    pub mod files;
+    pub mod in_flight;
     pub mod key_swap;
-    pub mod model;
+    pub mod ledger;
     pub mod pipeline;
+    pub mod request_body;
     pub mod route;
-    pub mod stake;
+    pub mod usage_tap;
+    pub mod worker;
 }
 
 /// The listener of clients: routes, addresses, TLS, `/protocol`, and the handler that begins and ends each request.

@@ -20,6 +20,7 @@ pub mod relay;
 pub mod reply;
 pub mod request_head;
 pub mod request_id;
+pub mod root_cause;
 pub mod serve;
 pub mod shutdown;
 pub mod tls;

@@ -1,7 +1,7 @@
 //! The thread that one client lives on, with a runtime of its own: napi's shared runtime belongs to the process and is
 //! torn down at a time that the client does not control.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -13,6 +13,7 @@ use crate::client::keychain::{KeychainLimits, OsStore};
 use crate::client::session::EventSink;
 use crate::client::{Client, ClientPorts};
 use crate::clock::SystemClock;
+use crate::lock::lock;
 
 /// A handle to the thread. Dropping it does not end the thread: JavaScript may drop its object while requests still use
 /// the proxy.
@@ -94,7 +95,7 @@ impl Engine {
     }
 
     fn order(&self, order: Order) {
-        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let orders = lock(&self.orders);
         if let Some(orders) = &*orders {
             orders.send_if_modified(|current| {
                 let first = *current == Order::Run;

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 
+use crate::random::random;
 use crate::secret::Secret;
 use crate::transport::cors::Cors;
 use crate::transport::credentials::Credentials;
@@ -23,14 +24,9 @@ pub struct Admission {
 }
 
 /// A new random launch key, which local clients send as their credential. It opens nothing but this proxy.
-///
-/// # Panics
-/// When the system has no random bytes.
 #[must_use]
 pub fn launch_key() -> Secret {
-    let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random source works, or nothing here is safe");
-    Secret::new(format!("valet-{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+    Secret::new(format!("valet-{}", BASE64_URL_SAFE_NO_PAD.encode(random::<32>())))
 }
 
 impl Admission {

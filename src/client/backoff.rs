@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::error::ClientError;
+use crate::random::random;
 
 /// The last failure, and the wait that follows it.
 pub(super) struct Setback {
@@ -66,10 +67,7 @@ pub(super) fn delay(failures: u32, error: &ClientError) -> Duration {
 /// A random number from 0 to 1.
 #[must_use]
 pub(super) fn random_fraction() -> f64 {
-    let mut bytes = [0; 4];
-    // Without randomness the wait is the shortest; only the spreading is lost.
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
-    f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)
+    f64::from(u32::from_ne_bytes(random())) / f64::from(u32::MAX)
 }
 
 /// How long requests start no other attempt after a failure.

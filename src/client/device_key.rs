@@ -9,6 +9,7 @@ use serde::Serialize;
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::random::random;
 use crate::wire::{PROOF_ALG, PROOF_TYP, ProofClaims, ProofHeader, PublicJwk, token_hash};
 
 /// A key pair on P-256.
@@ -76,11 +77,9 @@ impl DeviceKey {
         let mut address = occasion.url.clone();
         address.set_query(None);
         address.set_fragment(None);
-        let mut name = [0; 16];
-        aws_lc_rs::rand::fill(&mut name).expect("the system's random source works, or nothing here is safe");
         let header = ProofHeader { typ: PROOF_TYP.into(), alg: PROOF_ALG.into(), jwk: self.jwk.clone() };
         let claims = ProofClaims {
-            jti: BASE64_URL_SAFE_NO_PAD.encode(name),
+            jti: BASE64_URL_SAFE_NO_PAD.encode(random::<16>()),
             htm: "POST".into(),
             htu: address.into(),
             iat: occasion.now,

@@ -70,7 +70,7 @@ impl Loopback {
         let token = self.usable_token().await?;
         strip_request(&mut parts.headers);
         parts.version = Version::HTTP_11;
-        let body = BufferedBody::take(body, &self.parts.body_limits, None).await?;
+        let (body, ()) = BufferedBody::take(body, &self.parts.body_limits, (), |()| ()).await?;
         let again = body.again();
         let response = self.send(parts.clone(), body, &token).await?;
         match rejection(&response) {

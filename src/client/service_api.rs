@@ -14,6 +14,7 @@ use super::device_key::{DeviceKey, Occasion};
 use super::error::ClientError;
 use crate::clock::Clock;
 use crate::transport::origin::Origin;
+use crate::transport::root_cause::root_cause;
 use crate::wire::names::{ERROR_HEADER, PROOF_HEADER, PROOF_NONCE_HEADER, REFRESH_PATH};
 use crate::wire::{BootstrapRequest, DeviceId, ErrorBody, ErrorCode, TokenResponse};
 
@@ -201,12 +202,7 @@ fn failure(error: &reqwest::Error) -> ClientError {
     if error.is_timeout() {
         return ClientError::Timeout(CALL_LIMIT);
     }
-    // The innermost cause is the one that people understand, and it holds no URL.
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    ClientError::Network(cause.to_string())
+    ClientError::Network(root_cause(error).to_string())
 }
 
 /// Reads a status other than 200. Only an answer with our own header is the service's verdict on this device.

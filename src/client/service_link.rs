@@ -1,8 +1,9 @@
 //! The connections to the service, at the origin that the present token names.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::lock::lock;
 use crate::transport::connect::{Connector, HttpVersion};
 use crate::transport::origin::Origin;
 use crate::transport::tls::tls_config;
@@ -22,7 +23,7 @@ impl ServiceLink {
 
     /// The connections to `origin`; new ones if the service has named another origin.
     pub(super) fn at(&self, origin: &Arc<Origin>) -> Upstream {
-        let mut slot = self.lock();
+        let mut slot = lock(&self.upstream);
         match &*slot {
             Some(upstream) if upstream.origin() == origin.as_ref() => upstream.clone(),
             _ => {
@@ -38,11 +39,7 @@ impl ServiceLink {
     /// Drops the pooled connections: after a sleep, or on another network, they may be dead without notice. Streams on
     /// them go on.
     pub(super) fn forget(&self) {
-        *self.lock() = None;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Upstream>> {
-        self.upstream.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.upstream) = None;
     }
 }
 

@@ -1,7 +1,7 @@
 //! The state that the parts of a running client share: the token, the device id, and the status built from them.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::credential::{Freshness, WrapperToken};
@@ -10,6 +10,7 @@ use super::error::ClientError;
 use super::service_api::Issued;
 use super::status::{ClientState, Event, Level, Status, Storage};
 use crate::clock::Clock;
+use crate::lock::lock;
 
 /// Receives events for the app. Called on the client's own thread; it must not block.
 pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
@@ -196,6 +197,6 @@ impl Session {
     }
 
     fn lock(&self) -> MutexGuard<'_, SessionState> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 }

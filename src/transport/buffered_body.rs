@@ -3,7 +3,6 @@
 //! An [`Inspector`] sees a buffered body before any of it is sent, and a buffered body can be sent again. Frames are
 //! kept as they arrive; only small ones are copied together.
 
-mod both;
 mod memory_budget;
 mod rest;
 
@@ -18,7 +17,6 @@ use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-pub use self::both::Both;
 pub use self::memory_budget::MemoryBudget;
 use self::memory_budget::MemoryShare;
 use self::rest::Rest;
@@ -53,6 +51,32 @@ pub trait Inspector: Send {
     /// Polled when the body is complete, until it is ready; only then the last piece is sent. Refuses a body that lacks
     /// something required, or whose content turns out to be unacceptable.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>>;
+}
+
+/// Accepts every body.
+impl Inspector for () {
+    fn piece(&mut self, _: &[u8]) -> Result<(), RefusedBodyError> {
+        Ok(())
+    }
+
+    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Without an inspector, every body is accepted.
+impl<I: Inspector> Inspector for Option<I> {
+    fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
+        self.as_mut().map_or(Ok(()), |inspector| inspector.piece(bytes))
+    }
+
+    fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), RefusedBodyError> {
+        self.as_mut().map_or(Ok(()), |inspector| inspector.held(pieces, whole))
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
+        self.as_mut().map_or(Poll::Ready(Ok(())), |inspector| inspector.poll_end(cx))
+    }
 }
 
 /// Why an [`Inspector`] refuses a body, as the client is told.
@@ -97,42 +121,39 @@ struct Pieces {
 }
 
 impl BufferedBody {
-    /// Reads `body` up to the limits. `inspector` sees every piece before it is sent on, the streamed ones too. A body
-    /// whose declared length exceeds the maximum is refused before any of it is read.
-    pub async fn take(
+    /// Reads `body` up to the limits. `inspector` sees every piece before it is sent on, the streamed ones too; `facts`
+    /// is asked once, when the inspector has seen all buffered pieces. A body whose declared length exceeds the maximum
+    /// is refused before any of it is read.
+    pub async fn take<I: Inspector + 'static, F>(
         mut body: Incoming,
         limits: &BodyLimits,
-        mut inspector: Option<Box<dyn Inspector>>,
-    ) -> Result<Self, BodyError> {
+        mut inspector: I,
+        facts: impl FnOnce(&I) -> F,
+    ) -> Result<(Self, F), BodyError> {
         let mut pieces = Pieces::default();
         if body.is_end_stream() {
-            pieces.approve(inspector).await?;
-            return Ok(Self::default());
+            pieces.approve(&mut inspector).await?;
+            return Ok((Self::default(), facts(&inspector)));
         }
         if body.size_hint().lower() > limits.max {
             return Err(BodyError::TooLarge(limits.max));
         }
         let mut share = limits.budget.share();
-        loop {
-            let Some(piece) = next_piece(&mut body, limits.idle_timeout).await? else {
-                pieces.approve(inspector).await?;
-                return Ok(Self { pieces, rest: None, share: Some(Arc::new(share)) });
-            };
-            pieces.push(&piece, limits.max, inspector.as_deref_mut())?;
-            if body.is_end_stream() {
-                pieces.approve(inspector).await?;
-                share.grow(piece.len());
-                return Ok(Self { pieces, rest: None, share: Some(Arc::new(share)) });
-            }
+        while let Some(piece) = next_piece(&mut body, limits.idle_timeout).await? {
+            pieces.push(&piece, limits.max, &mut inspector)?;
             let within_budget = share.grow(piece.len());
+            if body.is_end_stream() {
+                break;
+            }
             if !within_budget || pieces.length > limits.buffer_limit as u64 {
-                if let Some(inspector) = &mut inspector {
-                    inspector.held(&pieces.queue, false)?;
-                }
-                let rest = Rest::new(body, pieces.length, limits, inspector);
-                return Ok(Self { pieces, rest: Some(rest), share: Some(Arc::new(share)) });
+                inspector.held(&pieces.queue, false)?;
+                let facts = facts(&inspector);
+                let rest = Rest::new(body, pieces.length, limits, Some(Box::new(inspector)));
+                return Ok((Self { pieces, rest: Some(rest), share: Some(Arc::new(share)) }, facts));
             }
         }
+        pieces.approve(&mut inspector).await?;
+        Ok((Self { pieces, rest: None, share: Some(Arc::new(share)) }, facts(&inspector)))
     }
 
     /// A copy that can be sent once more; `None` unless the whole body is buffered.
@@ -195,26 +216,18 @@ impl BufferedBody {
 }
 
 impl Pieces {
-    fn push(
-        &mut self,
-        piece: &Bytes,
-        max: u64,
-        inspector: Option<&mut (dyn Inspector + 'static)>,
-    ) -> Result<(), BodyError> {
+    fn push(&mut self, piece: &Bytes, max: u64, inspector: &mut impl Inspector) -> Result<(), BodyError> {
         self.length += piece.len() as u64;
         if self.length > max {
             return Err(BodyError::TooLarge(max));
         }
-        if let Some(inspector) = inspector {
-            inspector.piece(piece)?;
-        }
+        inspector.piece(piece)?;
         self.append(piece);
         Ok(())
     }
 
     /// Shows the whole body to the inspector and waits for its verdict.
-    async fn approve(&self, inspector: Option<Box<dyn Inspector>>) -> Result<(), RefusedBodyError> {
-        let Some(mut inspector) = inspector else { return Ok(()) };
+    async fn approve(&self, inspector: &mut impl Inspector) -> Result<(), RefusedBodyError> {
         inspector.held(&self.queue, true)?;
         poll_fn(|cx| inspector.poll_end(cx)).await
     }

@@ -8,6 +8,7 @@ use http::{Response, StatusCode};
 use super::buffered_body::{BodyError, RefusedBodyError};
 use super::reply::Reply;
 use super::request_id::RequestId;
+use crate::clock::ceil_secs;
 use crate::wire::names::{ERROR_HEADER, REQUEST_ID_HEADER, SHOULD_RETRY_HEADER, TOKEN_EXPIRED_HEADER};
 use crate::wire::{ErrorBody, ErrorCode};
 
@@ -33,10 +34,17 @@ impl Problem {
         Self { code, message: message.into(), retry_after: None, headers: Vec::new() }
     }
 
-    /// Sets the wait before another attempt.
+    /// A refusal because of `what`, which has happened too often; the message says how long to wait.
+    #[must_use]
+    pub fn rate_limited(what: &str, wait: Duration) -> Self {
+        let message = format!("{what}; try again in {} s", ceil_secs(wait));
+        Self::new(ErrorCode::RateLimited, message).retry_after(wait)
+    }
+
+    /// Sets the wait before another attempt, rounded up.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+        self.retry_after = Some(Duration::from_secs(ceil_secs(wait).max(1)));
         self
     }
 
@@ -70,7 +78,7 @@ impl Problem {
             headers.insert(TOKEN_EXPIRED_HEADER, HeaderValue::from_static("true"));
         }
         if let Some(wait) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
         headers.extend(self.headers);
         response

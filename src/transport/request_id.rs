@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderValue;
 
+use crate::random::random;
+
 /// `req_vk_` and 24 hexadecimal digits: half random for each process, half a counter. Unique, not secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestId {
@@ -17,12 +19,7 @@ impl RequestId {
     /// The next id of this process.
     #[must_use]
     pub fn next() -> Self {
-        static PROCESS: LazyLock<u64> = LazyLock::new(|| {
-            let mut bytes = [0; 8];
-            // Without randomness two processes may use the same ids, which only makes a log search harder.
-            let _ = aws_lc_rs::rand::fill(&mut bytes);
-            u64::from_ne_bytes(bytes) >> 16
-        });
+        static PROCESS: LazyLock<u64> = LazyLock::new(|| u64::from_ne_bytes(random()) >> 16);
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         Self { process: *PROCESS, number: NUMBER.fetch_add(1, Ordering::Relaxed) }
     }

@@ -11,7 +11,7 @@ mod read_error;
 
 use std::collections::VecDeque;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST};
@@ -25,6 +25,7 @@ use super::buffered_body::{BodyError, BufferedBody, Upload};
 use super::connect::{ConnectError, Connector};
 use super::grace::within;
 use super::origin::Origin;
+use crate::lock::lock;
 
 /// A request that was not processed, given back so that it can go over another connection.
 type Unsent = Request<BufferedBody>;
@@ -220,10 +221,6 @@ fn without_false_length(mut response: Response<UpstreamBody>) -> Response<Upstre
         response.headers_mut().remove(CONTENT_LENGTH);
     }
     response
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How often a request that the upstream refused without processing is retried on existing connections, before new ones

@@ -11,9 +11,9 @@ fn a11_secrets_are_compared_by_what_takes_the_same_time_for_every_guess() {
     let derives = secret.split_once("pub struct Secret(").unwrap().0.rsplit_once("#[derive(").unwrap().1;
     assert!(!derives.contains("PartialEq") && !secret.contains("impl PartialEq"), "`==` on a secret would stop early");
     // The admin token, enrolment tokens, and the signature of a wrapper token.
-    assert!(source("src/service/admin/guard.rs").contains("token.matches(presented)"));
-    assert!(source("src/service/issue.rs").contains("known | token.matches("), "`||` would stop at the first");
-    assert!(source("src/service/keyring/key_set.rs").contains("crypto::verify(signature, message.as_bytes()"));
+    assert!(source("src/service/admin/api/guard.rs").contains("token.matches(presented)"));
+    assert!(source("src/service/enrol/issuer.rs").contains("known | token.matches("), "`||` would stop at the first");
+    assert!(source("src/service/token/keyring/key_set.rs").contains("crypto::verify(signature, message.as_bytes()"));
 }
 
 #[test]

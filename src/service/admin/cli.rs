@@ -2,27 +2,24 @@
 //! nothing.
 //!
 //! [`target`] finds the address and the token; [`connection`] calls the API; each noun of the API has a file with its
-//! requests and its [`table`]; [`screen`] writes the output. Errors become an exit code ([`error`]).
+//! requests and its [`table`], and those that can only be looked at share [`views`]; [`screen`] writes the output.
+//! Errors become an exit code ([`error`]).
 
-mod audit;
-mod breaker;
 mod budgets;
 mod cell;
-mod config;
 mod connection;
 mod device_changes;
 mod devices;
 mod error;
 mod list;
 mod notice;
-mod requests;
 mod revocations;
 mod screen;
 mod table;
 mod target;
 mod tokens;
 mod usage;
-mod usage_filter;
+mod views;
 
 use std::process::ExitCode;
 
@@ -64,7 +61,7 @@ enum Noun {
     Usage(usage::UsageArgs),
     /// What was used, request by request
     #[command(subcommand)]
-    Requests(requests::RequestCommand),
+    Requests(usage::RequestCommand),
     /// Who changed what, the newest first
     Audit(list::Length),
     /// For which models the upstream is asked
@@ -105,9 +102,9 @@ impl Noun {
             Self::Tokens(action) => action.run(connection, screen).await,
             Self::Usage(sums) => sums.run(connection, screen).await,
             Self::Requests(action) => action.run(connection, screen).await,
-            Self::Audit(length) => audit::show(&length, connection, screen).await,
-            Self::Breaker => breaker::show(connection, screen).await,
-            Self::Config => config::show(connection, screen).await,
+            Self::Audit(length) => views::audit(&length, connection, screen).await,
+            Self::Breaker => views::breaker(connection, screen).await,
+            Self::Config => views::config(connection, screen).await,
             Self::Metrics => screen.raw(&connection.metrics().await?.bytes),
         }
     }

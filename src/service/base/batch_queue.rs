@@ -5,11 +5,13 @@
 //! of it. A full or ended queue refuses items.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::lock::{lock, unpoisoned};
 
 /// Items on their way, and `Counts` of the finished ones.
 pub(crate) struct BatchQueue<Thing, Counts> {
@@ -131,7 +133,7 @@ impl<Thing, Counts: Default> BatchQueue<Thing, Counts> {
         state.closed.get_or_insert_with(|| Instant::now() + limit * 3 / 4);
         self.wake.notify_one();
         let waited = self.over.wait_timeout_while(state, limit, |state| !state.ended);
-        waited.unwrap_or_else(PoisonError::into_inner).0.ended
+        unpoisoned(waited).0.ended
     }
 
     /// The time at which work must be over; `None` until the queue is closed.
@@ -168,7 +170,7 @@ impl<Thing, Counts: Default> BatchQueue<Thing, Counts> {
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState<Thing, Counts>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

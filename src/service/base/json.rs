@@ -5,13 +5,13 @@
 //! it cannot follow as [`JsonError`], and the upstream judges the rest.
 
 mod list;
-mod models;
+mod message;
 mod named;
 mod requests;
 mod skim;
 mod walk;
 
-pub(crate) use self::models::ModelsScanner;
+pub(crate) use self::message::{MessageKey, MessageScanner};
 pub(crate) use self::named::NamedTexts;
 pub(crate) use self::requests::{RequestModels, RequestsScanner};
 use self::walk::Walk;
@@ -56,11 +56,6 @@ impl<const N: usize> ObjectScanner<N> {
     #[must_use]
     pub(crate) fn is_complete(&self) -> bool {
         self.walk.is_over()
-    }
-
-    /// Reads up to the byte that ends the last missing value.
-    pub(crate) fn feed_until_found(&mut self, bytes: &[u8]) -> Result<(), JsonError> {
-        self.feed_while(bytes, |scanner| scanner.found.contains(&Found::Nothing)).map(|_| ())
     }
 
     /// After [`JsonError`] the scanner must not be fed again.

@@ -8,6 +8,8 @@ use std::num::{NonZeroU64, NonZeroU128};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::random::random;
+
 /// The place of a traced request in its trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceContext {
@@ -22,16 +24,16 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// A new trace. `None` without randomness, or in the one case in 2⁶⁴ that makes an id of zero.
+    /// A new trace. `None` in the one case in 2⁶⁴ that makes an id of zero.
     fn begin() -> Option<Self> {
-        let trace = NonZeroU128::new((u128::from(random()?) << 64) | u128::from(random()?))?;
-        Some(Self { trace, parent: None, span: NonZeroU64::new(random()?)?, flags: SAMPLED, state: String::new() })
+        let trace = NonZeroU128::new(u128::from_ne_bytes(random()))?;
+        Some(Self { trace, parent: None, span: new_span()?, flags: SAMPLED, state: String::new() })
     }
 
     /// A new span whose parent is the client's span.
     fn go_on(client: ClientContext) -> Option<Self> {
         let ClientContext { trace, span, flags, state } = client;
-        Some(Self { trace, parent: Some(span), span: NonZeroU64::new(random()?)?, flags: flags & KNOWN_FLAGS, state })
+        Some(Self { trace, parent: Some(span), span: new_span()?, flags: flags & KNOWN_FLAGS, state })
     }
 
     /// The header that makes the upstream's span a child of this span.
@@ -119,11 +121,8 @@ fn hex(digits: &str, length: usize) -> Option<u128> {
     fits.then(|| u128::from_str_radix(digits, 16).unwrap_or_default())
 }
 
-fn random() -> Option<u64> {
-    let mut bytes = [0; 8];
-    // Without randomness the request is not traced.
-    aws_lc_rs::rand::fill(&mut bytes).ok()?;
-    Some(u64::from_ne_bytes(bytes))
+fn new_span() -> Option<NonZeroU64> {
+    NonZeroU64::new(u64::from_ne_bytes(random()))
 }
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

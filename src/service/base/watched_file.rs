@@ -15,14 +15,14 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-pub(crate) use self::content::{Content, content};
+pub(crate) use self::content::{Content, FileContent, content};
 pub(crate) use self::follower::Follower;
-pub(crate) use self::signal::ReloadSignal;
+use self::signal::ReloadSignal;
 pub(crate) use self::thread::Reloading;
 
 /// `followers` may be empty. Fails when the system gives no thread or no signal handler.
 pub(crate) fn start(mut followers: Vec<Follower>) -> io::Result<Reloading> {
-    Reloading::start("reload", async move |mut signal: ReloadSignal| {
+    Reloading::start(async move |mut signal: ReloadSignal| {
         follow(&mut followers, async move || signal.next().await).await;
     })
 }
@@ -54,7 +54,7 @@ pub(crate) async fn follow(followers: &mut [Follower], mut asked: impl AsyncFnMu
     }
 }
 
-pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// A program writes a file within this time; a person may take longer.
 pub(crate) const SETTLE: Duration = Duration::from_millis(200);

@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
+use crate::clock::millis;
 use crate::service::base::text_file::TextFile;
 use crate::service::config::Config;
 use crate::service::store::database::DatabaseUrl;
@@ -110,8 +111,4 @@ fn days(age: Option<std::time::Duration>) -> u64 {
 
 fn is_set(set: bool) -> &'static str {
     if set { "set" } else { "not set" }
-}
-
-fn millis(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,6 +8,7 @@ use clap::{Arg, Args, Command};
 use super::file::FileSettings;
 use super::reader::set;
 use super::{ConfigError, Flags};
+use crate::service::base::private_file;
 use crate::service::base::text_file::TextFile;
 
 #[derive(Debug, Clone)]
@@ -96,7 +97,7 @@ fn readable_secrets(path: &Path, settings: &Flags) -> Option<ConfigError> {
         .each()
         .filter(|(name, text)| is_secret(name) && set(*text).is_some_and(|text| !text.starts_with("sqlite:")));
     let names: Vec<_> = secrets.map(|(name, _)| name).collect();
-    if names.is_empty() || !is_readable_by_all(path) {
+    if names.is_empty() || !private_file::is_readable_by_all(path) {
         return None;
     }
     let names = names.join(", ");
@@ -104,18 +105,6 @@ fn readable_secrets(path: &Path, settings: &Flags) -> Option<ConfigError> {
         "{} can be read by everybody on this machine and holds {names}; chmod o-r it",
         path.display()
     )))
-}
-
-#[cfg(unix)]
-fn is_readable_by_all(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_readable_by_all(_: &Path) -> bool {
-    // Elsewhere access lists, inherited from the folder, decide about readers.
-    false
 }
 
 fn problem(message: String) -> ConfigError {

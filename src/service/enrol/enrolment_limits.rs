@@ -8,15 +8,16 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use ipnet::IpNet;
 use tokio::time::Instant;
 
+use crate::lock::lock;
 use crate::service::base::window::SlidingWindow;
 use crate::transport::problem::Problem;
-use crate::wire::{DeviceId, ErrorCode};
+use crate::wire::DeviceId;
 use std::num::NonZeroU32;
 
 /// Limits of `POST /bootstrap` per hour. `None` means no limit.
@@ -80,7 +81,7 @@ impl EnrolmentLimiter {
         let taken = take(window_of(&mut self.state().networks, network(source), now), now, HOUR, limit.get());
         taken.map_err(|wait| {
             self.refused_networks.fetch_add(1, Ordering::Relaxed);
-            later("This network has asked for too many tokens", wait)
+            Problem::rate_limited("This network has asked for too many tokens", wait)
         })
     }
 
@@ -102,7 +103,7 @@ impl EnrolmentLimiter {
             }
             drop(state);
             self.refused_devices.fetch_add(1, Ordering::Relaxed);
-            return Err(later("Too many new devices have come within an hour", wait));
+            return Err(Problem::rate_limited("Too many new devices have come within an hour", wait));
         }
         state.remember(name);
         Ok(())
@@ -121,7 +122,7 @@ impl EnrolmentLimiter {
         let (name, now) = (self.hasher.hash_one(device), self.now());
         let mut state = self.state();
         let taken = take(window_of(&mut state.renewals, name, now), now, MINUTE, RENEWALS);
-        taken.map_err(|wait| later("This device has renewed its token too often", wait))
+        taken.map_err(|wait| Problem::rate_limited("This device has renewed its token too often", wait))
     }
 
     #[must_use]
@@ -139,7 +140,7 @@ impl EnrolmentLimiter {
     }
 
     fn state(&self) -> MutexGuard<'_, EnrolmentWindows> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -180,12 +181,6 @@ fn network(source: IpAddr) -> IpNet {
         IpAddr::V4(_) => IpNet::from(source),
         IpAddr::V6(_) => IpNet::new(source, 48).map_or_else(|_| IpNet::from(source), |network| network.trunc()),
     }
-}
-
-fn later(what: &str, wait: Duration) -> Problem {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    let message = format!("{what}; try again in {seconds} s");
-    Problem::new(ErrorCode::RateLimited, message).retry_after(Duration::from_secs(seconds))
 }
 
 const HOUR: Duration = Duration::from_secs(3600);

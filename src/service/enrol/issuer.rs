@@ -11,6 +11,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::HeaderMap;
 
 use crate::clock::Clock;
+use crate::random::random;
 use crate::secret::Secret;
 use crate::service::base::strict_object::StrictObject;
 use crate::service::enrol::device_keys::DeviceKeyPolicy;
@@ -246,9 +247,7 @@ fn checked_version(version: String) -> Result<String, Problem> {
 }
 
 fn random_id() -> String {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random source works, or nothing here is safe");
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+    BASE64_URL_SAFE_NO_PAD.encode(random::<16>())
 }
 
 const REFRESH_BEFORE: Duration = Duration::from_secs(60 * 60);

@@ -1,13 +1,15 @@
 //! Keeps a random signing secret in a file when none is configured, so that tokens survive a restart.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
+use crate::random::random;
 use crate::secret::Secret;
+use crate::service::base::private_file;
 
 /// The file with the signing secret cannot be read or made.
 #[derive(Debug, thiserror::Error)]
@@ -57,13 +59,8 @@ fn check(text: &str) -> io::Result<Secret> {
 }
 
 fn create(path: &Path) -> io::Result<Secret> {
-    let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| io::Error::other("the system has no random bytes"))?;
-    let secret = Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes));
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    restrict(&mut options);
-    match options.open(path) {
+    let secret = Secret::new(BASE64_URL_SAFE_NO_PAD.encode(random::<32>()));
+    match private_file::create(path) {
         Ok(mut file) => {
             file.write_all(secret.expose().as_bytes())?;
             file.sync_all()?;
@@ -74,14 +71,4 @@ fn create(path: &Path) -> io::Result<Secret> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check(&fs::read_to_string(path)?),
         Err(error) => Err(error),
     }
-}
-
-#[cfg(unix)]
-fn restrict(options: &mut OpenOptions) {
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-}
-
-#[cfg(not(unix))]
-fn restrict(_: &mut OpenOptions) {
-    // The file inherits its folder's access list.
 }

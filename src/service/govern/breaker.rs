@@ -13,9 +13,9 @@
 //! then, and beyond [`BreakerSettings::most_models`], it shares the circuit [`OTHER`].
 
 mod circuit;
+mod circuit_permit;
 mod circuits;
 mod outcome;
-mod passage;
 mod recent;
 mod share;
 mod snapshot;
@@ -24,17 +24,18 @@ mod snapshot;
 mod tests;
 
 use std::hash::RandomState;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use self::circuit::{CircuitChange, Ticket};
+pub use self::circuit_permit::CircuitPermit;
 use self::circuits::Circuits;
 pub use self::outcome::UpstreamOutcome;
-pub use self::passage::Passage;
 use self::share::DeviceShare;
 pub use self::snapshot::{CircuitState, CircuitView};
+use crate::lock::lock;
 use crate::transport::problem::Problem;
 use crate::wire::{DeviceId, ErrorCode};
 
@@ -86,8 +87,7 @@ pub struct CircuitOpenError {
 impl From<CircuitOpenError> for Problem {
     fn from(open: CircuitOpenError) -> Self {
         let message = "The upstream is failing for this model and is not asked for a moment; try again shortly";
-        let seconds = open.retry_after.as_secs() + u64::from(open.retry_after.subsec_nanos() > 0);
-        Self::new(ErrorCode::BreakerOpen, message).retry_after(Duration::from_secs(seconds))
+        Self::new(ErrorCode::BreakerOpen, message).retry_after(open.retry_after)
     }
 }
 
@@ -98,26 +98,22 @@ impl Breaker {
     }
 
     /// A request whose model is not known has the empty name.
-    pub fn admit(&self, model: &str, device: &DeviceId, now: Instant) -> Result<Passage, CircuitOpenError> {
+    pub fn admit(&self, model: &str, device: &DeviceId, now: Instant) -> Result<CircuitPermit, CircuitOpenError> {
         let share = DeviceShare::of(device, &self.0.shares);
-        let ticket = self.0.circuits().admit(model, share, now, &self.0.settings)?;
-        Ok(Passage::new(Arc::clone(&self.0), model, ticket))
+        let ticket = lock(&self.0.circuits).admit(model, share, now, &self.0.settings)?;
+        Ok(CircuitPermit::new(Arc::clone(&self.0), model, ticket))
     }
 
     /// How every circuit stands, `other` first and the rest by name.
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Vec<CircuitView> {
-        self.0.circuits().snapshot(now, &self.0.settings)
+        lock(&self.0.circuits).snapshot(now, &self.0.settings)
     }
 }
 
 impl BreakerState {
-    fn circuits(&self) -> MutexGuard<'_, Circuits> {
-        self.circuits.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn ended(&self, model: &str, ticket: &Ticket, outcome: UpstreamOutcome, now: Instant) {
-        let change = self.circuits().ended(model, ticket, outcome, now, &self.settings);
+        let change = lock(&self.circuits).ended(model, ticket, outcome, now, &self.settings);
         // A model without a circuit is not named here: clients make such names up.
         let model = if ticket.of_other { OTHER } else { model };
         match change {

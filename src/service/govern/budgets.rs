@@ -24,7 +24,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
@@ -39,6 +39,7 @@ pub use self::spent::{BudgetExceededError, Shortage};
 pub use self::subject::{Subject, SubjectKind};
 use self::table::LimitTable;
 pub use self::window::{BudgetWindow, Period};
+use crate::lock::lock;
 use crate::service::meter::money::MicroDollars;
 use crate::service::token::verify::Caller;
 
@@ -177,7 +178,7 @@ impl Budgets {
 
 impl BudgetState {
     fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.books)
     }
 }
 

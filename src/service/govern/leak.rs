@@ -24,7 +24,7 @@ use self::devices::WatchedDevices;
 use self::network::Network;
 use self::program::Program;
 pub(crate) use self::track::Sighting;
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::service::govern::limits::Gossip;
 use crate::service::token::verify::Caller;
 use crate::wire::DeviceId;
@@ -232,8 +232,7 @@ impl Leaks {
     }
 
     fn now(&self) -> u64 {
-        let since = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        millis(self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 }
 

@@ -22,6 +22,7 @@ mod link;
 mod notes;
 mod pending;
 mod permit;
+mod problem;
 mod redis_error;
 mod redis_limiter;
 mod redis_task;

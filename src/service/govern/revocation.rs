@@ -7,7 +7,7 @@ mod open;
 mod set;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -15,6 +15,8 @@ use tokio::time::Instant;
 
 pub use self::open::{OpenRequest, OpenRequests};
 pub use self::set::{Reach, RevocationSet, Revoked};
+use crate::clock::millis;
+use crate::lock::lock;
 use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
 use crate::wire::{Claims, DeviceId, ErrorCode};
@@ -96,7 +98,7 @@ impl Revocations {
     }
 
     fn lists(&self) -> MutexGuard<'_, Vec<OpenRequests>> {
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.workers)
     }
 
     /// Says that the current set is still the truth.
@@ -114,7 +116,7 @@ impl Revocations {
     }
 
     fn millis(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.started.elapsed())
     }
 
     /// Whether the set is too old to judge by.

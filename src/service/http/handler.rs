@@ -15,12 +15,17 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use crate::clock::millis;
 use crate::secret::Secret;
 use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::leak::Leaks;
 use crate::service::http::client_address::{ClientAddress, TrustedProxies};
 use crate::service::http::routes::{Route, route};
-use crate::service::relay::pipeline::{Arrival, Pipeline, Worker};
+use crate::service::relay::admission::Arrival;
+use crate::service::relay::batches::Batches;
+use crate::service::relay::pipeline::Pipeline;
+use crate::service::relay::route::RelayRoute;
+use crate::service::relay::worker::Worker;
 use crate::service::telemetry::error_reports::ErrorReports;
 use crate::service::telemetry::metrics::Metrics;
 use crate::service::token::verify::Auth;
@@ -53,6 +58,8 @@ pub(crate) struct HandlerParts {
     /// Reports the service's own errors.
     pub reports: Option<Arc<ErrorReports>>,
     pub pipeline: Pipeline,
+    /// `None` when batches and files are not offered.
+    pub batches: Option<Batches>,
     /// The proxies whose headers about the client's address are trusted.
     pub proxies: TrustedProxies,
     /// The web origins that may read answers.
@@ -84,7 +91,13 @@ impl ServiceHandler {
         match route {
             Route::Relay(route) => {
                 let arrival = Arrival { request, client, route, id, at };
-                self.parts.pipeline.serve(arrival, &self.worker).await
+                match (route, &self.parts.batches) {
+                    // Boxed, because this future is rare and large, and would make the future of every request as large.
+                    (RelayRoute::Object(route), Some(batches)) => {
+                        Box::pin(batches.serve(route, arrival, &self.worker)).await
+                    }
+                    _ => self.parts.pipeline.serve(arrival, &self.worker).await,
+                }
             }
             Route::Bootstrap => {
                 let proof = self.parts.issuer.receive(client, request.headers())?;
@@ -104,7 +117,7 @@ impl ServiceHandler {
             }
             Route::Health => Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY))),
             Route::Ready if self.worker.shutdown.phase() == Phase::Running => {
-                if self.parts.pipeline.is_stale() {
+                if self.parts.pipeline.stages.admission.access.revocations.is_too_stale() {
                     return Ok(json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(STALE)));
                 }
                 Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY)))
@@ -124,8 +137,8 @@ impl ServiceHandler {
             idle_timeout: self.parts.body_timeout,
             budget: MemoryBudget::new(MAX_CONTROL_BODY),
         };
-        let held = tokio::time::timeout(limits.idle_timeout, BufferedBody::take(body, &limits, None)).await;
-        let held = held.unwrap_or(Err(BodyError::Stalled(limits.idle_timeout)))?;
+        let held = tokio::time::timeout(limits.idle_timeout, BufferedBody::take(body, &limits, (), |()| ())).await;
+        let (held, ()) = held.unwrap_or(Err(BodyError::Stalled(limits.idle_timeout)))?;
         Ok(held.collect().await?.to_bytes())
     }
 }
@@ -138,7 +151,7 @@ impl Handler for ServiceHandler {
         if let Some(preflight) = self.parts.cors.preflight(request.method(), request.headers()) {
             return preflight;
         }
-        let with_objects = self.parts.pipeline.offers_objects();
+        let with_objects = self.parts.batches.is_some();
         let target = check_target(request.method(), request.uri())
             .and_then(|()| check_head(request.version(), request.headers()))
             .and_then(|()| route(request.method(), request.uri().path(), with_objects));
@@ -207,7 +220,7 @@ impl RequestLine {
     }
 
     fn total_ms(&self) -> u64 {
-        u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.at.elapsed())
     }
 }
 

@@ -1,7 +1,7 @@
 //! What each relayed request used, read from the response as it passes.
 //!
-//! The pipeline opens a [`Recording`] before it sends a request up. A recording leaves exactly one [`UsageRecord`],
-//! however the request ends: also when the future that serves it is dropped.
+//! The guard of a request in flight opens a [`UsageRecord`] before the request goes up and hands it to a [`UsageSink`]
+//! exactly once, however the request ends.
 
 mod batch_item;
 mod count;
@@ -9,8 +9,8 @@ mod decode;
 mod iterations;
 mod lenient;
 mod lines;
-mod meter;
 mod record;
+mod response;
 mod sse;
 mod tokens;
 mod usage_object;
@@ -19,6 +19,6 @@ pub use batch_item::{BATCH_ROUTE, BatchItem};
 pub(crate) use decode::Decoder;
 pub use iterations::ModelTokens;
 pub(crate) use lines::Lines;
-pub use meter::Meter;
-pub use record::{Ended, Recording, UsageRecord, UsageSink, UsageSinks};
+pub use record::{Ended, UsageOwner, UsageRecord, UsageSink, UsageSinks};
+pub use response::ResponseMeter;
 pub use tokens::Tokens;

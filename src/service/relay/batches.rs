@@ -6,23 +6,20 @@
 //!
 //! [`create`] makes objects and records their owners, [`own`] acts on one object, [`list`] answers from the ledger. The
 //! usage of a batch is read from its results: while the device downloads them ([`results`]), or else by [`biller`].
-//! [`file_ids`] keeps other requests from naming files of other devices.
 
 mod bill;
 mod biller;
 mod call;
 mod create;
-mod file_ids;
-mod ledger;
 mod list;
 mod models;
 mod own;
 mod results;
 mod results_url;
+mod upload;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use http::request::Parts;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
@@ -30,24 +27,20 @@ use tokio::time::Instant;
 
 pub(crate) use self::biller::Biller;
 use self::call::{Calls, Whole};
-pub(crate) use self::file_ids::FileInspector;
-pub(crate) use self::ledger::Ledger;
-pub(crate) use self::results::ResultsReader;
 use crate::clock::Clock;
-use crate::service::meter::prices::Prices;
-use crate::service::meter::usage::{Ended, Recording, UsageSink};
+use crate::service::meter::usage::{Ended, UsageSink};
+use crate::service::relay::admission::Arrival;
+use crate::service::relay::answer::refused_key;
+use crate::service::relay::in_flight::InFlight;
 use crate::service::relay::key_swap::UpstreamConfig;
-use crate::service::relay::model::AskedModel;
-use crate::service::relay::pipeline::{Pipeline, Worker, refused_key};
-use crate::service::relay::route::ObjectRoute;
-use crate::service::relay::stake::Stake;
-use crate::service::store::database::ObjectKind;
-use crate::service::token::verify::Caller;
+use crate::service::relay::ledger::Ledger;
+use crate::service::relay::pipeline::Stages;
+use crate::service::relay::route::{ObjectRoute, RelayRoute};
+use crate::service::relay::worker::Worker;
 use crate::transport::connect::Connector;
 use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
-use crate::wire::{DeviceId, ErrorCode};
 
 /// Message batches and files, which devices keep upstream under one shared key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,54 +56,51 @@ pub struct BatchesAndFiles {
 /// Serves the routes of batches and files; shared by all workers.
 pub(crate) struct Batches {
     offer: BatchesAndFiles,
+    stages: Arc<Stages>,
     ledger: Ledger,
     calls: Calls,
     biller: Arc<Biller>,
-    usage: Arc<dyn UsageSink>,
-    prices: Arc<ArcSwap<Prices>>,
     clock: Arc<dyn Clock>,
 }
 
-pub(crate) struct BatchSinks {
-    /// All sinks, with the database.
-    pub all: Arc<dyn UsageSink>,
-    /// All sinks but the database.
-    pub beside: Arc<dyn UsageSink>,
+/// What the routes of batches and files work with.
+pub(crate) struct BatchParts<'a> {
+    pub offer: BatchesAndFiles,
+    pub stages: Arc<Stages>,
+    pub ledger: Ledger,
+    pub upstream: &'a UpstreamConfig,
+    pub connector: Connector,
+    /// Takes the records that the biller makes; the biller itself writes them into the database.
+    pub sink_beside_database: Arc<dyn UsageSink>,
+    pub clock: Arc<dyn Clock>,
 }
 
 /// An admitted request whose body is not read yet.
-pub(crate) struct BatchRequest<'a> {
-    pub route: ObjectRoute,
-    pub parts: Parts,
-    pub body: Incoming,
-    pub id: RequestId,
+struct BatchRequest<'a> {
+    route: ObjectRoute,
+    parts: Parts,
+    body: Incoming,
+    id: RequestId,
     /// When the head arrived.
-    pub at: Instant,
-    pub caller: Arc<Caller>,
-    pub stake: Stake,
-    pub worker: &'a Worker,
+    at: Instant,
+    flight: InFlight,
+    worker: &'a Worker,
 }
 
 impl Batches {
     #[must_use]
-    pub(crate) fn new(
-        offer: BatchesAndFiles,
-        ledger: Ledger,
-        (config, connector): (&UpstreamConfig, Connector),
-        sinks: BatchSinks,
-        prices: Arc<ArcSwap<Prices>>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let calls = Calls::new(config);
+    pub(crate) fn new(parts: BatchParts<'_>) -> Self {
+        let BatchParts { offer, stages, ledger, upstream, connector, sink_beside_database, clock } = parts;
+        let calls = Calls::new(upstream);
         let biller = Biller::new(
             ledger.clone(),
             calls.clone(),
             connector,
-            sinks.beside,
-            Arc::clone(&prices),
+            sink_beside_database,
+            Arc::clone(&stages.prices),
             Arc::clone(&clock),
         );
-        Self { offer, ledger, calls, biller: Arc::new(biller), usage: sinks.all, prices, clock }
+        Self { offer, stages, ledger, calls, biller: Arc::new(biller), clock }
     }
 
     /// The task that bills batches whose results no device has downloaded.
@@ -119,51 +109,37 @@ impl Batches {
         Arc::clone(&self.biller)
     }
 
-    /// An inspector that allows only files of `device` in a body.
-    #[must_use]
-    pub(crate) fn files_of(&self, device: &DeviceId) -> FileInspector {
-        FileInspector::for_owner(self.ledger.clone(), device.clone())
-    }
-
-    /// Serves one request. Once the request is sent to the upstream, every outcome leaves a usage record.
+    /// Serves one request for `route`. Once the request is sent to the upstream, every outcome leaves a usage record.
     pub(crate) async fn serve(
         &self,
-        batch_request: BatchRequest<'_>,
-        pipeline: &Pipeline,
+        route: ObjectRoute,
+        arrival: Arrival,
+        worker: &Worker,
     ) -> Result<Response<Reply>, Problem> {
-        match batch_request.route {
-            ObjectRoute::CreateBatch | ObjectRoute::CreateFile => self.create(batch_request, pipeline).await,
-            ObjectRoute::ListBatches | ObjectRoute::ListFiles => self.list(batch_request).await,
-            _ => Box::pin(self.act(batch_request, pipeline)).await,
+        let flight = self.stages.admission.admit(&arrival, worker).await?;
+        let Arrival { request, id, at, .. } = arrival;
+        let (parts, body) = request.into_parts();
+        let request = BatchRequest { route, parts, body, id, at, flight, worker };
+        match route {
+            ObjectRoute::CreateBatch | ObjectRoute::CreateFile => self.create(request).await,
+            ObjectRoute::ListBatches | ObjectRoute::ListFiles => self.list(request).await,
+            _ => Box::pin(self.act(request)).await,
         }
     }
 
     /// Opens the record of a request that is about to be sent.
-    fn recording(&self, route: ObjectRoute, id: &RequestId, caller: &Caller, stake: Stake, at: Instant) -> Recording {
-        Recording::open(id, caller, route.name(), AskedModel::default(), Arc::clone(&self.usage), at).staking(stake)
+    fn open_record(&self, flight: &mut InFlight, route: ObjectRoute, id: &RequestId, at: Instant) {
+        flight.open_record(self.stages.record(flight, RelayRoute::Object(route), id, at), None);
     }
 }
 
 /// Answers with a response that was read whole, and finishes the record.
-fn answered(whole: Whole, mut recording: Recording, id: &RequestId) -> Result<Response<Reply>, Problem> {
+fn answered(whole: Whole, mut flight: InFlight, id: &RequestId) -> Result<Response<Reply>, Problem> {
     let (status, upstream_id) = (whole.status(), whole.request_id());
     if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-        return Err(refused_key(status, upstream_id, recording));
+        return Err(refused_key(status, upstream_id, flight));
     }
-    recording.answered(status.as_u16(), upstream_id);
-    recording.finish(if status.is_success() { Ended::Complete } else { Ended::Error });
+    flight.answered(status.as_u16(), upstream_id);
+    flight.finish(if status.is_success() { Ended::Complete } else { Ended::Error });
     Ok(whole.into_response(id))
 }
-
-/// The API's answer to an unknown id, given for an id of another device too.
-fn unknown(kind: ObjectKind, id: &str) -> Problem {
-    let what = match kind {
-        ObjectKind::Batch => "Message batch",
-        ObjectKind::File => "File",
-    };
-    let id: String = id.chars().take(SHOWN).collect();
-    Problem::new(ErrorCode::ObjectUnknown, format!("{what} not found: {id}"))
-}
-
-/// Longest part of a requested id that an answer repeats.
-const SHOWN: usize = 100;

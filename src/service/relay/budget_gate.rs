@@ -1,94 +1,62 @@
-//! The gate of budgets on a request's path: reserves what a request may cost before it goes up.
-//!
-//! Called after the body is held, when the model is known, and before the breaker. A request without a limit passes
-//! without a lock, an allocation or another look at the body. The reservation is settled with the request's guard.
+//! Reserves what a request may cost before it goes up. The reservation is settled with the request's guard.
 
-mod ask;
-
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-pub(crate) use self::ask::AskInspector;
+use super::in_flight::InFlight;
+use super::request_body::BodyFacts;
 use crate::clock::Clock;
 use crate::service::govern::budgets::{Budgets, Reservation, Subject};
 use crate::service::meter::money::MicroDollars;
-use crate::service::meter::prices::{EstimateInput, Prices};
-use crate::service::relay::route::RelayRoute;
-use crate::service::relay::stake::Stake;
+use crate::service::meter::prices::Prices;
 use crate::service::telemetry::metrics::Metrics;
 use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
 
+/// Shared by all workers.
 pub(crate) struct BudgetGate {
-    budgets: Budgets,
-    prices: Arc<ArcSwap<Prices>>,
-    metrics: Arc<Metrics>,
-    clock: Arc<dyn Clock>,
+    pub budgets: Budgets,
+    pub prices: Arc<ArcSwap<Prices>>,
+    pub metrics: Arc<Metrics>,
+    pub clock: Arc<dyn Clock>,
 }
 
-/// The values of a request that decide its cost, filled in when its body is held.
-pub(crate) type SharedAsk = Arc<OnceLock<EstimateInput>>;
-
 impl BudgetGate {
+    /// Whether a budget pays for requests of `caller`. A caller without a limit passes without a lock.
     #[must_use]
-    pub(crate) fn new(
-        budgets: Budgets,
-        prices: Arc<ArcSwap<Prices>>,
-        metrics: Arc<Metrics>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { budgets, prices, metrics, clock }
+    pub(crate) fn pays_for(&self, caller: &Caller) -> bool {
+        self.budgets.apply_to(caller)
     }
 
-    /// Returns the values to be read from the body of a request, if it costs something that is limited. Counting tokens
-    /// and listing models costs nothing.
-    #[must_use]
-    pub(crate) fn watch(&self, caller: &Caller, route: RelayRoute) -> Option<SharedAsk> {
-        (route == RelayRoute::Messages && self.budgets.apply_to(caller)).then(SharedAsk::default)
-    }
-
-    /// Reserves what a request for `model` may cost. A refused request is taken back: it counts against no other limit.
-    pub(crate) fn secure(
-        &self,
-        stake: Stake,
-        caller: &Caller,
-        model: Option<&str>,
-        ask: &SharedAsk,
-    ) -> Result<Stake, Problem> {
-        let ask = ask.get().copied().unwrap_or_default();
-        let cost = self.prices.load().estimate(model.unwrap_or_default(), self.clock.now(), &ask);
-        match self.reserve(caller, cost.amount) {
-            Ok(reservation) => Ok(stake.reserving(reservation)),
-            Err(problem) => Err(refused(stake, problem)),
+    /// Reserves what a request with these facts may cost, if a budget pays.
+    pub(crate) fn reserve(&self, mut flight: InFlight, facts: &BodyFacts) -> Result<InFlight, Problem> {
+        let Some(estimate) = &facts.estimate else { return Ok(flight) };
+        let model = facts.model.name().unwrap_or_default();
+        let cost = self.prices.load().estimate(model, self.clock.now(), estimate);
+        match self.take(flight.caller(), cost.amount) {
+            Ok(reservation) => flight.reserve(reservation),
+            Err(problem) => return Err(flight.refuse(problem)),
         }
+        Ok(flight)
     }
 
     /// Lets a batch be made unless a budget is spent. Its cost is not known yet; it counts when the batch's results are
     /// on record.
-    pub(crate) fn admit_batch(&self, stake: Stake, caller: &Caller) -> Result<Stake, Problem> {
-        if !self.budgets.apply_to(caller) {
-            return Ok(stake);
+    pub(crate) fn admit_batch(&self, flight: InFlight) -> Result<InFlight, Problem> {
+        if self.pays_for(flight.caller())
+            && let Err(problem) = self.take(flight.caller(), MicroDollars::ZERO)
+        {
+            return Err(flight.refuse(problem));
         }
-        match self.reserve(caller, MicroDollars::ZERO) {
-            Ok(least) => {
-                drop(least);
-                Ok(stake)
-            }
-            Err(problem) => Err(refused(stake, problem)),
-        }
+        Ok(flight)
     }
 
-    fn reserve(&self, caller: &Caller, cost: MicroDollars) -> Result<Reservation, Problem> {
+    fn take(&self, caller: &Caller, cost: MicroDollars) -> Result<Reservation, Problem> {
         let reserved = self.budgets.reserve(&Subject::all_of(caller), cost, self.clock.now());
         reserved.map_err(|spent| {
             self.metrics.budget_refused(spent.subject, spent.shortage);
             spent.into()
         })
     }
-}
-
-fn refused(stake: Stake, problem: Problem) -> Problem {
-    stake.take_back();
-    problem
 }

@@ -21,24 +21,22 @@ use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::breaker::{self, Breaker};
 use crate::service::govern::budgets::Budgets;
 use crate::service::govern::leak::Leaks;
-use crate::service::govern::limits::Limiter;
 use crate::service::govern::overrides::DeviceOverrides;
 use crate::service::govern::revocation::Revocations;
 use crate::service::http::client_address::TrustedProxies;
 use crate::service::http::handler::HandlerParts;
 use crate::service::http::protocol::{self, Described};
 use crate::service::http::tls;
-use crate::service::meter::prices::Prices;
 use crate::service::meter::usage::{UsageSink, UsageSinks};
-use crate::service::relay::batches::BatchesAndFiles;
-use crate::service::relay::batches::{BatchSinks, Batches, Ledger};
+use crate::service::relay::admission::Admission;
+use crate::service::relay::answer::Answers;
+use crate::service::relay::batches::{BatchParts, Batches};
 use crate::service::relay::budget_gate::BudgetGate;
-use crate::service::relay::gates::Gates;
-use crate::service::relay::key_swap;
-use crate::service::relay::key_swap::UpstreamConfig;
-use crate::service::relay::pipeline::Pipeline;
+use crate::service::relay::key_swap::{self, KeySwap};
+use crate::service::relay::ledger::Ledger;
+use crate::service::relay::pipeline::{Pipeline, Stages, body_limits};
 use crate::service::run::background::{Control, Opened};
-use crate::service::run::config_reload::ConfigReload;
+use crate::service::run::config_reload;
 use crate::service::run::reload::Reloadable;
 use crate::service::run::service::Service;
 use crate::service::run::service::ServicePorts;
@@ -50,7 +48,6 @@ use crate::service::telemetry::otlp::{Otlp, OtlpSettings};
 use crate::service::token::keyring::SigningSecret;
 use crate::service::token::keyring::{self, KeyList, KeyRing};
 use crate::service::token::verify::Auth;
-use crate::transport::connect::Connector;
 use crate::transport::cors::Cors;
 use crate::transport::origin::Origin;
 
@@ -77,27 +74,51 @@ impl Service {
         let (leaks, suspicions) = Leaks::start(&config.leaks, Arc::clone(&ports.clock), opened.limiter.gossip());
         let can_enrol = config.enrolment.mode != BootstrapMode::Closed;
         let metrics = Arc::new(Metrics::default());
-        let gate =
-            BudgetGate::new(budgets.clone(), Arc::clone(&prices), Arc::clone(&metrics), Arc::clone(&ports.clock));
-        let gates = gates(&access, &leaks, &opened.limiter, gate);
         let otlp = telemetry(config.otlp.as_ref(), &config.upstream.origin, &ports.clock)?;
         let sinks = sinks(ports.usage, &metrics, otlp.as_ref(), &opened.usage);
-        let usage = Arc::clone(&sinks.all);
         let connector = key_swap::connector(&config.upstream)?;
-        let offer = config.batches_and_files;
-        let way = (&config.upstream, connector.clone());
-        let objects = objects(offer, opened, way, sinks, &prices, &ports.clock);
-        let biller = objects.as_ref().map(Batches::biller);
         let auth = Arc::new(Auth::new(Arc::clone(&keys), Arc::clone(&ports.clock), config.tokens.clone()));
-        let pipeline = Pipeline::new(
-            Arc::clone(&auth),
-            (Arc::clone(&gates), Arc::clone(&prices)),
-            usage,
-            objects,
-            &config.listen,
-            &config.upstream,
-        )
-        .traced(config.otlp.map(|to| Tracer::new(to.sample_ratio)));
+        let admission = Admission {
+            auth: Arc::clone(&auth),
+            access: access.clone(),
+            leaks: Arc::clone(&leaks),
+            limiter: opened.limiter.clone(),
+        };
+        let budget_gate = BudgetGate {
+            budgets: budgets.clone(),
+            prices: Arc::clone(&prices),
+            metrics: Arc::clone(&metrics),
+            clock: Arc::clone(&ports.clock),
+        };
+        let stages = Arc::new(Stages {
+            admission,
+            budgets: budget_gate,
+            answers: Answers { swap: KeySwap::new(&config.upstream), idle_timeout: config.upstream.idle_timeout },
+            body_limits: body_limits(config.listen.max_payload, config.listen.request_timeout),
+            prices: Arc::clone(&prices),
+            sink: sinks.all,
+        });
+        let ledger = config.batches_and_files.offered.then(|| Ledger::new(opened.db_requests.clone()));
+        let batches = ledger.clone().map(|ledger| {
+            Batches::new(BatchParts {
+                offer: config.batches_and_files,
+                stages: Arc::clone(&stages),
+                ledger,
+                upstream: &config.upstream,
+                connector: connector.clone(),
+                sink_beside_database: sinks.beside,
+                clock: Arc::clone(&ports.clock),
+            })
+        });
+        let biller = batches.as_ref().map(Batches::biller);
+        let breaker = Breaker::new(breaker::BreakerSettings::default());
+        let pipeline = Pipeline {
+            stages,
+            breaker: breaker.clone(),
+            tracer: config.otlp.map(|to| Tracer::new(to.sample_ratio)),
+            ledger,
+            first_byte: config.upstream.first_byte_timeout,
+        };
         let device_keys = device_keys(config.enrolment.keys, &keys, opened, &ports.clock, &metrics);
         let issuer = Arc::new(Issuer::new(
             Arc::clone(&keys),
@@ -115,11 +136,13 @@ impl Service {
             settings: Arc::clone(&settings),
             metrics: Arc::clone(&metrics),
         };
-        let config_reload = ConfigReload::new(config.sources, config.prices.file, reloadable);
+        let config_follower = config_reload::follower(config.sources, config.prices.file, reloadable);
         let admin_state = AdminState {
             database: opened.database.clone(),
             budgets,
-            gates,
+            limiter: opened.limiter.clone(),
+            leaks: Arc::clone(&leaks),
+            breaker,
             keys: Arc::clone(&keys),
             tls,
             usage: Arc::clone(&opened.usage),
@@ -137,6 +160,7 @@ impl Service {
         Ok(Self {
             parts: Arc::new(HandlerParts {
                 pipeline,
+                batches,
                 auth,
                 issuer,
                 leaks,
@@ -153,8 +177,7 @@ impl Service {
             control,
             admin_state,
             keys,
-            followers: key_follower.into_iter().chain(certificate_follower).collect(),
-            config_reload,
+            followers: key_follower.into_iter().chain(certificate_follower).chain(config_follower).collect(),
             otlp,
             biller,
             responder,
@@ -179,27 +202,11 @@ fn device_keys(
     DeviceKeys::of(policy, Arc::clone(keys), opened.db_requests.clone(), Arc::clone(clock), Arc::clone(metrics))
 }
 
-fn gates(access: &AccessPolicy, leaks: &Arc<Leaks>, limiter: &Limiter, budgets: BudgetGate) -> Arc<Gates> {
-    Arc::new(Gates {
-        access: access.clone(),
-        leaks: Arc::clone(leaks),
-        limiter: limiter.clone(),
-        budgets,
-        breaker: Breaker::new(breaker::BreakerSettings::default()),
-    })
-}
-
-/// `None` when batches and files are not offered.
-fn objects(
-    offer: BatchesAndFiles,
-    opened: &Opened,
-    way: (&UpstreamConfig, Connector),
-    sinks: BatchSinks,
-    prices: &Arc<ArcSwap<Prices>>,
-    clock: &Arc<dyn Clock>,
-) -> Option<Batches> {
-    let ledger = Ledger::new(opened.db_requests.clone());
-    offer.offered.then(|| Batches::new(offer, ledger, way, sinks, Arc::clone(prices), Arc::clone(clock)))
+struct Sinks {
+    /// All sinks, with the database.
+    all: Arc<dyn UsageSink>,
+    /// All sinks but the database.
+    beside: Arc<dyn UsageSink>,
 }
 
 /// The sinks of usage records.
@@ -208,11 +215,11 @@ fn sinks(
     metrics: &Arc<Metrics>,
     otlp: Option<&Arc<Otlp>>,
     database: &Arc<UsageWriter>,
-) -> BatchSinks {
+) -> Sinks {
     let beside: Vec<Arc<dyn UsageSink>> =
         [log, Arc::clone(metrics) as _].into_iter().chain(otlp.map(|otlp| Arc::clone(otlp) as _)).collect();
     let all = beside.iter().cloned().chain([Arc::clone(database) as _]).collect();
-    BatchSinks { all: Arc::new(UsageSinks::new(all)), beside: Arc::new(UsageSinks::new(beside)) }
+    Sinks { all: Arc::new(UsageSinks::new(all)), beside: Arc::new(UsageSinks::new(beside)) }
 }
 
 /// `None` without a collector.

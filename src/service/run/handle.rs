@@ -10,7 +10,7 @@ use crate::service::telemetry::otlp::Otlp;
 
 pub struct ServiceHandle {
     pub(crate) workers: Vec<JoinHandle<()>>,
-    pub(crate) reloading: Vec<Reloading>,
+    pub(crate) reloading: Reloading,
     pub(crate) control: ControlHandle,
     pub(crate) otlp: Option<Arc<Otlp>>,
 }
@@ -23,7 +23,7 @@ impl ServiceHandle {
                 tracing::error!("A worker panicked");
             }
         }
-        self.reloading.into_iter().for_each(Reloading::end);
+        self.reloading.end();
         self.control.end();
         if let Some(otlp) = self.otlp {
             let left = otlp.close(EXPORT_LIMIT);

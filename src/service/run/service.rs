@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::service::admin::api::{AdminState, Responder};
-use crate::service::base::watched_file::Follower;
+use crate::service::base::watched_file::{self, Follower};
 use crate::service::http::handler::{HandlerParts, ServiceHandler};
 use crate::service::http::listen::Listen;
 use crate::service::meter::usage::UsageSink;
 use crate::service::relay::batches::Biller;
-use crate::service::relay::pipeline::Worker;
+use crate::service::relay::worker::Worker;
 use crate::service::run::background::Control;
-use crate::service::run::config_reload::ConfigReload;
 use crate::service::run::handle::ServiceHandle;
 use crate::service::run::start_error::StartError;
 use crate::service::telemetry::error_reports::ErrorReports;
@@ -41,7 +40,6 @@ pub struct Service {
     pub(super) parts: Arc<HandlerParts>,
     pub(super) keys: Arc<KeyRing>,
     pub(super) followers: Vec<Follower>,
-    pub(super) config_reload: Option<ConfigReload>,
     pub(super) otlp: Option<Arc<Otlp>>,
     pub(super) control: Control,
     pub(super) admin_state: AdminState,
@@ -105,13 +103,8 @@ impl Service {
         if let Some(tls) = &self.admin_state.tls {
             tls.tell_if_expired(self.admin_state.clock.now());
         }
-        let config = self.config_reload.map(ConfigReload::start).transpose().map_err(StartError::Worker)?;
-        let followers = self.followers;
         // If nothing is followed this still listens for SIGHUP, which would end the process.
-        let files =
-            (config.is_none() || !followers.is_empty()).then(|| crate::service::base::watched_file::start(followers));
-        let files = files.transpose().map_err(StartError::Worker)?;
-        let reloading = config.into_iter().chain(files).collect();
+        let reloading = watched_file::start(self.followers).map_err(StartError::Worker)?;
         let limits = ServeLimits::new(self.listen.max_connections, self.listen.request_timeout)
             .with_write_stall(self.listen.client_read_timeout);
         let workers = (0..self.listen.workers)

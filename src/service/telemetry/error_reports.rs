@@ -52,7 +52,7 @@ pub enum ReportsError {
 impl ErrorReports {
     /// Starts the thread that sends reports.
     pub fn start(config: &SentryConfig) -> Result<Self, ReportsError> {
-        let http = http_client(&config.dsn.envelope_api_url(), ANSWER_LIMIT)?;
+        let http = http_client(&config.dsn.envelope_api_url(), ANSWER_LIMIT).build()?;
         // Sentry collects nothing on its own: no host name, no backtrace, no environment.
         let mut options = ClientOptions::new()
             .default_integrations(false)

@@ -10,7 +10,6 @@ use std::io;
 use std::sync::OnceLock;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::{Registry, reload};
 
 pub use self::lines::{LineQueue, LineWriter};
@@ -34,7 +33,8 @@ pub fn init(config: LogConfig, lines: &LineQueue) -> Result<(), tracing_subscrib
 
     let (filter, level) = reload::Layer::new(filter(config.level));
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(lines.clone());
+    let lines = lines.clone();
+    let layer = tracing_subscriber::fmt::layer().with_writer(move || lines.clone());
     if config.json {
         registry.with(layer.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init()?;
     } else {
@@ -56,37 +56,6 @@ pub(crate) fn set_level(level: LevelFilter) {
 
 fn filter(level: LevelFilter) -> Targets {
     Targets::new().with_target("valetkey", level).with_default(level.min(LevelFilter::WARN))
-}
-
-impl<'a> MakeWriter<'a> for LineQueue {
-    type Writer = LogLine<'a>;
-
-    fn make_writer(&'a self) -> LogLine<'a> {
-        LogLine { queue: self, text: Vec::new() }
-    }
-}
-
-/// One event while `tracing` formats it; dropping it queues the text.
-pub struct LogLine<'a> {
-    queue: &'a LineQueue,
-    text: Vec<u8>,
-}
-
-impl io::Write for LogLine<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.text.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Drop for LogLine<'_> {
-    fn drop(&mut self) {
-        self.queue.push(&self.text);
-    }
 }
 
 /// A process has one collector of events, and so one level.

@@ -15,7 +15,7 @@ mod source;
 mod span;
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use self::exporter::Exporter;
 pub use self::queue::OtlpCounters;
 use self::queue::{Finished, SpanQueue, queue};
 use crate::clock::Clock;
+use crate::lock::lock;
 use crate::service::meter::usage::{UsageRecord, UsageSink};
 use crate::transport::origin::Origin;
 use http::HeaderMap;
@@ -115,7 +116,7 @@ impl Otlp {
     /// Sends the queued records and ends the thread. Waits for `limit` at most.
     pub fn close(&self, limit: Duration) -> OtlpCounters {
         if self.queue.close(limit) {
-            let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let thread = lock(&self.thread).take();
             // The thread has nothing left to do, so `join` returns at once. A panic of it was logged.
             thread.map(JoinHandle::join);
         }

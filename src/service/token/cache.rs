@@ -4,10 +4,12 @@
 //! them, and its times are judged again at every use.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::lock::lock;
 
 /// Verified tokens and who they stand for.
 pub(crate) struct TokenCache<Who>(Mutex<Memory<Who>>);
@@ -39,7 +41,7 @@ impl<Who: Clone> TokenCache<Who> {
     /// The caller of this exact token, if the token was verified before.
     pub(crate) fn find(&self, token: &str) -> Option<Who> {
         let end = token.as_bytes().last_chunk()?;
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = lock(&self.0);
         if let Some(known) = memory.young.get(end) {
             return known.who(token);
         }
@@ -54,7 +56,7 @@ impl<Who: Clone> TokenCache<Who> {
         // So short a text has no signature.
         let Some(end) = token.as_bytes().last_chunk() else { return };
         let known = VerifiedToken { token: token.into(), who };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keep(*end, known);
+        lock(&self.0).keep(*end, known);
     }
 }
 

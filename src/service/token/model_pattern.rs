@@ -1,5 +1,5 @@
 //! Checks the entries of lists of models: an id, or the beginning of ids and `*`. Settings, the admin API and
-//! `valetkey admin` call this, so that no list has an entry that [`ModelRule`](crate::service::relay::model::ModelRule) could
+//! `valetkey admin` call this, so that no list has an entry that [`ModelRule`](crate::service::token::models::ModelRule) could
 //! never match.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

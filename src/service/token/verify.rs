@@ -6,9 +6,9 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use crate::clock::Clock;
-use crate::service::relay::model::ModelRule;
 use crate::service::token::cache::TokenCache;
 use crate::service::token::keyring::{KeyRing, KeyTally, TokenError, Verified};
+use crate::service::token::models::ModelRule;
 use crate::transport::credentials::{CredentialError, Credentials};
 use crate::transport::problem::Problem;
 use crate::wire::names::TOKEN_PREFIX;

@@ -9,7 +9,7 @@ impl BufferedBody {
 fn pieces(all: impl IntoIterator<Item = Bytes>) -> Pieces {
     let mut pieces = Pieces::default();
     for piece in all {
-        pieces.push(&piece, u64::MAX, None).unwrap();
+        pieces.push(&piece, u64::MAX, &mut ()).unwrap();
     }
     pieces
 }

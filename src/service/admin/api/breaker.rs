@@ -21,5 +21,5 @@ pub(super) struct BreakerView {
 #[utoipa::path(get, path = "/admin/breaker", operation_id = "list_circuits",
     responses((status = 200, description = "All circuits", body = BreakerView), AdminError))]
 pub(super) async fn list(State(admin_state): State<AdminState>) -> Json<BreakerView> {
-    Json(BreakerView { circuits: admin_state.gates.breaker.snapshot(Instant::now()) })
+    Json(BreakerView { circuits: admin_state.breaker.snapshot(Instant::now()) })
 }

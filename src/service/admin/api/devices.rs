@@ -14,6 +14,7 @@ use super::extract::{JsonBody, PathParams, QueryPair};
 use super::state::AdminState;
 use super::trail::Attempt;
 use super::view::{Listed, PageQuery, millis};
+use crate::clock;
 use crate::service::govern::budgets::Limits;
 use crate::service::store::database::{Device, DeviceFilter, DeviceState, PatchedDevice};
 use crate::wire::DeviceId;
@@ -128,7 +129,7 @@ pub(super) async fn delete(
 }
 
 fn view(device: Device) -> DeviceView {
-    let window = device.limits.window.map(|window| u64::try_from(window.as_millis()).unwrap_or(u64::MAX));
+    let window = device.limits.window.map(clock::millis);
     DeviceView {
         device_id: device.id.to_string(),
         first_seen: device.first_seen.map(millis),

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tokio::time::Instant;
 
+use crate::lock::lock;
 use crate::secret::Secret;
 
 pub(super) struct Guard {
@@ -45,7 +46,7 @@ impl Guard {
     pub(super) fn check(&self, source: IpAddr, headers: &HeaderMap) -> Result<(), GuardError> {
         let token = self.token.as_ref().ok_or(GuardError::Off)?;
         let now = Instant::now();
-        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sources = lock(&self.sources);
         sources.retain(|_, failures| now - failures.since < LOCK_OUT);
         if presented(headers).is_some_and(|presented| token.matches(presented)) {
             sources.remove(&source);

@@ -52,7 +52,7 @@ fn otlp(admin_state: &AdminState) {
 }
 
 fn limits(admin_state: &AdminState) {
-    let state = admin_state.gates.limiter.state();
+    let state = admin_state.limiter.state();
     let limits = &admin_state.metrics.limits;
     set(limits, &[("decision", "admitted")], state.counters.admitted);
     set(limits, &[("decision", "denied_requests")], state.counters.denied_requests);
@@ -106,7 +106,7 @@ fn seconds_until(end: SystemTime, now: SystemTime) -> i64 {
 }
 
 fn leaks(admin_state: &AdminState) {
-    let figures = admin_state.gates.leaks.figures();
+    let figures = admin_state.leaks.figures();
     let leaks = &admin_state.metrics.leaks;
     set(leaks, &[("action", "observed")], figures.observed);
     set(leaks, &[("action", "refreshed")], figures.refreshed);
@@ -119,7 +119,7 @@ fn leaks(admin_state: &AdminState) {
 
 fn breaker(admin_state: &AdminState) {
     admin_state.metrics.breaker.clear();
-    for circuit in admin_state.gates.breaker.snapshot(Instant::now()) {
+    for circuit in admin_state.breaker.snapshot(Instant::now()) {
         for (state, name) in
             [(CircuitState::Closed, "closed"), (CircuitState::Open, "open"), (CircuitState::HalfOpen, "half_open")]
         {

@@ -8,9 +8,11 @@ use arc_swap::ArcSwap;
 use crate::clock::Clock;
 use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::access::AccessPolicy;
+use crate::service::govern::breaker::Breaker;
 use crate::service::govern::budgets::Budgets;
+use crate::service::govern::leak::Leaks;
+use crate::service::govern::limits::Limiter;
 use crate::service::http::tls::Tls;
-use crate::service::relay::gates::Gates;
 use crate::service::store::database::{Database, UsageWriter};
 use crate::service::store::policy_sync::PolicySync;
 use crate::service::telemetry::metrics::Metrics;
@@ -25,7 +27,9 @@ pub(crate) struct AdminState {
     pub sync: Arc<PolicySync>,
     pub access: AccessPolicy,
     pub budgets: Budgets,
-    pub gates: Arc<Gates>,
+    pub limiter: Limiter,
+    pub leaks: Arc<Leaks>,
+    pub breaker: Breaker,
     pub auth: Arc<Auth>,
     pub issuer: Arc<Issuer>,
     pub keys: Arc<KeyRing>,

@@ -7,6 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::error::AdminError;
+use crate::clock;
 use crate::service::store::database::{PageRequest, StoreError};
 
 /// Which part of a list to give.
@@ -52,7 +53,7 @@ pub(super) struct Listed<T> {
 
 /// Unix milliseconds.
 pub(super) fn millis(at: SystemTime) -> u64 {
-    at.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    at.duration_since(UNIX_EPOCH).map_or(0, clock::millis)
 }
 
 /// The time that a parameter names: Unix milliseconds, or a day such as `2026-01-31`, which begins at 00:00 UTC.

@@ -13,7 +13,9 @@ use zeroize::Zeroizing;
 use super::error::CliError;
 use super::target::{AdminTarget, os_user};
 use crate::service::admin::api::ACTOR_HEADER;
+use crate::service::base::http_client::http_client;
 use crate::transport::origin::Origin;
+use crate::transport::root_cause::root_cause;
 
 pub(super) struct ApiClient {
     http: Client,
@@ -48,17 +50,7 @@ impl ApiClient {
         let origin = target.origin()?;
         let token = target.token(&origin)?;
         let token = token.map(|token| bearer(token.expose())).transpose()?;
-        let mut builder = Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(CALL_LIMIT)
-            .user_agent(concat!("valetkey/", env!("CARGO_PKG_VERSION")));
-        if !origin.is_tls() {
-            // Plain HTTP needs no certificates, and the machine may have none.
-            builder = builder.tls_certs_only([]);
-        }
-        let http = builder.build().map_err(CliError::Setup)?;
+        let http = http_client(&origin.join(""), CALL_LIMIT).no_proxy().build().map_err(CliError::Setup)?;
         let actor = os_user().and_then(|name| HeaderValue::from_bytes(name.as_bytes()).ok());
         Ok(Self { http, origin, token, actor })
     }
@@ -141,12 +133,7 @@ fn bearer(token: &str) -> Result<HeaderValue, CliError> {
 }
 
 fn unanswered(error: &reqwest::Error, url: &Url) -> CliError {
-    // The innermost cause is the one that people understand.
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    let (url, reason) = (without_query(url), cause.to_string());
+    let (url, reason) = (without_query(url), root_cause(error).to_string());
     if error.is_connect() { CliError::Unreachable { url, reason } } else { CliError::Unanswered { url, reason } }
 }
 
@@ -158,6 +145,5 @@ fn without_query(url: &Url) -> String {
     url[..url::Position::AfterPath].to_owned()
 }
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Sums over years of usage take a while.
 const CALL_LIMIT: Duration = Duration::from_secs(60);

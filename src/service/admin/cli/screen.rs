@@ -14,7 +14,7 @@ pub(super) struct Screen {
     is_json: bool,
     is_terminal: bool,
     /// Width of the terminal; `None` for a file or a program, which get uncut lines.
-    width: Option<usize>,
+    width: Option<u16>,
 }
 
 impl Screen {
@@ -22,7 +22,7 @@ impl Screen {
     pub(super) fn new(is_json: bool) -> Self {
         let out = io::stdout();
         // Some terminals do not know their width and report 0.
-        let width = terminal_size::terminal_size_of(&out).map(|(width, _)| usize::from(width.0));
+        let width = terminal_size::terminal_size_of(&out).map(|(width, _)| width.0);
         Self { is_json, is_terminal: out.is_terminal(), width: width.filter(|width| *width > 0) }
     }
 

@@ -1,5 +1,8 @@
 //! Formats JSON as tables: the column of each value, and the widths of the columns.
 
+use comfy_table::{
+    CellAlignment, ColumnConstraint, ContentArrangement, ContentLineStyle, Row, Table, TableStyle, Width, presets,
+};
 use serde_json::Value;
 
 use super::cell::Shape;
@@ -26,59 +29,59 @@ impl Column {
 
 /// A line of titles and a line per row. Lines fit into `width` if cutting the ends of texts is enough.
 #[must_use]
-pub(super) fn table(columns: &[Column], rows: &[Value], width: Option<usize>) -> String {
-    let titles: Vec<String> = columns.iter().map(|column| column.title.to_owned()).collect();
-    let cells = rows.iter().map(|row| columns.iter().map(|column| column.cell(row)).collect::<Vec<_>>());
-    let lines: Vec<Vec<String>> = std::iter::once(titles).chain(cells).collect();
-    let widths = widths(columns, &lines, width);
-    lines.iter().map(|cells| line(columns, cells, &widths)).collect()
+pub(super) fn table(columns: &[Column], rows: &[Value], width: Option<u16>) -> String {
+    let mut table = Table::new();
+    table.load_style(STYLE).set_delimiter(NO_DELIMITER).set_header(line(columns.iter().map(|column| column.title)));
+    table.add_rows(rows.iter().map(|row| line(columns.iter().map(|column| column.cell(row)))));
+    for (laid_out, column) in table.column_iter_mut().zip(columns) {
+        laid_out.set_padding((0, PADDING));
+        if column.shape.is_number() {
+            laid_out.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    if let Some(width) = width {
+        fit(&mut table, columns, width);
+    }
+    table.trim_fmt() + "\n"
+}
+
+/// Cuts the ends of texts, the longest first, until a line fits into `width` or no text can give more.
+fn fit(table: &mut Table, columns: &[Column], width: u16) {
+    // The padding of the last column is trimmed, so it needs no place.
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.saturating_add(PADDING));
+    let widest = table.column_max_content_widths();
+    for ((laid_out, column), widest) in table.column_iter_mut().zip(columns).zip(widest) {
+        laid_out.set_constraint(if column.shape.may_be_cut() {
+            ColumnConstraint::LowerBoundary(Width::Fixed(widest.min(NARROWEST) + PADDING))
+        } else {
+            ColumnConstraint::ContentWidth
+        });
+    }
+}
+
+/// A row on one line: what does not fit is cut off.
+fn line<T: ToString>(cells: impl Iterator<Item = T>) -> Row {
+    let mut row = Row::from(cells);
+    row.max_height(1);
+    row
 }
 
 #[must_use]
 pub(super) fn record(columns: &[Column], value: &Value) -> String {
-    let width = columns.iter().map(|column| length(column.title)).max().unwrap_or_default();
-    let line = |column: &Column| format!("{:<width$}{GAP}{}\n", column.title, column.cell(value));
+    let width = columns.iter().map(|column| column.title.len()).max().unwrap_or_default();
+    let line = |column: &Column| format!("{:<width$}  {}\n", column.title, column.cell(value));
     columns.iter().map(line).collect()
 }
 
-/// Each column is as wide as its widest cell; if the terminal is too narrow, the widest texts give way.
-fn widths(columns: &[Column], lines: &[Vec<String>], most: Option<usize>) -> Vec<usize> {
-    let widest = |place: usize| lines.iter().map(|cells| length(&cells[place])).max().unwrap_or_default();
-    let mut widths: Vec<usize> = (0..columns.len()).map(widest).collect();
-    let gaps = GAP.len() * columns.len().saturating_sub(1);
-    while most.is_some_and(|most| widths.iter().sum::<usize>() + gaps > most) {
-        let can_give = |&place: &usize| columns[place].shape.may_be_cut() && widths[place] > NARROWEST;
-        let Some(widest) = (0..columns.len()).filter(can_give).max_by_key(|&place| widths[place]) else { break };
-        widths[widest] -= 1;
-    }
-    widths
-}
-
-fn line(columns: &[Column], cells: &[String], widths: &[usize]) -> String {
-    let fitted: Vec<_> = columns
-        .iter()
-        .zip(cells)
-        .zip(widths)
-        .map(|((column, cell), &width)| fitted(cell, width, column.shape.is_number()))
-        .collect();
-    fitted.join(GAP).trim_end().to_owned() + "\n"
-}
-
-fn fitted(text: &str, width: usize, to_the_right: bool) -> String {
-    if length(text) > width {
-        let beginning: String = text.chars().take(width.saturating_sub(1)).collect();
-        return beginning + "…";
-    }
-    if to_the_right { format!("{text:>width$}") } else { format!("{text:<width$}") }
-}
-
-fn length(text: &str) -> usize {
-    text.chars().count()
-}
-
-const GAP: &str = "  ";
+/// Columns stand two blanks apart: this junction, and the padding.
+const STYLE: TableStyle = presets::NOTHING
+    .header_lines(ContentLineStyle::none().junction(' '))
+    .content_lines(ContentLineStyle::none().junction(' '));
+const PADDING: u16 = 1;
+/// Cells are escaped and have no NUL, so a text is cut at the edge of its column and not between words.
+const NO_DELIMITER: char = '\0';
 /// The width that a cut text keeps at least.
-const NARROWEST: usize = 8;
+const NARROWEST: u16 = 8;
 
 #[cfg(test)]
 mod tests {
@@ -124,6 +127,14 @@ device-00000002  -       claude-s…         -
         assert_eq!(narrow, expected);
         let narrowest = table(&COLUMNS, &rows(), Some(1));
         assert!(narrowest.contains("device-00000002  -       claude-…  "), "{narrowest}");
+    }
+
+    #[test]
+    fn wide_characters_take_two_places() {
+        let rows = [json!({ "user": "東京都庁舎", "limits": { "requests": 5 } })];
+        let columns = [COLUMNS[1], COLUMNS[3]];
+        assert_eq!(table(&columns, &rows, None), "USER        REQUESTS\n東京都庁舎         5\n");
+        assert_eq!(table(&columns, &rows, Some(19)), "USER       REQUESTS\n東京都庁…         5\n");
     }
 
     #[test]

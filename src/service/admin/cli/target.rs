@@ -9,6 +9,7 @@ use super::error::CliError;
 use super::notice::note;
 use crate::secret::Secret;
 use crate::service::admin::api::may_be_called;
+use crate::service::base::private_file;
 use crate::transport::origin::Origin;
 
 /// Where the admin API is, and the token that opens it. The token is no flag: others on the machine can see a command's
@@ -59,25 +60,13 @@ fn from_variable() -> Option<Secret> {
 fn from_file(path: &Path) -> Result<Secret, CliError> {
     let unread = |source| CliError::TokenFile { path: path.to_owned(), source };
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(unread)?);
-    if others_can_read(path) {
+    if private_file::is_open_to_others(path) {
         note(&format!("{} can be read by others; chmod 600 it", path.display()));
     }
     match text.trim() {
         "" => Err(CliError::Misused(format!("{} is empty", path.display()))),
         token => Ok(Secret::new(token)),
     }
-}
-
-#[cfg(unix)]
-fn others_can_read(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-fn others_can_read(_: &Path) -> bool {
-    // The file has its folder's access list.
-    false
 }
 
 const DEFAULT_URL: &str = "http://127.0.0.1:3002";

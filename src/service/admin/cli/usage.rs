@@ -1,14 +1,15 @@
-//! `valetkey admin usage`
+//! `valetkey admin usage` and `valetkey admin requests`: the usage in sums and request by request.
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use super::cell::Shape;
 use super::connection::ApiClient;
 use super::error::CliError;
+use super::list::{ApiList, Length};
 use super::screen::Screen;
 use super::table::Column;
-use super::usage_filter::UsageFilterArgs;
+use crate::wire::DeviceId;
 
 /// What to sum up.
 #[derive(Debug, Args)]
@@ -31,6 +32,41 @@ enum By {
     Model,
     /// In UTC
     Day,
+}
+
+/// What to do with requests.
+#[derive(Debug, Subcommand)]
+pub(super) enum RequestCommand {
+    /// List them, the newest first
+    List {
+        #[command(flatten)]
+        filter: UsageFilterArgs,
+        #[command(flatten)]
+        length: Length,
+    },
+}
+
+/// Which requests count; without any of these, all.
+#[derive(Debug, Args)]
+pub(super) struct UsageFilterArgs {
+    /// From this time on: a day (UTC) such as 2026-01-31, or Unix milliseconds
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    /// Of this device
+    #[arg(long, value_name = "ID", value_parser = DeviceId::parse)]
+    device: Option<DeviceId>,
+    /// Of this user
+    #[arg(long)]
+    user: Option<String>,
+    /// Of this organisation
+    #[arg(long)]
+    org: Option<String>,
+    /// With this model: the one that answered, else the one asked for
+    #[arg(long)]
+    model: Option<String>,
 }
 
 impl UsageArgs {
@@ -73,6 +109,32 @@ impl By {
     }
 }
 
+impl RequestCommand {
+    pub(super) async fn run(self, connection: &ApiClient, screen: &Screen) -> Result<(), CliError> {
+        let Self::List { filter, length } = self;
+        let list = ApiList { path: &["admin", "requests"], query: filter.query(), columns: &REQUESTS };
+        list.show(&length, connection, screen).await
+    }
+}
+
+impl UsageFilterArgs {
+    #[must_use]
+    fn query(self) -> Vec<(&'static str, String)> {
+        let device = self.device.map(|device| device.to_string());
+        [
+            ("from", self.from),
+            ("to", self.to),
+            ("device_id", device),
+            ("user", self.user),
+            ("org", self.org),
+            ("model", self.model),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+}
+
 fn columns(key: &'static str) -> [Column; 7] {
     [
         Column::new(key, &["/key"], Shape::Name),
@@ -84,3 +146,17 @@ fn columns(key: &'static str) -> [Column; 7] {
         Column::new("USD", &["/cost_usd"], Shape::Dollars),
     ]
 }
+
+const REQUESTS: [Column; 11] = [
+    Column::new("FINISHED", &["/finished_at"], Shape::Millis),
+    Column::new("DEVICE", &["/device_id"], Shape::Name),
+    Column::new("USER", &["/user"], Shape::Text),
+    Column::new("MODEL", &["/model_answered", "/model_asked"], Shape::Text),
+    Column::new("STATUS", &["/status"], Shape::Number),
+    Column::new("ENDED", &["/ended"], Shape::Name),
+    Column::new("MS", &["/total_ms"], Shape::Number),
+    Column::new("INPUT", &["/input_tokens"], Shape::Number),
+    Column::new("OUTPUT", &["/output_tokens"], Shape::Number),
+    Column::new("CACHE READ", &["/cache_read_tokens"], Shape::Number),
+    Column::new("USD", &["/cost_usd"], Shape::Dollars),
+];

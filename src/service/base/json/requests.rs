@@ -1,6 +1,6 @@
 //! Reads the models of every request in a batch while the batch streams by.
 
-use super::models::ModelsScanner;
+use super::message::{MessageKey, MessageScanner};
 use super::walk::Walk;
 use super::{Found, JsonError};
 
@@ -29,7 +29,7 @@ enum RequestsState {
 
 struct Request {
     walk: Walk<1>,
-    params: ModelsScanner,
+    params: MessageScanner,
 }
 
 impl RequestsScanner {
@@ -62,7 +62,7 @@ impl RequestsState {
             let used = if let Self::InRequest(request) = self {
                 let used = request.feed_to_end(bytes, &mut asked.others)?;
                 if request.walk.is_over() {
-                    asked.models.push(request.params.model().clone());
+                    asked.models.push(request.params.found(MessageKey::Model).clone());
                     *self = Self::AfterRequest;
                 }
                 used
@@ -93,7 +93,7 @@ impl RequestsState {
 
 impl Request {
     fn new() -> Self {
-        Self { walk: Walk::new(["params"]), params: ModelsScanner::new() }
+        Self { walk: Walk::new(["params"]), params: MessageScanner::new(true) }
     }
 
     /// Reads up to the end of the request, if it is in `bytes`. Returns the number of bytes it used.

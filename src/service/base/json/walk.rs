@@ -5,6 +5,8 @@ use super::skim::{self, Skim};
 
 pub(super) struct Walk<const N: usize> {
     keys: [&'static str; N],
+    /// How many of the keys are wanted.
+    used: usize,
     state: WalkState,
     skim: Skim,
     /// The raw text of the key that is being read.
@@ -27,7 +29,12 @@ enum WalkState {
 
 impl<const N: usize> Walk<N> {
     pub(super) fn new(keys: [&'static str; N]) -> Self {
-        Self { keys, state: WalkState::BeforeObject, skim: Skim::default(), key: Vec::new(), wanted: None }
+        Self::of_first(N, keys)
+    }
+
+    /// Walks for the first `used` of the keys; the others are skipped like unknown ones.
+    pub(super) fn of_first(used: usize, keys: [&'static str; N]) -> Self {
+        Self { keys, used, state: WalkState::BeforeObject, skim: Skim::default(), key: Vec::new(), wanted: None }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -81,7 +88,7 @@ impl<const N: usize> Walk<N> {
         if !ended {
             return Ok(length);
         }
-        self.wanted = skim::spelled(&self.key, &self.keys)?;
+        self.wanted = skim::spelled(&self.key, &self.keys[..self.used])?;
         self.state = WalkState::BeforeColon;
         Ok(length + 1)
     }

@@ -48,7 +48,7 @@ fn follower(folder: &Path, names: [&str; 2], given: Given) -> Follower {
     }
     let seen = [content(&paths[0]), content(&paths[1])];
     Follower::new(paths, seen, move |contents| {
-        let texts = contents.each_ref().map(|content| match content {
+        let texts = contents.map(|content| match content {
             Ok(text) => text.expose().to_owned(),
             Err(error) => format!("{:?}", error.kind()),
         });

@@ -15,8 +15,7 @@ pub(crate) struct Reloading {
 impl Reloading {
     /// Does `work` on a thread of its own. From now on SIGHUP does not end the process: `work` receives it. Fails when
     /// the system gives no thread or no signal handler.
-    pub(crate) fn start<F: Future<Output = ()>>(
-        name: &str,
+    pub(super) fn start<F: Future<Output = ()>>(
         work: impl FnOnce(ReloadSignal) -> F + Send + 'static,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -25,7 +24,7 @@ impl Reloading {
             ReloadSignal::listen()?
         };
         let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("reload".into()).spawn(move || {
             runtime.block_on(async move {
                 tokio::select! {
                     // The sender sends nothing: it is dropped.

@@ -5,12 +5,14 @@
 //! attacker who intercepts a proof can replay it once at each other instance within two minutes.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use crate::clock::Clock;
+use crate::lock::lock;
+use crate::random::random;
 use crate::service::token::keyring::KeyRing;
 
 pub(super) struct Nonces {
@@ -68,7 +70,7 @@ impl Nonces {
         let mut bytes = [0; LENGTH];
         let (message, mac) = bytes.split_at_mut(MESSAGE);
         message[..TIME].copy_from_slice(&self.clock.unix_seconds().to_be_bytes());
-        aws_lc_rs::rand::fill(&mut message[TIME..]).expect("the system's random source works, or nothing here is safe");
+        message[TIME..].copy_from_slice(&random::<RANDOM>());
         mac.copy_from_slice(&self.keys.mac(PURPOSE, message));
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -94,7 +96,7 @@ impl Nonces {
     /// Marks the nonce as used.
     pub(super) fn take(&self, nonce: &Nonce) -> Result<(), NonceError> {
         let now = self.clock.unix_seconds();
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = lock(&self.used);
         used.forget(now);
         if used.younger.contains(&nonce.0) || used.older.contains(&nonce.0) {
             return Err(NonceError::Used);

@@ -3,6 +3,7 @@ use std::num::NonZeroU32;
 use tokio::time::advance;
 
 use super::*;
+use crate::wire::ErrorCode;
 
 fn guard(per_network: u32, new_devices: u32) -> EnrolmentLimiter {
     let limits =

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::clock;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CircuitView {
     /// The model, or [`OTHER`](super::OTHER).
@@ -29,5 +31,5 @@ pub enum CircuitState {
 }
 
 fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    serializer.serialize_u64(clock::millis(*duration))
 }

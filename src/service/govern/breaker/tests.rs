@@ -34,7 +34,7 @@ impl Bench {
         Self { breaker, now: Instant::now(), devices }
     }
 
-    fn admit(&self, model: &str, device: usize) -> Result<Passage, CircuitOpenError> {
+    fn admit(&self, model: &str, device: usize) -> Result<CircuitPermit, CircuitOpenError> {
         self.breaker.admit(model, &self.devices[device], self.now)
     }
 

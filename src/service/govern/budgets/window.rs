@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use time::{Date, OffsetDateTime};
 
+use crate::clock::ceil_secs;
+
 /// How often a budget begins anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,7 +84,7 @@ impl BudgetWindow {
     #[must_use]
     pub fn rest(&self, now: SystemTime) -> Duration {
         let rest = self.over().duration_since(now).unwrap_or_default();
-        Duration::from_secs((rest.as_secs() + u64::from(rest.subsec_nanos() > 0)).max(1))
+        Duration::from_secs(ceil_secs(rest).max(1))
     }
 }
 

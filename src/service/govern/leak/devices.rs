@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::history::History;
 use super::network::Network;
 use super::track::Sighting;
+use crate::lock::lock;
 use crate::wire::DeviceId;
 
 /// Devices by id, in shards with a lock each.
@@ -50,18 +51,12 @@ impl WatchedDevices {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.devices().len()).sum()
+        self.shards.iter().map(|shard| lock(&shard.0).len()).sum()
     }
 
     fn shard(&self, id: &DeviceId) -> MutexGuard<'_, HashMap<DeviceId, Box<Watched>>> {
         let index = usize::try_from(self.hasher.hash_one(id) % SHARDS).expect("it is below the number of shards");
-        self.shards[index].devices()
-    }
-}
-
-impl WatchedShard {
-    fn devices(&self) -> MutexGuard<'_, HashMap<DeviceId, Box<Watched>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shards[index].0)
     }
 }
 

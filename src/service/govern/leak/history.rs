@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::network::Network;
 use super::track::{ENOUGH, Sighting, Track};
+use crate::clock::millis;
 
 /// One device, whichever token it uses: with its first `/refresh` a thief has a token of its own.
 #[derive(Debug, Clone, Default)]
@@ -45,10 +46,6 @@ impl History {
         }
         self.see(seen)
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// After a suspicion. A client that must refresh twice within a minute shows its user an error.

@@ -1,13 +1,14 @@
 //! What one device has done lately in this process: the counts behind its limits.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use tokio::time::Instant;
 
 use super::{Limit, LimitExceededError};
+use crate::lock::lock;
 use crate::service::base::window::{SlidingWindow, Slot};
 use crate::service::govern::limits::DeviceLimits;
 use crate::wire::DeviceId;
@@ -136,7 +137,7 @@ impl LimitedDevice {
     }
 
     fn lately(&self) -> MutexGuard<'_, Lately> {
-        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.lately)
     }
 }
 

@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 
 use super::device::LimitedDevice;
 use super::{Counters, Limit, LimitExceededError};
+use crate::lock::lock;
 use crate::wire::DeviceId;
 
 /// Devices by id, in shards with a lock each.
@@ -43,7 +44,7 @@ impl LimitedDevices {
 
     /// Adds the device if it is new. New devices now and then cause idle ones to be forgotten.
     pub(super) fn find(&self, id: &DeviceId) -> Arc<LimitedDevice> {
-        let mut known = self.shard(id).known();
+        let mut known = lock(&self.shard(id).known);
         if let Some(device) = known.devices.get(id) {
             return Arc::clone(device);
         }
@@ -79,7 +80,7 @@ impl LimitedDevices {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.known().devices.len()).sum()
+        self.shards.iter().map(|shard| lock(&shard.known).devices.len()).sum()
     }
 
     fn shard(&self, id: &DeviceId) -> &LimitedShard {
@@ -92,10 +93,6 @@ impl LimitedShard {
     fn new() -> Self {
         let known = Mutex::new(DeviceMap { devices: HashMap::new(), sweep_at: SWEEP_FROM });
         Self { known, admitted: AtomicU64::default(), denied: Default::default() }
-    }
-
-    fn known(&self) -> MutexGuard<'_, DeviceMap> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

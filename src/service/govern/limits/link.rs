@@ -2,12 +2,13 @@
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use redis::aio::MultiplexedConnection;
 use tokio::sync::{Notify, watch};
 
 use super::redis_error::RedisLinkError;
+use crate::lock::lock;
 
 pub(super) struct Link {
     state: Mutex<LinkState>,
@@ -137,7 +138,7 @@ impl Link {
     }
 
     fn state(&self) -> MutexGuard<'_, LinkState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -125,7 +125,7 @@ const MOST_WAITING: usize = 8192;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::Mutex;
 
     use super::*;
 
@@ -148,7 +148,7 @@ mod tests {
         let listener = GossipListener::default();
         let page = std::sync::Arc::clone(&heard);
         let take_down = move |device: &DeviceId, note: &str| {
-            page.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{device} {note}"));
+            page.lock().unwrap().push(format!("{device} {note}"));
         };
         assert!(listener.set(Box::new(take_down)).is_ok());
         notes.note(device(1), "here".into());

@@ -19,6 +19,7 @@ use super::pending::PendingUpdates;
 use super::redis_error::RedisLinkError;
 use super::redis_task::{RedisLoop, RedisTask};
 use super::{InstanceSettings, LimitExceededError, LimiterError, calls};
+use crate::random::random;
 use crate::secret::Secret;
 
 /// This instance's part of the limiter in Redis.
@@ -132,9 +133,7 @@ pub(super) fn client(url: &Secret) -> Result<Client, LimiterError> {
 
 /// Names this instance among the others; the name is new at every start.
 fn random_name() -> Arc<str> {
-    let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random source works, or nothing here is safe");
-    format!("{:016x}", u64::from_be_bytes(bytes)).into()
+    format!("{:016x}", u64::from_be_bytes(random())).into()
 }
 
 /// With a late timer this is 5 ms.

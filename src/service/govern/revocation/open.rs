@@ -1,9 +1,10 @@
 //! The open requests of a worker, so that revocations can cancel them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use slab::Slab;
 
+use crate::lock::lock;
 use crate::service::token::verify::Caller;
 use crate::transport::cancel_signal::CancelSignal;
 use crate::wire::Claims;
@@ -56,7 +57,7 @@ impl OpenRequests {
     }
 
     fn lock(&self) -> MutexGuard<'_, Slab<Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -54,7 +54,7 @@ pub enum Part {
 
 impl Certificate {
     /// Reads the certificate from the contents of both files, or returns all faults of both.
-    pub(super) fn from_contents([chain, key]: &[Content; 2]) -> Result<Self, Vec<CertificateError>> {
+    pub(super) fn from_contents([chain, key]: [&Content; 2]) -> Result<Self, Vec<CertificateError>> {
         match (read_chain(chain), read_key(key)) {
             (Ok(chain), Ok(key)) => Self::of(chain, key).map_err(|fault| vec![fault]),
             (chain, key) => Err([chain.err(), key.err()].into_iter().flatten().collect()),

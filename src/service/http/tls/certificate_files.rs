@@ -17,7 +17,7 @@ impl CertificateFiles {
     /// Reads both files, or returns all faults of both.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, Vec<CertificateError>> {
         let contents = [content(certificate), content(key)];
-        let pair = Certificate::from_contents(&contents)?;
+        let pair = Certificate::from_contents(contents.each_ref())?;
         Ok(Self { paths: [certificate.to_owned(), key.to_owned()], contents, certificate: pair })
     }
 }

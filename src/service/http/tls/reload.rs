@@ -15,14 +15,14 @@ pub(crate) fn follow(config: TlsConfig, clock: Arc<dyn Clock>) -> (Arc<Tls>, Fol
     let CertificateFiles { paths, contents, certificate } = config.files;
     let tls = Arc::new(Tls::new(certificate, config.handshake_timeout));
     let (served, shown) = (Arc::clone(&tls), paths.clone());
-    let follower = Follower::new(paths, contents, move |contents: &[Content; 2]| {
+    let follower = Follower::new(paths, contents, move |contents: [&Content; 2]| {
         reload(&served, contents, clock.now(), &shown);
     });
     (tls, follower)
 }
 
 /// Refuses an expired certificate too: it is never better than the one in use.
-fn reload(tls: &Tls, contents: &[Content; 2], now: SystemTime, paths: &[PathBuf; 2]) {
+fn reload(tls: &Tls, contents: [&Content; 2], now: SystemTime, paths: &[PathBuf; 2]) {
     let [certificate_file, key_file] = paths.each_ref().map(|path| path.display());
     let read = Certificate::from_contents(contents)
         .and_then(|read| read.check_time(now).map(|()| read).map_err(|fault| vec![fault]));

@@ -1,20 +1,15 @@
-//! The usage record of a relayed request, and the guard that hands it to the sinks exactly once.
+//! The usage record of a relayed request, and the sinks that take it.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize, Serializer};
-use tokio::time::Instant;
 
 use super::{ModelTokens, Tokens};
+use crate::clock;
 use crate::service::base::trace_context::TraceContext;
-use crate::service::govern::breaker::UpstreamOutcome;
 use crate::service::meter::money::MicroDollars;
 use crate::service::meter::prices::{Conditions, Prices};
-use crate::service::relay::model::AskedModel;
-use crate::service::relay::stake::Stake;
-use crate::service::token::verify::Caller;
-use crate::transport::request_id::RequestId;
 use crate::wire::DeviceId;
 
 /// Takes finished records. Implementations must not block: the caller is on a request's path.
@@ -128,32 +123,25 @@ impl Ended {
     }
 }
 
-/// A record in progress. Dropped unfinished, it is recorded as cancelled.
-pub struct Recording {
-    record: Option<Box<UsageRecord>>,
-    asked: AskedModel,
-    stake: Option<Stake>,
-    prices: Option<Arc<Prices>>,
-    sink: Arc<dyn UsageSink>,
-    started: Instant,
+/// The owner of a request: its caller, or the device that a batch belongs to.
+#[derive(Debug, Clone)]
+pub struct UsageOwner {
+    pub device: DeviceId,
+    pub org: Option<String>,
+    pub user: Option<String>,
 }
 
-impl Recording {
+impl UsageRecord {
+    /// The record of a request that has used nothing yet.
     #[must_use]
-    pub fn open(
-        request_id: &RequestId,
-        caller: &Caller,
-        route: &'static str,
-        asked: AskedModel,
-        sink: Arc<dyn UsageSink>,
-        started: Instant,
-    ) -> Self {
-        let record = UsageRecord {
-            request_id: request_id.to_string(),
+    pub fn new(request_id: String, owner: UsageOwner, route: &'static str) -> Self {
+        let UsageOwner { device, org, user } = owner;
+        Self {
+            request_id,
             upstream_request_id: None,
-            device: caller.device().clone(),
-            org: caller.org().map(str::to_owned),
-            user: caller.user().map(str::to_owned),
+            device,
+            org,
+            user,
             route,
             model_asked: None,
             model_answered: None,
@@ -171,93 +159,24 @@ impl Recording {
             ended: Ended::Cancelled,
             first_chunk: None,
             trace: None,
-        };
-        Self { record: Some(Box::new(record)), asked, stake: None, prices: None, sink, started }
-    }
-
-    /// Has the guard settled when the record is finished.
-    #[must_use]
-    pub fn staking(mut self, stake: Stake) -> Self {
-        self.stake = Some(stake);
-        self
-    }
-
-    /// Prices the record when it is finished.
-    #[must_use]
-    pub fn priced(mut self, prices: Arc<Prices>) -> Self {
-        self.prices = Some(prices);
-        self
-    }
-
-    #[must_use]
-    pub fn traced(mut self, trace: Option<Box<TraceContext>>) -> Self {
-        self.fill(|record| record.trace = trace);
-        self
-    }
-
-    /// Tells the guard how the upstream did, where the record alone would suggest another outcome.
-    pub fn upstream_did(&mut self, outcome: UpstreamOutcome) {
-        if let Some(stake) = &mut self.stake {
-            stake.upstream_did(outcome);
         }
     }
 
-    /// Called when the head of the response has arrived.
-    pub fn answered(&mut self, status: u16, upstream_request_id: Option<String>) {
-        let first_byte = self.started.elapsed();
-        if let Some(stake) = &mut self.stake {
-            stake.answered(status);
+    /// Prices the record by the model that answered. A request that used nothing, such as counting tokens, has no
+    /// price.
+    pub fn price(&mut self, prices: &Prices, now: SystemTime) {
+        if self.tokens != Tokens::default() {
+            let model = self.model_answered.as_deref().or(self.model_asked.as_deref()).unwrap_or_default();
+            let used = (&self.tokens, self.shares.as_slice());
+            let cost = prices.cost_of_all(model, now, used, &self.conditions);
+            self.cost = Some(cost.amount);
+            self.cost_estimated = cost.estimated;
         }
-        if let Some(record) = &mut self.record {
-            record.status = Some(status);
-            record.first_byte = Some(first_byte);
-            record.upstream_request_id = upstream_request_id;
-        }
-    }
-
-    /// Does nothing once the record is finished.
-    pub fn fill(&mut self, fill: impl FnOnce(&mut UsageRecord)) {
-        if let Some(record) = &mut self.record {
-            fill(record);
-        }
-    }
-
-    /// Hands the record to the sink. Only the first call has an effect.
-    pub fn finish(&mut self, ended: Ended) {
-        if let Some(mut record) = self.record.take() {
-            record.ended = ended;
-            record.total = self.started.elapsed();
-            record.model_asked = self.asked.get().cloned();
-            if let Some(prices) = &self.prices {
-                price(&mut record, prices);
-            }
-            if let Some(stake) = self.stake.take() {
-                stake.settle(&record);
-            }
-            self.sink.record(&Arc::new(*record));
-        }
-    }
-}
-
-impl Drop for Recording {
-    fn drop(&mut self) {
-        self.finish(Ended::Cancelled);
-    }
-}
-
-/// Prices by the model that answered. A request without tokens, such as counting tokens, has no price.
-fn price(record: &mut UsageRecord, prices: &Prices) {
-    if record.tokens != Tokens::default() {
-        let model = record.model_answered.as_deref().or(record.model_asked.as_deref()).unwrap_or_default();
-        let used = (&record.tokens, record.shares.as_slice());
-        let cost = prices.cost_of_all(model, SystemTime::now(), used, &record.conditions);
-        record.cost = Some(cost.amount);
-        record.cost_estimated = cost.estimated;
     }
 }
 
 fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    serializer.serialize_u64(clock::millis(*duration))
 }
 
 #[expect(clippy::ref_option, reason = "the signature serde asks for")]

@@ -1,12 +1,12 @@
 //! Makes usage records of the results of a batch.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::service::meter::prices::Prices;
-use crate::service::meter::usage::{BATCH_ROUTE, BatchItem, Ended, Lines, Tokens, UsageRecord};
+use crate::service::meter::usage::{BATCH_ROUTE, BatchItem, Ended, Lines, UsageOwner, UsageRecord};
 use crate::service::store::database::OwnedObject;
 
 /// The results of one batch, read piece by piece.
@@ -54,33 +54,14 @@ fn take(line: &[u8], batch: &OwnedObject, prices: &Prices, record: &mut impl FnM
 /// results are read.
 fn record_of(item: BatchItem, batch: &OwnedObject, prices: &Prices) -> UsageRecord {
     let BatchItem { custom_id, ended, model, tokens, shares, conditions, no_usage } = item;
-    let name = model.as_deref().unwrap_or_default();
-    let cost = (tokens != Tokens::default())
-        .then(|| prices.cost_of_all(name, SystemTime::now(), (&tokens, &shares), &conditions));
-    UsageRecord {
-        trace: None,
-        first_chunk: None,
-        request_id: format!("{}.{:032x}", batch.id, short_hash(&custom_id)),
-        upstream_request_id: None,
-        device: batch.device.clone(),
-        org: batch.org.clone(),
-        user: batch.user.clone(),
-        route: BATCH_ROUTE,
-        model_asked: None,
-        model_answered: model,
-        status: (ended == Ended::Complete).then_some(200),
-        first_byte: None,
-        total: Duration::ZERO,
-        tokens,
-        shares,
-        conditions,
-        cost: cost.map(|cost| cost.amount),
-        cost_estimated: cost.is_some_and(|cost| cost.estimated),
-        output_estimated: false,
-        no_usage,
-        unparsed_events: 0,
-        ended,
-    }
+    let owner = UsageOwner { device: batch.device.clone(), org: batch.org.clone(), user: batch.user.clone() };
+    let mut record = UsageRecord::new(format!("{}.{:032x}", batch.id, short_hash(&custom_id)), owner, BATCH_ROUTE);
+    record.model_answered = model;
+    record.status = (ended == Ended::Complete).then_some(200);
+    (record.tokens, record.shares, record.conditions) = (tokens, shares, conditions);
+    (record.no_usage, record.ended) = (no_usage, ended);
+    record.price(prices, SystemTime::now());
+    record
 }
 
 /// A device chooses its custom ids freely; the hash has a fixed length and reveals nothing of them.

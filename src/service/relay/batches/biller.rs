@@ -12,13 +12,13 @@ use http::StatusCode;
 use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 
-use super::Ledger;
 use super::bill::Bill;
 use super::call::{Calls, of_our_own};
 use crate::clock::Clock;
 use crate::service::meter::money::MicroDollars;
 use crate::service::meter::prices::Prices;
 use crate::service::meter::usage::{UsageRecord, UsageSink};
+use crate::service::relay::ledger::Ledger;
 use crate::service::relay::route::BATCHES;
 use crate::service::store::database::{OwnedObject, StoreError, UsageRow};
 use crate::transport::buffered_body::BufferedBody;

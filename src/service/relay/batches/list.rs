@@ -8,6 +8,7 @@
 mod query;
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -16,10 +17,10 @@ use tokio::task::JoinSet;
 
 use self::query::Query;
 use super::call::{Whole, follow_up};
-use super::{BatchRequest, Batches, answered, results_url, unknown};
+use super::{BatchRequest, Batches, answered, results_url};
 use crate::service::govern::revocation::revoked;
 use crate::service::meter::usage::Ended;
-use crate::service::relay::pipeline::failed;
+use crate::service::relay::ledger::unknown;
 use crate::service::relay::route::{BATCHES, FILES};
 use crate::service::store::database::{ObjectKind, OwnedObject, OwnedPage, PageStart};
 use crate::transport::buffered_body::BufferedBody;
@@ -59,27 +60,27 @@ struct Listing<'a> {
 }
 
 impl Batches {
-    pub(super) async fn list(&self, batch_request: BatchRequest<'_>) -> Result<Response<Reply>, Problem> {
-        let BatchRequest { route, parts, id, at, caller, stake, worker, .. } = batch_request;
-        let (kind, cancel) = (route.kind(), stake.cancel_signal());
+    pub(super) async fn list(&self, request: BatchRequest<'_>) -> Result<Response<Reply>, Problem> {
+        let BatchRequest { route, parts, id, at, mut flight, worker, .. } = request;
+        let (kind, cancel, caller) = (route.kind(), flight.cancel_signal(), Arc::clone(flight.caller()));
         let query = Query::read(parts.uri.query())?;
         let device = caller.device();
         let first = self.ledger.page(device, kind, query.start.clone(), query.limit).await?;
         let first = first.ok_or_else(|| unknown(kind, query.start_id()))?;
-        let mut recording = self.recording(route, &id, &caller, stake, at);
+        self.open_record(&mut flight, route, &id, at);
         let (parts, query, upstream) = (&parts, &query, &worker.upstream);
         let listing = Listing { objects: self, kind, device, parts, query, upstream };
         match cancel.unless(pin!(listing.fill(first))).await {
             Some(Ok(found)) => {
-                recording.answered(StatusCode::OK.as_u16(), None);
-                recording.finish(Ended::Complete);
+                flight.answered(StatusCode::OK.as_u16(), None);
+                flight.finish(Ended::Complete);
                 let mut response = found.page(query);
                 response.headers_mut().insert(REQUEST_ID_HEADER, id.header());
                 Ok(response)
             }
-            Some(Err(ListingError::Answer(whole))) => answered(whole, recording, &id),
-            Some(Err(ListingError::Problem(problem))) => Err(failed(recording, Ended::Error, problem)),
-            None => Err(failed(recording, Ended::Revoked, revoked())),
+            Some(Err(ListingError::Answer(whole))) => answered(whole, flight, &id),
+            Some(Err(ListingError::Problem(problem))) => Err(flight.fail(Ended::Error, problem)),
+            None => Err(flight.fail(Ended::Revoked, revoked())),
         }
     }
 }

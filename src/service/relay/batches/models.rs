@@ -3,7 +3,8 @@
 use std::task::{Context, Poll};
 
 use crate::service::base::json::{Found, RequestModels, RequestsScanner};
-use crate::service::relay::model::{ModelRule, named, shown};
+use crate::service::relay::request_body::{named, shown};
+use crate::service::token::models::ModelRule;
 use crate::transport::buffered_body::{Inspector, RefusedBodyError};
 use crate::wire::ErrorCode;
 

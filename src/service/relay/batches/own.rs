@@ -8,10 +8,11 @@ use http::Response;
 
 use super::biller::Looked;
 use super::results::ResultsReader;
-use super::{BatchRequest, Batches, answered, results_url, unknown};
+use super::{BatchRequest, Batches, answered, results_url};
 use crate::service::govern::revocation::revoked;
 use crate::service::meter::usage::Ended;
-use crate::service::relay::pipeline::{Exchange, Pipeline, failed};
+use crate::service::relay::answer::Answered;
+use crate::service::relay::ledger::unknown;
 use crate::service::relay::route::{ObjectRoute, RelayRoute};
 use crate::service::store::database::{ObjectKind, OwnedObject};
 use crate::service::token::verify::Caller;
@@ -22,34 +23,35 @@ use crate::wire::ErrorCode;
 
 impl Batches {
     /// Passes a request about one object on, if its device owns the object.
-    pub(super) async fn act(
-        &self,
-        batch_request: BatchRequest<'_>,
-        pipeline: &Pipeline,
-    ) -> Result<Response<Reply>, Problem> {
-        let BatchRequest { route, parts, body, id, at, caller, stake, worker } = batch_request;
-        let object = self.owned(&caller, route, parts.uri.path()).await?;
-        let cancel = stake.cancel_signal();
-        let limits = BodyLimits { max: MAX_BODY, ..pipeline.body_limits.clone() };
-        let body = cancel.unless(pin!(BufferedBody::take(body, &limits, None))).await.ok_or_else(revoked)??;
+    pub(super) async fn act(&self, request: BatchRequest<'_>) -> Result<Response<Reply>, Problem> {
+        let BatchRequest { route, parts, body, id, at, mut flight, worker } = request;
+        let object = self.owned(flight.caller(), route, parts.uri.path()).await?;
+        let cancel = flight.cancel_signal();
+        let limits = BodyLimits { max: MAX_BODY, ..self.stages.body_limits.clone() };
+        let read = BufferedBody::take(body, &limits, (), |()| ());
+        let (body, ()) = cancel.unless(pin!(read)).await.ok_or_else(revoked)??;
         if route == ObjectRoute::DeleteBatch {
             self.bill_first(&object).await?;
         }
-        let recording = self.recording(route, &id, &caller, stake, at);
+        self.open_record(&mut flight, route, &id, at);
         if matches!(route, ObjectRoute::BatchResults | ObjectRoute::FileContent) {
+            let results = self.reader(route, object);
             let response = match cancel.unless(pin!(self.calls.open(&worker.upstream, parts, body))).await {
                 Some(Ok(response)) => response,
-                Some(Err(problem)) => return Err(failed(recording, Ended::Error, problem)),
-                None => return Err(failed(recording, Ended::Revoked, revoked())),
+                Some(Err(problem)) => return Err(flight.fail(Ended::Error, problem)),
+                None => return Err(flight.fail(Ended::Revoked, revoked())),
             };
-            let results = self.reader(route, object);
-            let exchange = Exchange { route: RelayRoute::Object(route), id: &id, recording, cancel, results };
-            return pipeline.answer(response, exchange, worker.shutdown.clone());
+            let route = RelayRoute::Object(route);
+            let answered = Answered { route, id: &id, flight, shutdown: worker.shutdown.clone() };
+            return self.stages.answers.relay_tapped(response, answered, |tap, headers| match results {
+                Some(results) => Box::new(results.watching(tap, headers)),
+                None => Box::new(tap),
+            });
         }
         let mut whole = match cancel.unless(Box::pin(self.calls.whole(&worker.upstream, parts, body)).as_mut()).await {
             Some(Ok(whole)) => whole,
-            Some(Err(problem)) => return Err(failed(recording, Ended::Error, problem)),
-            None => return Err(failed(recording, Ended::Revoked, revoked())),
+            Some(Err(problem)) => return Err(flight.fail(Ended::Error, problem)),
+            None => return Err(flight.fail(Ended::Revoked, revoked())),
         };
         match route {
             ObjectRoute::DeleteBatch | ObjectRoute::DeleteFile if whole.status().is_success() => {
@@ -58,7 +60,7 @@ impl Batches {
             ObjectRoute::Batch | ObjectRoute::CancelBatch => whole.body = results_url::with_path(whole.body),
             _ => {}
         }
-        answered(whole, recording, &id)
+        answered(whole, flight, &id)
     }
 
     async fn owned(&self, caller: &Caller, route: ObjectRoute, path: &str) -> Result<OwnedObject, Problem> {
@@ -69,8 +71,14 @@ impl Batches {
     /// The reader of a batch's results, until its usage is recorded.
     fn reader(&self, route: ObjectRoute, object: OwnedObject) -> Option<ResultsReader> {
         let wanted = route == ObjectRoute::BatchResults && object.look_at.is_some();
-        wanted
-            .then(|| ResultsReader::new(object, self.prices.load_full(), Arc::clone(&self.usage), self.ledger.clone()))
+        wanted.then(|| {
+            ResultsReader::new(
+                object,
+                self.stages.prices.load_full(),
+                Arc::clone(&self.stages.sink),
+                self.ledger.clone(),
+            )
+        })
     }
 
     /// Bills a batch before its deletion: the results go with it.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, HeaderValue};
 
-use super::Ledger;
 use super::bill::Bill;
 use crate::service::meter::prices::Prices;
-use crate::service::meter::usage::{Decoder, Meter, UsageSink};
+use crate::service::meter::usage::{Decoder, UsageSink};
+use crate::service::relay::ledger::Ledger;
+use crate::service::relay::usage_tap::UsageTap;
 use crate::service::store::database::OwnedObject;
 use crate::transport::relay::{Ending, Tap};
 
@@ -23,7 +24,7 @@ pub(crate) struct ResultsReader {
 /// The tap on a download of results.
 pub(crate) struct ResultsMeter {
     /// Finishes the record of the download itself.
-    meter: Meter,
+    tap: UsageTap,
     reader: ResultsReader,
     decoder: Option<Decoder>,
     /// The rest cannot be decoded.
@@ -37,9 +38,9 @@ impl ResultsReader {
         Self { id: batch.id.clone(), bill: Bill::new(batch, prices), sink, ledger }
     }
 
-    /// Reads a response with these headers; `meter` works as on other routes.
+    /// Reads a response with these headers; `tap` works as on other routes.
     #[must_use]
-    pub(crate) fn watching(self, meter: Meter, headers: &HeaderMap) -> ResultsMeter {
+    pub(crate) fn watching(self, tap: UsageTap, headers: &HeaderMap) -> ResultsMeter {
         let (decoder, blind) = match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
             None | Some(b"identity" | b"") => (None, false),
             Some(encoding) => {
@@ -48,7 +49,7 @@ impl ResultsReader {
                 (decoder, blind)
             }
         };
-        ResultsMeter { meter, reader: self, decoder, blind }
+        ResultsMeter { tap, reader: self, decoder, blind }
     }
 
     fn read(&mut self, plain: &[u8]) {
@@ -67,7 +68,7 @@ impl ResultsReader {
 
 impl Tap for ResultsMeter {
     fn data(&mut self, bytes: &[u8]) {
-        self.meter.data(bytes);
+        self.tap.data(bytes);
         if self.blind {
             return;
         }
@@ -83,6 +84,6 @@ impl Tap for ResultsMeter {
         if ending == Ending::Complete && !self.blind {
             self.reader.finish();
         }
-        self.meter.end(ending);
+        self.tap.end(ending);
     }
 }

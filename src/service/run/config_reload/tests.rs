@@ -1,5 +1,5 @@
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,6 +8,8 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::secret::Secret;
+use crate::service::base::watched_file::{SETTLE, follow};
 use crate::service::config;
 use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::access::AccessPolicy;
@@ -49,9 +51,11 @@ impl Followed {
             settings: Arc::clone(&reloadable.settings),
             metrics: Arc::clone(&reloadable.metrics),
         };
-        let mut reload = ConfigReload::new(config.sources, config.prices.file, copy).unwrap();
+        let mut followers = [follower(config.sources, config.prices.file, copy).unwrap()];
         let (signal, mut signals) = unbounded_channel();
-        tokio::spawn(async move { reload.follow(async move || signals.recv().await.unwrap_or_default()).await });
+        tokio::spawn(async move {
+            follow(&mut followers, async move || signals.recv().await.unwrap_or_default()).await;
+        });
         Self { folder, reloadable, signal }
     }
 
@@ -251,5 +255,5 @@ async fn without_a_file_there_is_nothing_to_follow() {
     let flags = Flags { anthropic_api_key: Some("sk-ant-canary".into()), ..Flags::default() };
     let config = Config::read(&flags).unwrap();
     let reloadable = reloadable(&config);
-    assert!(ConfigReload::new(config.sources, config.prices.file, reloadable).is_none());
+    assert!(follower(config.sources, config.prices.file, reloadable).is_none());
 }

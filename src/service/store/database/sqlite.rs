@@ -3,7 +3,6 @@
 //! Fails when the file cannot be made, or is anything but a sound database.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -11,13 +10,11 @@ use std::time::Duration;
 use sqlx::{AnyConnection, Executor, Row};
 
 use super::error::StoreError;
+use crate::service::base::private_file;
 
 /// Creates the file if there is none. Only this user can read it; SQLite gives the files beside it the same rights.
 pub(super) fn create(path: &Path) -> Result<(), StoreError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    restrict(&mut options);
-    match options.open(path) {
+    match private_file::create(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(source) => Err(StoreError::File { path: path.to_owned(), source }),
@@ -73,16 +70,6 @@ async fn write_ahead(connection: &mut AnyConnection) -> Result<(), StoreError> {
 async fn check(connection: &mut AnyConnection) -> Result<(), StoreError> {
     let found: String = connection.fetch_one("PRAGMA quick_check(1)").await?.try_get(0)?;
     if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { found }) }
-}
-
-#[cfg(unix)]
-fn restrict(options: &mut OpenOptions) {
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-}
-
-#[cfg(not(unix))]
-fn restrict(_: &mut OpenOptions) {
-    // The file inherits its folder's access list.
 }
 
 /// Whether a migration was ever begun.

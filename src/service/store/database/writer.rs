@@ -12,7 +12,7 @@ mod spill;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use self::queue::{QueuedRecord, RecordQueue};
 use self::spill::Spill;
 use super::{Database, StoreError};
 use crate::clock::Clock;
+use crate::lock::lock;
 use crate::service::meter::money::MicroDollars;
 use crate::service::meter::usage::{UsageRecord, UsageSink};
 use crate::service::store::database::DatabaseUrl;
@@ -110,7 +111,7 @@ impl UsageWriter {
     /// `limit` at most; records that the counters still call waiting then are only in memory.
     pub fn close(&self, limit: Duration) -> UsageCounters {
         if self.queue.entries.close(limit) {
-            let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let thread = lock(&self.thread).take();
             // The thread has nothing left to do, so this does not wait. Its panic was logged.
             thread.map(JoinHandle::join);
         }

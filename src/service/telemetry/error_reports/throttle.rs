@@ -1,10 +1,12 @@
 //! At most one report per minute for each kind of event; the next report tells how often it happened.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::lock::lock;
 
 /// Recent reports. There is one entry per error code and per panicking place in the code.
 #[derive(Default)]
@@ -19,7 +21,7 @@ struct ThrottleState {
 impl Throttle {
     /// If a report on `what` is due, the number of times it has happened since its last report, this time included.
     pub(super) fn due(&self, what: &str, now: Instant) -> Option<u64> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.0);
         let recent = all.entry(what.into()).or_default();
         if recent.reported.is_some_and(|last| now.duration_since(last) < PAUSE) {
             recent.withheld += 1;

@@ -1,9 +1,13 @@
 //! A bounded queue of log lines and the thread that writes them.
+//!
+//! `tracing-appender` does not serve here: it wakes its thread and calls the system for each line, which costs a request
+//! more than a microsecond, and it bounds the number of lines, while a client can make a line of 50 kB.
 
-use std::io::Write;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::time::Duration;
+
+use crate::lock::{lock, unpoisoned};
 
 /// Takes lines without waiting for the disk or the terminal.
 #[derive(Clone)]
@@ -18,14 +22,14 @@ struct LineBuffer {
 struct LineBufferState {
     waiting: Vec<u8>,
     dropped: u64,
-    writing: bool,
     closed: bool,
 }
 
-/// Owns the thread; call [`close`](Self::close) before the process ends.
+/// The thread that writes; call [`close`](Self::close) before the process ends.
 pub struct LineWriter {
     queue: LineQueue,
-    thread: JoinHandle<()>,
+    /// The thread sends nothing: it drops the sender at its end.
+    ended: mpsc::Receiver<()>,
 }
 
 impl LineQueue {
@@ -33,11 +37,15 @@ impl LineQueue {
     ///
     /// # Errors
     /// When the system cannot start a thread.
-    pub fn start(out: impl Write + Send + 'static) -> std::io::Result<(Self, LineWriter)> {
+    pub fn start(out: impl Write + Send + 'static) -> io::Result<(Self, LineWriter)> {
         let queue = Self(Arc::new(LineBuffer { state: Mutex::default(), changed: Condvar::new() }));
         let reader = queue.clone();
-        let thread = std::thread::Builder::new().name("log".into()).spawn(move || reader.write_all(out))?;
-        Ok((queue.clone(), LineWriter { queue, thread }))
+        let (end, ended) = mpsc::channel();
+        std::thread::Builder::new().name("log".into()).spawn(move || {
+            reader.write_batches(out);
+            drop(end);
+        })?;
+        Ok((queue.clone(), LineWriter { queue, ended }))
     }
 
     /// Queues one whole line, with its line feed.
@@ -51,7 +59,7 @@ impl LineQueue {
         state.waiting.extend_from_slice(line);
         drop(state);
         if wake {
-            self.0.changed.notify_all();
+            self.0.changed.notify_one();
         }
     }
 
@@ -61,7 +69,7 @@ impl LineQueue {
         self.lock().dropped
     }
 
-    fn write_all(&self, mut out: impl Write) {
+    fn write_batches(&self, mut out: impl Write) {
         let mut batch = Vec::new();
         let mut reported = 0;
         while let Some(dropped) = self.next_batch(&mut batch) {
@@ -80,8 +88,6 @@ impl LineQueue {
             if batch.capacity() > KEEP_CAPACITY {
                 batch.shrink_to(KEEP_CAPACITY);
             }
-            self.lock().writing = false;
-            self.0.changed.notify_all();
         }
     }
 
@@ -93,37 +99,39 @@ impl LineQueue {
             if state.closed {
                 return None;
             }
-            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = unpoisoned(self.0.changed.wait(state));
         }
         if !state.closed {
             let waited = self.0.changed.wait_timeout_while(state, GATHER, |state| !state.closed);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = unpoisoned(waited).0;
         }
         std::mem::swap(&mut state.waiting, batch);
-        state.writing = true;
         Some(state.dropped)
     }
 
     fn lock(&self) -> MutexGuard<'_, LineBufferState> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.state)
+    }
+}
+
+/// One write is one whole event: `tracing` formats it before.
+impl Write for LineQueue {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 impl LineWriter {
     /// Writes the queued lines and ends the thread. Gives up after a second if the reader of `out` is blocked.
     pub fn close(self) {
-        let mut state = self.queue.lock();
-        state.closed = true;
-        self.queue.0.changed.notify_all();
-        let busy = |state: &mut LineBufferState| state.writing || !state.waiting.is_empty();
-        let waited = self.queue.0.changed.wait_timeout_while(state, CLOSE_LIMIT, busy);
-        state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        let written = !busy(&mut state);
-        drop(state);
-        if written {
-            // The thread has nothing left to write, so `join` returns at once.
-            let _ = self.thread.join();
-        }
+        self.queue.lock().closed = true;
+        self.queue.0.changed.notify_one();
+        let _ = self.ended.recv_timeout(CLOSE_LIMIT);
     }
 }
 
@@ -139,9 +147,6 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::mpsc;
-
     use super::*;
 
     /// Collects what is written; blocks while the gate is shut.

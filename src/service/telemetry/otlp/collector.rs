@@ -45,7 +45,7 @@ impl Collector {
     /// Opens no connection yet.
     pub(super) fn new(config: &OtlpConfig) -> reqwest::Result<Self> {
         let (traces, metrics) = (config.endpoint.join("/v1/traces"), config.endpoint.join("/v1/metrics"));
-        Ok(Self { http: http_client(&traces, ANSWER_LIMIT)?, headers: config.headers.clone(), traces, metrics })
+        Ok(Self { http: http_client(&traces, ANSWER_LIMIT).build()?, headers: config.headers.clone(), traces, metrics })
     }
 
     /// Sends one message and returns the body of the answer.

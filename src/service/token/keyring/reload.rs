@@ -12,7 +12,7 @@ use crate::service::base::watched_file::{Content, Follower};
 /// Keeps `keys`, which hold the keys of `file`, as the file has them from now on.
 pub(crate) fn follower(file: KeyFile, keys: Arc<KeyRing>) -> Follower {
     let path = file.path.clone();
-    Follower::new([file.path], [Ok(file.content)], move |[content]: &[Content; 1]| reload(&path, content, &keys))
+    Follower::new([file.path], [Ok(file.content)], move |[content]: [&Content; 1]| reload(&path, content, &keys))
 }
 
 fn reload(path: &Path, content: &Content, keys: &KeyRing) {

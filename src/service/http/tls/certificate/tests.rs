@@ -7,14 +7,14 @@ fn contents(chain: &str, key: &str) -> [Content; 2] {
 }
 
 fn faults(chain: &str, key: &str) -> Vec<String> {
-    let faults = Certificate::from_contents(&contents(chain, key)).err().unwrap_or_default();
+    let faults = Certificate::from_contents(contents(chain, key).each_ref()).err().unwrap_or_default();
     faults.iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn a_matching_pair_is_read_with_its_expiry() {
     let Sample { certificate, key } = until(2040);
-    let read = Certificate::from_contents(&contents(&certificate, &key)).unwrap();
+    let read = Certificate::from_contents(contents(&certificate, &key).each_ref()).unwrap();
     let end = humantime::parse_rfc3339("2040-01-01T00:00:00Z").unwrap();
     assert_eq!(read.expires_at(), end);
     assert!(read.check_time(end - Duration::from_secs(1)).is_ok());
@@ -64,10 +64,10 @@ fn a41_a_key_without_its_line_breaks_is_not_shown() {
     let Sample { certificate, key } = until(2040);
     let line = key.lines().nth(1).unwrap();
     let on_one_line = key.replace('\n', " ");
-    let faults = Certificate::from_contents(&contents(&certificate, &on_one_line)).unwrap_err();
+    let faults = Certificate::from_contents(contents(&certificate, &on_one_line).each_ref()).unwrap_err();
     let shown = format!("{faults:?} {}", faults[0]);
     assert!(faults[0].part() == Part::Key && !shown.contains(line), "{shown}");
-    let read = Certificate::from_contents(&contents(&certificate, &key)).unwrap();
+    let read = Certificate::from_contents(contents(&certificate, &key).each_ref()).unwrap();
     assert!(!format!("{read:?}").contains(line));
 }
 

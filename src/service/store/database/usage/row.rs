@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::clock;
 use crate::service::meter::usage::{Ended, Tokens, UsageRecord};
 use crate::service::store::database::error::StoreError;
 use crate::service::store::database::statement::Value;
@@ -42,7 +43,6 @@ pub struct UsageRow {
 impl UsageRow {
     #[must_use]
     pub fn of(record: UsageRecord, finished_at: SystemTime, cost_microusd: Option<u64>) -> Self {
-        let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self {
             request_id: record.request_id,
             finished_at,
@@ -54,8 +54,8 @@ impl UsageRow {
             model_asked: record.model_asked.map(Into::into),
             model_answered: record.model_answered,
             status: record.status,
-            first_byte_ms: record.first_byte.map(millis),
-            total_ms: millis(record.total),
+            first_byte_ms: record.first_byte.map(clock::millis),
+            total_ms: clock::millis(record.total),
             tokens: record.tokens,
             output_estimated: record.output_estimated,
             no_usage: record.no_usage,

@@ -5,13 +5,14 @@
 //! or damaged; that is an error.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::service::base::private_file;
 use crate::service::store::database::{UsageRow, identifier};
 
 pub(super) struct Spill {
@@ -38,7 +39,7 @@ pub(super) struct Spilled {
 impl Spill {
     /// Creates the folder if there is none, and finds the files in it.
     pub(super) fn open(folder: &Path, clock: Arc<dyn Clock>) -> io::Result<Self> {
-        create_folder(folder)?;
+        private_file::create_folder(folder)?;
         let mut spill = Self { folder: folder.to_owned(), clock, files: VecDeque::new() };
         let mut paths = Vec::new();
         for entry in fs::read_dir(folder)? {
@@ -149,10 +150,7 @@ fn write_lines(path: &Path, rows: &[UsageRow]) -> io::Result<()> {
         serde_json::to_writer(&mut text, row)?;
         text.push(b'\n');
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    restrict(&mut options);
-    let mut file = options.open(path)?;
+    let mut file = private_file::create(path)?;
     file.write_all(&text)?;
     file.sync_all()
 }
@@ -162,27 +160,6 @@ fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }
-}
-
-#[cfg(unix)]
-fn create_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-#[cfg(not(unix))]
-fn create_folder(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)
-}
-
-#[cfg(unix)]
-fn restrict(options: &mut OpenOptions) {
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-}
-
-#[cfg(not(unix))]
-fn restrict(_: &mut OpenOptions) {
-    // The file inherits its folder's access list.
 }
 
 const WHOLE: &str = "jsonl";

@@ -18,24 +18,24 @@ impl Ledger {
     }
 
     /// The database, for tasks on the control thread.
-    pub(super) fn database(&self) -> Database {
+    pub(crate) fn database(&self) -> Database {
         self.0.database()
     }
 
     /// Fails unless the database answers.
-    pub(super) async fn is_there(&self) -> Result<(), Problem> {
+    pub(crate) async fn is_there(&self) -> Result<(), Problem> {
         let database = self.database();
         self.ask(async move { database.ping().await }).await
     }
 
     /// Records the owner of an object.
-    pub(super) async fn keep(&self, object: OwnedObject) -> Result<(), Problem> {
+    pub(crate) async fn keep(&self, object: OwnedObject) -> Result<(), Problem> {
         let objects = self.database().owned_objects();
         self.ask(async move { objects.insert(&object).await }).await
     }
 
     /// The object with this id, if this device owns it.
-    pub(super) async fn find(
+    pub(crate) async fn find(
         &self,
         device: &DeviceId,
         kind: ObjectKind,
@@ -46,7 +46,7 @@ impl Ledger {
     }
 
     /// The first of these files that this device does not own.
-    pub(super) async fn first_foreign_file(
+    pub(crate) async fn first_foreign_file(
         &self,
         device: DeviceId,
         ids: Vec<String>,
@@ -56,7 +56,7 @@ impl Ledger {
     }
 
     /// A page of a device's objects; `None` if the device does not own the object that the page starts behind.
-    pub(super) async fn page(
+    pub(crate) async fn page(
         &self,
         device: &DeviceId,
         kind: ObjectKind,
@@ -68,13 +68,13 @@ impl Ledger {
     }
 
     /// Deletes an object's row without waiting. If it fails, the upstream's 404 corrects it later.
-    pub(super) fn forget(&self, id: String) {
+    pub(crate) fn forget(&self, id: String) {
         let objects = self.database().owned_objects();
         self.0.beside("forget a deleted object", async move { objects.delete(&id).await });
     }
 
     /// Records whether the upstream knows an object, without waiting.
-    pub(super) fn note_missing(&self, object: OwnedObject, is_missing: bool, now: SystemTime) {
+    pub(crate) fn note_missing(&self, object: OwnedObject, is_missing: bool, now: SystemTime) {
         if is_missing || object.missing_since.is_some() {
             let objects = self.database().owned_objects();
             let note = async move { objects.note_missing(&object, is_missing, now).await };
@@ -83,12 +83,12 @@ impl Ledger {
     }
 
     /// Records that a batch is billed, without waiting. If it fails, the biller reads the usage once more.
-    pub(super) fn settle(&self, id: String) {
+    pub(crate) fn settle(&self, id: String) {
         let objects = self.database().owned_objects();
         self.0.beside("note that a batch is on record", async move { objects.settle(&id).await });
     }
 
-    pub(super) async fn within<T: Send + 'static>(
+    pub(crate) async fn within<T: Send + 'static>(
         &self,
         limit: Duration,
         work: impl Future<Output = T> + Send + 'static,
@@ -106,6 +106,19 @@ impl Ledger {
         })
     }
 }
+
+/// The API's answer to an unknown id, given for an id of another device too.
+pub(crate) fn unknown(kind: ObjectKind, id: &str) -> Problem {
+    let what = match kind {
+        ObjectKind::Batch => "Message batch",
+        ObjectKind::File => "File",
+    };
+    let id: String = id.chars().take(SHOWN).collect();
+    Problem::new(ErrorCode::ObjectUnknown, format!("{what} not found: {id}"))
+}
+
+/// Longest part of a requested id that an answer repeats.
+const SHOWN: usize = 100;
 
 fn away() -> Problem {
     let message = "The service cannot tell at the moment who owns what; try again later";

@@ -12,25 +12,25 @@ use super::{BreakerState, UpstreamOutcome};
 /// requests out until then, and how it [ended](Self::ended). Dropped, it counts as cancelled.
 #[derive(Debug)]
 #[must_use = "dropped, it counts as cancelled"]
-pub struct Passage(Option<OpenPassage>);
+pub struct CircuitPermit(Option<OpenCircuitPermit>);
 
 #[derive(Debug)]
-struct OpenPassage {
+struct OpenCircuitPermit {
     shared: Arc<BreakerState>,
     model: Box<str>,
     ticket: Ticket,
 }
 
-impl Passage {
+impl CircuitPermit {
     pub(super) fn new(shared: Arc<BreakerState>, model: &str, ticket: Ticket) -> Self {
-        Self(Some(OpenPassage { shared, model: model.into(), ticket }))
+        Self(Some(OpenCircuitPermit { shared, model: model.into(), ticket }))
     }
 
     /// Says that the head of a response has arrived. A good one counts at once: a stream may go on for many minutes,
     /// and an upstream that begins to answer is back. If the stream breaks later, that counts as well.
     pub fn answered(&mut self, status: StatusCode, now: Instant) {
         let outcome = UpstreamOutcome::Answered(status);
-        if let Some(OpenPassage { shared, model, ticket }) = self.0.as_mut().filter(|_| outcome.is_good()) {
+        if let Some(OpenCircuitPermit { shared, model, ticket }) = self.0.as_mut().filter(|_| outcome.is_good()) {
             shared.ended(model, ticket, outcome, now);
             ticket.counted = true;
         }
@@ -47,13 +47,13 @@ impl Passage {
     }
 
     fn close(&mut self, outcome: UpstreamOutcome, now: Instant) {
-        if let Some(OpenPassage { shared, model, ticket }) = self.0.take() {
+        if let Some(OpenCircuitPermit { shared, model, ticket }) = self.0.take() {
             shared.ended(&model, &ticket, outcome, now);
         }
     }
 }
 
-impl Drop for Passage {
+impl Drop for CircuitPermit {
     fn drop(&mut self) {
         // The time does not matter: a cancelled request is not counted.
         self.close(UpstreamOutcome::Cancelled, Instant::now());

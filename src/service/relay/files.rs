@@ -1,4 +1,4 @@
-//! Inspector that checks whether a request's body names files of other devices.
+//! Checks whether a request's body names files of other devices.
 //!
 //! Nearly no request names a file, so nearly every body is only searched for byte sequences that the key `file_id` must
 //! contain in any spelling. A body with a match, or one too long to be buffered, is read string by string.
@@ -12,14 +12,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use self::prefilter::FileIdPrefilter;
-use super::{Ledger, unknown};
+use super::ledger::{Ledger, unknown};
 use crate::service::base::json::NamedTexts;
 use crate::service::store::database::ObjectKind;
 use crate::transport::buffered_body::{Inspector, RefusedBodyError};
 use crate::wire::{DeviceId, ErrorCode};
 
 /// Inspects a JSON body.
-pub(crate) struct FileInspector {
+pub(crate) struct FileCheck {
     rule: Rule,
     prefilter: FileIdPrefilter,
     /// The first bytes of the body, as far as they have arrived.
@@ -43,15 +43,15 @@ enum Rule {
 
 type Asking = Pin<Box<dyn Future<Output = Result<(), RefusedBodyError>> + Send>>;
 
-impl FileInspector {
+impl FileCheck {
     #[must_use]
-    pub(crate) fn for_nobody() -> Self {
+    pub(crate) fn none() -> Self {
         Self::new(Rule::None)
     }
 
     /// Allows only files that `ledger` knows as this device's.
     #[must_use]
-    pub(super) fn for_owner(ledger: Ledger, device: DeviceId) -> Self {
+    pub(crate) fn for_owner(ledger: Ledger, device: DeviceId) -> Self {
         Self::new(Rule::Own(ledger, device))
     }
 
@@ -97,7 +97,7 @@ impl FileInspector {
     }
 }
 
-impl Inspector for FileInspector {
+impl Inspector for FileCheck {
     fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         if self.begun < FIRST {
             self.check_encoding(bytes)?;
@@ -170,12 +170,12 @@ mod tests {
     fn verdicts(body: &[u8], piece: usize) -> [Result<(), ErrorCode>; 2] {
         let pieces: Vec<_> = body.chunks(piece).map(Bytes::copy_from_slice).collect();
         let held = {
-            let mut inspector = FileInspector::for_nobody();
+            let mut inspector = FileCheck::none();
             let seen = pieces.iter().try_for_each(|piece| inspector.piece(piece));
             seen.and_then(|()| inspector.held(&pieces.iter().cloned().collect(), true))
         };
         let streamed = {
-            let mut inspector = FileInspector::for_nobody();
+            let mut inspector = FileCheck::none();
             let first: VecDeque<_> = pieces.iter().take(1).cloned().collect();
             let begun = first.iter().try_for_each(|piece| inspector.piece(piece));
             let begun = begun.and_then(|()| inspector.held(&first, false));
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_body_that_names_no_file_passes_at_once() {
-        let mut inspector = FileInspector::for_nobody();
+        let mut inspector = FileCheck::none();
         inspector.piece(b"{}").unwrap();
         let verdict = inspector.poll_end(&mut Context::from_waker(Waker::noop()));
         assert!(matches!(verdict, Poll::Ready(Ok(()))));

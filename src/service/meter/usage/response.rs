@@ -1,5 +1,4 @@
-//! The tap on a relayed response: reads the usage from the passing bytes and finishes the record. A response that
-//! cannot be read is relayed all the same.
+//! Reads the usage of a response from its bytes as they pass. A response that cannot be read is relayed all the same.
 
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
@@ -7,16 +6,13 @@ use serde::de::DeserializeOwned;
 
 use super::decode::Decoder;
 use super::iterations::shared;
-use super::record::{Ended, Recording, UsageRecord};
+use super::record::UsageRecord;
 use super::sse::SseScanner;
 use super::usage_object::Usage;
 use crate::service::base::json::{Found, ObjectScanner};
 use crate::transport::headers::is_media_type;
-use crate::transport::relay::{Ending, Tap};
 
-pub struct Meter {
-    recording: Recording,
-    status: u16,
+pub struct ResponseMeter {
     decoder: Option<Decoder>,
     reader: BodyReader,
     /// Set when no more can be read. Usage that was read before stays.
@@ -38,32 +34,16 @@ struct ObjectReader {
     bytes: usize,
 }
 
-impl Meter {
-    /// Only a response that `is_metered` by its route is expected to state usage.
+impl ResponseMeter {
+    /// Meters a response with these headers; `has_usage` says whether the response should state its usage.
     #[must_use]
-    pub fn new(recording: Recording, status: u16, headers: &HeaderMap, is_metered: bool) -> Self {
-        let expected = is_metered && status < 300;
+    pub fn new(headers: &HeaderMap, has_usage: bool) -> Self {
         let (decoder, reader) =
-            if expected { reader_for(headers) } else { (None, BodyReader::Unreadable { expected: false }) };
-        Self { recording, status, decoder, reader, blind: false }
+            if has_usage { reader_for(headers) } else { (None, BodyReader::Unreadable { expected: false }) };
+        Self { decoder, reader, blind: false }
     }
 
-    fn ended(&self, ending: Ending) -> Ended {
-        let has_error =
-            self.status >= 400 || matches!(&self.reader, BodyReader::Stream(scanner) if scanner.seen().has_error);
-        match ending {
-            Ending::Complete if has_error => Ended::Error,
-            Ending::Complete => Ended::Complete,
-            Ending::Cancelled => Ended::Cancelled,
-            Ending::UpstreamCut | Ending::Stalled => Ended::UpstreamCut,
-            Ending::ShutDown => Ended::Error,
-            Ending::Recalled => Ended::Revoked,
-        }
-    }
-}
-
-impl Tap for Meter {
-    fn data(&mut self, bytes: &[u8]) {
+    pub fn data(&mut self, bytes: &[u8]) {
         if self.blind {
             return;
         }
@@ -75,16 +55,18 @@ impl Tap for Meter {
                 decoder.decode(bytes, |plain| readable &= reader.read(plain)).is_ok() && readable
             }
         };
-        if !readable {
-            self.blind = true;
-        }
+        self.blind = !readable;
     }
 
-    fn end(&mut self, ending: Ending) {
-        let ended = self.ended(ending);
-        let reader = &self.reader;
-        self.recording.fill(|record| reader.report(record, ending));
-        self.recording.finish(ended);
+    /// Whether an event stream sent an error event.
+    #[must_use]
+    pub fn has_error(&self) -> bool {
+        matches!(&self.reader, BodyReader::Stream(scanner) if scanner.seen().has_error)
+    }
+
+    /// Writes into `record` what the response used. Of a response that is not complete, the output is estimated.
+    pub fn report(&self, record: &mut UsageRecord, is_complete: bool) {
+        self.reader.report(record, is_complete);
     }
 }
 
@@ -104,7 +86,7 @@ impl BodyReader {
         }
     }
 
-    fn report(&self, record: &mut UsageRecord, ending: Ending) {
+    fn report(&self, record: &mut UsageRecord, is_complete: bool) {
         match self {
             Self::Stream(scanner) => {
                 let seen = scanner.seen();
@@ -133,7 +115,7 @@ impl BodyReader {
                 }
                 // Usage comes last in an answer. A client that leaves earlier has received text, which is estimated
                 // here.
-                if record.no_usage && ending != Ending::Complete {
+                if record.no_usage && !is_complete {
                     record.output_estimated = true;
                     let content = object.bytes.saturating_sub(OBJECT_OVERHEAD);
                     record.tokens.output_tokens = (content / BYTES_PER_TOKEN) as u64;

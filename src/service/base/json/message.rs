@@ -1,30 +1,40 @@
-//! Finds every model that a request for a message names, while the request streams by.
+//! Reads what a request for a message says of models and price, while the request streams by.
 
 use super::list::ObjectList;
 use super::walk::Walk;
 use super::{Found, JsonError, skim};
 
-/// Reads `model`, and the `model` of each element of `tools` and `fallbacks`: a tool can be a model of its own (the
-/// advisor), and a fallback is one.
-pub(crate) struct ModelsScanner {
-    walk: Walk<3>,
-    model: Found,
-    /// The raw text of `model` while it is being read.
+/// Reads `model`, `max_tokens`, `speed` and `inference_geo`, and the `model` of each element of `tools` and `fallbacks`: a
+/// tool can be a model of its own (the advisor), and a fallback is one.
+pub(crate) struct MessageScanner {
+    walk: Walk<6>,
+    found: [Found; 4],
+    /// The raw text of the value that is being read.
     text: Vec<u8>,
     list: ObjectList,
 }
 
-impl ModelsScanner {
+/// The values of a message that stand at its top level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MessageKey {
+    Model,
+    MaxTokens,
+    Speed,
+    InferenceGeo,
+}
+
+impl MessageScanner {
+    /// Without `lists`, tools and fallbacks are skipped.
     #[must_use]
-    pub(crate) fn new() -> Self {
-        let walk = Walk::new([MODEL, "tools", "fallbacks"]);
-        Self { walk, model: Found::Nothing, text: Vec::new(), list: ObjectList::new(MODEL) }
+    pub(crate) fn new(lists: bool) -> Self {
+        let keys = [MODEL, "max_tokens", "speed", "inference_geo", "tools", "fallbacks"];
+        let walk = Walk::of_first(if lists { keys.len() } else { VALUES }, keys);
+        Self { walk, found: [const { Found::Nothing }; VALUES], text: Vec::new(), list: ObjectList::new(MODEL) }
     }
 
-    /// The model of the request itself.
     #[must_use]
-    pub(crate) fn model(&self) -> &Found {
-        &self.model
+    pub(crate) fn found(&self, key: MessageKey) -> &Found {
+        &self.found[key as usize]
     }
 
     #[must_use]
@@ -32,16 +42,31 @@ impl ModelsScanner {
         self.walk.is_over()
     }
 
-    /// Adds the further models in `bytes` to `others`. After [`JsonError`] the scanner must not be fed again.
+    /// Adds the models of tools and fallbacks in `bytes` to `others`. After [`JsonError`] the scanner must not be fed
+    /// again.
     pub(crate) fn feed(&mut self, bytes: &[u8], others: &mut Vec<Found>) -> Result<(), JsonError> {
-        let Self { walk, model, text, list } = self;
+        self.feed_while(bytes, others, |_| true)
+    }
+
+    /// Reads up to the end of the first `model`.
+    pub(crate) fn feed_to_model(&mut self, bytes: &[u8]) -> Result<(), JsonError> {
+        self.feed_while(bytes, &mut Vec::new(), |found| found[MessageKey::Model as usize] == Found::Nothing)
+    }
+
+    fn feed_while(
+        &mut self,
+        bytes: &[u8],
+        others: &mut Vec<Found>,
+        goes_on: impl Fn(&[Found]) -> bool,
+    ) -> Result<(), JsonError> {
+        let Self { walk, found, text, list } = self;
         let (mut at, mut read) = (0, Ok(()));
-        while at < bytes.len() {
+        while at < bytes.len() && goes_on(found) {
             at += walk.step(&bytes[at..], |key, part, ended| {
-                if key == 0 {
+                if key < VALUES {
                     skim::keep_value(text, part);
                     if ended {
-                        model.add(std::mem::take(text));
+                        found[key].add(std::mem::take(text));
                     }
                     return;
                 }
@@ -58,18 +83,21 @@ impl ModelsScanner {
 
 const MODEL: &str = "model";
 
+/// How many of the keys have one value.
+const VALUES: usize = 4;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn scan(text: &str, piece: usize) -> Result<(Found, Vec<String>), JsonError> {
-        let (mut scanner, mut others) = (ModelsScanner::new(), Vec::new());
+        let (mut scanner, mut others) = (MessageScanner::new(true), Vec::new());
         text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut others))?;
         let others = others.into_iter().map(|found| match found {
             Found::Value(raw) => String::from_utf8(raw).unwrap(),
             other => format!("{other:?}"),
         });
-        Ok((scanner.model().clone(), others.collect()))
+        Ok((scanner.found(MessageKey::Model).clone(), others.collect()))
     }
 
     #[test]

@@ -1,0 +1,57 @@
+//! The first stage of a relayed request: token, policy, limits. It opens the guard of the request.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::Request;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::in_flight::InFlight;
+use super::route::RelayRoute;
+use super::worker::Worker;
+use crate::service::govern::access::AccessPolicy;
+use crate::service::govern::leak::Leaks;
+use crate::service::govern::limits::Limiter;
+use crate::service::token::verify::Auth;
+use crate::transport::problem::Problem;
+use crate::transport::request_id::RequestId;
+
+/// A request before its admission.
+pub(crate) struct Arrival {
+    /// The head, and the body, of which nothing is read yet.
+    pub request: Request<Incoming>,
+    pub client: IpAddr,
+    pub route: RelayRoute,
+    pub id: RequestId,
+    /// When the head arrived.
+    pub at: Instant,
+}
+
+/// Shared by all workers.
+pub(crate) struct Admission {
+    pub auth: Arc<Auth>,
+    pub access: AccessPolicy,
+    pub leaks: Arc<Leaks>,
+    pub limiter: Limiter,
+}
+
+impl Admission {
+    /// Admits one request, with the overrides and revocations in force. A refused request is charged nothing.
+    pub(crate) async fn admit(&self, arrival: &Arrival, worker: &Worker) -> Result<InFlight, Problem> {
+        let headers = arrival.request.headers();
+        let signed = self.auth.admit(headers, &worker.token_cache)?;
+        let seen = self.leaks.look(&signed, arrival.client, headers);
+        let (caller, limits) = self.access.admit(Arc::clone(&signed))?;
+        if let Some(seen) = &seen {
+            self.leaks.sight(caller.device(), seen);
+        }
+        let permit = self.limiter.admit(caller.device(), &limits, arrival.route.is_charged()).await?;
+        let open = worker.open.open(Arc::clone(&signed), Arc::clone(&caller));
+        let flight = InFlight::new(caller, open, permit);
+        // A revocation between the policy and the entry in the open requests would miss the cancel signal.
+        self.access.revocations.judge(signed.claims())?;
+        self.access.revocations.judge(flight.caller().claims())?;
+        Ok(flight)
+    }
+}

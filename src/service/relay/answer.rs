@@ -1,0 +1,111 @@
+//! The last stage of a relayed request: the upstream's answer on its way down, with the usage tap on it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
+
+use super::in_flight::InFlight;
+use super::key_swap::KeySwap;
+use super::route::RelayRoute;
+use super::usage_tap::UsageTap;
+use crate::service::govern::breaker::UpstreamOutcome;
+use crate::service::meter::usage::Ended;
+use crate::transport::headers::{is_media_type, strip_upstream_response};
+use crate::transport::problem::Problem;
+use crate::transport::relay::{Ending, Relay, Tap};
+use crate::transport::reply::Reply;
+use crate::transport::request_id::RequestId;
+use crate::transport::shutdown::Shutdown;
+use crate::transport::upstream::UpstreamBody;
+use crate::wire::names::REQUEST_ID_HEADER;
+use crate::wire::{ErrorBody, ErrorCode};
+
+/// Relays answers; shared by all workers.
+pub(crate) struct Answers {
+    pub swap: KeySwap,
+    /// The longest silence inside an answer.
+    pub idle_timeout: Duration,
+}
+
+/// A request that was sent to the upstream and has its answer.
+pub(crate) struct Answered<'a> {
+    pub route: RelayRoute,
+    pub id: &'a RequestId,
+    pub flight: InFlight,
+    pub shutdown: Shutdown,
+}
+
+impl Answers {
+    /// Relays an answer of the upstream. The [`Problem`] replaces an answer that refuses the service's key.
+    pub(crate) fn relay(
+        &self,
+        response: Response<UpstreamBody>,
+        answered: Answered<'_>,
+    ) -> Result<Response<Reply>, Problem> {
+        self.relay_tapped(response, answered, |tap, _| Box::new(tap))
+    }
+
+    /// Relays an answer; `wrap` may put another tap around the usage tap of a 200.
+    pub(crate) fn relay_tapped(
+        &self,
+        response: Response<UpstreamBody>,
+        answered: Answered<'_>,
+        wrap: impl FnOnce(UsageTap, &HeaderMap) -> Box<dyn Tap>,
+    ) -> Result<Response<Reply>, Problem> {
+        let Answered { route, id, mut flight, shutdown } = answered;
+        let (mut parts, body) = response.into_parts();
+        self.swap.strip_key(&mut parts);
+        let upstream_id = parts.headers.get(REQUEST_ID_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
+        if matches!(parts.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(refused_key(parts.status, upstream_id, flight));
+        }
+        flight.answered(parts.status.as_u16(), upstream_id);
+        strip_upstream_response(&mut parts.headers);
+        parts.headers.entry(REQUEST_ID_HEADER).or_insert_with(|| id.header());
+        let cancel = flight.cancel_signal();
+        let tap = UsageTap::new(flight, parts.status, &parts.headers, route.is_metered());
+        let tap = if parts.status == StatusCode::OK { wrap(tap, &parts.headers) } else { Box::new(tap) };
+        let mut relay = Relay::new(body, self.idle_timeout, shutdown).cancelled_by(cancel).tapped(tap);
+        if is_plain_event_stream(&parts.headers) {
+            parts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+            if !parts.headers.contains_key(CONTENT_LENGTH) {
+                relay = relay.with_last_words(last_words);
+            }
+        }
+        Ok(Response::from_parts(parts, Reply::Relayed(Box::new(relay))))
+    }
+}
+
+/// The upstream refused the service's own key. A 401 would make clients throw away a good token.
+pub(crate) fn refused_key(status: StatusCode, upstream_id: Option<String>, mut flight: InFlight) -> Problem {
+    tracing::error!(
+        status = status.as_u16(),
+        upstream_request_id = upstream_id,
+        "The upstream refused the service's key"
+    );
+    let problem = Problem::new(ErrorCode::UpstreamCredential, "The service's own access to the upstream was refused");
+    flight.answered(problem.code.answer().0, upstream_id);
+    // The key is at fault, not the upstream.
+    flight.upstream_did(UpstreamOutcome::Answered(status));
+    flight.finish(Ended::Error);
+    problem
+}
+
+fn is_plain_event_stream(headers: &HeaderMap) -> bool {
+    is_media_type(headers, "text/event-stream") && !headers.contains_key(CONTENT_ENCODING)
+}
+
+/// The last event of a stream that the service had to end.
+fn last_words(ending: Ending) -> Bytes {
+    let (code, message) = match ending {
+        Ending::ShutDown => (ErrorCode::ShuttingDown, "The service is shutting down"),
+        Ending::Recalled => (ErrorCode::TokenRevoked, "This device's access has been revoked"),
+        _ => (ErrorCode::UpstreamTimeout, "The upstream stopped sending"),
+    };
+    let body = serde_json::to_string(&ErrorBody::new(code, message, None)).expect("an error body is plain JSON");
+    format!("event: error\ndata: {body}\n\n").into()
+}
+
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");

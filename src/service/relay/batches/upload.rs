@@ -1,0 +1,58 @@
+//! Reads an upload as it passes: whether its device is revoked, which models a batch asks for, and which files it names.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use super::models::BatchModels;
+use crate::service::govern::revocation::revoked;
+use crate::service::relay::files::FileCheck;
+use crate::transport::buffered_body::{Inspector, RefusedBodyError};
+use crate::transport::cancel_signal::CancelSignal;
+use crate::transport::problem::Problem;
+
+pub(super) struct UploadReader {
+    cancel: CancelSignal,
+    /// `None` for a file, and for a token for all models.
+    models: Option<BatchModels>,
+    /// `None` for a file, whose content is not read.
+    files: Option<FileCheck>,
+}
+
+impl UploadReader {
+    pub(super) fn of_file(cancel: CancelSignal) -> Self {
+        Self { cancel, models: None, files: None }
+    }
+
+    pub(super) fn of_batch(cancel: CancelSignal, models: Option<BatchModels>, files: FileCheck) -> Self {
+        Self { cancel, models, files: Some(files) }
+    }
+
+    /// Breaks off an upload whose device is revoked. Then it is certain that nothing was created.
+    fn check(&self) -> Result<(), RefusedBodyError> {
+        if !self.cancel.is_cancelled() {
+            return Ok(());
+        }
+        let Problem { code, message, .. } = revoked();
+        Err(RefusedBodyError { code, message })
+    }
+}
+
+impl Inspector for UploadReader {
+    fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
+        self.check()?;
+        self.models.piece(bytes)?;
+        self.files.piece(bytes)
+    }
+
+    fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), RefusedBodyError> {
+        self.files.held(pieces, whole)
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
+        self.check()?;
+        ready!(self.models.poll_end(cx))?;
+        self.files.poll_end(cx)
+    }
+}

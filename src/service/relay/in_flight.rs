@@ -1,0 +1,198 @@
+//! The guard of an admitted request: everything the request has taken, and its usage record.
+//!
+//! There is one rule for giving back:
+//!
+//! - **Before the request goes up**, [`refuse`](InFlight::refuse) gives back everything, as if the request had never
+//!   come: a budget or the breaker refused it. A guard that is dropped gives back its slot and the reserved money, and
+//!   the request still counts against the request limit, so that refused requests cannot be sent without a limit.
+//! - **After [`open_record`](InFlight::open_record)** the guard leaves exactly one usage record, and permit, reservation
+//!   and circuit are settled by it: at [`finish`](InFlight::finish), or as cancelled when the guard is dropped.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::request_body::RequestedModel;
+use crate::service::base::trace_context::TraceContext;
+use crate::service::govern::breaker::{CircuitPermit, UpstreamOutcome};
+use crate::service::govern::budgets::Reservation;
+use crate::service::govern::limits::Permit;
+use crate::service::govern::revocation::OpenRequest;
+use crate::service::meter::prices::Prices;
+use crate::service::meter::usage::{Ended, UsageOwner, UsageRecord, UsageSink};
+use crate::service::token::verify::Caller;
+use crate::transport::cancel_signal::CancelSignal;
+use crate::transport::problem::Problem;
+
+pub(crate) struct InFlight {
+    caller: Arc<Caller>,
+    cancel: CancelSignal,
+    /// `None` once everything is given back.
+    taken: Option<Taken>,
+    record: Option<Box<OpenRecord>>,
+}
+
+struct Taken {
+    open: OpenRequest,
+    permit: Permit,
+    /// `None` for a request without a budget.
+    reservation: Option<Reservation>,
+    /// `None` for a request without a model.
+    circuit: Option<CircuitPermit>,
+    /// Overrides the outcome that the record shows.
+    outcome: Option<UpstreamOutcome>,
+}
+
+/// The record of a request on its way.
+pub(crate) struct OpenRecord {
+    pub record: UsageRecord,
+    pub model: RequestedModel,
+    /// `None` for a request that costs nothing.
+    pub prices: Option<Arc<Prices>>,
+    pub sink: Arc<dyn UsageSink>,
+    /// When the request's head arrived.
+    pub at: Instant,
+}
+
+impl InFlight {
+    #[must_use]
+    pub(crate) fn new(caller: Arc<Caller>, open: OpenRequest, permit: Permit) -> Self {
+        let cancel = open.cancel.clone();
+        let taken = Taken { open, permit, reservation: None, circuit: None, outcome: None };
+        Self { caller, cancel, taken: Some(taken), record: None }
+    }
+
+    #[must_use]
+    pub(crate) fn caller(&self) -> &Arc<Caller> {
+        &self.caller
+    }
+
+    /// The signal that cancels the request when its caller is revoked.
+    #[must_use]
+    pub(crate) fn cancel_signal(&self) -> CancelSignal {
+        self.cancel.clone()
+    }
+
+    pub(crate) fn reserve(&mut self, reservation: Reservation) {
+        if let Some(taken) = &mut self.taken {
+            taken.reservation = Some(reservation);
+        }
+    }
+
+    pub(crate) fn enter_circuit(&mut self, circuit: CircuitPermit) {
+        if let Some(taken) = &mut self.taken {
+            taken.circuit = Some(circuit);
+        }
+    }
+
+    /// Gives back everything before the request goes up. Returns the answer to the client.
+    pub(crate) fn refuse(mut self, problem: Problem) -> Problem {
+        if let Some(taken) = self.taken.take() {
+            taken.permit.take_back();
+        }
+        problem
+    }
+
+    /// Opens the usage record: the request is about to go up.
+    pub(crate) fn open_record(&mut self, record: OpenRecord, trace: Option<Box<TraceContext>>) {
+        let mut record = Box::new(record);
+        record.record.trace = trace;
+        self.record = Some(record);
+    }
+
+    /// The owner that the record names.
+    #[must_use]
+    pub(crate) fn owner(&self) -> UsageOwner {
+        let (org, user) = (self.caller.org(), self.caller.user());
+        let device = self.caller.device().clone();
+        UsageOwner { device, org: org.map(str::to_owned), user: user.map(str::to_owned) }
+    }
+
+    /// The head of the response arrived.
+    pub(crate) fn answered(&mut self, status: u16, upstream_request_id: Option<String>) {
+        let circuit = self.taken.as_mut().and_then(|taken| taken.circuit.as_mut());
+        if let (Some(circuit), Ok(status)) = (circuit, StatusCode::from_u16(status)) {
+            circuit.answered(status, Instant::now());
+        }
+        if let Some(open) = &mut self.record {
+            open.record.status = Some(status);
+            open.record.first_byte = Some(open.at.elapsed());
+            open.record.upstream_request_id = upstream_request_id;
+        }
+    }
+
+    /// Sets the outcome for the breaker where the record would show another one.
+    pub(crate) fn upstream_did(&mut self, outcome: UpstreamOutcome) {
+        if let Some(taken) = &mut self.taken {
+            taken.outcome = Some(outcome);
+        }
+    }
+
+    /// Writes into the open record.
+    pub(crate) fn fill(&mut self, fill: impl FnOnce(&mut UsageRecord)) {
+        if let Some(open) = &mut self.record {
+            fill(&mut open.record);
+        }
+    }
+
+    /// Settles everything by the record and hands the record to the sinks. Only the first call does something.
+    pub(crate) fn finish(&mut self, ended: Ended) {
+        let Some(open) = self.record.take() else { return };
+        let OpenRecord { mut record, model, prices, sink, at } = *open;
+        record.ended = ended;
+        record.total = at.elapsed();
+        record.model_asked = model.into_name();
+        if let Some(prices) = prices {
+            record.price(&prices, SystemTime::now());
+        }
+        if let Some(taken) = self.taken.take() {
+            taken.settle(&record);
+        }
+        sink.record(&Arc::new(record));
+    }
+
+    /// Finishes a request that gets `problem` and no response of the upstream. Returns the answer to the client.
+    pub(crate) fn fail(mut self, ended: Ended, problem: Problem) -> Problem {
+        self.fill(|record| record.status = Some(problem.code.answer().0));
+        self.finish(ended);
+        problem
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.finish(Ended::Cancelled);
+    }
+}
+
+impl Taken {
+    /// Releases everything, and charges the usage of `record`.
+    fn settle(self, record: &UsageRecord) {
+        let tokens = &record.tokens;
+        let written = tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
+        self.permit.charge_tokens(tokens.input_tokens + written + tokens.output_tokens);
+        if let Some(reservation) = self.reservation {
+            // Usage without a known price settles as zero.
+            reservation.settle(record.cost.unwrap_or_default());
+        }
+        if let Some(circuit) = self.circuit {
+            circuit.ended(self.outcome.unwrap_or_else(|| outcome(record)), Instant::now());
+        }
+        drop(self.open);
+    }
+}
+
+/// The upstream's outcome that a record shows.
+fn outcome(record: &UsageRecord) -> UpstreamOutcome {
+    let status = record.status.and_then(|status| StatusCode::from_u16(status).ok());
+    match (record.ended, status) {
+        (Ended::Cancelled | Ended::Revoked, _) => UpstreamOutcome::Cancelled,
+        (Ended::UpstreamCut, _) => UpstreamOutcome::Broke,
+        // A stream that began well and sent an error event.
+        (Ended::Error, Some(status)) if status.is_success() => UpstreamOutcome::Broke,
+        (_, Some(status)) => UpstreamOutcome::Answered(status),
+        (_, None) => UpstreamOutcome::Cancelled,
+    }
+}

@@ -1,0 +1,138 @@
+use super::*;
+
+fn inspect(rule: &ModelRule, body: &str) -> (Result<(), ErrorCode>, Option<String>) {
+    let mut reader = RequestReader::new(rule.clone(), false, FileCheck::none());
+    let verdict = body.as_bytes().chunks(7).try_for_each(|piece| reader.piece(piece)).and_then(|()| reader.end());
+    (verdict.map_err(|refusal| refusal.code), reader.facts().model.name().map(str::to_owned))
+}
+
+/// What a budget learns from a body.
+fn ask(body: &str, whole: bool) -> EstimateInput {
+    let mut reader = RequestReader::new(ModelRule::Any, true, FileCheck::none());
+    let pieces: VecDeque<_> = body.as_bytes().chunks(7).map(Bytes::copy_from_slice).collect();
+    for piece in &pieces {
+        reader.piece(piece).unwrap();
+    }
+    reader.held(&pieces, whole).unwrap();
+    reader.facts().estimate.unwrap()
+}
+
+fn only(models: &[&str]) -> ModelRule {
+    ModelRule::from_claim(models.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn a_listed_model_passes_and_another_does_not() {
+    let rule = only(&["claude-haiku-4-5", "claude-sonnet-*"]);
+    for model in ["claude-haiku-4-5", "claude-sonnet-5-5"] {
+        assert_eq!(inspect(&rule, &format!(r#"{{"model":"{model}"}}"#)), (Ok(()), Some(model.to_string())));
+    }
+    for model in ["claude-opus-5", "claude-haiku-4-5-x", "Claude-haiku-4-5", "claude-h\u{430}iku-4-5"] {
+        assert_eq!(inspect(&rule, &format!(r#"{{"model":"{model}"}}"#)).0, Err(ErrorCode::ModelNotAllowed), "{model}");
+    }
+}
+
+#[test]
+fn a30_a_restricted_token_needs_one_unmistakable_model() {
+    let rule = only(&["a"]);
+    for body in [
+        r#"{"model":"a","model":"a"}"#,
+        r#"{"model":"a","x":1,"\u006dodel":"b"}"#,
+        r#"{"model":1}"#,
+        r#"{"model":["a"]}"#,
+        r#"{"messages":[{"model":"a"}]}"#,
+        r#"[{"model":"a"}]"#,
+        r#"{"model":"a""#,
+        "model=a",
+        "",
+    ] {
+        assert_eq!(inspect(&rule, body).0, Err(ErrorCode::ModelAmbiguous), "{body}");
+    }
+}
+
+#[test]
+fn a48_a_name_that_no_model_has_is_not_kept() {
+    for (length, known) in [(LONGEST_NAME, true), (LONGEST_NAME + 1, false)] {
+        let name = "m".repeat(length);
+        let body = format!(r#"{{"model":"{name}"}}"#);
+        assert_eq!(inspect(&ModelRule::Any, &body), (Ok(()), known.then(|| name.clone())));
+        let restricted = if known { Ok(()) } else { Err(ErrorCode::ModelAmbiguous) };
+        assert_eq!(inspect(&only(&["m*"]), &body).0, restricted);
+    }
+}
+
+#[test]
+fn a30_a_tool_or_a_fallback_is_no_way_around_the_list() {
+    let rule = only(&["a", "b-*"]);
+    for (rest, verdict) in [
+        (r#""tools":[{"type":"advisor","model":"b-1"}],"fallbacks":[{"model":"a"}]"#, Ok(())),
+        (r#""tools":[{"name":"t","input_schema":{"properties":{"model":{"type":"string"}}}}]"#, Ok(())),
+        (r#""tools":[{"type":"advisor","model":"c"}]"#, Err(ErrorCode::ModelNotAllowed)),
+        (r#""fallbacks":[{"model":"c"}]"#, Err(ErrorCode::ModelNotAllowed)),
+        (r#""fallbacks":"default""#, Err(ErrorCode::ModelNotAllowed)),
+        (r#""tools":[{"model":"a","model":"c"}]"#, Err(ErrorCode::ModelAmbiguous)),
+    ] {
+        assert_eq!(inspect(&rule, &format!(r#"{{"model":"a",{rest}}}"#)).0, verdict, "{rest}");
+        assert_eq!(inspect(&ModelRule::Any, &format!(r#"{{"model":"a",{rest}}}"#)).0, Ok(()), "{rest}");
+    }
+}
+
+#[test]
+fn a30_a_request_that_a_budget_pays_for_has_one_model() {
+    let inspect = |body: &str| {
+        let mut reader = RequestReader::new(ModelRule::Any, true, FileCheck::none());
+        reader.piece(body.as_bytes()).and_then(|()| reader.end()).map_err(|refusal| refusal.code)
+    };
+    for body in [r#"{"model":"a","max_tokens":1,"model":"b"}"#, r#"{"model":"a","\u006dodel":"b"}"#] {
+        assert_eq!(inspect(body), Err(ErrorCode::ModelAmbiguous), "{body}");
+    }
+    for body in [r#"{"model":"a","fallbacks":[{"model":"b"}]}"#, "nonsense", "{}", r#"{"model":7}"#] {
+        assert_eq!(inspect(body), Ok(()), "{body}");
+    }
+}
+
+#[test]
+fn a_token_for_any_model_leaves_judgement_to_the_upstream() {
+    for body in [r#"{"model":"a","model":"b"}"#, "nonsense", "", r#"{"model":7}"#] {
+        assert_eq!(inspect(&ModelRule::Any, body).0, Ok(()), "{body}");
+    }
+}
+
+#[test]
+fn what_a_body_says_is_read_wherever_it_stands() {
+    let body = r#"{"model":"m","messages":[{"max_tokens":1}],"speed":"fast","max_tokens":4096,"inference_geo":"us"}"#;
+    let conditions = Conditions { fast: true, us: true, ..Conditions::default() };
+    let expected = EstimateInput { body: Some(body.len() as u64), max_tokens: Some(4096), conditions };
+    assert_eq!(ask(body, true), expected);
+    let plain = r#"{"max_tokens":1,"speed":"standard","inference_geo":"global"}"#;
+    assert_eq!(ask(plain, true).conditions, Conditions::default());
+}
+
+#[test]
+fn a44_a_value_that_cannot_be_read_for_certain_counts_as_the_most_there_is() {
+    for body in [
+        r#"{"max_tokens":1,"max_tokens":128000}"#,
+        r#"{"max_tokens":1,"max\u005ftokens":128000}"#,
+        r#"{"max_tokens":"1"}"#,
+        r#"{"max_tokens":-1}"#,
+        r#"{"max_tokens":1e3}"#,
+        r#"{"max_tokens":1"#,
+        "max_tokens=1",
+        "",
+    ] {
+        assert_eq!(ask(body, true).max_tokens, None, "{body}");
+    }
+    assert!(ask(r#"{"speed":"standard","speed":"fast"}"#, true).conditions.fast);
+    assert_eq!(ask(r#"{"max_tokens":1}"#, false), EstimateInput::default(), "more of it is to come");
+}
+
+#[test]
+fn a30_a_model_that_comes_late_is_found_while_the_body_is_on_its_way() {
+    let mut reader = RequestReader::new(ModelRule::Any, false, FileCheck::none());
+    reader.piece(br#"{"messages":[],"#).unwrap();
+    reader.held(&VecDeque::new(), false).unwrap();
+    let facts = reader.facts();
+    assert_eq!(facts.model.name(), None);
+    reader.piece(br#""model":"a"}"#).unwrap();
+    assert_eq!(facts.model.name(), Some("a"));
+}

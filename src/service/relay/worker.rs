@@ -1,0 +1,23 @@
+//! The state of one worker: connections, verified tokens and open requests that no other worker shares.
+
+use std::sync::Arc;
+
+use crate::service::govern::revocation::OpenRequests;
+use crate::service::token::cache::TokenCache;
+use crate::service::token::verify::Caller;
+use crate::transport::connect::Connector;
+use crate::transport::shutdown::Shutdown;
+use crate::transport::upstream::Upstream;
+
+pub(crate) struct Worker {
+    pub upstream: Upstream,
+    pub token_cache: TokenCache<Arc<Caller>>,
+    pub open: OpenRequests,
+    pub shutdown: Shutdown,
+}
+
+impl Worker {
+    pub(crate) fn new(connector: Connector, open: OpenRequests, shutdown: Shutdown) -> Self {
+        Self { upstream: Upstream::new(connector), token_cache: TokenCache::default(), open, shutdown }
+    }
+}
