@@ -5,7 +5,7 @@
 const { packagesAreStale } = require('./addon.js');
 const { runCommand } = require('./command.js');
 
-const FEATURE_SETS = ['', 'client', 'service', 'addon,service'];
+const FEATURE_SETS = ['', 'client', 'service', 'addon,service,fuzzing'];
 const say = (line) => console.log(line);
 
 /** Each step: what it shows, the command, and where to get the command. */

@@ -5,7 +5,7 @@
 //! response's body does. Handing every frame from one task to another is what makes proxies slow at streams.
 
 mod body;
-mod h1;
+pub(crate) mod h1;
 mod h2;
 mod read_error;
 
