@@ -11,12 +11,12 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** One proxy, on a thread of its own until it is closed or the environment ends. */
 export declare class NativeProxy {
-  /** Checks the options and starts the thread. `on_event` gets each event as JSON and does not keep Node alive. */
-  constructor(options: NativeOptions, onEvent: (arg: string) => void)
+  /** Checks the options (JSON) and starts the thread. `on_event` gets events in JSON and does not keep Node alive. */
+  constructor(options: string, onEvent: (arg: string) => void)
   /** Waits until the proxy serves. */
   started(): Promise<NativeStarted>
-  /** The status; `null` until the proxy serves. */
-  status(): NativeStatus | null
+  /** The status, in JSON; `null` until the proxy serves. */
+  status(): string | null
   /** Fetches a newer token now, and waits for it. */
   refresh(): Promise<void>
   /** Tells the proxy that the machine woke up. */
@@ -28,34 +28,6 @@ export declare class NativeProxy {
 /** The app's device id on this machine. */
 export declare function nativeDeviceId(app?: string | undefined | null): string
 
-/** The `StartOptions` of `index.d.ts`, checked and with the environment filled in. */
-export interface NativeOptions {
-  /** The service's URL, ending in `/bootstrap`. */
-  bootstrapUrl: string
-  /** The URL of the service's health check. */
-  healthUrl?: string
-  /** Names the app; part of the device id. */
-  appId?: string
-  /** The loopback port; 0 for any. */
-  port?: number
-  /** One of `auto`, `keychain` and `memory`. */
-  storage?: string
-  /** The enrolment token, if the service requires one. */
-  enrolmentToken?: string
-  /** The app's version, which the operator can revoke. */
-  appVersion?: string
-  /** Milliseconds between two checks whether the token is due, at most. */
-  refreshIntervalMs?: number
-  /** Milliseconds; a token with less life left is refreshed. */
-  refreshBeforeMs?: number
-  /** Milliseconds that a start may take. */
-  startupTimeoutMs?: number
-  /** The most open connections. */
-  maxConnections?: number
-  /** Web origins that may call the proxy. */
-  allowedOrigins?: Array<string>
-}
-
 /** How local clients reach a started proxy. */
 export interface NativeStarted {
   /** The base URL, `http://127.0.0.1:<port>`. */
@@ -64,26 +36,4 @@ export interface NativeStarted {
   port: number
   /** The credential that local clients send. */
   launchKey: string
-}
-
-/** The status of a proxy. Times are milliseconds since 1970. */
-export interface NativeStatus {
-  /** One of `ready`, `refreshing`, `offline`, `expired`, `revoked` and `closed`. */
-  state: string
-  /** The device id in use. */
-  deviceId: string
-  /** Made from the `machine` id, or `random`. */
-  deviceIdSource: string
-  /** When the token expires. */
-  expiresAt?: number
-  /** When the token is due for a refresh. */
-  refreshAt?: number
-  /** Either `keychain` or `memory`. */
-  storage: string
-  /** Milliseconds by which this machine's clock is ahead of the service's. */
-  clockSkewMs?: number
-  /** `127.0.0.1:<port>` while the proxy listens. */
-  bound?: string
-  /** The last failure, until an attempt succeeds, as JSON like the reason of a thrown error. */
-  lastError?: string
 }

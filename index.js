@@ -7,7 +7,7 @@ const { EventEmitter } = require('events');
 const binding = require('./binding.js');
 const { childEnv, processEnv } = require('./lib/environment.js');
 const { checkOptions } = require('./lib/options.js');
-const { ValetError, fromNative, parseReason } = require('./lib/error.js');
+const { ValetError, fromNative, parseReason, toError } = require('./lib/error.js');
 const { attachElectron } = require('./lib/electron.js');
 
 const DEFAULT_CLOSE_MS = 5000;
@@ -21,7 +21,8 @@ class ValetProxy extends EventEmitter {
     this._closed = false;
     this._keepAlive = null;
     this._onClose = [];
-    this._native = new binding.NativeProxy(options.native, (event) => this._receive(JSON.parse(event)));
+    const receive = (event) => this._receive(JSON.parse(event));
+    this._native = new binding.NativeProxy(JSON.stringify(options.native), receive);
   }
 
   async _start(signal) {
@@ -52,19 +53,9 @@ class ValetProxy extends EventEmitter {
   }
 
   status() {
-    const native = this._closed ? null : this._native.status();
-    const fresh = native && {
-      state: native.state,
-      expiresAt: orNull(native.expiresAt),
-      refreshAt: orNull(native.refreshAt),
-      storage: native.storage,
-      deviceId: native.deviceId,
-      deviceIdSource: native.deviceIdSource,
-      clockSkewMs: orNull(native.clockSkewMs),
-      bound: orNull(native.bound),
-      lastError: native.lastError ? parseReason(native.lastError) : null,
-    };
-    this._lastStatus = fresh || Object.assign({}, this._lastStatus, { state: 'closed', bound: null });
+    const native = this._closed ? null : JSON.parse(this._native.status());
+    if (native && native.lastError) native.lastError = toError(native.lastError);
+    this._lastStatus = native || Object.assign({}, this._lastStatus, { state: 'closed', bound: null });
     return this._lastStatus;
   }
 
@@ -109,13 +100,11 @@ class ValetProxy extends EventEmitter {
     this.emit('status', this.status());
   }
 
-  _receive(event) {
-    if (event.type === 'log') this._log(event.level, event.message, {});
-    if (event.type === 'error') this._fail(parseReason(event.error));
+  _receive({ type, data }) {
+    if (type === 'log') this._log(data[0], data[1], {});
+    if (type === 'error') this._fail(toError(data));
     // Before the proxy serves the app has no object to listen on, and close() emits the last status itself.
-    if (event.type === 'status' && this.url && !this._closed && event.state !== 'closed') {
-      this.emit('status', this.status());
-    }
+    if (type === 'status' && this.url && !this._closed && data.state !== 'closed') this.emit('status', this.status());
   }
 
   _fail(error) {
@@ -172,10 +161,6 @@ function deviceId(appId) {
   } catch (error) {
     throw parseReason(error.message, error);
   }
-}
-
-function orNull(value) {
-  return value === undefined ? null : value;
 }
 
 module.exports = { startProxy, startProxyFromEnv, deviceId, attachElectron, ValetError };

@@ -143,11 +143,16 @@ test('an abort ends the start', async () => {
 test('a bad option is VALET_CONFIG and named', async () => {
   const bad = {
     bootstrapUrl: 'http://claude.example/bootstrap',
+    healthUrl: null,
     port: 70000,
     storage: 'file',
     appId: 'no spaces',
+    enrolmentToken: () => 'token',
+    appVersion: new Date(),
     startupTimeoutMs: -1,
     refreshIntervalMs: NaN,
+    refreshBeforeMs: Infinity,
+    maxConnections: 10n,
     allowedOrigins: ['not an origin'],
     credentialVariable: 'PATH',
     logger: 'console',

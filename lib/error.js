@@ -11,11 +11,14 @@ class ValetError extends Error {
   }
 }
 
+function toError(facts, cause) {
+  return new ValetError(facts.code, facts.message, facts.retryable, cause);
+}
+
 /** Turns the addon's JSON reason into an error; any other text is a fault of valetkey. */
 function parseReason(reason, cause) {
   try {
-    const parsed = JSON.parse(reason);
-    return new ValetError(parsed.code, parsed.message, parsed.retryable, cause);
+    return toError(JSON.parse(reason), cause);
   } catch (_) {
     return new ValetError('VALET_INTERNAL', String(reason), false, cause);
   }
@@ -30,4 +33,4 @@ async function fromNative(promise) {
   }
 }
 
-module.exports = { ValetError, parseReason, fromNative };
+module.exports = { ValetError, toError, parseReason, fromNative };

@@ -3,25 +3,23 @@
 //! Apps use `index.js`, which wraps these items: it sets `err.code`, emits events, and adds what needs JavaScript.
 
 mod engine;
-mod error;
 mod event;
-mod options;
+mod json;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use napi::bindgen_prelude::{Env, Function};
 use napi_derive::napi;
+use zeroize::Zeroizing;
 
 use self::engine::Engine;
-use self::error::to_js;
 use self::event::event_sink;
-use self::options::NativeOptions;
+use self::json::{to_js, to_json};
 use crate::client::config::{ClientConfig, app_id};
 use crate::client::device::{derive, system_machine_id};
 use crate::client::error::ClientError;
-use crate::client::refresh::Why;
-use crate::client::status::Status;
+use crate::client::refresh::Reason;
 
 /// The app's device id on this machine.
 #[napi(catch_unwind)]
@@ -41,29 +39,6 @@ pub struct NativeStarted {
     pub launch_key: String,
 }
 
-/// The status of a proxy. Times are milliseconds since 1970.
-#[napi(object)]
-pub struct NativeStatus {
-    /// One of `ready`, `refreshing`, `offline`, `expired`, `revoked` and `closed`.
-    pub state: String,
-    /// The device id in use.
-    pub device_id: String,
-    /// Made from the `machine` id, or `random`.
-    pub device_id_source: String,
-    /// When the token expires.
-    pub expires_at: Option<f64>,
-    /// When the token is due for a refresh.
-    pub refresh_at: Option<f64>,
-    /// Either `keychain` or `memory`.
-    pub storage: String,
-    /// Milliseconds by which this machine's clock is ahead of the service's.
-    pub clock_skew_ms: Option<f64>,
-    /// `127.0.0.1:<port>` while the proxy listens.
-    pub bound: Option<String>,
-    /// The last failure, until an attempt succeeds, as JSON like the reason of a thrown error.
-    pub last_error: Option<String>,
-}
-
 /// One proxy, on a thread of its own until it is closed or the environment ends.
 #[napi]
 pub struct NativeProxy {
@@ -72,11 +47,13 @@ pub struct NativeProxy {
 
 #[napi]
 impl NativeProxy {
-    /// Checks the options and starts the thread. `on_event` gets each event as JSON and does not keep Node alive.
+    /// Checks the options (JSON) and starts the thread. `on_event` gets events in JSON and does not keep Node alive.
     #[napi(constructor, catch_unwind)]
     #[allow(clippy::needless_pass_by_value, reason = "napi passes a function by value")]
-    pub fn new(env: Env, options: NativeOptions, on_event: Function<'_, String, ()>) -> napi::Result<Self> {
-        let config = ClientConfig::parse(options.into()).map_err(|error| to_js(&error))?;
+    pub fn new(env: Env, options: String, on_event: Function<'_, String, ()>) -> napi::Result<Self> {
+        // The enrolment token may be among them.
+        let options = Zeroizing::new(options);
+        let config = ClientConfig::parse(&options).map_err(|error| to_js(&error))?;
         let events = event_sink(&on_event)?;
         let engine = Arc::new(Engine::start(config, events).map_err(|error| to_js(&error))?);
         // A terminated worker frees the port at once.
@@ -95,18 +72,18 @@ impl NativeProxy {
         })
     }
 
-    /// The status; `null` until the proxy serves.
+    /// The status, in JSON; `null` until the proxy serves.
     #[napi(catch_unwind)]
     #[must_use]
-    pub fn status(&self) -> Option<NativeStatus> {
-        self.engine.client_now().map(|client| client.status().into())
+    pub fn status(&self) -> Option<String> {
+        self.engine.client_now().map(|client| to_json(&client.status()))
     }
 
     /// Fetches a newer token now, and waits for it.
     #[napi]
     pub async fn refresh(&self) -> napi::Result<()> {
         let client = self.engine.client_now().ok_or_else(|| to_js(&ClientError::Closed))?;
-        client.refresher().ask(Why::Forced).await.map_err(|error| to_js(&error))
+        client.refresher().ask(Reason::Forced).await.map_err(|error| to_js(&error))
     }
 
     /// Tells the proxy that the machine woke up.
@@ -123,25 +100,4 @@ impl NativeProxy {
         self.engine.close(Duration::from_millis(timeout_ms.into())).await;
         Ok(())
     }
-}
-
-impl From<Status> for NativeStatus {
-    fn from(status: Status) -> Self {
-        Self {
-            state: status.state.as_str().to_owned(),
-            device_id: status.device.id.to_string(),
-            device_id_source: status.device.source.as_str().to_owned(),
-            expires_at: status.expires_at.map(unix_millis),
-            refresh_at: status.refresh_at.map(unix_millis),
-            storage: status.storage.as_str().to_owned(),
-            #[expect(clippy::cast_precision_loss, reason = "a skew of 2^53 ms is 285 000 years")]
-            clock_skew_ms: status.clock_skew_ms.map(|skew| skew as f64),
-            bound: status.bound.map(|address| address.to_string()),
-            last_error: status.last_error.as_ref().map(error::reason),
-        }
-    }
-}
-
-fn unix_millis(time: SystemTime) -> f64 {
-    (time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0).round()
 }

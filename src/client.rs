@@ -1,18 +1,21 @@
 //! The desktop half in plain Rust: gets a wrapper token for this device, keeps it fresh, and serves a loopback proxy
 //! that puts it on requests. The addon starts one client per proxy.
 //!
-//! A token's way: [`device`] and [`device_key`] → [`service_api`] → [`mod@keychain`] and [`token_store`] → [`credential`] ⇄
-//! [`refresh`]. A request's way: [`admission`] → [`loopback`], which reads the token from [`session`].
+//! A token's way: [`device`] and [`device_key`], of which [`identity`] is made → [`service_api`] → [`mod@keychain`] and
+//! [`token_store`] → [`credential`] → [`enrolment`] ⇄ [`refresh`]. A request's way: [`admission`] → [`loopback`], which
+//! reads the token from [`session`].
 
 pub mod admission;
-mod backoff;
 pub mod config;
 pub mod credential;
 pub mod device;
 pub mod device_key;
+mod enrolment;
 pub mod error;
+mod identity;
 pub mod keychain;
 mod loopback;
+mod options;
 pub mod refresh;
 mod service_api;
 mod service_link;
@@ -31,12 +34,13 @@ use tokio::task::JoinHandle;
 
 use self::admission::{Admission, launch_key};
 use self::config::{ClientConfig, StoragePolicy};
-use self::device::{Identity, MachineId};
+use self::device::{DeviceIds, MachineId};
+use self::enrolment::Enrolment;
 use self::error::ClientError;
 use self::keychain::{Keychain, KeychainLimits, SecretStore};
 use self::loopback::{Loopback, LoopbackParts, body_limits};
-use self::refresh::{RefreshLoop, RefreshParts, Refresher, Why};
-use self::service_api::{Issued, ServiceApi};
+use self::refresh::{Reason, RefreshLoop, Refresher};
+use self::service_api::ServiceApi;
 use self::service_link::ServiceLink;
 use self::session::{EventSink, Session};
 use self::status::Status;
@@ -46,7 +50,7 @@ use crate::lock::lock;
 use crate::secret::Secret;
 use crate::transport::cors::Cors;
 use crate::transport::serve::{Plain, ServeLimits, serve};
-use crate::transport::shutdown::{self, Phase, Shutdown, ShutdownTrigger};
+use crate::transport::shutdown::{self, Phase, ShutdownTrigger};
 use crate::transport::tls::tls_config;
 
 /// The parts of the machine that the client uses; tests pass their own.
@@ -93,44 +97,30 @@ impl Client {
         let tls =
             tls.then(|| tls_config(None)).transpose().map_err(|error| ClientError::Internal(error.to_string()))?;
         let api = ServiceApi::new(Arc::clone(&config), tls.clone(), Arc::clone(&ports.clock))?;
-        let token_store = TokenStore::new(keychain(&config, ports.store, ports.keychain_limits)?, config.storage);
-        let identity = identity(&config, ports.machine_id, &token_store).await;
-        // Run both at once: they are independent, and each may be slow.
-        let loading = token_store.load(config.bootstrap_url.as_str(), &identity, ports.clock.now());
-        let (kept, healthy) = tokio::join!(loading, api.check_health());
-        healthy?;
-        let kept = kept?;
-        let session = Arc::new(Session::new(
-            identity.usual().clone(),
-            Arc::clone(&ports.clock),
-            config.refresh_before,
-            ports.events,
-        ));
-        session.set_storage(kept.storage);
-        let refreshing = RefreshParts {
-            api,
-            identity,
-            session: Arc::clone(&session),
-            token_store,
-            config: Arc::clone(&config),
-            clock: Arc::clone(&ports.clock),
-        };
-        let (refresher, mut refresh_loop) = RefreshLoop::new(refreshing);
-        match kept.token.filter(|(token, _)| is_usable(token, &config, ports.clock.as_ref())) {
-            Some((token, device)) => {
-                session.set_device(device);
-                session.install(Issued { token, clock_skew_ms: None });
-            }
-            None => refresh_loop.first().await?,
-        }
+        let store = TokenStore::new(keychain(&config, ports.store, ports.keychain_limits)?, &config);
+        let ids = device_ids(&config, ports.machine_id, &store).await;
+        let clock = ports.clock;
+        let session =
+            Arc::new(Session::new(ids.usual().clone(), Arc::clone(&clock), config.refresh_before, ports.events));
+        let mut enrolment = Enrolment::new(api, store, ids, Arc::clone(&session), Arc::clone(&clock));
+        enrolment.first_token().await?;
+        let (refresher, refresh_loop) = RefreshLoop::new(enrolment, Arc::clone(&session), &config, clock);
         tokio::spawn(refresh_loop.run());
         let launch_key = launch_key();
         let link = Arc::new(ServiceLink::new(tls));
         let (trigger, shutdown) = shutdown::channel();
-        let server =
-            serve_loopback(listener, address.port(), &config, &launch_key, &session, &refresher, &link, shutdown);
+        let parts = LoopbackParts {
+            admission: Admission::new(address.port(), &launch_key, Cors::new(config.allowed_origins.clone())),
+            session: Arc::clone(&session),
+            refresher: refresher.clone(),
+            link: Arc::clone(&link),
+            body_limits: body_limits(),
+        };
+        let limits = ServeLimits::new(config.max_connections, HEAD_TIMEOUT);
+        let server = serve(listener, Plain, Loopback::new(parts, shutdown.clone()), limits, shutdown);
+        let server = Mutex::new(Some(tokio::spawn(server)));
         session.set_bound(Some(address));
-        Ok(Self { session, refresher, link, launch_key, address, trigger, server: Mutex::new(Some(server)) })
+        Ok(Self { session, refresher, link, launch_key, address, trigger, server })
     }
 
     /// The address that the proxy listens on.
@@ -160,7 +150,7 @@ impl Client {
     /// Call this after the machine woke up: drops connections that may be dead, and checks the token.
     pub fn resumed(&self) {
         self.link.forget();
-        self.refresher.kick(Why::Resumed);
+        self.refresher.kick(Reason::Resumed);
     }
 
     /// Takes no new connections, and lets open ones finish within `limit`. Idempotent.
@@ -175,28 +165,6 @@ impl Client {
         }
         self.session.close();
     }
-}
-
-#[expect(clippy::too_many_arguments, reason = "the one place where the parts of the proxy meet")]
-fn serve_loopback(
-    listener: TcpListener,
-    port: u16,
-    config: &ClientConfig,
-    launch_key: &Secret,
-    session: &Arc<Session>,
-    refresher: &Refresher,
-    link: &Arc<ServiceLink>,
-    shutdown: Shutdown,
-) -> JoinHandle<()> {
-    let parts = LoopbackParts {
-        admission: Admission::new(port, launch_key, Cors::new(config.allowed_origins.clone())),
-        session: Arc::clone(session),
-        refresher: refresher.clone(),
-        link: Arc::clone(link),
-        body_limits: body_limits(),
-    };
-    let limits = ServeLimits::new(config.max_connections, HEAD_TIMEOUT);
-    tokio::spawn(serve(listener, Plain, Loopback::new(parts, shutdown.clone()), limits, shutdown))
 }
 
 /// Binds 127.0.0.1 only. A fixed port in use is an error: another program would get the app's requests.
@@ -218,16 +186,11 @@ fn keychain(
     Keychain::start(store, limits).map(Some).map_err(|error| ClientError::Internal(error.to_string()))
 }
 
-async fn identity(config: &ClientConfig, machine_id: MachineId, token_store: &TokenStore) -> Identity {
-    match Identity::of_machine(&config.app_id, machine_id) {
-        Some(identity) => identity,
-        None => Identity::random(&config.app_id, token_store.random_device_id().await),
+async fn device_ids(config: &ClientConfig, machine_id: MachineId, store: &TokenStore) -> DeviceIds {
+    match DeviceIds::of_machine(&config.app_id, machine_id) {
+        Some(ids) => ids,
+        None => DeviceIds::random(&config.app_id, store.random_device_id().await),
     }
-}
-
-fn is_usable(token: &credential::WrapperToken, config: &ClientConfig, clock: &dyn Clock) -> bool {
-    let trusted = token.origin.is_tls() || (!config.service.is_tls() && token.origin.is_loopback());
-    trusted && token.freshness(clock.now(), config.refresh_before) != credential::Freshness::Expired
 }
 
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);

@@ -62,6 +62,7 @@ pub mod store {
     pub mod policy_sync;
     pub mod retention;
     pub mod spent_loader;
+    pub mod stores;
 }
 
 /// Which device gets a token: enrolment, proofs of keys, limits of `/bootstrap`.

@@ -79,13 +79,9 @@ class Rig {
       if (!line) throw new Error(`there is no metric ${name}`);
       return Number(line.slice(name.length));
     };
-    const records = (state) => value(`valetkey_usage_records{state="${state}"}`);
-    return {
-      open: value('valetkey_open_requests'),
-      written: records('written'),
-      waiting: records('waiting') + records('spilled'),
-      lost: records('lost'),
-    };
+    const ended = (outcome) => value(`valetkey_usage_records_total{outcome="${outcome}"}`);
+    const waiting = value('valetkey_usage_records_waiting') + value('valetkey_usage_records_spilled');
+    return { open: value('valetkey_open_requests'), written: ended('written'), waiting, lost: ended('lost') };
   }
 
   /** Waits until no request is open and every record is written, at most `SETTLE_MS`. */

@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
-use serde_json::json;
 
-use super::error::reason;
+use super::json::to_json;
 use crate::client::session::EventSink;
-use crate::client::status::Event;
 
 /// Sends events to `on_event`. The function is held weakly: it does not keep Node alive, and events after the end of
 /// the environment are dropped.
@@ -21,17 +19,8 @@ pub(super) fn event_sink(on_event: &Function<'_, String, ()>) -> napi::Result<Ev
         .build()?;
     Ok(Arc::new(move |event| {
         // A full queue drops the event; the next status event repeats all facts.
-        let _ = function.call(encode(&event), ThreadsafeFunctionCallMode::NonBlocking);
+        let _ = function.call(to_json(&event), ThreadsafeFunctionCallMode::NonBlocking);
     }))
-}
-
-fn encode(event: &Event) -> String {
-    match event {
-        Event::Status(status) => json!({ "type": "status", "state": status.state.as_str() }),
-        Event::Error(error) => json!({ "type": "error", "error": reason(error) }),
-        Event::Log(level, message) => json!({ "type": "log", "level": level.as_str(), "message": message }),
-    }
-    .to_string()
 }
 
 const QUEUE: usize = 256;

@@ -1,46 +1,20 @@
-//! The options of an app, parsed and checked once at the start.
+//! The options of an app, parsed and checked once at the start. An option is written down here and in `index.d.ts`.
 
 use std::time::Duration;
 
 use http::HeaderValue;
+use serde::Deserialize;
 use url::Url;
 
 use super::error::ClientError;
+use super::options::Options;
 use crate::secret::Secret;
 use crate::transport::origin::Origin;
 use crate::wire::names::{BOOTSTRAP_PATH, HEALTH_PATH};
 
-/// Options as an app gives them; an absent one has the default named at its field.
-#[derive(Debug, Clone, Default)]
-pub struct ClientOptions {
-    /// The service's URL, ending in `/bootstrap`.
-    pub bootstrap_url: String,
-    /// The URL of the service's health check; default `/healthz` beside the bootstrap URL.
-    pub health_url: Option<String>,
-    /// Names the app, so that two apps on one machine have different device ids; default `valetkey`.
-    pub app_id: Option<String>,
-    /// The loopback port; default 0, for one that the system chooses.
-    pub port: Option<u16>,
-    /// Where the token is kept; default [`StoragePolicy::Auto`].
-    pub storage: StoragePolicy,
-    /// The enrolment token, if the service requires one.
-    pub enrolment: Option<Secret>,
-    /// The app's version, so that the operator can revoke a bad one; at most 64 printable ASCII characters.
-    pub app_version: Option<String>,
-    /// The longest time between two checks whether the token is due; default 30 minutes.
-    pub refresh_interval: Option<Duration>,
-    /// A token with less life left is refreshed; default one hour, and never more than half its lifetime.
-    pub refresh_before: Option<Duration>,
-    /// The longest a start may take; default 15 s.
-    pub startup_timeout: Option<Duration>,
-    /// The most open connections; default 512.
-    pub max_connections: Option<usize>,
-    /// Web origins that may call the proxy; default none.
-    pub allowed_origins: Vec<String>,
-}
-
 /// Where the token is kept between starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum StoragePolicy {
     /// In the keychain, or in memory if there is none.
     #[default]
@@ -51,7 +25,7 @@ pub enum StoragePolicy {
     Memory,
 }
 
-/// Options that were checked, with all defaults filled in.
+/// Options that were checked, with all defaults filled in. `StartOptions` of `index.d.ts` says what each is for.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
     /// The service: the bootstrap URL without `/bootstrap`.
@@ -83,29 +57,36 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
-    /// Checks `options`. The error names the bad option as JavaScript spells it.
-    pub fn parse(options: ClientOptions) -> Result<Self, ClientError> {
-        let bootstrap_url = secure_url("bootstrapUrl", &options.bootstrap_url)?;
+    /// Reads `options`, an object in JSON, and checks it. The error names the bad option as JavaScript spells it.
+    pub fn parse(options: &str) -> Result<Self, ClientError> {
+        let mut options = Options::parse(options)?;
+        let bootstrap_url = secure_url("bootstrapUrl", &options.text("bootstrapUrl")?.unwrap_or_default())?;
         let service = service_of(&bootstrap_url)?;
-        let health_url = match &options.health_url {
-            Some(text) => secure_url("healthUrl", text)?,
+        let health_url = match options.text("healthUrl")? {
+            Some(text) => secure_url("healthUrl", &text)?,
             None => service.join(HEALTH_PATH),
         };
-        Ok(Self {
+        let origins: Vec<String> = options.take("allowedOrigins", "an array of strings")?.unwrap_or_default();
+        let max_connections = options.take("maxConnections", "a whole number")?.unwrap_or(MAX_CONNECTIONS);
+        let config = Self {
             service,
             bootstrap_url,
             health_url,
-            app_id: app_id(options.app_id)?,
-            port: options.port.unwrap_or(0),
-            storage: options.storage,
-            enrolment: options.enrolment,
-            app_version: options.app_version,
-            refresh_interval: positive("refreshIntervalMs", options.refresh_interval, REFRESH_INTERVAL)?,
-            refresh_before: positive("refreshBeforeMs", options.refresh_before, REFRESH_BEFORE)?,
-            startup_timeout: positive("startupTimeoutMs", options.startup_timeout, STARTUP_TIMEOUT)?,
-            max_connections: options.max_connections.unwrap_or(MAX_CONNECTIONS).max(1),
-            allowed_origins: options.allowed_origins.iter().map(|text| web_origin(text)).collect::<Result<_, _>>()?,
-        })
+            app_id: app_id(options.text("appId")?)?,
+            port: options.take("port", "a whole number from 0 to 65535")?.unwrap_or(0),
+            storage: options.take("storage", "'auto', 'keychain' or 'memory'")?.unwrap_or_default(),
+            enrolment: options.text("enrolmentToken")?.map(Secret::new),
+            app_version: options.take_if("appVersion", "1 to 64 printable ASCII characters", |text: &String| {
+                (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+            })?,
+            refresh_interval: options.millis("refreshIntervalMs")?.unwrap_or(REFRESH_INTERVAL),
+            refresh_before: options.millis("refreshBeforeMs")?.unwrap_or(REFRESH_BEFORE),
+            startup_timeout: options.millis("startupTimeoutMs")?.unwrap_or(STARTUP_TIMEOUT),
+            max_connections: max_connections.max(1) as usize,
+            allowed_origins: origins.iter().map(|text| web_origin(text)).collect::<Result<_, _>>()?,
+        };
+        options.end()?;
+        Ok(config)
     }
 }
 
@@ -145,13 +126,6 @@ fn service_of(bootstrap_url: &Url) -> Result<Origin, ClientError> {
     Origin::from_url(url).map_err(|error| ClientError::Config(format!("bootstrapUrl {error}")))
 }
 
-fn positive(option: &str, given: Option<Duration>, default: Duration) -> Result<Duration, ClientError> {
-    match given {
-        Some(Duration::ZERO) => Err(ClientError::Config(format!("{option} must be more than 0"))),
-        given => Ok(given.unwrap_or(default)),
-    }
-}
-
 fn web_origin(text: &str) -> Result<HeaderValue, ClientError> {
     let valid = Url::parse(text).is_ok() && !text.ends_with('/') && text != "null";
     let value = HeaderValue::from_str(text).ok().filter(|_| valid);
@@ -161,14 +135,16 @@ fn web_origin(text: &str) -> Result<HeaderValue, ClientError> {
 const REFRESH_INTERVAL: Duration = Duration::from_secs(30 * 60);
 const REFRESH_BEFORE: Duration = Duration::from_secs(60 * 60);
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(15);
-const MAX_CONNECTIONS: usize = 512;
+const MAX_CONNECTIONS: u32 = 512;
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn parse(url: &str) -> Result<ClientConfig, ClientError> {
-        ClientConfig::parse(ClientOptions { bootstrap_url: url.into(), ..ClientOptions::default() })
+        ClientConfig::parse(&json!({ "bootstrapUrl": url }).to_string())
     }
 
     #[test]
@@ -192,5 +168,53 @@ mod tests {
             assert!(error.to_string().contains("bootstrapUrl") && !error.to_string().contains("secret"), "{error}");
         }
         assert!(parse("http://127.0.0.1:3001/bootstrap").is_ok());
+    }
+
+    #[test]
+    fn an_option_of_the_wrong_kind_or_without_a_meaning_is_refused_by_name() {
+        let url = "https://claude.example/bootstrap";
+        for (name, value) in [
+            ("bootstrapUrl", json!(1)),
+            ("healthUrl", json!(null)),
+            ("appId", json!("no spaces")),
+            ("port", json!(70_000)),
+            ("port", json!("80")),
+            ("storage", json!("file")),
+            ("enrolmentToken", json!({ "token": "x" })),
+            ("appVersion", json!("")),
+            ("appVersion", json!("1".repeat(65))),
+            ("refreshIntervalMs", json!(0)),
+            ("refreshBeforeMs", json!(-1)),
+            ("startupTimeoutMs", json!("1 s")),
+            ("maxConnections", json!(1.5)),
+            ("allowedOrigins", json!(["app://main", 1])),
+            ("allowedOrigins", json!(["not an origin"])),
+            ("unknown", json!(1)),
+        ] {
+            let mut options = json!({ "bootstrapUrl": url });
+            options[name] = value;
+            let error = ClientConfig::parse(&options.to_string()).unwrap_err();
+            assert!(matches!(&error, ClientError::Config(message) if message.contains(name)), "{name}: {error}");
+        }
+        assert!(ClientConfig::parse("null").is_err());
+    }
+
+    #[test]
+    fn every_option_has_a_default_and_takes_the_value_given() {
+        let config = parse("https://claude.example/bootstrap").unwrap();
+        assert_eq!((config.app_id.as_str(), config.port, config.max_connections), ("valetkey", 0, 512));
+        assert_eq!((config.storage, config.startup_timeout), (StoragePolicy::Auto, STARTUP_TIMEOUT));
+        let options = json!({
+            "bootstrapUrl": "https://claude.example/bootstrap", "healthUrl": "https://claude.example/up", "port": 8080,
+            "storage": "keychain", "enrolmentToken": "token", "appVersion": "1.2", "refreshIntervalMs": 1,
+            "refreshBeforeMs": 0.5, "startupTimeoutMs": 1e30, "maxConnections": 0, "allowedOrigins": ["app://main"],
+        });
+        let config = ClientConfig::parse(&options.to_string()).unwrap();
+        assert_eq!((config.port, config.storage, config.max_connections), (8080, StoragePolicy::Keychain, 1));
+        assert_eq!((config.app_version.as_deref(), config.health_url.path()), (Some("1.2"), "/up"));
+        assert!(config.enrolment.unwrap().matches(b"token"));
+        assert_eq!(config.refresh_interval, Duration::from_millis(1));
+        assert_eq!(config.refresh_before, Duration::from_micros(500));
+        assert_eq!((config.startup_timeout, config.allowed_origins[0].as_bytes()), (Duration::MAX, &b"app://main"[..]));
     }
 }

@@ -14,8 +14,6 @@ use crate::wire::names::TOKEN_PREFIX;
 pub struct WrapperToken {
     /// The bare JWT, without the prefix.
     pub token: Secret,
-    /// Counts the tokens of this run: a request can tell whether the token it used has been replaced since.
-    pub generation: u64,
     /// When the token arrived, by this machine's clock.
     pub received_at: SystemTime,
     /// How long the token lives from then. The service's absolute times are unused: this machine's clock may be wrong.
@@ -47,13 +45,18 @@ impl WrapperToken {
         }
     }
 
-    /// Whether the token can be used at `now`. It expires a little early, because a request takes time to arrive.
+    /// Whether the token cannot be used any more. It expires a little early, because a request takes time to arrive.
+    #[must_use]
+    pub fn is_expired(&self, now: SystemTime) -> bool {
+        self.remaining(now) <= MARGIN.min(self.lifetime / 10)
+    }
+
+    /// Whether the token can be used at `now`, and whether it is due.
     #[must_use]
     pub fn freshness(&self, now: SystemTime, refresh_before: Duration) -> Freshness {
-        let remaining = self.remaining(now);
-        if remaining <= self.margin() {
+        if self.is_expired(now) {
             Freshness::Expired
-        } else if remaining <= self.due_at_remaining(refresh_before) {
+        } else if self.remaining(now) <= self.due_at_remaining(refresh_before) {
             Freshness::Due
         } else {
             Freshness::Fresh
@@ -95,10 +98,6 @@ impl WrapperToken {
         let refresh_in = self.refresh_in.max(LEAST_REFRESH_IN.min(self.lifetime / 2));
         limit.max(self.lifetime.saturating_sub(refresh_in))
     }
-
-    fn margin(&self) -> Duration {
-        MARGIN.min(self.lifetime / 10)
-    }
 }
 
 /// Longer lifetimes, from a service or from the keychain, are cut to this: times far beyond it overflow.
@@ -119,7 +118,6 @@ mod tests {
     fn token(lifetime: Duration, refresh_in: Duration) -> WrapperToken {
         WrapperToken {
             token: Secret::new("a.b.c"),
-            generation: 1,
             received_at: SystemTime::UNIX_EPOCH + 1000 * HOUR,
             lifetime,
             refresh_in,

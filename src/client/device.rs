@@ -3,37 +3,30 @@
 use std::fmt::Write as _;
 
 use aws_lc_rs::hmac;
+use serde::Serialize;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::wire::DeviceId;
 
 /// A device id and its origin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LocalDevice {
     /// The id that the service knows this device by.
+    #[serde(rename = "deviceId")]
     pub id: DeviceId,
     /// What the id was made from.
+    #[serde(rename = "deviceIdSource")]
     pub source: DeviceIdSource,
 }
 
 /// What a device id was made from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DeviceIdSource {
     /// Derived from the machine's id.
     Machine,
     /// Drawn at random, because the machine has no usable id, and kept in the keychain.
     Random,
-}
-
-impl DeviceIdSource {
-    /// The source as the status spells it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Machine => "machine",
-            Self::Random => "random",
-        }
-    }
 }
 
 /// Reads the operating system's machine id; tests pass their own.
@@ -48,13 +41,13 @@ pub fn system_machine_id() -> Option<Zeroizing<String>> {
 /// The ids that an app can have on one machine: hashes keyed with the machine's id. That id is confidential
 /// (machine-id(5)): it cannot be found from a hash, and the ids of two apps cannot be linked.
 #[derive(Clone)]
-pub struct Identity {
+pub struct DeviceIds {
     root: hmac::Key,
     app_id: String,
     usual: LocalDevice,
 }
 
-impl Identity {
+impl DeviceIds {
     /// Based on the machine's id. `None` without a usable one: some containers and cloned images have an empty, zero or
     /// unfinished one.
     #[must_use]
@@ -99,7 +92,7 @@ impl Identity {
 /// The usual id of an app on this machine; `None` without a usable machine id.
 #[must_use]
 pub fn derive(app_id: &str, machine_id: MachineId) -> Option<DeviceId> {
-    Identity::of_machine(app_id, machine_id).map(|identity| identity.usual.id)
+    DeviceIds::of_machine(app_id, machine_id).map(|ids| ids.usual.id)
 }
 
 /// The first 16 bytes, in hexadecimal, of `HMAC-SHA256(machine id, "valetkey/<app>/device-id/v1" + what)`.
@@ -159,15 +152,15 @@ mod tests {
 
     #[test]
     fn keyed_and_keyless_ids_are_stable_and_all_different() {
-        let machines = Identity::of_machine("com.example.a", machine).unwrap();
-        let random = Identity::random("com.example.a", DeviceId::parse("device-0001").unwrap());
-        let ids = |of: &Identity| [of.usual().clone(), of.keyed("one"), of.keyed("two"), of.keyless()];
-        for identity in [&machines, &random] {
-            assert_eq!(ids(identity), ids(&identity.clone()));
-            assert!(ids(identity).iter().all(|device| device.source == identity.usual().source));
+        let machines = DeviceIds::of_machine("com.example.a", machine).unwrap();
+        let random = DeviceIds::random("com.example.a", DeviceId::parse("device-0001").unwrap());
+        let all_of = |ids: &DeviceIds| [ids.usual().clone(), ids.keyed("one"), ids.keyed("two"), ids.keyless()];
+        for ids in [&machines, &random] {
+            assert_eq!(all_of(ids), all_of(&ids.clone()));
+            assert!(all_of(ids).iter().all(|device| device.source == ids.usual().source));
         }
         let all: std::collections::HashSet<_> =
-            [ids(&machines), ids(&random)].concat().into_iter().map(|it| it.id).collect();
+            [all_of(&machines), all_of(&random)].concat().into_iter().map(|it| it.id).collect();
         assert_eq!(all.len(), 8);
         assert_eq!(random.usual().id.as_str(), "device-0001");
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::keychain::KeychainError;
 use crate::wire::ErrorCode;
 
@@ -109,6 +111,14 @@ impl ClientError {
     #[must_use]
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Denied { .. } | Self::Revoked(_))
+    }
+}
+
+/// In JSON the facts of a `ValetError` of `index.d.ts`.
+impl Serialize for ClientError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::json!({ "code": self.code(), "message": self.to_string(), "retryable": self.is_retryable() })
+            .serialize(serializer)
     }
 }
 

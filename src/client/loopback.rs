@@ -12,9 +12,9 @@ use hyper::body::Incoming;
 use super::admission::Admission;
 use super::credential::{Freshness, WrapperToken};
 use super::error::ClientError;
-use super::refresh::{Refresher, Why};
+use super::refresh::{Reason, Refresher};
 use super::service_link::ServiceLink;
-use super::session::Session;
+use super::session::{Installed, Session};
 use crate::transport::buffered_body::{BodyLimits, BufferedBody, MemoryBudget};
 use crate::transport::cors;
 use crate::transport::headers::{strip_request, strip_service_response};
@@ -67,27 +67,27 @@ impl Loopback {
 
     async fn forward(&self, request: Request<Incoming>) -> Result<Response<Reply>, Problem> {
         let (mut parts, body) = request.into_parts();
-        let token = self.usable_token().await?;
+        let used = self.usable_token().await?;
         strip_request(&mut parts.headers);
         parts.version = Version::HTTP_11;
         let (body, ()) = BufferedBody::take(body, &self.parts.body_limits, (), |()| ()).await?;
         let again = body.again();
-        let response = self.send(parts.clone(), body, &token).await?;
+        let response = self.send(parts.clone(), body, &used.token).await?;
         match rejection(&response) {
             Some(ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenOutdated) => {}
             Some(ErrorCode::TokenRevoked) => {
                 // The refresh will be refused too, and then the status shows it.
-                self.parts.refresher.kick(Why::Rejected(token.generation));
+                self.parts.refresher.kick(Reason::Rejected(used.generation));
                 return Ok(self.relay(response));
             }
             _ => return Ok(self.relay(response)),
         }
         // The service did not process the request, so it can be sent again with a newer token.
-        let renewed = self.parts.refresher.ask(Why::Rejected(token.generation)).await;
+        let renewed = self.parts.refresher.ask(Reason::Rejected(used.generation)).await;
         match (renewed, again) {
             (Ok(()), Some(body)) => {
-                let token = self.usable_token().await?;
-                Ok(self.relay(self.send(parts, body, &token).await?))
+                let newer = self.usable_token().await?;
+                Ok(self.relay(self.send(parts, body, &newer.token).await?))
             }
             (Ok(()), None) => Ok(self.relay(with_retry(response))),
             // An SDK takes a 401 for a wrong key and gives up, while this failure ends with the outage.
@@ -97,20 +97,20 @@ impl Loopback {
     }
 
     /// A token that can be sent. A due token is used while it is refreshed; an expired one is refreshed first.
-    async fn usable_token(&self) -> Result<Arc<WrapperToken>, Problem> {
+    async fn usable_token(&self) -> Result<Installed, Problem> {
         let session = &self.parts.session;
-        let generation = match session.token() {
-            Some((token, Freshness::Fresh)) => return Ok(token),
-            Some((token, Freshness::Due)) => {
-                self.parts.refresher.kick(Why::Aged(token.generation));
-                return Ok(token);
+        let generation = match session.installed() {
+            Some((installed, Freshness::Fresh)) => return Ok(installed),
+            Some((installed, Freshness::Due)) => {
+                self.parts.refresher.kick(Reason::Aged(installed.generation));
+                return Ok(installed);
             }
-            Some((token, Freshness::Expired)) => token.generation,
+            Some((installed, Freshness::Expired)) => installed.generation,
             None => 0,
         };
-        let renewed = tokio::time::timeout(TOKEN_WAIT, self.parts.refresher.ask(Why::Aged(generation))).await;
+        let renewed = tokio::time::timeout(TOKEN_WAIT, self.parts.refresher.ask(Reason::Aged(generation))).await;
         match renewed.unwrap_or(Err(ClientError::Timeout(TOKEN_WAIT))) {
-            Ok(()) => session.token().map(|(token, _)| token).ok_or_else(|| no_token(&ClientError::Closed)),
+            Ok(()) => session.installed().map(|(installed, _)| installed).ok_or_else(|| no_token(&ClientError::Closed)),
             Err(error) => Err(no_token(&error)),
         }
     }

@@ -18,7 +18,7 @@ use crate::transport::root_cause::root_cause;
 use crate::wire::names::{ERROR_HEADER, PROOF_HEADER, PROOF_NONCE_HEADER, REFRESH_PATH};
 use crate::wire::{BootstrapRequest, DeviceId, ErrorBody, ErrorCode, TokenResponse};
 
-pub struct ServiceApi {
+pub(super) struct ServiceApi {
     http: Client,
     config: Arc<ClientConfig>,
     clock: Arc<dyn Clock>,
@@ -27,7 +27,7 @@ pub struct ServiceApi {
 /// A new token, and what its arrival tells about this machine's clock.
 #[derive(Debug)]
 pub struct Issued {
-    /// The token; the session sets its generation.
+    /// The token, not in use yet.
     pub token: WrapperToken,
     /// Milliseconds by which this machine's clock is ahead of the service's (negative: behind); `None` if unknown.
     pub clock_skew_ms: Option<i64>,
@@ -40,7 +40,7 @@ struct Health {
 
 impl ServiceApi {
     /// Prepares the calls. Redirects are not followed: a token goes to the configured service only.
-    pub fn new(
+    pub(super) fn new(
         config: Arc<ClientConfig>,
         tls: Option<rustls::ClientConfig>,
         clock: Arc<dyn Clock>,
@@ -62,7 +62,7 @@ impl ServiceApi {
 
     /// Checks that the service answers and is healthy. Anything else that answers, such as the network's login page, is
     /// [`ClientError::Unhealthy`].
-    pub async fn check_health(&self) -> Result<(), ClientError> {
+    pub(super) async fn check_health(&self) -> Result<(), ClientError> {
         let response = send(self.http.get(self.config.health_url.clone())).await?;
         let status = response.status();
         if status.is_redirection() {
@@ -82,7 +82,7 @@ impl ServiceApi {
     }
 
     /// Trades the device id for a token (`POST /bootstrap`), with a proof of `key` if there is one.
-    pub async fn bootstrap(&self, device: &DeviceId, key: Option<&DeviceKey>) -> Result<Issued, ClientError> {
+    pub(super) async fn bootstrap(&self, device: &DeviceId, key: Option<&DeviceKey>) -> Result<Issued, ClientError> {
         let body = BootstrapRequest {
             device_id: device.clone(),
             enrolment: self.config.enrolment.clone(),
@@ -98,7 +98,7 @@ impl ServiceApi {
     }
 
     /// Trades a token for a newer one (`POST /refresh`), with a proof of `key` if there is one.
-    pub async fn refresh(
+    pub(super) async fn refresh(
         &self,
         token: &WrapperToken,
         device: &DeviceId,
@@ -145,7 +145,6 @@ impl ServiceApi {
             return Err(ClientError::Unhealthy("its token cannot be used".into()));
         }
         let token = WrapperToken {
-            generation: 0,
             received_at: self.clock.now(),
             lifetime: answer.lifetime().min(MAX_LIFETIME),
             refresh_in: Duration::from_secs(answer.refresh_in),
@@ -155,14 +154,20 @@ impl ServiceApi {
         Ok(Issued { token, clock_skew_ms })
     }
 
-    /// The origin for requests: the service's `base_url`, if it is as well protected as the service itself.
+    /// The origin for requests: the service's `base_url`, if it names one.
     fn origin(&self, base_url: Option<&str>) -> Result<Arc<Origin>, ClientError> {
         let Some(text) = base_url else { return Ok(Arc::new(self.config.service.clone())) };
         let origin = Origin::parse(text).map_err(|error| ClientError::Unhealthy(format!("its base_url {error}")))?;
-        if origin.is_tls() || (!self.config.service.is_tls() && origin.is_loopback()) {
+        if self.trusts(&origin) {
             return Ok(Arc::new(origin));
         }
         Err(ClientError::Unhealthy("its base_url is not https".into()))
+    }
+
+    /// Whether a token may be sent to `origin`, which must be as well protected as the service itself.
+    #[must_use]
+    pub(super) fn trusts(&self, origin: &Origin) -> bool {
+        origin.is_tls() || (!self.config.service.is_tls() && origin.is_loopback())
     }
 
     fn clock_skew_ms(&self, response: &Response) -> Option<i64> {

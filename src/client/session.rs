@@ -15,6 +15,15 @@ use crate::lock::lock;
 /// Receives events for the app. Called on the client's own thread; it must not block.
 pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
 
+/// The token in use.
+#[derive(Clone)]
+pub struct Installed {
+    /// The token, as the service issued it.
+    pub token: Arc<WrapperToken>,
+    /// Counts the tokens of this run: a request can tell whether the token it used has been replaced since.
+    pub generation: u64,
+}
+
 /// The shared state of one running client.
 pub struct Session {
     inner: Mutex<SessionState>,
@@ -25,8 +34,7 @@ pub struct Session {
 
 struct SessionState {
     device: LocalDevice,
-    token: Option<Arc<WrapperToken>>,
-    generation: u64,
+    installed: Option<Installed>,
     refreshing: bool,
     revoked: bool,
     closed: bool,
@@ -42,8 +50,7 @@ impl Session {
     pub fn new(device: LocalDevice, clock: Arc<dyn Clock>, refresh_before: Duration, events: EventSink) -> Self {
         let inner = SessionState {
             device,
-            token: None,
-            generation: 0,
+            installed: None,
             refreshing: false,
             revoked: false,
             closed: false,
@@ -55,18 +62,12 @@ impl Session {
         Self { inner: Mutex::new(inner), clock, refresh_before, events }
     }
 
-    /// The token, and whether it can be used now.
+    /// The token in use, and whether it can be used now.
     #[must_use]
-    pub fn token(&self) -> Option<(Arc<WrapperToken>, Freshness)> {
-        let token = self.lock().token.clone()?;
-        let freshness = token.freshness(self.clock.now(), self.refresh_before);
-        Some((token, freshness))
-    }
-
-    /// The device id in use.
-    #[must_use]
-    pub fn device(&self) -> LocalDevice {
-        self.lock().device.clone()
+    pub fn installed(&self) -> Option<(Installed, Freshness)> {
+        let installed = self.lock().installed.clone()?;
+        let freshness = installed.token.freshness(self.clock.now(), self.refresh_before);
+        Some((installed, freshness))
     }
 
     /// Changes the device id in use.
@@ -74,16 +75,16 @@ impl Session {
         self.change(|inner| inner.device = device);
     }
 
-    /// The generation of the present token; 0 without one.
+    /// The generation of the token in use; 0 without one.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.lock().token.as_ref().map_or(0, |token| token.generation)
+        self.lock().installed.as_ref().map_or(0, |installed| installed.generation)
     }
 
-    /// Whether the service refuses this device.
+    /// The token in use, whether it has expired or not.
     #[must_use]
-    pub fn is_revoked(&self) -> bool {
-        self.lock().revoked
+    pub fn token(&self) -> Option<Arc<WrapperToken>> {
+        self.lock().installed.as_ref().map(|installed| Arc::clone(&installed.token))
     }
 
     /// Whether the client has ended.
@@ -92,17 +93,17 @@ impl Session {
         self.lock().closed
     }
 
-    /// Replaces the token by a new one and sets its generation. The former token was in use until now.
+    /// Replaces the token by a new one. The former token was in use until now.
     pub fn install(&self, issued: Issued) -> Arc<WrapperToken> {
+        let token = Arc::new(issued.token);
         self.change(|inner| {
-            inner.generation += 1;
-            let token = Arc::new(WrapperToken { generation: inner.generation, ..issued.token });
-            inner.token = Some(Arc::clone(&token));
+            let generation = inner.installed.as_ref().map_or(1, |former| former.generation + 1);
+            inner.installed = Some(Installed { token: Arc::clone(&token), generation });
             inner.revoked = false;
             inner.last_error = None;
             inner.clock_skew_ms = issued.clock_skew_ms.or(inner.clock_skew_ms);
-            token
-        })
+        });
+        token
     }
 
     /// Marks the beginning or the end of an attempt to get a token.
@@ -134,7 +135,7 @@ impl Session {
         self.change(|inner| {
             inner.closed = true;
             inner.bound = None;
-            inner.token = None;
+            inner.installed = None;
         });
     }
 
@@ -168,9 +169,8 @@ impl Session {
     }
 
     fn status_of(&self, inner: &SessionState) -> Status {
-        let token = inner.token.as_ref();
-        let expired =
-            token.is_none_or(|token| token.freshness(self.clock.now(), self.refresh_before) == Freshness::Expired);
+        let token = inner.installed.as_ref().map(|installed| &installed.token);
+        let expired = token.is_none_or(|token| token.is_expired(self.clock.now()));
         let state = if inner.closed {
             ClientState::Closed
         } else if inner.revoked {
@@ -186,10 +186,10 @@ impl Session {
         };
         Status {
             state,
-            device: inner.device.clone(),
             expires_at: token.map(|token| token.expires_at()),
             refresh_at: token.map(|token| token.due_at(self.refresh_before)),
             storage: inner.storage,
+            device: inner.device.clone(),
             clock_skew_ms: inner.clock_skew_ms,
             bound: inner.bound,
             last_error: inner.last_error.clone(),

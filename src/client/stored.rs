@@ -62,7 +62,6 @@ pub(super) fn decode(bytes: &[u8], expected: &Expected<'_>) -> Option<WrapperTok
     }
     Some(WrapperToken {
         token: Secret::new(stored.token.as_str()),
-        generation: 1,
         received_at,
         lifetime: Duration::from_secs(stored.lifetime).min(MAX_LIFETIME),
         refresh_in: Duration::from_secs(stored.refresh_in),
@@ -87,7 +86,6 @@ mod tests {
         let device = DeviceId::parse("device-0001").unwrap();
         let token = WrapperToken {
             token: Secret::new("a.b.c"),
-            generation: 7,
             received_at: now(),
             lifetime: Duration::from_secs(86_400),
             refresh_in: Duration::ZERO,

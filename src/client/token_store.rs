@@ -5,11 +5,12 @@ use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
-use super::config::StoragePolicy;
+use super::config::{ClientConfig, StoragePolicy};
 use super::credential::WrapperToken;
-use super::device::{self, Identity, LocalDevice};
+use super::device::{self, DeviceIds};
 use super::device_key::DeviceKey;
 use super::error::ClientError;
+use super::identity::{HeldKey, Identity};
 use super::keychain::Keychain;
 use super::status::Storage;
 use super::stored::{self, Expected};
@@ -17,15 +18,17 @@ use crate::wire::DeviceId;
 
 /// The stored token, device id and device key of one app.
 #[derive(Clone)]
-pub struct TokenStore {
+pub(super) struct TokenStore {
     keychain: Option<Keychain>,
     policy: StoragePolicy,
+    /// The URL of the service that issues the tokens.
+    bootstrap_url: String,
 }
 
 /// The state of the store at the start.
-pub struct StoredToken {
-    /// A stored token that fits, and the device it belongs to.
-    pub token: Option<(WrapperToken, LocalDevice)>,
+pub(super) struct StoredToken {
+    /// A stored token that fits, and the identity it was issued to.
+    pub token: Option<(WrapperToken, Identity)>,
     /// Where the next token will be stored, as far as that is known before a write.
     pub storage: Storage,
 }
@@ -33,18 +36,13 @@ pub struct StoredToken {
 impl TokenStore {
     /// Stores in `keychain`; `None` with the policy `memory`.
     #[must_use]
-    pub fn new(keychain: Option<Keychain>, policy: StoragePolicy) -> Self {
-        Self { keychain, policy }
+    pub(super) fn new(keychain: Option<Keychain>, config: &ClientConfig) -> Self {
+        Self { keychain, policy: config.storage, bootstrap_url: config.bootstrap_url.to_string() }
     }
 
     /// Loads the token of an earlier start. One that does not fit is removed, so that the next start does not read it.
     /// A keychain that fails is an error only if the policy requires it.
-    pub async fn load(
-        &self,
-        bootstrap_url: &str,
-        identity: &Identity,
-        now: SystemTime,
-    ) -> Result<StoredToken, ClientError> {
+    pub(super) async fn load(&self, ids: &DeviceIds, now: SystemTime) -> Result<StoredToken, ClientError> {
         let Some(keychain) = &self.keychain else { return Ok(StoredToken { token: None, storage: Storage::Memory }) };
         let bytes = match keychain.get(TOKEN_ENTRY.into()).await {
             Ok(bytes) => bytes,
@@ -54,14 +52,15 @@ impl TokenStore {
         };
         let mut token = None;
         if let Some(bytes) = bytes {
-            let read = |device: LocalDevice| {
-                let expected = Expected { bootstrap_url, device_id: &device.id, now };
-                stored::decode(&bytes, &expected).map(|token| (token, device))
+            let read = |identity: Identity| {
+                let device = identity.device(ids);
+                let expected = Expected { bootstrap_url: &self.bootstrap_url, device_id: &device.id, now };
+                stored::decode(&bytes, &expected).map(|token| (token, identity))
             };
-            token = read(identity.usual().clone());
+            token = read(Identity::Usual { key: None });
             let key = if token.is_none() { self.kept_key().await } else { Ok(None) };
             if let Ok(Some(key)) = &key {
-                token = read(identity.keyed(&key.thumbprint()));
+                token = read(Identity::Keyed(Arc::clone(key)));
             }
             // If the key cannot be read for now, the token may belong to that key.
             if token.is_none() && key.is_ok() {
@@ -73,14 +72,9 @@ impl TokenStore {
     }
 
     /// Stores `token` and returns where. A keychain that fails is an error only if the policy requires it.
-    pub async fn save(
-        &self,
-        token: &WrapperToken,
-        bootstrap_url: &str,
-        device: &DeviceId,
-    ) -> Result<Storage, ClientError> {
+    pub(super) async fn save(&self, token: &WrapperToken, device: &DeviceId) -> Result<Storage, ClientError> {
         let Some(keychain) = &self.keychain else { return Ok(Storage::Memory) };
-        let bytes = stored::encode(token, bootstrap_url, device);
+        let bytes = stored::encode(token, &self.bootstrap_url, device);
         match keychain.set(TOKEN_ENTRY.into(), bytes).await {
             Ok(()) => Ok(Storage::Keychain),
             Err(error) => self.without_keychain(error.into()),
@@ -89,7 +83,7 @@ impl TokenStore {
 
     /// The random id of a machine without a usable one: the stored id, or a new one, which is stored if possible. A
     /// keychain that cannot be read may still hold an id, so nothing is written over it.
-    pub async fn random_device_id(&self) -> DeviceId {
+    pub(super) async fn random_device_id(&self) -> DeviceId {
         let new = device::random();
         let Some(keychain) = &self.keychain else { return new };
         let Ok(kept) = keychain.get(DEVICE_ENTRY.into()).await else { return new };
@@ -102,30 +96,31 @@ impl TokenStore {
         new
     }
 
-    /// The device's key and whether it is new: the stored key, or a new one that is stored now. `None` without a
-    /// keychain: a key that is lost at the next start would lock the device out of its id. A keychain that cannot be
-    /// read may still hold a key, so its error is returned and no key is made.
-    pub async fn device_key(&self) -> Result<Option<(Arc<DeviceKey>, bool)>, ClientError> {
+    /// The device's key: the stored one, or a new one that is stored now. `None` without a keychain: a key that is lost
+    /// at the next start would lock the device out of its id. A keychain that cannot be read may still hold a key, so
+    /// its error is returned and no key is made.
+    pub(super) async fn device_key(&self) -> Result<Option<HeldKey>, ClientError> {
         let Some(keychain) = &self.keychain else { return Ok(None) };
-        if let Some(kept) = self.kept_key().await? {
-            return Ok(Some((kept, false)));
+        if let Some(key) = self.kept_key().await? {
+            return Ok(Some(HeldKey { key, is_new: false }));
         }
         let made = keychain.set(KEY_ENTRY.into(), DeviceKey::generate().as_kept()).await;
         // Another process of the app may have stored its key at the same moment; both use the one that is stored now.
         match self.kept_key().await? {
-            Some(kept) => Ok(Some((kept, true))),
+            Some(key) => Ok(Some(HeldKey { key, is_new: true })),
             None => Err(made.err().map_or_else(unkept, ClientError::from)),
         }
     }
 
-    pub async fn kept_key(&self) -> Result<Option<Arc<DeviceKey>>, ClientError> {
+    /// The key in the keychain, if there is one that can be used.
+    pub(super) async fn kept_key(&self) -> Result<Option<Arc<DeviceKey>>, ClientError> {
         let Some(keychain) = &self.keychain else { return Ok(None) };
         let bytes = keychain.get(KEY_ENTRY.into()).await?;
         Ok(bytes.and_then(|bytes| DeviceKey::read(&bytes)).map(Arc::new))
     }
 
     /// Stores `key`, which the service knows now, in place of any other.
-    pub async fn settle_on(&self, key: &DeviceKey) {
+    pub(super) async fn settle_on(&self, key: &DeviceKey) {
         let Some(keychain) = &self.keychain else { return };
         let same = |kept: Arc<DeviceKey>| kept.thumbprint() == key.thumbprint();
         if !self.kept_key().await.ok().flatten().is_some_and(same) {
@@ -136,7 +131,7 @@ impl TokenStore {
 
     /// What happens without a keychain: by default the token stays in memory, which costs a bootstrap at each start. If
     /// the policy requires a keychain, `error` is returned. A file never takes its place.
-    pub fn without_keychain(&self, error: ClientError) -> Result<Storage, ClientError> {
+    pub(super) fn without_keychain(&self, error: ClientError) -> Result<Storage, ClientError> {
         if self.policy == StoragePolicy::Keychain { Err(error) } else { Ok(Storage::Memory) }
     }
 }

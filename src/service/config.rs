@@ -29,7 +29,7 @@ use crate::service::http::tls::TlsConfig;
 use crate::service::meter::prices::PriceList;
 use crate::service::relay::batches::BatchesAndFiles;
 use crate::service::relay::key_swap::UpstreamConfig;
-use crate::service::run::background::Stores;
+use crate::service::store::stores::Stores;
 use crate::service::telemetry::error_reports::SentryConfig;
 use crate::service::telemetry::log::LogConfig;
 use crate::service::telemetry::otlp::OtlpConfig;

@@ -3,6 +3,8 @@
 //! An [`Inspector`] sees a buffered body before any of it is sent, and a buffered body can be sent again. Frames are
 //! kept as they arrive; only small ones are copied together.
 
+mod body_limits;
+mod inspector;
 mod memory_budget;
 mod rest;
 
@@ -17,94 +19,13 @@ use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
+pub use self::body_limits::{BodyError, BodyLimits};
+pub use self::inspector::{Inspector, RefusedBodyError};
 pub use self::memory_budget::MemoryBudget;
 use self::memory_budget::MemoryShare;
 use self::rest::Rest;
 pub use self::rest::Upload;
 use super::grace::within;
-use crate::wire::ErrorCode;
-
-/// How many bytes of a body are read and buffered, and how long to wait for them.
-#[derive(Debug, Clone)]
-pub struct BodyLimits {
-    /// The buffer limit: bytes of one body kept in memory. A body that exceeds it by more than one piece is streamed.
-    pub buffer_limit: usize,
-    /// The most bytes a body may have.
-    pub max: u64,
-    /// The idle timeout: the longest pause between two pieces.
-    pub idle_timeout: Duration,
-    /// The memory for the buffered bodies of all requests.
-    pub budget: MemoryBudget,
-}
-
-/// Sees every piece of a body before it is sent, and may refuse the body.
-pub trait Inspector: Send {
-    /// Sees the next piece, and refuses the body as soon as it is known to be unacceptable.
-    fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError>;
-
-    /// Sees all buffered pieces, once, before any of them is sent. If they are not the `whole` body, the rest follows
-    /// through [`piece`](Self::piece).
-    fn held(&mut self, _pieces: &VecDeque<Bytes>, _whole: bool) -> Result<(), RefusedBodyError> {
-        Ok(())
-    }
-
-    /// Polled when the body is complete, until it is ready; only then the last piece is sent. Refuses a body that lacks
-    /// something required, or whose content turns out to be unacceptable.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>>;
-}
-
-/// Accepts every body.
-impl Inspector for () {
-    fn piece(&mut self, _: &[u8]) -> Result<(), RefusedBodyError> {
-        Ok(())
-    }
-
-    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// Without an inspector, every body is accepted.
-impl<I: Inspector> Inspector for Option<I> {
-    fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
-        self.as_mut().map_or(Ok(()), |inspector| inspector.piece(bytes))
-    }
-
-    fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), RefusedBodyError> {
-        self.as_mut().map_or(Ok(()), |inspector| inspector.held(pieces, whole))
-    }
-
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
-        self.as_mut().map_or(Poll::Ready(Ok(())), |inspector| inspector.poll_end(cx))
-    }
-}
-
-/// Why an [`Inspector`] refuses a body, as the client is told.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
-pub struct RefusedBodyError {
-    /// The code of the answer to the client.
-    pub code: ErrorCode,
-    /// One sentence for a person.
-    pub message: String,
-}
-
-/// Why a body cannot be sent on.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum BodyError {
-    /// The body is longer than `max` bytes.
-    #[error("the body exceeds {0} bytes")]
-    TooLarge(u64),
-    /// No piece came within the idle timeout.
-    #[error("the body stalled for {} ms", .0.as_millis())]
-    Stalled(Duration),
-    /// The client went away or broke the framing.
-    #[error("the client did not send its whole body")]
-    Broken,
-    /// An inspector refused the body.
-    #[error(transparent)]
-    Refused(#[from] RefusedBodyError),
-}
 
 /// A request's body, ready to be sent on: its buffered pieces, and the part that is still streamed.
 #[derive(Default)]

@@ -5,73 +5,40 @@
 //! response's body does. Handing every frame from one task to another is what makes proxies slow at streams.
 
 mod body;
+mod error;
 pub(crate) mod h1;
 mod h2;
+mod pool;
 mod read_error;
 
-use std::collections::VecDeque;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{Request, Response, StatusCode};
 
 pub use self::body::UpstreamBody;
+use self::error::Unsent;
+pub use self::error::UpstreamError;
 use self::h1::H1;
 use self::h2::H2;
+use self::pool::ConnectionPool;
 pub use self::read_error::UpstreamReadError;
-use super::buffered_body::{BodyError, BufferedBody, Upload};
-use super::connect::{ConnectError, Connector};
+use super::buffered_body::{BufferedBody, Upload};
+use super::connect::Connector;
 use super::grace::within;
 use super::origin::Origin;
-use crate::lock::lock;
-
-/// A request that was not processed, given back so that it can go over another connection.
-type Unsent = Request<BufferedBody>;
 
 /// One origin and the pooled connections to it.
 #[derive(Clone)]
 pub struct Upstream(Arc<ConnectionPool>);
 
-struct ConnectionPool {
-    connector: Connector,
-    /// Idle HTTP/1.1 connections, in the order in which they became idle.
-    idle: Mutex<VecDeque<Box<H1>>>,
-    multiplexed: Mutex<Vec<H2>>,
-}
-
-/// Why a request got no response.
-#[derive(Debug, thiserror::Error)]
-pub enum UpstreamError {
-    /// No connection could be opened.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// No response head within the limit.
-    #[error("no answer after {} ms", .0.as_millis())]
-    FirstByte(Duration),
-    /// The request's own body broke off or was refused.
-    #[error(transparent)]
-    Body(BodyError),
-    /// The connection ended before a response came.
-    #[error("the connection ended before an answer came")]
-    Dropped(#[source] UpstreamReadError),
-    /// The answer is not HTTP, or its end is ambiguous: another reader could see a longer or shorter answer.
-    #[error("the answer is not valid HTTP")]
-    Invalid(#[source] UpstreamReadError),
-}
-
-impl UpstreamError {
-    fn of(cut: UpstreamReadError) -> Self {
-        if cut.is_syntax() { Self::Invalid(cut) } else { Self::Dropped(cut) }
-    }
-}
-
 impl Upstream {
     /// A pool without a connection.
     #[must_use]
     pub fn new(connector: Connector) -> Self {
-        Self(Arc::new(ConnectionPool { connector, idle: Mutex::default(), multiplexed: Mutex::default() }))
+        Self(Arc::new(ConnectionPool::new(connector)))
     }
 
     /// The origin that requests go to.
@@ -106,9 +73,9 @@ impl Upstream {
     async fn send_on_any(&self, mut request: Request<BufferedBody>) -> Result<Response<UpstreamBody>, UpstreamError> {
         let mut refusals = 0;
         loop {
-            if let Some(h2) = self.usable_h2() {
+            if let Some(h2) = self.0.usable_h2() {
                 match Box::pin(h2.send(request, self.origin())).await {
-                    Ok(response) => return Ok(response),
+                    Ok(response) => return Ok(response.map(UpstreamBody::h2)),
                     Err((_, Some(unsent))) => request = unsent,
                     Err((error, None)) => return Err(error),
                 }
@@ -118,7 +85,7 @@ impl Upstream {
                 }
                 continue;
             }
-            let Some(pooled) = self.usable_h1() else { break };
+            let Some(pooled) = self.0.usable_h1() else { break };
             match pooled.send(request).await {
                 Ok((response, connection)) => return Ok(self.with_connection(response, connection)),
                 Err((_, Some(unsent))) => request = unsent,
@@ -139,59 +106,21 @@ impl Upstream {
         let opened = self.0.connector.connect().await.map_err(|error| (error.into(), None))?;
         if opened.is_http2 {
             let h2 = H2::start(opened.stream).await.map_err(|error| (error, None))?;
-            self.share(h2.clone());
-            return h2.send(request, self.origin()).await;
+            self.0.share(h2.clone());
+            return h2.send(request, self.origin()).await.map(|response| response.map(UpstreamBody::h2));
         }
         let sent = H1::new(opened.stream).send(request).await;
         let (response, connection) = sent.map_err(|(error, _)| (error, None))?;
         Ok(self.with_connection(response, connection))
     }
 
-    fn with_connection(&self, response: Response<()>, connection: Box<H1>) -> Response<UpstreamBody> {
-        response.map(|()| UpstreamBody::h1(connection, self.clone()))
-    }
-
-    /// Adds a connection for other requests to use. When many requests open one at once, the first is enough for all.
-    fn share(&self, h2: H2) {
-        let mut shared = lock(&self.0.multiplexed);
-        if !shared.iter().any(H2::has_room) {
-            shared.push(h2);
-        }
-    }
-
-    fn usable_h2(&self) -> Option<H2> {
-        let mut shared = lock(&self.0.multiplexed);
-        shared.retain(H2::is_usable);
-        shared.iter().find(|h2| h2.has_room()).cloned()
-    }
-
-    /// The most recently used idle connection that is still open. Dead ones are dropped on the way.
-    fn usable_h1(&self) -> Option<Box<H1>> {
-        let mut idle = lock(&self.0.idle);
-        while let Some(mut connection) = idle.pop_back() {
-            if connection.is_usable() {
-                return Some(connection);
-            }
-        }
-        None
-    }
-
     /// Drops idle connections that the upstream has closed or that are too old to use.
     pub fn drop_dead(&self) {
-        lock(&self.0.idle).retain_mut(|connection| connection.is_usable());
-        lock(&self.0.multiplexed).retain(H2::is_usable);
+        self.0.drop_dead();
     }
 
-    fn give_back(&self, mut connection: Box<H1>) {
-        if connection.becomes_idle() {
-            let mut idle = lock(&self.0.idle);
-            while idle.front().is_some_and(|oldest| oldest.is_stale()) {
-                idle.pop_front();
-            }
-            if idle.len() < MAX_IDLE {
-                idle.push_back(connection);
-            }
-        }
+    fn with_connection(&self, response: Response<()>, connection: Box<H1>) -> Response<UpstreamBody> {
+        response.map(|()| UpstreamBody::h1(connection, Arc::clone(&self.0)))
     }
 }
 
@@ -226,9 +155,6 @@ fn without_false_length(mut response: Response<UpstreamBody>) -> Response<Upstre
 /// How often a request that the upstream refused without processing is retried on existing connections, before new ones
 /// (at most two) are opened.
 const MOST_REFUSALS: u32 = 1;
-
-/// Idle connections that one worker keeps. More than this many come from a burst and may go.
-const MAX_IDLE: usize = 256;
 
 #[cfg(test)]
 mod tests;

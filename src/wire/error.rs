@@ -106,6 +106,48 @@ pub enum ErrorKind {
 }
 
 impl ErrorCode {
+    /// Every code, in the order in which they are declared.
+    pub const ALL: [Self; 38] = [
+        Self::RequestInvalid,
+        Self::BodyInvalid,
+        Self::PathInvalid,
+        Self::RouteUnknown,
+        Self::ObjectUnknown,
+        Self::MethodNotAllowed,
+        Self::PayloadTooLarge,
+        Self::EncodingUnsupported,
+        Self::BodyTimeout,
+        Self::TokenMissing,
+        Self::TokenInvalid,
+        Self::TokenExpired,
+        Self::TokenOutdated,
+        Self::TokenRevoked,
+        Self::BootstrapClosed,
+        Self::EnrolmentRequired,
+        Self::EnrolmentInvalid,
+        Self::ProofRequired,
+        Self::ProofNonce,
+        Self::ProofInvalid,
+        Self::DeviceKeyMismatch,
+        Self::ModelNotAllowed,
+        Self::ModelAmbiguous,
+        Self::UpstreamUnreachable,
+        Self::UpstreamTimeout,
+        Self::UpstreamCredential,
+        Self::UpstreamInvalid,
+        Self::RateLimited,
+        Self::BudgetSpent,
+        Self::BudgetReserved,
+        Self::BreakerOpen,
+        Self::Overloaded,
+        Self::ShuttingDown,
+        Self::Internal,
+        Self::LaunchKeyInvalid,
+        Self::OriginForbidden,
+        Self::NotReady,
+        Self::Unknown,
+    ];
+
     /// HTTP status, `error.type`, and whether an SDK should retry the same request.
     #[must_use]
     pub fn answer(self) -> (u16, ErrorKind, bool) {
@@ -262,22 +304,8 @@ mod tests {
 
     #[test]
     fn header_and_body_spell_a_code_alike() {
-        let codes = [
-            ErrorCode::TokenExpired,
-            ErrorCode::TokenOutdated,
-            ErrorCode::ModelAmbiguous,
-            ErrorCode::UpstreamCredential,
-            ErrorCode::NotReady,
-            ErrorCode::BudgetSpent,
-            ErrorCode::BudgetReserved,
-            ErrorCode::BreakerOpen,
-            ErrorCode::ObjectUnknown,
-            ErrorCode::ProofRequired,
-            ErrorCode::ProofNonce,
-            ErrorCode::ProofInvalid,
-            ErrorCode::DeviceKeyMismatch,
-        ];
-        for code in codes {
+        assert_eq!(ErrorCode::ALL.map(|code| code as usize), std::array::from_fn(|place| place), "all codes are there");
+        for code in ErrorCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
             assert_eq!(ErrorCode::parse(code.as_str()), code);
         }

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use tokio::io::AsyncReadExt;
 use valetkey::client::error::ClientError;
+use valetkey::client::status::ClientState;
 
 use crate::client::Setup;
 use crate::fake_service::{FakeService, Route};
@@ -13,7 +14,7 @@ async fn f47_a_taken_fixed_port_is_an_error_and_no_other_port_is_tried() {
     let service = FakeService::start().await;
     let stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = stranger.local_addr().unwrap().port();
-    let error = Setup::new(&service.url).with(|options| options.port = Some(port)).refusal().await;
+    let error = Setup::new(&service.url).with("port", port).refusal().await;
     assert!(matches!(error, ClientError::PortInUse(taken) if taken == port), "{error:?}");
     assert_eq!(service.connections(), 0);
 }
@@ -25,11 +26,7 @@ async fn an_unencrypted_service_beyond_this_machine_is_refused() {
         assert!(matches!(&error, ClientError::Config(message) if message.contains("bootstrapUrl")), "{url}: {error:?}");
     }
     let service = FakeService::start().await;
-    let health = |url: &str| {
-        let url = Some(url.to_owned());
-        Setup::new(&service.url).with(|options| options.health_url = url)
-    };
-    let error = health("http://claude.example/healthz").refusal().await;
+    let error = Setup::new(&service.url).with("healthUrl", "http://claude.example/healthz").refusal().await;
     assert!(matches!(&error, ClientError::Config(message) if message.contains("healthUrl")), "{error:?}");
 }
 
@@ -84,5 +81,5 @@ async fn a38_a_closed_client_frees_its_port_and_names_no_address() {
     client.client.close(std::time::Duration::from_secs(1)).await;
     let _stranger = TcpListener::bind(address).unwrap();
     let status = client.client.status();
-    assert_eq!((status.state.as_str(), status.bound), ("closed", None));
+    assert_eq!((status.state, status.bound), (ClientState::Closed, None));
 }

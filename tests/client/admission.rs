@@ -171,7 +171,7 @@ async fn a34_a_preflight_is_refused_unless_the_app_listed_its_origin() {
     let preflight = "host: 127.0.0.1:PORT\r\norigin: https://evil.example\r\naccess-control-request-method: POST\r\n\
         access-control-request-headers: authorization\r\naccess-control-request-private-network: true";
     assert_eq!(door.ask("OPTIONS /v1/messages", preflight).await.status, 403);
-    let listed = Setup::new(&door.service.url).with(|options| options.allowed_origins = vec!["app://main".into()]);
+    let listed = Setup::new(&door.service.url).with("allowedOrigins", vec!["app://main"]);
     let listed = listed.start().await;
     let ask = async |lines: &str| {
         let port = listed.client.address().port();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use valetkey::client::error::ClientError;
-use valetkey::client::refresh::Why;
+use valetkey::client::refresh::Reason;
 use valetkey::client::status::ClientState;
 
 use crate::client::{Setup, TestClient};
@@ -19,7 +19,7 @@ pub async fn work(client: &TestClient, requests: usize) -> Vec<u16> {
         statuses.push(client.messages("hello").await.status);
     }
     // The client handles asks in order, and this one needs no attempt.
-    let _ = client.client.refresher().ask(Why::Aged(0)).await;
+    let _ = client.client.refresher().ask(Reason::Aged(0)).await;
     statuses
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use valetkey::client::refresh::Why;
+use valetkey::client::refresh::Reason;
 use valetkey::client::status::{ClientState, Event, Level};
 
 use crate::client::{Setup, TestClient};
@@ -14,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Moves the clock and lets the client check its token once.
 async fn pass(client: &TestClient, time: Duration) {
     client.clock.advance(time);
-    client.client.refresher().ask(Why::Resumed).await.unwrap();
+    client.client.refresher().ask(Reason::Resumed).await.unwrap();
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ fn now(client: &TestClient) -> Duration {
 #[tokio::test]
 async fn a_refresh_at_the_usual_interval_comes_at_most_three_minutes_early() {
     let service = FakeService::start().await;
-    let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
+    let client = Setup::new(&service.url).without("refreshIntervalMs").start().await;
     pass(&client, (23 * HOUR).checked_sub(181 * SECOND).unwrap()).await;
     assert_eq!(service.tokens_asked(), 1);
     pass(&client, 181 * SECOND).await;
@@ -49,7 +49,7 @@ async fn a_refresh_at_the_usual_interval_comes_at_most_three_minutes_early() {
 #[tokio::test]
 async fn the_app_may_ask_for_an_earlier_refresh() {
     let service = FakeService::start().await;
-    let client = Setup::new(&service.url).with(|options| options.refresh_before = Some(6 * HOUR)).start().await;
+    let client = Setup::new(&service.url).with("refreshBeforeMs", 6 * 3_600_000).start().await;
     pass(&client, (18 * HOUR).checked_sub(SECOND).unwrap()).await;
     assert_eq!(service.tokens_asked(), 1);
     pass(&client, SECOND).await;
@@ -70,7 +70,7 @@ async fn f42_a_sleep_past_the_due_time_is_noticed_without_the_app() {
 #[tokio::test]
 async fn f42_the_first_request_after_a_sleep_past_the_expiry_waits_for_a_bootstrap() {
     let service = FakeService::start().await;
-    let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
+    let client = Setup::new(&service.url).without("refreshIntervalMs").start().await;
     service.expire_tokens();
     client.clock.advance(32 * HOUR);
     assert_eq!(client.client.status().state, ClientState::Expired);

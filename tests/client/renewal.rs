@@ -14,7 +14,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 #[tokio::test]
 async fn f50_two_hundred_requests_at_the_moment_of_expiry_cost_one_bootstrap_and_no_error() {
     let service = FakeService::start().await;
-    let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
+    let client = Setup::new(&service.url).without("refreshIntervalMs").start().await;
     service.expire_tokens();
     client.clock.advance(25 * HOUR);
     let answers = client.messages_at_once(200).await;
@@ -25,7 +25,7 @@ async fn f50_two_hundred_requests_at_the_moment_of_expiry_cost_one_bootstrap_and
 #[tokio::test]
 async fn two_hundred_requests_with_a_token_that_is_due_cost_one_refresh_and_do_not_wait() {
     let service = FakeService::start().await;
-    let client = Setup::new(&service.url).with(|options| options.refresh_interval = None).start().await;
+    let client = Setup::new(&service.url).without("refreshIntervalMs").start().await;
     let gate = Arc::new(Notify::new());
     service.once(Route::Refresh, Say::token().after(&gate));
     client.clock.advance(23 * HOUR);

@@ -63,7 +63,7 @@ async fn a_service_that_hangs_is_a_timeout_within_the_limit() {
         service.always(route, Say::hang());
         let limit = Duration::from_secs(2);
         let started = Instant::now();
-        let error = Setup::new(&service.url).with(|options| options.startup_timeout = Some(limit)).refusal().await;
+        let error = Setup::new(&service.url).with("startupTimeoutMs", 2000).refusal().await;
         assert!(matches!(error, ClientError::Timeout(after) if after == limit), "{error:?}");
         assert!(started.elapsed() < limit * 5);
         // On a busy machine the limit may be over before the call is made.
@@ -185,7 +185,7 @@ async fn a_failing_service_is_unavailable_with_its_retry_after() {
 async fn a_failed_start_leaves_its_port_free() {
     let service = FakeService::start().await;
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let setup = Setup::new(&service.url).with(|options| options.port = Some(free));
+    let setup = Setup::new(&service.url).with("port", free);
     service.always(Route::Bootstrap, Say::error("bootstrap_closed"));
     setup.refusal().await;
     service.heal(Route::Bootstrap);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use valetkey::client::error::ClientError;
-use valetkey::client::refresh::Why;
+use valetkey::client::refresh::Reason;
 use valetkey::client::status::ClientState;
 
 use crate::both::{ASK, Both};
@@ -42,10 +42,10 @@ async fn two_hundred_requests_with_an_expired_token_all_reach_the_upstream_once(
 #[tokio::test]
 async fn a_refresh_replaces_a_token_that_is_still_good() {
     let both = Both::start().await;
-    both.client.client.refresher().ask(Why::Forced).await.unwrap();
+    both.client.client.refresher().ask(Reason::Forced).await.unwrap();
     assert_eq!(both.ask(ASK).await.status, 200);
     both.client.clock.advance(23 * HOUR);
-    both.client.client.refresher().ask(Why::Resumed).await.unwrap();
+    both.client.client.refresher().ask(Reason::Resumed).await.unwrap();
     assert_eq!((both.ask(ASK).await.status, both.client.client.status().state), (200, ClientState::Ready));
 }
 
@@ -104,10 +104,7 @@ async fn a_client_is_denied_by_a_closed_service_and_without_an_enrolment_token()
         flags.bootstrap_mode = Some("enrolment".into());
         flags.enrolment_tokens = Some("0123456789abcdef-enrol".into());
     });
-    let with = |token: &str| {
-        let token = valetkey::secret::Secret::new(token);
-        Setup::new(&enrolling.url).with(|options| options.enrolment = Some(token))
-    };
+    let with = |token: &str| Setup::new(&enrolling.url).with("enrolmentToken", token);
     assert!(matches!(Setup::new(&enrolling.url).refusal().await, ClientError::Denied { .. }));
     assert!(matches!(with("wrong").refusal().await, ClientError::Denied { .. }));
     assert_eq!(with("0123456789abcdef-enrol").start().await.client.status().state, ClientState::Ready);

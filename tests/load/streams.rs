@@ -182,12 +182,13 @@ fn answer(number: usize, dice: &mut Dice, gate: &Gate) -> Answer {
 async fn one_record_each(service: &TestService, broken: &Broken) {
     let total = async || service.admin("GET", "/admin/usage", None).await.json()["total"]["requests"].as_u64();
     service.until(async || total().await >= Some(STREAMS as u64)).await;
-    service.until(async || metrics(service).await.contains("valetkey_usage_records{state=\"waiting\"} 0\n")).await;
+    service.until(async || metrics(service).await.contains("valetkey_usage_records_waiting 0\n")).await;
     assert_eq!(total().await, Some(STREAMS as u64));
     let page = metrics(service).await;
-    for (state, count) in [("written", STREAMS), ("spilled", 0), ("lost", 0)] {
-        let line = format!("valetkey_usage_records{{state=\"{state}\"}} {count}\n");
-        assert!(page.contains(&line), "{line}{page}");
+    let written = format!("valetkey_usage_records_total{{outcome=\"written\"}} {STREAMS}\n");
+    let lost = "valetkey_usage_records_total{outcome=\"lost\"} 0\n";
+    for line in [written.as_str(), "valetkey_usage_records_spilled 0\n", lost] {
+        assert!(page.contains(line), "{line}{page}");
     }
     assert!(page.contains("valetkey_open_requests 0\n"), "{page}");
     let records = service.usage.records();

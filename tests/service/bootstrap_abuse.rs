@@ -174,8 +174,8 @@ async fn a17_one_address_gets_so_many_tokens_an_hour_whatever_it_claims_to_be() 
     }
     assert_eq!(given, 5);
     let page = metrics(&service).await;
-    assert!(page.contains("valetkey_bootstrap{what=\"network_refused\"} 195\n"), "{page}");
-    assert!(page.contains("valetkey_bootstrap{what=\"networks_remembered\"} 1\n"), "{page}");
+    assert!(page.contains("valetkey_bootstrap_refusals_total{limit=\"network\"} 195\n"), "{page}");
+    assert!(page.contains("valetkey_bootstrap_networks 1\n"), "{page}");
     assert!(page.contains("valetkey_refusals_total{code=\"rate_limited\"} 195\n"), "{page}");
     // Not even the body is read.
     let head = "POST /bootstrap HTTP/1.1\r\nhost: s\r\ncontent-length: 1000\r\nexpect: 100-continue\r\n\r\n";
@@ -222,7 +222,7 @@ async fn a17_new_devices_of_all_addresses_have_one_budget_and_known_ones_need_no
     assert_eq!(post(&service.at("/refresh"), &[("authorization", &bearer)], "").await.status, 200);
     assert_eq!(bootstrap(&service, json!({ "device_id": "device-9999" })).await.status, 200);
     let page = metrics(&service).await;
-    assert!(page.contains("valetkey_bootstrap{what=\"new_device_refused\"} 490\n"), "{page}");
+    assert!(page.contains("valetkey_bootstrap_refusals_total{limit=\"new_devices\"} 490\n"), "{page}");
 }
 
 #[tokio::test]

@@ -149,8 +149,7 @@ async fn by_fallback(instances: &[TestService]) -> u64 {
     let mut sum = 0;
     for instance in instances {
         let page = metrics(instance).await;
-        let line =
-            page.lines().find_map(|line| line.strip_prefix("valetkey_limit_decisions{decision=\"by_fallback\"} "));
+        let line = page.lines().find_map(|line| line.strip_prefix("valetkey_limit_fallbacks_total "));
         sum += line.expect("it is counted").parse::<u64>().unwrap();
     }
     sum

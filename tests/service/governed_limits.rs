@@ -21,7 +21,7 @@ async fn a45_a_device_with_too_many_requests_is_refused_and_nobody_else() {
     let records = service.usage.wait_for(4).await;
     assert_eq!(records[3].device.as_str(), "device-0002", "what was refused is not on record");
     let page = metrics(&service).await;
-    assert!(page.contains("valetkey_limit_decisions{decision=\"denied_requests\"} 2\n"), "{page}");
+    assert!(page.contains("valetkey_limit_decisions_total{decision=\"denied_requests\"} 2\n"), "{page}");
     assert!(page.contains("valetkey_refusals_total{code=\"rate_limited\"} 2\n"), "{page}");
 }
 

@@ -181,7 +181,7 @@ async fn ask(service: &TestService, token: &str, from: &str) -> Answer {
 /// How many suspicions came to this.
 async fn suspicions(service: &TestService, action: &str) -> u64 {
     let page = metrics(service).await;
-    let name = format!("valetkey_leak_suspicions{{action=\"{action}\"}} ");
+    let name = format!("valetkey_leak_suspicions_total{{action=\"{action}\"}} ");
     let line = page.lines().find_map(|line| line.strip_prefix(name.as_str()));
     line.unwrap_or_else(|| panic!("it is counted: {page}")).parse().unwrap()
 }

@@ -97,7 +97,7 @@ async fn a46_what_names_a_device_and_is_not_genuine_costs_that_device_nothing() 
         }
     }
     let page = metrics(&service).await;
-    assert!(page.contains("valetkey_limit_decisions{decision=\"admitted\"} 0\n"), "{page}");
+    assert!(page.contains("valetkey_limit_decisions_total{decision=\"admitted\"} 0\n"), "{page}");
     assert_eq!(service.messages(&victim, BODY).await.status, 200);
     assert_eq!(service.messages(&victim, BODY).await.status, 200);
     assert_eq!(service.messages(&victim, BODY).await.status, 429);

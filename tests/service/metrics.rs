@@ -1,6 +1,8 @@
 //! The names of `/metrics`: alerts and dashboards are made of them, so they are an interface.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{ErrorKind, Write};
+use std::process::{Command, Stdio};
 
 use crate::secured::Secured;
 use crate::support::service::{TestService, metrics};
@@ -10,7 +12,7 @@ use crate::support::upstream::Upstream;
 async fn the_families_of_metrics_are_those_of_the_golden_file() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
-    // A family shows when it has something to show.
+    // Labels show when there is a series.
     assert_eq!(service.messages(&service.token().await, BODY).await.status, 200);
     assert_eq!(service.messages("sk-ant-proxy-nonsense", BODY).await.status, 401);
     service.until(async || metrics(&service).await.contains("\nvaletkey_tokens_total{")).await;
@@ -24,11 +26,87 @@ async fn the_families_of_metrics_are_those_of_the_golden_file() {
     assert!(found == golden, "{hint}\n{}", found.join("\n"));
 }
 
+#[tokio::test]
+async fn what_can_happen_is_counted_from_the_start() {
+    let page = metrics(&TestService::start("http://127.0.0.1:9")).await;
+    for series in [
+        "valetkey_bootstrap_refusals_total{limit=\"new_devices\"}",
+        "valetkey_budget_refusals_total{subject=\"org\",shortage=\"money\"}",
+        "valetkey_config_reloads_total{outcome=\"refused\"}",
+        "valetkey_device_proofs_total{outcome=\"signature\"}",
+        "valetkey_jwt_tokens_total{kid=\"unknown\",event=\"refused\"}",
+        "valetkey_leak_suspicions_total{action=\"revoked\"}",
+        "valetkey_limit_decisions_total{decision=\"denied_tokens\"}",
+        "valetkey_limit_fallbacks_total",
+        "valetkey_refusals_total{code=\"upstream_credential\"}",
+        "valetkey_signing_key_reloads_total{outcome=\"refused\"}",
+        "valetkey_tokens_total{kind=\"cache_read\"}",
+        "valetkey_usage_records_total{outcome=\"lost\"}",
+    ] {
+        assert!(page.contains(&format!("\n{series} 0\n")), "{series}: {page}");
+    }
+    assert!(page.contains("\nvaletkey_breaker{model=\"other\",state=\"closed\"} 1\n"), "{page}");
+}
+
+#[tokio::test]
+async fn promtool_has_nothing_to_say_about_the_page() {
+    let secured = Secured::start_with(|flags| flags.otel_exporter_otlp_endpoint = Some("http://127.0.0.1:9".into()));
+    assert_eq!(secured.messages(&secured.token().await, BODY).await.status, 200);
+    let service = &secured.service;
+    service.until(async || metrics(service).await.contains("\nvaletkey_requests_total{")).await;
+    let page = prometheus_text(&metrics(service).await);
+    let started = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut promtool = match started {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let needed = cfg!(target_os = "linux") && std::env::var_os("CI").is_some();
+            assert!(!needed, "promtool is not installed, and CI has to run this test");
+            println!("skipped: promtool is not installed");
+            return;
+        }
+        started => started.unwrap(),
+    };
+    promtool.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let said = promtool.wait_with_output().unwrap();
+    let words = [said.stdout, said.stderr].concat();
+    assert!(said.status.success() && words.is_empty(), "{}{page}", String::from_utf8_lossy(&words));
+}
+
+#[test]
+fn a_page_in_the_older_format_names_counters_as_their_samples_do() {
+    let page = "# HELP a An a.\n# TYPE a counter\na_total{b=\"1\"} 1\n# HELP c A c.\n# TYPE c info\nc_info 1\n\
+                # HELP d A d.\n# TYPE d gauge\nd 1\n# EOF\n";
+    let older = "# HELP a_total An a.\n# TYPE a_total counter\na_total{b=\"1\"} 1\n# HELP c_info A c.\n\
+                 # TYPE c_info gauge\nc_info 1\n# HELP d A d.\n# TYPE d gauge\nd 1\n";
+    assert_eq!(prometheus_text(page), older);
+}
+
 #[test]
 fn labels_are_read_whatever_their_values_hold() {
     let page =
         "# TYPE a counter\na_total{route=\"GET /v1/models/{id}\",status=\"2xx\"} 1\n# TYPE b gauge\nb 1\n# EOF\n";
     assert_eq!(families(page), ["a counter route,status", "b gauge"]);
+}
+
+/// A page of OpenMetrics in the text format of Prometheus, which promtool reads: there a family of counters is called as
+/// its samples are, and an info is a gauge.
+fn prometheus_text(page: &str) -> String {
+    let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let types: BTreeMap<&str, &str> = types.collect();
+    let line = |line: &str| match line.splitn(4, ' ').collect::<Vec<_>>()[..] {
+        ["#", keyword @ ("HELP" | "TYPE"), name, rest] => match types.get(name) {
+            Some(&"counter") => format!("# {keyword} {name}_total {rest}\n"),
+            Some(&"info") => format!("# {keyword} {name}_info {}\n", if keyword == "TYPE" { "gauge" } else { rest }),
+            _ => format!("{line}\n"),
+        },
+        ["#", ..] => String::new(),
+        _ => format!("{line}\n"),
+    };
+    page.lines().map(line).collect()
 }
 
 /// `name type labels` of every family on a page, by name.

@@ -120,9 +120,9 @@ async fn the_metrics_page_tells_what_has_become_of_spans() {
     });
     let token = service.token().await;
     assert_eq!(service.messages(&token, BODY).await.status, 200);
-    let exported = "valetkey_otlp{what=\"spans\",state=\"exported\"} 1\n";
+    let exported = "valetkey_otlp_spans_total{outcome=\"exported\"} 1\n";
     service.until(async || metrics(&service).await.contains(exported)).await;
-    assert!(metrics(&service).await.contains("valetkey_otlp{what=\"records\",state=\"dropped\"} 0\n"));
+    assert!(metrics(&service).await.contains("valetkey_otlp_records_dropped_total 0\n"));
 }
 
 fn otlp(url: &str, settings: OtlpSettings) -> Otlp {

@@ -239,11 +239,11 @@ async fn health(stream: TlsStream<TcpStream>) -> u16 {
     wire.response().await.status()
 }
 
-const RELOADED: &str = r#"valetkey_reloads{what="certificate",outcome="done"}"#;
-const REFUSED: &str = r#"valetkey_reloads{what="certificate",outcome="refused"}"#;
-const DONE: &str = r#"valetkey_tls_handshakes{outcome="done"}"#;
-const FAILED: &str = r#"valetkey_tls_handshakes{outcome="failed"}"#;
-const TIMED_OUT: &str = r#"valetkey_tls_handshakes{outcome="timed_out"}"#;
+const RELOADED: &str = r#"valetkey_tls_certificate_reloads_total{outcome="taken"}"#;
+const REFUSED: &str = r#"valetkey_tls_certificate_reloads_total{outcome="refused"}"#;
+const DONE: &str = r#"valetkey_tls_handshakes_total{outcome="done"}"#;
+const FAILED: &str = r#"valetkey_tls_handshakes_total{outcome="failed"}"#;
+const TIMED_OUT: &str = r#"valetkey_tls_handshakes_total{outcome="timed_out"}"#;
 const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 const BODY: &str = r#"{"model":"claude-sonnet-5-5","stream":true,"messages":[]}"#;
 

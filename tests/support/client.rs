@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::sync::Notify;
-use valetkey::client::config::{ClientConfig, ClientOptions};
+use valetkey::client::config::ClientConfig;
 use valetkey::client::device::MachineId;
 use valetkey::client::error::ClientError;
 use valetkey::client::keychain::KeychainLimits;
@@ -19,7 +20,8 @@ use super::store::FakeStore;
 /// How to start a [`TestClient`].
 #[derive(Clone)]
 pub(crate) struct Setup {
-    pub options: ClientOptions,
+    /// The options of the app, as JavaScript names them.
+    pub options: Value,
     pub store: FakeStore,
     pub clock: ManualClock,
     pub limits: KeychainLimits,
@@ -40,14 +42,10 @@ pub(crate) struct Events(Arc<(Mutex<Vec<Event>>, Notify)>);
 impl Setup {
     /// A set-up for a service at `url`. The client checks its token every 50 ms, so that it notices a moved clock.
     pub(crate) fn new(url: &str) -> Self {
-        let options = ClientOptions {
-            bootstrap_url: format!("{url}/bootstrap"),
-            app_id: Some("com.example.test".into()),
-            refresh_interval: Some(Duration::from_millis(50)),
-            ..ClientOptions::default()
-        };
         Self {
-            options,
+            options: json!({
+                "bootstrapUrl": format!("{url}/bootstrap"), "appId": "com.example.test", "refreshIntervalMs": 50,
+            }),
             store: FakeStore::new(),
             clock: ManualClock::starting_now(),
             limits: KeychainLimits { read: Duration::from_secs(2), write: Duration::from_secs(2) },
@@ -55,8 +53,14 @@ impl Setup {
         }
     }
 
-    pub(crate) fn with(mut self, change: impl FnOnce(&mut ClientOptions)) -> Self {
-        change(&mut self.options);
+    pub(crate) fn with(mut self, option: &str, value: impl Into<Value>) -> Self {
+        self.options[option] = value.into();
+        self
+    }
+
+    /// A set-up in which `option` has its default.
+    pub(crate) fn without(mut self, option: &str) -> Self {
+        self.options.as_object_mut().expect("an object").remove(option);
         self
     }
 
@@ -74,7 +78,7 @@ impl Setup {
             machine_id: self.machine_id,
             events: Arc::new(move |event| sink.add(event)),
         };
-        let client = Client::start(ClientConfig::parse(self.options.clone())?, ports).await?;
+        let client = Client::start(ClientConfig::parse(&self.options.to_string())?, ports).await?;
         Ok(TestClient { client, clock: self.clock.clone(), events })
     }
 

@@ -71,9 +71,9 @@ impl Governance {
     /// The percentage of decisions that the service made alone because Redis was too slow.
     pub async fn by_fallback(&self) -> Result<Option<f64>, Failure> {
         let Some(service) = &self.by_redis else { return Ok(None) };
-        let decisions =
-            async |which: &str| service.counted(&format!("valetkey_limit_decisions{{decision=\"{which}\"}}")).await;
-        Ok(Some(100.0 * decisions("by_fallback").await? / decisions("admitted").await?))
+        let fallbacks = service.counted("valetkey_limit_fallbacks_total").await?;
+        let admitted = service.counted("valetkey_limit_decisions_total{decision=\"admitted\"}").await?;
+        Ok(Some(100.0 * fallbacks / admitted))
     }
 }
 

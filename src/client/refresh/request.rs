@@ -9,22 +9,34 @@ use crate::client::error::ClientError;
 pub struct Refresher(mpsc::UnboundedSender<RefreshRequest>);
 
 pub(super) struct RefreshRequest {
-    pub why: Why,
+    pub reason: Reason,
     /// Takes the result; its receiver may have stopped waiting.
     pub done: oneshot::Sender<Result<(), ClientError>>,
 }
 
 /// Why a newer token is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum Reason {
     /// The token of this generation is due or expired.
     Aged(u64),
     /// The service rejected the token of this generation.
     Rejected(u64),
-    /// The app asks. Such an ask never joins an attempt that began for another reason.
+    /// The app wants the newest token there is.
     Forced,
     /// The machine woke up: compare the clock at once.
     Resumed,
+}
+
+impl Reason {
+    /// Whether the result of an attempt answers an ask that came during it. A request takes the token of any attempt;
+    /// the app waits for an attempt that was made for the app.
+    pub(super) fn joins(self, attempt: Self) -> bool {
+        match self {
+            Self::Aged(_) | Self::Rejected(_) => true,
+            Self::Forced => attempt == Self::Forced,
+            Self::Resumed => false,
+        }
+    }
 }
 
 impl Refresher {
@@ -34,16 +46,16 @@ impl Refresher {
     }
 
     /// Asks, waits for the attempt that answers, and returns why there is no newer token.
-    pub async fn ask(&self, why: Why) -> Result<(), ClientError> {
+    pub async fn ask(&self, reason: Reason) -> Result<(), ClientError> {
         let (done, answer) = oneshot::channel();
-        self.0.send(RefreshRequest { why, done }).map_err(|_| ClientError::Closed)?;
+        self.0.send(RefreshRequest { reason, done }).map_err(|_| ClientError::Closed)?;
         answer.await.unwrap_or(Err(ClientError::Closed))
     }
 
     /// Asks without waiting for the answer.
-    pub fn kick(&self, why: Why) {
+    pub fn kick(&self, reason: Reason) {
         let (done, _) = oneshot::channel();
         // After the task has ended no token needs a refresh.
-        let _ = self.0.send(RefreshRequest { why, done });
+        let _ = self.0.send(RefreshRequest { reason, done });
     }
 }

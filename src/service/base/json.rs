@@ -4,6 +4,7 @@
 //! wanted values are kept, so a 30 MB body costs no memory here. The scanner does not validate: it reports bytes that
 //! it cannot follow as [`JsonError`], and the upstream judges the rest.
 
+mod error;
 mod list;
 mod message;
 mod named;
@@ -11,6 +12,7 @@ mod requests;
 mod skim;
 mod walk;
 
+pub(crate) use self::error::JsonError;
 pub(crate) use self::message::{MessageKey, MessageScanner};
 pub(crate) use self::named::NamedTexts;
 pub(crate) use self::requests::{RequestModels, RequestsScanner};
@@ -36,10 +38,6 @@ pub(crate) enum Found {
     /// The value is longer than [`skim::MAX_VALUE`].
     TooLong,
 }
-
-/// The bytes are not a JSON object, as far as the levels that are read show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct JsonError;
 
 impl<const N: usize> ObjectScanner<N> {
     #[must_use]

@@ -7,6 +7,7 @@
 mod nonces;
 pub(crate) mod proof;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,7 +19,7 @@ pub(crate) use self::proof::ProofTarget;
 use self::proof::{Proof, ProofError};
 use crate::clock::Clock;
 use crate::service::enrol::db_requests::{DbRequestError, DbRequests};
-use crate::service::telemetry::metrics::Metrics;
+use crate::service::telemetry::metrics::{Counters, FamilyEncoder, MetricSource, counters};
 use crate::service::token::keyring::KeyRing;
 use crate::transport::problem::Problem;
 use crate::wire::names::{PROOF_HEADER, PROOF_NONCE_HEADER};
@@ -51,7 +52,7 @@ pub(crate) struct DeviceKeys {
     nonces: Nonces,
     db_requests: DbRequests,
     clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
+    proofs: Counters<1>,
     unread: OutageFlag,
     unbound: OutageFlag,
 }
@@ -83,7 +84,6 @@ impl DeviceKeys {
         keys: Arc<KeyRing>,
         db_requests: DbRequests,
         clock: Arc<dyn Clock>,
-        metrics: Arc<Metrics>,
     ) -> Option<Self> {
         let is_required = match policy {
             DeviceKeyPolicy::Off => return None,
@@ -96,7 +96,7 @@ impl DeviceKeys {
             nonces,
             db_requests,
             clock,
-            metrics,
+            proofs: counters(outcomes().map(|outcome| [("outcome", outcome)])),
             unread: OutageFlag::default(),
             unbound: OutageFlag::default(),
         })
@@ -161,7 +161,7 @@ impl DeviceKeys {
         }
         if let Some(proven) = &proven {
             self.nonces.take(&proven.nonce).map_err(|fault| self.challenge(fault))?;
-            self.metrics.proof(GOOD);
+            self.count(GOOD);
         }
         Ok(Admissible { device: device.clone(), proven, is_bound: bound.is_some() })
     }
@@ -208,13 +208,17 @@ impl DeviceKeys {
         Problem::new(ErrorCode::NotReady, message).retry_after(RETRY_AFTER)
     }
 
+    fn count(&self, outcome: &'static str) {
+        self.proofs.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
     fn refused(&self, fault: ProofError) -> Problem {
-        self.metrics.proof(fault.as_str());
+        self.count(fault.as_str());
         Problem::new(ErrorCode::ProofInvalid, format!("The proof of the device's key {fault}"))
     }
 
     fn challenge(&self, fault: NonceError) -> Problem {
-        self.metrics.proof(fault.as_str());
+        self.count(fault.as_str());
         if fault == NonceError::Full {
             let message = "Too many proofs have come at once; try again later";
             return Problem::new(ErrorCode::Overloaded, message).retry_after(RETRY_AFTER);
@@ -227,8 +231,14 @@ impl DeviceKeys {
     }
 }
 
+impl MetricSource for DeviceKeys {
+    fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
+        page.metric("device_proofs", "Proofs of devices' keys by what became of them", &self.proofs)
+    }
+}
+
 /// Outcomes of a proof, as metrics name them.
-pub(crate) fn outcomes() -> impl Iterator<Item = &'static str> {
+fn outcomes() -> impl Iterator<Item = &'static str> {
     let refused = ProofError::ALL.map(ProofError::as_str);
     let challenged = NonceError::ALL.map(NonceError::as_str);
     [GOOD].into_iter().chain(refused).chain(challenged)

@@ -4,6 +4,8 @@
 //! A device id is a claim without proof, so a limit per device would not stop an attacker here (A17). Each instance
 //! counts for itself, and a restart begins anew.
 
+mod metrics;
+
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;

@@ -1,6 +1,7 @@
 //! Issues wrapper tokens for `/bootstrap`, `/refresh` and the admin API, in the order: enrolment limits, policy, device
 //! key, signature.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +18,9 @@ use crate::service::base::strict_object::StrictObject;
 use crate::service::enrol::device_keys::DeviceKeyPolicy;
 use crate::service::enrol::device_keys::{Admissible, DeviceKeys, Presented, ProofTarget};
 use crate::service::enrol::enrolment_limits::BootstrapLimits;
-use crate::service::enrol::enrolment_limits::{EnrolmentFigures, EnrolmentLimiter};
+use crate::service::enrol::enrolment_limits::EnrolmentLimiter;
 use crate::service::govern::access::AccessPolicy;
+use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
 use crate::service::token::keyring::KeyRing;
 use crate::service::token::verify::{Caller, TokenPolicy};
 use crate::transport::problem::Problem;
@@ -170,10 +172,6 @@ impl Issuer {
         Ok(Claims { cnf: keys.bind(admissible).await?, ..claims })
     }
 
-    pub(crate) fn bootstrap_figures(&self) -> EnrolmentFigures {
-        self.guard.figures()
-    }
-
     /// Makes a token for an administrator, valid for `life`.
     pub(crate) fn mint(&self, device: DeviceId, life: Duration) -> Result<(Claims, Secret), Problem> {
         let models = self.terms.load().models.clone();
@@ -230,6 +228,13 @@ impl Issuer {
             device_id: claims.sub.clone(),
             models: claims.models.clone(),
         }
+    }
+}
+
+impl MetricSource for Issuer {
+    fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
+        self.guard.collect(page)?;
+        self.device_keys.collect(page)
     }
 }
 

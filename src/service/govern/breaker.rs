@@ -13,83 +13,40 @@
 //! then, and beyond [`BreakerSettings::most_models`], it shares the circuit [`OTHER`].
 
 mod circuit;
+mod circuit_open_error;
 mod circuit_permit;
 mod circuits;
+mod metrics;
 mod outcome;
 mod recent;
+mod settings;
 mod share;
 mod snapshot;
+mod state;
 
 #[cfg(test)]
 mod tests;
 
 use std::hash::RandomState;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::circuit::{CircuitChange, Ticket};
 pub use self::circuit_permit::CircuitPermit;
-use self::circuits::Circuits;
+pub use self::circuits::OTHER;
 pub use self::outcome::UpstreamOutcome;
+pub use self::settings::BreakerSettings;
 use self::share::DeviceShare;
 pub use self::snapshot::{CircuitState, CircuitView};
+use self::state::BreakerState;
+
+pub use self::circuit_open_error::CircuitOpenError;
 use crate::lock::lock;
-use crate::transport::problem::Problem;
-use crate::wire::{DeviceId, ErrorCode};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BreakerSettings {
-    /// How far back requests count.
-    pub window: Duration,
-    /// Fewer requests than this within the window decide nothing.
-    pub least_volume: u32,
-    /// A circuit opens when more than this percentage failed.
-    pub most_failures: u32,
-    /// How long a circuit stays open before a probe, and how long a probe may take before there is another.
-    pub pause: Duration,
-    /// The most models with a circuit of their own.
-    pub most_models: usize,
-}
-
-impl Default for BreakerSettings {
-    fn default() -> Self {
-        Self {
-            window: Duration::from_secs(60),
-            least_volume: 20,
-            most_failures: 50,
-            pause: Duration::from_secs(10),
-            most_models: 64,
-        }
-    }
-}
+use crate::wire::DeviceId;
 
 /// The circuits of one upstream. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Breaker(Arc<BreakerState>);
-
-#[derive(Debug)]
-struct BreakerState {
-    settings: BreakerSettings,
-    /// A random hash, so that the share of a device cannot be foreseen from outside.
-    shares: RandomState,
-    circuits: Mutex<Circuits>,
-}
-
-/// The refusal by an open circuit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the circuit is open for another {retry_after:?}")]
-pub struct CircuitOpenError {
-    pub retry_after: Duration,
-}
-
-impl From<CircuitOpenError> for Problem {
-    fn from(open: CircuitOpenError) -> Self {
-        let message = "The upstream is failing for this model and is not asked for a moment; try again shortly";
-        Self::new(ErrorCode::BreakerOpen, message).retry_after(open.retry_after)
-    }
-}
 
 impl Breaker {
     #[must_use]
@@ -110,21 +67,3 @@ impl Breaker {
         lock(&self.0.circuits).snapshot(now, &self.0.settings)
     }
 }
-
-impl BreakerState {
-    fn ended(&self, model: &str, ticket: &Ticket, outcome: UpstreamOutcome, now: Instant) {
-        let change = lock(&self.circuits).ended(model, ticket, outcome, now, &self.settings);
-        // A model without a circuit is not named here: clients make such names up.
-        let model = if ticket.of_other { OTHER } else { model };
-        match change {
-            Some(CircuitChange::Opened) => {
-                tracing::warn!(model, "The upstream keeps failing for {model}: it is not asked for a while");
-            }
-            Some(CircuitChange::Closed) => tracing::info!(model, "The upstream answers again for {model}"),
-            None => {}
-        }
-    }
-}
-
-/// The name of the circuit of all models that have none of their own. No model of the API is called so.
-pub const OTHER: &str = "other";

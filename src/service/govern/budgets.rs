@@ -15,6 +15,7 @@ mod limits;
 mod problem;
 mod reservation;
 mod spent;
+mod state;
 mod subject;
 mod table;
 mod window;
@@ -23,6 +24,7 @@ mod window;
 mod tests;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
@@ -36,25 +38,17 @@ pub use self::books::BudgetStatus;
 pub use self::limits::{BudgetLimitError, DefaultLimits, Limits};
 pub use self::reservation::Reservation;
 pub use self::spent::{BudgetExceededError, Shortage};
+use self::state::BudgetState;
 pub use self::subject::{Subject, SubjectKind};
 use self::table::LimitTable;
 pub use self::window::{BudgetWindow, Period};
-use crate::lock::lock;
 use crate::service::meter::money::MicroDollars;
+use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource, counters};
 use crate::service::token::verify::Caller;
 
 /// All budgets of the service. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Budgets(Arc<BudgetState>);
-
-#[derive(Debug)]
-struct BudgetState {
-    books: Mutex<Books>,
-    table: ArcSwap<LimitTable>,
-    /// Whether any subject has a limit. If none has, no request takes the lock.
-    limited: AtomicBool,
-    changed: Notify,
-}
 
 impl Budgets {
     #[must_use]
@@ -65,6 +59,7 @@ impl Budgets {
             limited: AtomicBool::new(table.has_limits()),
             table: ArcSwap::from_pointee(table),
             changed: Notify::new(),
+            refusals: counters(BudgetExceededError::all_labels()),
         }))
     }
 
@@ -136,7 +131,10 @@ impl Budgets {
             return Ok(Reservation::of_nothing());
         }
         let (estimate, table) = (estimate.max(LEAST), self.0.table.load());
-        let holds = self.books().reserve(&table, subjects, estimate, now)?;
+        let reserved = self.books().reserve(&table, subjects, estimate, now);
+        let holds = reserved.inspect_err(|refusal| {
+            self.0.refusals.get_or_create(&refusal.labels()).inc();
+        })?;
         Ok(Reservation::new(Arc::clone(&self.0), holds, estimate))
     }
 
@@ -176,11 +174,12 @@ impl Budgets {
     }
 }
 
-impl BudgetState {
-    fn books(&self) -> MutexGuard<'_, Books> {
-        lock(&self.books)
-    }
-}
-
 /// A reservation of nothing would not show in the books, and a subject that has nothing there is forgotten.
 const LEAST: MicroDollars = MicroDollars::new(1);
+
+impl MetricSource for Budgets {
+    fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
+        let help = "Requests that a budget refused: its money was spent, or what is left was reserved by others";
+        page.metric("budget_refusals", help, &self.0.refusals)
+    }
+}

@@ -7,6 +7,7 @@
 
 mod devices;
 mod history;
+mod metrics;
 mod network;
 mod program;
 mod track;
@@ -97,29 +98,18 @@ pub(crate) enum LeakResponse {
 /// Counts what became of suspicions, and what other instances have told.
 #[derive(Default)]
 struct LeakCounters {
-    observed: AtomicU64,
-    refreshed: AtomicU64,
-    revoked: AtomicU64,
-    withheld: AtomicU64,
-    failed: AtomicU64,
-    heard: AtomicU64,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LeakFigures {
     /// Suspicions that were only logged.
-    pub observed: u64,
+    observed: AtomicU64,
     /// Suspicions that ended the tokens of a device.
-    pub refreshed: u64,
+    refreshed: AtomicU64,
     /// Suspicions that ended in a revocation.
-    pub revoked: u64,
+    revoked: AtomicU64,
     /// Suspicions that were not acted on, because there were too many.
-    pub withheld: u64,
+    withheld: AtomicU64,
     /// Suspicions that could not be acted on.
-    pub failed: u64,
+    failed: AtomicU64,
     /// Sightings that other instances have reported.
-    pub heard: u64,
-    pub devices: u64,
+    heard: AtomicU64,
 }
 
 impl Leaks {
@@ -189,20 +179,6 @@ impl Leaks {
             LeakResponse::Failed => &self.tally.failed,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    #[must_use]
-    pub(crate) fn figures(&self) -> LeakFigures {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        LeakFigures {
-            observed: count(&self.tally.observed),
-            refreshed: count(&self.tally.refreshed),
-            revoked: count(&self.tally.revoked),
-            withheld: count(&self.tally.withheld),
-            failed: count(&self.tally.failed),
-            heard: count(&self.tally.heard),
-            devices: self.devices.len() as u64,
-        }
     }
 
     /// Records a sighting by another instance.

@@ -13,12 +13,15 @@
 //! Tokens are known only after a request, so requests that are open when the limit is reached still end.
 
 mod calls;
+mod decision;
 mod device;
 mod devices;
 mod gossip;
 mod inspection;
 mod lease;
+mod limiter_error;
 mod link;
+mod metrics;
 mod notes;
 mod pending;
 mod permit;
@@ -29,64 +32,25 @@ mod redis_task;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
+pub use self::decision::{Counters, DeviceLimits, InstanceSettings, Limit, LimitExceededError};
 use self::device::{Demand, LimitedDevice};
 use self::devices::LimitedDevices;
 pub use self::gossip::Gossip;
 pub use self::inspection::{RedisInspection, RedisInspectionError, check_url, inspect};
+pub use self::limiter_error::LimiterError;
 use self::permit::OpenPermit;
 pub use self::permit::Permit;
 pub use self::redis_error::RedisLinkError;
 use self::redis_limiter::RedisLimiter;
 use crate::secret::Secret;
 use crate::wire::DeviceId;
-use std::num::NonZeroU64;
-
-/// Limits of one device. `None` means no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeviceLimits {
-    /// `RATE_LIMIT_MAX`: requests in any window.
-    pub requests: Option<NonZeroU32>,
-    /// `RATE_LIMIT_WINDOW`.
-    pub window: Duration,
-    /// `TOKENS_PER_MINUTE`: input and output together, in any minute.
-    pub tokens_per_minute: Option<NonZeroU64>,
-    /// `CONCURRENT_REQUESTS`.
-    pub concurrent: Option<NonZeroU32>,
-}
 
 /// Decides for all workers. Clones share their state.
 #[derive(Clone)]
 pub struct Limiter {
     devices: Arc<LimitedDevices>,
     shared: Option<Arc<RedisLimiter>>,
-}
-
-#[derive(Debug, Clone)]
-pub struct InstanceSettings {
-    /// The least number of instances. It counts until Redis has told how many there are.
-    pub instances: NonZeroU32,
-    /// How often the instance reports to Redis. After four times this without a report, its share goes to the others.
-    pub heartbeat: Duration,
-    /// How long an open request of an instance that died still counts.
-    pub lease: Duration,
-    /// How long a request waits for a decision of Redis. A timer is up to a millisecond late.
-    pub decision: Duration,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LimitExceededError {
-    pub limit: Limit,
-    /// When there will be room. For [`Limit::Concurrent`] a guess: the end of open requests is not known.
-    pub retry_after: Duration,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Limit {
-    Requests,
-    TokensPerMinute,
-    Concurrent,
 }
 
 #[derive(Debug, Clone)]
@@ -113,23 +77,6 @@ pub enum Store {
         /// The instances among which the limits are divided.
         instances: NonZeroU32,
     },
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    pub admitted: u64,
-    pub denied_requests: u64,
-    pub denied_tokens: u64,
-    pub denied_concurrent: u64,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum LimiterError {
-    /// The URL may hold a password, so it is not shown.
-    #[error("REDIS_URL is not the URL of a Redis server")]
-    Url,
-    #[error("cannot start the limiter's thread: {0}")]
-    Thread(#[source] std::io::Error),
 }
 
 impl Limiter {

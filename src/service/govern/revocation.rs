@@ -3,6 +3,7 @@
 //! The store has the truth; this is the copy that requests are judged by. It is replaced as a whole, and with each
 //! replacement open requests are judged again. [`Revocations::staleness`] tells how old the copy may be.
 
+mod metrics;
 mod open;
 mod set;
 

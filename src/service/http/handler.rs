@@ -27,7 +27,7 @@ use crate::service::relay::pipeline::Pipeline;
 use crate::service::relay::route::RelayRoute;
 use crate::service::relay::worker::Worker;
 use crate::service::telemetry::error_reports::ErrorReports;
-use crate::service::telemetry::metrics::Metrics;
+use crate::service::telemetry::metrics::RequestMetrics;
 use crate::service::token::verify::Auth;
 use crate::transport::buffered_body::{BodyError, BodyLimits, BufferedBody, MemoryBudget};
 use crate::transport::cors::{self, Cors};
@@ -54,7 +54,7 @@ pub(crate) struct HandlerParts {
     pub auth: Arc<Auth>,
     pub issuer: Arc<Issuer>,
     pub leaks: Arc<Leaks>,
-    pub metrics: Arc<Metrics>,
+    pub metrics: Arc<RequestMetrics>,
     /// Reports the service's own errors.
     pub reports: Option<Arc<ErrorReports>>,
     pub pipeline: Pipeline,

@@ -7,6 +7,7 @@
 
 mod certificate;
 mod certificate_files;
+mod metrics;
 mod reload;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -24,6 +25,7 @@ use tokio_rustls::server::TlsStream;
 pub use self::certificate::{Certificate, CertificateError, Part};
 pub use self::certificate_files::CertificateFiles;
 pub(crate) use self::reload::follow;
+use crate::clock::Clock;
 use crate::transport::serve::Acceptor;
 
 #[derive(Debug)]
@@ -38,6 +40,7 @@ pub struct TlsConfig {
 pub(crate) struct Tls {
     current: ArcSwap<Certificate>,
     limit: Duration,
+    clock: Arc<dyn Clock>,
     done: AtomicU64,
     failed: AtomicU64,
     timed_out: AtomicU64,
@@ -62,10 +65,11 @@ pub(crate) struct TlsFigures {
 
 impl Tls {
     #[must_use]
-    fn new(certificate: Certificate, limit: Duration) -> Self {
+    fn new(certificate: Certificate, limit: Duration, clock: Arc<dyn Clock>) -> Self {
         Self {
             current: ArcSwap::from_pointee(certificate),
             limit,
+            clock,
             done: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             timed_out: AtomicU64::new(0),

@@ -77,17 +77,6 @@ impl Prices {
         Self::parse(include_str!("prices/list_prices.toml")).expect("a test reads the shipped table")
     }
 
-    /// A table with faults gives every [`PriceError`] there is, not only the first.
-    pub fn parse(text: &str) -> Result<Self, Vec<PriceError>> {
-        file::read(text, None)
-    }
-
-    /// Returns this table with the file `text` over it. A model's prices in the file hold from the first day that they
-    /// name, or for all days if they name none; everything else stays.
-    pub fn with_file(&self, text: &str) -> Result<Self, Vec<PriceError>> {
-        file::read(text, Some(self))
-    }
-
     /// The cost at standard speed and without extras.
     #[must_use]
     pub fn cost(&self, model: &str, at: SystemTime, tokens: &Tokens) -> Cost {

@@ -10,7 +10,6 @@ use crate::clock::Clock;
 use crate::service::govern::budgets::{Budgets, Reservation, Subject};
 use crate::service::meter::money::MicroDollars;
 use crate::service::meter::prices::Prices;
-use crate::service::telemetry::metrics::Metrics;
 use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
 
@@ -18,7 +17,6 @@ use crate::transport::problem::Problem;
 pub(crate) struct BudgetGate {
     pub budgets: Budgets,
     pub prices: Arc<ArcSwap<Prices>>,
-    pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -53,10 +51,6 @@ impl BudgetGate {
     }
 
     fn take(&self, caller: &Caller, cost: MicroDollars) -> Result<Reservation, Problem> {
-        let reserved = self.budgets.reserve(&Subject::all_of(caller), cost, self.clock.now());
-        reserved.map_err(|spent| {
-            self.metrics.budget_refused(spent.subject, spent.shortage);
-            spent.into()
-        })
+        Ok(self.budgets.reserve(&Subject::all_of(caller), cost, self.clock.now())?)
     }
 }

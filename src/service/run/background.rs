@@ -21,22 +21,12 @@ use crate::service::govern::budgets::Budgets;
 use crate::service::govern::limits::{InstanceSettings, Limiter};
 use crate::service::relay::batches::Biller;
 use crate::service::run::start_error::StartError;
-use crate::service::store::database::DatabaseUrl;
 use crate::service::store::database::{Database, UsageWriter, WriterSettings};
 use crate::service::store::policy_sync::PolicySync;
 use crate::service::store::retention::Retention;
-use crate::service::store::retention::RetentionConfig;
 use crate::service::store::spent_loader::SpentLoader;
+use crate::service::store::stores::Stores;
 use crate::transport::shutdown::Shutdown;
-
-#[derive(Debug, Clone)]
-pub struct Stores {
-    /// `DATABASE_URL`.
-    pub database: DatabaseUrl,
-    /// `REDIS_URL`; it may hold a password.
-    pub redis: Option<Secret>,
-    pub retention: RetentionConfig,
-}
 
 /// The thread with everything open, not yet serving.
 pub(crate) struct Control {

@@ -37,12 +37,12 @@ use crate::service::relay::ledger::Ledger;
 use crate::service::relay::pipeline::{Pipeline, Stages, body_limits};
 use crate::service::run::background::{Control, Opened};
 use crate::service::run::config_reload;
-use crate::service::run::reload::Reloadable;
+use crate::service::run::reload::{ReloadMetrics, Reloadable};
 use crate::service::run::service::Service;
 use crate::service::run::service::ServicePorts;
 use crate::service::run::start_error::StartError;
 use crate::service::store::database::UsageWriter;
-use crate::service::telemetry::metrics::Metrics;
+use crate::service::telemetry::metrics::{MetricsPage, RequestMetrics};
 use crate::service::telemetry::otlp::OtlpConfig;
 use crate::service::telemetry::otlp::{Otlp, OtlpSettings};
 use crate::service::token::keyring::SigningSecret;
@@ -73,7 +73,7 @@ impl Service {
         let opened = &control.opened;
         let (leaks, suspicions) = Leaks::start(&config.leaks, Arc::clone(&ports.clock), opened.limiter.gossip());
         let can_enrol = config.enrolment.mode != BootstrapMode::Closed;
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(RequestMetrics::default());
         let otlp = telemetry(config.otlp.as_ref(), &config.upstream.origin, &ports.clock)?;
         let sinks = sinks(ports.usage, &metrics, otlp.as_ref(), &opened.usage);
         let connector = key_swap::connector(&config.upstream)?;
@@ -84,12 +84,8 @@ impl Service {
             leaks: Arc::clone(&leaks),
             limiter: opened.limiter.clone(),
         };
-        let budget_gate = BudgetGate {
-            budgets: budgets.clone(),
-            prices: Arc::clone(&prices),
-            metrics: Arc::clone(&metrics),
-            clock: Arc::clone(&ports.clock),
-        };
+        let budget_gate =
+            BudgetGate { budgets: budgets.clone(), prices: Arc::clone(&prices), clock: Arc::clone(&ports.clock) };
         let stages = Arc::new(Stages {
             admission,
             budgets: budget_gate,
@@ -119,7 +115,7 @@ impl Service {
             ledger,
             first_byte: config.upstream.first_byte_timeout,
         };
-        let device_keys = device_keys(config.enrolment.keys, &keys, opened, &ports.clock, &metrics);
+        let device_keys = device_keys(config.enrolment.keys, &keys, opened, &ports.clock);
         let issuer = Arc::new(Issuer::new(
             Arc::clone(&keys),
             Arc::clone(&ports.clock),
@@ -128,30 +124,29 @@ impl Service {
             (config.enrolment, device_keys),
             access.clone(),
         ));
+        let reloads = Arc::new(ReloadMetrics::default());
+        let page = MetricsPage::starting_now().with(&metrics).with(&keys).with(&issuer).with(&tls).with(&otlp);
+        let page = page.with(&access.revocations).with(&opened.limiter).with(&budgets).with(&breaker);
+        let page = page.with(&leaks).with(&opened.usage).with(&reloads);
         let reloadable = Reloadable {
             overrides: Arc::clone(&access.overrides),
             budgets: budgets.clone(),
             issuer: Arc::clone(&issuer),
             prices,
             settings: Arc::clone(&settings),
-            metrics: Arc::clone(&metrics),
+            metrics: reloads,
         };
         let config_follower = config_reload::follower(config.sources, config.prices.file, reloadable);
         let admin_state = AdminState {
             database: opened.database.clone(),
             budgets,
-            limiter: opened.limiter.clone(),
-            leaks: Arc::clone(&leaks),
             breaker,
-            keys: Arc::clone(&keys),
             tls,
-            usage: Arc::clone(&opened.usage),
             sync: Arc::clone(&opened.sync),
             access,
             auth: Arc::clone(&auth),
             issuer: Arc::clone(&issuer),
-            metrics: Arc::clone(&metrics),
-            otlp: otlp.clone(),
+            metrics: Arc::new(page),
             settings,
             clock: ports.clock,
             token_life,
@@ -197,9 +192,8 @@ fn device_keys(
     keys: &Arc<KeyRing>,
     opened: &Opened,
     clock: &Arc<dyn Clock>,
-    metrics: &Arc<Metrics>,
 ) -> Option<DeviceKeys> {
-    DeviceKeys::of(policy, Arc::clone(keys), opened.db_requests.clone(), Arc::clone(clock), Arc::clone(metrics))
+    DeviceKeys::of(policy, Arc::clone(keys), opened.db_requests.clone(), Arc::clone(clock))
 }
 
 struct Sinks {
@@ -212,7 +206,7 @@ struct Sinks {
 /// The sinks of usage records.
 fn sinks(
     log: Arc<dyn UsageSink>,
-    metrics: &Arc<Metrics>,
+    metrics: &Arc<RequestMetrics>,
     otlp: Option<&Arc<Otlp>>,
     database: &Arc<UsageWriter>,
 ) -> Sinks {

@@ -1,10 +1,13 @@
 //! Applies a reload: the parts whose settings can change while the service runs. All other settings need a restart.
 
+mod metrics;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use serde_json::Value;
 
+pub(crate) use self::metrics::ReloadMetrics;
 use crate::service::config;
 use crate::service::config::Config;
 use crate::service::enrol::issuer::Issuer;
@@ -12,7 +15,6 @@ use crate::service::govern::budgets::Budgets;
 use crate::service::govern::overrides::DeviceOverrides;
 use crate::service::meter::prices::Prices;
 use crate::service::telemetry::log;
-use crate::service::telemetry::metrics::Metrics;
 
 /// The parts that take a change.
 pub(crate) struct Reloadable {
@@ -24,7 +26,7 @@ pub(crate) struct Reloadable {
     pub prices: Arc<ArcSwap<Prices>>,
     /// The settings in force, as administrators see them.
     pub settings: Arc<ArcSwap<Value>>,
-    pub metrics: Arc<Metrics>,
+    pub metrics: Arc<ReloadMetrics>,
 }
 
 impl Reloadable {

@@ -9,6 +9,7 @@ mod audit;
 mod budgets;
 mod change;
 mod column;
+mod database_url;
 mod device_keys;
 mod devices;
 mod error;
@@ -27,7 +28,7 @@ mod statement;
 mod usage;
 mod writer;
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Executor, Transaction};
@@ -44,16 +45,8 @@ pub use self::page::{Page, PageRequest};
 pub use self::revocations::{NewRevocation, Revocation, RevocationKind, RevocationTable};
 pub use self::usage::{Costs, Totals, TotalsBy, UsageFilter, UsageHistory, UsageRow};
 pub use self::writer::{StartWriterError, UsageCounters, UsageWriter, WriterSettings};
-use std::path::PathBuf;
 
-use crate::secret::Secret;
-
-#[derive(Debug, Clone)]
-pub enum DatabaseUrl {
-    Sqlite(PathBuf),
-    /// PostgreSQL; the URL may hold a password.
-    Postgres(Secret),
-}
+pub use self::database_url::DatabaseUrl;
 
 /// Clones share their connections. These belong to the runtime that opened them; a thread with its own runtime takes
 /// [`Database::separate`].
@@ -72,7 +65,7 @@ impl Database {
             Ok(prepared) => prepared?,
             Err(_) => return Err(StoreError::Unreachable(sqlx::Error::PoolTimedOut)),
         }
-        schema::bring_up_to_date(&database).await?;
+        schema::bring_up_to_date(database.write().await?, url).await?;
         Ok(database)
     }
 
@@ -80,46 +73,6 @@ impl Database {
     /// lock.
     pub fn separate(&self, patience: Duration) -> Result<Self, StoreError> {
         Self::connect_later(&self.url, 1, patience)
-    }
-
-    #[must_use]
-    pub fn devices(&self) -> DeviceTable {
-        DeviceTable::new(self.clone())
-    }
-
-    #[must_use]
-    pub fn device_keys(&self) -> DeviceKeyTable {
-        DeviceKeyTable::new(self.clone())
-    }
-
-    #[must_use]
-    pub fn usage(&self) -> UsageHistory {
-        UsageHistory::new(self.clone())
-    }
-
-    #[must_use]
-    pub fn revocations(&self) -> RevocationTable {
-        RevocationTable::new(self.clone())
-    }
-
-    #[must_use]
-    pub fn budgets(&self) -> BudgetTable {
-        BudgetTable::new(self.clone())
-    }
-
-    #[must_use]
-    pub fn owned_objects(&self) -> OwnedObjects {
-        OwnedObjects::new(self.clone())
-    }
-
-    #[must_use]
-    pub fn audit(&self) -> Audit {
-        Audit::new(self.clone())
-    }
-
-    /// Begins a change by an administrator, which will leave `entry` in the audit trail.
-    pub async fn change(&self, entry: &NewAuditEntry, now: SystemTime) -> Result<Change, StoreError> {
-        Change::begin(self, entry, now).await
     }
 
     /// Whether both are clones, which share their connections.

@@ -8,7 +8,9 @@ mod key_file;
 mod key_list;
 mod key_set;
 mod kid;
+mod metrics;
 mod reload;
+mod token_error;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,6 +24,7 @@ use self::key_set::KeySet;
 pub(crate) use self::key_set::MAC_LENGTH;
 pub use self::kid::Kid;
 pub(crate) use self::reload::follower;
+pub use self::token_error::{TokenError, Verified};
 use crate::secret::Secret;
 use crate::wire::Claims;
 use std::path::PathBuf;
@@ -43,34 +46,6 @@ pub struct KeyRing {
     reloaded: AtomicU64,
     reload_failed: AtomicU64,
     refused_now: AtomicBool,
-}
-
-#[derive(Debug, Clone)]
-pub struct Verified {
-    /// Their times and audience are still to be judged.
-    pub claims: Claims,
-    /// The key that signed the token.
-    pub key: Arc<KeyTally>,
-}
-
-/// Callers answer all faults alike, so that a client learns nothing from the difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// Not three base64url parts of sensible length.
-    #[error("not a token")]
-    Shape,
-    /// Another algorithm, type or field in the header.
-    #[error("unexpected token header")]
-    Header,
-    /// No key of that name, or no name.
-    #[error("unknown kid")]
-    UnknownKey,
-    /// Altered, or signed with another secret.
-    #[error("wrong signature")]
-    Signature,
-    /// The payload is not the claims of a wrapper token.
-    #[error("unexpected claims")]
-    Claims,
 }
 
 impl KeyRing {

@@ -1,5 +1,6 @@
 //! The body of an upstream's response, which drives the connection it comes over.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -7,7 +8,8 @@ use hyper::body::SizeHint;
 
 use super::h1::H1;
 use super::h2::H2Body;
-use super::{Upstream, UpstreamReadError};
+use super::pool::ConnectionPool;
+use super::read_error::UpstreamReadError;
 
 /// Bytes as the upstream sends them. Small pieces that are ready together come as one, so that they leave in one write.
 ///
@@ -16,15 +18,15 @@ use super::{Upstream, UpstreamReadError};
 pub struct UpstreamBody(BodySource);
 
 enum BodySource {
-    H1(Box<H1>, Upstream),
+    H1(Box<H1>, Arc<ConnectionPool>),
     H2(H2Body),
     /// The whole body was read.
     Ended,
 }
 
 impl UpstreamBody {
-    pub(super) fn h1(connection: Box<H1>, home: Upstream) -> Self {
-        let mut body = Self(BodySource::H1(connection, home));
+    pub(super) fn h1(connection: Box<H1>, pool: Arc<ConnectionPool>) -> Self {
+        let mut body = Self(BodySource::H1(connection, pool));
         body.give_back_at_end();
         body
     }
@@ -66,9 +68,9 @@ impl UpstreamBody {
 
     fn give_back_at_end(&mut self) {
         if matches!(&self.0, BodySource::H1(connection, _) if connection.is_end())
-            && let BodySource::H1(connection, home) = std::mem::replace(&mut self.0, BodySource::Ended)
+            && let BodySource::H1(connection, pool) = std::mem::replace(&mut self.0, BodySource::Ended)
         {
-            home.give_back(connection);
+            pool.give_back(connection);
         }
     }
 }

@@ -24,7 +24,8 @@ use tokio::time::Instant;
 use self::framing::Framing;
 use self::outgoing::{Outgoing, RequestWriteError};
 use self::received::Received;
-use super::{Unsent, UpstreamError, UpstreamReadError};
+use super::error::{Unsent, UpstreamError};
+use super::read_error::UpstreamReadError;
 use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::Stream;
 

@@ -15,7 +15,8 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub(super) use self::body::H2Body;
-use super::{Unsent, UpstreamBody, UpstreamError, UpstreamReadError};
+use super::error::{Unsent, UpstreamError};
+use super::read_error::UpstreamReadError;
 use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::Stream;
 use crate::transport::grace::within;
@@ -30,9 +31,6 @@ pub(super) struct H2 {
     /// How many streams the upstream allowed at once when the connection was last polled.
     allowed: Arc<AtomicUsize>,
 }
-
-/// Counts a stream as open until it is dropped.
-pub(super) type StreamCount = Arc<()>;
 
 impl H2 {
     /// Takes over an open connection. The task that drives it ends with the connection, which ends when the last handle
@@ -77,7 +75,7 @@ impl H2 {
         mut self,
         request: Request<BufferedBody>,
         origin: &Origin,
-    ) -> Result<Response<UpstreamBody>, (UpstreamError, Option<Unsent>)> {
+    ) -> Result<Response<H2Body>, (UpstreamError, Option<Unsent>)> {
         let (head, body) = request.into_parts();
         let (upload, mut again) = (body.upload(), body.again());
         if let Err(error) = self.sender.ready().await {
@@ -92,7 +90,7 @@ impl H2 {
             sending.await
         };
         match sent {
-            Ok(response) => Ok(response.map(|incoming| UpstreamBody::h2(H2Body::new(incoming, upload, self.streams)))),
+            Ok(response) => Ok(response.map(|incoming| H2Body::new(incoming, upload, self.streams))),
             Err(mut refused) => {
                 let unwritten = refused.take_message().map(Request::into_body);
                 let cut = UpstreamReadError::Http2(refused.into_error());

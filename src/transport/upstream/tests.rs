@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::lock::lock;
 use crate::transport::connect::{HttpVersion, Stream};
 
 #[tokio::test]

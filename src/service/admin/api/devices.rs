@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use self::change::state;
 pub(crate) use self::change::{DeviceChange, LimitsView};
 use super::error::AdminError;
 use super::extract::{JsonBody, PathParams, QueryPair};
@@ -16,7 +17,7 @@ use super::trail::Attempt;
 use super::view::{Listed, PageQuery, millis};
 use crate::clock;
 use crate::service::govern::budgets::Limits;
-use crate::service::store::database::{Device, DeviceFilter, DeviceState, PatchedDevice};
+use crate::service::store::database::{Device, DeviceFilter, PatchedDevice};
 use crate::wire::DeviceId;
 
 /// A device.
@@ -147,10 +148,6 @@ fn view(device: Device) -> DeviceView {
         key: device.key,
         state: device.state.as_str(),
     }
-}
-
-fn state(text: &str) -> Result<DeviceState, AdminError> {
-    DeviceState::parse(text).ok_or_else(|| AdminError::Invalid("`state` is neither active nor revoked".into()))
 }
 
 pub(super) fn device_id(text: &str) -> Result<DeviceId, AdminError> {

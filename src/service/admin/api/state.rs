@@ -10,14 +10,10 @@ use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::breaker::Breaker;
 use crate::service::govern::budgets::Budgets;
-use crate::service::govern::leak::Leaks;
-use crate::service::govern::limits::Limiter;
 use crate::service::http::tls::Tls;
-use crate::service::store::database::{Database, UsageWriter};
+use crate::service::store::database::Database;
 use crate::service::store::policy_sync::PolicySync;
-use crate::service::telemetry::metrics::Metrics;
-use crate::service::telemetry::otlp::Otlp;
-use crate::service::token::keyring::KeyRing;
+use crate::service::telemetry::metrics::MetricsPage;
 use crate::service::token::verify::Auth;
 
 #[derive(Clone)]
@@ -27,18 +23,12 @@ pub(crate) struct AdminState {
     pub sync: Arc<PolicySync>,
     pub access: AccessPolicy,
     pub budgets: Budgets,
-    pub limiter: Limiter,
-    pub leaks: Arc<Leaks>,
     pub breaker: Breaker,
     pub auth: Arc<Auth>,
     pub issuer: Arc<Issuer>,
-    pub keys: Arc<KeyRing>,
     /// `None` if the service speaks plain HTTP.
     pub tls: Option<Arc<Tls>>,
-    pub usage: Arc<UsageWriter>,
-    pub metrics: Arc<Metrics>,
-    /// `None` without a collector.
-    pub otlp: Option<Arc<Otlp>>,
+    pub metrics: Arc<MetricsPage>,
     /// The settings in force, without secrets.
     pub settings: Arc<ArcSwap<serde_json::Value>>,
     pub clock: Arc<dyn Clock>,

@@ -16,9 +16,9 @@ use crate::service::enrol::issuer::BootstrapMode;
 use crate::service::govern::leak::{LeakConfig, LeakMode};
 use crate::service::govern::limits::DeviceLimits;
 use crate::service::relay::batches::BatchesAndFiles;
-use crate::service::run::background::Stores;
 use crate::service::store::database::DatabaseUrl;
 use crate::service::store::retention::RetentionConfig;
+use crate::service::store::stores::Stores;
 
 impl Reader {
     pub(in crate::service::config) fn limits(&mut self, flags: &Flags) -> DeviceLimits {

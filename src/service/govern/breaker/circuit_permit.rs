@@ -6,7 +6,8 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::circuit::Ticket;
-use super::{BreakerState, UpstreamOutcome};
+use super::outcome::UpstreamOutcome;
+use super::state::BreakerState;
 
 /// A request that was let through. Its holder says when it is [answered](Self::answered), because a probe keeps other
 /// requests out until then, and how it [ended](Self::ended). Dropped, it counts as cancelled.

@@ -6,7 +6,10 @@ use tokio::time::Instant;
 
 use super::circuit::{Circuit, CircuitChange, Ticket};
 use super::share::DeviceShare;
-use super::{BreakerSettings, CircuitOpenError, CircuitView, OTHER, UpstreamOutcome};
+use super::{BreakerSettings, CircuitOpenError, CircuitView, UpstreamOutcome};
+
+/// The name of the circuit of all models that have none of their own. No model of the API is called so.
+pub const OTHER: &str = "other";
 
 #[derive(Debug, Default)]
 pub(super) struct Circuits {

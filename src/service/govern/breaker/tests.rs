@@ -1,7 +1,10 @@
 use http::StatusCode;
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::*;
+use crate::transport::problem::Problem;
 
 const OK: UpstreamOutcome = UpstreamOutcome::Answered(StatusCode::OK);
 const BAD: UpstreamOutcome = UpstreamOutcome::Answered(StatusCode::BAD_GATEWAY);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::BudgetState;
 use super::books::Hold;
+use super::state::BudgetState;
 use crate::service::meter::money::MicroDollars;
 
 /// An estimate, taken from all budgets of a request. Its holder keeps it as long as the request runs and settles it

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{BudgetWindow, SubjectKind};
 use crate::service::meter::money::MicroDollars;
+use crate::service::telemetry::metrics::Labels;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the budget of the {} is used up", subject.as_str())]
@@ -15,6 +16,21 @@ pub struct BudgetExceededError {
     /// From now to the end of the window.
     pub resets_in: Duration,
     pub shortage: Shortage,
+}
+
+impl BudgetExceededError {
+    /// The labels of its counter in metrics.
+    pub(super) fn labels(&self) -> Labels<2> {
+        labels(self.subject, self.shortage)
+    }
+
+    pub(super) fn all_labels() -> impl Iterator<Item = Labels<2>> {
+        SubjectKind::ALL.into_iter().flat_map(|subject| Shortage::ALL.map(|shortage| labels(subject, shortage)))
+    }
+}
+
+fn labels(subject: SubjectKind, shortage: Shortage) -> Labels<2> {
+    [("subject", subject.name()), ("shortage", shortage.name())]
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

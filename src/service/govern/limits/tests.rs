@@ -2,6 +2,8 @@ use std::num::NonZeroU64;
 
 use tokio::time::{Instant, advance};
 
+use std::time::Duration;
+
 use super::*;
 
 fn device(name: &str) -> DeviceId {

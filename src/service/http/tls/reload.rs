@@ -13,7 +13,7 @@ use crate::service::http::tls::TlsConfig;
 /// TLS as configured, and the follower that reloads its certificate.
 pub(crate) fn follow(config: TlsConfig, clock: Arc<dyn Clock>) -> (Arc<Tls>, Follower) {
     let CertificateFiles { paths, contents, certificate } = config.files;
-    let tls = Arc::new(Tls::new(certificate, config.handshake_timeout));
+    let tls = Arc::new(Tls::new(certificate, config.handshake_timeout, Arc::clone(&clock)));
     let (served, shown) = (Arc::clone(&tls), paths.clone());
     let follower = Follower::new(paths, contents, move |contents: [&Content; 2]| {
         reload(&served, contents, clock.now(), &shown);

@@ -10,8 +10,21 @@ use super::fields::{Fields, PriceError, PriceErrors};
 use super::rates::{Factor, Picos, Rates};
 use super::{Prices, Row};
 
+impl Prices {
+    /// A table with faults gives every [`PriceError`] there is, not only the first.
+    pub fn parse(text: &str) -> Result<Self, Vec<PriceError>> {
+        read(text, None)
+    }
+
+    /// Returns this table with the file `text` over it. A model's prices in the file hold from the first day that they
+    /// name, or for all days if they name none; everything else stays.
+    pub fn with_file(&self, text: &str) -> Result<Self, Vec<PriceError>> {
+        read(text, Some(self))
+    }
+}
+
 /// With `base`, the file goes over that table and may leave out whatever `base` has.
-pub(super) fn read(text: &str, base: Option<&Prices>) -> Result<Prices, Vec<PriceError>> {
+fn read(text: &str, base: Option<&Prices>) -> Result<Prices, Vec<PriceError>> {
     let mut problems = PriceErrors::new(text);
     let (table, faults) = DeTable::parse_recoverable(text);
     for fault in faults {

@@ -2,7 +2,7 @@
 //!
 //! The ledger makes the page, because it alone knows the order, and each object on the page is fetched by its id.
 //! Filtering the upstream's own list would cost as many calls as all devices together have objects, and could not say
-//! whether more follow. Here a page costs one call per object, so it has at most [`MOST_ON_PAGE`] objects, whatever
+//! whether more follow. Here a page costs one call per object, so it has at most [`MOST_ON_PAGE`](query::MOST_ON_PAGE) objects, whatever
 //! `limit` says. `has_more` and `last_id` lead the SDKs to the rest.
 
 mod query;
@@ -164,9 +164,6 @@ impl ListedObjects {
         response
     }
 }
-
-/// Objects of one page; the API's own default.
-const MOST_ON_PAGE: u32 = 20;
 
 /// Most rounds of replacing objects that the upstream does not know. Objects unknown for a day are deleted from the
 /// ledger.

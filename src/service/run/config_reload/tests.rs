@@ -17,7 +17,7 @@ use crate::service::govern::budgets::{Budgets, Subject};
 use crate::service::govern::overrides::DeviceOverrides;
 use crate::service::govern::revocation::Revocations;
 use crate::service::meter::usage::Tokens;
-use crate::service::telemetry::metrics::Metrics;
+use crate::service::run::reload::ReloadMetrics;
 use crate::service::token::keyring::{KeyList, KeyRing};
 use crate::wire::DeviceId;
 
@@ -86,12 +86,7 @@ impl Followed {
 
     /// Number of applied and of refused reloads.
     fn reloads(&self) -> (u64, u64) {
-        let page = self.reloadable.metrics.page();
-        let count = |outcome: &str| {
-            let name = format!("valetkey_config_reloads_total{{outcome=\"{outcome}\"}} ");
-            page.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.parse().unwrap())
-        };
-        (count("taken"), count("refused"))
+        self.reloadable.metrics.counts()
     }
 }
 
@@ -115,7 +110,7 @@ fn reloadable(config: &Config) -> Reloadable {
         issuer: Arc::new(issuer),
         prices: Arc::new(ArcSwap::from_pointee(config.prices.table.clone())),
         settings: Arc::new(ArcSwap::from_pointee(config::shown(config))),
-        metrics: Arc::new(Metrics::default()),
+        metrics: Arc::new(ReloadMetrics::default()),
     }
 }
 

@@ -61,6 +61,13 @@ impl AuditOutcome {
     }
 }
 
+impl Database {
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        Audit::new(self.clone())
+    }
+}
+
 impl Audit {
     pub(super) fn new(database: Database) -> Self {
         Self(database)

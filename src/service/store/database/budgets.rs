@@ -27,6 +27,13 @@ pub struct Budget {
     pub updated_at: SystemTime,
 }
 
+impl Database {
+    #[must_use]
+    pub fn budgets(&self) -> BudgetTable {
+        BudgetTable::new(self.clone())
+    }
+}
+
 impl BudgetTable {
     pub(super) fn new(database: Database) -> Self {
         Self(database)

@@ -32,6 +32,13 @@ pub struct PatchedDevice {
     pub is_new: bool,
 }
 
+impl Database {
+    /// Begins a change by an administrator, which will leave `entry` in the audit trail.
+    pub async fn change(&self, entry: &NewAuditEntry, now: SystemTime) -> Result<Change, StoreError> {
+        Change::begin(self, entry, now).await
+    }
+}
+
 impl Change {
     pub(super) async fn begin(database: &Database, entry: &NewAuditEntry, now: SystemTime) -> Result<Self, StoreError> {
         let mut transaction = database.write().await?;

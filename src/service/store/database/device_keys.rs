@@ -13,6 +13,13 @@ use crate::wire::DeviceId;
 #[derive(Clone)]
 pub struct DeviceKeyTable(Database);
 
+impl Database {
+    #[must_use]
+    pub fn device_keys(&self) -> DeviceKeyTable {
+        DeviceKeyTable::new(self.clone())
+    }
+}
+
 impl DeviceKeyTable {
     pub(super) fn new(database: Database) -> Self {
         Self(database)

@@ -40,6 +40,13 @@ pub struct DeviceFilter {
     pub state: Option<DeviceState>,
 }
 
+impl Database {
+    #[must_use]
+    pub fn devices(&self) -> DeviceTable {
+        DeviceTable::new(self.clone())
+    }
+}
+
 impl DeviceTable {
     pub(super) fn new(database: Database) -> Self {
         Self(database)

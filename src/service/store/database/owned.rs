@@ -35,6 +35,13 @@ pub struct OwnedPage {
     pub has_more: bool,
 }
 
+impl Database {
+    #[must_use]
+    pub fn owned_objects(&self) -> OwnedObjects {
+        OwnedObjects::new(self.clone())
+    }
+}
+
 impl OwnedObjects {
     pub(super) fn new(database: Database) -> Self {
         Self(database)

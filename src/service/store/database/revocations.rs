@@ -79,6 +79,13 @@ impl RevocationKind {
     }
 }
 
+impl Database {
+    #[must_use]
+    pub fn revocations(&self) -> RevocationTable {
+        RevocationTable::new(self.clone())
+    }
+}
+
 impl RevocationTable {
     pub(super) fn new(database: Database) -> Self {
         Self(database)

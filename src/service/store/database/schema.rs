@@ -6,20 +6,22 @@
 use std::future::ready;
 use std::pin::Pin;
 
-use sqlx::Executor;
 use sqlx::error::BoxDynError;
 use sqlx::migrate::{Migration, MigrationSource, MigrationType, Migrator};
+use sqlx::{Any, Executor, Transaction};
 
+use super::database_url::DatabaseUrl;
 use super::error::StoreError;
-use super::{Database, postgres};
-use crate::service::store::database::DatabaseUrl;
+use super::postgres;
 
-pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), StoreError> {
+pub(super) async fn bring_up_to_date(
+    mut transaction: Transaction<'static, Any>,
+    url: &DatabaseUrl,
+) -> Result<(), StoreError> {
     let mut migrator = Migrator::new(KnownMigrations).await?;
     // The migrator's own lock ends before the transaction does.
     migrator.set_locking(false);
-    let mut transaction = database.write().await?;
-    if matches!(database.url, DatabaseUrl::Postgres(_)) {
+    if matches!(url, DatabaseUrl::Postgres(_)) {
         transaction.execute(postgres::MIGRATION_LOCK).await?;
     }
     migrator.run_direct(&mut *transaction).await?;

@@ -38,6 +38,13 @@ pub struct UsageFilter {
     pub to: Option<SystemTime>,
 }
 
+impl Database {
+    #[must_use]
+    pub fn usage(&self) -> UsageHistory {
+        UsageHistory::new(self.clone())
+    }
+}
+
 impl UsageHistory {
     pub(super) fn new(database: Database) -> Self {
         Self(database)

@@ -6,6 +6,7 @@
 //! they are counted as lost and logged.
 
 mod flusher;
+mod metrics;
 mod queue;
 mod spill;
 

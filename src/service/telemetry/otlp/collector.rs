@@ -8,8 +8,8 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
+use super::settings::OtlpConfig;
 use crate::service::base::http_client::http_client;
-use crate::service::telemetry::otlp::OtlpConfig;
 
 pub(super) struct Collector {
     http: Client,

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use httparse::Status;
 use hyper::body::SizeHint;
 
-use crate::transport::upstream::UpstreamReadError;
+use crate::transport::upstream::read_error::UpstreamReadError;
 
 /// Where the body ends (RFC 9112 §6.3), and how much of it is to come.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
 use super::framing::Framing;
-use crate::transport::upstream::UpstreamReadError;
+use crate::transport::upstream::read_error::UpstreamReadError;
 
 /// Takes a whole head off the front of `bytes`; `None` while it is incomplete.
 pub(crate) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, UpstreamReadError> {

@@ -5,11 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::state;
 use crate::service::admin::api::error::AdminError;
 use crate::service::base::strict_object::StrictObject;
 use crate::service::govern::budgets::Limits;
-use crate::service::store::database::DevicePatch;
+use crate::service::store::database::{DevicePatch, DeviceState};
 use crate::service::token::model_pattern::check_pattern;
 
 /// What to change. What is absent stays; null goes back to the default.
@@ -129,3 +128,7 @@ const MOST_WINDOW: u64 = 2_678_400_000;
 
 /// The largest number that Redis and JSON readers count exactly.
 const MOST_TOKENS: u64 = (1 << 53) - 1;
+
+pub(super) fn state(text: &str) -> Result<DeviceState, AdminError> {
+    DeviceState::parse(text).ok_or_else(|| AdminError::Invalid("`state` is neither active nor revoked".into()))
+}

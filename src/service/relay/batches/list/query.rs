@@ -2,7 +2,6 @@
 
 use url::form_urlencoded;
 
-use super::MOST_ON_PAGE;
 use crate::service::store::database::PageStart;
 use crate::transport::problem::Problem;
 use crate::wire::ErrorCode;
@@ -66,6 +65,9 @@ fn limit(text: &str) -> Result<u32, Problem> {
 fn wrong(message: &str) -> Problem {
     Problem::new(ErrorCode::RequestInvalid, message)
 }
+
+/// Objects of one page; the API's own default.
+pub(super) const MOST_ON_PAGE: u32 = 20;
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::error::ClientError;
+use crate::client::error::ClientError;
 use crate::random::random;
 
 /// The last failure, and the wait that follows it.

@@ -1,0 +1,191 @@
+//! Step 5 of a token: gets the first one and each newer one, puts it in use, and stores it.
+
+use std::sync::Arc;
+
+use super::credential::WrapperToken;
+use super::device::DeviceIds;
+use super::device_key::DeviceKey;
+use super::error::ClientError;
+use super::identity::{HeldKey, Identity};
+use super::service_api::{Issued, ServiceApi};
+use super::session::Session;
+use super::status::{Level, Storage};
+use super::token_store::TokenStore;
+use crate::clock::Clock;
+use crate::wire::ErrorCode;
+
+/// The enrolment of this device at the service, and the identity that it settled on.
+pub(super) struct Enrolment {
+    api: ServiceApi,
+    store: TokenStore,
+    ids: DeviceIds,
+    identity: Identity,
+    session: Arc<Session>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Enrolment {
+    #[must_use]
+    pub(super) fn new(
+        api: ServiceApi,
+        store: TokenStore,
+        ids: DeviceIds,
+        session: Arc<Session>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { api, store, ids, identity: Identity::Usual { key: None }, session, clock }
+    }
+
+    /// Gets the first token of a start, once the service is known to be healthy: the stored one, or one for which the
+    /// device enrols.
+    pub(super) async fn first_token(&mut self) -> Result<(), ClientError> {
+        // Run both at once: they are independent, and each may be slow.
+        let loading = self.store.load(&self.ids, self.clock.now());
+        let (stored, healthy) = tokio::join!(loading, self.api.check_health());
+        healthy?;
+        let stored = stored?;
+        self.session.set_storage(stored.storage);
+        if let Some((token, identity)) = stored.token.filter(|(token, _)| self.is_usable(token)) {
+            self.session.set_device(identity.device(&self.ids));
+            self.session.install(Issued { token, clock_skew_ms: None });
+            self.identity = identity;
+            return Ok(());
+        }
+        let read = self.read_key().await;
+        let issued = self.enrol().await?;
+        let token = self.install(issued);
+        match read {
+            Ok(()) => self.keep(token).await,
+            // The keychain has failed once; do not prompt the user a second time.
+            Err(error) => self.store.without_keychain(error).map(|storage| self.session.set_storage(storage)),
+        }
+    }
+
+    /// Replaces `living`, the token in use: trades it in, or enrols the device again if there is none or the service
+    /// rejects it. The new token is stored in the background: requests use it already, so a slow keychain delays none.
+    pub(super) async fn renew(&mut self, living: Option<&WrapperToken>) -> Result<(), ClientError> {
+        let issued = self.newer_token(living).await?;
+        let keeping = self.keep(self.install(issued));
+        let session = Arc::clone(&self.session);
+        tokio::spawn(async move {
+            if keeping.await.is_err() {
+                session.log(Level::Warn, "The token could not be kept in the keychain");
+            }
+        });
+        Ok(())
+    }
+
+    async fn newer_token(&mut self, living: Option<&WrapperToken>) -> Result<Issued, ClientError> {
+        let read = self.read_key().await;
+        if let Some(token) = living {
+            let device = self.identity.device(&self.ids);
+            match self.api.refresh(token, &device.id, self.identity.key()).await {
+                Err(ClientError::Denied {
+                    code: ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenOutdated,
+                    ..
+                }) => {}
+                // The key may exist while the keychain cannot be read. The token lasts a while; try again later.
+                Err(error) if is_of_another_key(&error) => read?,
+                other => return other,
+            }
+        }
+        self.enrol().await
+    }
+
+    /// Gets a token without an older one, and settles which id the device has from then on: the usual one, or one of
+    /// its own if another key owns the usual one. After an error the id is unchanged.
+    async fn enrol(&mut self) -> Result<Issued, ClientError> {
+        let mut key = self.key_for_usual_id().await;
+        match self.enrol_as(Identity::Usual { key: key.clone() }).await {
+            Err(error) if is_of_another_key(&error) => {}
+            other => return other,
+        }
+        if let Some(kept) = self.key_of_another_process(key.as_ref()).await {
+            key = Some(HeldKey { key: kept, is_new: false });
+            match self.enrol_as(Identity::Usual { key: key.clone() }).await {
+                Err(error) if is_of_another_key(&error) => {}
+                other => return other,
+            }
+        }
+        self.session.log(Level::Info, "Another key owns this machine's device id; this device uses an id of its own");
+        self.enrol_as(key.map_or(Identity::Keyless, |held| Identity::Keyed(held.key))).await
+    }
+
+    async fn enrol_as(&mut self, mut identity: Identity) -> Result<Issued, ClientError> {
+        let device = identity.device(&self.ids);
+        let issued = self.api.bootstrap(&device.id, identity.key()).await?;
+        self.session.set_device(device);
+        // Only the process that got the machine's usual id may overwrite a key that another process stored.
+        if let Identity::Usual { key: Some(held) } = &mut identity
+            && std::mem::take(&mut held.is_new)
+        {
+            self.store.settle_on(&held.key).await;
+        }
+        self.identity = identity;
+        Ok(issued)
+    }
+
+    /// Reads the key for the usual id, or makes one, unless it is there already.
+    async fn read_key(&mut self) -> Result<(), ClientError> {
+        if let Identity::Usual { key: None } = self.identity {
+            self.identity = Identity::Usual { key: self.stored_key().await? };
+        }
+        Ok(())
+    }
+
+    async fn key_for_usual_id(&self) -> Option<HeldKey> {
+        match &self.identity {
+            Identity::Usual { key } => key.clone(),
+            Identity::Keyed(key) => Some(HeldKey { key: Arc::clone(key), is_new: false }),
+            // The key may be readable by now.
+            Identity::Keyless => self.stored_key().await.ok().flatten(),
+        }
+    }
+
+    /// The key in the keychain; none if the keychain is out of use, so that the user is not prompted to unlock it.
+    async fn stored_key(&self) -> Result<Option<HeldKey>, ClientError> {
+        match self.session.status().storage {
+            Storage::Keychain => self.store.device_key().await,
+            Storage::Memory => Ok(None),
+        }
+    }
+
+    /// The key that the keychain holds by now, if it is not `held`: of two processes that start at once, one stores its
+    /// key first.
+    async fn key_of_another_process(&self, held: Option<&HeldKey>) -> Option<Arc<DeviceKey>> {
+        let held = held?;
+        let kept = self.store.kept_key().await.ok().flatten()?;
+        (kept.thumbprint() != held.key.thumbprint()).then_some(kept)
+    }
+
+    fn install(&self, issued: Issued) -> Arc<WrapperToken> {
+        if issued.clock_skew_ms.is_some_and(|skew| skew.abs() > NOTABLE_SKEW_MS) {
+            self.session.log(Level::Warn, "This machine's clock differs from the service's by more than a minute");
+        }
+        self.session.install(issued)
+    }
+
+    /// Stores a token under the id in use, and records where it is. The keyless id's token is not stored: if the key
+    /// can be read at the next start, the device takes up its former id.
+    fn keep(&self, token: Arc<WrapperToken>) -> impl Future<Output = Result<(), ClientError>> + Send + use<> {
+        let is_keyless = matches!(self.identity, Identity::Keyless);
+        let device = self.identity.device(&self.ids);
+        let (store, session) = (self.store.clone(), Arc::clone(&self.session));
+        async move {
+            if !is_keyless {
+                session.set_storage(store.save(&token, &device.id).await?);
+            }
+            Ok(())
+        }
+    }
+
+    fn is_usable(&self, token: &WrapperToken) -> bool {
+        self.api.trusts(&token.origin) && !token.is_expired(self.clock.now())
+    }
+}
+
+fn is_of_another_key(error: &ClientError) -> bool {
+    matches!(error, ClientError::Denied { code: ErrorCode::DeviceKeyMismatch, .. })
+}
+
+const NOTABLE_SKEW_MS: i64 = 60_000;

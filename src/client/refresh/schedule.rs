@@ -1,0 +1,190 @@
+//! When an attempt to get a token is due, and when it is too soon for one.
+
+use std::time::{Duration, SystemTime};
+
+use super::backoff::{Setback, random_fraction};
+use super::request::Reason;
+use crate::client::config::ClientConfig;
+use crate::client::credential::WrapperToken;
+use crate::client::error::ClientError;
+
+/// The times of past attempts, from which those of the next ones follow.
+pub(super) struct Schedule {
+    refresh_before: Duration,
+    refresh_interval: Duration,
+    failures: u32,
+    setback: Option<Setback>,
+    /// When a token that the service had rejected was replaced.
+    last_rejection: Option<SystemTime>,
+    /// How early the present token is refreshed, as a part of the most that is allowed.
+    early: f64,
+}
+
+impl Schedule {
+    #[must_use]
+    pub(super) fn new(config: &ClientConfig) -> Self {
+        Self {
+            refresh_before: config.refresh_before,
+            refresh_interval: config.refresh_interval,
+            failures: 0,
+            setback: None,
+            last_rejection: None,
+            early: random_fraction(),
+        }
+    }
+
+    /// Records an attempt that brought a token.
+    pub(super) fn succeeded(&mut self, reason: Reason, now: SystemTime) {
+        self.failures = 0;
+        self.setback = None;
+        self.early = random_fraction();
+        if matches!(reason, Reason::Rejected(_)) {
+            self.last_rejection = Some(now);
+        }
+    }
+
+    /// Records an attempt that failed.
+    pub(super) fn failed(&mut self, error: &ClientError, now: SystemTime) {
+        self.failures = self.failures.saturating_add(1);
+        self.setback = Some(Setback::new(self.failures, error.clone(), now));
+    }
+
+    /// Ends the wait that follows a failure.
+    pub(super) fn end_wait(&mut self) {
+        self.setback.iter_mut().for_each(Setback::lift);
+    }
+
+    /// Whether `token`, the one in use, is to be replaced now, if no wait holds.
+    #[must_use]
+    pub(super) fn is_due(&self, token: Option<&WrapperToken>, now: SystemTime) -> bool {
+        let waits = self.setback.as_ref().is_some_and(|setback| setback.error.is_final() || setback.holds(now));
+        !waits && token.is_none_or(|token| token.is_expired(now) || now >= self.due_at(token))
+    }
+
+    /// How long the task may sleep before it compares the clock again.
+    #[must_use]
+    pub(super) fn until_next_look(&self, token: Option<&WrapperToken>, now: SystemTime) -> Duration {
+        let next = match (&self.setback, token) {
+            (Some(setback), _) if setback.error.is_final() => now + LOOK_AT_LEAST,
+            (Some(setback), _) if setback.holds(now) => setback.ends_at(),
+            (_, Some(token)) => self.due_at(token),
+            (_, None) => now + LOOK_AT_LEAST,
+        };
+        let until = next.duration_since(now).unwrap_or_default();
+        until.clamp(LOOK_AT_MOST, self.refresh_interval.clamp(LOOK_AT_MOST, LOOK_AT_LEAST))
+    }
+
+    /// The error for a request that asks for a newer token than `token` too soon after an attempt.
+    #[must_use]
+    pub(super) fn refusal(&self, reason: Reason, token: Option<&WrapperToken>, now: SystemTime) -> Option<ClientError> {
+        let is_rejected = matches!(reason, Reason::Rejected(_));
+        if let Some(setback) = &self.setback {
+            // While the present token is usable, requests do not cut the wait short.
+            let in_hand = !is_rejected && token.is_some_and(|token| !token.is_expired(now));
+            if setback.error.is_final() || setback.holds_all(now) || (in_hand && setback.holds(now)) {
+                return Some(setback.error.clone());
+            }
+        }
+        // Otherwise a service that rejects every token it issues would be asked for a new one with each request.
+        let is_recent = |at: SystemTime| now.duration_since(at).is_ok_and(|since| since < REJECTION_PAUSE);
+        let again = is_rejected && self.last_rejection.is_some_and(is_recent);
+        again.then(|| ClientError::Unhealthy("it rejects the token it has just issued".into()))
+    }
+
+    /// When to refresh: a random while before the token is due, so that devices that started together drift apart.
+    fn due_at(&self, token: &WrapperToken) -> SystemTime {
+        let due = token.due_at(self.refresh_before);
+        let life = due.duration_since(token.received_at).unwrap_or_default();
+        due - life.min(self.refresh_interval).mul_f64(self.early * JITTER)
+    }
+}
+
+/// The longest time between two looks at the clock, because timers stop while a laptop sleeps.
+const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
+
+/// The shortest time between two looks, whatever the clock and the settings are.
+const LOOK_AT_MOST: Duration = Duration::from_millis(50);
+
+/// The shortest time between two replacements of a rejected token.
+const REJECTION_PAUSE: Duration = Duration::from_secs(60);
+
+/// The largest part of the interval by which a refresh comes early.
+const JITTER: f64 = 0.1;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::secret::Secret;
+    use crate::transport::origin::Origin;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn schedule(early: f64) -> Schedule {
+        let (refresh_before, refresh_interval) = (HOUR, HOUR / 2);
+        Schedule { refresh_before, refresh_interval, failures: 0, setback: None, last_rejection: None, early }
+    }
+
+    fn token() -> WrapperToken {
+        WrapperToken {
+            token: Secret::new("a.b.c"),
+            received_at: SystemTime::UNIX_EPOCH + 1000 * HOUR,
+            lifetime: 24 * HOUR,
+            refresh_in: Duration::ZERO,
+            origin: Arc::new(Origin::parse("http://127.0.0.1:1").unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_token_is_due_an_hour_before_its_end_or_up_to_three_minutes_earlier() {
+        let token = token();
+        for (early, due) in [(0.0, 23 * HOUR), (1.0, (23 * HOUR).checked_sub(180 * SECOND).unwrap())] {
+            let is_due = |age| schedule(early).is_due(Some(&token), token.received_at + age);
+            assert_eq!([is_due(due.checked_sub(SECOND).unwrap()), is_due(due)], [false, true]);
+        }
+        assert!(schedule(0.0).is_due(None, token.received_at));
+    }
+
+    #[test]
+    fn after_a_failure_the_clock_and_requests_wait_as_long_as_the_service_asked() {
+        let (token, mut schedule) = (token(), schedule(0.0));
+        let now = token.received_at + 23 * HOUR;
+        let busy = ClientError::Unavailable { message: String::new(), retry_after: Some(40 * SECOND) };
+        schedule.failed(&busy, now);
+        for after in [SECOND, 39 * SECOND] {
+            assert!(!schedule.is_due(Some(&token), now + after));
+            assert!(schedule.refusal(Reason::Aged(1), Some(&token), now + after).is_some());
+            assert!(schedule.refusal(Reason::Aged(1), None, now + after).is_some());
+        }
+        assert!(schedule.is_due(Some(&token), now + 40 * SECOND));
+        assert!(schedule.refusal(Reason::Aged(1), Some(&token), now + 40 * SECOND).is_none());
+        assert_eq!(schedule.until_next_look(Some(&token), now + 39 * SECOND), SECOND);
+        schedule.end_wait();
+        assert!(schedule.is_due(Some(&token), now));
+    }
+
+    #[test]
+    fn a_refused_device_is_never_due_again() {
+        let (now, mut schedule) = (SystemTime::UNIX_EPOCH, schedule(0.0));
+        schedule.failed(&ClientError::Revoked(String::new()), now);
+        schedule.end_wait();
+        for after in [Duration::ZERO, 1000 * HOUR] {
+            assert!(!schedule.is_due(None, now + after));
+            assert!(schedule.refusal(Reason::Rejected(1), None, now + after).is_some());
+        }
+        assert_eq!(schedule.until_next_look(None, now), LOOK_AT_LEAST);
+    }
+
+    #[test]
+    fn a_rejected_token_is_replaced_once_a_minute() {
+        let (token, mut schedule) = (token(), schedule(0.0));
+        let now = token.received_at;
+        schedule.succeeded(Reason::Rejected(1), now);
+        let refusal = |reason, after| schedule.refusal(reason, Some(&token), now + after);
+        assert!(matches!(refusal(Reason::Rejected(2), 59 * SECOND), Some(ClientError::Unhealthy(_))));
+        assert!(refusal(Reason::Aged(2), 59 * SECOND).is_none());
+        assert!(refusal(Reason::Rejected(2), 60 * SECOND).is_none());
+    }
+}

@@ -1,0 +1,34 @@
+//! Counts the reloads of the configuration.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
+
+#[derive(Default)]
+pub(crate) struct ReloadMetrics {
+    taken: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl ReloadMetrics {
+    /// Counts a reload: taken, or refused because a setting is wrong.
+    pub(crate) fn reloaded(&self, taken: bool) {
+        let counter = if taken { &self.taken } else { &self.refused };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were taken, and how many refused.
+    #[must_use]
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.taken.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
+    }
+}
+
+impl MetricSource for ReloadMetrics {
+    fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
+        let (taken, refused) = self.counts();
+        let help = "Attempts to take over a changed configuration";
+        page.counters("config_reloads", help, "outcome", [("taken", taken), ("refused", refused)])
+    }
+}
