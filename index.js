@@ -93,7 +93,7 @@ class ValetProxy extends EventEmitter {
       throw new ValetError('VALET_CONFIG', 'timeoutMs must be a number of milliseconds', false);
     }
     this.status();
-    this._onClose.forEach((undo) => undo());
+    for (const undo of this._onClose) undo();
     await this._native.close(Math.min(timeoutMs, LONGEST_TIMER_MS));
     this._closed = true;
     this.unref();

@@ -93,7 +93,7 @@ test('a running proxy does not keep Node alive unless it is told to', () => {
   const free = ends('');
   assert.strictEqual(free.status, 0, free.stderr);
   const held = ends('proxy.ref()');
-  assert.strictEqual(held.error && held.error.code, 'ETIMEDOUT');
+  assert.strictEqual(held.error?.code, 'ETIMEDOUT');
   assert.strictEqual(held.stdout, 'started\n');
 });
 

@@ -14,12 +14,22 @@ before(async () => {
 });
 after(() => rig.stop());
 
-const options = (more) => Object.assign({ bootstrapUrl: rig.bootstrapUrl, storage: 'memory', appId: 'test.proxy' }, more);
-const rejected = (promise) => promise.then(() => assert.fail('it resolved'), (error) => error);
+const options = (more) =>
+  Object.assign({ bootstrapUrl: rig.bootstrapUrl, storage: 'memory', appId: 'test.proxy' }, more);
+const rejected = (promise) =>
+  promise.then(
+    () => assert.fail('it resolved'),
+    (error) => error,
+  );
 
 test('the SDK streams through the proxy with the launch key alone', async () => {
   const proxy = await startProxy(options());
-  const client = new Anthropic({ baseURL: proxy.url, authToken: proxy.env.ANTHROPIC_AUTH_TOKEN, apiKey: null, maxRetries: 0 });
+  const client = new Anthropic({
+    baseURL: proxy.url,
+    authToken: proxy.env.ANTHROPIC_AUTH_TOKEN,
+    apiKey: null,
+    maxRetries: 0,
+  });
   const stream = client.messages.stream({
     model: 'claude-haiku-5-5',
     max_tokens: 50,
@@ -59,7 +69,9 @@ test('closing frees the port, can be repeated and ends later calls', async () =>
   const proxy = await startProxy(options());
   await Promise.all([proxy.close(), proxy.close()]);
   await proxy.close();
-  await assert.rejects(new Promise((resolve, reject) => net.connect(proxy.port, '127.0.0.1', resolve).on('error', reject)));
+  await assert.rejects(
+    new Promise((resolve, reject) => net.connect(proxy.port, '127.0.0.1', resolve).on('error', reject)),
+  );
   assert.strictEqual((await rejected(proxy.refresh())).code, 'VALET_CLOSED');
   proxy.notifyResume();
 });
@@ -109,7 +121,9 @@ test('a service that hangs is VALET_TIMEOUT within the deadline', async () => {
 test('something else at the address is VALET_UNHEALTHY', async () => {
   const portal = http.createServer((_, response) => response.end('<html>log in</html>')).listen(0, '127.0.0.1');
   await new Promise((resolve) => portal.once('listening', resolve));
-  const error = await rejected(startProxy(options({ bootstrapUrl: `http://127.0.0.1:${portal.address().port}/bootstrap` })));
+  const error = await rejected(
+    startProxy(options({ bootstrapUrl: `http://127.0.0.1:${portal.address().port}/bootstrap` })),
+  );
   assert.strictEqual(error.code, 'VALET_UNHEALTHY');
   portal.close();
 });

@@ -31,18 +31,30 @@ function storedStarts(bootstrapUrl) {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), 'valetkey-keyring-'));
   const start = `"${process.execPath}" "${path.join(__dirname, 'stored-start.js')}" "${bootstrapUrl}"`;
   const unlock = 'printf %s test | gnome-keyring-daemon --unlock --components=secrets >/dev/null';
-  const env = Object.assign({}, process.env, { HOME: home, XDG_DATA_HOME: `${home}/share`, XDG_RUNTIME_DIR: `${home}/run` });
+  const env = Object.assign({}, process.env, {
+    HOME: home,
+    XDG_DATA_HOME: `${home}/share`,
+    XDG_RUNTIME_DIR: `${home}/run`,
+  });
   fs.mkdirSync(env.XDG_DATA_HOME, { mode: 0o700 });
   fs.mkdirSync(env.XDG_RUNTIME_DIR, { mode: 0o700 });
-  const session = spawnSync('dbus-run-session', ['--', 'bash', '-c', `${unlock}; ${start}; ${start}; ${start}`], { env, encoding: 'utf8' });
+  const session = spawnSync('dbus-run-session', ['--', 'bash', '-c', `${unlock}; ${start}; ${start}; ${start}`], {
+    env,
+    encoding: 'utf8',
+  });
   fs.rmSync(home, { recursive: true, force: true });
   if (session.error) {
     console.log(`skipped - a start with a stored token: dbus-run-session cannot be run (${session.error.code})`);
     return;
   }
-  const starts = session.stdout.trim().split('\n').map((line) => JSON.parse(line));
+  const starts = session.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   const times = starts.map((one) => `${one.ms.toFixed(0)} ms`);
-  const same = starts.length === 3 && starts.every((one) => one.storage === 'keychain' && Math.abs(one.expiresAt - starts[0].expiresAt) < 1000);
+  const same =
+    starts.length === 3 &&
+    starts.every((one) => one.storage === 'keychain' && Math.abs(one.expiresAt - starts[0].expiresAt) < 1000);
   report(same, `later starts use the stored token: first ${times[0]}, then ${times.slice(1).join(' and ')}`);
 }
 

@@ -30,13 +30,23 @@ async function startRig(settings) {
 }
 
 function startService(upstream, settings, folder) {
-  const defaults = { PORT: '0', ADMIN_PORT: '0', RATE_LIMIT_MAX: '0', ANTHROPIC_API_KEY: REAL_KEY, ANTHROPIC_BASE_URL: upstream };
+  const defaults = {
+    PORT: '0',
+    ADMIN_PORT: '0',
+    RATE_LIMIT_MAX: '0',
+    ANTHROPIC_API_KEY: REAL_KEY,
+    ANTHROPIC_BASE_URL: upstream,
+  };
   return start(BIN, ['serve'], Object.assign(defaults, settings), folder);
 }
 
 /** Starts a server whose first line is `{"url":…}`. */
 async function start(program, args, env, cwd) {
-  const child = spawn(program, args, { cwd, env: Object.assign({}, process.env, env), stdio: ['ignore', 'pipe', 'ignore'] });
+  const child = spawn(program, args, {
+    cwd,
+    env: Object.assign({}, process.env, env),
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
   const ended = new Promise((resolve) => child.once('close', resolve));
   const line = await Promise.race([
     new Promise((resolve) => readline.createInterface({ input: child.stdout }).once('line', resolve)),

@@ -1,12 +1,10 @@
 // Compiled, not run: uses all of `index.d.ts`, so that a change of the API that breaks an app breaks this.
 
 import valetkey = require('..');
+
 import {
   attachElectron,
   deviceId,
-  startProxy,
-  startProxyFromEnv,
-  ValetError,
   type ElectronParts,
   type LogEvent,
   type LogFields,
@@ -14,6 +12,9 @@ import {
   type StartOptions,
   type State,
   type Storage,
+  startProxy,
+  startProxyFromEnv,
+  ValetError,
   type ValetErrorCode,
   type ValetEvents,
   type ValetProxy,
@@ -39,8 +40,12 @@ const options: StartOptions = {
 };
 
 async function useProxy(proxy: ValetProxy): Promise<void> {
-  const { url, port, deviceId: id, env }: { url: string; port: number; deviceId: string; env: Readonly<Record<string, string>> } =
-    proxy;
+  const {
+    url,
+    port,
+    deviceId: id,
+    env,
+  }: { url: string; port: number; deviceId: string; env: Readonly<Record<string, string>> } = proxy;
   const child: Record<string, string> = proxy.childEnv(process.env);
   const merged: Record<string, string> = proxy.childEnv();
   proxy.on('status', (status: ValetStatus) => useStatus(status));
@@ -101,7 +106,7 @@ async function main(electron: ElectronParts): Promise<void> {
   // @ts-expect-error: a token is never kept in a file
   await startProxy({ storage: 'file' });
   const listener: (...args: ValetEvents['status']) => void = useStatus;
-  void [id, listener];
+  void [id, listener, ValetError];
 }
 
 void main;

@@ -74,7 +74,10 @@ function processEnv(target, env) {
 
 /** Keeps requests to the loopback away from a corporate proxy. Programs read either spelling. */
 function bypass(base) {
-  const listed = (base.NO_PROXY || base.no_proxy || '').split(',').map((host) => host.trim()).filter(Boolean);
+  const listed = (base.NO_PROXY || base.no_proxy || '')
+    .split(',')
+    .map((host) => host.trim())
+    .filter(Boolean);
   const all = listed.concat(LOOPBACK.filter((host) => !listed.includes(host))).join(',');
   return { NO_PROXY: all, no_proxy: all };
 }

@@ -20,7 +20,9 @@ function placeAddon(targetFolder) {
 
 /** Whether the lockfile is newer than the installed npm packages. */
 function packagesAreStale() {
-  return modified(path.join(ROOT, 'node_modules', '.package-lock.json')) < modified(path.join(ROOT, 'package-lock.json'));
+  return (
+    modified(path.join(ROOT, 'node_modules', '.package-lock.json')) < modified(path.join(ROOT, 'package-lock.json'))
+  );
 }
 
 function modified(file) {

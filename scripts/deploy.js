@@ -94,13 +94,20 @@ function unknownLabels(text, known) {
 
 /** Each alert is explained in the runbook, fires in a test and is silent in another. */
 function alertProblems() {
-  const rules = read(RULES).split(/^ +- alert: /m).slice(1);
+  const rules = read(RULES)
+    .split(/^ +- alert: /m)
+    .slice(1);
   const sections = anchors(read(RUNBOOK));
   const tests = TESTS.map(read).join('\n');
-  const tested = Array.from(tests.matchAll(/alertname: (\w+)\r?\n( +exp_alerts:)?/g), ([, name, fires]) => name + !!fires);
+  const tested = Array.from(
+    tests.matchAll(/alertname: (\w+)\r?\n( +exp_alerts:)?/g),
+    ([, name, fires]) => name + !!fires,
+  );
   return rules.flatMap((rule) => {
     const name = /^\w+/.exec(rule)[0];
-    const missing = ['severity', 'summary', 'description'].filter((field) => !new RegExp(`^ +${field}: .`, 'm').test(rule));
+    const missing = ['severity', 'summary', 'description'].filter(
+      (field) => !new RegExp(`^ +${field}: .`, 'm').test(rule),
+    );
     const [, page, section] = /^ +runbook: ([^#\s]+)#(\S+)$/m.exec(rule) ?? [];
     return [
       ...missing.map((field) => `${name} has no ${field}`),
@@ -117,7 +124,9 @@ function dashboardQueries() {
   const ids = dashboard.panels.map(({ id }) => id);
   if (new Set(ids).size < ids.length) throw new Error(`${DASHBOARD}: two panels have the same id`);
   const asked = [...dashboard.panels.flatMap(({ targets = [] }) => targets), ...dashboard.annotations.list];
-  const variables = dashboard.templating.list.map(({ definition }) => /^label_values\((.*), \w+\)$/.exec(definition)?.[1]);
+  const variables = dashboard.templating.list.map(
+    ({ definition }) => /^label_values\((.*), \w+\)$/.exec(definition)?.[1],
+  );
   const queries = [...asked.map(({ expr }) => expr), ...variables].filter(Boolean);
   return queries.map((query) => query.replace(/\$__(?:rate_)?interval/g, '5m'));
 }

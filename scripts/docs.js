@@ -31,7 +31,9 @@ function leadsSomewhere(page, target) {
 
 /** What a page puts in place of a changing part of a line is `…`. */
 function unknownLines(pages) {
-  const code = files('src', '.rs').map((file) => read(file).replace(/\\\n\s*/g, '')).join('\n');
+  const code = files('src', '.rs')
+    .map((file) => read(file).replace(/\\\n\s*/g, ''))
+    .join('\n');
   return pages.flatMap((page) => {
     const quoted = codeSpans(read(page)).filter(isLine);
     const unknown = quoted.filter((line) => !line.split('…').every((part) => code.includes(part.trim())));

@@ -34,8 +34,11 @@ function list(number, tests) {
 }
 
 function writeCounts(tests) {
-  const lines = read(PAGE).split('\n').map((line) =>
-    line.replace(ROW, (_, begin, number, count, end) => `${begin} ${testsOf(number, tests).length} ${end}`));
+  const lines = read(PAGE)
+    .split('\n')
+    .map((line) =>
+      line.replace(ROW, (_, begin, number, _count, end) => `${begin} ${testsOf(number, tests).length} ${end}`),
+    );
   fs.writeFileSync(path.join(ROOT, PAGE), lines.join('\n'));
 }
 
@@ -80,7 +83,9 @@ function wrongCounts(rows, tests) {
   return [...rows].flatMap(([number, { count }]) => {
     const found = testsOf(number, tests).length;
     if (String(found) === count) return [];
-    return [`${number}: the row says ${count || 'not how many'} tests, ${found} carry the number (--count writes the counts)`];
+    return [
+      `${number}: the row says ${count || 'not how many'} tests, ${found} carry the number (--count writes the counts)`,
+    ];
   });
 }
 
@@ -91,7 +96,8 @@ function emptyRows(rows) {
 
 function unknownNumbers(rows, tests) {
   return tests.flatMap(({ file, line, name, numbers: own }) =>
-    own.filter((number) => !rows.has(number)).map((number) => `${file}:${line} ${name}: ${number} has no row`));
+    own.filter((number) => !rows.has(number)).map((number) => `${file}:${line} ${name}: ${number} has no row`),
+  );
 }
 
 /** Every file of Rust, and every test in JavaScript, below a folder, as a path from the root. */

@@ -2,21 +2,29 @@
 
 // `npm run ready`: all checks of CI, those that fail fastest first.
 
+const { packagesAreStale } = require('./addon.js');
 const { runCommand } = require('./command.js');
 
-const FEATURE_SETS = ['', 'client', 'service', 'addon,service'];
+const FEATURE_SETS = ['', 'client', 'service', 'addon,service,fuzzing'];
 const say = (line) => console.log(line);
 
 /** Each step: what it shows, the command, and where to get the command. */
 const STEPS = [
   ['formatting', 'cargo', ['fmt', '--check']],
+  ['JavaScript: formatting and lints', 'npm', ['run', 'lint']],
   ['spelling', 'typos', []],
   ['catalogue of faults', 'node', ['scripts/faults.js']],
   ['deployment files', 'node', ['scripts/deploy.js']],
   ['links and quotes in the documents', 'node', ['scripts/docs.js']],
   ['licences and sources', 'cargo', ['deny', 'check', 'licenses', 'bans', 'sources']],
+  ['known vulnerabilities', 'node', ['scripts/advisories.js']],
   ...FEATURE_SETS.map((features) => [`lints with "${features}"`, 'cargo', clippy(features)]),
-  ['documentation', 'cargo', ['doc', '--no-deps', '--lib', '--document-private-items', '--features', 'addon,service'], { RUSTDOCFLAGS: '-D warnings' }],
+  [
+    'documentation',
+    'cargo',
+    ['doc', '--no-deps', '--lib', '--document-private-items', '--features', 'addon,service'],
+    { RUSTDOCFLAGS: '-D warnings' },
+  ],
   ['tests', 'npm', ['test']],
   ['reference of settings', 'node', ['scripts/settings.js', '--check']], // of the binary that the tests have built
   ['release addon', 'npm', ['run', 'build']],
@@ -33,6 +41,7 @@ function clippy(features) {
 }
 
 async function main() {
+  if (packagesAreStale()) await runCommand('npm', ['ci', '--no-audit', '--no-fund'], say);
   for (const [title, command, args, env] of STEPS) {
     say(`\n== ${title}: ${command} ${args.join(' ')}`);
     const ms = await runCommand(command, args, say, env);

@@ -42,7 +42,10 @@ function pageOf(settings) {
 
 function rowOf({ name, flag, default: preset, help }) {
   const long = flag ?? name.toLowerCase().replaceAll('_', '-');
-  const escaped = help.replace(/\|/g, '\\|').replace(/\*/g, '\\*').replace(/<(\w+)>/g, '`<$1>`');
+  const escaped = help
+    .replace(/\|/g, '\\|')
+    .replace(/\*/g, '\\*')
+    .replace(/<(\w+)>/g, '`<$1>`');
   return `| \`${name}\`<br>\`--${long}\` | ${preset === null ? '' : `\`${preset}\``} | ${escaped} |`;
 }
 

@@ -59,7 +59,8 @@ function parsed(args) {
     else if (args[at] === '--debug') options.debug = true;
     else if (args[at] === '--minutes' || args[at] === '--rate') {
       const name = args[at].slice(2);
-      options[name] = Number(args[(at += 1)]);
+      at += 1;
+      options[name] = Number(args[at]);
       if (!(options[name] >= LEAST[name])) throw new Error(`--${name} needs a number, at least ${LEAST[name]}`);
     } else throw new Error(`${args[at]} is not known`);
   }
@@ -79,7 +80,9 @@ async function run(load, rig, duration) {
     samples.push({ seconds: Math.round((Date.now() - began) / 1000), ...now, open: load.open });
     if (Date.now() - said < say) continue;
     said = Date.now();
-    console.log(`${Math.round((said - began) / 60_000)} min: ${load.done} requests, ${(now.rss / MIB).toFixed(1)} MiB, ${now.descriptors} descriptors`);
+    console.log(
+      `${Math.round((said - began) / 60_000)} min: ${load.done} requests, ${(now.rss / MIB).toFixed(1)} MiB, ${now.descriptors} descriptors`,
+    );
   }
   load.stop();
   return samples;
@@ -92,11 +95,27 @@ function judge(report, { load, samples, counts, options }) {
   const descriptors = fit(steady, 'descriptors');
   const check = (name, is, found) => (is ? report.ok(`${name}: ${found}`) : report.notOk(name, found));
   const mib = ({ start, end }) => `${(start / MIB).toFixed(1)} MiB to ${(end / MIB).toFixed(1)} MiB`;
-  check('the load was as much as it should be', load.perSecond() >= 0.95 * options.rate, `${load.perSecond().toFixed(0)} requests in a second`);
-  check('every answer was right', load.wrong.length === 0, load.wrong.length === 0 ? `${load.done}` : load.wrong.join('\n'));
+  check(
+    'the load was as much as it should be',
+    load.perSecond() >= 0.95 * options.rate,
+    `${load.perSecond().toFixed(0)} requests in a second`,
+  );
+  check(
+    'every answer was right',
+    load.wrong.length === 0,
+    load.wrong.length === 0 ? `${load.done}` : load.wrong.join('\n'),
+  );
   check('memory stays', memory.end - memory.start <= 0.1 * memory.start + 8 * MIB, mib(memory));
-  check('descriptors stay', descriptors.end - descriptors.start <= 0.1 * descriptors.start + 16, `${descriptors.start.toFixed(0)} to ${descriptors.end.toFixed(0)}`);
-  check('each relayed request is on record once', counts.written === load.relayed && counts.lost === 0, `${load.relayed} relayed, ${counts.written} written, ${counts.lost} lost`);
+  check(
+    'descriptors stay',
+    descriptors.end - descriptors.start <= 0.1 * descriptors.start + 16,
+    `${descriptors.start.toFixed(0)} to ${descriptors.end.toFixed(0)}`,
+  );
+  check(
+    'each relayed request is on record once',
+    counts.written === load.relayed && counts.lost === 0,
+    `${load.relayed} relayed, ${counts.written} written, ${counts.lost} lost`,
+  );
   check('no request is left open', counts.open === 0, `${counts.open}`);
   return { perSecond: load.perSecond(), memory, descriptors };
 }

@@ -24,3 +24,6 @@ pub mod service;
 
 #[cfg(feature = "addon")]
 pub mod addon;
+
+#[cfg(any(feature = "fuzzing", all(test, feature = "service")))]
+pub mod fuzzing;

@@ -21,7 +21,7 @@ function json(body) {
 const ODDLY_WRITTEN_MESSAGE = json(
   '{ "id":"msg_odd",\n\t"type" : "message","role":"assistant","model":"claude-opus-5-5",' +
     '"content":[{"text":"caf\\u00e9 \\/ caf\u00e9","type":"text"}],"stop_reason":"end_turn","stop_sequence":null,' +
-    `"unknown_field":1.50e+01,"usage":${JSON.stringify(USAGE)} }\n\n`
+    `"unknown_field":1.50e+01,"usage":${JSON.stringify(USAGE)} }\n\n`,
 );
 
 /** Thinking with a signature, a comment, a ping, text, a tool call, and a field that no SDK knows yet. */

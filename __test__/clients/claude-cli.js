@@ -48,7 +48,12 @@ class ClaudeCli {
   async streamJson(proxy, prompt, options = {}) {
     const args = ['--output-format', 'stream-json', '--verbose', '--include-partial-messages'];
     const outcome = await this.print(proxy, prompt, withArgs(options, args));
-    const messages = parsed(outcome, () => outcome.stdout.trim().split('\n').map((line) => JSON.parse(line)));
+    const messages = parsed(outcome, () =>
+      outcome.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    );
     return { ...outcome, messages, result: messages.find((message) => message.type === 'result') };
   }
 

@@ -107,7 +107,10 @@ const CLI_CASES = {
     await rig.standIn.answer([{ message: 'this answer is cut off in the middle', cut_after: 3 }]);
     const outcome = await cli.streamJson(rig.proxy, 'cut me off');
     assertAnswered(outcome, 'You said: cut me off');
-    assert.ok(outcome.messages.some(({ subtype }) => subtype === 'api_retry'), 'the cut answer looked whole');
+    assert.ok(
+      outcome.messages.some(({ subtype }) => subtype === 'api_retry'),
+      'the cut answer looked whole',
+    );
     assertArrivedAsSent(outcome.exchanges, await rig.takeArrivals());
   },
 

@@ -12,7 +12,7 @@ const installNpmClients = once(() =>
   installFor(path.join(__dirname, 'package-lock.json'), NODE_MODULES, async () => {
     // No install scripts: the CLI's only copies its native binary, and nativeBinary() finds that where npm put it.
     await check(__dirname, ...npm(), ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
-  })
+  }),
 );
 
 async function javascriptSdk(name) {

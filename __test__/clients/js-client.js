@@ -19,7 +19,7 @@ async function perform(sdk, { operation, baseUrl, credential, maxRetries = 0, ..
   });
   const outcome = await OPERATIONS[operation](client, rest).then(
     (result) => ({ result }),
-    (error) => ({ error: describe(sdk, error) })
+    (error) => ({ error: describe(sdk, error) }),
   );
   return { ...outcome, exchanges: await Promise.all(exchanges.map((exchange) => exchange.done)) };
 }
@@ -112,7 +112,7 @@ function recordingFetch(exchanges) {
 async function withAnswer(exchange, copy) {
   const answer = await copy.arrayBuffer().then(
     (bytes) => ({ answerSha256: sha256(Buffer.from(bytes)) }),
-    () => ({ answerSha256: null })
+    () => ({ answerSha256: null }),
   );
   return { ...exchange, status: copy.status, ...answer };
 }

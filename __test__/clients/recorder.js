@@ -43,7 +43,7 @@ class Recorder {
         answer.pipe(response);
         // A break must stay a break: ending here would make a cut answer look whole.
         answer.once('error', () => response.destroy());
-      }
+      },
     );
     onward.once('error', () => response.destroy());
     response.once('close', () => onward.destroy());

@@ -59,12 +59,14 @@ class Rig {
 
   /** A proxy that hands its launch key out as the API key, as apps with older clients ask for. */
   apiKeyProxy() {
-    return (this.apiKey ??= this.startProxy(this.service, { credentialVariable: 'ANTHROPIC_API_KEY' }));
+    this.apiKey ??= this.startProxy(this.service, { credentialVariable: 'ANTHROPIC_API_KEY' });
+    return this.apiKey;
   }
 
   /** A proxy whose wrapper tokens live for two seconds. */
   shortLivedProxy() {
-    return (this.shortLived ??= this.startShortLivedProxy());
+    this.shortLived ??= this.startShortLivedProxy();
+    return this.shortLived;
   }
 
   async startShortLivedProxy() {

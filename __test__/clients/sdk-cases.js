@@ -87,8 +87,11 @@ const SDK_CASES = {
   async 'twelve requests at once'({ rig, driver }) {
     const texts = Array.from({ length: 12 }, (_, index) => `number ${index}, ${crypto.randomUUID()}`);
     const outcomes = await Promise.all(texts.map((text) => driver.perform({ operation: 'stream', text })));
-    outcomes.forEach((outcome, index) => assert.ok(succeeded(outcome).text.endsWith(texts[index]), texts[index]));
-    assertArrivedAsSent(outcomes.flatMap((outcome) => outcome.exchanges), await rig.takeArrivals());
+    for (const [index, text] of texts.entries()) assert.ok(succeeded(outcomes[index]).text.endsWith(text), text);
+    assertArrivedAsSent(
+      outcomes.flatMap((outcome) => outcome.exchanges),
+      await rig.takeArrivals(),
+    );
   },
 
   async 'its headers reach the upstream'({ rig, driver }) {
@@ -137,7 +140,10 @@ const SDK_CASES = {
     succeeded(outcome);
     const arrivals = await rig.takeArrivals();
     assertArrivedAsSent(outcome.exchanges, arrivals);
-    assert.deepEqual(arrivals.map((arrival) => arrival.header('x-stainless-retry-count')), ['0', '1']);
+    assert.deepEqual(
+      arrivals.map((arrival) => arrival.header('x-stainless-retry-count')),
+      ['0', '1'],
+    );
   },
 
   async 'a cut in mid-stream is an error, and the next request succeeds'({ rig, driver }) {
@@ -167,7 +173,10 @@ const SDK_CASES = {
     ];
     outcomes.forEach(succeeded);
     const [, ...after] = await rig.takeArrivals();
-    assertArrivedAsSent(outcomes.flatMap((outcome) => outcome.exchanges), after);
+    assertArrivedAsSent(
+      outcomes.flatMap((outcome) => outcome.exchanges),
+      after,
+    );
   },
 
   async 'a stream outlives its wrapper token'({ rig, driver }) {

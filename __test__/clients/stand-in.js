@@ -34,7 +34,6 @@ class StandIn {
     return requests.map(arrival);
   }
 
-
   async control(method, name, body) {
     const response = await fetch(`${this.url}/_stand_in/${name}`, {
       method,

@@ -59,7 +59,7 @@ class HeaderMap {
     this.map.delete(name.toLowerCase());
   }
   forEach(visit) {
-    this.map.forEach((value, name) => visit(value, name, this));
+    for (const [name, value] of this.map) visit(value, name, this);
   }
   entries() {
     return this.map.entries();

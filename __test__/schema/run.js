@@ -99,9 +99,12 @@ async function ask(api, { python, folder, service, token }, report) {
 
 /** The cases of a JUnit report, each with its failures as text in `fault`. */
 function casesIn(xml) {
-  const cases = xml.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>([^]*?)<\/testcase>)/g);
+  const cases = xml.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g);
   return Array.from(cases, ([, name, body = '']) => {
-    const faults = Array.from(body.matchAll(/<(?:failure|error)\b[^>]*>([^]*?)<\/(?:failure|error)>/g), ([, text]) => text);
+    const faults = Array.from(
+      body.matchAll(/<(?:failure|error)\b[^>]*>([\s\S]*?)<\/(?:failure|error)>/g),
+      ([, text]) => text,
+    );
     return { name: unescaped(name), fault: faults.map(unescaped).join('\n').trim() };
   });
 }

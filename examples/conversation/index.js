@@ -16,7 +16,7 @@ async function main() {
   const servers = [];
   // The terminal is gone. The service reloads its files at this signal and does not end, so it is stopped here.
   process.once('SIGHUP', () => {
-    servers.forEach((server) => server.stop());
+    for (const server of servers) server.stop();
     process.exit(1);
   });
   try {

@@ -9,7 +9,18 @@ const { addonFile, exe, modified, packagesAreStale, placeAddon } = require('../.
 
 const BUILT = path.join(ROOT, 'target', 'trial');
 const STAMP = path.join(BUILT, '.conversation-built');
-const BUILD = ['build', '--profile', 'trial', '--features', 'addon,service', '--lib', '--bin', 'valetkey', '--example', 'stand_in'];
+const BUILD = [
+  'build',
+  '--profile',
+  'trial',
+  '--features',
+  'addon,service',
+  '--lib',
+  '--bin',
+  'valetkey',
+  '--example',
+  'stand_in',
+];
 
 async function prepare(screen) {
   if (packagesAreStale()) await run(screen, 'Installing npm packages', 'npm', ['ci', '--no-audit', '--no-fund']);
@@ -24,7 +35,10 @@ async function prepare(screen) {
 function isStale() {
   const built = [path.join(BUILT, exe('valetkey')), path.join(BUILT, 'examples', exe('stand_in')), addonFile()];
   const sources = ['Cargo.toml', 'Cargo.lock', 'build.rs', ...filesIn('src'), ...filesIn('examples/stand_in')];
-  return built.some((file) => modified(file) === 0) || sources.some((file) => modified(path.join(ROOT, file)) > modified(STAMP));
+  return (
+    built.some((file) => modified(file) === 0) ||
+    sources.some((file) => modified(path.join(ROOT, file)) > modified(STAMP))
+  );
 }
 
 async function run(screen, title, command, args) {

@@ -33,20 +33,27 @@ async function startService(upstream) {
   });
   readline.createInterface({ input: server.child.stderr }).on('line', (line) => {
     const entry = parsed(line);
-    if (!entry || entry.target !== 'valetkey::usage') return;
+    if (entry?.target !== 'valetkey::usage') return;
     if (waiting.length > 0) waiting.shift()(entry);
     else records.push(entry);
   });
-  server.nextUsage = () => records.shift() || limited(new Promise((resolve) => waiting.push(resolve)), USAGE_MS, 'a usage record');
+  server.nextUsage = () =>
+    records.shift() || limited(new Promise((resolve) => waiting.push(resolve)), USAGE_MS, 'a usage record');
   return server;
 }
 
 /** Starts a server that prints `{"url":…}` as its first line. */
 async function start(program, args, env) {
-  const child = spawn(program, args, { cwd: ROOT, env: Object.assign({}, process.env, env), stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, {
+    cwd: ROOT,
+    env: Object.assign({}, process.env, env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const failed = new Promise((_, reject) => {
     child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`${path.basename(program)} ended with ${code}:\n${child.stderr.read() || ''}`)));
+    child.once('exit', (code) =>
+      reject(new Error(`${path.basename(program)} ended with ${code}:\n${child.stderr.read() || ''}`)),
+    );
   });
   const first = new Promise((resolve) => readline.createInterface({ input: child.stdout }).once('line', resolve));
   const line = await limited(Promise.race([first, failed]), START_MS, path.basename(program));

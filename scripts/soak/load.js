@@ -101,7 +101,11 @@ class Load {
 
   /** Makes one request and checks its answer. */
   post(kind, token, text, { statuses = [200], end = '', leaveAfter, target = '/v1/messages' }) {
-    const headers = { authorization: `Bearer sk-ant-proxy-${token}`, 'content-type': 'application/json', 'content-length': text.length };
+    const headers = {
+      authorization: `Bearer sk-ant-proxy-${token}`,
+      'content-type': 'application/json',
+      'content-length': text.length,
+    };
     const request = http.request(`${this.rig.url}${target}`, { method: 'POST', agent: this.agent, headers });
     this.open += 1;
     let over = false;
@@ -135,7 +139,8 @@ class Load {
 
   /** Refreshes the token of one device after the other, as all devices do in the course of a day. */
   async refresh() {
-    const at = (this.refreshed = ((this.refreshed ?? -1) + 1) % DEVICES);
+    const at = ((this.refreshed ?? -1) + 1) % DEVICES;
+    this.refreshed = at;
     try {
       this.tokens[at] = await this.token('/refresh', { authorization: `Bearer ${this.tokens[at]}` });
     } catch (error) {

@@ -39,7 +39,12 @@ class Rig {
       const upstream = ['--key', REAL_KEY, '--no-record', '--until-stdin-closes'];
       rig.standIn = await start(path.join(built, 'examples', 'stand_in'), upstream, {}, folder);
       const port = await freePort();
-      const own = { ADMIN_PORT: String(port), ADMIN_TOKEN: rig.adminToken, JWT_SECRET: random(), ANTHROPIC_BASE_URL: rig.standIn.url };
+      const own = {
+        ADMIN_PORT: String(port),
+        ADMIN_TOKEN: rig.adminToken,
+        JWT_SECRET: random(),
+        ANTHROPIC_BASE_URL: rig.standIn.url,
+      };
       rig.service = await start(path.join(built, 'valetkey'), ['serve'], { ...SETTINGS, ...own }, folder);
       rig.admin = `http://127.0.0.1:${port}`;
       return rig;
@@ -82,7 +87,11 @@ class Rig {
   /** Waits until no request is open and every record is written, at most `SETTLE_MS`. */
   async settled() {
     const limit = Date.now() + SETTLE_MS;
-    for (let counts = await this.counts(); Date.now() < limit && counts.open + counts.waiting > 0; counts = await this.counts()) {
+    for (
+      let counts = await this.counts();
+      Date.now() < limit && counts.open + counts.waiting > 0;
+      counts = await this.counts()
+    ) {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
@@ -93,7 +102,9 @@ class Rig {
   }
 
   async stop() {
-    const ended = [this.service, this.standIn].map(({ child }) => child.exitCode ?? new Promise((resolve) => child.once('exit', resolve)));
+    const ended = [this.service, this.standIn].map(
+      ({ child }) => child.exitCode ?? new Promise((resolve) => child.once('exit', resolve)),
+    );
     for (const { child } of [this.service, this.standIn]) child.kill('SIGTERM');
     await Promise.all(ended);
     this.kill();

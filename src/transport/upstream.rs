@@ -6,7 +6,7 @@
 
 mod body;
 mod error;
-mod h1;
+pub(crate) mod h1;
 mod h2;
 mod pool;
 mod read_error;

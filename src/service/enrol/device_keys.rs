@@ -5,7 +5,7 @@
 //! only with a proof of that key. For a device that never proved a key the id stays a claim.
 
 mod nonces;
-mod proof;
+pub(crate) mod proof;
 
 use std::fmt;
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 //! The relay has its own client because a general one makes each request pay for parts that the relay never uses: a
 //! channel between the connection and its user, and a buffer for each direction as long as the connection lives.
 
-mod framing;
-mod head;
+pub(crate) mod framing;
+pub(crate) mod head;
 mod outgoing;
 mod received;
 

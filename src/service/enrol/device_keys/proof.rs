@@ -12,7 +12,7 @@ use crate::wire::names::{BOOTSTRAP_PATH, REFRESH_PATH};
 use crate::wire::{PROOF_ALG, PROOF_TYP, ProofClaims, ProofHeader, PublicJwk, token_hash};
 
 /// A proof whose signature is not yet verified.
-pub(super) struct Proof {
+pub(crate) struct Proof {
     jwk: PublicJwk,
     claims: ProofClaims,
     message: String,
@@ -27,7 +27,7 @@ pub(crate) enum ProofTarget<'a> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ProofError {
+pub(crate) enum ProofError {
     #[error("comes more than once")]
     Repeated,
     /// Not three base64url parts, or longer than [`MAX_PROOF`].
@@ -82,7 +82,7 @@ impl ProofError {
 
 impl Proof {
     /// Parses the proof without verifying its signature.
-    pub(super) fn read(text: &[u8]) -> Result<Self, ProofError> {
+    pub(crate) fn read(text: &[u8]) -> Result<Self, ProofError> {
         let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= MAX_PROOF).ok_or(ProofError::Shape)?;
         let (message, signature) = text.rsplit_once('.').ok_or(ProofError::Shape)?;
         let (header, claims) = message.split_once('.').ok_or(ProofError::Shape)?;
@@ -99,7 +99,7 @@ impl Proof {
     }
 
     /// Verifies the signature and that the proof is for `target`; returns the thumbprint of the key.
-    pub(super) fn verify(&self, target: &ProofTarget<'_>) -> Result<String, ProofError> {
+    pub(crate) fn verify(&self, target: &ProofTarget<'_>) -> Result<String, ProofError> {
         let point = self.jwk.point().ok_or(ProofError::Key)?;
         let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| ProofError::Key)?;
         key.verify_sig(self.message.as_bytes(), &self.signature).map_err(|_| ProofError::Signature)?;

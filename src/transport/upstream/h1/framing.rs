@@ -8,7 +8,7 @@ use crate::transport::upstream::read_error::UpstreamReadError;
 
 /// Where the body ends (RFC 9112 §6.3), and how much of it is to come.
 #[derive(Debug)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// `Content-Length`: this many bytes are left (§6.2).
     Length(u64),
     /// `Transfer-Encoding: chunked`: chunks of announced sizes (§7.1).
@@ -19,7 +19,7 @@ pub(super) enum Framing {
 
 /// The position in a chunked body (RFC 9112 §7.1).
 #[derive(Debug)]
-pub(super) enum Chunks {
+pub(crate) enum Chunks {
     /// In front of `chunk-size`.
     Size,
     /// In `chunk-data`, of which this many bytes are left.
@@ -55,7 +55,7 @@ impl Framing {
     }
 
     /// Handles the end of the connection: a body without framing is complete, any other is cut off (RFC 9112 §8).
-    pub(super) fn close(&mut self) -> Result<(), UpstreamReadError> {
+    pub(crate) fn close(&mut self) -> Result<(), UpstreamReadError> {
         match self {
             Self::UntilClosed => {
                 *self = Self::Length(0);
@@ -67,7 +67,7 @@ impl Framing {
     }
 
     /// Takes all of the body that is in `bytes` off their front; empty if there is none yet.
-    pub(super) fn take(&mut self, bytes: &mut BytesMut) -> Result<Bytes, UpstreamReadError> {
+    pub(crate) fn take(&mut self, bytes: &mut BytesMut) -> Result<Bytes, UpstreamReadError> {
         match self {
             Self::Length(left) => {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());

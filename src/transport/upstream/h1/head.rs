@@ -12,7 +12,7 @@ use super::framing::Framing;
 use crate::transport::upstream::read_error::UpstreamReadError;
 
 /// Takes a whole head off the front of `bytes`; `None` while it is incomplete.
-pub(super) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, UpstreamReadError> {
+pub(crate) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, UpstreamReadError> {
     let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let status = ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, &mut fields);
@@ -52,7 +52,7 @@ pub(super) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, Upstrea
 }
 
 /// How the body of `head` is framed (RFC 9112 §6.3); an error when another reader could see another end.
-pub(super) fn framing(head: &Response<()>, to_head_request: bool) -> Result<Framing, UpstreamReadError> {
+pub(crate) fn framing(head: &Response<()>, to_head_request: bool) -> Result<Framing, UpstreamReadError> {
     let has_none = matches!(head.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let length = length(head.headers())?;
     let coded = head.headers().contains_key(TRANSFER_ENCODING);
