@@ -45,7 +45,7 @@ fn=(4) valetkey::relay::Relay::poll::h0123456789abcdef'2
 10 38
 `;
 
-test('a profile has what each function costs itself, by file, and who allocates', () => {
+test('a profile has what each function costs itself, by file, and which functions allocate', () => {
   const { thread, total, costs, allocations } = Profile.parse(PROFILE);
   const relay = 'valetkey::relay::Relay::poll';
   assert.deepStrictEqual([thread, total], [3, 170]);

@@ -1,6 +1,6 @@
 'use strict';
 
-// The request bodies: the same bytes as those of benches/hop/body.rs.
+// The request bodies, with the content of those in benches/hop/body.rs.
 
 /** What the first request of a coding agent was measured to have. */
 const LARGE_BYTES = 76_000;

@@ -61,7 +61,7 @@ class Rig {
     return { port: () => Number(this.upstream.port), credential: `x-api-key: ${REAL_KEY}` };
   }
 
-  /** The service, as a client sees it who has got a token. */
+  /** The service, as a client with a token sees it. */
   async service(program) {
     const folder = this.folderOf('service');
     const adminPort = await freePort();
