@@ -63,7 +63,13 @@ test('a profile has what each function costs itself, by file, and which function
 });
 
 test('a thread counts by its name, less what it does without requests', () => {
-  const thread = (number, name, total) => ({ thread: number, name, total, costs: [{ fn: name, file: '', instructions: total }], allocations: [{ fn: name, count: 20 }] });
+  const thread = (number, name, total) => ({
+    thread: number,
+    name,
+    total,
+    costs: [{ fn: name, file: '', instructions: total }],
+    allocations: [{ fn: name, count: 20 }],
+  });
   const profiles = [
     thread(1, 'valetkey', 50),
     thread(2, 'sqlx-sqlite-wor', 300),
@@ -71,7 +77,13 @@ test('a thread counts by its name, less what it does without requests', () => {
     thread(4, 'sqlx-sqlite-wor', 2000),
     thread(5, 'worker-0', 10_000),
   ];
-  const { instructions, allocations } = serviceFigures({ profiles, ms: 100, requests: 10 }, new Map([[2, 2], [5, 10]]));
+  const { instructions, allocations } = serviceFigures(
+    { profiles, ms: 100, requests: 10 },
+    new Map([
+      [2, 2],
+      [5, 10],
+    ]),
+  );
   assert.deepStrictEqual(instructions, { worker: 900, records: 300, others: 15 });
   assert.deepStrictEqual(allocations, { worker: 2, records: 4 });
 });
@@ -79,7 +91,11 @@ test('a thread counts by its name, less what it does without requests', () => {
 test('what instructions are for is told by their file, and without one by their function', () => {
   const purposes = [
     ['__memcpy_avx_unaligned_erms', './string/memmove.S', 'copying bytes'],
-    ['valetkey::service::relay::Relay::poll', '/home/me/.cargo/registry/src/index.example/http-body-1.0.1/src/lib.rs', 'HTTP messages'],
+    [
+      'valetkey::service::relay::Relay::poll',
+      '/home/me/.cargo/registry/src/index.example/http-body-1.0.1/src/lib.rs',
+      'HTTP messages',
+    ],
     ['valetkey::service::relay::Relay::poll', '/rustc/abc/library/core/src/ptr/mod.rs', 'valetkey: relay'],
     ['valetkey::service::relay::Relay::poll', '/rustc/abc/library/core/src/fmt/mod.rs', 'formatting text'],
     ['core::ptr::drop_in_place<http::header::map::HeaderMap>', '???', 'HTTP headers'],
@@ -92,10 +108,16 @@ test('what instructions are for is told by their file, and without one by their 
 });
 
 test('a cost is over its budget by more than the tolerance, which is wider with other tools', () => {
-  const figures = (worker) => ({ small: { instructions: { worker, records: 100, others: 0 }, allocations: { worker: 42, records: 1 } } });
+  const figures = (worker) => ({
+    small: { instructions: { worker, records: 100, others: 0 }, allocations: { worker: 42, records: 1 } },
+  });
   const tools = { rustc: '1.95.0' };
   const budget = Budget.of('budget.json', tools, figures(100_000));
-  const isOver = (worker, rustc) => budget.compare(figures(worker), { rustc }).filter((row) => row.isOver).map(({ thread }) => thread);
+  const isOver = (worker, rustc) =>
+    budget
+      .compare(figures(worker), { rustc })
+      .filter((row) => row.isOver)
+      .map(({ thread }) => thread);
   assert.deepStrictEqual(isOver(101_900, '1.95.0'), []);
   assert.deepStrictEqual(isOver(102_100, '1.95.0'), ['worker']);
   assert.deepStrictEqual(isOver(109_900, '1.96.0'), []);

@@ -31,7 +31,7 @@ const STEPS = [
   ['release addon: size and start', 'node', ['__test__/release.js']],
   ['OpenAPI documents', 'npm', ['run', 'test:schema']], // of the binaries that the tests have built
   ['a minute of steady load', 'node', ['scripts/soak.js', '--short', '--debug']], // of the same
-  ['instructions of a request', 'npm', ['run', 'bench:instructions']],
+  ['instructions of a request', 'node', ['scripts/instructions.js', '--debug']], // of the same
   ['real clients', 'npm', ['run', 'test:clients']],
   ['real Electron', 'npm', ['run', 'test:electron']],
   ['generated files are up to date', 'git', ['diff', '--exit-code']],

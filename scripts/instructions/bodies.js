@@ -17,7 +17,9 @@ function large(model) {
 }
 
 function agentRequest(model, words) {
-  const [system, tools, messages] = [systemPrompt(), lines(39, tool), userMessages(words)].map((part) => JSON.stringify(part));
+  const [system, tools, messages] = [systemPrompt(), lines(39, tool), userMessages(words)].map((part) =>
+    JSON.stringify(part),
+  );
   const head = `{"model":"${model}","system":${system},"tools":${tools},"messages":${messages}`;
   return `${head},"metadata":{"user_id":"user_5ca1ab1e_session_0"},"max_tokens":32000,"stream":false}`;
 }
@@ -64,7 +66,10 @@ function property(number) {
 }
 
 function userMessages(words) {
-  const reminder = lines(40, (line) => `<system-reminder>\nSkill ${line}: use it when asked.\n</system-reminder>\n`).join('');
+  const reminder = lines(
+    40,
+    (line) => `<system-reminder>\nSkill ${line}: use it when asked.\n</system-reminder>\n`,
+  ).join('');
   const content = [
     { text: reminder, type: 'text' },
     { text: words, type: 'text' },

@@ -9,7 +9,11 @@ const fs = require('fs');
  * worker's figures nearly exactly; those of the other threads depend a little on how the system lets threads take turns.
  */
 const TOLERANCE = {
-  instructions: { worker: { share: 0.02, plus: 0 }, records: { share: 0.03, plus: 0 }, others: { share: 0.02, plus: 1000 } },
+  instructions: {
+    worker: { share: 0.02, plus: 0 },
+    records: { share: 0.03, plus: 0 },
+    others: { share: 0.02, plus: 1000 },
+  },
   allocations: { worker: { share: 0.02, plus: 0 }, records: { share: 0.02, plus: 0 } },
 };
 
@@ -53,7 +57,8 @@ class Budget {
 
   compareOne({ kind, unit, thread, cost }, leastShare) {
     const budget = this.kinds[kind]?.[unit]?.[thread];
-    if (budget === undefined) throw new Error(`${this.file} has no ${unit} of ${thread} for ${kind}: run with --update`);
+    if (budget === undefined)
+      throw new Error(`${this.file} has no ${unit} of ${thread} for ${kind}: run with --update`);
     const { share, plus } = TOLERANCE[unit][thread];
     const slack = budget * Math.max(share, leastShare) + plus;
     return { kind, unit, thread, cost, budget, isOver: cost > budget + slack, isUnder: cost < budget - slack };

@@ -14,7 +14,8 @@ const PROFILE = /^profile\.\d+\.\d+-\d+$/;
  * The C library copies large pieces with one instruction of the processor that callgrind counts as one for each byte. It is
  * told to copy them as it copies smaller ones.
  */
-const COPY_IN_VECTORS = 'glibc.cpu.x86_rep_movsb_threshold=0x7fffffffffffffff:glibc.cpu.x86_rep_stosb_threshold=0x7fffffffffffffff';
+const COPY_IN_VECTORS =
+  'glibc.cpu.x86_rep_movsb_threshold=0x7fffffffffffffff:glibc.cpu.x86_rep_stosb_threshold=0x7fffffffffffffff';
 
 class Callgrind {
   static isInstalled() {
@@ -59,13 +60,20 @@ class Callgrind {
   }
 
   profiles() {
-    return fs.readdirSync(this.folder).filter((name) => PROFILE.test(name)).map((name) => path.join(this.folder, name));
+    return fs
+      .readdirSync(this.folder)
+      .filter((name) => PROFILE.test(name))
+      .map((name) => path.join(this.folder, name));
   }
 
   tell(...command) {
     const to = [`--vgdb-prefix=${path.join(this.folder, 'vgdb')}`, `--pid=${this.program.pid}`];
     // Both name the pipe between them after what HOST is, which is a setting of the service.
-    return execFileSync(find('vgdb'), [...to, ...command], { encoding: 'utf8', env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    return execFileSync(find('vgdb'), [...to, ...command], {
+      encoding: 'utf8',
+      env: this.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
   }
 }
 

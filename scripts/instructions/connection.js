@@ -29,7 +29,11 @@ class Connection {
         this.socket.removeAllListeners();
         settle(value);
       };
-      const fail = (why) => finish(reject, new Error(`${why} within an answer that begins with ${JSON.stringify(received.toString('utf8', 0, 300))}`));
+      const fail = (why) =>
+        finish(
+          reject,
+          new Error(`${why} within an answer that begins with ${JSON.stringify(received.toString('utf8', 0, 300))}`),
+        );
       const limit = setTimeout(() => fail(`${LIMIT_MS} ms passed`), LIMIT_MS);
       this.socket.on('error', (error) => fail(error.message));
       this.socket.on('close', () => fail('The connection ended'));
@@ -66,7 +70,7 @@ function withLength(rest, head) {
 function unchunked(rest) {
   if (!rest.subarray(-LAST_CHUNK.length).equals(LAST_CHUNK)) return undefined;
   const pieces = [];
-  for (let at = 0; ;) {
+  for (let at = 0; ; ) {
     const lineEnd = rest.indexOf('\r\n', at);
     const size = parseInt(rest.toString('latin1', at, lineEnd), 16);
     if (size === 0) return Buffer.concat(pieces);

@@ -11,6 +11,9 @@ const { KINDS, requestOf } = require('./kinds.js');
  * batch.
  */
 const ROUND = 25;
+
+/** A service that is not optimised needs ten times as many instructions. */
+const SLOW_ROUND = 5;
 const GATHER_MS = 250;
 const WRITE_MS = 150;
 
@@ -31,26 +34,28 @@ async function idleRates(target) {
  * What `rounds` rounds of this kind cost: the profile of each thread, divided by the requests. `expected` is the body of the
  * answer; `split` counts rounds that were too slow to be one batch.
  */
-async function count(target, kind, rounds, expected) {
+async function count(target, kind, { rounds, isSlow }, expected) {
+  const size = isSlow ? SLOW_ROUND : ROUND;
   const connection = await Connection.open(target.port(kind));
-  const load = { connection, kind, request: requestOf(kind, target.credential), expected, pause: target.written ? WRITE_MS : 0 };
+  const request = requestOf(kind, target.credential);
+  const load = { connection, kind, request, expected, size, pause: target.written ? WRITE_MS : 0 };
   try {
     await send(load, WARM_UP_ROUNDS);
     target.callgrind.take();
     const began = Date.now();
     const split = await send(load, rounds);
     const profiles = target.callgrind.take();
-    return { profiles, split, ms: Date.now() - began, requests: rounds * ROUND, warmUp: WARM_UP_ROUNDS * ROUND };
+    return { profiles, split, ms: Date.now() - began, requests: rounds * size, warmUp: WARM_UP_ROUNDS * size };
   } finally {
     connection.close();
   }
 }
 
-async function send({ connection, kind, request, expected, pause }, rounds) {
+async function send({ connection, kind, request, expected, size, pause }, rounds) {
   let split = 0;
   for (let round = 0; round < rounds; round += 1) {
     const began = Date.now();
-    for (let number = 0; number < ROUND; number += 1) {
+    for (let number = 0; number < size; number += 1) {
       const body = await connection.ask(request);
       if (!body.equals(expected)) throw new Error(`${KINDS[kind].title}: the answer differs from the upstream's`);
     }

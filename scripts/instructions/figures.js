@@ -20,17 +20,31 @@ function serviceFigures({ profiles, ms, requests }, idle) {
   const { worker, records, others } = roles;
   const busy = [...worker, ...records];
   return {
-    instructions: { worker: sum(worker, instructions), records: sum(records, instructions), others: Math.max(0, sum(others, instructions)) },
+    instructions: {
+      worker: sum(worker, instructions),
+      records: sum(records, instructions),
+      others: Math.max(0, sum(others, instructions)),
+    },
     allocations: { worker: sum(worker, allocations) / requests, records: sum(records, allocations) / requests },
     purposes: perRequest(byPurpose(costsOf(busy)), requests),
     functions: functionsOf(costsOf(busy), requests),
-    allocators: perRequest(grouped(busy.flatMap((profile) => profile.allocations), ({ fn }) => fn, ({ count }) => count), requests),
+    allocators: perRequest(
+      grouped(
+        busy.flatMap((profile) => profile.allocations),
+        ({ fn }) => fn,
+        ({ count }) => count,
+      ),
+      requests,
+    ),
   };
 }
 
 /** The cost of one request to a program with one thread. */
 function plainFigures({ profiles, requests }) {
-  return { instructions: sum(profiles, ({ total }) => total) / requests, allocations: sum(profiles, allocations) / requests };
+  return {
+    instructions: sum(profiles, ({ total }) => total) / requests,
+    allocations: sum(profiles, allocations) / requests,
+  };
 }
 
 /**
@@ -39,14 +53,19 @@ function plainFigures({ profiles, requests }) {
  */
 function roleOf({ name, thread }, profiles) {
   if (WORKER.test(name)) return 'worker';
-  const connections = profiles.filter((profile) => DATABASE.test(profile.name)).sort((one, other) => other.total - one.total);
+  const connections = profiles
+    .filter((profile) => DATABASE.test(profile.name))
+    .sort((one, other) => other.total - one.total);
   return WRITER.test(name) || thread === connections[0]?.thread ? 'records' : 'others';
 }
 
 /** Functions with what most of their instructions are for: what the compiler has put into one may be for something else. */
 function functionsOf(costs, requests) {
   const mainPurpose = (name) => [...byPurpose(costs.filter(({ fn }) => fn === name)).keys()][0];
-  const functions = perRequest(grouped(costs, ({ fn }) => fn, instructionsOf), requests).slice(0, FUNCTIONS);
+  const functions = perRequest(
+    grouped(costs, ({ fn }) => fn, instructionsOf),
+    requests,
+  ).slice(0, FUNCTIONS);
   return functions.map((one) => ({ ...one, purpose: mainPurpose(one.name) }));
 }
 
@@ -55,9 +74,9 @@ function byPurpose(costs) {
 }
 
 /** The sum of each group, the largest first. */
-function grouped(items, groupOf, valueOf) {
+function grouped(items, groupOf, valueIn) {
   const groups = new Map();
-  for (const item of items) groups.set(groupOf(item), (groups.get(groupOf(item)) ?? 0) + valueOf(item));
+  for (const item of items) groups.set(groupOf(item), (groups.get(groupOf(item)) ?? 0) + valueIn(item));
   return new Map([...groups].sort(([, one], [, other]) => other - one));
 }
 
@@ -77,8 +96,8 @@ function allocations(profile) {
   return sum(profile.allocations, ({ count }) => count);
 }
 
-function sum(items, valueOf) {
-  return items.reduce((total, item) => total + valueOf(item), 0);
+function sum(items, valueIn) {
+  return items.reduce((total, item) => total + valueIn(item), 0);
 }
 
 module.exports = { plainFigures, serviceFigures };

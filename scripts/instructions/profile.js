@@ -3,7 +3,8 @@
 // Reads what callgrind wrote about one thread. The format is in valgrind's manual, "Callgrind Format Specification".
 
 /** The ways into an allocator: mimalloc, which Rust code uses, and the C library's, which SQLite and nginx use. */
-const ALLOCATION = /^(mi_([mzc]|re|rez|rec)alloc(_aligned)?|malloc|calloc|realloc|memalign|posix_memalign|aligned_alloc)$/;
+const ALLOCATION =
+  /^(mi_([mzc]|re|rez|rec)alloc(_aligned)?|malloc|calloc|realloc|memalign|posix_memalign|aligned_alloc)$/;
 
 const FIELD = /^(thread|fl|fi|fe|fn|cfn|cfi|cfl|calls)(?:=|: )(.*)$/;
 

@@ -10,19 +10,45 @@ const C_LIBRARY = [
   [/^_*(mem(cmp|r?chr)|bcmp|str(n?len|n?cmp|r?chr|n?casecmp))(_|$)/, 'searching and comparing text'],
   [/^_*(pthread_|lll_|sem_)/, 'locks and waking threads'],
   [/^_*(clock_gettime|vdso_|gettimeofday)/, 'clock'],
-  [/^_*(libc_)?(recv|send|sendmsg|writev?|readv?|pread64|pwrite64?|fstat|fcntl|epoll_\w+|syscall|getrandom|lseek64)(@|$)/, 'system calls'],
+  [
+    /^_*(libc_)?(recv|send|sendmsg|writev?|readv?|pread64|pwrite64?|fstat|fcntl|epoll_\w+|syscall|getrandom|lseek64)(@|$)/,
+    'system calls',
+  ],
 ];
 
 /** Libraries by name. */
 const LIBRARIES = {
   'HTTP messages': ['hyper', 'hyper_util', 'httparse', 'http_body', 'http_body_util', 'httpdate'],
   'HTTP headers': ['http'],
-  'event loop': ['tokio', 'tokio_util', 'mio', 'socket2', 'futures_core', 'futures_util', 'futures_channel', 'futures_executor', 'futures_task', 'slab', 'atomic_waker', 'pin_project_lite'],
+  'event loop': [
+    'tokio',
+    'tokio_util',
+    'mio',
+    'socket2',
+    'futures_core',
+    'futures_util',
+    'futures_channel',
+    'futures_executor',
+    'futures_task',
+    'slab',
+    'atomic_waker',
+    'pin_project_lite',
+  ],
   'byte buffers': ['bytes'],
   'searching and comparing text': ['memchr'],
   JSON: ['serde', 'serde_core', 'serde_json', 'itoa', 'zmij'],
   'database: SQLite': ['libsqlite3_sys'],
-  'database: its Rust library': ['sqlx', 'sqlx_core', 'sqlx_sqlite', 'flume', 'event_listener', 'futures_intrusive', 'crossbeam_queue', 'hashlink', 'smallvec'],
+  'database: its Rust library': [
+    'sqlx',
+    'sqlx_core',
+    'sqlx_sqlite',
+    'flume',
+    'event_listener',
+    'futures_intrusive',
+    'crossbeam_queue',
+    'hashlink',
+    'smallvec',
+  ],
   cryptography: ['aws_lc_rs', 'aws_lc_sys', 'rustls', 'jsonwebtoken', 'base64', 'zeroize'],
   'hash maps': ['hashbrown', 'foldhash', 'indexmap'],
   logging: ['tracing', 'tracing_core', 'tracing_subscriber', 'log'],
@@ -43,7 +69,9 @@ const STANDARD = [
   [/^(std|core)::time|^std::sys::.*\btime/, 'clock'],
 ];
 
-const PURPOSE_OF_LIBRARY = new Map(Object.entries(LIBRARIES).flatMap(([purpose, names]) => names.map((name) => [name, purpose])));
+const PURPOSE_OF_LIBRARY = new Map(
+  Object.entries(LIBRARIES).flatMap(([purpose, names]) => names.map((name) => [name, purpose])),
+);
 
 /** Functions of mimalloc and SQLite, for builds without the files of source lines. */
 const C_PREFIXES = [

@@ -114,7 +114,7 @@ async function tokenFrom(url) {
 /** How many usage records are in the database. */
 async function recordsWritten(adminPort) {
   const page = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
-  return Number(/^valetkey_usage_records\{state="written"\} (\d+)$/m.exec(page)?.[1]);
+  return Number(/^valetkey_usage_records_total\{outcome="written"\} (\d+)$/m.exec(page)?.[1]);
 }
 
 function nginxConfiguration(home, ports, upstream) {

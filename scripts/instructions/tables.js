@@ -18,7 +18,9 @@ function instructionTable(service, nginx) {
   const row = (title, kind, units) => {
     const { worker, records, others } = service[kind].instructions;
     const sum = worker + records + others;
-    const beside = nginx ? [whole(nginx[kind].instructions / units), (sum / nginx[kind].instructions).toFixed(2)] : ['', ''];
+    const beside = nginx
+      ? [whole(nginx[kind].instructions / units), (sum / nginx[kind].instructions).toFixed(2)]
+      : ['', ''];
     return [title, ...[worker, records, others, sum].map((value) => whole(value / units)), ...beside];
   };
   const head = ['instructions', 'worker', 'records', 'others', 'sum', 'nginx', 'sum ÷ nginx'];
@@ -37,9 +39,13 @@ function allocationTable(service, nginx) {
 /** What the instructions of the worker and the records are for, the functions they are in, and the functions that allocate. */
 function detailsOf(title, { purposes, functions, allocators }) {
   const rest = purposes.slice(PURPOSES_SHOWN).reduce((sum, { value }) => sum + value, 0);
-  const purposeRows = [...purposes.slice(0, PURPOSES_SHOWN), { name: 'all that is less', value: rest }].map(({ name, value }) => [name, whole(value)]);
+  const purposeRows = [...purposes.slice(0, PURPOSES_SHOWN), { name: 'all that is less', value: rest }].map(
+    ({ name, value }) => [name, whole(value)],
+  );
   const functionRows = functions.map(({ name, purpose, value }) => [purpose, whole(value), shortened(name)]);
-  const allocatorRows = allocators.slice(0, ALLOCATORS_SHOWN).map(({ name, value }) => ['', value.toFixed(1), shortened(name)]);
+  const allocatorRows = allocators
+    .slice(0, ALLOCATORS_SHOWN)
+    .map(({ name, value }) => ['', value.toFixed(1), shortened(name)]);
   return [
     `${title}: worker and records\n`,
     `${aligned([['purpose', 'instructions'], ...purposeRows])}\n`,
@@ -59,7 +65,8 @@ function whole(value) {
 /** Columns of equal width. The first one, and the one with the number `text`, begin at the left; the others have figures. */
 function aligned(rows, text) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const cell = (value, column) => (column === 0 || column === text ? value.padEnd(widths[column]) : value.padStart(widths[column]));
+  const cell = (value, column) =>
+    column === 0 || column === text ? value.padEnd(widths[column]) : value.padStart(widths[column]);
   return rows.map((row) => row.map(cell).join('  ').trimEnd()).join('\n');
 }
 
