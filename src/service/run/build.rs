@@ -1,244 +1,152 @@
 //! Builds the service: makes every part once and hands it the parts it needs. Fails when a port, a file, the database or
 //! Redis cannot be used.
 
+mod govern;
+mod parts;
+mod relay;
+mod telemetry;
+mod tokens;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::clock::Clock;
+use self::govern::Govern;
+use self::parts::ServiceParts;
+use self::relay::Relaying;
+use self::telemetry::Telemetry;
+use self::tokens::Tokens;
 use crate::service::admin::api::{AdminState, Responder};
-use crate::service::base::trace_context::Tracer;
-use crate::service::base::watched_file::Follower;
 use crate::service::config::Config;
-use crate::service::enrol::device_keys::DeviceKeyPolicy;
 use crate::service::enrol::device_keys::DeviceKeys;
-use crate::service::enrol::issuer::BootstrapMode;
-use crate::service::enrol::issuer::Issuer;
-use crate::service::enrol::signing_file;
-use crate::service::govern::access::AccessPolicy;
-use crate::service::govern::breaker::{self, Breaker};
-use crate::service::govern::budgets::Budgets;
+use crate::service::enrol::issuer::{BootstrapMode, Issuer};
 use crate::service::govern::leak::Leaks;
-use crate::service::govern::overrides::DeviceOverrides;
-use crate::service::govern::revocation::Revocations;
 use crate::service::http::client_address::TrustedProxies;
 use crate::service::http::handler::HandlerParts;
 use crate::service::http::protocol::{self, Described};
-use crate::service::http::tls;
-use crate::service::meter::usage::{UsageSink, UsageSinks};
-use crate::service::relay::admission::Admission;
-use crate::service::relay::answer::Answers;
-use crate::service::relay::batches::{BatchParts, Batches};
-use crate::service::relay::budget_gate::BudgetGate;
-use crate::service::relay::key_swap::{self, KeySwap};
-use crate::service::relay::ledger::Ledger;
-use crate::service::relay::pipeline::{Pipeline, Stages, body_limits};
-use crate::service::run::background::{Control, Opened};
+use crate::service::http::tls::{self, Tls};
+use crate::service::relay::batches::Batches;
+use crate::service::run::background::Control;
 use crate::service::run::config_reload;
 use crate::service::run::reload::{ReloadMetrics, Reloadable};
-use crate::service::run::service::Service;
-use crate::service::run::service::ServicePorts;
+use crate::service::run::service::{Service, ServicePorts};
 use crate::service::run::start_error::StartError;
-use crate::service::store::database::UsageWriter;
-use crate::service::telemetry::metrics::{MetricsPage, RequestMetrics};
-use crate::service::telemetry::otlp::OtlpConfig;
-use crate::service::telemetry::otlp::{Otlp, OtlpSettings};
-use crate::service::token::keyring::SigningSecret;
-use crate::service::token::keyring::{self, KeyList, KeyRing};
-use crate::service::token::verify::Auth;
+use crate::service::telemetry::metrics::MetricsPage;
 use crate::transport::cors::Cors;
-use crate::transport::origin::Origin;
 
 impl Service {
     /// Builds the service and binds its port.
-    pub fn build(config: Config, ports: ServicePorts) -> Result<Self, StartError> {
-        let protocol = protocol::describe(&Described {
-            listen: &config.listen,
-            has_tls: config.tls.is_some(),
-            tokens: &config.tokens,
-            terms: &config.terms,
-            enrolment: &config.enrolment,
-            batches_and_files: &config.batches_and_files,
-        });
-        let access = access(&config);
-        let settings = Arc::new(ArcSwap::from_pointee(config.shown));
-        let prices = Arc::new(ArcSwap::from_pointee(config.prices.table));
-        let (keys, key_follower) = signing_keys(config.signing)?;
-        let (tls, certificate_follower) = config.tls.map(|tls| tls::follow(tls, Arc::clone(&ports.clock))).unzip();
-        let token_life = config.tokens.lifetime;
-        let budgets = Budgets::new(config.budgets);
-        let control = Control::open(&config.stores, &config.admin, (access.clone(), budgets.clone()), &ports.clock)?;
-        let opened = &control.opened;
-        let (leaks, suspicions) = Leaks::start(&config.leaks, Arc::clone(&ports.clock), opened.limiter.gossip());
+    pub fn build(mut config: Config, ports: ServicePorts) -> Result<Self, StartError> {
+        let ServicePorts { clock, usage: log, reports } = ports;
+        let (tls, certificates) = config.tls.take().map(|tls| tls::follow(tls, Arc::clone(&clock))).unzip();
+        let mut tokens = Tokens::build(&config, &clock)?;
+        let followers = tokens.follower.take().into_iter().chain(certificates);
+        let govern = Govern::build(&config);
+        let policy = (govern.access.clone(), govern.budgets.clone());
+        let control = Control::open(&config.stores, &config.admin, policy, &clock)?;
+        let opened = control.opened.clone();
+        let (leaks, suspicions) = Leaks::start(&config.leaks, Arc::clone(&clock), opened.limiter.gossip());
+        let telemetry = Telemetry::build(&config, log, &opened.usage, &clock)?;
+        let prices = Arc::new(ArcSwap::from_pointee(config.prices.table.clone()));
+        let parts = ServiceParts { clock, prices, tokens, govern, leaks, opened, telemetry, reports };
+        let relaying = Relaying::build(&config, &parts)?;
+        let (connector, biller) = (relaying.connector.clone(), relaying.batches.as_ref().map(Batches::biller));
+        let issuer = Arc::new(issuer(&config, &parts));
+        let reloadable = reloadable(&config, &parts, &issuer);
+        let admin_state = admin_state(&config, &parts, tls, &reloadable);
         let can_enrol = config.enrolment.mode != BootstrapMode::Closed;
-        let metrics = Arc::new(RequestMetrics::default());
-        let otlp = telemetry(config.otlp.as_ref(), &config.upstream.origin, &ports.clock)?;
-        let sinks = sinks(ports.usage, &metrics, otlp.as_ref(), &opened.usage);
-        let connector = key_swap::connector(&config.upstream)?;
-        let auth = Arc::new(Auth::new(Arc::clone(&keys), Arc::clone(&ports.clock), config.tokens.clone()));
-        let admission = Admission {
-            auth: Arc::clone(&auth),
-            access: access.clone(),
-            leaks: Arc::clone(&leaks),
-            limiter: opened.limiter.clone(),
-        };
-        let budget_gate =
-            BudgetGate { budgets: budgets.clone(), prices: Arc::clone(&prices), clock: Arc::clone(&ports.clock) };
-        let stages = Arc::new(Stages {
-            admission,
-            budgets: budget_gate,
-            answers: Answers { swap: KeySwap::new(&config.upstream), idle_timeout: config.upstream.idle_timeout },
-            body_limits: body_limits(config.listen.max_payload, config.listen.request_timeout),
-            prices: Arc::clone(&prices),
-            sink: sinks.all,
-        });
-        let ledger = config.batches_and_files.offered.then(|| Ledger::new(opened.db_requests.clone()));
-        let batches = ledger.clone().map(|ledger| {
-            Batches::new(BatchParts {
-                offer: config.batches_and_files,
-                stages: Arc::clone(&stages),
-                ledger,
-                upstream: &config.upstream,
-                connector: connector.clone(),
-                sink_beside_database: sinks.beside,
-                clock: Arc::clone(&ports.clock),
-            })
-        });
-        let biller = batches.as_ref().map(Batches::biller);
-        let breaker = Breaker::new(breaker::BreakerSettings::default());
-        let pipeline = Pipeline {
-            stages,
-            breaker: breaker.clone(),
-            tracer: config.otlp.map(|to| Tracer::new(to.sample_ratio)),
-            ledger,
-            first_byte: config.upstream.first_byte_timeout,
-        };
-        let device_keys = device_keys(config.enrolment.keys, &keys, opened, &ports.clock);
-        let issuer = Arc::new(Issuer::new(
-            Arc::clone(&keys),
-            Arc::clone(&ports.clock),
-            config.tokens,
-            config.terms,
-            (config.enrolment, device_keys),
-            access.clone(),
-        ));
-        let reloads = Arc::new(ReloadMetrics::default());
-        let page = MetricsPage::starting_now().with(&metrics).with(&keys).with(&issuer).with(&tls).with(&otlp);
-        let page = page.with(&access.revocations).with(&opened.limiter).with(&budgets).with(&breaker);
-        let page = page.with(&leaks).with(&opened.usage).with(&reloads);
-        let reloadable = Reloadable {
-            overrides: Arc::clone(&access.overrides),
-            budgets: budgets.clone(),
-            issuer: Arc::clone(&issuer),
-            prices,
-            settings: Arc::clone(&settings),
-            metrics: reloads,
-        };
-        let config_follower = config_reload::follower(config.sources, config.prices.file, reloadable);
-        let admin_state = AdminState {
-            database: opened.database.clone(),
-            budgets,
-            breaker,
-            tls,
-            sync: Arc::clone(&opened.sync),
-            access,
-            auth: Arc::clone(&auth),
-            issuer: Arc::clone(&issuer),
-            metrics: Arc::new(page),
-            settings,
-            clock: ports.clock,
-            token_life,
-        };
-        let responder = Responder::new(Arc::clone(&leaks), suspicions, admin_state.clone(), can_enrol);
+        let responder = Responder::new(Arc::clone(&parts.leaks), suspicions, admin_state.clone(), can_enrol);
+        let handler_parts = handler_parts(&config, &parts, relaying, &admin_state);
+        let followers = followers.chain(config_reload::follower(config.sources, config.prices.file, reloadable));
         Ok(Self {
-            parts: Arc::new(HandlerParts {
-                pipeline,
-                batches,
-                auth,
-                issuer,
-                leaks,
-                metrics,
-                reports: ports.reports,
-                proxies: TrustedProxies::new(config.trusted_proxies),
-                cors: Cors::new(config.cors),
-                protocol: protocol.to_string().into(),
-                body_timeout: config.listen.request_timeout,
-            }),
+            parts: Arc::new(handler_parts),
             listener: bind(config.listen.address)?,
             listen: config.listen,
             connector,
             control,
             admin_state,
-            keys,
-            followers: key_follower.into_iter().chain(certificate_follower).chain(config_follower).collect(),
-            otlp,
+            keys: parts.tokens.keys,
+            followers: followers.collect(),
+            otlp: parts.telemetry.otlp,
             biller,
             responder,
         })
     }
 }
 
-/// The access policy with default limits; overrides and revocations are loaded later.
-fn access(config: &Config) -> AccessPolicy {
-    let overrides = Arc::new(DeviceOverrides::new(config.limits));
-    AccessPolicy { overrides, revocations: Arc::new(Revocations::new(config.admin.max_staleness)) }
+fn described(config: &Config, has_tls: bool) -> Described<'_> {
+    Described {
+        listen: &config.listen,
+        has_tls,
+        tokens: &config.tokens,
+        terms: &config.terms,
+        enrolment: &config.enrolment,
+        batches_and_files: &config.batches_and_files,
+    }
 }
 
-/// Builds the device-key check; `None` when `DEVICE_KEYS=off`.
-fn device_keys(
-    policy: DeviceKeyPolicy,
-    keys: &Arc<KeyRing>,
-    opened: &Opened,
-    clock: &Arc<dyn Clock>,
-) -> Option<DeviceKeys> {
-    DeviceKeys::of(policy, Arc::clone(keys), opened.db_requests.clone(), Arc::clone(clock))
+fn handler_parts(config: &Config, parts: &ServiceParts, relaying: Relaying, state: &AdminState) -> HandlerParts {
+    HandlerParts {
+        pipeline: relaying.pipeline,
+        batches: relaying.batches,
+        auth: Arc::clone(&parts.tokens.auth),
+        issuer: Arc::clone(&state.issuer),
+        leaks: Arc::clone(&parts.leaks),
+        metrics: Arc::clone(&parts.telemetry.metrics),
+        reports: parts.reports.clone(),
+        proxies: TrustedProxies::new(config.trusted_proxies.clone()),
+        cors: Cors::new(config.cors.clone()),
+        protocol: protocol::describe(&described(config, state.tls.is_some())).to_string().into(),
+        body_timeout: config.listen.request_timeout,
+    }
 }
 
-struct Sinks {
-    /// All sinks, with the database.
-    all: Arc<dyn UsageSink>,
-    /// All sinks but the database.
-    beside: Arc<dyn UsageSink>,
+fn issuer(config: &Config, parts: &ServiceParts) -> Issuer {
+    let (keys, clock) = (&parts.tokens.keys, &parts.clock);
+    let db_requests = parts.opened.db_requests.clone();
+    let device_keys = DeviceKeys::of(config.enrolment.keys, Arc::clone(keys), db_requests, Arc::clone(clock));
+    Issuer::new(
+        Arc::clone(keys),
+        Arc::clone(clock),
+        config.tokens.clone(),
+        config.terms.clone(),
+        (config.enrolment.clone(), device_keys),
+        parts.govern.access.clone(),
+    )
 }
 
-/// The sinks of usage records.
-fn sinks(
-    log: Arc<dyn UsageSink>,
-    metrics: &Arc<RequestMetrics>,
-    otlp: Option<&Arc<Otlp>>,
-    database: &Arc<UsageWriter>,
-) -> Sinks {
-    let beside: Vec<Arc<dyn UsageSink>> =
-        [log, Arc::clone(metrics) as _].into_iter().chain(otlp.map(|otlp| Arc::clone(otlp) as _)).collect();
-    let all = beside.iter().cloned().chain([Arc::clone(database) as _]).collect();
-    Sinks { all: Arc::new(UsageSinks::new(all)), beside: Arc::new(UsageSinks::new(beside)) }
+fn reloadable(config: &Config, parts: &ServiceParts, issuer: &Arc<Issuer>) -> Reloadable {
+    Reloadable {
+        overrides: Arc::clone(&parts.govern.access.overrides),
+        budgets: parts.govern.budgets.clone(),
+        issuer: Arc::clone(issuer),
+        prices: Arc::clone(&parts.prices),
+        settings: Arc::new(ArcSwap::from_pointee(config.shown.clone())),
+        metrics: Arc::new(ReloadMetrics::default()),
+    }
 }
 
-/// `None` without a collector.
-fn telemetry(
-    to: Option<&OtlpConfig>,
-    upstream: &Origin,
-    clock: &Arc<dyn Clock>,
-) -> Result<Option<Arc<Otlp>>, StartError> {
-    let start = |to| Otlp::start(to, upstream, OtlpSettings::default(), Arc::clone(clock)).map(Arc::new);
-    Ok(to.map(start).transpose()?)
-}
-
-/// The ring of the configured keys, and a follower if they are in a file that may change.
-fn signing_keys(signing: SigningSecret) -> Result<(Arc<KeyRing>, Option<Follower>), StartError> {
-    Ok(match signing {
-        SigningSecret::Given(list) => (Arc::new(KeyRing::new(&list)), None),
-        SigningSecret::KeptIn(path) => {
-            let secret = signing_file::load_or_create(&path)?;
-            (Arc::new(KeyRing::new(&KeyList::of_one(secret))), None)
-        }
-        SigningSecret::Followed(file) => {
-            let keys = Arc::new(KeyRing::new(&file.keys));
-            (Arc::clone(&keys), Some(keyring::follower(file, keys)))
-        }
-    })
+fn admin_state(config: &Config, parts: &ServiceParts, tls: Option<Arc<Tls>>, reloadable: &Reloadable) -> AdminState {
+    let ServiceParts { tokens, govern, opened, telemetry, .. } = parts;
+    let page = MetricsPage::starting_now().with(&telemetry.metrics).with(&tokens.keys).with(&reloadable.issuer);
+    let page = page.with(&tls).with(&telemetry.otlp).with(&govern.access.revocations).with(&opened.limiter);
+    let page = page.with(&govern.budgets).with(&govern.breaker).with(&parts.leaks).with(&opened.usage);
+    AdminState {
+        database: opened.database.clone(),
+        budgets: govern.budgets.clone(),
+        breaker: govern.breaker.clone(),
+        tls,
+        sync: Arc::clone(&opened.sync),
+        access: govern.access.clone(),
+        auth: Arc::clone(&tokens.auth),
+        issuer: Arc::clone(&reloadable.issuer),
+        metrics: Arc::new(page.with(&reloadable.metrics)),
+        settings: Arc::clone(&reloadable.settings),
+        clock: Arc::clone(&parts.clock),
+        token_life: config.tokens.lifetime,
+    }
 }
 
 fn bind(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {

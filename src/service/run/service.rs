@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::service::admin::api::{AdminState, Responder};
+use crate::service::admin::api::{AdminState, Responder, tls_at};
 use crate::service::base::watched_file::{self, Follower};
 use crate::service::http::handler::{HandlerParts, ServiceHandler};
 use crate::service::http::listen::Listen;
@@ -15,6 +15,7 @@ use crate::service::relay::worker::Worker;
 use crate::service::run::background::Control;
 use crate::service::run::handle::ServiceHandle;
 use crate::service::run::start_error::StartError;
+use crate::service::run::worker;
 use crate::service::telemetry::error_reports::ErrorReports;
 use crate::service::telemetry::otlp::Otlp;
 use crate::service::token::keyring::KeyRing;
@@ -75,11 +76,7 @@ impl Service {
     #[must_use]
     pub fn admin_url(&self) -> String {
         let address = self.admin_address();
-        let scheme = if crate::service::admin::api::tls_at(address, self.admin_state.tls.as_ref()).is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = if tls_at(address, self.admin_state.tls.as_ref()).is_some() { "https" } else { "http" };
         format!("{scheme}://{address}")
     }
 
@@ -114,7 +111,7 @@ impl Service {
                 let worker = Worker::new(self.connector.clone(), open, shutdown.clone());
                 let handler = ServiceHandler::new(Arc::clone(&self.parts), worker);
                 let tls = self.admin_state.tls.clone();
-                crate::service::run::worker::start(number, listener, tls, handler, limits.clone(), shutdown.clone())
+                worker::start(number, listener, tls, handler, limits.clone(), shutdown.clone())
             })
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;

@@ -1,0 +1,70 @@
+//! The way of requests: the stages, the pipeline of messages, batches and files.
+
+use std::sync::Arc;
+
+use super::parts::ServiceParts;
+use crate::service::base::trace_context::Tracer;
+use crate::service::config::Config;
+use crate::service::relay::admission::Admission;
+use crate::service::relay::answer::Answers;
+use crate::service::relay::batches::{BatchParts, Batches};
+use crate::service::relay::budget_gate::BudgetGate;
+use crate::service::relay::key_swap::{self, KeySwap};
+use crate::service::relay::ledger::Ledger;
+use crate::service::relay::pipeline::{Pipeline, Stages, body_limits};
+use crate::service::run::start_error::StartError;
+use crate::transport::connect::Connector;
+
+pub(super) struct Relaying {
+    pub connector: Connector,
+    pub pipeline: Pipeline,
+    /// `None` when batches and files are not offered.
+    pub batches: Option<Batches>,
+}
+
+impl Relaying {
+    pub(super) fn build(config: &Config, parts: &ServiceParts) -> Result<Self, StartError> {
+        let connector = key_swap::connector(&config.upstream)?;
+        let stages = Arc::new(stages(config, parts));
+        let offer = config.batches_and_files;
+        let ledger = offer.offered.then(|| Ledger::new(parts.opened.db_requests.clone()));
+        let batches = ledger.clone().map(|ledger| {
+            Batches::new(BatchParts {
+                offer,
+                stages: Arc::clone(&stages),
+                ledger,
+                upstream: &config.upstream,
+                connector: connector.clone(),
+                sink_beside_database: Arc::clone(&parts.telemetry.sink_beside_database),
+                clock: Arc::clone(&parts.clock),
+            })
+        });
+        let pipeline = Pipeline {
+            stages,
+            breaker: parts.govern.breaker.clone(),
+            tracer: config.otlp.as_ref().map(|to| Tracer::new(to.sample_ratio)),
+            ledger,
+            first_byte: config.upstream.first_byte_timeout,
+        };
+        Ok(Self { connector, pipeline, batches })
+    }
+}
+
+fn stages(config: &Config, parts: &ServiceParts) -> Stages {
+    let (govern, prices) = (&parts.govern, Arc::clone(&parts.prices));
+    let admission = Admission {
+        auth: Arc::clone(&parts.tokens.auth),
+        access: govern.access.clone(),
+        leaks: Arc::clone(&parts.leaks),
+        limiter: parts.opened.limiter.clone(),
+    };
+    let clock = Arc::clone(&parts.clock);
+    Stages {
+        admission,
+        budgets: BudgetGate { budgets: govern.budgets.clone(), prices: Arc::clone(&prices), clock },
+        answers: Answers { swap: KeySwap::new(&config.upstream), idle_timeout: config.upstream.idle_timeout },
+        body_limits: body_limits(config.listen.max_payload, config.listen.request_timeout),
+        prices,
+        sink: Arc::clone(&parts.telemetry.sink),
+    }
+}
