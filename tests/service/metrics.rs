@@ -15,9 +15,12 @@ async fn the_families_of_metrics_are_those_of_the_golden_file() {
     // Labels show when there is a series.
     assert_eq!(service.messages(&service.token().await, BODY).await.status, 200);
     assert_eq!(service.messages("sk-ant-proxy-nonsense", BODY).await.status, 401);
-    service.until(async || metrics(&service).await.contains("\nvaletkey_tokens_total{")).await;
     // Some only where they are turned on.
     let secured = Secured::start_with(|flags| flags.set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"));
+    assert_eq!(secured.messages(&secured.token().await, BODY).await.status, 200);
+    for service in [&service, &secured.service] {
+        service.until(async || metrics(service).await.contains("\nvaletkey_requests_total{")).await;
+    }
     let pages = [metrics(&service).await, metrics(&secured.service).await];
     let found: Vec<_> = pages.iter().flat_map(|page| families(page)).collect::<BTreeSet<_>>().into_iter().collect();
     let golden: Vec<_> = GOLDEN.lines().collect();

@@ -89,16 +89,7 @@ impl ServiceHandler {
         (id, at): (RequestId, Instant),
     ) -> Result<Response<Reply>, Problem> {
         match route {
-            Route::Relay(route) => {
-                let arrival = Arrival { request, client, route, id, at };
-                match (route, &self.parts.batches) {
-                    // Boxed, because this future is rare and large, and would make the future of every request as large.
-                    (RelayRoute::Object(route), Some(batches)) => {
-                        Box::pin(batches.serve(route, arrival, &self.worker)).await
-                    }
-                    _ => self.parts.pipeline.serve(arrival, &self.worker).await,
-                }
-            }
+            Route::Relay(route) => self.relay(Arrival { request, client, route, id, at }).await,
             Route::Bootstrap => {
                 let proof = self.parts.issuer.receive(client, request.headers())?;
                 let body = self.small_body(request.into_body()).await?;
@@ -116,15 +107,27 @@ impl ServiceHandler {
                 Ok(json(StatusCode::OK, token_bytes(&token.to_json())))
             }
             Route::Health => Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY))),
-            Route::Ready if self.worker.shutdown.phase() == Phase::Running => {
-                if self.parts.pipeline.stages.admission.access.revocations.is_too_stale() {
-                    return Ok(json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(STALE)));
-                }
-                Ok(json(StatusCode::OK, Bytes::from_static(HEALTHY)))
-            }
-            Route::Ready => Ok(json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(DRAINING))),
+            Route::Ready => Ok(self.readiness()),
             Route::Protocol => Ok(json(StatusCode::OK, self.parts.protocol.clone())),
             Route::Hello => Ok(Response::new(Reply::empty())),
+        }
+    }
+
+    async fn relay(&self, arrival: Arrival) -> Result<Response<Reply>, Problem> {
+        match (arrival.route, &self.parts.batches) {
+            // Boxed, because this future is rare and large, and would make the future of every request as large.
+            (RelayRoute::Object(route), Some(batches)) => Box::pin(batches.serve(route, arrival, &self.worker)).await,
+            _ => self.parts.pipeline.serve(arrival, &self.worker).await,
+        }
+    }
+
+    fn readiness(&self) -> Response<Reply> {
+        if self.worker.shutdown.phase() != Phase::Running {
+            json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(DRAINING))
+        } else if self.parts.pipeline.stages.admission.access.revocations.is_too_stale() {
+            json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(STALE))
+        } else {
+            json(StatusCode::OK, Bytes::from_static(HEALTHY))
         }
     }
 

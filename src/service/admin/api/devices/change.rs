@@ -95,19 +95,25 @@ impl DeviceChange {
             ..DevicePatch::default()
         };
         if let Some(limits) = self.limits {
-            let limits = limits.unwrap_or_default();
-            if limits.window_ms.is_some_and(|window| window == 0 || window > MOST_WINDOW) {
-                return Err(AdminError::Invalid(format!("`limits.window_ms` is not a number from 1 to {MOST_WINDOW}")));
-            }
-            if limits.tokens_per_minute.is_some_and(|tokens| tokens > MOST_TOKENS) {
-                return Err(AdminError::Invalid(format!("`limits.tokens_per_minute` is more than {MOST_TOKENS}")));
-            }
-            patch.requests = Some(limits.requests);
-            patch.window = Some(limits.window_ms.map(Duration::from_millis));
-            patch.tokens_per_minute = Some(limits.tokens_per_minute);
-            patch.concurrent = Some(limits.concurrent);
+            limits.unwrap_or_default().read_into(&mut patch)?;
         }
         Ok(patch)
+    }
+}
+
+impl LimitsView {
+    fn read_into(self, patch: &mut DevicePatch) -> Result<(), AdminError> {
+        if self.window_ms.is_some_and(|window| window == 0 || window > MOST_WINDOW) {
+            return Err(AdminError::Invalid(format!("`limits.window_ms` is not a number from 1 to {MOST_WINDOW}")));
+        }
+        if self.tokens_per_minute.is_some_and(|tokens| tokens > MOST_TOKENS) {
+            return Err(AdminError::Invalid(format!("`limits.tokens_per_minute` is more than {MOST_TOKENS}")));
+        }
+        patch.requests = Some(self.requests);
+        patch.window = Some(self.window_ms.map(Duration::from_millis));
+        patch.tokens_per_minute = Some(self.tokens_per_minute);
+        patch.concurrent = Some(self.concurrent);
+        Ok(())
     }
 }
 
