@@ -161,11 +161,13 @@ impl<E: Acceptor, H: Handler> Server<E, H> {
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
+            // In this order, an answer after the beginning of the drain says `connection: close`.
+            biased;
             () = draining.reached(Phase::Draining) => {
                 connection.as_mut().graceful_shutdown();
                 finish_draining(connection, shutdown).await
             }
+            ended = connection.as_mut() => ended,
         };
         if let Err(error) = ended {
             tracing::debug!(%error, %peer, "A connection ended abnormally");

@@ -21,7 +21,7 @@ pub struct ShutdownTrigger(watch::Sender<Phase>);
 #[derive(Debug, Clone)]
 pub struct Shutdown(watch::Receiver<Phase>);
 
-/// A sender and a receiver, in the phase [`ServiceHandle`](Phase::Running).
+/// A sender and a receiver, in the phase [`Running`](Phase::Running).
 #[must_use]
 pub fn channel() -> (ShutdownTrigger, Shutdown) {
     let (sender, receiver) = watch::channel(Phase::Running);
