@@ -26,4 +26,5 @@ pub mod service;
 pub mod addon;
 
 #[cfg(any(feature = "fuzzing", all(test, feature = "service")))]
+#[path = "../fuzz/readers/readers.rs"]
 pub mod fuzzing;

@@ -167,9 +167,10 @@ fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
+/// Code for tests, and code that lies outside `src`.
 fn is_for_tests(attributes: &[Attribute]) -> bool {
     let is_test = |attribute: &Attribute| {
         attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Ident>().is_ok_and(|name| name == "test")
     };
-    attributes.iter().any(is_test)
+    attributes.iter().any(|attribute| is_test(attribute) || attribute.path().is_ident("path"))
 }
