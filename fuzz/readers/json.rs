@@ -3,7 +3,8 @@
 use super::node::{Named, Node};
 use super::pieces::same_in_pieces;
 use crate::service::base::json::{
-    Found, JsonError, MessageKey, MessageScanner, NamedTexts, ObjectScanner, RequestModels, RequestsScanner,
+    Found, JsonError, MessageDepth, MessageKey, MessageScanner, NamedTexts, ObjectScanner, RequestModels,
+    RequestsScanner,
 };
 
 /// Scans the bytes as an answer, as a message and as a batch; true if they are a JSON object.
@@ -65,14 +66,14 @@ fn answer(pieces: &[&[u8]]) -> Result<[Found; 2], JsonError> {
 }
 
 fn message(pieces: &[&[u8]]) -> Result<([Found; 4], Vec<Found>), JsonError> {
-    let (mut scanner, mut others) = (MessageScanner::new(true), Vec::new());
+    let (mut scanner, mut others) = (MessageScanner::new(MessageDepth::AllModels), Vec::new());
     pieces.iter().try_for_each(|piece| scanner.feed(piece, &mut others))?;
     let keys = [MessageKey::Model, MessageKey::MaxTokens, MessageKey::Speed, MessageKey::InferenceGeo];
     Ok((keys.map(|key| scanner.found(key).clone()), others))
 }
 
 fn first_model(pieces: &[&[u8]]) -> Result<Found, JsonError> {
-    let mut scanner = MessageScanner::new(false);
+    let mut scanner = MessageScanner::new(MessageDepth::Price);
     pieces.iter().try_for_each(|piece| scanner.feed_to_model(piece))?;
     Ok(scanner.found(MessageKey::Model).clone())
 }

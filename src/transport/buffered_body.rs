@@ -45,36 +45,40 @@ impl BufferedBody {
     /// Reads `body` up to the limits. `inspector` sees every piece before it is sent on, the streamed ones too; `facts`
     /// is asked once, when the inspector has seen all buffered pieces. A body whose declared length exceeds the maximum
     /// is refused before any of it is read.
-    pub async fn take<I: Inspector + 'static, F>(
+    ///
+    /// Not an `async fn`, which would keep its parameters twice.
+    pub fn take<I: Inspector + 'static, F>(
         mut body: Incoming,
         limits: &BodyLimits,
         mut inspector: I,
         facts: impl FnOnce(&I) -> F,
-    ) -> Result<(Self, F), BodyError> {
-        let mut pieces = Pieces::default();
-        if body.is_end_stream() {
-            pieces.approve(&mut inspector).await?;
-            return Ok((Self::default(), facts(&inspector)));
-        }
-        if body.size_hint().lower() > limits.max {
-            return Err(BodyError::TooLarge(limits.max));
-        }
-        let mut share = limits.budget.share();
-        while let Some(piece) = next_piece(&mut body, limits.idle_timeout).await? {
-            pieces.push(&piece, limits.max, &mut inspector)?;
-            let within_budget = share.grow(piece.len());
+    ) -> impl Future<Output = Result<(Self, F), BodyError>> {
+        async move {
+            let mut pieces = Pieces::default();
             if body.is_end_stream() {
-                break;
+                pieces.approve(&mut inspector).await?;
+                return Ok((Self::default(), facts(&inspector)));
             }
-            if !within_budget || pieces.length > limits.buffer_limit as u64 {
-                inspector.held(&pieces.queue, false)?;
-                let facts = facts(&inspector);
-                let rest = Rest::new(body, pieces.length, limits, Some(Box::new(inspector)));
-                return Ok((Self { pieces, rest: Some(rest), share: Some(Arc::new(share)) }, facts));
+            if body.size_hint().lower() > limits.max {
+                return Err(BodyError::TooLarge(limits.max));
             }
+            let mut share = limits.budget.share();
+            while let Some(piece) = next_piece(&mut body, limits.idle_timeout).await? {
+                pieces.push(&piece, limits.max, &mut inspector)?;
+                let within_budget = share.grow(piece.len());
+                if body.is_end_stream() {
+                    break;
+                }
+                if !within_budget || pieces.length > limits.buffer_limit as u64 {
+                    inspector.held(&pieces.queue, false)?;
+                    let facts = facts(&inspector);
+                    let rest = Rest::new(body, pieces.length, limits, Some(Box::new(inspector)));
+                    return Ok((Self { pieces, rest: Some(rest), share: Some(Arc::new(share)) }, facts));
+                }
+            }
+            pieces.approve(&mut inspector).await?;
+            Ok((Self { pieces, rest: None, share: Some(Arc::new(share)) }, facts(&inspector)))
         }
-        pieces.approve(&mut inspector).await?;
-        Ok((Self { pieces, rest: None, share: Some(Arc::new(share)) }, facts(&inspector)))
     }
 
     /// A copy that can be sent once more; `None` unless the whole body is buffered.

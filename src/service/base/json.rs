@@ -13,7 +13,7 @@ mod skim;
 mod walk;
 
 pub(crate) use self::error::JsonError;
-pub(crate) use self::message::{MessageKey, MessageScanner};
+pub(crate) use self::message::{MessageDepth, MessageKey, MessageScanner};
 pub(crate) use self::named::NamedTexts;
 pub(crate) use self::requests::{RequestModels, RequestsScanner};
 use self::walk::Walk;

@@ -117,6 +117,8 @@ impl ServiceHandler {
         match (arrival.route, &self.parts.batches) {
             // Boxed, because this future is rare and large, and would make the future of every request as large.
             (RelayRoute::Object(route), Some(batches)) => Box::pin(batches.serve(route, arrival, &self.worker)).await,
+            // The routes already refuse these; an object must never be relayed without its owner being checked.
+            (RelayRoute::Object(_), None) => Err(Problem::new(ErrorCode::RouteUnknown, NOT_OFFERED)),
             _ => self.parts.pipeline.serve(arrival, &self.worker).await,
         }
     }
@@ -124,7 +126,7 @@ impl ServiceHandler {
     fn readiness(&self) -> Response<Reply> {
         if self.worker.shutdown.phase() != Phase::Running {
             json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(DRAINING))
-        } else if self.parts.pipeline.stages.admission.access.revocations.is_too_stale() {
+        } else if self.parts.pipeline.is_stale() {
             json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(STALE))
         } else {
             json(StatusCode::OK, Bytes::from_static(HEALTHY))
@@ -252,4 +254,5 @@ fn token_bytes(body: &Secret) -> Bytes {
 const HEALTHY: &[u8] = concat!(r#"{"status":"ok","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#).as_bytes();
 const STALE: &[u8] = br#"{"status":"revocations_unknown"}"#;
 const DRAINING: &[u8] = br#"{"status":"draining"}"#;
+const NOT_OFFERED: &str = "Batches and files are not offered through this service";
 const MAX_CONTROL_BODY: usize = 16 * 1024;

@@ -37,7 +37,8 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// Admits one request, with the overrides and revocations in force. A refused request is charged nothing.
+    /// Admits one request, with the overrides and revocations in force. A refused request is charged nothing; one whose
+    /// caller is revoked while it waits for its permit still counts.
     pub(crate) async fn admit(&self, arrival: &Arrival, worker: &Worker) -> Result<InFlight, Problem> {
         let headers = arrival.request.headers();
         let signed = self.auth.admit(headers, &worker.token_cache)?;

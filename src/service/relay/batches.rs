@@ -1,7 +1,7 @@
 //! Message batches and files: gives each device only its own objects, although all devices share one upstream key.
 //!
 //! To the upstream every object belongs to the key, so [`Ledger`] decides: an object of another device answers 404 like
-//! a missing one, without a request to the upstream. The pipeline calls these routes; they wait for the database, and
+//! a missing one, without a request to the upstream. The handler calls these routes; they wait for the database, and
 //! answer 503 without it.
 //!
 //! [`create`] makes objects and records their owners, [`own`] acts on one object, [`list`] answers from the ledger. The
@@ -97,7 +97,7 @@ impl Batches {
             calls.clone(),
             connector,
             sink_beside_database,
-            Arc::clone(&stages.prices),
+            Arc::clone(&stages.budgets.prices),
             Arc::clone(&clock),
         );
         Self { offer, stages, ledger, calls, biller: Arc::new(biller), clock }
@@ -129,7 +129,7 @@ impl Batches {
 
     /// Opens the record of a request that is about to be sent.
     fn open_record(&self, flight: &mut InFlight, route: ObjectRoute, id: &RequestId, at: Instant) {
-        flight.open_record(self.stages.record(flight, RelayRoute::Object(route), id, at), None);
+        flight.open_record(self.stages.record(flight, RelayRoute::Object(route), id, at));
     }
 }
 

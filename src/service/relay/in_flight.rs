@@ -15,7 +15,6 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::request_body::RequestedModel;
-use crate::service::base::trace_context::TraceContext;
 use crate::service::govern::breaker::{CircuitPermit, UpstreamOutcome};
 use crate::service::govern::budgets::Reservation;
 use crate::service::govern::limits::Permit;
@@ -47,7 +46,7 @@ struct Taken {
 
 /// The record of a request on its way.
 pub(crate) struct OpenRecord {
-    pub record: UsageRecord,
+    pub usage: UsageRecord,
     pub model: RequestedModel,
     /// `None` for a request that costs nothing.
     pub prices: Option<Arc<Prices>>,
@@ -96,10 +95,8 @@ impl InFlight {
     }
 
     /// Opens the usage record: the request is about to go up.
-    pub(crate) fn open_record(&mut self, record: OpenRecord, trace: Option<Box<TraceContext>>) {
-        let mut record = Box::new(record);
-        record.record.trace = trace;
-        self.record = Some(record);
+    pub(crate) fn open_record(&mut self, record: OpenRecord) {
+        self.record = Some(Box::new(record));
     }
 
     /// The owner that the record names.
@@ -117,9 +114,9 @@ impl InFlight {
             circuit.answered(status, Instant::now());
         }
         if let Some(open) = &mut self.record {
-            open.record.status = Some(status);
-            open.record.first_byte = Some(open.at.elapsed());
-            open.record.upstream_request_id = upstream_request_id;
+            open.usage.status = Some(status);
+            open.usage.first_byte = Some(open.at.elapsed());
+            open.usage.upstream_request_id = upstream_request_id;
         }
     }
 
@@ -133,14 +130,14 @@ impl InFlight {
     /// Writes into the open record.
     pub(crate) fn fill(&mut self, fill: impl FnOnce(&mut UsageRecord)) {
         if let Some(open) = &mut self.record {
-            fill(&mut open.record);
+            fill(&mut open.usage);
         }
     }
 
     /// Settles everything by the record and hands the record to the sinks. Only the first call does something.
     pub(crate) fn finish(&mut self, ended: Ended) {
         let Some(open) = self.record.take() else { return };
-        let OpenRecord { mut record, model, prices, sink, at } = *open;
+        let OpenRecord { usage: mut record, model, prices, sink, at } = *open;
         record.ended = ended;
         record.total = at.elapsed();
         record.model_asked = model.into_name();

@@ -4,7 +4,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use http::HeaderMap;
 use http::Response;
 use http::header::CONTENT_ENCODING;
@@ -23,7 +22,6 @@ use super::worker::Worker;
 use crate::service::base::trace_context::Tracer;
 use crate::service::govern::breaker::{Breaker, UpstreamOutcome};
 use crate::service::govern::revocation::revoked;
-use crate::service::meter::prices::Prices;
 use crate::service::meter::usage::{Ended, UsageRecord, UsageSink};
 use crate::transport::buffered_body::{BodyError, BodyLimits, BufferedBody, MemoryBudget, Upload};
 use crate::transport::problem::Problem;
@@ -38,7 +36,6 @@ pub(crate) struct Stages {
     pub budgets: BudgetGate,
     pub answers: Answers,
     pub body_limits: BodyLimits,
-    pub prices: Arc<ArcSwap<Prices>>,
     pub sink: Arc<dyn UsageSink>,
 }
 
@@ -56,12 +53,18 @@ pub(crate) struct Pipeline {
 impl Stages {
     /// The record of a request that is about to go up.
     pub(super) fn record(&self, flight: &InFlight, route: RelayRoute, id: &RequestId, at: Instant) -> OpenRecord {
-        let record = UsageRecord::new(id.to_string(), flight.owner(), route.name());
-        OpenRecord { record, model: RequestedModel::default(), prices: None, sink: Arc::clone(&self.sink), at }
+        let usage = UsageRecord::new(id.to_string(), flight.owner(), route.name());
+        OpenRecord { usage, model: RequestedModel::default(), prices: None, sink: Arc::clone(&self.sink), at }
     }
 }
 
 impl Pipeline {
+    /// Whether every request is refused because the revocations in use are too old.
+    #[must_use]
+    pub(crate) fn is_stale(&self) -> bool {
+        self.stages.admission.access.revocations.is_too_stale()
+    }
+
     /// Serves one request over the connections of `worker`. Once the request is sent to the upstream, every outcome
     /// leaves a usage record.
     pub(crate) async fn serve(&self, arrival: Arrival, worker: &Worker) -> Result<Response<Reply>, Problem> {
@@ -74,9 +77,10 @@ impl Pipeline {
         let (body, facts) = cancel.unless(pin!(read)).await.ok_or_else(revoked)??;
         let flight = stages.budgets.reserve(flight, &facts)?;
         let mut flight = self.enter_circuit(flight, route, &facts)?;
-        let trace = self.tracer.and_then(|tracer| tracer.trace(&mut parts.headers));
-        let prices = Some(stages.prices.load_full());
-        flight.open_record(OpenRecord { model: facts.model, prices, ..stages.record(&flight, route, &id, at) }, trace);
+        let prices = Some(stages.budgets.prices.load_full());
+        let mut record = OpenRecord { model: facts.model, prices, ..stages.record(&flight, route, &id, at) };
+        record.usage.trace = self.tracer.and_then(|tracer| tracer.trace(&mut parts.headers));
+        flight.open_record(record);
         let upload = body.upload();
         let request = stages.answers.swap.outbound(parts, body, &worker.upstream);
         match cancel.unless(pin!(worker.upstream.send(request, self.first_byte))).await {

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::files::FileCheck;
-use crate::service::base::json::{Found, MessageKey, MessageScanner};
+use crate::service::base::json::{Found, MessageDepth, MessageKey, MessageScanner};
 use crate::service::meter::prices::{Conditions, EstimateInput};
 use crate::service::token::models::ModelRule;
 use crate::transport::buffered_body::{Inspector, RefusedBodyError};
@@ -35,20 +35,9 @@ pub(crate) enum RequestedModel {
     Late(Arc<OnceLock<Box<str>>>),
 }
 
-/// How much of a body is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    /// Up to the first `model`.
-    FirstModel,
-    /// To the end: there is a price to be known.
-    Price,
-    /// To the end, with the models of tools and fallbacks.
-    AllModels,
-}
-
 pub(crate) struct RequestReader {
     scanner: MessageScanner,
-    depth: Depth,
+    depth: MessageDepth,
     rule: ModelRule,
     model: RequestedModel,
     /// The model needs no further look: it was found, or the upstream has to judge it.
@@ -96,12 +85,12 @@ impl RequestReader {
     #[must_use]
     pub(crate) fn new(rule: ModelRule, is_priced: bool, files: FileCheck) -> Self {
         let depth = match (&rule, is_priced) {
-            (ModelRule::Only(_), _) => Depth::AllModels,
-            (ModelRule::Any, true) => Depth::Price,
-            (ModelRule::Any, false) => Depth::FirstModel,
+            (ModelRule::Only(_), _) => MessageDepth::AllModels,
+            (ModelRule::Any, true) => MessageDepth::Price,
+            (ModelRule::Any, false) => MessageDepth::Model,
         };
         Self {
-            scanner: MessageScanner::new(depth == Depth::AllModels),
+            scanner: MessageScanner::new(depth),
             depth,
             rule,
             model: RequestedModel::default(),
@@ -118,13 +107,13 @@ impl RequestReader {
     }
 
     fn read(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
-        if !self.is_readable || (self.is_settled && self.depth == Depth::FirstModel) {
+        if !self.is_readable || (self.is_settled && self.depth == MessageDepth::Model) {
             return Ok(());
         }
         let mut others = Vec::new();
         let read = match self.depth {
-            Depth::FirstModel => self.scanner.feed_to_model(bytes),
-            Depth::Price | Depth::AllModels => self.scanner.feed(bytes, &mut others),
+            MessageDepth::Model => self.scanner.feed_to_model(bytes),
+            MessageDepth::Price | MessageDepth::AllModels => self.scanner.feed(bytes, &mut others),
         };
         if read.is_err() {
             self.is_readable = false;
@@ -139,7 +128,7 @@ impl RequestReader {
 
     fn judge(&mut self) -> Result<(), RefusedBodyError> {
         let found = self.scanner.found(MessageKey::Model);
-        let is_ambiguous = *found == Found::Repeated && self.depth != Depth::FirstModel;
+        let is_ambiguous = *found == Found::Repeated && self.depth != MessageDepth::Model;
         if is_ambiguous && (!self.is_settled || self.model.name().is_some()) {
             return Err(ambiguous("`model` appears more than once"));
         }
@@ -168,7 +157,7 @@ impl RequestReader {
     }
 
     fn end(&mut self) -> Result<(), RefusedBodyError> {
-        if self.depth != Depth::AllModels {
+        if self.depth != MessageDepth::AllModels {
             return Ok(());
         }
         if !self.scanner.is_complete() {

@@ -14,6 +14,17 @@ pub(crate) struct MessageScanner {
     list: ObjectList,
 }
 
+/// How much of a message is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MessageDepth {
+    /// The model alone.
+    Model,
+    /// The values that decide the price, too.
+    Price,
+    /// The models of tools and fallbacks, too.
+    AllModels,
+}
+
 /// The values of a message that stand at its top level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MessageKey {
@@ -24,11 +35,16 @@ pub(crate) enum MessageKey {
 }
 
 impl MessageScanner {
-    /// Without `lists`, tools and fallbacks are skipped.
+    /// Everything beyond `depth` is skipped and costs no memory.
     #[must_use]
-    pub(crate) fn new(lists: bool) -> Self {
+    pub(crate) fn new(depth: MessageDepth) -> Self {
         let keys = [MODEL, "max_tokens", "speed", "inference_geo", "tools", "fallbacks"];
-        let walk = Walk::of_first(if lists { keys.len() } else { VALUES }, keys);
+        let wanted = match depth {
+            MessageDepth::Model => 1,
+            MessageDepth::Price => VALUES,
+            MessageDepth::AllModels => keys.len(),
+        };
+        let walk = Walk::of_first(wanted, keys);
         Self { walk, found: [const { Found::Nothing }; VALUES], text: Vec::new(), list: ObjectList::new(MODEL) }
     }
 
@@ -91,7 +107,7 @@ mod tests {
     use super::*;
 
     fn scan(text: &str, piece: usize) -> Result<(Found, Vec<String>), JsonError> {
-        let (mut scanner, mut others) = (MessageScanner::new(true), Vec::new());
+        let (mut scanner, mut others) = (MessageScanner::new(MessageDepth::AllModels), Vec::new());
         text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut others))?;
         let others = others.into_iter().map(|found| match found {
             Found::Value(raw) => String::from_utf8(raw).unwrap(),

@@ -1,6 +1,6 @@
 //! Reads the models of every request in a batch while the batch streams by.
 
-use super::message::{MessageKey, MessageScanner};
+use super::message::{MessageDepth, MessageKey, MessageScanner};
 use super::walk::Walk;
 use super::{Found, JsonError};
 
@@ -93,7 +93,7 @@ impl RequestsState {
 
 impl Request {
     fn new() -> Self {
-        Self { walk: Walk::new(["params"]), params: MessageScanner::new(true) }
+        Self { walk: Walk::new(["params"]), params: MessageScanner::new(MessageDepth::AllModels) }
     }
 
     /// Reads up to the end of the request, if it is in `bytes`. Returns the number of bytes it used.

@@ -102,8 +102,8 @@ pub(super) fn unquoted(text: &[u8]) -> Result<String, JsonError> {
     serde_json::from_slice(&quoted).map_err(|_| JsonError)
 }
 
-/// `fallbacks` in full escapes has 54 bytes; no wanted key is longer.
-const MAX_KEY: usize = 64;
+/// `inference_geo` in full escapes has 78 bytes; no wanted key is longer.
+const MAX_KEY: usize = 80;
 
 /// Names of models and ids of files are short. So is a usage object, unless it lists hundreds of iterations.
 pub(super) const MAX_VALUE: usize = 256 * 1024;

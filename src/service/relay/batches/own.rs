@@ -35,17 +35,18 @@ impl Batches {
         }
         self.open_record(&mut flight, route, &id, at);
         if matches!(route, ObjectRoute::BatchResults | ObjectRoute::FileContent) {
-            let results = self.reader(route, object);
             let response = match cancel.unless(pin!(self.calls.open(&worker.upstream, parts, body))).await {
                 Some(Ok(response)) => response,
                 Some(Err(problem)) => return Err(flight.fail(Ended::Error, problem)),
                 None => return Err(flight.fail(Ended::Revoked, revoked())),
             };
-            let route = RelayRoute::Object(route);
-            let answered = Answered { route, id: &id, flight, shutdown: worker.shutdown.clone() };
-            return self.stages.answers.relay_tapped(response, answered, |tap, headers| match results {
-                Some(results) => Box::new(results.watching(tap, headers)),
-                None => Box::new(tap),
+            let (relayed, shutdown) = (RelayRoute::Object(route), worker.shutdown.clone());
+            let answered = Answered { route: relayed, id: &id, flight, shutdown };
+            return self.stages.answers.relay_tapped(response, answered, |tap, headers| {
+                match self.reader(route, object) {
+                    Some(results) => Box::new(results.watching(tap, headers)),
+                    None => Box::new(tap),
+                }
             });
         }
         let mut whole = match cancel.unless(Box::pin(self.calls.whole(&worker.upstream, parts, body)).as_mut()).await {
@@ -74,7 +75,7 @@ impl Batches {
         wanted.then(|| {
             ResultsReader::new(
                 object,
-                self.stages.prices.load_full(),
+                self.stages.budgets.prices.load_full(),
                 Arc::clone(&self.stages.sink),
                 self.ledger.clone(),
             )

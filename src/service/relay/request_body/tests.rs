@@ -136,3 +136,41 @@ fn a30_a_model_that_comes_late_is_found_while_the_body_is_on_its_way() {
     reader.piece(br#""model":"a"}"#).unwrap();
     assert_eq!(facts.model.name(), Some("a"));
 }
+
+#[test]
+fn a30_a44_a_restricted_token_with_a_budget_is_judged_and_priced() {
+    let read = |body: &str| {
+        let mut reader = RequestReader::new(only(&["a"]), true, FileCheck::none());
+        let pieces: VecDeque<_> = body.as_bytes().chunks(5).map(Bytes::copy_from_slice).collect();
+        let passed = pieces.iter().try_for_each(|piece| reader.piece(piece)).and_then(|()| reader.end());
+        passed.and_then(|()| reader.held(&pieces, true)).map_err(|refusal| refusal.code)?;
+        Ok(reader.facts().estimate.unwrap())
+    };
+    let estimate = read(r#"{"model":"a","max_tokens":7,"speed":"fast","tools":[]}"#).unwrap();
+    assert_eq!((estimate.max_tokens, estimate.conditions.fast), (Some(7), true));
+    assert_eq!(read(r#"{"model":"a","fallbacks":["b"]}"#), Err(ErrorCode::ModelNotAllowed));
+    assert_eq!(read(r#"{"model":"a","x":1,"model":"a"}"#), Err(ErrorCode::ModelAmbiguous));
+}
+
+#[test]
+fn a30_a_second_model_that_comes_late_is_refused_when_a_budget_pays() {
+    let mut reader = RequestReader::new(ModelRule::Any, true, FileCheck::none());
+    reader.piece(br#"{"model":"a","max_tokens":1,"#).unwrap();
+    reader.held(&VecDeque::new(), false).unwrap();
+    assert_eq!(reader.facts().estimate, Some(EstimateInput::default()), "more may come");
+    let refusal = reader.piece(br#""model":"b"}"#).unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::ModelAmbiguous);
+}
+
+#[test]
+fn a44_a_key_in_escapes_is_the_same_key_to_a_budget() {
+    let escaped = |key: &str| key.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<String>();
+    let body = format!(
+        r#"{{"{}":7,"{}":"fast","{}":"us"}}"#,
+        escaped("max_tokens"),
+        escaped("speed"),
+        escaped("inference_geo")
+    );
+    let estimate = ask(&body, true);
+    assert_eq!((estimate.max_tokens, estimate.conditions.fast, estimate.conditions.us), (Some(7), true, true));
+}

@@ -61,10 +61,9 @@ fn stages(config: &Config, parts: &ServiceParts) -> Stages {
     let clock = Arc::clone(&parts.clock);
     Stages {
         admission,
-        budgets: BudgetGate { budgets: govern.budgets.clone(), prices: Arc::clone(&prices), clock },
+        budgets: BudgetGate { budgets: govern.budgets.clone(), prices, clock },
         answers: Answers { swap: KeySwap::new(&config.upstream), idle_timeout: config.upstream.idle_timeout },
         body_limits: body_limits(config.listen.max_payload, config.listen.request_timeout),
-        prices,
         sink: Arc::clone(&parts.telemetry.sink),
     }
 }
