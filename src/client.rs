@@ -109,7 +109,7 @@ impl Client {
         let launch_key = launch_key();
         let link = Arc::new(ServiceLink::new(tls));
         let (trigger, shutdown) = shutdown::channel();
-        let parts = LoopbackParts {
+        let loopback = LoopbackParts {
             admission: Admission::new(address.port(), &launch_key, Cors::new(config.allowed_origins.clone())),
             session: Arc::clone(&session),
             refresher: refresher.clone(),
@@ -117,7 +117,7 @@ impl Client {
             body_limits: body_limits(),
         };
         let limits = ServeLimits::new(config.max_connections, HEAD_TIMEOUT);
-        let server = serve(listener, Plain, Loopback::new(parts, shutdown.clone()), limits, shutdown);
+        let server = serve(listener, Plain, Loopback::new(loopback, shutdown.clone()), limits, shutdown);
         let server = Mutex::new(Some(tokio::spawn(server)));
         session.set_bound(Some(address));
         Ok(Self { session, refresher, link, launch_key, address, trigger, server })

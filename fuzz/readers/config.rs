@@ -17,7 +17,8 @@ pub fn read(bytes: &[u8]) -> bool {
         return false;
     }
     let secrets = SECRETS.iter().filter(|name| !given.contains(**name));
-    let secrets: String = secrets.map(|name| format!("{name} = \"{SECRET}\"\n")).collect();
+    let secrets: Vec<_> = secrets.map(|name| format!("{name} = \"{SECRET}\"\n")).collect();
+    let secrets = secrets.concat();
     let text = [secrets.as_bytes(), bytes].concat();
     let path = env::temp_dir().join(format!("valetkey-fuzz-{}.toml", process::id()));
     fs::write(&path, &text).expect("the folder for temporary files can be written");
@@ -25,7 +26,7 @@ pub fn read(bytes: &[u8]) -> bool {
     fs::remove_file(&path).expect("the file was just written");
     let shown = format!("{one:?}");
     assert!(!shown.contains(SECRET), "{shown}");
-    let lines = text.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let lines = text.split(|byte| *byte == b'\n').count();
     let problems = one.as_ref().err();
     for line in problems.into_iter().flatten().filter_map(|problem| line_of(&problem.message)) {
         assert!((1..=lines).contains(&line), "{shown}");

@@ -89,7 +89,9 @@ fn batch_results(bytes: &[u8]) -> bool {
 
 fn lines(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
     let (mut lines, mut seen) = (Lines::default(), Vec::new());
-    pieces.iter().for_each(|piece| lines.feed(piece, |line| seen.push(line.to_vec())));
+    for piece in pieces {
+        lines.feed(piece, |line| seen.push(line.to_vec()));
+    }
     let lost = lines.finish(|line| seen.push(line.to_vec()));
     assert_eq!(lost, 0, "no line of a short input is too long");
     seen
@@ -103,7 +105,9 @@ fn metered(media_type: &'static str, pieces: &[&[u8]]) -> UsageRecord {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     let mut meter = ResponseMeter::new(&headers, true);
-    pieces.iter().for_each(|piece| meter.data(piece));
+    for piece in pieces {
+        meter.data(piece);
+    }
     let device = DeviceId::parse("device-0001").expect("eleven characters of the charset");
     let mut record = UsageRecord::new(String::new(), UsageOwner { device, org: None, user: None }, "fuzz");
     meter.report(&mut record, true);

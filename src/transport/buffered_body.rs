@@ -45,8 +45,7 @@ impl BufferedBody {
     /// Reads `body` up to the limits. `inspector` sees every piece before it is sent on, the streamed ones too; `facts`
     /// is asked once, when the inspector has seen all buffered pieces. A body whose declared length exceeds the maximum
     /// is refused before any of it is read.
-    ///
-    /// Not an `async fn`, which would keep its parameters twice.
+    #[expect(clippy::manual_async_fn, reason = "an async function would keep its parameters twice in the future")]
     pub fn take<I: Inspector + 'static, F>(
         mut body: Incoming,
         limits: &BodyLimits,

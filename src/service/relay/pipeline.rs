@@ -127,6 +127,7 @@ impl Pipeline {
     }
 }
 
+#[expect(clippy::ref_option, reason = "the inspector is the option")]
 fn facts(reader: &Option<RequestReader>) -> BodyFacts {
     reader.as_ref().map(RequestReader::facts).unwrap_or_default()
 }

@@ -50,15 +50,15 @@ impl Service {
         let (leaks, suspicions) = Leaks::start(&config.leaks, Arc::clone(&clock), opened.limiter.gossip());
         let telemetry = Telemetry::build(&config, log, &opened.usage, &clock)?;
         let prices = Arc::new(ArcSwap::from_pointee(config.prices.table.clone()));
-        let parts = ServiceParts { clock, prices, tokens, govern, leaks, opened, telemetry, reports };
-        let relaying = Relaying::build(&config, &parts)?;
+        let built = ServiceParts { clock, prices, tokens, govern, leaks, opened, telemetry, reports };
+        let relaying = Relaying::build(&config, &built)?;
         let (connector, biller) = (relaying.connector.clone(), relaying.batches.as_ref().map(Batches::biller));
-        let issuer = Arc::new(issuer(&config, &parts));
-        let reloadable = reloadable(&config, &parts, &issuer);
-        let admin_state = admin_state(&config, &parts, tls, &reloadable);
+        let issuer = Arc::new(issuer(&config, &built));
+        let reloadable = reloadable(&config, &built, &issuer);
+        let admin_state = admin_state(&config, &built, tls, &reloadable);
         let can_enrol = config.enrolment.mode != BootstrapMode::Closed;
-        let responder = Responder::new(Arc::clone(&parts.leaks), suspicions, admin_state.clone(), can_enrol);
-        let handler_parts = handler_parts(&config, &parts, relaying, &admin_state);
+        let responder = Responder::new(Arc::clone(&built.leaks), suspicions, admin_state.clone(), can_enrol);
+        let handler_parts = handler_parts(&config, &built, relaying, &admin_state);
         let followers = followers.chain(config_reload::follower(config.sources, config.prices.file, reloadable));
         Ok(Self {
             parts: Arc::new(handler_parts),
@@ -67,9 +67,9 @@ impl Service {
             connector,
             control,
             admin_state,
-            keys: parts.tokens.keys,
+            keys: built.tokens.keys,
             followers: followers.collect(),
-            otlp: parts.telemetry.otlp,
+            otlp: built.telemetry.otlp,
             biller,
             responder,
         })

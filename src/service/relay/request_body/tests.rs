@@ -164,7 +164,7 @@ fn a30_a_second_model_that_comes_late_is_refused_when_a_budget_pays() {
 
 #[test]
 fn a44_a_key_in_escapes_is_the_same_key_to_a_budget() {
-    let escaped = |key: &str| key.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<String>();
+    let escaped = |key: &str| key.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<Vec<_>>().concat();
     let body = format!(
         r#"{{"{}":7,"{}":"fast","{}":"us"}}"#,
         escaped("max_tokens"),
