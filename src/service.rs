@@ -2,7 +2,8 @@
 //!
 //! The rooms stand in reading order: a room imports only rooms above it, and no two files import each other in a circle
 //! (`tests/rooms` holds both). A request comes in through [`http`], is judged by [`token`] and [`govern`] on the page
-//! [`relay::pipeline`], and leaves a record of [`meter`]. [`run`] builds everything and hands each part what it works with.
+//! [`relay::pipeline`], and leaves a record of [`meter`]. [`run`] builds everything and hands each part what it works
+//! with.
 
 #![allow(missing_docs, reason = "the service is a program: only the binary and the tests use it")]
 
