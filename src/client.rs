@@ -2,8 +2,8 @@
 //! that puts it on requests. The addon starts one client per proxy.
 //!
 //! A token's way: [`device`] and [`device_key`], of which [`identity`] is made → [`service_api`] → [`mod@keychain`] and
-//! [`token_store`] → [`credential`] → [`enrolment`] ⇄ [`refresh`]. A request's way: [`admission`] → [`loopback`], which
-//! reads the token from [`session`].
+//! [`token_store`] → [`credential`]. [`enrolment`] goes it at the start, and then whenever [`refresh`] says. A
+//! request's way: [`admission`] → [`loopback`], which reads the token from [`session`].
 
 pub mod admission;
 pub mod config;

@@ -1,8 +1,9 @@
 //! The remote service: checks wrapper tokens, swaps in the real key, relays and meters.
 //!
-//! The rooms stand in reading order, and so do the modules in each: a room imports only rooms above it (`tests/rooms`
-//! holds that). A request comes in through [`http`], is judged by [`token`] and [`govern`] on the page
-//! [`relay::pipeline`], and leaves a record of [`meter`]. [`run`] builds everything and hands each part what it works with.
+//! The rooms stand in reading order: a room imports only rooms above it, and no two files import each other in a circle
+//! (`tests/rooms` holds both). A request comes in through [`http`], is judged by [`token`] and [`govern`] on the page
+//! [`relay::pipeline`], and leaves a record of [`meter`]. [`run`] builds everything and hands each part what it works
+//! with.
 
 #![allow(missing_docs, reason = "the service is a program: only the binary and the tests use it")]
 

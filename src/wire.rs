@@ -1,7 +1,8 @@
 //! The contract between the desktop and the service.
 //!
 //! Every type, path, header name and error code that crosses the hop is defined here, once, so that the two ends cannot
-//! drift apart. The golden files in `tests/fixtures/wire` pin the JSON; a change there is a protocol change.
+//! drift apart. Apps that were shipped keep their client, so a change here has to suit older ones, or is a new
+//! [`PROTOCOL_VERSION`].
 
 mod bootstrap;
 mod claims;

@@ -1,5 +1,5 @@
 //! The thread that one client lives on, with a runtime of its own: napi's shared runtime belongs to the process and is
-//! torn down at a time that the client does not control.
+//! torn down at a time that the client does not control. It ends with `close()` or with the environment.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::client::{Client, ClientPorts};
 use crate::clock::SystemClock;
 use crate::lock::lock;
 
-/// A handle to the thread. Dropping it does not end the thread: JavaScript may drop its object while requests still use
-/// the proxy.
+/// A handle to the thread, which ends when it is dropped. The environment's clean-up holds a reference to it, because
+/// JavaScript may drop its object while requests still use the proxy.
 pub(super) struct Engine {
     stage: watch::Receiver<Stage>,
     orders: Mutex<Option<watch::Sender<Order>>>,

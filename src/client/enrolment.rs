@@ -1,4 +1,7 @@
 //! Step 5 of a token: gets the first one and each newer one, puts it in use, and stores it.
+//!
+//! A device whose usual id belongs to another key takes an id that is made from its own key. That costs no protection:
+//! a client that may enrol can invent an id.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! Step 6 of a token: decides when the next one is wanted, by the clock or because a caller asks.
 //!
 //! One task makes all attempts, so there is only one at a time, and a caller that stops waiting does not cancel it. The
-//! task compares the wall clock at short intervals: a sleeping laptop stops its timers.
+//! task compares the wall clock at short intervals: a sleeping laptop stops its timers. A failed attempt takes no
+//! living token away.
 
 mod backoff;
 mod request;

@@ -1,7 +1,8 @@
 //! Reads a request's body: buffered in memory up to a limit, streamed beyond it. Both proxies use it before they send.
 //!
 //! An [`Inspector`] sees a buffered body before any of it is sent, and a buffered body can be sent again. Frames are
-//! kept as they arrive; only small ones are copied together.
+//! kept as they arrive; only small ones are copied together. The last piece of a body, also of a streamed one, goes up
+//! when the inspector has accepted the whole.
 
 mod body_limits;
 mod inspector;

@@ -1,4 +1,5 @@
-//! The idle timeout: notices that no bytes have come for too long.
+//! The idle timeout: notices that no bytes have come for too long. It adds the grace period of
+//! [`within`](super::grace::within), for the same reason.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

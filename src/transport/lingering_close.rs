@@ -1,4 +1,7 @@
 //! Lingering close: closes a server connection so that its client can still read the last answer (RFC 9112 §9.6).
+//!
+//! A connection that is closed with unread bytes sends RST, which overtakes the answer. So FIN goes first, and the
+//! connection reads on for a while.
 
 use std::io;
 use std::pin::Pin;
@@ -10,8 +13,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// A connection whose client may still be sending a body that was refused. Closing with unread bytes would send RST,
-/// which destroys the answer on its way, so this sends FIN, reads on for up to 5 s, and then closes (RFC 9112 §9.6).
+/// A connection whose client may still be sending a body that was refused: sends FIN, reads on for up to 5 s, and then
+/// closes.
 pub(super) struct LingeringClose<S> {
     stream: S,
     refused: Arc<AtomicBool>,

@@ -1,4 +1,5 @@
-//! Carries an upstream's response to the client: frame in, frame out, watched by a tap that cannot change it.
+//! Carries an upstream's response to the client: frame in, frame out, watched by a tap that cannot change it. Before
+//! the client learns that the upstream broke off, it gets every byte that came before.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

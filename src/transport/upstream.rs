@@ -2,7 +2,9 @@
 //! is never contended.
 //!
 //! An HTTP/1.1 connection has no task of its own: the caller that waits for the response drives it, and then the
-//! response's body does. Handing every frame from one task to another is what makes proxies slow at streams.
+//! response's body does. Handing every frame from one task to another is what makes proxies slow at streams. When a
+//! client leaves, the body is dropped, which closes the connection, and the upstream stops. HTTP/2 connections are
+//! shared between requests and keep a task. Why so: `docs/decisions/0001-own-http1-client.md`.
 
 mod body;
 mod error;

@@ -1,4 +1,7 @@
 //! Ends a connection whose client no longer reads its answer.
+//!
+//! A client that keeps its window shut could otherwise hold its answer, and with it the upstream connection, for ever:
+//! its operating system answers keep-alive probes, so they prove nothing.
 
 use std::io;
 use std::pin::Pin;
@@ -8,9 +11,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// A connection on which no single write waits longer than a limit. A client that keeps its window shut could otherwise
-/// hold its answer, and with it the upstream connection, for ever: its operating system answers keep-alive probes, so
-/// they prove nothing. A busy connection costs no timer; a write that has to wait sets one.
+/// A connection on which no single write waits longer than a limit. A busy connection costs no timer; a write that has
+/// to wait sets one.
 pub(super) struct WriteStall<S> {
     stream: S,
     limit: Option<Duration>,

@@ -1,8 +1,8 @@
-//! The order of the rooms: each room imports only rooms that stand before it, and no files import each other in a circle.
+//! The order of the rooms: each room imports only rooms that stand before it, and no files import each other in
+//! a circle.
 //!
-//! The order is the order of the `mod` lines in `src/lib.rs` and in the files that are lists of rooms (`src/service.rs`,
-//! `src/client.rs`, `src/transport.rs`). Imports are `use` lines and the paths inside code; names are followed through
-//! re-exports to the file that defines them.
+//! The order is the order of the `mod` lines in `src/lib.rs` and in `src/service.rs`. Imports are `use` lines and the
+//! paths inside code; names are followed through re-exports to the file that defines them.
 
 mod graph;
 mod import;

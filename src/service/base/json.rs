@@ -1,5 +1,9 @@
 //! Reads single values out of a large JSON object while it streams by, for the inspectors of bodies and the meter.
 //!
+//! A body has up to 32 MB, typically 76 kB, nearly all of it in values that the service does not need, and a second key
+//! `model` is an attack (A30). Of the libraries that were read none takes pieces, shows repeated keys and skips values
+//! at the speed of a byte search, all three (`docs/decisions/0002-own-json-walk.md`).
+//!
 //! Only the levels that hold wanted keys are understood; deeper levels are skipped at the speed of a byte search. Only
 //! wanted values are kept, so a 30 MB body costs no memory here. The scanner does not validate: it reports bytes that
 //! it cannot follow as [`JsonError`], and the upstream judges the rest.

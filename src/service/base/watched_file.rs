@@ -2,8 +2,8 @@
 //!
 //! Files are read every second and at SIGHUP. Contents are compared, so a file may be written, replaced, or be a link
 //! that now points elsewhere. A content is used when a second look finds it unchanged, so a file that is being written
-//! is left alone. Files that belong together are looked at together. The user of a bad content reports it once and
-//! changes nothing.
+//! is left alone. Files that belong together are looked at together. A follower only reads: the user of a content
+//! judges all of it and swaps a pointer to what it makes of it, or reports it once and changes nothing.
 
 mod content;
 mod follower;

@@ -1,7 +1,9 @@
 //! Database requests from any thread.
 //!
 //! The database connections belong to the control thread, which answers every request; the caller waits for a limited
-//! time. These requests have a connection of their own, so that they do not delay the policy and usage queries.
+//! time. These requests have a connection of their own, so that they do not delay the policy and usage queries. First
+//! and renewed tokens, batches, files, and requests that name a file make them; no other request waits for the
+//! database.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,6 +3,9 @@
 //! An id is a claim, and any client that may enrol could claim another device's id (A14). So the first key proved with
 //! an id ([`proof`]) is bound to it in the database. From then on `/bootstrap` and `/refresh` give tokens for that id
 //! only with a proof of that key. For a device that never proved a key the id stays a claim.
+//!
+//! A token names its device's key (`cnf`), but a `/v1` request needs no proof: verifying a signature takes about as
+//! long as all the rest of a small request.
 
 mod nonces;
 pub(crate) mod proof;

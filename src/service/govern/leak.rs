@@ -1,9 +1,9 @@
 //! Notices a device that is used in two places at once, because its token or its id was copied.
 //!
 //! Each request is a sighting of its device, and a [`Track`](track::Track) judges what a single device cannot do.
-//! Sightings go to the other instances through Redis, and theirs come here, beside the requests. A suspicion is one
-//! line of the log and changes nothing for the request that raised it; the [`Responder`] acts on it, on the control
-//! thread.
+//! Devices are judged and not tokens, because a token that is refreshed is another one. Sightings go to the other
+//! instances through Redis, and theirs come here, beside the requests. A suspicion is one line of the log and changes
+//! nothing for the request that raised it; the responder of `admin` acts on it, on the control thread.
 
 mod devices;
 mod history;

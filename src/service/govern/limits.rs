@@ -11,6 +11,9 @@
 //! shares; and never more than `k`·N.
 //!
 //! Tokens are known only after a request, so requests that are open when the limit is reached still end.
+//!
+//! `limits.lua` does in Redis what [`window`](crate::service::base::window) does here. Why not GCRA:
+//! `docs/decisions/0003-exact-sliding-window.md`.
 
 mod calls;
 mod decision;

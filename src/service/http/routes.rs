@@ -1,4 +1,5 @@
-//! The routes of the service on one page. The handler asks for the route of each request; an unlisted path is a 404.
+//! The routes of the service on one page. The handler asks for the route of each request; an unlisted path is a 404. It
+//! has checked the path and the head before: one normal form, one host, one way to tell where the body ends.
 
 use http::Method;
 use http::header::{ALLOW, HeaderValue};

@@ -1,4 +1,5 @@
-//! The first stage of a relayed request: token, policy, limits. It opens the guard of the request.
+//! The first stage of a relayed request: token, overrides and revocations, where the device is seen, limits. It opens
+//! the guard of the request.
 
 use std::net::IpAddr;
 use std::sync::Arc;

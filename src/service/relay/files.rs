@@ -1,7 +1,8 @@
 //! Checks whether a request's body names files of other devices.
 //!
-//! Nearly no request names a file, so nearly every body is only searched for byte sequences that the key `file_id` must
-//! contain in any spelling. A body with a match, or one too long to be buffered, is read string by string.
+//! Every JSON body is checked, also when the service offers no files: the account may have files of its own. Nearly no
+//! request names a file, so nearly every body is only searched for byte sequences that the key `file_id` must contain
+//! in any spelling. A body with a match, or one too long to be buffered, is read string by string.
 
 mod prefilter;
 

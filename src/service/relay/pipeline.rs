@@ -1,4 +1,7 @@
-//! The way of a `/v1` request on one page: admission, body, budget, breaker, upstream, answer.
+//! The way of a `/v1` request on one page: admission, body, budget, breaker, swap of the key, upstream, answer.
+//!
+//! The body comes before budget and breaker, because both go by its model. A request that one of these two refuses does
+//! not count against the device's limits; one whose body is refused does ([`InFlight`]).
 
 use std::pin::pin;
 use std::sync::Arc;

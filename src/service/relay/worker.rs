@@ -1,4 +1,6 @@
-//! The state of one worker: connections, verified tokens and open requests that no other worker shares.
+//! The state of one worker: connections, verified tokens and open requests that no other worker shares. What workers do
+//! share is read without waiting (keys, overrides, revocations) or locked for a few look-ups (limits, budgets,
+//! breaker).
 
 use std::sync::Arc;
 

@@ -1,9 +1,10 @@
 //! The database: devices, usage, revocations, budgets, the audit trail and the owners of upstream objects, in SQLite or
 //! PostgreSQL.
 //!
-//! One SQL text serves both. On a request's path only tokens, batches, files and requests that name files wait for the
-//! database: usage goes through the [`UsageWriter`], and requests are judged by a copy in memory that polls
-//! [`RevocationTable::revision`], [`DeviceTable::revision`] and [`BudgetTable::revision`].
+//! One SQL text serves both (`docs/decisions/0004-one-store-two-databases.md`). On a request's path only tokens,
+//! batches, files and requests that name files wait for the database: usage goes through the [`UsageWriter`], and
+//! requests are judged by a copy in memory that polls [`RevocationTable::revision`], [`DeviceTable::revision`] and
+//! [`BudgetTable::revision`].
 
 mod audit;
 mod budgets;

@@ -1,7 +1,8 @@
 //! Keeps the copies in memory that requests are judged by equal to the database.
 //!
-//! Every second it asks for a number that grows with each change, and reads only when that has grown. So a revocation
-//! made at another instance takes effect here about a second later, and Redis has no part in it.
+//! Revocations, devices and budgets have a number each that grows with every change. It asks for the three every
+//! second, reads what has a new number, and replaces the copy as a whole. So a revocation made at another instance
+//! takes effect here about a second later. Instances tell each other of it in no other way: Redis has no part in it.
 
 use std::collections::HashMap;
 use std::sync::Arc;

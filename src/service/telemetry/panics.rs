@@ -1,5 +1,5 @@
-//! Reports panics to the log and to Sentry. A panicking handler ends only its connection: the runtime catches the panic
-//! in the connection's task.
+//! Reports panics to the log and to Sentry. A panic ends one request and no other: its client gets a 500, or a broken
+//! connection once the answer has begun.
 //!
 //! Both learn the location. They get the message only if it is a literal in the code: a formatted message may quote a
 //! request.

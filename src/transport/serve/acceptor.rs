@@ -1,4 +1,5 @@
-//! The acceptor: what a connection passes before HTTP is spoken on it, such as TLS.
+//! The acceptor: what a connection passes before HTTP is spoken on it, such as TLS. The server is generic over it, so
+//! that plain HTTP pays nothing for TLS, and the addon has no TLS server.
 
 use std::net::SocketAddr;
 

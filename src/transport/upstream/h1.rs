@@ -1,7 +1,8 @@
 //! One HTTP/1.1 connection, driven by the caller that waits for its response and then by the response's body.
 //!
-//! The relay has its own client because a general one makes each request pay for parts that the relay never uses: a
-//! channel between the connection and its user, and a buffer for each direction as long as the connection lives.
+//! The relay has its own client. With hyper's in its place a small request costs a fifth more, an event of a burst
+//! twice as much, and an open stream 12 kB more: a general client keeps a channel between the connection and its user,
+//! and a buffer for each direction as long as the connection lives (`docs/decisions/0001-own-http1-client.md`).
 
 pub(crate) mod framing;
 pub(crate) mod head;

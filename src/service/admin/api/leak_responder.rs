@@ -1,5 +1,6 @@
 //! Acts on suspicions: ends the device's tokens, or revokes the device. It runs on the control thread, because it needs
-//! the database.
+//! the database: both are rows among the revocations, so they survive a restart, and every instance knows them within
+//! about a second. A genuine client whose token was ended gets `token_outdated`, and asks for another one.
 
 use std::collections::VecDeque;
 use std::future::pending;

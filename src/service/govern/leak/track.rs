@@ -6,6 +6,9 @@
 //! were in between: a VPN that is switched on and off is one return after minutes, and a network that comes and goes
 //! makes several returns with many requests in between. Just after an arrival, requests still use connections of the
 //! previous place, so what happens then counts little. Evidence fades, and only several returns in a row are enough.
+//!
+//! A track has a fixed size and no clock of its own, so made-up days of roaming and made-up leaks measure it
+//! (`leak/tests`).
 
 use std::time::Duration;
 

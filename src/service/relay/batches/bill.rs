@@ -1,4 +1,4 @@
-//! Makes usage records of the results of a batch.
+//! Makes usage records of the results of a batch: one for each request in it, named by the batch and its `custom_id`.
 
 use std::sync::Arc;
 use std::time::SystemTime;

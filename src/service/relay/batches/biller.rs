@@ -1,4 +1,5 @@
-//! Bills batches whose usage is not recorded: batches whose results no device has downloaded to the end.
+//! Bills batches whose usage is not recorded: a batch that ended an hour ago and whose results its device has not
+//! downloaded to the end, and a batch that its device is about to delete.
 //!
 //! One task on the control thread looks at one batch at a time, at most one every two seconds. Instances share the
 //! table: the instance that first moves a batch's time has the lease. Failures are tried again until the upstream has

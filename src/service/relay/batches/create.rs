@@ -1,4 +1,5 @@
-//! Creates a batch or a file upstream, and records its owner before the client learns the id.
+//! Creates a batch or a file upstream, and records its owner before the client learns the id, in a task that a client
+//! cannot end by leaving. An object whose owner cannot be recorded is taken back.
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Rewrites the address of a batch's results.
+//! Rewrites the address of a batch's results, the only value in an object of the upstream that the service changes.
 
 use bytes::Bytes;
 use memchr::memmem;
