@@ -158,8 +158,14 @@ test('a bad option is VALET_CONFIG and named', async () => {
     logger: 'console',
     signal: {},
     unknown: 1,
+    toString: 1,
   };
-  for (const [name, value] of Object.entries(bad)) {
+  const more = [
+    ['maxConnections', 2 ** 31],
+    ['allowedOrigins', [10n]],
+    ['allowedOrigins', [new URL('http://localhost')]],
+  ];
+  for (const [name, value] of [...Object.entries(bad), ...more]) {
     const error = await rejected(startProxy(options({ [name]: value })));
     assert.strictEqual(error.code, 'VALET_CONFIG', name);
     assert.ok(error.message.includes(name), `${name}: ${error.message}`);

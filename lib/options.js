@@ -5,7 +5,9 @@ const { ValetError } = require('./error.js');
 const VARIABLES = ['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY'];
 
 /** The options that stay in JavaScript, each with its rule: in words, and as a function that checks a value. */
+// Without a prototype: an option named `toString` is unknown like any other.
 const OURS = {
+  __proto__: null,
   credentialVariable: ["'ANTHROPIC_AUTH_TOKEN' or 'ANTHROPIC_API_KEY'", (value) => VARIABLES.includes(value)],
   logger: ['a function', (value) => typeof value === 'function'],
   signal: ['an AbortSignal', (value) => value !== null && typeof value === 'object' && 'aborted' in value],
@@ -15,7 +17,7 @@ const OURS = {
 function checkOptions(options, env) {
   const given = options === undefined ? {} : options;
   if (given === null || typeof given !== 'object') fail('options must be an object');
-  const checked = { native: { bootstrapUrl: env.PROXY_BOOTSTRAP_URL || '' } };
+  const checked = { native: { __proto__: null, bootstrapUrl: env.PROXY_BOOTSTRAP_URL || '' } };
   if (env.PROXY_HEALTH_URL) checked.native.healthUrl = env.PROXY_HEALTH_URL;
   for (const name of Object.keys(given)) {
     const value = given[name];
@@ -30,7 +32,9 @@ function checkOptions(options, env) {
 
 /** No option takes `null`, so the addon refuses what JSON would drop or change. */
 function toJson(value) {
-  return typeof value === 'string' || typeof value === 'number' || Array.isArray(value) ? value : null;
+  const isText = (item) => typeof item === 'string';
+  if (Array.isArray(value)) return value.every(isText) ? Array.from(value) : null;
+  return isText(value) || typeof value === 'number' ? value : null;
 }
 
 function fail(message) {

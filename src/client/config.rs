@@ -67,7 +67,8 @@ impl ClientConfig {
             None => service.join(HEALTH_PATH),
         };
         let origins: Vec<String> = options.take("allowedOrigins", "an array of strings")?.unwrap_or_default();
-        let max_connections = options.take("maxConnections", "a whole number")?.unwrap_or(MAX_CONNECTIONS);
+        let max_connections = options.take_if("maxConnections", "a whole number", |most: &u32| *most < 1 << 31)?;
+        let max_connections = max_connections.unwrap_or(MAX_CONNECTIONS);
         let config = Self {
             service,
             bootstrap_url,

@@ -12,7 +12,9 @@ pub(super) struct Options(Map<String, Value>);
 
 impl Options {
     pub(super) fn parse(json: &str) -> Result<Self, ClientError> {
-        serde_json::from_str(json).map(Self).map_err(|_| ClientError::Config("options must be an object".into()))
+        serde_json::from_str(json).map(Self).map_err(|_| {
+            ClientError::Config("options must be an object of well-formed texts, numbers and arrays".into())
+        })
     }
 
     /// Reads the option `name`, if it was given. The error says that it must be `expected`.
