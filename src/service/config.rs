@@ -1,5 +1,5 @@
 //! The configuration of the service, checked as a whole, with all problems reported together. The start, `check` and a
-//! reload read it the same way: flags and variables, the file under them ([`Sources`]), then one [`Reader`] for all.
+//! reload read it the same way: flags and variables, the file under them (`Sources`), then one `Reader` for all.
 
 mod error;
 mod file;
