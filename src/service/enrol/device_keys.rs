@@ -37,7 +37,6 @@ pub enum DeviceKeyPolicy {
 }
 
 impl DeviceKeyPolicy {
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -78,7 +77,6 @@ pub(crate) struct Admissible {
 
 impl DeviceKeys {
     /// Binds keys through `db_requests`; `keys` make the MACs of nonces. `None` if device keys are switched off.
-    #[must_use]
     pub(crate) fn of(
         policy: DeviceKeyPolicy,
         keys: Arc<KeyRing>,

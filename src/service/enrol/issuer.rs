@@ -48,7 +48,6 @@ pub enum BootstrapMode {
 }
 
 impl BootstrapMode {
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -80,7 +79,6 @@ pub struct Terms {
 
 impl Issuer {
     /// Signs with the first of `keys`.
-    #[must_use]
     pub(crate) fn new(
         keys: Arc<KeyRing>,
         clock: Arc<dyn Clock>,

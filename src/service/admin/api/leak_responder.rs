@@ -33,7 +33,6 @@ enum LeakAction {
 }
 
 impl Responder {
-    #[must_use]
     pub(crate) fn new(
         leaks: Arc<Leaks>,
         suspicions: mpsc::Receiver<Suspicion>,

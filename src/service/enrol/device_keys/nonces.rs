@@ -61,7 +61,6 @@ impl NonceError {
 
 impl Nonces {
     /// `keys` make the MACs.
-    #[must_use]
     pub(super) fn new(keys: Arc<KeyRing>, clock: Arc<dyn Clock>) -> Self {
         Self { keys, clock, used: Mutex::default() }
     }

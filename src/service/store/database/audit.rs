@@ -47,7 +47,6 @@ pub struct AuditEntry {
 
 impl AuditOutcome {
     /// The name in the database and on the admin routes.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -62,7 +61,6 @@ impl AuditOutcome {
 }
 
 impl Database {
-    #[must_use]
     pub fn audit(&self) -> Audit {
         Audit::new(self.clone())
     }

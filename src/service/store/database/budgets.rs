@@ -28,7 +28,6 @@ pub struct Budget {
 }
 
 impl Database {
-    #[must_use]
     pub fn budgets(&self) -> BudgetTable {
         BudgetTable::new(self.clone())
     }

@@ -14,7 +14,6 @@ use crate::wire::DeviceId;
 pub struct DeviceKeyTable(Database);
 
 impl Database {
-    #[must_use]
     pub fn device_keys(&self) -> DeviceKeyTable {
         DeviceKeyTable::new(self.clone())
     }

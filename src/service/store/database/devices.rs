@@ -41,7 +41,6 @@ pub struct DeviceFilter {
 }
 
 impl Database {
-    #[must_use]
     pub fn devices(&self) -> DeviceTable {
         DeviceTable::new(self.clone())
     }

@@ -36,7 +36,6 @@ pub struct OwnedPage {
 }
 
 impl Database {
-    #[must_use]
     pub fn owned_objects(&self) -> OwnedObjects {
         OwnedObjects::new(self.clone())
     }

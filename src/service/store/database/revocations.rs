@@ -60,7 +60,6 @@ impl RevocationKind {
         [Self::Jti, Self::DeviceId, Self::User, Self::Org, Self::AppVersion, Self::IssuedBefore, Self::DeviceTokens];
 
     /// The name in the database and on the admin routes.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Jti => "jti",
@@ -73,14 +72,12 @@ impl RevocationKind {
         }
     }
 
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
 impl Database {
-    #[must_use]
     pub fn revocations(&self) -> RevocationTable {
         RevocationTable::new(self.clone())
     }

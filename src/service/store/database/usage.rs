@@ -39,7 +39,6 @@ pub struct UsageFilter {
 }
 
 impl Database {
-    #[must_use]
     pub fn usage(&self) -> UsageHistory {
         UsageHistory::new(self.clone())
     }

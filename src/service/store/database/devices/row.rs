@@ -67,7 +67,6 @@ pub struct DevicePatch {
 
 impl DeviceState {
     /// The name in the database and on the admin routes.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -75,7 +74,6 @@ impl DeviceState {
         }
     }
 
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Active, Self::Revoked].into_iter().find(|state| state.as_str() == text)
     }

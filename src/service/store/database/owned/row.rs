@@ -33,7 +33,6 @@ pub struct OwnedObject {
 }
 
 impl ObjectKind {
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Batch => "batch",
