@@ -62,15 +62,11 @@ impl AuditOutcome {
 
 impl Database {
     pub fn audit(&self) -> Audit {
-        Audit::new(self.clone())
+        Audit(self.clone())
     }
 }
 
 impl Audit {
-    pub(super) fn new(database: Database) -> Self {
-        Self(database)
-    }
-
     /// Returns the id of the new entry.
     pub async fn insert(&self, entry: &NewAuditEntry, now: SystemTime) -> Result<String, StoreError> {
         let mut transaction = self.0.write().await?;

@@ -37,15 +37,11 @@ pub struct OwnedPage {
 
 impl Database {
     pub fn owned_objects(&self) -> OwnedObjects {
-        OwnedObjects::new(self.clone())
+        OwnedObjects(self.clone())
     }
 }
 
 impl OwnedObjects {
-    pub(super) fn new(database: Database) -> Self {
-        Self(database)
-    }
-
     /// [`StoreError::Refused`] means that the object already has an owner.
     pub async fn insert(&self, object: &OwnedObject) -> Result<(), StoreError> {
         let mut statement = Statement::new("INSERT INTO owned_objects (");

@@ -79,15 +79,11 @@ impl RevocationKind {
 
 impl Database {
     pub fn revocations(&self) -> RevocationTable {
-        RevocationTable::new(self.clone())
+        RevocationTable(self.clone())
     }
 }
 
 impl RevocationTable {
-    pub(super) fn new(database: Database) -> Self {
-        Self(database)
-    }
-
     /// A value that is revoked already keeps its first id, until the later of both ends.
     pub async fn insert(&self, new: &NewRevocation, now: SystemTime) -> Result<Revocation, StoreError> {
         let mut transaction = self.0.write().await?;

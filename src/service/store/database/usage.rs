@@ -40,15 +40,11 @@ pub struct UsageFilter {
 
 impl Database {
     pub fn usage(&self) -> UsageHistory {
-        UsageHistory::new(self.clone())
+        UsageHistory(self.clone())
     }
 }
 
 impl UsageHistory {
-    pub(super) fn new(database: Database) -> Self {
-        Self(database)
-    }
-
     /// Adds all rows or none, and records that their devices were seen. A row whose request id exists changes nothing.
     pub async fn insert(&self, rows: &[UsageRow]) -> Result<(), StoreError> {
         let mut transaction = self.0.write().await?;
