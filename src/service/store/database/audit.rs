@@ -79,10 +79,7 @@ impl Audit {
     pub async fn delete_before(&self, time: SystemTime, most: u32) -> Result<u64, StoreError> {
         let mut statement = Statement::new("DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ");
         statement.bind(millis::from_time(time)).push(" ORDER BY id LIMIT ").bind(i64::from(most)).push(")");
-        let mut transaction = self.0.write().await?;
-        let deleted = statement.execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(deleted)
+        statement.execute_alone(&self.0).await
     }
 
     /// Lists the newest entries first.

@@ -102,11 +102,8 @@ impl RevocationTable {
 
     /// Deletes revocations that ended before `now`. Returns how many it deleted.
     pub async fn delete_expired(&self, now: SystemTime) -> Result<u64, StoreError> {
-        let mut transaction = self.0.write().await?;
         let mut statement = Statement::new("DELETE FROM revocations WHERE expires_at <= ");
-        let deleted = statement.bind(millis::from_time(now)).execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(deleted)
+        statement.bind(millis::from_time(now)).execute_alone(&self.0).await
     }
 
     /// Lists the newest revocations first.
