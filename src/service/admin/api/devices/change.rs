@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::service::admin::api::error::AdminError;
 use crate::service::base::strict_object::StrictObject;
 use crate::service::govern::budgets::Limits;
+use crate::service::govern::overrides::LimitOverrides;
 use crate::service::store::database::{DevicePatch, DeviceState};
 use crate::service::token::model_pattern::check_pattern;
 
@@ -102,10 +103,12 @@ impl DeviceChange {
             if limits.tokens_per_minute.is_some_and(|tokens| tokens > MOST_TOKENS) {
                 return Err(AdminError::Invalid(format!("`limits.tokens_per_minute` is more than {MOST_TOKENS}")));
             }
-            patch.requests = Some(limits.requests);
-            patch.window = Some(limits.window_ms.map(Duration::from_millis));
-            patch.tokens_per_minute = Some(limits.tokens_per_minute);
-            patch.concurrent = Some(limits.concurrent);
+            patch.limits = Some(LimitOverrides {
+                requests: limits.requests,
+                window: limits.window_ms.map(Duration::from_millis),
+                tokens_per_minute: limits.tokens_per_minute,
+                concurrent: limits.concurrent,
+            });
         }
         Ok(patch)
     }
