@@ -9,6 +9,7 @@
 /// What knows nothing of the product: JSON that streams by, files that are watched, queues, windows of time.
 pub mod base {
     pub mod batch_queue;
+    pub mod enum_names;
     pub mod http_client;
     pub mod json;
     pub mod private_file;

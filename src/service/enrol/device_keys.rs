@@ -18,6 +18,7 @@ use self::nonces::{Nonce, NonceError, Nonces};
 pub(crate) use self::proof::ProofTarget;
 use self::proof::{Proof, ProofError};
 use crate::clock::Clock;
+use crate::service::base::enum_names::enum_names;
 use crate::service::enrol::db_requests::{DbRequestError, DbRequests};
 use crate::service::telemetry::metrics::{Counters, FamilyEncoder, MetricSource, counters};
 use crate::service::token::keyring::KeyRing;
@@ -36,15 +37,7 @@ pub enum DeviceKeyPolicy {
     Require,
 }
 
-impl DeviceKeyPolicy {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Bind => "bind",
-            Self::Require => "require",
-        }
-    }
-}
+enum_names!(DeviceKeyPolicy { Off = "off", Bind = "bind", Require = "require" });
 
 pub(crate) struct DeviceKeys {
     is_required: bool,

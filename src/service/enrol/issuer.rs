@@ -14,6 +14,7 @@ use http::HeaderMap;
 use crate::clock::Clock;
 use crate::random::random;
 use crate::secret::Secret;
+use crate::service::base::enum_names::enum_names;
 use crate::service::base::strict_object::StrictObject;
 use crate::service::enrol::device_keys::DeviceKeyPolicy;
 use crate::service::enrol::device_keys::{Admissible, DeviceKeys, Presented, ProofTarget};
@@ -47,15 +48,7 @@ pub enum BootstrapMode {
     Closed,
 }
 
-impl BootstrapMode {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Enrolment => "enrolment",
-            Self::Closed => "closed",
-        }
-    }
-}
+enum_names!(BootstrapMode { Open = "open", Enrolment = "enrolment", Closed = "closed" });
 
 pub(crate) struct Issuer {
     keys: Arc<KeyRing>,

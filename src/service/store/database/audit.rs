@@ -11,6 +11,7 @@ use super::error::StoreError;
 use super::page::{Page, PageRequest};
 use super::statement::{Statement, Value};
 use super::{Database, column, identifier, millis};
+use crate::service::base::enum_names::enum_names;
 
 #[derive(Clone)]
 pub struct Audit(Database);
@@ -45,20 +46,7 @@ pub struct AuditEntry {
     pub entry: NewAuditEntry,
 }
 
-impl AuditOutcome {
-    /// The name in the database and on the admin routes.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        [Self::Done, Self::Refused, Self::Failed].into_iter().find(|outcome| outcome.as_str() == text)
-    }
-}
+enum_names!(AuditOutcome { Done = "done", Refused = "refused", Failed = "failed" });
 
 impl Database {
     pub fn audit(&self) -> Audit {

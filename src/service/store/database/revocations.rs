@@ -13,6 +13,7 @@ use super::page::{Page, PageRequest};
 use super::revision::RevisionKind;
 use super::statement::{Statement, Value};
 use super::{Database, column, identifier, millis};
+use crate::service::base::enum_names::enum_names;
 
 #[derive(Clone)]
 pub struct RevocationTable(Database);
@@ -55,27 +56,15 @@ pub struct Revocation {
     pub expires_at: Option<SystemTime>,
 }
 
-impl RevocationKind {
-    pub const ALL: [Self; 7] =
-        [Self::Jti, Self::DeviceId, Self::User, Self::Org, Self::AppVersion, Self::IssuedBefore, Self::DeviceTokens];
-
-    /// The name in the database and on the admin routes.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Jti => "jti",
-            Self::DeviceId => "device_id",
-            Self::User => "user",
-            Self::Org => "org",
-            Self::AppVersion => "app_version",
-            Self::IssuedBefore => "issued_before",
-            Self::DeviceTokens => "device_tokens",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-}
+enum_names!(RevocationKind {
+    Jti = "jti",
+    DeviceId = "device_id",
+    User = "user",
+    Org = "org",
+    AppVersion = "app_version",
+    IssuedBefore = "issued_before",
+    DeviceTokens = "device_tokens",
+});
 
 impl Database {
     pub fn revocations(&self) -> RevocationTable {

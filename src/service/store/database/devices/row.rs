@@ -6,6 +6,7 @@ use serde::Serialize;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::service::base::enum_names::enum_names;
 use crate::service::base::strict_object::StrictObject;
 use crate::service::govern::budgets::Limits;
 use crate::service::govern::overrides::LimitOverrides;
@@ -64,19 +65,7 @@ pub struct DevicePatch {
     pub state: Option<DeviceState>,
 }
 
-impl DeviceState {
-    /// The name in the database and on the admin routes.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Revoked => "revoked",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Revoked].into_iter().find(|state| state.as_str() == text)
-    }
-}
+enum_names!(DeviceState { Active = "active", Revoked = "revoked" });
 
 impl DevicePatch {
     /// Columns and their new values. The state and the key are in other tables.

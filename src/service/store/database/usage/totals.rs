@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::row::MODEL;
+use crate::service::base::enum_names::enum_names;
 use crate::service::store::database::column::number;
 use crate::service::store::database::error::StoreError;
 
@@ -36,6 +37,8 @@ pub struct Totals {
     /// The cost of the requests that have a price, in millionths of a US dollar.
     pub cost_microusd: u64,
 }
+
+enum_names!(TotalsBy { Device = "device", User = "user", Org = "org", Model = "model", Day = "day" });
 
 impl TotalsBy {
     /// The key as SQL.
