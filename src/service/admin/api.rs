@@ -40,6 +40,7 @@ use utoipa_axum::routes;
 pub(crate) use self::actor::{ACTOR_HEADER, may_be_called};
 pub(crate) use self::devices::{DeviceChange, LimitsView};
 use self::error::AdminError;
+pub(crate) use self::error::{AdminErrorBody, AdminErrorDetail};
 use self::guard::Guard;
 pub(crate) use self::leak_responder::Responder;
 use self::listener::AdminListener;
@@ -69,7 +70,7 @@ pub struct AdminConfig {
 `Authorization: Bearer` with the admin token. One that may change something may say in `x-admin-actor` who makes it, in up to \
 64 printable characters; the name is not checked, and is in the audit trail behind `admin/`."
     ),
-    components(schemas(error::AdminErrorBody)),
+    components(schemas(AdminErrorBody)),
     modifiers(&AdminToken),
     security(("admin_token" = []))
 )]
