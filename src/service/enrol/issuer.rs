@@ -113,8 +113,7 @@ impl Issuer {
         })?;
         self.check_enrolment(request.enrolment.as_ref())?;
         let app_version = request.app_version.map(checked_version).transpose()?;
-        let models = self.terms.load().models.clone();
-        let claims = Claims { app_version, models, ..self.claims_for(request.device_id) };
+        let claims = Claims { app_version, ..self.claims_for(request.device_id, self.policy.lifetime.as_secs()) };
         let claims = self.access.enter(claims)?;
         let admissible = self.judge(&claims, None, (proof, ProofTarget::Bootstrap), || Ok(())).await?;
         self.guard.enrol(&claims.sub)?;
@@ -131,11 +130,9 @@ impl Issuer {
         let old = caller.claims();
         // Judges the old token, which may be revoked by its id; `enter` below judges the new one by its device.
         self.access.revocations.judge(old)?;
-        let models = self.terms.load().models.clone();
-        let mut claims = Claims { app_version: old.app_version.clone(), models, ..self.claims_for(old.sub.clone()) };
         // A token minted for ten minutes is renewed for ten minutes.
         let life = old.exp.saturating_sub(old.iat).min(self.policy.lifetime.as_secs());
-        claims.exp = claims.iat + life;
+        let claims = Claims { app_version: old.app_version.clone(), ..self.claims_for(old.sub.clone(), life) };
         // Puts the administrator's overrides into the token; a revoked device gets none.
         let claims = self.access.enter(claims)?;
         let proof = (proof, ProofTarget::Refresh(presented));
@@ -165,10 +162,7 @@ impl Issuer {
 
     /// Makes a token for an administrator, valid for `life`.
     pub(crate) fn mint(&self, device: DeviceId, life: Duration) -> Result<(Claims, Secret), Problem> {
-        let models = self.terms.load().models.clone();
-        let mut claims = Claims { models, ..self.claims_for(device) };
-        claims.exp = claims.iat + life.as_secs();
-        let claims = self.access.enter(claims)?;
+        let claims = self.access.enter(self.claims_for(device, life.as_secs()))?;
         let token = self.keys.sign(&claims);
         Ok((claims, token))
     }
@@ -189,7 +183,8 @@ impl Issuer {
         if known { Ok(()) } else { Err(Problem::new(ErrorCode::EnrolmentInvalid, "The enrolment token is not valid")) }
     }
 
-    fn claims_for(&self, device: DeviceId) -> Claims {
+    /// The claims of a token that is good for `life` seconds.
+    fn claims_for(&self, device: DeviceId, life: u64) -> Claims {
         let now = self.clock.unix_seconds();
         Claims {
             iss: self.policy.issuer.clone(),
@@ -197,12 +192,12 @@ impl Issuer {
             sub: device,
             iat: now,
             nbf: now,
-            exp: now + self.policy.lifetime.as_secs(),
+            exp: now + life,
             jti: random_id(),
             org: None,
             user: None,
             app_version: None,
-            models: Vec::new(),
+            models: self.terms.load().models.clone(),
             cnf: None,
         }
     }
