@@ -141,7 +141,9 @@ async fn a_device_is_revoked_as_long_as_its_revocation_lasts() {
         patched(&store, 1, &revoke, at(3500)).await;
         assert_eq!(revocations.revision().await.unwrap(), revision, "{}: it was so", database.name);
 
-        assert!(revocations.delete(&first.id).await.unwrap(), "{}: it is the same one", database.name);
+        let mut change = store.change(&entry(), at(4000)).await.unwrap();
+        assert!(change.let_in(&first.id).await.unwrap(), "{}: it is the same one", database.name);
+        change.commit().await.unwrap();
         assert_eq!(state(4000).await, DeviceState::Active, "{}", database.name);
         revocations.insert(&revocation, at(4000)).await.unwrap();
         let restore = DevicePatch { state: Some(DeviceState::Active), ..DevicePatch::default() };

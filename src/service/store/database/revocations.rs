@@ -81,14 +81,6 @@ impl RevocationTable {
         Ok(revocation)
     }
 
-    /// Ends a revocation. Returns whether it existed.
-    pub async fn delete(&self, id: &str) -> Result<bool, StoreError> {
-        let mut transaction = self.0.write().await?;
-        let deleted = delete(&mut transaction, id).await?;
-        transaction.commit().await?;
-        Ok(deleted)
-    }
-
     /// Deletes revocations that ended before `now`. Returns how many it deleted.
     pub async fn delete_expired(&self, now: SystemTime) -> Result<u64, StoreError> {
         let mut statement = Statement::new("DELETE FROM revocations WHERE expires_at <= ");
