@@ -2,7 +2,6 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde::Serialize;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -23,7 +22,7 @@ pub enum TotalsBy {
 }
 
 /// The sum of all requests with one key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Totals {
     /// The device, the user and so on; `None` sums up requests without one.
     pub key: Option<String>,
