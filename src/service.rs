@@ -5,11 +5,16 @@
 //! [`relay::pipeline`], and leaves a record of [`meter`]. [`run`] builds everything and hands each part what it works
 //! with.
 
-#![allow(missing_docs, reason = "the service is a program: only the binary and the tests use it")]
+#![allow(
+    missing_docs,
+    clippy::must_use_candidate,
+    reason = "the service is a program: only the binary and the tests use it"
+)]
 
 /// What knows nothing of the product: JSON that streams by, files that are watched, queues, windows of time.
 pub mod base {
     pub mod batch_queue;
+    pub mod enum_names;
     pub mod http_client;
     pub mod json;
     pub mod private_file;

@@ -120,7 +120,6 @@ impl Config {
     }
 
     /// Settings that work but are probably wrong.
-    #[must_use]
     pub fn warnings(&self) -> &[ConfigError] {
         &self.sources.warnings
     }

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use serde_json::{Value, json};
+use valetkey::service::govern::overrides::LimitOverrides;
 use valetkey::service::store::database::{AuditOutcome, DevicePatch, DeviceState, NewAuditEntry, UsageRow};
 
 use crate::process::{Ended, run_with};
@@ -297,7 +298,7 @@ async fn fixed() -> (TestDatabase, TestService) {
     let odd = DevicePatch {
         user: Some(Some("ada\u{1b}[2J".to_owned())),
         models: Some(Some(vec!["claude-haiku-*".to_owned(), "claude-sonnet-5".to_owned()])),
-        requests: Some(Some(20)),
+        limits: Some(LimitOverrides { requests: Some(20), ..LimitOverrides::default() }),
         ..DevicePatch::default()
     };
     change.patch_device(&device(1), &odd).await.unwrap();

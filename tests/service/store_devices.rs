@@ -48,27 +48,29 @@ async fn an_administrator_changes_what_is_named_and_nothing_else() {
         devices.see(&[seen(1, 5000, None, None)]).await.unwrap();
         let models = vec!["one \"quoted\"".to_owned(), "zwei €".to_owned()];
         let budget = Limits { day: Some(MicroDollars::new(1_500_001)), ..Limits::default() };
-        let patch = DevicePatch {
-            models: Some(Some(models.clone())),
-            requests: Some(Some(0)),
-            window: Some(Some(Duration::from_millis(1500))),
-            tokens_per_minute: Some(Some(u64::MAX >> 1)),
-            budget: Some(Some(budget)),
-            state: Some(DeviceState::Revoked),
-            ..DevicePatch::default()
-        };
-        let first = patched(&store, 1, &patch, at(6000)).await;
         let limits = LimitOverrides {
             requests: Some(0),
             window: Some(Duration::from_millis(1500)),
             tokens_per_minute: Some(u64::MAX >> 1),
             concurrent: None,
         };
+        let patch = DevicePatch {
+            models: Some(Some(models.clone())),
+            limits: Some(limits),
+            budget: Some(Some(budget)),
+            state: Some(DeviceState::Revoked),
+            ..DevicePatch::default()
+        };
+        let first = patched(&store, 1, &patch, at(6000)).await;
         assert_eq!((first.models.clone(), first.limits), (Some(models), limits), "{}", database.name);
         assert_eq!((first.budget, first.updated_at), (Some(budget), Some(at(6000))));
         assert_eq!(devices.get(&device(1), at(6000)).await.unwrap().as_ref(), Some(&first), "{}", database.name);
 
-        let patch = DevicePatch { models: Some(None), concurrent: Some(Some(3)), ..DevicePatch::default() };
+        let patch = DevicePatch { models: Some(None), ..DevicePatch::default() };
+        let again = patched(&store, 1, &patch, at(7000)).await;
+        assert_eq!((again.models, again.limits), (None, limits));
+        let limits = LimitOverrides { concurrent: Some(3), ..limits };
+        let patch = DevicePatch { limits: Some(limits), ..DevicePatch::default() };
         let again = patched(&store, 1, &patch, at(7000)).await;
         assert_eq!((again.models, again.limits), (None, LimitOverrides { concurrent: Some(3), ..limits }));
         assert_eq!((again.state, again.last_seen), (DeviceState::Revoked, Some(at(5000))));
@@ -81,7 +83,7 @@ async fn a_device_can_be_spoken_of_before_it_is_seen() {
         let store = database.open().await;
         let devices = store.devices();
         let mut change = store.change(&entry(), at(4000)).await.unwrap();
-        let patch = DevicePatch { concurrent: Some(Some(3)), ..DevicePatch::default() };
+        let patch = DevicePatch { limits: Some(three_at_once()), ..DevicePatch::default() };
         let spoken_of = change.patch_device(&device(1), &patch).await.unwrap();
         assert_eq!((spoken_of.is_new, spoken_of.device.limits.concurrent), (true, Some(3)), "{}", database.name);
         assert_eq!((spoken_of.device.first_seen, spoken_of.device.last_seen), (None, None), "{}", database.name);
@@ -139,7 +141,9 @@ async fn a_device_is_revoked_as_long_as_its_revocation_lasts() {
         patched(&store, 1, &revoke, at(3500)).await;
         assert_eq!(revocations.revision().await.unwrap(), revision, "{}: it was so", database.name);
 
-        assert!(revocations.delete(&first.id).await.unwrap(), "{}: it is the same one", database.name);
+        let mut change = store.change(&entry(), at(4000)).await.unwrap();
+        assert!(change.let_in(&first.id).await.unwrap(), "{}: it is the same one", database.name);
+        change.commit().await.unwrap();
         assert_eq!(state(4000).await, DeviceState::Active, "{}", database.name);
         revocations.insert(&revocation, at(4000)).await.unwrap();
         let restore = DevicePatch { state: Some(DeviceState::Active), ..DevicePatch::default() };
@@ -181,7 +185,7 @@ async fn a_poll_sees_rules_and_not_traffic() {
         assert_eq!(devices.revision().await.unwrap(), before, "{}", database.name);
         assert_eq!(devices.changed_since(at(0), at(0)).await.unwrap(), []);
 
-        let patch = DevicePatch { concurrent: Some(Some(3)), ..DevicePatch::default() };
+        let patch = DevicePatch { limits: Some(three_at_once()), ..DevicePatch::default() };
         patched(&store, 2, &patch, at(6000)).await;
         patched(&store, 1, &patch, at(7000)).await;
         let changed = devices.changed_since(at(6000), at(0)).await.unwrap();
@@ -249,6 +253,10 @@ async fn ids(devices: &DeviceTable, filter: DeviceFilter) -> Vec<String> {
             None => return ids,
         }
     }
+}
+
+fn three_at_once() -> LimitOverrides {
+    LimitOverrides { concurrent: Some(3), ..LimitOverrides::default() }
 }
 
 /// A device after a change by an administrator.

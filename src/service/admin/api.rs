@@ -11,7 +11,6 @@ mod extract;
 mod guard;
 mod leak_responder;
 mod listener;
-mod metrics;
 mod revocations;
 mod settings;
 mod state;
@@ -30,7 +29,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use axum::{Json, Router};
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use tokio::net::TcpListener;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -40,6 +39,7 @@ use utoipa_axum::routes;
 pub(crate) use self::actor::{ACTOR_HEADER, may_be_called};
 pub(crate) use self::devices::{DeviceChange, LimitsView};
 use self::error::AdminError;
+pub(crate) use self::error::{AdminErrorBody, AdminErrorDetail};
 use self::guard::Guard;
 pub(crate) use self::leak_responder::Responder;
 use self::listener::AdminListener;
@@ -49,6 +49,7 @@ pub use self::settings::SettingsInForce;
 pub(crate) use self::state::AdminState;
 pub(crate) use self::tokens::MintRequest;
 use crate::secret::Secret;
+use crate::service::telemetry::metrics::MEDIA_TYPE;
 use crate::transport::shutdown::{Phase, Shutdown};
 
 #[derive(Debug, Clone)]
@@ -69,7 +70,7 @@ pub struct AdminConfig {
 `Authorization: Bearer` with the admin token. One that may change something may say in `x-admin-actor` who makes it, in up to \
 64 printable characters; the name is not checked, and is in the audit trail behind `admin/`."
     ),
-    components(schemas(error::AdminErrorBody)),
+    components(schemas(AdminErrorBody)),
     modifiers(&AdminToken),
     security(("admin_token" = []))
 )]
@@ -126,7 +127,7 @@ fn router(token: Option<Secret>, admin_state: AdminState) -> Router {
         .method_not_allowed_fallback(|| async { AdminError::Method })
         .layer(from_fn_with_state(admin_state.clone(), trail::keep))
         .layer(from_fn_with_state(Arc::new(Guard::new(token)), guarded));
-    Router::new().route("/metrics", get(metrics::page)).merge(admin).with_state(admin_state)
+    Router::new().route("/metrics", get(metrics)).merge(admin).with_state(admin_state)
 }
 
 async fn guarded(
@@ -144,6 +145,11 @@ async fn guarded(
     };
     response.headers_mut().insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
     response
+}
+
+/// The page of all parts for Prometheus. It needs no token and shows nothing of single devices.
+async fn metrics(State(admin_state): State<AdminState>) -> Response {
+    ([(CONTENT_TYPE, MEDIA_TYPE)], admin_state.metrics.text()).into_response()
 }
 
 async fn config(State(admin_state): State<AdminState>) -> Json<SettingsInForce> {

@@ -73,7 +73,6 @@ enum Noun {
 }
 
 /// Runs the command and returns the exit code.
-#[must_use]
 pub fn run(arguments: Arguments) -> ExitCode {
     let screen = Screen::new(arguments.json);
     match done(arguments, &screen) {

@@ -18,7 +18,6 @@ impl Flags {
     ///
     /// # Panics
     /// When a name is no setting.
-    #[must_use]
     pub fn of<const N: usize>(given: [(&str, &str); N]) -> Self {
         let mut flags = Self::default();
         for (name, text) in given {

@@ -14,7 +14,6 @@ use crate::service::token::keyring::SigningSecret;
 use crate::transport::tls::tls_config;
 
 /// The problems that would stop the service from starting and can be found without a connection.
-#[must_use]
 pub fn problems(config: &Config) -> Vec<ConfigError> {
     let checks: [(Setting, Result<(), String>); 4] = [
         (settings::JWT_SECRET, signing(&config.signing)),

@@ -34,7 +34,6 @@ pub async fn examine(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
 }
 
 /// The findings when the configuration cannot be read.
-#[must_use]
 pub fn without_configuration(problems: &[ConfigError]) -> Vec<Finding> {
     problems.iter().map(|problem| Finding::problem(files::CHECK, problem.to_string(), "")).collect()
 }

@@ -21,6 +21,7 @@ use self::nonces::{Nonce, NonceError, Nonces};
 pub(crate) use self::proof::ProofTarget;
 use self::proof::{Proof, ProofError};
 use crate::clock::Clock;
+use crate::service::base::enum_names::enum_names;
 use crate::service::enrol::db_requests::{DbRequestError, DbRequests};
 use crate::service::telemetry::metrics::{Counters, FamilyEncoder, MetricSource, counters};
 use crate::service::token::keyring::KeyRing;
@@ -39,16 +40,7 @@ pub enum DeviceKeyPolicy {
     Require,
 }
 
-impl DeviceKeyPolicy {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Bind => "bind",
-            Self::Require => "require",
-        }
-    }
-}
+enum_names!(DeviceKeyPolicy { Off = "off", Bind = "bind", Require = "require" });
 
 pub(crate) struct DeviceKeys {
     is_required: bool,
@@ -81,7 +73,6 @@ pub(crate) struct Admissible {
 
 impl DeviceKeys {
     /// Binds keys through `db_requests`; `keys` make the MACs of nonces. `None` if device keys are switched off.
-    #[must_use]
     pub(crate) fn of(
         policy: DeviceKeyPolicy,
         keys: Arc<KeyRing>,

@@ -62,7 +62,6 @@ pub(crate) struct EnrolmentFigures {
 }
 
 impl EnrolmentLimiter {
-    #[must_use]
     pub(crate) fn new(limits: BootstrapLimits) -> Self {
         Self {
             limits,
@@ -127,7 +126,6 @@ impl EnrolmentLimiter {
         taken.map_err(|wait| Problem::rate_limited("This device has renewed its token too often", wait))
     }
 
-    #[must_use]
     pub(crate) fn figures(&self) -> EnrolmentFigures {
         EnrolmentFigures {
             refused_networks: self.refused_networks.load(Ordering::Relaxed),

@@ -14,6 +14,7 @@ use http::HeaderMap;
 use crate::clock::Clock;
 use crate::random::random;
 use crate::secret::Secret;
+use crate::service::base::enum_names::enum_names;
 use crate::service::base::strict_object::StrictObject;
 use crate::service::enrol::device_keys::DeviceKeyPolicy;
 use crate::service::enrol::device_keys::{Admissible, DeviceKeys, Presented, ProofTarget};
@@ -47,16 +48,7 @@ pub enum BootstrapMode {
     Closed,
 }
 
-impl BootstrapMode {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Enrolment => "enrolment",
-            Self::Closed => "closed",
-        }
-    }
-}
+enum_names!(BootstrapMode { Open = "open", Enrolment = "enrolment", Closed = "closed" });
 
 pub(crate) struct Issuer {
     keys: Arc<KeyRing>,
@@ -80,7 +72,6 @@ pub struct Terms {
 
 impl Issuer {
     /// Signs with the first of `keys`.
-    #[must_use]
     pub(crate) fn new(
         keys: Arc<KeyRing>,
         clock: Arc<dyn Clock>,
@@ -122,8 +113,7 @@ impl Issuer {
         })?;
         self.check_enrolment(request.enrolment.as_ref())?;
         let app_version = request.app_version.map(checked_version).transpose()?;
-        let models = self.terms.load().models.clone();
-        let claims = Claims { app_version, models, ..self.claims_for(request.device_id) };
+        let claims = Claims { app_version, ..self.claims_for(request.device_id, self.policy.lifetime.as_secs()) };
         let claims = self.access.enter(claims)?;
         let admissible = self.judge(&claims, None, (proof, ProofTarget::Bootstrap), || Ok(())).await?;
         self.guard.enrol(&claims.sub)?;
@@ -140,11 +130,9 @@ impl Issuer {
         let old = caller.claims();
         // Judges the old token, which may be revoked by its id; `enter` below judges the new one by its device.
         self.access.revocations.judge(old)?;
-        let models = self.terms.load().models.clone();
-        let mut claims = Claims { app_version: old.app_version.clone(), models, ..self.claims_for(old.sub.clone()) };
         // A token minted for ten minutes is renewed for ten minutes.
         let life = old.exp.saturating_sub(old.iat).min(self.policy.lifetime.as_secs());
-        claims.exp = claims.iat + life;
+        let claims = Claims { app_version: old.app_version.clone(), ..self.claims_for(old.sub.clone(), life) };
         // Puts the administrator's overrides into the token; a revoked device gets none.
         let claims = self.access.enter(claims)?;
         let proof = (proof, ProofTarget::Refresh(presented));
@@ -174,10 +162,7 @@ impl Issuer {
 
     /// Makes a token for an administrator, valid for `life`.
     pub(crate) fn mint(&self, device: DeviceId, life: Duration) -> Result<(Claims, Secret), Problem> {
-        let models = self.terms.load().models.clone();
-        let mut claims = Claims { models, ..self.claims_for(device) };
-        claims.exp = claims.iat + life.as_secs();
-        let claims = self.access.enter(claims)?;
+        let claims = self.access.enter(self.claims_for(device, life.as_secs()))?;
         let token = self.keys.sign(&claims);
         Ok((claims, token))
     }
@@ -198,7 +183,8 @@ impl Issuer {
         if known { Ok(()) } else { Err(Problem::new(ErrorCode::EnrolmentInvalid, "The enrolment token is not valid")) }
     }
 
-    fn claims_for(&self, device: DeviceId) -> Claims {
+    /// The claims of a token that is good for `life` seconds.
+    fn claims_for(&self, device: DeviceId, life: u64) -> Claims {
         let now = self.clock.unix_seconds();
         Claims {
             iss: self.policy.issuer.clone(),
@@ -206,12 +192,12 @@ impl Issuer {
             sub: device,
             iat: now,
             nbf: now,
-            exp: now + self.policy.lifetime.as_secs(),
+            exp: now + life,
             jti: random_id(),
             org: None,
             user: None,
             app_version: None,
-            models: Vec::new(),
+            models: self.terms.load().models.clone(),
             cnf: None,
         }
     }

@@ -88,7 +88,6 @@ struct BatchRequest<'a> {
 }
 
 impl Batches {
-    #[must_use]
     pub(crate) fn new(parts: BatchParts<'_>) -> Self {
         let BatchParts { offer, stages, ledger, upstream, connector, sink_beside_database, clock } = parts;
         let calls = Calls::new(upstream);
@@ -104,7 +103,6 @@ impl Batches {
     }
 
     /// The task that bills batches whose results no device has downloaded.
-    #[must_use]
     pub(crate) fn biller(&self) -> Arc<Biller> {
         Arc::clone(&self.biller)
     }

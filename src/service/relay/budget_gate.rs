@@ -22,7 +22,6 @@ pub(crate) struct BudgetGate {
 
 impl BudgetGate {
     /// Whether a budget pays for requests of `caller`. A caller without a limit passes without a lock.
-    #[must_use]
     pub(crate) fn pays_for(&self, caller: &Caller) -> bool {
         self.budgets.apply_to(caller)
     }

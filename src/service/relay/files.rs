@@ -45,13 +45,11 @@ enum Rule {
 type Asking = Pin<Box<dyn Future<Output = Result<(), RefusedBodyError>> + Send>>;
 
 impl FileCheck {
-    #[must_use]
     pub(crate) fn none() -> Self {
         Self::new(Rule::None)
     }
 
     /// Allows only files that `ledger` knows as this device's.
-    #[must_use]
     pub(crate) fn for_owner(ledger: Ledger, device: DeviceId) -> Self {
         Self::new(Rule::Own(ledger, device))
     }

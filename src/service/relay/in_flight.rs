@@ -56,20 +56,17 @@ pub(crate) struct OpenRecord {
 }
 
 impl InFlight {
-    #[must_use]
     pub(crate) fn new(caller: Arc<Caller>, open: OpenRequest, permit: Permit) -> Self {
         let cancel = open.cancel.clone();
         let taken = Taken { open, permit, reservation: None, circuit: None, outcome: None };
         Self { caller, cancel, taken: Some(taken), record: None }
     }
 
-    #[must_use]
     pub(crate) fn caller(&self) -> &Arc<Caller> {
         &self.caller
     }
 
     /// The signal that cancels the request when its caller is revoked.
-    #[must_use]
     pub(crate) fn cancel_signal(&self) -> CancelSignal {
         self.cancel.clone()
     }
@@ -100,7 +97,6 @@ impl InFlight {
     }
 
     /// The owner that the record names.
-    #[must_use]
     pub(crate) fn owner(&self) -> UsageOwner {
         let (org, user) = (self.caller.org(), self.caller.user());
         let device = self.caller.device().clone();

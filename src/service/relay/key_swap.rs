@@ -64,7 +64,6 @@ pub(crate) struct KeySwap {
 impl KeySwap {
     /// # Panics
     /// Never: the configuration was checked to hold a key that is a valid header value.
-    #[must_use]
     pub(crate) fn new(config: &UpstreamConfig) -> Self {
         let key = config.key.expose();
         let (header, text) = match config.auth {
@@ -93,7 +92,6 @@ impl KeySwap {
     }
 
     /// The client's request with the real key in place of the client's credentials.
-    #[must_use]
     pub(crate) fn outbound(&self, mut parts: Parts, body: BufferedBody, upstream: &Upstream) -> Request<BufferedBody> {
         strip_request(&mut parts.headers);
         parts.headers.insert(self.header.clone(), self.credential.clone());
@@ -127,7 +125,6 @@ pub(crate) async fn ask(
 }
 
 /// The answer to a client when there is no response. The exact error goes to the log only.
-#[must_use]
 pub(crate) fn problem(error: &UpstreamError) -> Problem {
     use crate::transport::connect::ConnectError;
     let (code, message) = match error {

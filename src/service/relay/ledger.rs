@@ -12,7 +12,6 @@ use crate::wire::{DeviceId, ErrorCode};
 pub(crate) struct Ledger(DbRequests);
 
 impl Ledger {
-    #[must_use]
     pub(crate) fn new(db_requests: DbRequests) -> Self {
         Self(db_requests)
     }

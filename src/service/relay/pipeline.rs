@@ -63,7 +63,6 @@ impl Stages {
 
 impl Pipeline {
     /// Whether every request is refused because the revocations in use are too old.
-    #[must_use]
     pub(crate) fn is_stale(&self) -> bool {
         self.stages.admission.access.revocations.is_too_stale()
     }

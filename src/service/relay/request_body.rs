@@ -56,7 +56,6 @@ impl Default for RequestedModel {
 }
 
 impl RequestedModel {
-    #[must_use]
     pub(crate) fn name(&self) -> Option<&str> {
         match self {
             Self::Known(name) => name.as_deref(),
@@ -64,7 +63,6 @@ impl RequestedModel {
         }
     }
 
-    #[must_use]
     pub(crate) fn into_name(self) -> Option<Box<str>> {
         match self {
             Self::Known(name) => name,
@@ -82,7 +80,6 @@ impl RequestedModel {
 
 impl RequestReader {
     /// Reads the body of a request whose token is for the models of `rule`. `is_priced` says whether a budget pays.
-    #[must_use]
     pub(crate) fn new(rule: ModelRule, is_priced: bool, files: FileCheck) -> Self {
         let depth = match (&rule, is_priced) {
             (ModelRule::Only(_), _) => MessageDepth::AllModels,
@@ -101,7 +98,6 @@ impl RequestReader {
         }
     }
 
-    #[must_use]
     pub(crate) fn facts(&self) -> BodyFacts {
         BodyFacts { model: self.model.clone(), estimate: self.estimate }
     }

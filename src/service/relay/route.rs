@@ -21,7 +21,6 @@ pub(crate) enum RelayRoute {
 
 impl RelayRoute {
     /// Whether it counts as a request of its device: counting tokens and listing models costs nobody anything.
-    #[must_use]
     pub(crate) fn is_charged(self) -> bool {
         match self {
             Self::Messages => true,
@@ -31,7 +30,6 @@ impl RelayRoute {
     }
 
     /// The route as logs and `/protocol` name it.
-    #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Messages => "POST /v1/messages",
@@ -43,13 +41,11 @@ impl RelayRoute {
     }
 
     /// Whether the body names a model.
-    #[must_use]
     pub(crate) fn names_model(self) -> bool {
         matches!(self, Self::Messages | Self::CountTokens)
     }
 
     /// Whether the response states what it used.
-    #[must_use]
     pub(crate) fn is_metered(self) -> bool {
         self == Self::Messages
     }

@@ -14,7 +14,6 @@ pub(crate) struct UsageTap {
 
 impl UsageTap {
     /// Only a response that `is_metered` by its route is expected to state usage.
-    #[must_use]
     pub(crate) fn new(flight: InFlight, status: StatusCode, headers: &HeaderMap, is_metered: bool) -> Self {
         let has_usage = is_metered && status.as_u16() < 300;
         Self { flight, status, meter: ResponseMeter::new(headers, has_usage) }

@@ -54,26 +54,22 @@ impl Service {
     ///
     /// # Panics
     /// Never: the socket is bound.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.listener.local_addr().expect("the listener is bound")
     }
 
     /// The address of the admin listener.
-    #[must_use]
     pub fn admin_address(&self) -> SocketAddr {
         self.control.opened.address
     }
 
     /// The origin to reach it at, from where its address is good.
-    #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.admin_state.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address())
     }
 
     /// The origin of the admin listener.
-    #[must_use]
     pub fn admin_url(&self) -> String {
         let address = self.admin_address();
         let scheme = if tls_at(address, self.admin_state.tls.as_ref()).is_some() { "https" } else { "http" };
@@ -81,13 +77,11 @@ impl Service {
     }
 
     /// The keys that sign and verify tokens, and what is counted about them.
-    #[must_use]
     pub fn keys(&self) -> Arc<KeyRing> {
         Arc::clone(&self.keys)
     }
 
     /// What sends traces and metrics, if anything does.
-    #[must_use]
     pub fn otlp(&self) -> Option<Arc<Otlp>> {
         self.otlp.clone()
     }

@@ -77,7 +77,6 @@ impl Database {
     }
 
     /// Whether both are clones, which share their connections.
-    #[must_use]
     pub(crate) fn is(&self, other: &Self) -> bool {
         std::ptr::eq(self.pool.connect_options().as_ref(), other.pool.connect_options().as_ref())
     }

@@ -40,7 +40,6 @@ struct SyncedState {
 }
 
 impl PolicySync {
-    #[must_use]
     pub(crate) fn new(database: Database, access: AccessPolicy, budgets: Budgets, clock: Arc<dyn Clock>) -> Self {
         Self { database, access, budgets, clock, seen: Mutex::default() }
     }

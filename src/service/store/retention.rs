@@ -27,7 +27,6 @@ pub(crate) struct Retention {
 }
 
 impl Retention {
-    #[must_use]
     pub(crate) fn new(database: Database, ages: RetentionConfig, clock: Arc<dyn Clock>) -> Self {
         Self { database, ages, clock }
     }

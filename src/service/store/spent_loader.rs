@@ -51,7 +51,6 @@ struct PastSpending {
 }
 
 impl SpentLoader {
-    #[must_use]
     pub(crate) fn new(database: Database, budgets: Budgets, clock: Arc<dyn Clock>) -> Self {
         Self { database, budgets, clock, known: Mutex::default() }
     }

@@ -19,7 +19,6 @@ pub(super) fn actor(headers: &HeaderMap) -> Result<String, AdminError> {
 }
 
 /// Whether an administrator may claim this name.
-#[must_use]
 pub(crate) fn may_be_called(name: &str) -> bool {
     let length = name.chars().count();
     (1..=LONGEST).contains(&length) && !name.chars().any(char::is_control)

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
@@ -30,21 +30,21 @@ pub(super) enum AdminError {
 }
 
 /// The body of every error.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = FaultBody)]
-pub(super) struct AdminErrorBody {
+pub(crate) struct AdminErrorBody {
     /// What is wrong.
-    error: AdminErrorDetail,
+    pub error: AdminErrorDetail,
 }
 
 /// What is wrong.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = FaultDetail)]
-struct AdminErrorDetail {
+pub(crate) struct AdminErrorDetail {
     /// For programs.
-    code: &'static str,
+    pub code: String,
     /// For people.
-    message: String,
+    pub message: String,
 }
 
 impl From<StoreError> for AdminError {
@@ -88,7 +88,8 @@ impl AdminError {
 impl IntoResponse for AdminError {
     fn into_response(self) -> Response {
         let (status, code, message, wait) = self.parts();
-        let mut response = (status, Json(AdminErrorBody { error: AdminErrorDetail { code, message } })).into_response();
+        let error = AdminErrorDetail { code: code.to_owned(), message };
+        let mut response = (status, Json(AdminErrorBody { error })).into_response();
         if let Some(wait) = wait {
             response.headers_mut().insert(RETRY_AFTER, wait.as_secs().max(1).into());
         }

@@ -35,7 +35,6 @@ pub(super) enum GuardError {
 
 impl Guard {
     /// `None` refuses every request.
-    #[must_use]
     pub(super) fn new(token: Option<Secret>) -> Self {
         Self { token, sources: Mutex::default() }
     }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::state::AdminState;
+use crate::service::base::enum_names::enum_names;
 use crate::service::govern::leak::{LeakMode, LeakResponse, Leaks, Suspicion};
 use crate::service::store::database::{AuditOutcome, NewAuditEntry, NewRevocation, RevocationKind, StoreError};
 
@@ -34,7 +35,6 @@ enum LeakAction {
 }
 
 impl Responder {
-    #[must_use]
     pub(crate) fn new(
         leaks: Arc<Leaks>,
         suspicions: mpsc::Receiver<Suspicion>,
@@ -74,7 +74,7 @@ impl Responder {
             LeakAction::EndTokens => self.leaks.count(LeakResponse::Refreshed),
             LeakAction::Revoke => self.leaks.count(LeakResponse::Revoked),
         }
-        tracing::warn!(%device, action = action.name(), "A suspected device was stopped");
+        tracing::warn!(%device, action = action.as_str(), "A suspected device was stopped");
     }
 
     async fn act(&self, action: LeakAction, suspicion: &Suspicion) -> Result<(), StoreError> {
@@ -103,14 +103,7 @@ impl Responder {
     }
 }
 
-impl LeakAction {
-    fn name(self) -> &'static str {
-        match self {
-            Self::EndTokens => "device.end_tokens",
-            Self::Revoke => "device.revoke",
-        }
-    }
-}
+enum_names!(LeakAction { EndTokens = "device.end_tokens", Revoke = "device.revoke" });
 
 /// The action for a suspected device. `ended` is the Unix second before which its tokens were ended, if they were.
 /// Several instances may suspect a device at the same time, and one ends its tokens.
@@ -140,7 +133,7 @@ fn entry(action: LeakAction, suspicion: &Suspicion) -> NewAuditEntry {
     NewAuditEntry {
         actor: ACTOR.into(),
         source: None,
-        action: action.name().into(),
+        action: action.as_str().into(),
         target: Some(suspicion.device.to_string()),
         detail: Some(json!({ "networks": suspicion.networks })),
         outcome: AuditOutcome::Done,

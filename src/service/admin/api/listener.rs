@@ -33,7 +33,6 @@ pub(crate) fn speaks_tls_at(address: SocketAddr) -> bool {
 }
 
 impl AdminListener {
-    #[must_use]
     pub(super) fn new(tcp: TcpListener, tls: Option<&Arc<Tls>>) -> Self {
         // A socket that does not know its address counts as reachable from the network.
         let tls = match tcp.local_addr() {

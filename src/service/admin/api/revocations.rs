@@ -49,13 +49,6 @@ pub(crate) struct RevocationRequest {
     pub expires_at: Option<u64>,
 }
 
-struct ParsedRevocation {
-    kind: RevocationKind,
-    value: String,
-    reason: Option<String>,
-    expires_at: Option<SystemTime>,
-}
-
 /// Which revocation.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -90,14 +83,14 @@ pub(super) async fn add(
     Extension(attempt): Extension<Attempt>,
     JsonBody(request): JsonBody<RevocationRequest>,
 ) -> Result<(StatusCode, Json<RevocationView>), AdminError> {
-    let ParsedRevocation { kind, value, reason, expires_at } = request.read(admin_state.clock.now())?;
-    if request_is_from_the_future(kind, &value, admin_state.clock.unix_seconds()) {
-        return Err(AdminError::Invalid(format!("`{}` is not a Unix second of the past", kind.as_str())));
+    let mut new = request.read(attempt.actor(), admin_state.clock.now())?;
+    if is_from_the_future(&new, admin_state.clock.unix_seconds()) {
+        return Err(AdminError::Invalid(format!("`{}` is not a Unix second of the past", new.kind.as_str())));
     }
     // A revocation of named tokens is dropped when those tokens have expired anyway.
-    let is_passing = matches!(kind, RevocationKind::Jti | RevocationKind::DeviceTokens);
-    let expires_at = expires_at.or_else(|| is_passing.then(|| admin_state.last_token_ends()));
-    let new = NewRevocation { kind, value, reason, created_by: attempt.actor().to_owned(), expires_at };
+    if matches!(new.kind, RevocationKind::Jti | RevocationKind::DeviceTokens) {
+        new.expires_at.get_or_insert_with(|| admin_state.last_token_ends());
+    }
     let mut change = attempt.begin(&admin_state).await?;
     let revocation = change.revoke(&new).await?;
     attempt.commit(change).await?;
@@ -132,7 +125,7 @@ pub(super) async fn delete(
 }
 
 impl RevocationRequest {
-    fn read(self, now: SystemTime) -> Result<ParsedRevocation, AdminError> {
+    fn read(self, actor: &str, now: SystemTime) -> Result<NewRevocation, AdminError> {
         let second = self.issued_before.map(|second| second.to_string());
         let named = [
             (RevocationKind::Jti, self.jti),
@@ -159,7 +152,7 @@ impl RevocationRequest {
             _ => {}
         }
         let expires_at = self.expires_at.map(|end| to_come(end, now)).transpose()?;
-        Ok(ParsedRevocation { kind, value, reason: self.reason, expires_at })
+        Ok(NewRevocation { kind, value, reason: self.reason, created_by: actor.to_owned(), expires_at })
     }
 }
 
@@ -191,10 +184,10 @@ fn view(revocation: Revocation) -> RevocationView {
 }
 
 /// A revocation with a future second would cover every token that is issued until then.
-fn request_is_from_the_future(kind: RevocationKind, value: &str, now: u64) -> bool {
-    let second = match kind {
-        RevocationKind::IssuedBefore => value,
-        RevocationKind::DeviceTokens => value.split_once('@').map_or("", |(_, second)| second),
+fn is_from_the_future(new: &NewRevocation, now: u64) -> bool {
+    let second = match new.kind {
+        RevocationKind::IssuedBefore => new.value.as_str(),
+        RevocationKind::DeviceTokens => new.value.split_once('@').map_or("", |(_, second)| second),
         _ => return false,
     };
     second.parse::<u64>().is_ok_and(|second| second > now)

@@ -39,7 +39,6 @@ pub(crate) struct AdminState {
 
 impl AdminState {
     /// When every token that was issued until now has expired.
-    #[must_use]
     pub(super) fn last_token_ends(&self) -> SystemTime {
         self.clock.now() + self.token_life + AFTERGLOW
     }

@@ -106,14 +106,8 @@ pub(super) async fn sums(
     State(admin_state): State<AdminState>,
     QueryPair(query, sum): QueryPair<UsageQuery, SumQuery>,
 ) -> Result<Response, AdminError> {
-    let by = match sum.group_by.as_deref().unwrap_or("device") {
-        "device" => TotalsBy::Device,
-        "user" => TotalsBy::User,
-        "org" => TotalsBy::Org,
-        "model" => TotalsBy::Model,
-        "day" => TotalsBy::Day,
-        _ => return Err(AdminError::Invalid("`group_by` is none of device, user, org, model, day".into())),
-    };
+    let by = TotalsBy::parse(sum.group_by.as_deref().unwrap_or("device"))
+        .ok_or_else(|| AdminError::Invalid("`group_by` is none of device, user, org, model, day".into()))?;
     let as_csv = match sum.format.as_deref().unwrap_or("json") {
         "json" => false,
         "csv" => true,

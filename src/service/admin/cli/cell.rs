@@ -20,7 +20,6 @@ pub(super) enum Shape {
 
 impl Shape {
     /// The value as text; `-` for null.
-    #[must_use]
     pub(super) fn text(self, value: &Value) -> String {
         match (self, value) {
             (_, Value::Null) => "-".to_owned(),
@@ -43,12 +42,10 @@ impl Shape {
         }
     }
 
-    #[must_use]
     pub(super) fn may_be_cut(self) -> bool {
         self == Self::Text
     }
 
-    #[must_use]
     pub(super) fn is_number(self) -> bool {
         matches!(self, Self::Number | Self::Dollars)
     }
@@ -56,7 +53,6 @@ impl Shape {
 
 /// Escapes characters that a terminal obeys or hides. Names come from requests: control characters would command the
 /// terminal, and direction marks or characters of no width would disguise a name.
-#[must_use]
 pub(super) fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
@@ -67,7 +63,6 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// Escapes each line of a text and keeps its line feeds.
-#[must_use]
 pub(super) fn escaped_lines(text: &str) -> String {
     text.split_inclusive('\n')
         .map(|line| match line.strip_suffix('\n') {

@@ -5,14 +5,14 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Method, StatusCode};
 use reqwest::{Client, RequestBuilder};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::error::CliError;
 use super::target::{AdminTarget, os_user};
-use crate::service::admin::api::ACTOR_HEADER;
+use crate::service::admin::api::{ACTOR_HEADER, AdminErrorBody, AdminErrorDetail};
 use crate::service::base::http_client::http_client;
 use crate::transport::origin::Origin;
 use crate::transport::root_cause::root_cause;
@@ -29,18 +29,6 @@ pub(super) struct Answer {
     pub status: StatusCode,
     pub bytes: Vec<u8>,
     url: Url,
-}
-
-/// The body of an error of the admin API. Errors of the clients' listener have another shape.
-#[derive(Deserialize)]
-struct ErrorReply {
-    error: ErrorReplyDetail,
-}
-
-#[derive(Deserialize)]
-struct ErrorReplyDetail {
-    code: String,
-    message: String,
 }
 
 impl ApiClient {
@@ -119,7 +107,8 @@ async fn receive(request: RequestBuilder, url: Url) -> Result<Answer, CliError> 
         return Ok(Answer { status, bytes, url });
     }
     match serde_json::from_slice(&bytes) {
-        Ok(ErrorReply { error: ErrorReplyDetail { code, message } }) => Err(CliError::Refused { code, message }),
+        Ok(AdminErrorBody { error: AdminErrorDetail { code, message } }) => Err(CliError::Refused { code, message }),
+        // Errors of the clients' listener have another shape.
         Err(_) => Err(strange(&url, status)),
     }
 }

@@ -44,7 +44,6 @@ pub(super) enum CliError {
 
 impl CliError {
     /// The codes of the help page, which follow BSD's `sysexits`.
-    #[must_use]
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Misused(_) | Self::NoToken | Self::TokenFile { .. } | Self::Insecure { .. } => ExitCode::from(64),

@@ -18,7 +18,6 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    #[must_use]
     pub(super) fn new(is_json: bool) -> Self {
         let out = io::stdout();
         // Some terminals do not know their width and report 0.
@@ -26,7 +25,6 @@ impl Screen {
         Self { is_json, is_terminal: out.is_terminal(), width: width.filter(|width| *width > 0) }
     }
 
-    #[must_use]
     pub(super) fn is_json(&self) -> bool {
         self.is_json
     }

@@ -16,7 +16,6 @@ pub(super) struct Column {
 }
 
 impl Column {
-    #[must_use]
     pub(super) const fn new(title: &'static str, paths: &'static [&'static str], shape: Shape) -> Self {
         Self { title, paths, shape }
     }
@@ -28,7 +27,6 @@ impl Column {
 }
 
 /// A line of titles and a line per row. Lines fit into `width` if cutting the ends of texts is enough.
-#[must_use]
 pub(super) fn table(columns: &[Column], rows: &[Value], width: Option<u16>) -> String {
     let mut table = Table::new();
     table.load_style(STYLE).set_delimiter(NO_DELIMITER).set_header(line(columns.iter().map(|column| column.title)));
@@ -66,7 +64,6 @@ fn line<T: ToString>(cells: impl Iterator<Item = T>) -> Row {
     row
 }
 
-#[must_use]
 pub(super) fn record(columns: &[Column], value: &Value) -> String {
     let width = columns.iter().map(|column| column.title.len()).max().unwrap_or_default();
     let line = |column: &Column| format!("{:<width$}  {}\n", column.title, column.cell(value));

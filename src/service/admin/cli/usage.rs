@@ -118,7 +118,6 @@ impl RequestCommand {
 }
 
 impl UsageFilterArgs {
-    #[must_use]
     fn query(self) -> Vec<(&'static str, String)> {
         let device = self.device.map(|device| device.to_string());
         [

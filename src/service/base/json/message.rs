@@ -36,7 +36,6 @@ pub(crate) enum MessageKey {
 
 impl MessageScanner {
     /// Everything beyond `depth` is skipped and costs no memory.
-    #[must_use]
     pub(crate) fn new(depth: MessageDepth) -> Self {
         let keys = [MODEL, "max_tokens", "speed", "inference_geo", "tools", "fallbacks"];
         let wanted = match depth {
@@ -48,12 +47,10 @@ impl MessageScanner {
         Self { walk, found: [const { Found::Nothing }; VALUES], text: Vec::new(), list: ObjectList::new(MODEL) }
     }
 
-    #[must_use]
     pub(crate) fn found(&self, key: MessageKey) -> &Found {
         &self.found[key as usize]
     }
 
-    #[must_use]
     pub(crate) fn is_complete(&self) -> bool {
         self.walk.is_over()
     }

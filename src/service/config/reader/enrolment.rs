@@ -64,14 +64,13 @@ impl Reader<'_> {
             per_network: NonZeroU32::new(self.number(settings::BOOTSTRAP_RATE_MAX, 0..=u32::MAX)),
             new_devices: NonZeroU32::new(self.number(settings::BOOTSTRAP_NEW_DEVICES_PER_HOUR, 0..=u32::MAX)),
         };
-        let policies = [DeviceKeyPolicy::Off, DeviceKeyPolicy::Bind, DeviceKeyPolicy::Require];
-        let keys = self.choice(settings::DEVICE_KEYS, &policies.map(|policy| (policy.as_str(), policy)));
+        let policies = DeviceKeyPolicy::ALL.map(|policy| (policy.as_str(), policy));
+        let keys = self.choice(settings::DEVICE_KEYS, &policies);
         Enrolment { mode, tokens, limits, keys }
     }
 
     fn mode(&mut self, host: IpAddr) -> BootstrapMode {
-        let modes = [BootstrapMode::Open, BootstrapMode::Enrolment, BootstrapMode::Closed];
-        let modes = modes.map(|mode| (mode.as_str(), mode));
+        let modes = BootstrapMode::ALL.map(|mode| (mode.as_str(), mode));
         let mode = self.optional(settings::BOOTSTRAP_MODE, |text| one_of(text, &modes));
         if !host.is_loopback() && self.given(settings::BOOTSTRAP_MODE).is_none() {
             self.wrong(settings::BOOTSTRAP_MODE, "is required beyond loopback: open, enrolment or closed");

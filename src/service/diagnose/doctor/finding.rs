@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::service::base::enum_names::enum_names;
+
 /// One line of the doctor's output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -24,6 +26,8 @@ pub enum Verdict {
     Problem,
 }
 
+enum_names!(Verdict { Ok = "ok", Warning = "warning", Problem = "problem" });
+
 impl Finding {
     pub(super) fn ok(check: &'static str, found: impl Into<String>) -> Self {
         Self { check, verdict: Verdict::Ok, found: found.into(), advice: "" }
@@ -40,11 +44,7 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = match self.verdict {
-            Verdict::Ok => "ok",
-            Verdict::Warning => "warning",
-            Verdict::Problem => "problem",
-        };
+        let verdict = self.verdict.as_str();
         write!(f, "{verdict:<8} {:<14} {}", self.check, self.found)?;
         if self.advice.is_empty() { Ok(()) } else { write!(f, "; {}", self.advice) }
     }

@@ -13,6 +13,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use crate::clock::Clock;
 use crate::lock::lock;
 use crate::random::random;
+use crate::service::base::enum_names::enum_names;
 use crate::service::token::keyring::KeyRing;
 
 pub(super) struct Nonces {
@@ -45,23 +46,16 @@ struct Used {
     older: HashSet<[u8; RANDOM]>,
 }
 
-impl NonceError {
-    pub(super) const ALL: [Self; 5] = [Self::Missing, Self::Unknown, Self::Old, Self::Used, Self::Full];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "nonce_missing",
-            Self::Unknown => "nonce_unknown",
-            Self::Old => "nonce_old",
-            Self::Used => "nonce_used",
-            Self::Full => "nonces_full",
-        }
-    }
-}
+enum_names!(NonceError {
+    Missing = "nonce_missing",
+    Unknown = "nonce_unknown",
+    Old = "nonce_old",
+    Used = "nonce_used",
+    Full = "nonces_full",
+});
 
 impl Nonces {
     /// `keys` make the MACs.
-    #[must_use]
     pub(super) fn new(keys: Arc<KeyRing>, clock: Arc<dyn Clock>) -> Self {
         Self { keys, clock, used: Mutex::default() }
     }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use crate::service::base::enum_names::enum_names;
 use crate::service::base::strict_object::StrictObject;
 use crate::wire::names::{BOOTSTRAP_PATH, REFRESH_PATH};
 use crate::wire::{PROOF_ALG, PROOF_TYP, ProofClaims, ProofHeader, PublicJwk, token_hash};
@@ -52,33 +53,17 @@ pub(crate) enum ProofError {
     Token,
 }
 
-impl ProofError {
-    pub(super) const ALL: [Self; 9] = [
-        Self::Repeated,
-        Self::Shape,
-        Self::Header,
-        Self::Key,
-        Self::Signature,
-        Self::Claims,
-        Self::Method,
-        Self::Address,
-        Self::Token,
-    ];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Repeated => "repeated",
-            Self::Shape => "shape",
-            Self::Header => "header",
-            Self::Key => "key",
-            Self::Signature => "signature",
-            Self::Claims => "claims",
-            Self::Method => "method",
-            Self::Address => "address",
-            Self::Token => "token",
-        }
-    }
-}
+enum_names!(ProofError {
+    Repeated = "repeated",
+    Shape = "shape",
+    Header = "header",
+    Key = "key",
+    Signature = "signature",
+    Claims = "claims",
+    Method = "method",
+    Address = "address",
+    Token = "token",
+});
 
 impl Proof {
     /// Parses the proof without verifying its signature.

@@ -18,7 +18,6 @@ pub(super) struct Bill {
 }
 
 impl Bill {
-    #[must_use]
     pub(super) fn new(batch: OwnedObject, prices: Arc<Prices>) -> Self {
         Self { batch, prices, lines: Lines::default(), unread: 0 }
     }

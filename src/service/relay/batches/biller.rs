@@ -61,7 +61,6 @@ struct BatchStatus {
 }
 
 impl Biller {
-    #[must_use]
     pub(super) fn new(
         ledger: Ledger,
         calls: Calls,

@@ -38,7 +38,6 @@ pub(super) struct Whole {
 }
 
 impl Calls {
-    #[must_use]
     pub(super) fn new(config: &UpstreamConfig) -> Self {
         let (first_byte, idle_timeout) = (config.first_byte_timeout, config.idle_timeout);
         Self(Arc::new(CallSettings { swap: KeySwap::new(config), first_byte, idle_timeout }))

@@ -17,7 +17,6 @@ pub(super) struct BatchModels {
 
 impl BatchModels {
     /// Lets a batch pass if `rule` allows all models of each of its requests.
-    #[must_use]
     pub(super) fn new(rule: ModelRule) -> Self {
         Self { scanner: RequestsScanner::new(), rule, asked: RequestModels::default() }
     }

@@ -33,13 +33,11 @@ pub(crate) struct ResultsMeter {
 
 impl ResultsReader {
     /// Each request of `batch` makes a record for `sink`; at the end `ledger` records that the batch is billed.
-    #[must_use]
     pub(super) fn new(batch: OwnedObject, prices: Arc<Prices>, sink: Arc<dyn UsageSink>, ledger: Ledger) -> Self {
         Self { id: batch.id.clone(), bill: Bill::new(batch, prices), sink, ledger }
     }
 
     /// Reads a response with these headers; `tap` works as on other routes.
-    #[must_use]
     pub(crate) fn watching(self, tap: UsageTap, headers: &HeaderMap) -> ResultsMeter {
         let (decoder, blind) = match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
             None | Some(b"identity" | b"") => (None, false),

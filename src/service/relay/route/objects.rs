@@ -21,7 +21,6 @@ pub(crate) enum ObjectRoute {
 
 impl ObjectRoute {
     /// The name in logs and in `/protocol`.
-    #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::CreateBatch => "POST /v1/messages/batches",
@@ -38,12 +37,10 @@ impl ObjectRoute {
         }
     }
 
-    #[must_use]
     pub(crate) fn method(self) -> &'static str {
         self.name().split(' ').next().unwrap_or_default()
     }
 
-    #[must_use]
     pub(crate) fn kind(self) -> ObjectKind {
         match self {
             Self::CreateBatch
@@ -57,13 +54,11 @@ impl ObjectRoute {
     }
 
     /// Whether a request counts against the device's limits: a batch makes Claude work.
-    #[must_use]
     pub(crate) fn is_charged(self) -> bool {
         self == Self::CreateBatch
     }
 
     /// The routes of a path in normal form, one per method; empty for any other path.
-    #[must_use]
     pub(crate) fn at(path: &str) -> &'static [Self] {
         if let Some(below) = path.strip_prefix(BATCHES) {
             return match segments(below) {
@@ -83,7 +78,6 @@ impl ObjectRoute {
     }
 
     /// The id in the path; empty for the collection itself.
-    #[must_use]
     pub(crate) fn id_in(self, path: &str) -> &str {
         let collection = match self.kind() {
             ObjectKind::Batch => BATCHES,
@@ -92,7 +86,6 @@ impl ObjectRoute {
         path.strip_prefix(collection).and_then(segments).map_or("", |(id, _)| id)
     }
 
-    #[must_use]
     pub(crate) fn takes(self, method: &Method) -> bool {
         method.as_str() == self.method()
     }

@@ -19,7 +19,6 @@ impl ReloadMetrics {
     }
 
     /// How many were taken, and how many refused.
-    #[must_use]
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.taken.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
     }

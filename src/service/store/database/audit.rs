@@ -11,6 +11,7 @@ use super::error::StoreError;
 use super::page::{Page, PageRequest};
 use super::statement::{Statement, Value};
 use super::{Database, column, identifier, millis};
+use crate::service::base::enum_names::enum_names;
 
 #[derive(Clone)]
 pub struct Audit(Database);
@@ -45,34 +46,15 @@ pub struct AuditEntry {
     pub entry: NewAuditEntry,
 }
 
-impl AuditOutcome {
-    /// The name in the database and on the admin routes.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        [Self::Done, Self::Refused, Self::Failed].into_iter().find(|outcome| outcome.as_str() == text)
-    }
-}
+enum_names!(AuditOutcome { Done = "done", Refused = "refused", Failed = "failed" });
 
 impl Database {
-    #[must_use]
     pub fn audit(&self) -> Audit {
-        Audit::new(self.clone())
+        Audit(self.clone())
     }
 }
 
 impl Audit {
-    pub(super) fn new(database: Database) -> Self {
-        Self(database)
-    }
-
     /// Returns the id of the new entry.
     pub async fn insert(&self, entry: &NewAuditEntry, now: SystemTime) -> Result<String, StoreError> {
         let mut transaction = self.0.write().await?;
@@ -85,10 +67,7 @@ impl Audit {
     pub async fn delete_before(&self, time: SystemTime, most: u32) -> Result<u64, StoreError> {
         let mut statement = Statement::new("DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ");
         statement.bind(millis::from_time(time)).push(" ORDER BY id LIMIT ").bind(i64::from(most)).push(")");
-        let mut transaction = self.0.write().await?;
-        let deleted = statement.execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(deleted)
+        statement.execute_alone(&self.0).await
     }
 
     /// Lists the newest entries first.

@@ -28,17 +28,12 @@ pub struct Budget {
 }
 
 impl Database {
-    #[must_use]
     pub fn budgets(&self) -> BudgetTable {
-        BudgetTable::new(self.clone())
+        BudgetTable(self.clone())
     }
 }
 
 impl BudgetTable {
-    pub(super) fn new(database: Database) -> Self {
-        Self(database)
-    }
-
     /// Lists budgets by kind and name.
     pub async fn list(&self, page: &PageRequest) -> Result<Page<Budget>, StoreError> {
         let mut statement = Statement::new(SELECT);

@@ -35,17 +35,13 @@ pub struct PatchedDevice {
 impl Database {
     /// Begins a change by an administrator, which will leave `entry` in the audit trail.
     pub async fn change(&self, entry: &NewAuditEntry, now: SystemTime) -> Result<Change, StoreError> {
-        Change::begin(self, entry, now).await
+        let mut transaction = self.write().await?;
+        audit::insert(&mut transaction, entry, now).await?;
+        Ok(Change { transaction, actor: entry.actor.clone(), now })
     }
 }
 
 impl Change {
-    pub(super) async fn begin(database: &Database, entry: &NewAuditEntry, now: SystemTime) -> Result<Self, StoreError> {
-        let mut transaction = database.write().await?;
-        audit::insert(&mut transaction, entry, now).await?;
-        Ok(Self { transaction, actor: entry.actor.clone(), now })
-    }
-
     /// An unknown device is added, so that an administrator can set its overrides before it does anything.
     pub async fn patch_device(&mut self, id: &DeviceId, patch: &DevicePatch) -> Result<PatchedDevice, StoreError> {
         let is_new = devices::patch(&mut self.transaction, id, patch, self.now).await?;

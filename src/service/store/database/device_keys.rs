@@ -14,17 +14,12 @@ use crate::wire::DeviceId;
 pub struct DeviceKeyTable(Database);
 
 impl Database {
-    #[must_use]
     pub fn device_keys(&self) -> DeviceKeyTable {
-        DeviceKeyTable::new(self.clone())
+        DeviceKeyTable(self.clone())
     }
 }
 
 impl DeviceKeyTable {
-    pub(super) fn new(database: Database) -> Self {
-        Self(database)
-    }
-
     /// The thumbprint of the device's key.
     pub async fn of(&self, device: &DeviceId) -> Result<Option<String>, StoreError> {
         let row = one(device).fetch_optional(&self.0.pool).await?;

@@ -41,17 +41,12 @@ pub struct DeviceFilter {
 }
 
 impl Database {
-    #[must_use]
     pub fn devices(&self) -> DeviceTable {
-        DeviceTable::new(self.clone())
+        DeviceTable(self.clone())
     }
 }
 
 impl DeviceTable {
-    pub(super) fn new(database: Database) -> Self {
-        Self(database)
-    }
-
     /// Records sightings. New devices are added.
     pub async fn see(&self, seen: &[DeviceActivity]) -> Result<(), StoreError> {
         let mut transaction = self.0.write().await?;

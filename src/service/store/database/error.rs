@@ -43,24 +43,14 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match &error {
+        let variant: fn(sqlx::Error) -> Self = match &error {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-                Self::Unreachable(error)
+                Self::Unreachable
             }
-            sqlx::Error::Database(cause) => {
-                let class = class(&cause.code().unwrap_or_default());
-                let found = cause.to_string();
-                match class {
-                    Class::Busy => Self::Busy(error),
-                    Class::Full => Self::Full(error),
-                    Class::Damaged => Self::Damaged { found },
-                    Class::Refused => Self::Refused(error),
-                    Class::Unreachable => Self::Unreachable(error),
-                    Class::Other => Self::Failed(error),
-                }
-            }
-            _ => Self::Failed(error),
-        }
+            sqlx::Error::Database(cause) => variant(&cause.code().unwrap_or_default()),
+            _ => Self::Failed,
+        };
+        variant(error)
     }
 }
 
@@ -83,35 +73,31 @@ impl From<MigrateError> for StoreError {
     }
 }
 
-enum Class {
-    Busy,
-    Full,
-    Damaged,
-    Refused,
-    Unreachable,
-    Other,
-}
-
 /// SQLite's codes are numbers (sqlite.org/rescode.html), PostgreSQL's have five characters (its appendix A).
-fn class(code: &str) -> Class {
+fn variant(code: &str) -> fn(sqlx::Error) -> StoreError {
     if code.len() == 5 {
         return match code {
-            "40001" | "40P01" | "55P03" | "57014" => Class::Busy,
-            "53100" => Class::Full,
+            "40001" | "40P01" | "55P03" | "57014" => StoreError::Busy,
+            "53100" => StoreError::Full,
             _ => match &code[..2] {
-                "22" | "23" => Class::Refused,
-                "08" | "28" | "53" | "57" | "3D" => Class::Unreachable,
-                _ => Class::Other,
+                "22" | "23" => StoreError::Refused,
+                "08" | "28" | "53" | "57" | "3D" => StoreError::Unreachable,
+                _ => StoreError::Failed,
             },
         };
     }
     // The low byte is the code; the other bytes refine it.
     match code.parse::<u32>().map(|code| code & 0xff) {
-        Ok(5 | 6) => Class::Busy,
-        Ok(13) => Class::Full,
-        Ok(11 | 26) => Class::Damaged,
-        Ok(18..=20) => Class::Refused,
-        Ok(14) => Class::Unreachable,
-        _ => Class::Other,
+        Ok(5 | 6) => StoreError::Busy,
+        Ok(13) => StoreError::Full,
+        Ok(11 | 26) => damaged,
+        Ok(18..=20) => StoreError::Refused,
+        Ok(14) => StoreError::Unreachable,
+        _ => StoreError::Failed,
     }
+}
+
+fn damaged(error: sqlx::Error) -> StoreError {
+    let found = error.into_database_error().map(|cause| cause.to_string()).unwrap_or_default();
+    StoreError::Damaged { found }
 }

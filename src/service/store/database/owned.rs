@@ -36,26 +36,18 @@ pub struct OwnedPage {
 }
 
 impl Database {
-    #[must_use]
     pub fn owned_objects(&self) -> OwnedObjects {
-        OwnedObjects::new(self.clone())
+        OwnedObjects(self.clone())
     }
 }
 
 impl OwnedObjects {
-    pub(super) fn new(database: Database) -> Self {
-        Self(database)
-    }
-
     /// [`StoreError::Refused`] means that the object already has an owner.
     pub async fn insert(&self, object: &OwnedObject) -> Result<(), StoreError> {
         let mut statement = Statement::new("INSERT INTO owned_objects (");
         statement.push(row::COLUMNS).push(") VALUES");
         statement.bind_row(object.values());
-        let mut transaction = self.0.write().await?;
-        statement.execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(())
+        statement.execute_alone(&self.0).await.map(|_| ())
     }
 
     /// `None` also when another device owns the object.
@@ -118,8 +110,7 @@ impl OwnedObjects {
 
     pub async fn delete(&self, id: &str) -> Result<(), StoreError> {
         let mut statement = Statement::new("DELETE FROM owned_objects WHERE id = ");
-        statement.bind(id);
-        self.change(&statement).await.map(|_| ())
+        statement.bind(id).execute_alone(&self.0).await.map(|_| ())
     }
 
     /// Records that the upstream does not know an object, or knows it again. The upstream may forget an object for a
@@ -140,7 +131,7 @@ impl OwnedObjects {
         };
         let mut statement = Statement::new("UPDATE owned_objects SET missing_since = ");
         statement.bind(since.map(millis::from_time)).push(" WHERE id = ").bind(object.id.as_str());
-        self.change(&statement).await.map(|_| ())
+        statement.execute_alone(&self.0).await.map(|_| ())
     }
 
     /// The batch that has waited longest to be looked after.
@@ -157,22 +148,13 @@ impl OwnedObjects {
         let mut statement = Statement::new("UPDATE owned_objects SET look_at = ");
         statement.bind(at.map(millis::from_time)).push(" WHERE id = ").bind(batch.id.as_str());
         statement.push(" AND look_at = ").bind(millis::from_time(read));
-        Ok(self.change(&statement).await? > 0)
+        Ok(statement.execute_alone(&self.0).await? > 0)
     }
 
     /// Marks the usage of a batch as recorded.
     pub async fn settle(&self, id: &str) -> Result<(), StoreError> {
         let mut statement = Statement::new("UPDATE owned_objects SET look_at = NULL WHERE id = ");
-        statement.bind(id);
-        self.change(&statement).await.map(|_| ())
-    }
-
-    /// Returns how many rows changed.
-    async fn change(&self, statement: &Statement<'_>) -> Result<u64, StoreError> {
-        let mut transaction = self.0.write().await?;
-        let changed = statement.execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(changed)
+        statement.bind(id).execute_alone(&self.0).await.map(|_| ())
     }
 }
 

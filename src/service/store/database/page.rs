@@ -18,7 +18,6 @@ pub struct Page<T> {
 impl PageRequest {
     pub const MOST: u32 = 1000;
 
-    #[must_use]
     pub fn first(limit: u32) -> Self {
         Self { cursor: None, limit }
     }

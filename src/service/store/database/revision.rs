@@ -4,6 +4,7 @@ use sqlx::{Any, AnyExecutor, Row, Transaction};
 
 use super::error::StoreError;
 use super::statement::Statement;
+use crate::service::base::enum_names::enum_names;
 
 #[derive(Clone, Copy)]
 pub(super) enum RevisionKind {
@@ -12,27 +13,21 @@ pub(super) enum RevisionKind {
     Budgets,
 }
 
-impl RevisionKind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Devices => "devices",
-            Self::Revocations => "revocations",
-            Self::Budgets => "budgets",
-        }
-    }
+enum_names!(RevisionKind { Devices = "devices", Revocations = "revocations", Budgets = "budgets" });
 
+impl RevisionKind {
     /// Counts a change, in the transaction that makes it. Transactions of one subject thereby come one after another,
     /// so a greater revision never becomes visible before a smaller one.
     pub(super) async fn advance(self, transaction: &mut Transaction<'static, Any>) -> Result<(), StoreError> {
         let mut statement = Statement::new("UPDATE revisions SET revision = revision + 1 WHERE subject = ");
-        statement.bind(self.name()).execute(&mut **transaction).await?;
+        statement.bind(self.as_str()).execute(&mut **transaction).await?;
         Ok(())
     }
 
     /// The number of changes so far.
     pub(super) async fn current(self, from: impl AnyExecutor<'_>) -> Result<i64, StoreError> {
         let mut statement = Statement::new("SELECT revision FROM revisions WHERE subject = ");
-        let row = statement.bind(self.name()).fetch_optional(from).await?;
+        let row = statement.bind(self.as_str()).fetch_optional(from).await?;
         row.map_or(Ok(0), |row| Ok(row.try_get(0)?))
     }
 }

@@ -13,6 +13,7 @@ use super::page::{Page, PageRequest};
 use super::revision::RevisionKind;
 use super::statement::{Statement, Value};
 use super::{Database, column, identifier, millis};
+use crate::service::base::enum_names::enum_names;
 
 #[derive(Clone)]
 pub struct RevocationTable(Database);
@@ -55,42 +56,23 @@ pub struct Revocation {
     pub expires_at: Option<SystemTime>,
 }
 
-impl RevocationKind {
-    pub const ALL: [Self; 7] =
-        [Self::Jti, Self::DeviceId, Self::User, Self::Org, Self::AppVersion, Self::IssuedBefore, Self::DeviceTokens];
-
-    /// The name in the database and on the admin routes.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Jti => "jti",
-            Self::DeviceId => "device_id",
-            Self::User => "user",
-            Self::Org => "org",
-            Self::AppVersion => "app_version",
-            Self::IssuedBefore => "issued_before",
-            Self::DeviceTokens => "device_tokens",
-        }
-    }
-
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-}
+enum_names!(RevocationKind {
+    Jti = "jti",
+    DeviceId = "device_id",
+    User = "user",
+    Org = "org",
+    AppVersion = "app_version",
+    IssuedBefore = "issued_before",
+    DeviceTokens = "device_tokens",
+});
 
 impl Database {
-    #[must_use]
     pub fn revocations(&self) -> RevocationTable {
-        RevocationTable::new(self.clone())
+        RevocationTable(self.clone())
     }
 }
 
 impl RevocationTable {
-    pub(super) fn new(database: Database) -> Self {
-        Self(database)
-    }
-
     /// A value that is revoked already keeps its first id, until the later of both ends.
     pub async fn insert(&self, new: &NewRevocation, now: SystemTime) -> Result<Revocation, StoreError> {
         let mut transaction = self.0.write().await?;
@@ -99,21 +81,10 @@ impl RevocationTable {
         Ok(revocation)
     }
 
-    /// Ends a revocation. Returns whether it existed.
-    pub async fn delete(&self, id: &str) -> Result<bool, StoreError> {
-        let mut transaction = self.0.write().await?;
-        let deleted = delete(&mut transaction, id).await?;
-        transaction.commit().await?;
-        Ok(deleted)
-    }
-
     /// Deletes revocations that ended before `now`. Returns how many it deleted.
     pub async fn delete_expired(&self, now: SystemTime) -> Result<u64, StoreError> {
-        let mut transaction = self.0.write().await?;
         let mut statement = Statement::new("DELETE FROM revocations WHERE expires_at <= ");
-        let deleted = statement.bind(millis::from_time(now)).execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(deleted)
+        statement.bind(millis::from_time(now)).execute_alone(&self.0).await
     }
 
     /// Lists the newest revocations first.

@@ -9,6 +9,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyExecutor};
 
+use super::Database;
 use super::error::StoreError;
 
 /// SQL in the making. Its text comes from this program alone; values are bound.
@@ -62,6 +63,14 @@ impl<'a> Statement<'a> {
     /// Returns how many rows changed.
     pub(super) async fn execute(&self, on: impl AnyExecutor<'_>) -> Result<u64, StoreError> {
         Ok(on.execute(self.query()).await?.rows_affected())
+    }
+
+    /// As [`execute`](Self::execute), in a transaction of its own.
+    pub(super) async fn execute_alone(&self, on: &Database) -> Result<u64, StoreError> {
+        let mut transaction = on.write().await?;
+        let changed = self.execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(changed)
     }
 
     /// The text differs from call to call, so the server need not remember it.

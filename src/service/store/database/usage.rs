@@ -39,17 +39,12 @@ pub struct UsageFilter {
 }
 
 impl Database {
-    #[must_use]
     pub fn usage(&self) -> UsageHistory {
-        UsageHistory::new(self.clone())
+        UsageHistory(self.clone())
     }
 }
 
 impl UsageHistory {
-    pub(super) fn new(database: Database) -> Self {
-        Self(database)
-    }
-
     /// Adds all rows or none, and records that their devices were seen. A row whose request id exists changes nothing.
     pub async fn insert(&self, rows: &[UsageRow]) -> Result<(), StoreError> {
         let mut transaction = self.0.write().await?;
@@ -66,10 +61,7 @@ impl UsageHistory {
         let mut statement = Statement::new("DELETE FROM usage_records WHERE request_id IN (");
         statement.push("SELECT request_id FROM usage_records WHERE finished_at < ").bind(millis::from_time(time));
         statement.push(" ORDER BY finished_at, request_id LIMIT ").bind(i64::from(most)).push(")");
-        let mut transaction = self.0.write().await?;
-        let deleted = statement.execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(deleted)
+        statement.execute_alone(&self.0).await
     }
 
     /// Lists the newest requests first.

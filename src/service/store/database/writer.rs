@@ -59,7 +59,6 @@ pub enum StartWriterError {
 impl WriterSettings {
     /// A folder beside the database file. For a server it is in the working folder and named after the server and the
     /// database, because the records of one database are of no use to another.
-    #[must_use]
     pub fn beside(database: &DatabaseUrl) -> Self {
         let mut folder = match database {
             DatabaseUrl::Sqlite(path) => path.clone().into_os_string(),
@@ -103,7 +102,6 @@ impl UsageWriter {
         self.queue.push(QueuedRecord { record: record.into(), finished_at, cost_microusd, since });
     }
 
-    #[must_use]
     pub fn counters(&self) -> UsageCounters {
         self.queue.counters()
     }

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::service::admin::api::error::AdminError;
 use crate::service::base::strict_object::StrictObject;
 use crate::service::govern::budgets::Limits;
+use crate::service::govern::overrides::LimitOverrides;
 use crate::service::store::database::{DevicePatch, DeviceState};
 use crate::service::token::model_pattern::check_pattern;
 
@@ -85,35 +86,32 @@ impl DeviceChange {
         if !self.key.iter().flatten().all(is_thumbprint) {
             return Err(AdminError::Invalid("`key` is not a thumbprint: 43 characters of base64url".into()));
         }
-        let mut patch = DevicePatch {
+        Ok(DevicePatch {
             org: self.org,
             user: self.user,
             models: self.models,
+            limits: self.limits.map(|limits| limits.unwrap_or_default().overrides()).transpose()?,
             budget: self.budget,
             key: self.key,
             state: self.state.as_deref().map(state).transpose()?,
-            ..DevicePatch::default()
-        };
-        if let Some(limits) = self.limits {
-            limits.unwrap_or_default().read_into(&mut patch)?;
-        }
-        Ok(patch)
+        })
     }
 }
 
 impl LimitsView {
-    fn read_into(self, patch: &mut DevicePatch) -> Result<(), AdminError> {
+    fn overrides(self) -> Result<LimitOverrides, AdminError> {
         if self.window_ms.is_some_and(|window| window == 0 || window > MOST_WINDOW) {
             return Err(AdminError::Invalid(format!("`limits.window_ms` is not a number from 1 to {MOST_WINDOW}")));
         }
         if self.tokens_per_minute.is_some_and(|tokens| tokens > MOST_TOKENS) {
             return Err(AdminError::Invalid(format!("`limits.tokens_per_minute` is more than {MOST_TOKENS}")));
         }
-        patch.requests = Some(self.requests);
-        patch.window = Some(self.window_ms.map(Duration::from_millis));
-        patch.tokens_per_minute = Some(self.tokens_per_minute);
-        patch.concurrent = Some(self.concurrent);
-        Ok(())
+        Ok(LimitOverrides {
+            requests: self.requests,
+            window: self.window_ms.map(Duration::from_millis),
+            tokens_per_minute: self.tokens_per_minute,
+            concurrent: self.concurrent,
+        })
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde::Serialize;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::service::base::enum_names::enum_names;
 use crate::service::base::strict_object::StrictObject;
 use crate::service::govern::budgets::Limits;
 use crate::service::govern::overrides::LimitOverrides;
@@ -54,10 +56,8 @@ pub struct DevicePatch {
     pub org: Option<Option<String>>,
     pub user: Option<Option<String>>,
     pub models: Option<Option<Vec<String>>>,
-    pub requests: Option<Option<u32>>,
-    pub window: Option<Option<Duration>>,
-    pub tokens_per_minute: Option<Option<u64>>,
-    pub concurrent: Option<Option<u32>>,
+    /// All limits are replaced together.
+    pub limits: Option<LimitOverrides>,
     pub budget: Option<Option<Limits>>,
     /// `Some(None)` releases the key, and the next key that the device proves is bound.
     pub key: Option<Option<String>>,
@@ -65,47 +65,27 @@ pub struct DevicePatch {
     pub state: Option<DeviceState>,
 }
 
-impl DeviceState {
-    /// The name in the database and on the admin routes.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Revoked => "revoked",
-        }
-    }
-
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Revoked].into_iter().find(|state| state.as_str() == text)
-    }
-}
+enum_names!(DeviceState { Active = "active", Revoked = "revoked" });
 
 impl DevicePatch {
     /// Columns and their new values. The state and the key are in other tables.
     pub(super) fn changes(&self) -> Vec<(&'static str, Value<'_>)> {
-        let number = |number: &Option<u32>| number.map(i64::from).into();
-        let budget = |limits: &Option<Limits>| {
-            Value::from(limits.map(|limits| serde_json::to_string(&limits).expect("limits are plain JSON")))
-        };
-        let models = |models: &Option<Vec<String>>| {
-            Value::from(models.as_ref().map(|models| serde_json::Value::from(models.clone()).to_string()))
-        };
-        [
+        let single: [Option<(&str, Value<'_>)>; 4] = [
             self.org.as_ref().map(|org| ("ruled_org", org.as_deref().into())),
             self.user.as_ref().map(|user| ("ruled_user", user.as_deref().into())),
-            self.models.as_ref().map(|value| ("models", models(value))),
-            self.requests.as_ref().map(|value| ("limit_requests", number(value))),
-            self.window.map(|value| ("limit_window_ms", value.map(millis::from_duration).into())),
-            self.tokens_per_minute.map(|value| {
-                ("limit_tokens_per_minute", value.map(|count| i64::try_from(count).unwrap_or(i64::MAX)).into())
-            }),
-            self.concurrent.as_ref().map(|value| ("limit_concurrent", number(value))),
-            self.budget.as_ref().map(|value| ("budget", budget(value))),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+            self.models.as_ref().map(|models| ("models", json(models.as_ref()))),
+            self.budget.as_ref().map(|budget| ("budget", json(budget.as_ref()))),
+        ];
+        let saturated = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let limits = self.limits.map(|limits| {
+            [
+                ("limit_requests", limits.requests.map(i64::from).into()),
+                ("limit_window_ms", limits.window.map(millis::from_duration).into()),
+                ("limit_tokens_per_minute", limits.tokens_per_minute.map(saturated).into()),
+                ("limit_concurrent", limits.concurrent.map(i64::from).into()),
+            ]
+        });
+        single.into_iter().flatten().chain(limits.into_iter().flatten()).collect()
     }
 }
 
@@ -134,6 +114,10 @@ impl Device {
             updated_at: row.try_get::<Option<i64>, _>("updated_at")?.map(millis::to_time),
         })
     }
+}
+
+fn json(value: Option<&impl Serialize>) -> Value<'static> {
+    value.map(|value| serde_json::to_string(value).expect("models and budgets are plain JSON")).into()
 }
 
 /// An earlier version kept free text here that was never in force, so a text that cannot be read counts as absent.

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
+use crate::service::base::enum_names::enum_names;
 use crate::service::store::database::error::StoreError;
 use crate::service::store::database::statement::Value;
 use crate::service::store::database::{column, millis};
@@ -32,19 +33,7 @@ pub struct OwnedObject {
     pub missing_since: Option<SystemTime>,
 }
 
-impl ObjectKind {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Batch => "batch",
-            Self::File => "file",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        [Self::Batch, Self::File].into_iter().find(|kind| kind.as_str() == text)
-    }
-}
+enum_names!(ObjectKind { Batch = "batch", File = "file" });
 
 impl OwnedObject {
     /// In the order of [`COLUMNS`].

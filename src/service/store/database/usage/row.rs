@@ -41,7 +41,6 @@ pub struct UsageRow {
 }
 
 impl UsageRow {
-    #[must_use]
     pub fn of(record: UsageRecord, finished_at: SystemTime, cost_microusd: Option<u64>) -> Self {
         Self {
             request_id: record.request_id,
@@ -66,7 +65,6 @@ impl UsageRow {
     }
 
     /// The model that answered, else the one asked for.
-    #[must_use]
     pub fn model(&self) -> Option<&str> {
         self.model_answered.as_deref().or(self.model_asked.as_deref())
     }

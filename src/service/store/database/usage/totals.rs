@@ -2,11 +2,11 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde::Serialize;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::row::MODEL;
+use crate::service::base::enum_names::enum_names;
 use crate::service::store::database::column::number;
 use crate::service::store::database::error::StoreError;
 
@@ -22,7 +22,7 @@ pub enum TotalsBy {
 }
 
 /// The sum of all requests with one key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Totals {
     /// The device, the user and so on; `None` sums up requests without one.
     pub key: Option<String>,
@@ -36,6 +36,8 @@ pub struct Totals {
     /// The cost of the requests that have a price, in millionths of a US dollar.
     pub cost_microusd: u64,
 }
+
+enum_names!(TotalsBy { Device = "device", User = "user", Org = "org", Model = "model", Day = "day" });
 
 impl TotalsBy {
     /// The key as SQL.
