@@ -163,11 +163,13 @@ async fn f29_without_redis_an_instance_goes_by_what_it_sees_itself() {
     assert_eq!(suspicions(&service, "observed").await, 1);
 }
 
-/// As many requests as it takes, from two places in turn. The last one raises the suspicion.
+/// As many requests as it takes, from two places in turn. The last one raises the suspicion, and on a busy machine the end
+/// of the device's tokens reaches that request before its answer does.
 async fn take_turns(service: &TestService, token: &str) {
     for number in 0..TURNS {
         service.clock.advance(PAUSE);
-        assert_eq!(ask(service, token, [HOME, CAFE][number % 2]).await.status, 200);
+        let status = ask(service, token, [HOME, CAFE][number % 2]).await.status;
+        assert!(status == 200 || (status == 401 && number == TURNS - 1), "turn {number}: {status}");
     }
 }
 
