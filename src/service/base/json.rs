@@ -40,18 +40,15 @@ pub(crate) enum Found {
 }
 
 impl<const N: usize> ObjectScanner<N> {
-    #[must_use]
     pub(crate) fn new(keys: [&'static str; N]) -> Self {
         Self { walk: Walk::new(keys), found: [const { Found::Nothing }; N], text: Vec::new() }
     }
 
     /// `index` counts the keys in the order in which they were given.
-    #[must_use]
     pub(crate) fn found(&self, index: usize) -> &Found {
         &self.found[index]
     }
 
-    #[must_use]
     pub(crate) fn is_complete(&self) -> bool {
         self.walk.is_over()
     }

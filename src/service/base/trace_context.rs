@@ -51,7 +51,6 @@ pub struct Tracer {
 
 impl Tracer {
     /// The client's decision holds. Without one, this ratio of the requests is traced, from 0 to 1.
-    #[must_use]
     pub fn new(sample_ratio: f64) -> Self {
         Self { sample_ratio }
     }

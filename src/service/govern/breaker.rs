@@ -49,7 +49,6 @@ use crate::wire::DeviceId;
 pub struct Breaker(Arc<BreakerState>);
 
 impl Breaker {
-    #[must_use]
     pub fn new(settings: BreakerSettings) -> Self {
         Self(Arc::new(BreakerState { settings, shares: RandomState::new(), circuits: Mutex::default() }))
     }
@@ -62,7 +61,6 @@ impl Breaker {
     }
 
     /// How every circuit stands, `other` first and the rest by name.
-    #[must_use]
     pub fn snapshot(&self, now: Instant) -> Vec<CircuitView> {
         lock(&self.0.circuits).snapshot(now, &self.0.settings)
     }

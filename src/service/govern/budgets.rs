@@ -51,7 +51,6 @@ use crate::service::token::verify::Caller;
 pub struct Budgets(Arc<BudgetState>);
 
 impl Budgets {
-    #[must_use]
     pub fn new(defaults: DefaultLimits) -> Self {
         let table = LimitTable::new(defaults);
         Self(Arc::new(BudgetState {
@@ -78,25 +77,21 @@ impl Budgets {
     }
 
     /// Whether any subject has a limit.
-    #[must_use]
     pub fn are_set(&self) -> bool {
         self.0.limited.load(Ordering::Relaxed)
     }
 
     /// Whether any subject has a limit for this period.
-    #[must_use]
     pub fn are_set_for(&self, period: Period) -> bool {
         self.0.table.load().counts(period)
     }
 
     /// Whether a request of `caller` has any limit to obey. Neither locks nor allocates.
-    #[must_use]
     pub fn apply_to(&self, caller: &Caller) -> bool {
         self.are_set() && self.0.table.load().applies_to(caller.device(), caller.user(), caller.org())
     }
 
     /// The limits in force for a subject, and whether they are its own.
-    #[must_use]
     pub fn limits(&self, subject: &Subject) -> (Limits, bool) {
         let table = self.0.table.load();
         (table.of(subject), table.own(subject).is_some())
@@ -139,13 +134,11 @@ impl Budgets {
     }
 
     /// How a subject stands with each of its limits; empty when it has no limit.
-    #[must_use]
     pub fn standing(&self, subject: &Subject, now: SystemTime) -> Vec<BudgetStatus> {
         self.standing_with(subject, self.limits(subject).0, now)
     }
 
     /// As [`standing`](Self::standing), but with these limits.
-    #[must_use]
     pub fn standing_with(&self, subject: &Subject, limits: Limits, now: SystemTime) -> Vec<BudgetStatus> {
         self.books().standing(subject, limits, now)
     }

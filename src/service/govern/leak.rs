@@ -52,7 +52,6 @@ pub enum LeakMode {
 }
 
 impl LeakMode {
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -142,7 +141,6 @@ impl Leaks {
     }
 
     /// The sighting that a request is; `None` when leaks are not watched or the address is in a known network.
-    #[must_use]
     pub(crate) fn look(&self, caller: &Caller, address: IpAddr, headers: &HeaderMap) -> Option<Sighting> {
         if self.mode == LeakMode::Off || self.known.iter().any(|network| network.contains(&address)) {
             return None;

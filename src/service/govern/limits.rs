@@ -81,7 +81,6 @@ pub enum Store {
 
 impl Limiter {
     /// A limiter that decides for this process alone.
-    #[must_use]
     pub fn local() -> Self {
         Self { devices: Arc::new(LimitedDevices::new()), shared: None }
     }
@@ -117,12 +116,10 @@ impl Limiter {
     }
 
     /// The gossip with the instances that decide together; `None` without Redis.
-    #[must_use]
     pub fn gossip(&self) -> Option<Gossip> {
         self.shared.as_ref().map(|shared| shared.gossip().clone())
     }
 
-    #[must_use]
     pub fn state(&self) -> LimiterState {
         let link = self.shared.as_ref().map(|shared| shared.link());
         let store = link.map_or(Store::Local, |link| match (link.fault(), link.instances()) {

@@ -31,7 +31,6 @@ pub struct LimitOverrides {
 
 impl LimitOverrides {
     /// Returns `defaults` with these overrides.
-    #[must_use]
     pub fn over(self, defaults: &DeviceLimits) -> DeviceLimits {
         DeviceLimits {
             requests: self.requests.map_or(defaults.requests, NonZeroU32::new),
@@ -49,19 +48,16 @@ pub struct DeviceOverrides {
 
 impl DeviceOverrides {
     /// Starts without overrides, so that all devices have the limits `defaults`.
-    #[must_use]
     pub fn new(defaults: DeviceLimits) -> Self {
         Self { current: ArcSwap::default(), defaults: ArcSwap::from_pointee(defaults) }
     }
 
-    #[must_use]
     pub fn of(&self, device: &DeviceId) -> Option<Arc<DeviceOverride>> {
         let current = self.current.load();
         if current.is_empty() { None } else { current.get(device).cloned() }
     }
 
     /// The limits of a device with these overrides, or with none.
-    #[must_use]
     pub fn limits(&self, rule: Option<&DeviceOverride>) -> DeviceLimits {
         let defaults: DeviceLimits = **self.defaults.load();
         rule.map_or(defaults, |rule| rule.limits.over(&defaults))

@@ -37,7 +37,6 @@ pub struct Revocations {
 impl Revocations {
     /// Begins with an empty set. From the first [`confirm`](Self::confirm) on, no caller is served once the set has not
     /// been confirmed for `max_staleness`.
-    #[must_use]
     pub fn new(max_staleness: Duration) -> Self {
         Self {
             current: ArcSwap::default(),
@@ -108,7 +107,6 @@ impl Revocations {
     }
 
     /// How long the set has not been confirmed.
-    #[must_use]
     pub fn staleness(&self) -> Duration {
         match self.confirmed.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
@@ -121,30 +119,25 @@ impl Revocations {
     }
 
     /// Whether the set is too old to judge by.
-    #[must_use]
     pub fn is_too_stale(&self) -> bool {
         self.staleness() > self.max_staleness
     }
 
     /// The Unix second before which a device's tokens were ended, if they were.
-    #[must_use]
     pub fn tokens_ended_before(&self, device: &DeviceId) -> Option<u64> {
         self.current.load().tokens_ended_before(device)
     }
 
-    #[must_use]
     pub fn count(&self) -> usize {
         self.current.load().count()
     }
 
     /// Counts the open requests of all workers.
-    #[must_use]
     pub fn open_requests(&self) -> usize {
         self.lists().iter().map(OpenRequests::count).sum()
     }
 
     /// Adds the list of one worker's open requests.
-    #[must_use]
     pub fn for_worker(&self) -> OpenRequests {
         let requests = OpenRequests::default();
         self.lists().push(requests.clone());
@@ -153,7 +146,6 @@ impl Revocations {
 }
 
 /// The answer to a revoked caller, before or during its request.
-#[must_use]
 pub fn revoked() -> Problem {
     Problem::new(ErrorCode::TokenRevoked, "This device's access has been revoked")
 }

@@ -23,13 +23,11 @@ pub(crate) struct ClientAddress {
 
 impl TrustedProxies {
     /// Trusts the proxies in `networks`; an empty list trusts no proxy.
-    #[must_use]
     pub(crate) fn new(networks: Vec<IpNet>) -> Self {
         Self(networks)
     }
 
     /// The client of a request from `peer`. Without `X-Forwarded-For` this reads `Forwarded` (RFC 7239).
-    #[must_use]
     pub(crate) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> ClientAddress {
         let nearest = peer.ip().to_canonical();
         let direct = ClientAddress { ip: nearest, port: Some(peer.port()) };

@@ -71,12 +71,10 @@ pub(crate) struct HandlerParts {
 }
 
 impl ServiceHandler {
-    #[must_use]
     pub(crate) fn new(parts: Arc<HandlerParts>, worker: Worker) -> Self {
         Self { parts, worker: Arc::new(worker) }
     }
 
-    #[must_use]
     pub(crate) fn upstream(&self) -> &Upstream {
         &self.worker.upstream
     }

@@ -24,7 +24,6 @@ pub(crate) struct Described<'a> {
     pub batches_and_files: &'a BatchesAndFiles,
 }
 
-#[must_use]
 pub(crate) fn describe(settings: &Described<'_>) -> Value {
     let objects = settings.batches_and_files;
     let mut routes = RelayRoute::ALL.map(RelayRoute::name).to_vec();

@@ -25,7 +25,6 @@ pub(crate) enum Route {
 
 impl Route {
     /// The name in error reports.
-    #[must_use]
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Bootstrap => "POST /bootstrap",

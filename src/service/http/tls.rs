@@ -64,7 +64,6 @@ pub(crate) struct TlsFigures {
 }
 
 impl Tls {
-    #[must_use]
     fn new(certificate: Certificate, limit: Duration, clock: Arc<dyn Clock>) -> Self {
         Self {
             current: ArcSwap::from_pointee(certificate),
@@ -94,7 +93,6 @@ impl Tls {
         }
     }
 
-    #[must_use]
     pub(crate) fn figures(&self) -> TlsFigures {
         TlsFigures {
             expires_at: self.current.load().expires_at(),

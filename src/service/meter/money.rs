@@ -22,7 +22,6 @@ pub struct MicroDollars(u64);
 impl MicroDollars {
     pub const ZERO: Self = Self(0);
 
-    #[must_use]
     pub const fn new(millionths: u64) -> Self {
         Self(millionths)
     }
@@ -33,13 +32,11 @@ impl MicroDollars {
         millionths(text).map(Self)
     }
 
-    #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
 
     /// Dollars with no more places than are needed, as [`parse_dollars`](Self::parse_dollars) reads them: `12.5`.
-    #[must_use]
     pub fn to_text(self) -> String {
         let (whole, places) = (self.0 / MILLION, format!("{:06}", self.0 % MILLION));
         match places.trim_end_matches('0') {
@@ -49,14 +46,12 @@ impl MicroDollars {
     }
 
     /// For display only: a float is not exact.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "exact up to nine thousand million dollars")]
     pub fn in_dollars(self) -> f64 {
         self.0 as f64 / 1e6
     }
 
     /// [`ZERO`](Self::ZERO) when `other` is larger.
-    #[must_use]
     pub const fn less(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }

@@ -72,18 +72,15 @@ impl Prices {
     ///
     /// # Panics
     /// Never: a test reads it.
-    #[must_use]
     pub fn shipped() -> Self {
         Self::parse(include_str!("prices/list_prices.toml")).expect("a test reads the shipped table")
     }
 
     /// The cost at standard speed and without extras.
-    #[must_use]
     pub fn cost(&self, model: &str, at: SystemTime, tokens: &Tokens) -> Cost {
         self.cost_under(model, at, tokens, &Conditions::default())
     }
 
-    #[must_use]
     pub fn cost_under(&self, model: &str, at: SystemTime, tokens: &Tokens, conditions: &Conditions) -> Cost {
         let at = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if let Some(rows) = self.rows(model) {
@@ -94,7 +91,6 @@ impl Prices {
     }
 
     /// Prices each share by its own model, and the remaining tokens by `model`.
-    #[must_use]
     pub fn cost_of_all(
         &self,
         model: &str,
@@ -112,7 +108,6 @@ impl Prices {
         })
     }
 
-    #[must_use]
     pub fn knows(&self, model: &str) -> bool {
         self.rows(model).is_some()
     }

@@ -24,7 +24,6 @@ pub(crate) struct MetricsPage(Registry);
 
 impl MetricsPage {
     /// A page with the start time and the version: they show restarts and mixed versions.
-    #[must_use]
     pub(crate) fn starting_now() -> Self {
         let mut registry = Registry::with_prefix("valetkey");
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -35,13 +34,11 @@ impl MetricsPage {
     }
 
     /// Adds a part, of which clones share the counts.
-    #[must_use]
     pub(crate) fn with(mut self, source: &(impl MetricSource + Clone)) -> Self {
         self.0.register_collector(Box::new(SourceCollector(source.clone())));
         self
     }
 
-    #[must_use]
     pub(crate) fn text(&self) -> String {
         let mut page = String::new();
         // Writing to a String cannot fail.

@@ -70,7 +70,6 @@ impl Otlp {
         Ok(Self { queue, clock, thread: Mutex::new(Some(thread)) })
     }
 
-    #[must_use]
     pub fn counters(&self) -> OtlpCounters {
         self.queue.count(|counters, in_memory| OtlpCounters { waiting: in_memory as u64, ..*counters })
     }

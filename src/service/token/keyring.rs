@@ -49,7 +49,6 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    #[must_use]
     pub fn new(list: &KeyList) -> Self {
         Self {
             current: ArcSwap::from_pointee(KeySet::new(list, None)),
@@ -61,7 +60,6 @@ impl KeyRing {
     }
 
     /// Signs `claims` with the first key (RFC 7515, HS256) and returns the compact token.
-    #[must_use]
     pub fn sign(&self, claims: &Claims) -> Secret {
         self.current.load().sign(claims)
     }
@@ -104,7 +102,6 @@ impl KeyRing {
         self.refused_now.store(true, Ordering::Relaxed);
     }
 
-    #[must_use]
     pub fn figures(&self) -> KeyFigures {
         let current = self.current.load();
         KeyFigures {

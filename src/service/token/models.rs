@@ -13,12 +13,10 @@ pub enum ModelRule {
 
 impl ModelRule {
     /// An empty claim allows every model.
-    #[must_use]
     pub fn from_claim(models: Vec<String>) -> Self {
         if models.is_empty() { Self::Any } else { Self::Only(models.into()) }
     }
 
-    #[must_use]
     pub fn allows(&self, model: &str) -> bool {
         let matches = |pattern: &String| match pattern.strip_suffix('*') {
             Some(beginning) => model.starts_with(beginning),

@@ -39,42 +39,35 @@ pub struct Caller {
 
 impl Caller {
     /// The device the token was issued to.
-    #[must_use]
     pub fn device(&self) -> &DeviceId {
         &self.claims.sub
     }
 
-    #[must_use]
     pub fn org(&self) -> Option<&str> {
         self.claims.org.as_deref()
     }
 
-    #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.claims.user.as_deref()
     }
 
-    #[must_use]
     pub fn models(&self) -> &ModelRule {
         &self.models
     }
 
     /// The same caller with other claims: administrators may say something else of its device than its token.
-    #[must_use]
     pub(crate) fn with_claims(&self, claims: Claims) -> Self {
         let models = ModelRule::from_claim(claims.models.clone());
         Self { claims, models, key: Arc::clone(&self.key) }
     }
 
     /// The claims as they were signed, or with the device's overrides.
-    #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 }
 
 impl Auth {
-    #[must_use]
     pub fn new(keys: Arc<KeyRing>, clock: Arc<dyn Clock>, policy: TokenPolicy) -> Self {
         Self { keys, clock, policy }
     }

@@ -25,19 +25,16 @@ pub(crate) enum MessageKey {
 
 impl MessageScanner {
     /// Without `lists`, tools and fallbacks are skipped.
-    #[must_use]
     pub(crate) fn new(lists: bool) -> Self {
         let keys = [MODEL, "max_tokens", "speed", "inference_geo", "tools", "fallbacks"];
         let walk = Walk::of_first(if lists { keys.len() } else { VALUES }, keys);
         Self { walk, found: [const { Found::Nothing }; VALUES], text: Vec::new(), list: ObjectList::new(MODEL) }
     }
 
-    #[must_use]
     pub(crate) fn found(&self, key: MessageKey) -> &Found {
         &self.found[key as usize]
     }
 
-    #[must_use]
     pub(crate) fn is_complete(&self) -> bool {
         self.walk.is_over()
     }

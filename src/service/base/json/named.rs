@@ -26,7 +26,6 @@ enum NamedTextsState {
 }
 
 impl NamedTexts {
-    #[must_use]
     pub(crate) fn new(key: &'static str) -> Self {
         Self { key, skim: Skim::default(), state: NamedTextsState::Between, text: Vec::new() }
     }

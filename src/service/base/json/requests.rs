@@ -33,13 +33,11 @@ struct Request {
 }
 
 impl RequestsScanner {
-    #[must_use]
     pub(crate) fn new() -> Self {
         Self { batch: Walk::new(["requests"]), list: RequestsState::Before }
     }
 
     /// Whether the batch is closed and had its list of requests.
-    #[must_use]
     pub(crate) fn is_complete(&self) -> bool {
         self.batch.is_over() && matches!(self.list, RequestsState::Over)
     }

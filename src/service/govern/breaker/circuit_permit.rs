@@ -42,7 +42,6 @@ impl CircuitPermit {
     }
 
     /// Whether this request is the probe that tries whether the upstream is back.
-    #[must_use]
     pub fn is_probe(&self) -> bool {
         self.0.as_ref().is_some_and(|open| open.ticket.probe.is_some())
     }

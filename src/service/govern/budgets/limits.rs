@@ -49,7 +49,6 @@ pub enum BudgetLimitError {
 }
 
 impl Limits {
-    #[must_use]
     pub fn of(&self, period: Period) -> Option<MicroDollars> {
         match period {
             Period::Day => self.day,
@@ -58,7 +57,6 @@ impl Limits {
         }
     }
 
-    #[must_use]
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
@@ -78,7 +76,6 @@ impl Limits {
     }
 
     /// The limits as settings write them.
-    #[must_use]
     pub fn words(&self) -> Vec<String> {
         let word = |period: Period| self.of(period).map(|limit| format!("{}/{}", limit.to_text(), period.as_str()));
         Period::ALL.into_iter().filter_map(word).collect()
@@ -86,7 +83,6 @@ impl Limits {
 }
 
 impl DefaultLimits {
-    #[must_use]
     pub fn of(&self, kind: SubjectKind) -> Limits {
         match kind {
             SubjectKind::Device => self.device,

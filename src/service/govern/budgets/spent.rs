@@ -45,7 +45,6 @@ impl Shortage {
     pub const ALL: [Self; 2] = [Self::Money, Self::Room];
 
     /// The label in metrics.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Money => "money",

@@ -25,7 +25,6 @@ pub enum SubjectKind {
 
 impl Subject {
     /// All subjects that pay for a request of `caller`.
-    #[must_use]
     pub fn all_of(caller: &Caller) -> Vec<Self> {
         let device = Some(Self::Device(caller.device().clone()));
         let user = caller.user().map(|user| Self::User(user.into()));
@@ -34,7 +33,6 @@ impl Subject {
     }
 
     /// `None` if the name is not that of a device.
-    #[must_use]
     pub fn named(kind: SubjectKind, name: &str) -> Option<Self> {
         Some(match kind {
             SubjectKind::Device => Self::Device(DeviceId::parse(name).ok()?),
@@ -43,7 +41,6 @@ impl Subject {
         })
     }
 
-    #[must_use]
     pub fn name(&self) -> &str {
         match self {
             Self::Device(id) => id.as_str(),
@@ -51,7 +48,6 @@ impl Subject {
         }
     }
 
-    #[must_use]
     pub fn kind(&self) -> SubjectKind {
         match self {
             Self::Device(_) => SubjectKind::Device,
@@ -65,7 +61,6 @@ impl SubjectKind {
     pub const ALL: [Self; 3] = [Self::Device, Self::User, Self::Org];
 
     /// The name in the database, the admin API and metrics.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Device => "device",
@@ -74,13 +69,11 @@ impl SubjectKind {
         }
     }
 
-    #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// The word for a person to read.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Device => "device",

@@ -33,7 +33,6 @@ impl Period {
     pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
 
     /// The name in settings and the admin API.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Day => "day",
@@ -43,7 +42,6 @@ impl Period {
     }
 
     /// The window that `now` is in. Before 1970 and after 9999 it is the first and the last of the calendar.
-    #[must_use]
     pub fn window(self, now: SystemTime) -> BudgetWindow {
         let seconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let moment = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
@@ -70,18 +68,15 @@ impl Period {
 }
 
 impl BudgetWindow {
-    #[must_use]
     pub fn begin(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.start)
     }
 
-    #[must_use]
     pub fn over(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.end)
     }
 
     /// The time left from `now` on, in whole seconds rounded up, and never nothing.
-    #[must_use]
     pub fn rest(&self, now: SystemTime) -> Duration {
         let rest = self.over().duration_since(now).unwrap_or_default();
         Duration::from_secs(ceil_secs(rest).max(1))

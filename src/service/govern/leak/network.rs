@@ -15,7 +15,6 @@ pub(crate) enum Network {
 }
 
 impl Network {
-    #[must_use]
     pub(super) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self::V4(v4.to_bits() >> 8),

@@ -13,7 +13,6 @@ pub(crate) struct Program(pub(super) u64);
 
 impl Program {
     /// `app_version` is the version of the app that the token was given to.
-    #[must_use]
     pub(super) fn of(headers: &HeaderMap, app_version: Option<&str>) -> Self {
         // The hasher has no random key, so that instances agree.
         let mut hasher = DefaultHasher::new();

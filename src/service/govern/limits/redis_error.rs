@@ -61,7 +61,6 @@ impl RedisLinkError {
     ];
 
     /// The label in metrics and logs.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",

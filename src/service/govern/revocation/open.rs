@@ -29,7 +29,6 @@ pub struct OpenRequest {
 
 impl OpenRequests {
     /// `signed` is the caller as its token describes it, `ruled` the caller with its device's overrides.
-    #[must_use]
     pub fn open(&self, signed: Arc<Caller>, ruled: Arc<Caller>) -> OpenRequest {
         let cancel = CancelSignal::default();
         let key = self.lock().insert(Entry { callers: [signed, ruled], cancel: cancel.clone() });

@@ -43,7 +43,6 @@ pub struct RevocationSet {
 
 impl RevocationSet {
     /// Whether a token with these claims is revoked, and how far that reaches.
-    #[must_use]
     pub fn covers(&self, claims: &Claims) -> Option<Reach> {
         if self.count == 0 {
             return None;
@@ -59,13 +58,11 @@ impl RevocationSet {
     }
 
     /// Whether a token with these claims was ended before its time.
-    #[must_use]
     pub fn ends(&self, claims: &Claims) -> bool {
         self.tokens_ended_before(&claims.sub).is_some_and(|second| claims.iat < second)
     }
 
     /// The Unix second before which the tokens of `device` are ended, if any are.
-    #[must_use]
     pub fn tokens_ended_before(&self, device: &DeviceId) -> Option<u64> {
         if self.tokens_ended_before.is_empty() {
             return None;
@@ -73,7 +70,6 @@ impl RevocationSet {
         self.tokens_ended_before.get(device.as_str()).copied()
     }
 
-    #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }

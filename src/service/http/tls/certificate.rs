@@ -77,7 +77,6 @@ impl Certificate {
         Ok(Self { config: Arc::new(config), expires_at })
     }
 
-    #[must_use]
     pub fn expires_at(&self) -> SystemTime {
         self.expires_at
     }
@@ -100,7 +99,6 @@ impl fmt::Debug for Certificate {
 
 impl CertificateError {
     /// The file with the fault.
-    #[must_use]
     pub fn part(&self) -> Part {
         match self {
             Self::Unreadable(part, _) | Self::Malformed(part) | Self::Unusable(part, _) => *part,

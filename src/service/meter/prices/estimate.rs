@@ -23,7 +23,6 @@ impl Prices {
     ///
     /// # Panics
     /// Never: of three costs one is the largest.
-    #[must_use]
     pub fn estimate(&self, model: &str, at: SystemTime, ask: &EstimateInput) -> Cost {
         let prompt = ask.body.map_or(self.largest_prompt, |bytes| prompt_of(bytes).min(self.largest_prompt));
         // The API refuses a request for more than the largest output, which costs nothing.

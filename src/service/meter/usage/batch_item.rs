@@ -28,7 +28,6 @@ pub struct BatchItem {
 pub const BATCH_ROUTE: &str = "message batch";
 
 impl BatchItem {
-    #[must_use]
     pub fn read(line: &[u8]) -> Option<Self> {
         let ResultLine { custom_id, result } = serde_json::from_slice(line).ok()?;
         let ended = match result.kind.as_str() {

@@ -13,7 +13,6 @@ pub(crate) struct DecodeError;
 
 impl Decoder {
     /// `None` for an unknown encoding and for a list of encodings.
-    #[must_use]
     pub(crate) fn for_encoding(encoding: &[u8]) -> Option<Self> {
         Some(Self(match encoding.to_ascii_lowercase().as_slice() {
             b"gzip" | b"x-gzip" => Box::new(GzipDecoder::new()),

@@ -21,7 +21,6 @@ pub trait UsageSink: Send + Sync {
 pub struct UsageSinks(Vec<Arc<dyn UsageSink>>);
 
 impl UsageSinks {
-    #[must_use]
     pub fn new(sinks: Vec<Arc<dyn UsageSink>>) -> Self {
         Self(sinks)
     }
@@ -111,7 +110,6 @@ pub enum Ended {
 
 impl Ended {
     /// The label in records and metrics.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Complete => "complete",
@@ -133,7 +131,6 @@ pub struct UsageOwner {
 
 impl UsageRecord {
     /// The record of a request that has used nothing yet.
-    #[must_use]
     pub fn new(request_id: String, owner: UsageOwner, route: &'static str) -> Self {
         let UsageOwner { device, org, user } = owner;
         Self {

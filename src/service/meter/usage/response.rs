@@ -36,7 +36,6 @@ struct ObjectReader {
 
 impl ResponseMeter {
     /// Meters a response with these headers; `has_usage` says whether the response should state its usage.
-    #[must_use]
     pub fn new(headers: &HeaderMap, has_usage: bool) -> Self {
         let (decoder, reader) =
             if has_usage { reader_for(headers) } else { (None, BodyReader::Unreadable { expected: false }) };
@@ -59,7 +58,6 @@ impl ResponseMeter {
     }
 
     /// Whether an event stream sent an error event.
-    #[must_use]
     pub fn has_error(&self) -> bool {
         matches!(&self.reader, BodyReader::Stream(scanner) if scanner.seen().has_error)
     }

@@ -74,7 +74,6 @@ impl SseScanner {
         self.keep(bytes);
     }
 
-    #[must_use]
     pub(super) fn seen(&self) -> &StreamUsage {
         &self.seen
     }

@@ -67,12 +67,10 @@ impl Tokens {
         }
     }
 
-    #[must_use]
     pub(crate) fn plus(&self, other: &Self) -> Self {
         self.with(other, u64::saturating_add)
     }
 
-    #[must_use]
     pub(crate) fn less(&self, other: &Self) -> Self {
         self.with(other, u64::saturating_sub)
     }

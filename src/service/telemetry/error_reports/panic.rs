@@ -16,7 +16,6 @@ pub struct Panic {
 impl Panic {
     /// Reads where a panic was. Its message is kept only if it stands in the code as it is: a message that was put
     /// together may quote what a request said.
-    #[must_use]
     pub fn of(info: &PanicHookInfo<'_>) -> Self {
         Self {
             thread: std::thread::current().name().unwrap_or("unnamed").to_owned(),

@@ -64,7 +64,6 @@ impl LineQueue {
     }
 
     /// Number of lines dropped because the queue was full.
-    #[must_use]
     pub fn dropped(&self) -> u64 {
         self.lock().dropped
     }

@@ -19,7 +19,6 @@ pub struct UsageLines {
 
 impl UsageLines {
     /// `json` chooses JSON lines; otherwise lines are text for people.
-    #[must_use]
     pub fn new(queue: LineQueue, json: bool) -> Self {
         Self { queue, json }
     }

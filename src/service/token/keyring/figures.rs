@@ -20,7 +20,6 @@ impl KeyTally {
         Self { kid, admitted: AtomicU64::new(0), signed: AtomicU64::new(0) }
     }
 
-    #[must_use]
     pub fn kid(&self) -> &Kid {
         &self.kid
     }
@@ -71,7 +70,6 @@ pub struct KidFigures {
 
 impl KeyFigures {
     /// `None` if no key of that name is in use.
-    #[must_use]
     pub fn of(&self, kid: &str) -> Option<&KidFigures> {
         self.kids.iter().find(|figures| figures.kid.as_str() == kid)
     }

@@ -63,7 +63,6 @@ impl fmt::Display for KeyPosition {
 
 impl KeyList {
     /// The one key of `JWT_SECRET`, whatever its strength: on loopback a short secret is the user's choice.
-    #[must_use]
     pub fn of_one(secret: Secret) -> Self {
         Self(vec![NamedSecret { kid: Kid::default(), secret }])
     }
@@ -81,7 +80,6 @@ impl KeyList {
     }
 
     /// The signing key comes first.
-    #[must_use]
     pub fn keys(&self) -> &[NamedSecret] {
         &self.0
     }

@@ -8,13 +8,11 @@ use std::sync::Arc;
 pub struct Kid(Arc<str>);
 
 impl Kid {
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         ((1..=LONGEST).contains(&text.len()) && text.bytes().all(allowed)).then(|| Self(text.into()))
     }
 
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
