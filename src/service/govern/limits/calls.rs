@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, RedisError, RedisResult, Value, cmd};
+use redis::{Cmd, Pipeline, RedisResult, Value, cmd};
 
 use super::device::{ASK_AGAIN, Demand, MINUTE, name_of};
 use super::lease::WindowSlot;
@@ -31,8 +31,7 @@ pub(super) async fn admit(
     call.arg(demand.tokens().unwrap_or(0)).arg(micros(MINUTE));
     call.arg(demand.concurrent().unwrap_or(0)).arg(micros(ASK_AGAIN));
     call.arg(lease).arg(millis(life));
-    let answer: RedisResult<(u8, u64, u64)> = call.query_async(connection).await;
-    let (by, wait, slot) = answer.map_err(fault)?;
+    let (by, wait, slot): (u8, u64, u64) = call.query_async(connection).await?;
     let limit = match by {
         0 => return Ok(Ok(slot)),
         1 => Limit::Requests,
@@ -58,7 +57,7 @@ pub(super) async fn beat(
 ) -> Result<u32, RedisLinkError> {
     let mut call = cmd("FCALL");
     call.arg("valetkey_beat_2").arg(1).arg(INSTANCES).arg(instance).arg(millis(life));
-    call.query_async(connection).await.map_err(fault)
+    Ok(call.query_async(connection).await?)
 }
 
 /// Reports that this instance is gone.
@@ -68,7 +67,7 @@ pub(super) fn leave(calls: &mut Pipeline, instance: &str) {
 
 /// Loads our functions into Redis.
 pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<(), RedisLinkError> {
-    cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(LIBRARY).exec_async(connection).await.map_err(fault)
+    Ok(cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(LIBRARY).exec_async(connection).await?)
 }
 
 pub(super) fn charge(device: &str, tokens: u64) -> Cmd {
@@ -98,7 +97,7 @@ pub(super) async fn exchange(
     connection: &mut MultiplexedConnection,
     calls: &Pipeline,
 ) -> Result<Vec<RedisResult<Vec<StreamEntry>>>, RedisLinkError> {
-    calls.query_async(connection).await.map_err(fault)
+    Ok(calls.query_async(connection).await?)
 }
 
 /// Deletes the notes of a device, because their key holds something else.
@@ -122,7 +121,7 @@ pub(super) fn discard(device: &str) -> Cmd {
 
 /// Makes calls whose answers are not needed.
 pub(super) async fn send(connection: &mut MultiplexedConnection, calls: &Pipeline) -> Result<(), RedisLinkError> {
-    calls.exec_async(connection).await.map_err(fault)
+    Ok(calls.exec_async(connection).await?)
 }
 
 fn key(device: &str, kind: &str) -> String {
@@ -131,11 +130,6 @@ fn key(device: &str, kind: &str) -> String {
 
 fn leases(device: &str) -> String {
     key(device, "leases")
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is the last use of every error")]
-fn fault(error: RedisError) -> RedisLinkError {
-    RedisLinkError::from(&error)
 }
 
 fn micros(duration: Duration) -> u64 {
@@ -150,8 +144,8 @@ fn millis(duration: Duration) -> u64 {
 pub(super) async fn is_loaded(connection: &mut MultiplexedConnection) -> Result<bool, RedisLinkError> {
     let mut call = cmd("FUNCTION");
     call.arg("LIST").arg("LIBRARYNAME").arg(LIBRARY_NAME);
-    let found: RedisResult<Vec<Value>> = call.query_async(connection).await;
-    found.map(|found| !found.is_empty()).map_err(fault)
+    let found: Vec<Value> = call.query_async(connection).await?;
+    Ok(!found.is_empty())
 }
 
 const LIBRARY: &str = include_str!("limits.lua");

@@ -84,7 +84,7 @@ impl Notes {
         self.read.retain(|_, read| now - read.at < LIFE * 2);
         let mut foreign = Vec::new();
         for ((device, _), answer) in round.0.into_iter().zip(answers) {
-            match answer {
+            match answer.map_err(RedisLinkError::from) {
                 Ok(entries) => {
                     let last = entries.last().map(|(id, _)| id.clone());
                     pass_on(&device, &entries, instance, listener);
@@ -92,7 +92,7 @@ impl Notes {
                         self.read.insert(device, StreamPosition { id, at: now });
                     }
                 }
-                Err(error) if RedisLinkError::from(&error) == RedisLinkError::WrongType => foreign.push(device),
+                Err(RedisLinkError::WrongType) => foreign.push(device),
                 Err(_) => {} // calls that requests depend on find out what is wrong with Redis
             }
         }

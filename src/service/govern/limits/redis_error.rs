@@ -84,14 +84,14 @@ impl RedisLinkError {
     }
 }
 
-impl From<&RedisError> for RedisLinkError {
-    fn from(error: &RedisError) -> Self {
+impl From<RedisError> for RedisLinkError {
+    fn from(error: RedisError) -> Self {
         match error.kind() {
             ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => return Self::Denied,
             ErrorKind::Server(ServerErrorKind::ReadOnly) => return Self::ReadOnly,
             ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown) => return Self::Busy,
             _ if error.is_timeout() => return Self::Slow,
-            _ if is_about_tls(error) => return Self::Untrusted,
+            _ if is_about_tls(&error) => return Self::Untrusted,
             _ if error.is_io_error() || error.is_connection_dropped() => return Self::Unreachable,
             _ => {}
         }

@@ -95,10 +95,8 @@ impl RedisLoop {
             .set_response_timeout(None) // each call has its own
             .set_pipeline_buffer_size(1024);
         let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
-        match timeout(ANSWER, connecting).await {
-            Ok(connected) => connected.map_err(|error| RedisLinkError::from(&error)),
-            Err(_) => Err(RedisLinkError::Unreachable),
-        }
+        let connected = timeout(ANSWER, connecting).await.map_err(|_| RedisLinkError::Unreachable)?;
+        Ok(connected?)
     }
 
     /// Serves a connection until it fails.
