@@ -117,11 +117,11 @@ impl Limiter {
 
     /// The gossip with the instances that decide together; `None` without Redis.
     pub fn gossip(&self) -> Option<Gossip> {
-        self.shared.as_ref().map(|shared| shared.gossip().clone())
+        self.shared.as_ref().map(|shared| shared.gossip.clone())
     }
 
     pub fn state(&self) -> LimiterState {
-        let link = self.shared.as_ref().map(|shared| shared.link());
+        let link = self.shared.as_ref().map(|shared| &*shared.link);
         let store = link.map_or(Store::Local, |link| match (link.fault(), link.instances()) {
             (None, instances) => Store::Redis { instances },
             (Some(fault), instances) => Store::Degraded { fault, instances },
@@ -146,11 +146,11 @@ async fn together(
 ) -> Result<Permit, LimitExceededError> {
     let name = device.name(id);
     let mut lease = None;
-    if shared.link().fault().is_none() {
+    if shared.link.fault().is_none() {
         let open = OpenPermit::admit(device, demand)?;
         lease = demand.concurrent().map(|_| shared.lease(name));
         match shared.ask(name, demand, lease.as_ref()).await {
-            Ok(Ok(place)) => return Ok(Permit::local(open, demand).shared(shared.updates(), name, lease).at(place)),
+            Ok(Ok(place)) => return Ok(Permit::local(open, demand).shared(&shared.updates, name, lease).at(place)),
             Ok(Err(denied)) => {
                 open.take_back();
                 if let Some(lease) = lease {
@@ -161,11 +161,11 @@ async fn together(
             Err(_) => open.take_back(),
         }
     }
-    shared.link().fell_back();
-    let demand = Demand { sharers: shared.link().instances(), ..*demand };
+    shared.link.fell_back();
+    let demand = Demand { sharers: shared.link.instances(), ..*demand };
     let open = OpenPermit::admit(device, &demand)?;
     let lease = lease.or_else(|| demand.concurrent().map(|_| shared.lease(name)));
-    Ok(Permit::local(open, &demand).shared(shared.updates(), name, lease))
+    Ok(Permit::local(open, &demand).shared(&shared.updates, name, lease))
 }
 
 #[cfg(test)]
