@@ -33,7 +33,7 @@ fn reload(tls: &Tls, contents: [&Content; 2], now: SystemTime, paths: &[PathBuf;
             tracing::info!(%certificate_file, %until, "Certificate reloaded, good until {until}");
         }
         Err(faults) => {
-            tls.count_failed_reload();
+            tls.counts().reload_failed += 1;
             let faults = joined(&faults);
             tracing::error!(
                 %certificate_file, %key_file, faults,
