@@ -21,7 +21,6 @@ mod inspection;
 mod lease;
 mod limiter_error;
 mod link;
-mod metrics;
 mod notes;
 mod pending;
 mod permit;
@@ -30,6 +29,7 @@ mod redis_error;
 mod redis_limiter;
 mod redis_task;
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -44,6 +44,7 @@ pub use self::permit::Permit;
 pub use self::redis_error::RedisLinkError;
 use self::redis_limiter::RedisLimiter;
 use crate::secret::Secret;
+use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
 use crate::wire::DeviceId;
 
 /// Decides for all workers. Clones share their state.
@@ -133,6 +134,22 @@ impl Limiter {
             by_fallback: link.map_or(0, link::Link::fallbacks),
             faults: link.map_or_else(Vec::new, |link| link.faults().into()),
         }
+    }
+}
+
+impl MetricSource for Limiter {
+    fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
+        let LimiterState { store, counters, by_fallback, .. } = self.state();
+        let decisions = [
+            ("admitted", counters.admitted),
+            ("denied_requests", counters.denied_requests),
+            ("denied_tokens", counters.denied_tokens),
+            ("denied_concurrent", counters.denied_concurrent),
+        ];
+        page.counters("limit_decisions", "Decisions about devices' limits", "decision", decisions)?;
+        page.counter("limit_fallbacks", "Decisions that were made without the configured Redis", by_fallback)?;
+        let is_degraded = u32::from(matches!(store, Store::Degraded { .. }));
+        page.gauge("limit_store_degraded", "1 while limits are decided without the configured Redis", is_degraded)
     }
 }
 
