@@ -16,7 +16,7 @@ use super::state::BreakerState;
 pub struct CircuitPermit {
     shared: Arc<BreakerState>,
     model: Box<str>,
-    ticket: Ticket,
+    pub(super) ticket: Ticket,
     is_over: bool,
 }
 
@@ -37,11 +37,6 @@ impl CircuitPermit {
 
     pub fn ended(mut self, outcome: UpstreamOutcome, now: Instant) {
         self.close(outcome, now);
-    }
-
-    /// Whether this request is the probe that tries whether the upstream is back.
-    pub fn is_probe(&self) -> bool {
-        self.ticket.probe.is_some()
     }
 
     fn close(&mut self, outcome: UpstreamOutcome, now: Instant) {
