@@ -47,7 +47,8 @@ pub enum ConnectError {
 /// Opens connections to one origin.
 #[derive(Clone)]
 pub struct Connector {
-    origin: Arc<Origin>,
+    /// The origin this connector connects to.
+    pub origin: Arc<Origin>,
     tcp: HttpConnector,
     tls: Option<TlsConnector>,
     proxy: Option<Intercept>,
@@ -88,12 +89,6 @@ impl Connector {
             self.proxy = Matcher::from_system().intercept(&self.origin.connect_uri());
         }
         self
-    }
-
-    /// The origin this connector connects to.
-    #[must_use]
-    pub fn origin(&self) -> &Origin {
-        &self.origin
     }
 
     /// Whether a proxy stands in between. It, and not this machine, then looks up the origin's name.

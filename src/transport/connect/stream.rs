@@ -4,7 +4,6 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -26,12 +25,6 @@ impl Stream {
             Self::Plain(_) => &[],
             Self::Tls(stream) => stream.get_ref().1.peer_certificates().unwrap_or_default(),
         }
-    }
-
-    /// Wraps the stream for hyper.
-    #[must_use]
-    pub fn into_hyper(self) -> TokioIo<Self> {
-        TokioIo::new(self)
     }
 }
 

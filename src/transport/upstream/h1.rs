@@ -16,7 +16,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, Request, Response, StatusCode, Version};
-use hyper::body::SizeHint;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
@@ -38,7 +37,7 @@ pub(super) struct H1 {
     /// Why the request cannot be written; its response may have come all the same (RFC 9112 §9.5).
     unwritten: Option<UpstreamReadError>,
     received: Received,
-    framing: Framing,
+    pub(super) framing: Framing,
     /// How reading ended, until the bytes read before are used up.
     read_end: Option<UpstreamReadError>,
     keeps_alive: bool,
@@ -184,14 +183,6 @@ impl H1 {
             Poll::Ready(Err(RequestWriteError::Body)) => return Err(UpstreamReadError::Request),
         }
         Ok(())
-    }
-
-    pub(super) fn is_end(&self) -> bool {
-        self.framing.is_end()
-    }
-
-    pub(super) fn size_hint(&self) -> SizeHint {
-        self.framing.size_hint()
     }
 
     /// Whether a pooled connection can take a request: it is not too old, and the upstream has not closed it.
