@@ -132,7 +132,7 @@ impl Limiter {
             devices: self.devices.len(),
             counters: self.devices.counters(),
             by_fallback: link.map_or(0, link::Link::fallbacks),
-            faults: link.map_or_else(Vec::new, |link| link.faults().into()),
+            faults: link.map_or_else(Vec::new, link::Link::faults),
         }
     }
 }

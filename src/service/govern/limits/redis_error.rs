@@ -45,39 +45,6 @@ pub enum RedisLinkError {
 }
 
 impl RedisLinkError {
-    pub const ALL: [Self; 12] = [
-        Self::Unreachable,
-        Self::Untrusted,
-        Self::Slow,
-        Self::Overloaded,
-        Self::ReadOnly,
-        Self::Denied,
-        Self::OutOfMemory,
-        Self::WrongType,
-        Self::FunctionMissing,
-        Self::Busy,
-        Self::TooOld,
-        Self::Unknown,
-    ];
-
-    /// The label in metrics and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Untrusted => "untrusted",
-            Self::Slow => "slow",
-            Self::Overloaded => "overloaded",
-            Self::ReadOnly => "read_only",
-            Self::Denied => "denied",
-            Self::OutOfMemory => "out_of_memory",
-            Self::WrongType => "wrong_type",
-            Self::FunctionMissing => "function_missing",
-            Self::Busy => "busy",
-            Self::TooOld => "too_old",
-            Self::Unknown => "unknown",
-        }
-    }
-
     /// Whether the fault concerns this one request and says nothing of the next.
     pub(super) fn is_passing(self) -> bool {
         matches!(self, Self::Overloaded | Self::WrongType)
