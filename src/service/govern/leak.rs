@@ -19,6 +19,7 @@ use std::time::UNIX_EPOCH;
 
 use http::HeaderMap;
 use ipnet::IpNet;
+use strum::IntoStaticStr;
 use tokio::sync::mpsc;
 
 use self::devices::WatchedDevices;
@@ -41,7 +42,8 @@ pub struct LeakConfig {
 }
 
 /// The consequence when a device is in use in two places at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum LeakMode {
     Off,
     /// The device is logged and counted, and nothing else follows.
@@ -54,12 +56,7 @@ pub enum LeakMode {
 
 impl LeakMode {
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Observe => "observe",
-            Self::Refresh => "refresh",
-            Self::Revoke => "revoke",
-        }
+        self.into()
     }
 }
 
