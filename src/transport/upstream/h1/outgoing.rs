@@ -84,7 +84,7 @@ impl Outgoing {
                 }
             }
             // TLS may write some of the bytes and then report an error.
-            self.written |= matches!(stream, Stream::Tls(_));
+            self.written |= matches!(stream, Stream::Right(_));
             let mut slices = [IoSlice::new(&[]); MOST_SLICES];
             let used = self.fill(&mut slices);
             let written = ready!(Pin::new(&mut *stream).poll_write_vectored(cx, &slices[..used]));
