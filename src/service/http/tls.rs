@@ -84,7 +84,7 @@ impl Tls {
     /// The seconds until the certificate in use expires; negative once it has.
     fn seconds_left(&self) -> i64 {
         let whole = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-        match self.current.load().expires_at().duration_since(self.clock.now()) {
+        match self.current.load().expires_at.duration_since(self.clock.now()) {
             Ok(left) => whole(left),
             Err(over) => -whole(over.duration()),
         }
@@ -108,7 +108,7 @@ impl Acceptor for Arc<Tls> {
     type Stream = TlsStream<TcpStream>;
 
     async fn admit(&self, stream: TcpStream, peer: SocketAddr) -> Option<TlsStream<TcpStream>> {
-        let acceptor = TlsAcceptor::from(Arc::clone(self.current.load().config()));
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.current.load().config));
         match tokio::time::timeout(self.limit, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => {
                 self.counts().done += 1;

@@ -78,7 +78,7 @@ impl KeyRing {
     /// The MAC of `message`, which only a holder of one of these secrets can make. It is valid for this `purpose`
     /// alone, as long as the key is in use.
     pub(crate) fn mac(&self, purpose: &[u8], message: &[u8]) -> [u8; MAC_LENGTH] {
-        self.current.load().mac(purpose, message)
+        self.current.load().signer().mac(purpose, message)
     }
 
     /// Whether `mac` is a MAC by one of the keys in use.

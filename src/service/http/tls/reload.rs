@@ -28,7 +28,7 @@ fn reload(tls: &Tls, contents: [&Content; 2], now: SystemTime, paths: &[PathBuf;
         .and_then(|read| read.check_time(now).map(|()| read).map_err(|fault| vec![fault]));
     match read {
         Ok(certificate) => {
-            let until = humantime::format_rfc3339_seconds(certificate.expires_at());
+            let until = humantime::format_rfc3339_seconds(certificate.expires_at);
             tls.replace(certificate);
             tracing::info!(%certificate_file, %until, "Certificate reloaded, good until {until}");
         }

@@ -39,7 +39,7 @@ impl Followed {
     /// The counters after more time than the follower's poll interval.
     async fn later(&self) -> (TlsCounts, SystemTime) {
         tokio::time::sleep(Duration::from_secs(3)).await;
-        (*self.tls.counts(), self.tls.current.load().expires_at())
+        (*self.tls.counts(), self.tls.current.load().expires_at)
     }
 }
 
