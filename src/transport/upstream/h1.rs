@@ -21,7 +21,7 @@ use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
 
 use self::framing::Framing;
-use self::outgoing::{Outgoing, RequestWriteError};
+use self::outgoing::Outgoing;
 use self::received::Received;
 use super::error::{Unsent, UpstreamError};
 use super::read_error::UpstreamReadError;
@@ -174,13 +174,13 @@ impl H1 {
         match outgoing.poll_write(&mut self.stream, cx) {
             Poll::Pending => {}
             Poll::Ready(Ok(())) => self.outgoing = None,
-            Poll::Ready(Err(RequestWriteError::Io(error))) => {
-                self.unwritten = Some(UpstreamReadError::Io(error));
-                if outgoing.is_begun() {
+            Poll::Ready(Err(UpstreamReadError::Request)) => return Err(UpstreamReadError::Request),
+            Poll::Ready(Err(error)) => {
+                self.unwritten = Some(error);
+                if outgoing.written {
                     self.outgoing = None;
                 }
             }
-            Poll::Ready(Err(RequestWriteError::Body)) => return Err(UpstreamReadError::Request),
         }
         Ok(())
     }
