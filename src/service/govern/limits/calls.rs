@@ -6,16 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, RedisResult, Value, cmd};
+use redis::{Cmd, Pipeline, Value, cmd};
 
 use super::device::{ASK_AGAIN, Demand, MINUTE, name_of};
 use super::lease::WindowSlot;
 use super::redis_error::RedisLinkError;
 use super::{Limit, LimitExceededError};
 use crate::wire::DeviceId;
-
-/// A stream's entry: its id, and what is in it by turns of name and value.
-pub(super) type StreamEntry = (String, Vec<String>);
 
 /// Asks in one round trip whether a request is admitted. Returns the slot in which it counts.
 pub(super) async fn admit(
@@ -26,7 +23,8 @@ pub(super) async fn admit(
     life: Duration,
 ) -> Result<Result<u64, LimitExceededError>, RedisLinkError> {
     let mut call = cmd("FCALL");
-    call.arg("valetkey_admit_2").arg(3).arg(key(device, "requests")).arg(key(device, "tokens")).arg(leases(device));
+    call.arg("valetkey_admit_2").arg(3);
+    call.arg(key(device, "requests")).arg(key(device, "tokens")).arg(key(device, "leases"));
     call.arg(demand.requests().unwrap_or(0)).arg(micros(demand.limits.window));
     call.arg(demand.tokens().unwrap_or(0)).arg(micros(MINUTE));
     call.arg(demand.concurrent().unwrap_or(0)).arg(micros(ASK_AGAIN));
@@ -79,7 +77,7 @@ pub(super) fn charge(device: &str, tokens: u64) -> Cmd {
 /// Prolongs leases, and adds those that Redis has lost.
 pub(super) fn renew<'a>(device: &str, life: Duration, held: impl IntoIterator<Item = &'a Arc<str>>) -> Cmd {
     let mut call = cmd("FCALL");
-    call.arg("valetkey_renew_2").arg(1).arg(leases(device)).arg(millis(life));
+    call.arg("valetkey_renew_2").arg(1).arg(key(device, "leases")).arg(millis(life));
     for lease in held {
         call.arg(lease.as_ref());
     }
@@ -88,16 +86,8 @@ pub(super) fn renew<'a>(device: &str, life: Duration, held: impl IntoIterator<It
 
 pub(super) fn release(device: &str, lease: &str) -> Cmd {
     let mut call = cmd("ZREM");
-    call.arg(leases(device)).arg(lease);
+    call.arg(key(device, "leases")).arg(lease);
     call
-}
-
-/// Sends notes about devices and reads those of other instances. Each device has an answer of its own.
-pub(super) async fn exchange(
-    connection: &mut MultiplexedConnection,
-    calls: &Pipeline,
-) -> Result<Vec<RedisResult<Vec<StreamEntry>>>, RedisLinkError> {
-    Ok(calls.query_async(connection).await?)
 }
 
 /// Deletes the notes of a device, because their key holds something else.
@@ -115,21 +105,12 @@ pub(super) fn notes(device: &DeviceId) -> String {
 /// Deletes the keys of a device, because one of them holds data that is not ours.
 pub(super) fn discard(device: &str) -> Cmd {
     let mut call = cmd("UNLINK");
-    call.arg(key(device, "requests")).arg(key(device, "tokens")).arg(leases(device));
+    call.arg(key(device, "requests")).arg(key(device, "tokens")).arg(key(device, "leases"));
     call
-}
-
-/// Makes calls whose answers are not needed.
-pub(super) async fn send(connection: &mut MultiplexedConnection, calls: &Pipeline) -> Result<(), RedisLinkError> {
-    Ok(calls.exec_async(connection).await?)
 }
 
 fn key(device: &str, kind: &str) -> String {
     format!("valetkey:{{{device}}}:{kind}")
-}
-
-fn leases(device: &str) -> String {
-    key(device, "leases")
 }
 
 fn micros(duration: Duration) -> u64 {

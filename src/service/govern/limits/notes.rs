@@ -10,10 +10,13 @@ use std::time::Duration;
 use redis::{Pipeline, RedisResult};
 use tokio::time::Instant;
 
-use super::calls::{self, StreamEntry};
+use super::calls;
 use super::gossip::GossipListener;
 use super::redis_error::RedisLinkError;
 use crate::wire::DeviceId;
+
+/// A stream's entry: its id, and what is in it by turns of name and value.
+pub(super) type StreamEntry = (String, Vec<String>);
 
 #[derive(Default)]
 pub(super) struct Notes {
