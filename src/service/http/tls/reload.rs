@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Certificate, CertificateError, CertificateFiles, Tls};
+use super::{Certificate, CertificateFiles, Tls};
 use crate::clock::Clock;
 use crate::service::base::watched_file::{Content, Follower};
 use crate::service::http::tls::TlsConfig;
@@ -34,17 +34,13 @@ fn reload(tls: &Tls, contents: [&Content; 2], now: SystemTime, paths: &[PathBuf;
         }
         Err(faults) => {
             tls.counts().reload_failed += 1;
-            let faults = joined(&faults);
+            let faults = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             tracing::error!(
                 %certificate_file, %key_file, faults,
                 "Certificate not reloaded, the one in use stays: {certificate_file}, {key_file}: {faults}"
             );
         }
     }
-}
-
-fn joined(faults: &[CertificateError]) -> String {
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
