@@ -66,9 +66,9 @@ impl NativeProxy {
     pub async fn started(&self) -> napi::Result<NativeStarted> {
         let client = self.engine.client().await.map_err(|error| to_js(&error))?;
         Ok(NativeStarted {
-            url: format!("http://{}", client.address()),
-            port: client.address().port(),
-            launch_key: client.launch_key().expose().to_owned(),
+            url: format!("http://{}", client.address),
+            port: client.address.port(),
+            launch_key: client.launch_key.expose().to_owned(),
         })
     }
 
@@ -83,7 +83,7 @@ impl NativeProxy {
     #[napi]
     pub async fn refresh(&self) -> napi::Result<()> {
         let client = self.engine.client_now().ok_or_else(|| to_js(&ClientError::Closed))?;
-        client.refresher().ask(Reason::Forced).await.map_err(|error| to_js(&error))
+        client.refresher.ask(Reason::Forced).await.map_err(|error| to_js(&error))
     }
 
     /// Tells the proxy that the machine woke up.

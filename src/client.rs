@@ -70,10 +70,13 @@ pub struct ClientPorts {
 /// A running client with its loopback proxy.
 pub struct Client {
     session: Arc<Session>,
-    refresher: Refresher,
+    /// Asks the refresh task for newer tokens.
+    pub refresher: Refresher,
     link: Arc<ServiceLink>,
-    launch_key: Secret,
-    address: SocketAddr,
+    /// The credential that local clients must send.
+    pub launch_key: Secret,
+    /// The address that the proxy listens on.
+    pub address: SocketAddr,
     trigger: ShutdownTrigger,
     server: Mutex<Option<JoinHandle<()>>>,
 }
@@ -101,7 +104,7 @@ impl Client {
         let ids = device_ids(&config, ports.machine_id, &store).await;
         let clock = ports.clock;
         let session =
-            Arc::new(Session::new(ids.usual().clone(), Arc::clone(&clock), config.refresh_before, ports.events));
+            Arc::new(Session::new(ids.usual.clone(), Arc::clone(&clock), config.refresh_before, ports.events));
         let mut enrolment = Enrolment::new(api, store, ids, Arc::clone(&session), Arc::clone(&clock));
         enrolment.first_token().await?;
         let (refresher, refresh_loop) = RefreshLoop::new(enrolment, Arc::clone(&session), &config, clock);
@@ -123,28 +126,10 @@ impl Client {
         Ok(Self { session, refresher, link, launch_key, address, trigger, server })
     }
 
-    /// The address that the proxy listens on.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The credential that local clients must send.
-    #[must_use]
-    pub fn launch_key(&self) -> &Secret {
-        &self.launch_key
-    }
-
     /// The status at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
         self.session.status()
-    }
-
-    /// A handle that asks for refreshes.
-    #[must_use]
-    pub fn refresher(&self) -> Refresher {
-        self.refresher.clone()
     }
 
     /// Call this after the machine woke up: drops connections that may be dead, and checks the token.

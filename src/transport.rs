@@ -6,13 +6,13 @@
 
 pub mod buffered_body;
 pub mod cancel_signal;
+mod client_stream;
 pub mod connect;
 pub mod cors;
 pub mod credentials;
 mod grace;
 pub mod headers;
 mod idle_timeout;
-mod lingering_close;
 pub mod origin;
 pub mod path;
 pub mod problem;
@@ -25,4 +25,3 @@ pub mod serve;
 pub mod shutdown;
 pub mod tls;
 pub mod upstream;
-mod write_stall;

@@ -18,7 +18,8 @@ use crate::wire::ErrorCode;
 /// The checks of one proxy.
 pub struct Admission {
     hosts: [String; 2],
-    cors: Cors,
+    /// The web origins that may call the proxy.
+    pub cors: Cors,
     /// The digest of the launch key. Digests have one length, so the comparison's time shows nothing of the key.
     key_digest: digest::Digest,
 }
@@ -35,12 +36,6 @@ impl Admission {
     pub fn new(port: u16, key: &Secret, cors: Cors) -> Self {
         let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
         Self { hosts, cors, key_digest: digest::digest(&digest::SHA256, key.expose().as_bytes()) }
-    }
-
-    /// The web origins that may call the proxy.
-    #[must_use]
-    pub fn cors(&self) -> &Cors {
-        &self.cors
     }
 
     /// Accepts a request that names this proxy as its host and comes from no web page, or from an origin that the app

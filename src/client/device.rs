@@ -44,7 +44,8 @@ pub fn system_machine_id() -> Option<Zeroizing<String>> {
 pub struct DeviceIds {
     root: hmac::Key,
     app_id: String,
-    usual: LocalDevice,
+    /// The default id, which all users of the app on this machine share.
+    pub usual: LocalDevice,
 }
 
 impl DeviceIds {
@@ -63,12 +64,6 @@ impl DeviceIds {
     pub fn random(app_id: &str, id: DeviceId) -> Self {
         let root = hmac::Key::new(hmac::HMAC_SHA256, id.as_str().as_bytes());
         Self { root, app_id: app_id.to_owned(), usual: LocalDevice { id, source: DeviceIdSource::Random } }
-    }
-
-    /// The default id, which all users of the app on this machine share.
-    #[must_use]
-    pub fn usual(&self) -> &LocalDevice {
-        &self.usual
     }
 
     /// The id for our key when the usual id is bound to another key: that of another user of this machine, or our own
@@ -154,15 +149,15 @@ mod tests {
     fn keyed_and_keyless_ids_are_stable_and_all_different() {
         let machines = DeviceIds::of_machine("com.example.a", machine).unwrap();
         let random = DeviceIds::random("com.example.a", DeviceId::parse("device-0001").unwrap());
-        let all_of = |ids: &DeviceIds| [ids.usual().clone(), ids.keyed("one"), ids.keyed("two"), ids.keyless()];
+        let all_of = |ids: &DeviceIds| [ids.usual.clone(), ids.keyed("one"), ids.keyed("two"), ids.keyless()];
         for ids in [&machines, &random] {
             assert_eq!(all_of(ids), all_of(&ids.clone()));
-            assert!(all_of(ids).iter().all(|device| device.source == ids.usual().source));
+            assert!(all_of(ids).iter().all(|device| device.source == ids.usual.source));
         }
         let all: std::collections::HashSet<_> =
             [all_of(&machines), all_of(&random)].concat().into_iter().map(|it| it.id).collect();
         assert_eq!(all.len(), 8);
-        assert_eq!(random.usual().id.as_str(), "device-0001");
+        assert_eq!(random.usual.id.as_str(), "device-0001");
     }
 
     #[test]

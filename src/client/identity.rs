@@ -27,7 +27,7 @@ impl Identity {
     #[must_use]
     pub(super) fn device(&self, ids: &DeviceIds) -> LocalDevice {
         match self {
-            Self::Usual { .. } => ids.usual().clone(),
+            Self::Usual { .. } => ids.usual.clone(),
             Self::Keyed(key) => ids.keyed(&key.thumbprint()),
             Self::Keyless => ids.keyless(),
         }

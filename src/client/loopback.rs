@@ -137,8 +137,8 @@ impl Loopback {
 impl Handler for Loopback {
     async fn handle(&self, request: Request<Incoming>, _peer: SocketAddr) -> Response<Reply> {
         let admission = &self.parts.admission;
-        let origin = admission.cors().allowed(request.headers());
-        if let Some(preflight) = admission.cors().preflight(request.method(), request.headers())
+        let origin = admission.cors.allowed(request.headers());
+        if let Some(preflight) = admission.cors.preflight(request.method(), request.headers())
             && admission.check_source(request.headers()).is_ok()
         {
             return preflight;

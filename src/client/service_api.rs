@@ -146,7 +146,7 @@ impl ServiceApi {
         }
         let token = WrapperToken {
             received_at: self.clock.now(),
-            lifetime: answer.lifetime().min(MAX_LIFETIME),
+            lifetime: Duration::from_secs(answer.expires_in).min(MAX_LIFETIME),
             refresh_in: Duration::from_secs(answer.refresh_in),
             origin: self.origin(answer.base_url.as_deref())?,
             token: answer.token,

@@ -151,10 +151,10 @@ impl Session {
     }
 
     /// Changes the state, and sends the new status to the app if it differs visibly.
-    fn change<T>(&self, change: impl FnOnce(&mut SessionState) -> T) -> T {
+    fn change(&self, change: impl FnOnce(&mut SessionState)) {
         let mut inner = self.lock();
         let before = self.status_of(&inner);
-        let result = change(&mut inner);
+        change(&mut inner);
         let after = self.status_of(&inner);
         drop(inner);
         let shows = before.state != after.state
@@ -165,7 +165,6 @@ impl Session {
         if shows {
             (self.events)(Event::Status(after));
         }
-        result
     }
 
     fn status_of(&self, inner: &SessionState) -> Status {

@@ -136,7 +136,7 @@ impl BufferedBody {
     /// The progress of the streamed part; `None` when the whole body is buffered.
     #[must_use]
     pub fn upload(&self) -> Option<Arc<Upload>> {
-        self.rest.as_ref().map(Rest::upload)
+        self.rest.as_ref().map(|rest| Arc::clone(&rest.upload))
     }
 }
 
@@ -216,7 +216,7 @@ impl Body for BufferedBody {
 
     fn size_hint(&self) -> SizeHint {
         let Some(rest) = &self.rest else { return SizeHint::with_exact(self.pieces.length) };
-        let rest = rest.size_hint();
+        let rest = rest.body.size_hint();
         let mut hint = SizeHint::new();
         hint.set_lower(self.pieces.length + rest.lower());
         if let Some(upper) = rest.upper() {

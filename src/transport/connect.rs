@@ -1,7 +1,5 @@
 //! Opens connections to one [`Origin`]: DNS, happy eyeballs (RFC 6555), the system's proxy, TLS. Both proxies use it.
 
-mod stream;
-
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +8,13 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 use tower_service::Service;
 
-pub use self::stream::Stream;
 use super::origin::Origin;
 
 /// Which HTTP version to speak to an origin.
@@ -47,7 +46,8 @@ pub enum ConnectError {
 /// Opens connections to one origin.
 #[derive(Clone)]
 pub struct Connector {
-    origin: Arc<Origin>,
+    /// The origin this connector connects to.
+    pub origin: Arc<Origin>,
     tcp: HttpConnector,
     tls: Option<TlsConnector>,
     proxy: Option<Intercept>,
@@ -55,12 +55,26 @@ pub struct Connector {
     limit: Duration,
 }
 
+/// A TCP connection: on the left the bare one, on the right one with TLS on top.
+pub type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
 /// An open connection and the HTTP version agreed on.
 pub struct Connection {
     /// The connection itself, with or without TLS.
     pub stream: Stream,
     /// Whether both ends agreed on HTTP/2.
     pub is_http2: bool,
+}
+
+impl Connection {
+    /// The certificates that the server has shown, its own first; none without TLS.
+    #[must_use]
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        match &self.stream {
+            Stream::Left(_) => &[],
+            Stream::Right(tls) => tls.get_ref().1.peer_certificates().unwrap_or_default(),
+        }
+    }
 }
 
 impl Connector {
@@ -90,12 +104,6 @@ impl Connector {
         self
     }
 
-    /// The origin this connector connects to.
-    #[must_use]
-    pub fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
     /// Whether a proxy stands in between. It, and not this machine, then looks up the origin's name.
     #[must_use]
     pub fn is_proxied(&self) -> bool {
@@ -114,13 +122,13 @@ impl Connector {
         }
         let tcp = self.open_tcp().await?;
         let Some(tls) = &self.tls else {
-            return Ok(Connection { stream: Stream::Plain(tcp), is_http2: self.version == HttpVersion::Http2 });
+            return Ok(Connection { stream: Stream::Left(tcp), is_http2: self.version == HttpVersion::Http2 });
         };
         let name = ServerName::try_from(self.origin.host())
             .map_err(|error| ConnectError::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
         let stream = tls.connect(name, tcp).await.map_err(ConnectError::Tls)?;
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Connection { stream: Stream::Tls(Box::new(stream)), is_http2 })
+        Ok(Connection { stream: Stream::Right(Box::new(stream)), is_http2 })
     }
 
     async fn open_tcp(&self) -> Result<TcpStream, ConnectError> {

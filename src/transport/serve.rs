@@ -21,10 +21,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 pub use self::acceptor::{Acceptor, Plain};
-use super::lingering_close::LingeringClose;
+use super::client_stream::ClientStream;
 use super::reply::Reply;
 use super::shutdown::{Phase, Shutdown};
-use super::write_stall::WriteStall;
 
 /// Answers requests; implemented by each proxy.
 pub trait Handler: Clone + Send + 'static {
@@ -142,7 +141,7 @@ impl<E: Acceptor, H: Handler> Server<E, H> {
     async fn speak(self, stream: E::Stream, peer: SocketAddr, mut draining: Shutdown) {
         let Self { handler, head_timeout, write_stall, shutdown, .. } = self;
         let refused = Arc::new(AtomicBool::new(false));
-        let stream = LingeringClose::new(WriteStall::new(stream, write_stall), Arc::clone(&refused));
+        let stream = ClientStream::new(stream, write_stall, Arc::clone(&refused));
         let service = service_fn(move |request: Request<Incoming>| {
             let (handler, refused) = (handler.clone(), Arc::clone(&refused));
             async move {

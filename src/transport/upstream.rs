@@ -46,7 +46,7 @@ impl Upstream {
     /// The origin that requests go to.
     #[must_use]
     pub fn origin(&self) -> &Origin {
-        self.0.connector.origin()
+        &self.0.connector.origin
     }
 
     /// Sends `request`, whose URI must be a path and query, and sets `Host`. Waits at most `first_byte` for the

@@ -1,7 +1,5 @@
 //! The bodies of `POST /bootstrap` and `POST /refresh`, as JSON.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::DeviceId;
@@ -61,12 +59,6 @@ pub struct TokenResponse {
 }
 
 impl TokenResponse {
-    /// The token's lifetime, from the moment the answer arrived.
-    #[must_use]
-    pub fn lifetime(&self) -> Duration {
-        Duration::from_secs(self.expires_in)
-    }
-
     /// The answer as JSON. [`Secret`] has no `Serialize`, so this method writes it.
     #[must_use]
     pub fn to_json(&self) -> Secret {

@@ -1,11 +1,13 @@
 //! Errors as they cross the hop: a closed list of codes, and the envelope of the Anthropic API.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 /// Every error that valetkey itself answers with. The code is in `error.details.error_code` and in the header
 /// [`ERROR_HEADER`](super::names::ERROR_HEADER); a client decides by the code alone what to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorCode {
     /// The request line, a header or the framing is not acceptable.
@@ -107,46 +109,7 @@ pub enum ErrorKind {
 
 impl ErrorCode {
     /// Every code, in the order in which they are declared.
-    pub const ALL: [Self; 38] = [
-        Self::RequestInvalid,
-        Self::BodyInvalid,
-        Self::PathInvalid,
-        Self::RouteUnknown,
-        Self::ObjectUnknown,
-        Self::MethodNotAllowed,
-        Self::PayloadTooLarge,
-        Self::EncodingUnsupported,
-        Self::BodyTimeout,
-        Self::TokenMissing,
-        Self::TokenInvalid,
-        Self::TokenExpired,
-        Self::TokenOutdated,
-        Self::TokenRevoked,
-        Self::BootstrapClosed,
-        Self::EnrolmentRequired,
-        Self::EnrolmentInvalid,
-        Self::ProofRequired,
-        Self::ProofNonce,
-        Self::ProofInvalid,
-        Self::DeviceKeyMismatch,
-        Self::ModelNotAllowed,
-        Self::ModelAmbiguous,
-        Self::UpstreamUnreachable,
-        Self::UpstreamTimeout,
-        Self::UpstreamCredential,
-        Self::UpstreamInvalid,
-        Self::RateLimited,
-        Self::BudgetSpent,
-        Self::BudgetReserved,
-        Self::BreakerOpen,
-        Self::Overloaded,
-        Self::ShuttingDown,
-        Self::Internal,
-        Self::LaunchKeyInvalid,
-        Self::OriginForbidden,
-        Self::NotReady,
-        Self::Unknown,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// HTTP status, `error.type`, and whether an SDK should retry the same request.
     #[must_use]
@@ -198,46 +161,7 @@ impl ErrorCode {
     /// The code as headers and bodies spell it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::RequestInvalid => "request_invalid",
-            Self::BodyInvalid => "body_invalid",
-            Self::PathInvalid => "path_invalid",
-            Self::RouteUnknown => "route_unknown",
-            Self::ObjectUnknown => "object_unknown",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::PayloadTooLarge => "payload_too_large",
-            Self::EncodingUnsupported => "encoding_unsupported",
-            Self::BodyTimeout => "body_timeout",
-            Self::TokenMissing => "token_missing",
-            Self::TokenInvalid => "token_invalid",
-            Self::TokenExpired => "token_expired",
-            Self::TokenOutdated => "token_outdated",
-            Self::TokenRevoked => "token_revoked",
-            Self::BootstrapClosed => "bootstrap_closed",
-            Self::EnrolmentRequired => "enrolment_required",
-            Self::EnrolmentInvalid => "enrolment_invalid",
-            Self::ProofRequired => "proof_required",
-            Self::ProofNonce => "proof_nonce",
-            Self::ProofInvalid => "proof_invalid",
-            Self::DeviceKeyMismatch => "device_key_mismatch",
-            Self::ModelNotAllowed => "model_not_allowed",
-            Self::ModelAmbiguous => "model_ambiguous",
-            Self::UpstreamUnreachable => "upstream_unreachable",
-            Self::UpstreamTimeout => "upstream_timeout",
-            Self::UpstreamCredential => "upstream_credential",
-            Self::UpstreamInvalid => "upstream_invalid",
-            Self::RateLimited => "rate_limited",
-            Self::BudgetSpent => "budget_spent",
-            Self::BudgetReserved => "budget_reserved",
-            Self::BreakerOpen => "breaker_open",
-            Self::Overloaded => "overloaded",
-            Self::ShuttingDown => "shutting_down",
-            Self::Internal => "internal",
-            Self::LaunchKeyInvalid => "launch_key_invalid",
-            Self::OriginForbidden => "origin_forbidden",
-            Self::NotReady => "not_ready",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 
     /// Parses a code; one that this version does not know is [`Unknown`](Self::Unknown).
@@ -304,8 +228,8 @@ mod tests {
 
     #[test]
     fn header_and_body_spell_a_code_alike() {
-        assert_eq!(ErrorCode::ALL.map(|code| code as usize), std::array::from_fn(|place| place), "all codes are there");
-        for code in ErrorCode::ALL {
+        assert!(ErrorCode::ALL.iter().map(|code| *code as usize).eq(0..38), "all codes are there");
+        for &code in ErrorCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
             assert_eq!(ErrorCode::parse(code.as_str()), code);
         }

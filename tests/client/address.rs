@@ -77,7 +77,7 @@ async fn f52_an_https_base_url_gets_a_tls_handshake_and_never_the_token_in_the_c
 async fn a38_a_closed_client_frees_its_port_and_names_no_address() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
-    let address = client.client.address();
+    let address = client.client.address;
     client.client.close(std::time::Duration::from_secs(1)).await;
     let _stranger = TcpListener::bind(address).unwrap();
     let status = client.client.status();

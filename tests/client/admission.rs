@@ -16,7 +16,7 @@ impl Door {
     pub async fn new() -> Self {
         let service = FakeService::start().await;
         let client = Setup::new(&service.url).start().await;
-        let (port, key) = (client.client.address().port(), client.key());
+        let (port, key) = (client.client.address.port(), client.key());
         Self { service, client, port, key }
     }
 
@@ -174,7 +174,7 @@ async fn a34_a_preflight_is_refused_unless_the_app_listed_its_origin() {
     let listed = Setup::new(&door.service.url).with("allowedOrigins", vec!["app://main"]);
     let listed = listed.start().await;
     let ask = async |lines: &str| {
-        let port = listed.client.address().port();
+        let port = listed.client.address.port();
         let request =
             format!("OPTIONS /v1/messages HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{lines}\r\nconnection: close\r\n\r\n");
         exchange(&listed.url(), request).await

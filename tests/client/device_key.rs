@@ -42,7 +42,7 @@ async fn a_client_repeats_its_request_with_the_nonce_of_the_service() {
     service.once(Route::Bootstrap, challenge());
     service.once(Route::Refresh, challenge());
     let client = Setup::new(&service.url).start().await;
-    client.client.refresher().ask(Reason::Forced).await.unwrap();
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
     for (route, token) in [(Route::Bootstrap, None), (Route::Refresh, Some("canary-wrapper-1"))] {
         let [first, second] = &service.seen(route)[..] else { panic!("{route:?} twice") };
         let (first, second) = (Proof::of(first), Proof::of(second));
@@ -115,7 +115,7 @@ async fn f45_a_damaged_key_is_replaced() {
 async fn a_client_takes_its_keyed_id_when_the_usual_id_has_another_key() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
-    let usual = ids().usual().clone();
+    let usual = ids().usual.clone();
     service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
     let client = setup.start().await;
     let own = ids().keyed(&kept(&setup.store));
@@ -139,7 +139,7 @@ async fn a_client_without_a_key_is_the_same_keyless_device_at_every_start() {
     // With a keychain the client is the usual device again and proves its key; the keyless token was not stored.
     setup.store.heal();
     let again = setup.start().await;
-    assert_eq!(again.client.status().device, *ids().usual());
+    assert_eq!(again.client.status().device, ids().usual);
     let proven = |seen: &Seen| seen.header("dpop").is_some();
     let proven: Vec<_> = service.seen(Route::Bootstrap).iter().map(proven).collect();
     assert_eq!(proven, [false, false, false, false, true]);
@@ -153,8 +153,8 @@ async fn a_keyless_device_sends_no_proof_when_the_keychain_comes_back() {
     service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
     let client = setup.start().await;
     setup.store.heal();
-    client.client.refresher().ask(Reason::Forced).await.unwrap();
-    client.client.refresher().ask(Reason::Forced).await.unwrap();
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
     assert_eq!(client.client.status().device, ids().keyless());
     assert!(service.seen(Route::Refresh).iter().all(|seen| seen.header("dpop").is_none()));
     assert!(setup.store.entry("wrapper-token").is_none());
@@ -169,13 +169,13 @@ async fn a_running_device_keeps_its_id_while_its_key_cannot_be_read() {
     let client = setup.start().await;
     setup.store.fail_entry(KEY);
     service.once(Route::Refresh, Say::error("device_key_mismatch"));
-    let error = client.client.refresher().ask(Reason::Forced).await.unwrap_err();
+    let error = client.client.refresher.ask(Reason::Forced).await.unwrap_err();
     assert_eq!(error.code(), "VALET_KEYCHAIN_UNAVAILABLE");
-    assert_eq!(client.client.status().device, *ids().usual());
+    assert_eq!(client.client.status().device, ids().usual);
     assert_eq!(client.messages("hello").await.status, 200);
     setup.store.heal();
-    client.client.refresher().ask(Reason::Forced).await.unwrap();
-    assert_eq!(client.client.status().device, *ids().usual());
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
+    assert_eq!(client.client.status().device, ids().usual);
     assert_eq!((service.count(Route::Bootstrap), service.count(Route::Refresh)), (1, 2));
     assert!(service.seen(Route::Refresh)[1].header("dpop").is_some());
 }
@@ -185,10 +185,10 @@ async fn a_running_client_whose_id_is_taken_goes_on_as_another_device() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     let client = setup.start().await;
-    assert_eq!(client.client.status().device, *ids().usual());
+    assert_eq!(client.client.status().device, ids().usual);
     service.once(Route::Refresh, Say::error("device_key_mismatch"));
     service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
-    client.client.refresher().ask(Reason::Forced).await.unwrap();
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
     let own = ids().keyed(&kept(&setup.store));
     assert_eq!(client.client.status().device, own);
     assert_eq!(client.messages("hello").await.status, 200);
@@ -202,9 +202,9 @@ async fn a_client_keeps_its_id_until_it_has_a_token_for_another_id() {
     service.once(Route::Refresh, Say::error("device_key_mismatch"));
     service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
     service.once(Route::Bootstrap, Say::error("overloaded"));
-    client.client.refresher().ask(Reason::Forced).await.unwrap_err();
-    assert_eq!(client.client.status().device, *ids().usual());
-    client.client.refresher().ask(Reason::Forced).await.unwrap();
+    client.client.refresher.ask(Reason::Forced).await.unwrap_err();
+    assert_eq!(client.client.status().device, ids().usual);
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
     assert_eq!(client.messages("hello").await.status, 200);
 }
 
@@ -244,7 +244,7 @@ async fn the_later_of_two_starting_processes_takes_the_key_of_the_first() {
     gate.notify_one();
     let late = late.await.unwrap();
     for client in [&first, &late] {
-        assert_eq!(client.client.status().device, *ids().usual());
+        assert_eq!(client.client.status().device, ids().usual);
     }
     assert_eq!(Proof::of(service.seen(Route::Bootstrap).last().unwrap()).thumbprint(), others.thumbprint());
     assert_eq!(kept(&setup.store), others.thumbprint());

@@ -14,7 +14,7 @@ use crate::fake_service::{FakeService, Route, Say};
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn ask(client: &TestClient, reason: Reason) -> tokio::task::JoinHandle<Result<(), ClientError>> {
-    let refresher = client.client.refresher();
+    let refresher = client.client.refresher.clone();
     tokio::spawn(async move { refresher.ask(reason).await })
 }
 
@@ -22,12 +22,12 @@ fn ask(client: &TestClient, reason: Reason) -> tokio::task::JoinHandle<Result<()
 async fn the_app_can_refresh_at_any_time() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
-    client.client.refresher().ask(Reason::Forced).await.unwrap();
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
     assert_eq!((service.count(Route::Bootstrap), service.count(Route::Refresh)), (1, 1));
     client.messages("hello").await;
     assert_eq!(service.seen(Route::V1)[0].header("authorization"), Some("Bearer sk-ant-proxy-canary-wrapper-2"));
     service.once(Route::Refresh, Say::cut());
-    let error = client.client.refresher().ask(Reason::Forced).await.unwrap_err();
+    let error = client.client.refresher.ask(Reason::Forced).await.unwrap_err();
     assert!(matches!(error, ClientError::Network(_)), "{error:?}");
 }
 
@@ -105,7 +105,7 @@ async fn a_resumed_client_retries_a_refresh_at_once_even_during_a_wait() {
     let client = Setup::new(&service.url).without("refreshIntervalMs").start().await;
     service.once(Route::Refresh, Say::json(503, "{}"));
     client.clock.advance(23 * HOUR);
-    client.client.refresher().ask(Reason::Resumed).await.unwrap();
+    client.client.refresher.ask(Reason::Resumed).await.unwrap();
     assert_eq!(service.count(Route::Refresh), 1);
     client.client.resumed();
     service.wait_for(Route::Refresh, 2).await;
@@ -117,7 +117,7 @@ async fn a_resumed_client_with_a_fresh_token_makes_no_call() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     for _ in 0..10 {
-        client.client.refresher().ask(Reason::Resumed).await.unwrap();
+        client.client.refresher.ask(Reason::Resumed).await.unwrap();
     }
     assert_eq!(service.tokens_asked(), 1);
 }
@@ -129,7 +129,7 @@ async fn f62_a_closed_client_makes_no_call() {
     client.client.close(Duration::from_secs(1)).await;
     client.clock.advance(25 * HOUR);
     for reason in [Reason::Resumed, Reason::Forced, Reason::Aged(1), Reason::Rejected(1)] {
-        let answer = client.client.refresher().ask(reason).await;
+        let answer = client.client.refresher.ask(reason).await;
         assert!(matches!(answer, Err(ClientError::Closed)), "{reason:?}: {answer:?}");
     }
     client.client.resumed();

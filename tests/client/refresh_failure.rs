@@ -19,7 +19,7 @@ pub async fn work(client: &TestClient, requests: usize) -> Vec<u16> {
         statuses.push(client.messages("hello").await.status);
     }
     // The client handles asks in order, and this one needs no attempt.
-    let _ = client.client.refresher().ask(Reason::Aged(0)).await;
+    let _ = client.client.refresher.ask(Reason::Aged(0)).await;
     statuses
 }
 

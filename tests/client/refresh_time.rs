@@ -14,7 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Moves the clock and lets the client check its token once.
 async fn pass(client: &TestClient, time: Duration) {
     client.clock.advance(time);
-    client.client.refresher().ask(Reason::Resumed).await.unwrap();
+    client.client.refresher.ask(Reason::Resumed).await.unwrap();
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn a_revoked_device_is_told_and_stops_asking() {
     assert_eq!(client.client.status().state, ClientState::Revoked);
     for _ in 0..20 {
         client.clock.advance(10 * 60 * SECOND);
-        client.client.refresher().ask(Reason::Resumed).await.unwrap();
+        client.client.refresher.ask(Reason::Resumed).await.unwrap();
         work(&client, 2).await;
     }
     assert_eq!(service.tokens_asked(), 2);
@@ -38,9 +38,9 @@ async fn a_revoked_device_may_come_back_when_the_app_asks() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.once(Route::Refresh, Say::error("token_revoked"));
-    assert!(client.client.refresher().ask(Reason::Forced).await.is_err());
+    assert!(client.client.refresher.ask(Reason::Forced).await.is_err());
     assert_eq!(client.client.status().state, ClientState::Revoked);
-    client.client.refresher().ask(Reason::Forced).await.unwrap();
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
     assert_eq!(client.client.status().state, ClientState::Ready);
 }
 
@@ -53,7 +53,7 @@ async fn a_device_that_is_denied_stops_asking() {
     for _ in 0..20 {
         assert_eq!(work(&client, 2).await, [401, 401]);
         client.clock.advance(60 * SECOND);
-        client.client.refresher().ask(Reason::Resumed).await.unwrap();
+        client.client.refresher.ask(Reason::Resumed).await.unwrap();
     }
     assert_eq!(service.count(Route::Bootstrap), 2);
 }

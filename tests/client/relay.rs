@@ -156,7 +156,7 @@ async fn f62_a_closing_client_lets_streams_go_on_until_the_limit_and_then_ends_t
     client.client.close(Duration::from_millis(100)).await;
     assert!(closing.elapsed() >= Duration::from_millis(100) && closing.elapsed() < Duration::from_secs(3));
     raw.read_to_end().await;
-    assert!(tokio::net::TcpStream::connect(client.client.address()).await.is_err());
+    assert!(tokio::net::TcpStream::connect(client.client.address).await.is_err());
     service.wait_for_gone().await;
 }
 

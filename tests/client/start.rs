@@ -19,7 +19,7 @@ async fn a_first_start_checks_health_and_then_bootstraps_once() {
         (1, 1, 0)
     );
     let status = client.client.status();
-    assert_eq!((status.state, status.bound), (ClientState::Ready, Some(client.client.address())));
+    assert_eq!((status.state, status.bound), (ClientState::Ready, Some(client.client.address)));
     let asked: serde_json::Value = serde_json::from_slice(&service.seen(Route::Bootstrap)[0].body).unwrap();
     assert_eq!(asked, serde_json::json!({ "device_id": client.client.status().device.id.as_str() }));
 }
@@ -189,5 +189,5 @@ async fn a_failed_start_leaves_its_port_free() {
     service.always(Route::Bootstrap, Say::error("bootstrap_closed"));
     setup.refusal().await;
     service.heal(Route::Bootstrap);
-    assert_eq!(setup.start().await.client.address().port(), free);
+    assert_eq!(setup.start().await.client.address.port(), free);
 }

@@ -60,7 +60,7 @@ async fn f44_the_next_token_after_an_unlock_is_stored_again() {
     setup.store.fail_always(&KeychainError::Locked);
     let client = setup.start().await;
     setup.store.heal();
-    client.client.refresher().ask(valetkey::client::refresh::Reason::Forced).await.unwrap();
+    client.client.refresher.ask(valetkey::client::refresh::Reason::Forced).await.unwrap();
     client.wait_for("the keychain", |status| status.storage == Storage::Keychain).await;
     assert!(setup.store.entry(TOKEN).is_some());
 }
@@ -160,7 +160,7 @@ async fn f46_a_token_that_cannot_be_stored_after_a_refresh_stays_in_memory() {
     let client = setup.start().await;
     assert_eq!(client.client.status().storage, Storage::Keychain);
     setup.store.fail_next(Op::Set, KeychainError::Locked);
-    client.client.refresher().ask(valetkey::client::refresh::Reason::Forced).await.unwrap();
+    client.client.refresher.ask(valetkey::client::refresh::Reason::Forced).await.unwrap();
     client.wait_for("memory", |status| status.storage == Storage::Memory).await;
     assert_eq!(client.messages("hello").await.status, 200);
     assert_eq!(service.seen(Route::V1)[0].header("authorization"), Some("Bearer sk-ant-proxy-canary-wrapper-2"));
@@ -172,7 +172,7 @@ async fn f44_a_write_that_hangs_does_not_delay_requests() {
     let setup = Setup::new(&service.url);
     let client = setup.start().await;
     setup.store.block();
-    client.client.refresher().ask(valetkey::client::refresh::Reason::Forced).await.unwrap();
+    client.client.refresher.ask(valetkey::client::refresh::Reason::Forced).await.unwrap();
     assert_eq!(client.messages("hello").await.status, 200);
     client.wait_for("memory", |status| status.storage == Storage::Memory).await;
     setup.store.heal();

@@ -11,7 +11,7 @@ async fn start() -> (FakeService, TestClient) {
 }
 
 fn request(client: &TestClient, line: &str, rest: &str) -> String {
-    format!("{line}\r\nhost: {}\r\nauthorization: {}\r\n{rest}", client.client.address(), client.bearer())
+    format!("{line}\r\nhost: {}\r\nauthorization: {}\r\n{rest}", client.client.address, client.bearer())
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn the_launch_key_never_reaches_the_service() {
         let rest = format!("{lines}connection: close\r\ncontent-length: 2\r\n\r\n{{}}");
         assert_eq!(exchange(&client.url(), request(&client, "POST /v1/messages HTTP/1.1", &rest)).await.status, 200);
     }
-    client.client.refresher().ask(valetkey::client::refresh::Reason::Forced).await.unwrap();
+    client.client.refresher.ask(valetkey::client::refresh::Reason::Forced).await.unwrap();
     for route in [Route::Health, Route::Bootstrap, Route::Refresh, Route::V1] {
         let seen = format!("{:?}", service.seen(route));
         assert!(!seen.contains(&key), "{route:?}: {seen}");

@@ -20,7 +20,7 @@ async fn a14_a_thief_with_a_copy_of_the_token_and_the_id_gets_no_other_token() {
     let body = format!(r#"{{"device_id":"{device}"}}"#);
     let stolen = post(&both.service.at("/bootstrap"), &[], body).await;
     assert_eq!((stolen.status, stolen.error_code().as_str()), (403, "device_key_mismatch"));
-    both.client.client.refresher().ask(Reason::Forced).await.unwrap();
+    both.client.client.refresher.ask(Reason::Forced).await.unwrap();
     assert_eq!(both.ask(ASK).await.status, 200);
 }
 
@@ -33,7 +33,7 @@ async fn two_users_of_one_machine_are_two_devices_and_both_are_served() {
     assert_ne!(first.client.status().device.id, second.client.status().device.id);
     for client in [&first, &second] {
         assert_eq!(client.messages(ASK).await.status, 200);
-        client.client.refresher().ask(Reason::Forced).await.unwrap();
+        client.client.refresher.ask(Reason::Forced).await.unwrap();
         assert_eq!(client.messages(ASK).await.status, 200);
     }
     // Both keep their ids at the next start.
@@ -76,6 +76,6 @@ async fn f41_a_machine_whose_clock_is_years_off_can_prove_its_key() {
         };
         let client = setup.start().await;
         assert_eq!(client.messages(ASK).await.status, 200, "{wrong}");
-        client.client.refresher().ask(Reason::Forced).await.unwrap();
+        client.client.refresher.ask(Reason::Forced).await.unwrap();
     }
 }

@@ -7,7 +7,7 @@ use crate::support::upstream::Answer;
 const BODY: &str = r#"{"model":"claude-sonnet-5-5","messages":[]}"#;
 
 fn request(both: &Both, headers: &str, body: &str) -> String {
-    let (host, bearer) = (both.client.client.address(), both.client.bearer());
+    let (host, bearer) = (both.client.client.address, both.client.bearer());
     format!("POST /v1/messages HTTP/1.1\r\nhost: {host}\r\nauthorization: {bearer}\r\n{headers}\r\n\r\n{body}")
 }
 

@@ -42,10 +42,10 @@ async fn two_hundred_requests_with_an_expired_token_all_reach_the_upstream_once(
 #[tokio::test]
 async fn a_refresh_replaces_a_token_that_is_still_good() {
     let both = Both::start().await;
-    both.client.client.refresher().ask(Reason::Forced).await.unwrap();
+    both.client.client.refresher.ask(Reason::Forced).await.unwrap();
     assert_eq!(both.ask(ASK).await.status, 200);
     both.client.clock.advance(23 * HOUR);
-    both.client.client.refresher().ask(Reason::Resumed).await.unwrap();
+    both.client.client.refresher.ask(Reason::Resumed).await.unwrap();
     assert_eq!((both.ask(ASK).await.status, both.client.client.status().state), (200, ClientState::Ready));
 }
 

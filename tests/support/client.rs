@@ -94,11 +94,11 @@ impl Setup {
 
 impl TestClient {
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.client.address())
+        format!("http://{}", self.client.address)
     }
 
     pub(crate) fn key(&self) -> String {
-        self.client.launch_key().expose().to_owned()
+        self.client.launch_key.expose().to_owned()
     }
 
     pub(crate) fn bearer(&self) -> String {

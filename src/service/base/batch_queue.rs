@@ -83,7 +83,7 @@ impl<Thing, Counts: Default> BatchQueue<Thing, Counts> {
             }
             tokio::select! {
                 () = self.wake.notified() => {}
-                () = reached(limit) => return,
+                () = tokio::time::sleep_until(limit.unwrap_or_else(Instant::now)), if limit.is_some() => return,
             }
         }
     }
@@ -177,13 +177,6 @@ impl<Thing, Counts: Default> BatchQueue<Thing, Counts> {
 impl<Thing, Counts> QueueState<Thing, Counts> {
     fn in_memory(&self) -> usize {
         self.waiting.len() + self.held
-    }
-}
-
-async fn reached(time: Option<Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -46,9 +46,7 @@ impl AccessPolicy {
     /// [`Revocations::judge_new`] does: a revoked device gets no token.
     pub fn enter(&self, mut claims: Claims) -> Result<Claims, Problem> {
         if let Some(rule) = self.overrides.of(&claims.sub) {
-            claims.org = rule.org.clone().or(claims.org);
-            claims.user = rule.user.clone().or(claims.user);
-            claims.models = rule.models.clone().unwrap_or(claims.models);
+            claims = described(claims, &rule);
         }
         self.revocations.judge_new(&claims)?;
         Ok(claims)
@@ -63,11 +61,12 @@ fn overridden(caller: Arc<Caller>, rule: &DeviceOverride) -> Arc<Caller> {
     if same(&rule.org, &claims.org) && same(&rule.user, &claims.user) && same_models {
         return caller;
     }
-    let claims = Claims {
-        org: rule.org.clone().or_else(|| claims.org.clone()),
-        user: rule.user.clone().or_else(|| claims.user.clone()),
-        models: rule.models.clone().unwrap_or_else(|| claims.models.clone()),
-        ..claims.clone()
-    };
-    Arc::new(caller.with_claims(claims))
+    Arc::new(caller.with_claims(described(claims.clone(), rule)))
+}
+
+fn described(mut claims: Claims, rule: &DeviceOverride) -> Claims {
+    claims.org = rule.org.clone().or(claims.org);
+    claims.user = rule.user.clone().or(claims.user);
+    claims.models = rule.models.clone().unwrap_or(claims.models);
+    claims
 }

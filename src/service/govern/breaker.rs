@@ -16,7 +16,6 @@ mod circuit;
 mod circuit_open_error;
 mod circuit_permit;
 mod circuits;
-mod metrics;
 mod outcome;
 mod recent;
 mod settings;
@@ -27,9 +26,11 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::hash::RandomState;
 use std::sync::{Arc, Mutex};
 
+use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::time::Instant;
 
 pub use self::circuit_permit::CircuitPermit;
@@ -42,6 +43,7 @@ use self::state::BreakerState;
 
 pub use self::circuit_open_error::CircuitOpenError;
 use crate::lock::lock;
+use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
 use crate::wire::DeviceId;
 
 /// The circuits of one upstream. Clones share them.
@@ -65,3 +67,19 @@ impl Breaker {
         lock(&self.0.circuits).snapshot(now, &self.0.settings)
     }
 }
+
+impl MetricSource for Breaker {
+    fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
+        let circuits = self.snapshot(Instant::now());
+        let series = circuits.iter().flat_map(|circuit| {
+            STATES.map(|(state, name)| {
+                let labels = [("model", circuit.model.as_str()), ("state", name)];
+                (labels, ConstGauge::new(u32::from(circuit.state == state)))
+            })
+        });
+        page.family("breaker", "1 for the state that the circuit of a model is in", series)
+    }
+}
+
+const STATES: [(CircuitState, &str); 3] =
+    [(CircuitState::Closed, "closed"), (CircuitState::Open, "open"), (CircuitState::HalfOpen, "half_open")];

@@ -62,13 +62,8 @@ impl Budgets {
         }))
     }
 
-    /// Sets the subject's own limits in place of the default ones; `None` puts those back.
-    pub fn limit(&self, subject: &Subject, limits: Option<Limits>) {
-        self.change(|table| table.set(subject, limits));
-    }
-
     pub fn limit_by_default(&self, defaults: DefaultLimits) {
-        self.change(|table| table.set_defaults(defaults));
+        self.change(|table| table.defaults = defaults);
     }
 
     /// Replaces the own limits of all subjects.
@@ -133,12 +128,7 @@ impl Budgets {
         Ok(Reservation::new(Arc::clone(&self.0), holds, estimate))
     }
 
-    /// How a subject stands with each of its limits; empty when it has no limit.
-    pub fn standing(&self, subject: &Subject, now: SystemTime) -> Vec<BudgetStatus> {
-        self.standing_with(subject, self.limits(subject).0, now)
-    }
-
-    /// As [`standing`](Self::standing), but with these limits.
+    /// How a subject stands with each of these limits; empty when there is none.
     pub fn standing_with(&self, subject: &Subject, limits: Limits, now: SystemTime) -> Vec<BudgetStatus> {
         self.books().standing(subject, limits, now)
     }

@@ -7,11 +7,11 @@
 
 mod devices;
 mod history;
-mod metrics;
 mod network;
 mod program;
 mod track;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +19,7 @@ use std::time::UNIX_EPOCH;
 
 use http::HeaderMap;
 use ipnet::IpNet;
+use strum::IntoStaticStr;
 use tokio::sync::mpsc;
 
 use self::devices::WatchedDevices;
@@ -27,6 +28,7 @@ use self::program::Program;
 pub(crate) use self::track::Sighting;
 use crate::clock::{Clock, millis};
 use crate::service::govern::limits::Gossip;
+use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
 use crate::service::token::verify::Caller;
 use crate::wire::DeviceId;
 
@@ -40,7 +42,8 @@ pub struct LeakConfig {
 }
 
 /// The consequence when a device is in use in two places at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum LeakMode {
     Off,
     /// The device is logged and counted, and nothing else follows.
@@ -53,12 +56,7 @@ pub enum LeakMode {
 
 impl LeakMode {
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Observe => "observe",
-            Self::Refresh => "refresh",
-            Self::Revoke => "revoke",
-        }
+        self.into()
     }
 }
 
@@ -69,7 +67,10 @@ pub(crate) struct Leaks {
     clock: Arc<dyn Clock>,
     suspicions: mpsc::Sender<Suspicion>,
     gossip: Option<Gossip>,
-    tally: LeakCounters,
+    /// Suspicions by what became of them, in the order of [`LeakResponse`].
+    responses: [AtomicU64; LeakResponse::NAMES.len()],
+    /// Sightings that other instances have reported.
+    heard: AtomicU64,
 }
 
 /// A device that is used in two places at once.
@@ -84,31 +85,21 @@ pub(crate) struct Suspicion {
 /// What was done about a suspicion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LeakResponse {
+    /// The device was logged, and nothing else was to follow.
+    Observed,
     /// The tokens of the device were ended.
     Refreshed,
     /// The device was revoked.
     Revoked,
     /// Nothing: so many devices are suspected that the configuration is the likelier cause.
     Withheld,
-    /// Nothing: the database did not take it.
+    /// Nothing: the database did not take it, or too many devices were suspected at once.
     Failed,
 }
 
-/// Counts what became of suspicions, and what other instances have told.
-#[derive(Default)]
-struct LeakCounters {
-    /// Suspicions that were only logged.
-    observed: AtomicU64,
-    /// Suspicions that ended the tokens of a device.
-    refreshed: AtomicU64,
-    /// Suspicions that ended in a revocation.
-    revoked: AtomicU64,
-    /// Suspicions that were not acted on, because there were too many.
-    withheld: AtomicU64,
-    /// Suspicions that could not be acted on.
-    failed: AtomicU64,
-    /// Sightings that other instances have reported.
-    heard: AtomicU64,
+impl LeakResponse {
+    /// The labels in metrics, in the order of the variants.
+    const NAMES: [&'static str; 5] = ["observed", "refreshed", "revoked", "withheld", "failed"];
 }
 
 impl Leaks {
@@ -127,7 +118,8 @@ impl Leaks {
             clock,
             suspicions,
             gossip,
-            tally: LeakCounters::default(),
+            responses: Default::default(),
+            heard: AtomicU64::new(0),
         });
         if let Some(gossip) = &leaks.gossip {
             let ear = Arc::downgrade(&leaks);
@@ -170,23 +162,17 @@ impl Leaks {
     }
 
     pub(crate) fn count(&self, response: LeakResponse) {
-        let counter = match response {
-            LeakResponse::Refreshed => &self.tally.refreshed,
-            LeakResponse::Revoked => &self.tally.revoked,
-            LeakResponse::Withheld => &self.tally.withheld,
-            LeakResponse::Failed => &self.tally.failed,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+        self.responses[response as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Records a sighting by another instance.
     fn hear(&self, device: &DeviceId, note: &str) {
         let Some(seen) = Sighting::from_note(note) else { return };
-        self.tally.heard.fetch_add(1, Ordering::Relaxed);
+        self.heard.fetch_add(1, Ordering::Relaxed);
         // The other instance's clock may be ahead.
         let now = self.now();
         let seen = Sighting { at: seen.at.min(now), ..seen };
-        if let Some(networks) = self.devices.with(device, |watched| watched.hear(&seen)) {
+        if let Some(networks) = self.devices.with(device, |watched| watched.history.hear(&seen)) {
             self.suspect(device, networks, now);
         }
     }
@@ -195,18 +181,28 @@ impl Leaks {
         let networks = networks.map(|network| network.to_string());
         tracing::warn!(%device, networks = networks.join(","), "A device is in use in two places at once");
         if self.mode == LeakMode::Observe {
-            self.tally.observed.fetch_add(1, Ordering::Relaxed);
-            return;
+            return self.count(LeakResponse::Observed);
         }
         let suspicion = Suspicion { device: device.clone(), networks, at: at / 1000 };
         if self.suspicions.try_send(suspicion).is_err() {
-            self.tally.failed.fetch_add(1, Ordering::Relaxed);
+            self.count(LeakResponse::Failed);
             tracing::error!(%device, "Too many devices are suspected at once to act on this one");
         }
     }
 
     fn now(&self) -> u64 {
         millis(self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+}
+
+impl MetricSource for Leaks {
+    fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
+        let counts = self.responses.iter().map(|count| count.load(Ordering::Relaxed));
+        let help = "Suspicions that a device is in use in two places at once, by what became of them";
+        page.counters("leak_suspicions", help, "action", LeakResponse::NAMES.into_iter().zip(counts))?;
+        let help = "Sightings of devices that other instances have told of";
+        page.counter("leak_sightings_heard", help, self.heard.load(Ordering::Relaxed))?;
+        page.gauge("leak_watched_devices", "Devices that are watched for leaks", self.watched())
     }
 }
 

@@ -24,7 +24,6 @@ mod inspection;
 mod lease;
 mod limiter_error;
 mod link;
-mod metrics;
 mod notes;
 mod pending;
 mod permit;
@@ -33,6 +32,7 @@ mod redis_error;
 mod redis_limiter;
 mod redis_task;
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -47,6 +47,7 @@ pub use self::permit::Permit;
 pub use self::redis_error::RedisLinkError;
 use self::redis_limiter::RedisLimiter;
 use crate::secret::Secret;
+use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
 use crate::wire::DeviceId;
 
 /// Decides for all workers. Clones share their state.
@@ -106,7 +107,7 @@ impl Limiter {
     ) -> Result<Permit, LimitExceededError> {
         let demand = Demand { limits, counts, sharers: NonZeroU32::MIN };
         if !demand.is_limited() {
-            return Ok(Permit::unlimited());
+            return Ok(Permit::default());
         }
         let device = self.devices.find(id);
         let decision = match &self.shared {
@@ -120,11 +121,11 @@ impl Limiter {
 
     /// The gossip with the instances that decide together; `None` without Redis.
     pub fn gossip(&self) -> Option<Gossip> {
-        self.shared.as_ref().map(|shared| shared.gossip().clone())
+        self.shared.as_ref().map(|shared| shared.gossip.clone())
     }
 
     pub fn state(&self) -> LimiterState {
-        let link = self.shared.as_ref().map(|shared| shared.link());
+        let link = self.shared.as_ref().map(|shared| &*shared.link);
         let store = link.map_or(Store::Local, |link| match (link.fault(), link.instances()) {
             (None, instances) => Store::Redis { instances },
             (Some(fault), instances) => Store::Degraded { fault, instances },
@@ -134,8 +135,24 @@ impl Limiter {
             devices: self.devices.len(),
             counters: self.devices.counters(),
             by_fallback: link.map_or(0, link::Link::fallbacks),
-            faults: link.map_or_else(Vec::new, |link| link.faults().into()),
+            faults: link.map_or_else(Vec::new, link::Link::faults),
         }
+    }
+}
+
+impl MetricSource for Limiter {
+    fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
+        let LimiterState { store, counters, by_fallback, .. } = self.state();
+        let decisions = [
+            ("admitted", counters.admitted),
+            ("denied_requests", counters.denied_requests),
+            ("denied_tokens", counters.denied_tokens),
+            ("denied_concurrent", counters.denied_concurrent),
+        ];
+        page.counters("limit_decisions", "Decisions about devices' limits", "decision", decisions)?;
+        page.counter("limit_fallbacks", "Decisions that were made without the configured Redis", by_fallback)?;
+        let is_degraded = u32::from(matches!(store, Store::Degraded { .. }));
+        page.gauge("limit_store_degraded", "1 while limits are decided without the configured Redis", is_degraded)
     }
 }
 
@@ -149,11 +166,11 @@ async fn together(
 ) -> Result<Permit, LimitExceededError> {
     let name = device.name(id);
     let mut lease = None;
-    if shared.link().fault().is_none() {
+    if shared.link.fault().is_none() {
         let open = OpenPermit::admit(device, demand)?;
         lease = demand.concurrent().map(|_| shared.lease(name));
         match shared.ask(name, demand, lease.as_ref()).await {
-            Ok(Ok(place)) => return Ok(Permit::local(open, demand).shared(shared.updates(), name, lease).at(place)),
+            Ok(Ok(place)) => return Ok(Permit::local(open, demand).shared(&shared.updates, name, lease).at(place)),
             Ok(Err(denied)) => {
                 open.take_back();
                 if let Some(lease) = lease {
@@ -164,11 +181,11 @@ async fn together(
             Err(_) => open.take_back(),
         }
     }
-    shared.link().fell_back();
-    let demand = Demand { sharers: shared.link().instances(), ..*demand };
+    shared.link.fell_back();
+    let demand = Demand { sharers: shared.link.instances(), ..*demand };
     let open = OpenPermit::admit(device, &demand)?;
     let lease = lease.or_else(|| demand.concurrent().map(|_| shared.lease(name)));
-    Ok(Permit::local(open, &demand).shared(shared.updates(), name, lease))
+    Ok(Permit::local(open, &demand).shared(&shared.updates, name, lease))
 }
 
 #[cfg(test)]

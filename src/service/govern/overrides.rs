@@ -53,8 +53,7 @@ impl DeviceOverrides {
     }
 
     pub fn of(&self, device: &DeviceId) -> Option<Arc<DeviceOverride>> {
-        let current = self.current.load();
-        if current.is_empty() { None } else { current.get(device).cloned() }
+        self.current.load().get(device).cloned()
     }
 
     /// The limits of a device with these overrides, or with none.

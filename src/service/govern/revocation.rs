@@ -3,21 +3,23 @@
 //! The store has the truth; this is the copy that requests are judged by. It is replaced as a whole, and with each
 //! replacement open requests are judged again. [`Revocations::staleness`] tells how old the copy may be.
 
-mod metrics;
 mod open;
 mod set;
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::time::Instant;
 
 pub use self::open::{OpenRequest, OpenRequests};
 pub use self::set::{Reach, RevocationSet, Revoked};
 use crate::clock::millis;
 use crate::lock::lock;
+use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
 use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
 use crate::wire::{Claims, DeviceId, ErrorCode};
@@ -142,6 +144,15 @@ impl Revocations {
         let requests = OpenRequests::default();
         self.lists().push(requests.clone());
         requests
+    }
+}
+
+impl MetricSource for Revocations {
+    fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
+        let staleness = ConstGauge::new(self.staleness().as_secs());
+        page.seconds("revocation_staleness", "Since the revocations in use were known to be the truth", &staleness)?;
+        page.gauge("revocations", "Entries in the revocations in use", self.count())?;
+        page.gauge("open_requests", "Requests that are open now", self.open_requests())
     }
 }
 

@@ -7,17 +7,17 @@
 
 mod certificate;
 mod certificate_files;
-mod metrics;
 mod reload;
 #[cfg(test)]
 pub(crate) mod samples;
 
+use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -26,6 +26,8 @@ pub use self::certificate::{Certificate, CertificateError, Part};
 pub use self::certificate_files::CertificateFiles;
 pub(crate) use self::reload::follow;
 use crate::clock::Clock;
+use crate::lock::lock;
+use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
 use crate::transport::serve::Acceptor;
 
 #[derive(Debug)]
@@ -41,17 +43,11 @@ pub(crate) struct Tls {
     current: ArcSwap<Certificate>,
     limit: Duration,
     clock: Arc<dyn Clock>,
-    done: AtomicU64,
-    failed: AtomicU64,
-    timed_out: AtomicU64,
-    reloaded: AtomicU64,
-    reload_failed: AtomicU64,
+    counts: Mutex<TlsCounts>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TlsFigures {
-    /// When the certificate in use expires.
-    pub expires_at: SystemTime,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct TlsCounts {
     pub done: u64,
     /// Failed handshakes: no TLS, nothing in common, a client that left or does not trust the certificate.
     pub failed: u64,
@@ -65,25 +61,12 @@ pub(crate) struct TlsFigures {
 
 impl Tls {
     fn new(certificate: Certificate, limit: Duration, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            current: ArcSwap::from_pointee(certificate),
-            limit,
-            clock,
-            done: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            timed_out: AtomicU64::new(0),
-            reloaded: AtomicU64::new(0),
-            reload_failed: AtomicU64::new(0),
-        }
+        Self { current: ArcSwap::from_pointee(certificate), limit, clock, counts: Mutex::default() }
     }
 
     fn replace(&self, certificate: Certificate) {
         self.current.store(Arc::new(certificate));
-        self.reloaded.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn count_failed_reload(&self) {
-        self.reload_failed.fetch_add(1, Ordering::Relaxed);
+        self.counts().reloaded += 1;
     }
 
     /// Logs an error if the certificate has expired. The service starts all the same: it has no better certificate.
@@ -93,15 +76,31 @@ impl Tls {
         }
     }
 
-    pub(crate) fn figures(&self) -> TlsFigures {
-        TlsFigures {
-            expires_at: self.current.load().expires_at(),
-            done: self.done.load(Ordering::Relaxed),
-            failed: self.failed.load(Ordering::Relaxed),
-            timed_out: self.timed_out.load(Ordering::Relaxed),
-            reloaded: self.reloaded.load(Ordering::Relaxed),
-            reload_failed: self.reload_failed.load(Ordering::Relaxed),
+    /// Locked for a moment, once for each connection.
+    fn counts(&self) -> MutexGuard<'_, TlsCounts> {
+        lock(&self.counts)
+    }
+
+    /// The seconds until the certificate in use expires; negative once it has.
+    fn seconds_left(&self) -> i64 {
+        let whole = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        match self.current.load().expires_at.duration_since(self.clock.now()) {
+            Ok(left) => whole(left),
+            Err(over) => -whole(over.duration()),
         }
+    }
+}
+
+impl MetricSource for Tls {
+    fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
+        let counts = *self.counts();
+        let handshakes = [("done", counts.done), ("failed", counts.failed), ("timed_out", counts.timed_out)];
+        page.counters("tls_handshakes", "TLS handshakes by how they ended", "outcome", handshakes)?;
+        let reloads = [("taken", counts.reloaded), ("refused", counts.reload_failed)];
+        let help = "Attempts to take over a changed certificate";
+        page.counters("tls_certificate_reloads", help, "outcome", reloads)?;
+        let left = ConstGauge::new(self.seconds_left());
+        page.seconds("tls_certificate_expires_in", "Until the certificate in use expires", &left)
     }
 }
 
@@ -109,18 +108,18 @@ impl Acceptor for Arc<Tls> {
     type Stream = TlsStream<TcpStream>;
 
     async fn admit(&self, stream: TcpStream, peer: SocketAddr) -> Option<TlsStream<TcpStream>> {
-        let acceptor = TlsAcceptor::from(Arc::clone(self.current.load().config()));
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.current.load().config));
         match tokio::time::timeout(self.limit, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => {
-                self.done.fetch_add(1, Ordering::Relaxed);
+                self.counts().done += 1;
                 return Some(stream);
             }
             Ok(Err(error)) => {
-                self.failed.fetch_add(1, Ordering::Relaxed);
+                self.counts().failed += 1;
                 tracing::debug!(%peer, %error, "A TLS handshake failed");
             }
             Err(_) => {
-                self.timed_out.fetch_add(1, Ordering::Relaxed);
+                self.counts().timed_out += 1;
                 tracing::debug!(%peer, limit_ms = self.limit.as_millis(), "A TLS handshake took too long");
             }
         }

@@ -76,11 +76,6 @@ impl Prices {
         Self::parse(include_str!("prices/list_prices.toml")).expect("a test reads the shipped table")
     }
 
-    /// The cost at standard speed and without extras.
-    pub fn cost(&self, model: &str, at: SystemTime, tokens: &Tokens) -> Cost {
-        self.cost_under(model, at, tokens, &Conditions::default())
-    }
-
     pub fn cost_under(&self, model: &str, at: SystemTime, tokens: &Tokens, conditions: &Conditions) -> Cost {
         let at = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if let Some(rows) = self.rows(model) {
@@ -106,10 +101,6 @@ impl Prices {
             let cost = self.cost_under(whose, at, tokens, &conditions);
             Cost { amount: sum.amount + cost.amount, estimated: sum.estimated || cost.estimated }
         })
-    }
-
-    pub fn knows(&self, model: &str) -> bool {
-        self.rows(model).is_some()
     }
 
     fn rows(&self, model: &str) -> Option<&Vec<Row>> {

@@ -4,7 +4,6 @@
 //! exactly once, however the request ends.
 
 mod batch_item;
-mod count;
 mod decode;
 mod iterations;
 mod lenient;

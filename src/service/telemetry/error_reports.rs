@@ -44,10 +44,8 @@ pub struct ErrorReports {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum ReportsError {
-    #[error("cannot set up the way to Sentry: {0}")]
-    Client(#[from] reqwest::Error),
-}
+#[error("cannot set up the way to Sentry: {0}")]
+pub struct ReportsError(#[from] reqwest::Error);
 
 impl ErrorReports {
     /// Starts the thread that sends reports.
@@ -71,38 +69,32 @@ impl ErrorReports {
         let Some(times) = self.throttle.due(code.as_str(), Instant::now()) else { return };
         let (status, ..) = code.answer();
         let route = route.unwrap_or("none");
-        self.send(Event {
+        let event = Event {
             message: Some(format!("Answered {status} {}", code.as_str())),
             fingerprint: fingerprint("refused", code.as_str()),
             transaction: Some(route.to_owned()),
-            tags: [
-                ("error_code", code.as_str().to_owned()),
-                ("status", status.to_string()),
-                ("route", route.to_owned()),
-                ("request_id", request_id.to_string()),
-                ("times", times.to_string()),
-            ]
-            .map(|(name, value)| (name.to_owned(), value))
-            .into(),
             ..Event::new()
-        });
+        };
+        let tags = [
+            ("error_code", code.as_str().to_owned()),
+            ("status", status.to_string()),
+            ("route", route.to_owned()),
+            ("request_id", request_id.to_string()),
+            ("times", times.to_string()),
+        ];
+        self.send(event, tags);
     }
 
     pub fn panicked(&self, panic: &Panic) {
         let Some(times) = self.throttle.due(&panic.location, Instant::now()) else { return };
-        self.send(Event {
+        let event = Event {
             message: Some(format!("Panicked at {}: {}", panic.location, panic.message)),
             level: Level::Fatal,
             fingerprint: fingerprint("panic", &panic.location),
-            tags: [
-                ("thread", panic.thread.clone()),
-                ("location", panic.location.clone()),
-                ("times", times.to_string()),
-            ]
-            .map(|(name, value)| (name.to_owned(), value))
-            .into(),
             ..Event::new()
-        });
+        };
+        let (thread, location) = (panic.thread.clone(), panic.location.clone());
+        self.send(event, [("thread", thread), ("location", location), ("times", times.to_string())]);
     }
 
     /// Sends the queued reports and ends the thread. Waits for `limit`, and for the call in progress.
@@ -112,8 +104,9 @@ impl ErrorReports {
         }
     }
 
-    fn send(&self, event: Event<'static>) {
-        self.client.capture_event(event, None);
+    fn send<const N: usize>(&self, event: Event<'static>, tags: [(&str, String); N]) {
+        let tags = tags.map(|(name, value)| (name.to_owned(), value)).into();
+        self.client.capture_event(Event { tags, ..event }, None);
     }
 }
 

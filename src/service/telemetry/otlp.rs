@@ -15,12 +15,12 @@ mod conventions;
 mod exporter;
 mod histogram;
 mod measures;
-mod prometheus;
 mod queue;
 mod settings;
 mod source;
 mod span;
 
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -34,6 +34,7 @@ pub use self::settings::{OtlpConfig, OtlpSettings};
 use crate::clock::Clock;
 use crate::lock::lock;
 use crate::service::meter::usage::{UsageRecord, UsageSink};
+use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
 use crate::transport::origin::Origin;
 
 /// The sink that queues usage records for the collector.
@@ -94,6 +95,17 @@ impl UsageSink for Otlp {
     fn record(&self, record: &Arc<UsageRecord>) {
         let finished = Finished { record: Arc::clone(record), at: self.clock.now() };
         self.queue.push(finished, |counters| counters.dropped += 1);
+    }
+}
+
+impl MetricSource for Otlp {
+    fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
+        let OtlpCounters { waiting, exported, lost, dropped } = self.counters();
+        let help = "Spans for the OpenTelemetry collector, by what became of them";
+        page.counters("otlp_spans", help, "outcome", [("exported", exported), ("lost", lost)])?;
+        let help = "Records of requests that found no room in the queue for the OpenTelemetry collector";
+        page.counter("otlp_records_dropped", help, dropped)?;
+        page.gauge("otlp_records_waiting", "Records of requests that wait for the OpenTelemetry collector", waiting)
     }
 }
 

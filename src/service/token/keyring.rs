@@ -8,14 +8,15 @@ mod key_file;
 mod key_list;
 mod key_set;
 mod kid;
-mod metrics;
 mod reload;
 mod token_error;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use prometheus_client::metrics::counter::ConstCounter;
 
 pub use self::figures::{KeyFigures, KeyTally, KidFigures};
 pub use self::key_file::{KeyFile, KeyFileError};
@@ -26,6 +27,7 @@ pub use self::kid::Kid;
 pub(crate) use self::reload::follower;
 pub use self::token_error::{TokenError, Verified};
 use crate::secret::Secret;
+use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
 use crate::wire::Claims;
 use std::path::PathBuf;
 
@@ -76,7 +78,7 @@ impl KeyRing {
     /// The MAC of `message`, which only a holder of one of these secrets can make. It is valid for this `purpose`
     /// alone, as long as the key is in use.
     pub(crate) fn mac(&self, purpose: &[u8], message: &[u8]) -> [u8; MAC_LENGTH] {
-        self.current.load().mac(purpose, message)
+        self.current.load().signer().mac(purpose, message)
     }
 
     /// Whether `mac` is a MAC by one of the keys in use.
@@ -111,6 +113,25 @@ impl KeyRing {
             reload_failed: self.reload_failed.load(Ordering::Relaxed),
             refused_now: self.refused_now.load(Ordering::Relaxed),
         }
+    }
+}
+
+impl MetricSource for KeyRing {
+    fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
+        let figures = self.figures();
+        let known = figures.kids.iter().flat_map(|key| {
+            let kid = key.kid.as_str();
+            [(kid, "admitted", key.admitted), (kid, "signed", key.signed)]
+        });
+        let series = known
+            .chain([("unknown", "refused", figures.unknown)])
+            .map(|(kid, event, count)| ([("kid", kid), ("event", event)], ConstCounter::new(count)));
+        page.family("jwt_tokens", "Wrapper tokens by the key that signed them", series)?;
+        let reloads = [("taken", figures.reloaded), ("refused", figures.reload_failed)];
+        let help = "Attempts to take over a changed file of signing keys";
+        page.counters("signing_key_reloads", help, "outcome", reloads)?;
+        let help = "1 while the file of signing keys cannot be used, so that the keys read before stay in use";
+        page.gauge("signing_key_file_refused", help, u32::from(figures.refused_now))
     }
 }
 

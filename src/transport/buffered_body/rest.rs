@@ -7,20 +7,20 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::{Body, Incoming, SizeHint};
+use hyper::body::{Body, Incoming};
 
 use super::{BodyError, BodyLimits, Inspector, RefusedBodyError};
 use crate::transport::idle_timeout::IdleTimeout;
 
 pub(super) struct Rest {
-    body: Incoming,
+    pub(super) body: Incoming,
     seen: u64,
     max: u64,
     inspector: Option<Box<dyn Inspector>>,
     idle_timeout: Duration,
     /// The idle timeout; runs while the client sends nothing.
     stalls: Option<IdleTimeout>,
-    upload: Arc<Upload>,
+    pub(super) upload: Arc<Upload>,
     /// The last piece, kept back until the inspector accepts the body; empty if the body ended without one.
     last: Option<Bytes>,
 }
@@ -52,14 +52,6 @@ impl Rest {
     pub(super) fn new(body: Incoming, seen: u64, limits: &BodyLimits, inspector: Option<Box<dyn Inspector>>) -> Self {
         let (max, idle_timeout) = (limits.max, limits.idle_timeout);
         Self { body, seen, max, inspector, idle_timeout, stalls: None, upload: Arc::default(), last: None }
-    }
-
-    pub(super) fn upload(&self) -> Arc<Upload> {
-        Arc::clone(&self.upload)
-    }
-
-    pub(super) fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 
     /// The next bytes; after an error, the same error again.

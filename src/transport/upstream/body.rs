@@ -51,7 +51,7 @@ impl UpstreamBody {
     /// Whether the whole body was read.
     pub fn is_end(&self) -> bool {
         match &self.0 {
-            BodySource::H1(connection, _) => connection.is_end(),
+            BodySource::H1(connection, _) => connection.framing.is_end(),
             BodySource::H2(body) => body.is_end(),
             BodySource::Ended => true,
         }
@@ -60,14 +60,14 @@ impl UpstreamBody {
     /// How many bytes are to come, if the upstream announced it.
     pub fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            BodySource::H1(connection, _) => connection.size_hint(),
+            BodySource::H1(connection, _) => connection.framing.size_hint(),
             BodySource::H2(body) => body.size_hint(),
             BodySource::Ended => SizeHint::with_exact(0),
         }
     }
 
     fn give_back_at_end(&mut self) {
-        if matches!(&self.0, BodySource::H1(connection, _) if connection.is_end())
+        if matches!(&self.0, BodySource::H1(connection, _) if connection.framing.is_end())
             && let BodySource::H1(connection, pool) = std::mem::replace(&mut self.0, BodySource::Ended)
         {
             pool.give_back(connection);

@@ -17,13 +17,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, Request, Response, StatusCode, Version};
-use hyper::body::SizeHint;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
 
 use self::framing::Framing;
-use self::outgoing::{Outgoing, RequestWriteError};
+use self::outgoing::Outgoing;
 use self::received::Received;
 use super::error::{Unsent, UpstreamError};
 use super::read_error::UpstreamReadError;
@@ -39,7 +38,7 @@ pub(super) struct H1 {
     /// Why the request cannot be written; its response may have come all the same (RFC 9112 §9.5).
     unwritten: Option<UpstreamReadError>,
     received: Received,
-    framing: Framing,
+    pub(super) framing: Framing,
     /// How reading ended, until the bytes read before are used up.
     read_end: Option<UpstreamReadError>,
     keeps_alive: bool,
@@ -176,23 +175,15 @@ impl H1 {
         match outgoing.poll_write(&mut self.stream, cx) {
             Poll::Pending => {}
             Poll::Ready(Ok(())) => self.outgoing = None,
-            Poll::Ready(Err(RequestWriteError::Io(error))) => {
-                self.unwritten = Some(UpstreamReadError::Io(error));
-                if outgoing.is_begun() {
+            Poll::Ready(Err(UpstreamReadError::Request)) => return Err(UpstreamReadError::Request),
+            Poll::Ready(Err(error)) => {
+                self.unwritten = Some(error);
+                if outgoing.written {
                     self.outgoing = None;
                 }
             }
-            Poll::Ready(Err(RequestWriteError::Body)) => return Err(UpstreamReadError::Request),
         }
         Ok(())
-    }
-
-    pub(super) fn is_end(&self) -> bool {
-        self.framing.is_end()
-    }
-
-    pub(super) fn size_hint(&self) -> SizeHint {
-        self.framing.size_hint()
     }
 
     /// Whether a pooled connection can take a request: it is not too old, and the upstream has not closed it.

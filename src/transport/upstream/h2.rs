@@ -12,7 +12,7 @@ use http::header::HOST;
 use http::request::Parts;
 use http::{Request, Response, Uri, Version};
 use hyper::client::conn::http2::{self, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 pub(super) use self::body::H2Body;
 use super::error::{Unsent, UpstreamError};
@@ -42,7 +42,7 @@ impl H2 {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
-            .handshake(stream.into_hyper())
+            .handshake(TokioIo::new(stream))
             .await
             .map_err(broken)?;
         let allowed = Arc::new(AtomicUsize::new(MAX_STREAMS));

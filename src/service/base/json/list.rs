@@ -59,26 +59,21 @@ impl ObjectList {
 
     /// Reads one byte before or between elements. Returns 0 when the byte belongs to an element.
     fn begin(&mut self, byte: u8) -> Result<usize, JsonError> {
-        match (byte, self.place) {
-            (b' ' | b'\t' | b'\n' | b'\r', _) | (b',', Nesting::InList) => {}
-            (b'[', Nesting::Alone) => self.place = Nesting::InList,
-            (b']', Nesting::InList) => self.state = ListState::Over,
+        let (state, used) = match (byte, self.place) {
+            (b' ' | b'\t' | b'\n' | b'\r', _) | (b',', Nesting::InList) => (ListState::Between, 1),
+            (b'[', Nesting::Alone) => {
+                self.place = Nesting::InList;
+                (ListState::Between, 1)
+            }
+            (b']', Nesting::InList) => (ListState::Over, 1),
             // No value begins with one of these, and skipping a value would make no progress here.
             (b',' | b']' | b'}' | b':', _) => return Err(JsonError),
-            (b'{', _) => {
-                self.state = ListState::InObject(Box::new(ObjectScanner::new([self.key])));
-                return Ok(0);
-            }
-            (b'"', _) => {
-                self.state = ListState::InText;
-                return Ok(0);
-            }
-            _ => {
-                self.state = ListState::InOther;
-                return Ok(0);
-            }
-        }
-        Ok(1)
+            (b'{', _) => (ListState::InObject(Box::new(ObjectScanner::new([self.key]))), 0),
+            (b'"', _) => (ListState::InText, 0),
+            _ => (ListState::InOther, 0),
+        };
+        self.state = state;
+        Ok(used)
     }
 
     /// Reads a part of an element that is not an object.

@@ -2,55 +2,30 @@
 
 use std::io;
 
-pub(crate) struct ReloadSignal(imp::Hangup);
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+pub(crate) struct ReloadSignal {
+    #[cfg(unix)]
+    hangup: Signal,
+}
 
 impl ReloadSignal {
     /// Must be called inside a runtime. Fails when the system refuses a handler.
+    #[cfg_attr(not(unix), allow(clippy::unnecessary_wraps, reason = "on Unix it can fail"))]
     pub(crate) fn listen() -> io::Result<Self> {
-        imp::Hangup::listen().map(Self)
+        Ok(Self {
+            #[cfg(unix)]
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
     pub(crate) async fn next(&mut self) {
-        self.0.next().await;
-    }
-}
-
-#[cfg(unix)]
-mod imp {
-    use std::io;
-
-    use tokio::signal::unix::{self, SignalKind, signal};
-
-    pub(super) struct Hangup(unix::Signal);
-
-    impl Hangup {
-        pub(super) fn listen() -> io::Result<Self> {
-            signal(SignalKind::hangup()).map(Self)
+        #[cfg(unix)]
+        if self.hangup.recv().await.is_some() {
+            return;
         }
-
-        pub(super) async fn next(&mut self) {
-            // A closed stream would end the wait at once and for ever.
-            if self.0.recv().await.is_none() {
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-}
-
-#[cfg(not(unix))]
-mod imp {
-    use std::io;
-
-    pub(super) struct Hangup;
-
-    impl Hangup {
-        #[allow(clippy::unnecessary_wraps, reason = "the same face as on Unix, where it can fail")]
-        pub(super) fn listen() -> io::Result<Self> {
-            Ok(Self)
-        }
-
-        pub(super) async fn next(&mut self) {
-            std::future::pending::<()>().await;
-        }
+        // Without a signal, and after the end of its stream, the wait goes on for ever.
+        std::future::pending::<()>().await;
     }
 }

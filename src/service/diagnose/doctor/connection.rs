@@ -21,7 +21,7 @@ pub(super) async fn examine(config: &UpstreamConfig, connector: &Connector, cloc
     let version = if connection.is_http2 { "HTTP/2" } else { "HTTP/1.1" };
     let mut findings = vec![Finding::ok(CHECK, format!("{url} in {} ms, {version}{way}", began.elapsed().as_millis()))];
     if config.origin.is_tls() {
-        findings.push(certificate::examine(config, connection.stream.certificates(), clock));
+        findings.push(certificate::examine(config, connection.certificates(), clock));
     }
     findings
 }

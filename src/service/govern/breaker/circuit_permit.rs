@@ -13,27 +13,25 @@ use super::state::BreakerState;
 /// requests out until then, and how it [ended](Self::ended). Dropped, it counts as cancelled.
 #[derive(Debug)]
 #[must_use = "dropped, it counts as cancelled"]
-pub struct CircuitPermit(Option<OpenCircuitPermit>);
-
-#[derive(Debug)]
-struct OpenCircuitPermit {
+pub struct CircuitPermit {
     shared: Arc<BreakerState>,
     model: Box<str>,
-    ticket: Ticket,
+    pub(super) ticket: Ticket,
+    is_over: bool,
 }
 
 impl CircuitPermit {
     pub(super) fn new(shared: Arc<BreakerState>, model: &str, ticket: Ticket) -> Self {
-        Self(Some(OpenCircuitPermit { shared, model: model.into(), ticket }))
+        Self { shared, model: model.into(), ticket, is_over: false }
     }
 
     /// Says that the head of a response has arrived. A good one counts at once: a stream may go on for many minutes,
     /// and an upstream that begins to answer is back. If the stream breaks later, that counts as well.
     pub fn answered(&mut self, status: StatusCode, now: Instant) {
         let outcome = UpstreamOutcome::Answered(status);
-        if let Some(OpenCircuitPermit { shared, model, ticket }) = self.0.as_mut().filter(|_| outcome.is_good()) {
-            shared.ended(model, ticket, outcome, now);
-            ticket.counted = true;
+        if outcome.is_good() {
+            self.shared.ended(&self.model, &self.ticket, outcome, now);
+            self.ticket.counted = true;
         }
     }
 
@@ -41,14 +39,9 @@ impl CircuitPermit {
         self.close(outcome, now);
     }
 
-    /// Whether this request is the probe that tries whether the upstream is back.
-    pub fn is_probe(&self) -> bool {
-        self.0.as_ref().is_some_and(|open| open.ticket.probe.is_some())
-    }
-
     fn close(&mut self, outcome: UpstreamOutcome, now: Instant) {
-        if let Some(OpenCircuitPermit { shared, model, ticket }) = self.0.take() {
-            shared.ended(&model, &ticket, outcome, now);
+        if !std::mem::replace(&mut self.is_over, true) {
+            self.shared.ended(&self.model, &self.ticket, outcome, now);
         }
     }
 }

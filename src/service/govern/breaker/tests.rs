@@ -80,7 +80,7 @@ fn f05_a_circuit_opens_at_the_least_volume_and_lets_one_probe_through() {
     assert_eq!(bench.admit("m", 0).unwrap_err().retry_after, Duration::from_secs(10));
     bench.later(10);
     let probe = bench.admit("m", 0).unwrap();
-    assert!(probe.is_probe());
+    assert!(probe.ticket.probe.is_some());
     assert_eq!(bench.admit("m", 1).unwrap_err().retry_after, Duration::from_secs(1));
     probe.ended(OK, bench.now);
     assert_eq!(bench.state("m"), CircuitState::Closed);
@@ -105,7 +105,7 @@ fn a_probe_without_a_verdict_makes_way_for_the_next() {
     drop(bench.admit("m", 0).unwrap());
     assert!(bench.ask("m", 1, UpstreamOutcome::Answered(StatusCode::BAD_REQUEST)));
     assert!(bench.ask("m", 2, UpstreamOutcome::Cancelled));
-    assert!(bench.admit("m", 3).unwrap().is_probe());
+    assert!(bench.admit("m", 3).unwrap().ticket.probe.is_some());
 }
 
 #[test]

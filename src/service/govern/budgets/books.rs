@@ -114,11 +114,6 @@ impl Books {
         });
         self.accounts.shrink_to_fit();
     }
-
-    #[cfg(test)]
-    pub(super) fn accounts(&self) -> usize {
-        self.accounts.len()
-    }
 }
 
 impl Account {
@@ -188,4 +183,15 @@ impl WindowBalance {
 fn worse(one: Option<BudgetExceededError>, other: Option<BudgetExceededError>) -> Option<BudgetExceededError> {
     let rank = |spent: &BudgetExceededError| (spent.shortage == Shortage::Money, spent.window.end);
     [one, other].into_iter().flatten().reduce(|one, other| if rank(&other) > rank(&one) { other } else { one })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Books;
+
+    impl Books {
+        pub(in crate::service::govern::budgets) fn accounts(&self) -> usize {
+            self.accounts.len()
+        }
+    }
 }

@@ -11,44 +11,38 @@ use crate::service::meter::money::MicroDollars;
 #[derive(Debug)]
 #[must_use = "dropped, it gives the money back at once"]
 pub struct Reservation {
-    open: Option<OpenReservation>,
-    estimate: MicroDollars,
-}
-
-#[derive(Debug)]
-struct OpenReservation {
-    shared: Arc<BudgetState>,
+    /// `None` when there is nothing to give back.
+    shared: Option<Arc<BudgetState>>,
     holds: Vec<Hold>,
+    estimate: MicroDollars,
+    /// The real cost; nothing until it is settled.
+    actual: MicroDollars,
 }
 
 impl Reservation {
     /// For a request that costs nothing, or has no limits to obey.
     pub fn of_nothing() -> Self {
-        Self { open: None, estimate: MicroDollars::ZERO }
+        Self { shared: None, holds: Vec::new(), estimate: MicroDollars::ZERO, actual: MicroDollars::ZERO }
     }
 
     pub(super) fn new(shared: Arc<BudgetState>, holds: Vec<Hold>, estimate: MicroDollars) -> Self {
-        let open = if holds.is_empty() { None } else { Some(OpenReservation { shared, holds }) };
-        Self { open, estimate }
+        let shared = Some(shared).filter(|_| !holds.is_empty());
+        Self { shared, holds, estimate, actual: MicroDollars::ZERO }
     }
 
     /// Enters the real cost in place of the estimate.
     pub fn settle(mut self, actual: MicroDollars) {
-        self.close(actual);
-    }
-
-    fn close(&mut self, actual: MicroDollars) {
-        if let Some(OpenReservation { shared, holds }) = self.open.take() {
-            let mut books = shared.books();
-            for hold in &holds {
-                books.release(hold, self.estimate, actual);
-            }
-        }
+        self.actual = actual;
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.close(MicroDollars::ZERO);
+        if let Some(shared) = &self.shared {
+            let mut books = shared.books();
+            for hold in &self.holds {
+                books.release(hold, self.estimate, self.actual);
+            }
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use strum::IntoStaticStr;
+
 use super::{BudgetWindow, SubjectKind};
 use crate::service::meter::money::MicroDollars;
 use crate::service::telemetry::metrics::Labels;
@@ -33,7 +35,8 @@ fn labels(subject: SubjectKind, shortage: Shortage) -> Labels<2> {
     [("subject", subject.name()), ("shortage", shortage.name())]
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Shortage {
     /// The money is spent; only the next window helps.
     Money,
@@ -46,9 +49,6 @@ impl Shortage {
 
     /// The label in metrics.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Money => "money",
-            Self::Room => "room",
-        }
+        self.into()
     }
 }

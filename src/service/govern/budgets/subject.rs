@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use strum::IntoStaticStr;
 
 use crate::service::token::verify::Caller;
 use crate::wire::DeviceId;
@@ -15,8 +16,9 @@ pub enum Subject {
     Org(Arc<str>),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum SubjectKind {
     Device,
     User,
@@ -62,11 +64,7 @@ impl SubjectKind {
 
     /// The name in the database, the admin API and metrics.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Device => "device",
-            Self::User => "user",
-            Self::Org => "org",
-        }
+        self.into()
     }
 
     pub fn parse(name: &str) -> Option<Self> {

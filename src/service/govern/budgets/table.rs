@@ -9,7 +9,7 @@ use crate::wire::DeviceId;
 /// The default limits, and over them the own limits of single subjects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct LimitTable {
-    defaults: DefaultLimits,
+    pub(super) defaults: DefaultLimits,
     devices: HashMap<DeviceId, Limits>,
     users: HashMap<Arc<str>, Limits>,
     orgs: HashMap<Arc<str>, Limits>,
@@ -18,22 +18,6 @@ pub(super) struct LimitTable {
 impl LimitTable {
     pub(super) fn new(defaults: DefaultLimits) -> Self {
         Self { defaults, ..Self::default() }
-    }
-
-    pub(super) fn set_defaults(&mut self, defaults: DefaultLimits) {
-        self.defaults = defaults;
-    }
-
-    /// `None` puts the default limits back.
-    pub(super) fn set(&mut self, subject: &Subject, limits: Option<Limits>) {
-        match limits {
-            Some(limits) => self.insert(subject.clone(), limits),
-            None => match subject {
-                Subject::Device(id) => drop(self.devices.remove(id)),
-                Subject::User(name) => drop(self.users.remove(name)),
-                Subject::Org(name) => drop(self.orgs.remove(name)),
-            },
-        }
     }
 
     /// Replaces the own limits of all subjects.
@@ -102,6 +86,20 @@ mod tests {
     use super::*;
     use crate::service::meter::money::MicroDollars;
 
+    impl LimitTable {
+        /// `None` puts the default limits back.
+        pub(in crate::service::govern::budgets) fn set(&mut self, subject: &Subject, limits: Option<Limits>) {
+            match limits {
+                Some(limits) => self.insert(subject.clone(), limits),
+                None => match subject {
+                    Subject::Device(id) => drop(self.devices.remove(id)),
+                    Subject::User(name) => drop(self.users.remove(name)),
+                    Subject::Org(name) => drop(self.orgs.remove(name)),
+                },
+            }
+        }
+    }
+
     fn device(name: &str) -> DeviceId {
         DeviceId::parse(name).unwrap()
     }
@@ -119,7 +117,7 @@ mod tests {
         assert!(table.has_limits() && table.counts(Period::Day) && !table.counts(Period::Month));
         assert!(table.applies_to(&one, Some("ada"), None));
         assert!(!table.applies_to(&one, None, None) && !table.applies_to(&one, Some("bob"), Some("ada")));
-        table.set_defaults(DefaultLimits { device: daily(1), ..DefaultLimits::default() });
+        table.defaults = DefaultLimits { device: daily(1), ..DefaultLimits::default() };
         table.set(&Subject::Device(one.clone()), Some(Limits::default()));
         assert!(!table.applies_to(&one, None, None), "its own limits are none");
         assert!(table.applies_to(&other, None, None));

@@ -6,6 +6,18 @@ use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::wire::DeviceId;
 
+impl Budgets {
+    /// Sets the subject's own limits in place of the default ones; `None` puts those back.
+    pub(crate) fn limit(&self, subject: &Subject, limits: Option<Limits>) {
+        self.change(|table| table.set(subject, limits));
+    }
+
+    /// How a subject stands with each of its limits; empty when it has no limit.
+    fn standing(&self, subject: &Subject, now: SystemTime) -> Vec<BudgetStatus> {
+        self.standing_with(subject, self.limits(subject).0, now)
+    }
+}
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// 2026-11-25 12:00, a Wednesday.

@@ -3,13 +3,15 @@
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
+use strum::IntoStaticStr;
 use time::{Date, OffsetDateTime};
 
 use crate::clock::ceil_secs;
 
 /// How often a budget begins anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Period {
     /// Begins at midnight in UTC.
     Day,
@@ -34,11 +36,7 @@ impl Period {
 
     /// The name in settings and the admin API.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-        }
+        self.into()
     }
 
     /// The window that `now` is in. Before 1970 and after 9999 it is the first and the last of the calendar.

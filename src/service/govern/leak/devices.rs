@@ -27,7 +27,7 @@ struct WatchedShard(Mutex<HashMap<DeviceId, Box<Watched>>>);
 
 #[derive(Default)]
 pub(super) struct Watched {
-    history: History,
+    pub(super) history: History,
     seen: u64,
     /// The sighting that other instances were told last.
     told: Option<Sighting>,
@@ -64,10 +64,6 @@ impl Watched {
     pub(super) fn see(&mut self, seen: &Sighting) -> Option<[Network; 2]> {
         self.seen = self.seen.max(seen.at);
         self.history.see(seen)
-    }
-
-    pub(super) fn hear(&mut self, seen: &Sighting) -> Option<[Network; 2]> {
-        self.history.hear(seen)
     }
 
     /// Whether other instances should hear of this sighting: it is from another place, or the last one told is a while

@@ -6,16 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, RedisError, RedisResult, Value, cmd};
+use redis::{Cmd, Pipeline, Value, cmd};
 
 use super::device::{ASK_AGAIN, Demand, MINUTE, name_of};
 use super::lease::WindowSlot;
 use super::redis_error::RedisLinkError;
 use super::{Limit, LimitExceededError};
 use crate::wire::DeviceId;
-
-/// A stream's entry: its id, and what is in it by turns of name and value.
-pub(super) type StreamEntry = (String, Vec<String>);
 
 /// Asks in one round trip whether a request is admitted. Returns the slot in which it counts.
 pub(super) async fn admit(
@@ -26,13 +23,13 @@ pub(super) async fn admit(
     life: Duration,
 ) -> Result<Result<u64, LimitExceededError>, RedisLinkError> {
     let mut call = cmd("FCALL");
-    call.arg("valetkey_admit_2").arg(3).arg(key(device, "requests")).arg(key(device, "tokens")).arg(leases(device));
+    call.arg("valetkey_admit_2").arg(3);
+    call.arg(key(device, "requests")).arg(key(device, "tokens")).arg(key(device, "leases"));
     call.arg(demand.requests().unwrap_or(0)).arg(micros(demand.limits.window));
     call.arg(demand.tokens().unwrap_or(0)).arg(micros(MINUTE));
     call.arg(demand.concurrent().unwrap_or(0)).arg(micros(ASK_AGAIN));
     call.arg(lease).arg(millis(life));
-    let answer: RedisResult<(u8, u64, u64)> = call.query_async(connection).await;
-    let (by, wait, slot) = answer.map_err(fault)?;
+    let (by, wait, slot): (u8, u64, u64) = call.query_async(connection).await?;
     let limit = match by {
         0 => return Ok(Ok(slot)),
         1 => Limit::Requests,
@@ -58,7 +55,7 @@ pub(super) async fn beat(
 ) -> Result<u32, RedisLinkError> {
     let mut call = cmd("FCALL");
     call.arg("valetkey_beat_2").arg(1).arg(INSTANCES).arg(instance).arg(millis(life));
-    call.query_async(connection).await.map_err(fault)
+    Ok(call.query_async(connection).await?)
 }
 
 /// Reports that this instance is gone.
@@ -68,7 +65,7 @@ pub(super) fn leave(calls: &mut Pipeline, instance: &str) {
 
 /// Loads our functions into Redis.
 pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<(), RedisLinkError> {
-    cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(LIBRARY).exec_async(connection).await.map_err(fault)
+    Ok(cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(LIBRARY).exec_async(connection).await?)
 }
 
 pub(super) fn charge(device: &str, tokens: u64) -> Cmd {
@@ -80,7 +77,7 @@ pub(super) fn charge(device: &str, tokens: u64) -> Cmd {
 /// Prolongs leases, and adds those that Redis has lost.
 pub(super) fn renew<'a>(device: &str, life: Duration, held: impl IntoIterator<Item = &'a Arc<str>>) -> Cmd {
     let mut call = cmd("FCALL");
-    call.arg("valetkey_renew_2").arg(1).arg(leases(device)).arg(millis(life));
+    call.arg("valetkey_renew_2").arg(1).arg(key(device, "leases")).arg(millis(life));
     for lease in held {
         call.arg(lease.as_ref());
     }
@@ -89,16 +86,8 @@ pub(super) fn renew<'a>(device: &str, life: Duration, held: impl IntoIterator<It
 
 pub(super) fn release(device: &str, lease: &str) -> Cmd {
     let mut call = cmd("ZREM");
-    call.arg(leases(device)).arg(lease);
+    call.arg(key(device, "leases")).arg(lease);
     call
-}
-
-/// Sends notes about devices and reads those of other instances. Each device has an answer of its own.
-pub(super) async fn exchange(
-    connection: &mut MultiplexedConnection,
-    calls: &Pipeline,
-) -> Result<Vec<RedisResult<Vec<StreamEntry>>>, RedisLinkError> {
-    calls.query_async(connection).await.map_err(fault)
 }
 
 /// Deletes the notes of a device, because their key holds something else.
@@ -116,26 +105,12 @@ pub(super) fn notes(device: &DeviceId) -> String {
 /// Deletes the keys of a device, because one of them holds data that is not ours.
 pub(super) fn discard(device: &str) -> Cmd {
     let mut call = cmd("UNLINK");
-    call.arg(key(device, "requests")).arg(key(device, "tokens")).arg(leases(device));
+    call.arg(key(device, "requests")).arg(key(device, "tokens")).arg(key(device, "leases"));
     call
-}
-
-/// Makes calls whose answers are not needed.
-pub(super) async fn send(connection: &mut MultiplexedConnection, calls: &Pipeline) -> Result<(), RedisLinkError> {
-    calls.exec_async(connection).await.map_err(fault)
 }
 
 fn key(device: &str, kind: &str) -> String {
     format!("valetkey:{{{device}}}:{kind}")
-}
-
-fn leases(device: &str) -> String {
-    key(device, "leases")
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is the last use of every error")]
-fn fault(error: RedisError) -> RedisLinkError {
-    RedisLinkError::from(&error)
 }
 
 fn micros(duration: Duration) -> u64 {
@@ -150,8 +125,8 @@ fn millis(duration: Duration) -> u64 {
 pub(super) async fn is_loaded(connection: &mut MultiplexedConnection) -> Result<bool, RedisLinkError> {
     let mut call = cmd("FUNCTION");
     call.arg("LIST").arg("LIBRARYNAME").arg(LIBRARY_NAME);
-    let found: RedisResult<Vec<Value>> = call.query_async(connection).await;
-    found.map(|found| !found.is_empty()).map_err(fault)
+    let found: Vec<Value> = call.query_async(connection).await?;
+    Ok(!found.is_empty())
 }
 
 const LIBRARY: &str = include_str!("limits.lua");

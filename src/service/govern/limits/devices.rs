@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use tokio::time::Instant;
 
 use super::device::LimitedDevice;
-use super::{Counters, Limit, LimitExceededError};
+use super::{Counters, LimitExceededError};
 use crate::lock::lock;
 use crate::wire::DeviceId;
 
@@ -26,8 +26,8 @@ pub(super) struct LimitedDevices {
 #[repr(align(128))]
 struct LimitedShard {
     known: Mutex<DeviceMap>,
-    admitted: AtomicU64,
-    denied: [AtomicU64; 3],
+    /// Admitted requests, and those denied by each [`Limit`](super::Limit).
+    decisions: [AtomicU64; 4],
 }
 
 struct DeviceMap {
@@ -57,26 +57,14 @@ impl LimitedDevices {
     }
 
     pub(super) fn count(&self, id: &DeviceId, decision: Result<(), &LimitExceededError>) {
-        let shard = self.shard(id);
-        let counter = match decision.map_err(|denied| denied.limit) {
-            Ok(()) => &shard.admitted,
-            Err(Limit::Requests) => &shard.denied[0],
-            Err(Limit::TokensPerMinute) => &shard.denied[1],
-            Err(Limit::Concurrent) => &shard.denied[2],
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+        let place = decision.map_or_else(|denied| 1 + denied.limit as usize, |()| 0);
+        self.shard(id).decisions[place].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn counters(&self) -> Counters {
-        let sum = |counter: fn(&LimitedShard) -> &AtomicU64| {
-            self.shards.iter().map(|shard| counter(shard).load(Ordering::Relaxed)).sum()
-        };
-        Counters {
-            admitted: sum(|shard| &shard.admitted),
-            denied_requests: sum(|shard| &shard.denied[0]),
-            denied_tokens: sum(|shard| &shard.denied[1]),
-            denied_concurrent: sum(|shard| &shard.denied[2]),
-        }
+        let sum = |place: usize| self.shards.iter().map(|shard| shard.decisions[place].load(Ordering::Relaxed)).sum();
+        let [admitted, denied_requests, denied_tokens, denied_concurrent] = std::array::from_fn(sum);
+        Counters { admitted, denied_requests, denied_tokens, denied_concurrent }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -92,7 +80,7 @@ impl LimitedDevices {
 impl LimitedShard {
     fn new() -> Self {
         let known = Mutex::new(DeviceMap { devices: HashMap::new(), sweep_at: SWEEP_FROM });
-        Self { known, admitted: AtomicU64::default(), denied: Default::default() }
+        Self { known, decisions: Default::default() }
     }
 }
 

@@ -13,18 +13,14 @@ use crate::wire::DeviceId;
 /// Clones share the way to the other instances.
 #[derive(Clone)]
 pub struct Gossip {
-    updates: UnboundedSender<RedisUpdate>,
-    listener: GossipListener,
+    pub(super) updates: UnboundedSender<RedisUpdate>,
+    pub(super) listener: GossipListener,
 }
 
 /// Receives the notes of other instances.
 pub(super) type GossipListener = Arc<OnceLock<Box<dyn Fn(&DeviceId, &str) + Send + Sync>>>;
 
 impl Gossip {
-    pub(super) fn new(updates: UnboundedSender<RedisUpdate>, listener: GossipListener) -> Self {
-        Self { updates, listener }
-    }
-
     /// Tells other instances about a device, within about half a second. An instance that tells of a device also hears
     /// what others have told of it since.
     pub fn tell(&self, device: &DeviceId, note: String) {

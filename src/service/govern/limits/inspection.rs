@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{AsyncConnectionConfig, InfoDict, RedisError, RedisResult, cmd};
+use redis::{AsyncConnectionConfig, InfoDict, RedisResult, cmd};
 use tokio::time::Instant;
 
 use super::redis_limiter::client;
@@ -37,17 +37,12 @@ pub async fn inspect(url: &Secret, patience: Duration) -> Result<RedisInspection
     let config =
         AsyncConnectionConfig::new().set_connection_timeout(Some(patience)).set_response_timeout(Some(patience));
     let connected = client(url)?.get_multiplexed_async_connection_with_config(&config).await;
-    let mut connection = connected.map_err(fault)?;
+    let mut connection = connected.map_err(RedisLinkError::from)?;
     let asked = Instant::now();
-    cmd("PING").exec_async(&mut connection).await.map_err(fault)?;
+    cmd("PING").exec_async(&mut connection).await.map_err(RedisLinkError::from)?;
     let ping = asked.elapsed();
     // A user that may not ask for the version may still be allowed all that matters.
     let info: RedisResult<InfoDict> = cmd("INFO").arg("server").query_async(&mut connection).await;
     let version = info.ok().and_then(|info| info.get::<String>("redis_version")).unwrap_or_default();
     Ok(RedisInspection { version, is_loaded: calls::is_loaded(&mut connection).await?, ping })
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is the last use of every error")]
-fn fault(error: RedisError) -> RedisLinkError {
-    RedisLinkError::from(&error)
 }

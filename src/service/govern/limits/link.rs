@@ -1,5 +1,6 @@
 //! The state of the connection to Redis: written by the Redis task, read by every request.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -18,7 +19,8 @@ pub(super) struct Link {
     instances: AtomicU32,
     /// Decisions that Redis did not make in time.
     by_fallback: AtomicU64,
-    faults: [AtomicU64; RedisLinkError::ALL.len()],
+    /// How often requests met each fault.
+    faults: Mutex<HashMap<RedisLinkError, u64>>,
     /// Tells the Redis task that requests have lost their trust in Redis.
     pub trouble: Notify,
     /// Whether the first attempt to connect is over.
@@ -45,7 +47,7 @@ impl Link {
             waiting: AtomicU32::new(0),
             instances: AtomicU32::new(instances.get()),
             by_fallback: AtomicU64::new(0),
-            faults: Default::default(),
+            faults: Mutex::default(),
             trouble: Notify::new(),
             tried: watch::Sender::new(false),
         }
@@ -76,7 +78,7 @@ impl Link {
 
     /// Called when Redis gave no decision. A single late one is an accident.
     pub(super) fn failed(&self, fault: RedisLinkError) {
-        self.faults[fault as usize].fetch_add(1, Ordering::Relaxed);
+        *lock(&self.faults).entry(fault).or_default() += 1;
         let is_accident =
             fault == RedisLinkError::Slow && self.misses.fetch_add(1, Ordering::Relaxed) + 1 < MISSES_TO_DEGRADE;
         if !is_accident && !fault.is_passing() && self.degrade(fault) {
@@ -133,8 +135,8 @@ impl Link {
     }
 
     /// How often requests met each fault.
-    pub(super) fn faults(&self) -> [(RedisLinkError, u64); RedisLinkError::ALL.len()] {
-        RedisLinkError::ALL.map(|fault| (fault, self.faults[fault as usize].load(Ordering::Relaxed)))
+    pub(super) fn faults(&self) -> Vec<(RedisLinkError, u64)> {
+        lock(&self.faults).iter().map(|(fault, count)| (*fault, *count)).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, LinkState> {

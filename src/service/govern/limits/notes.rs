@@ -10,10 +10,13 @@ use std::time::Duration;
 use redis::{Pipeline, RedisResult};
 use tokio::time::Instant;
 
-use super::calls::{self, StreamEntry};
+use super::calls;
 use super::gossip::GossipListener;
 use super::redis_error::RedisLinkError;
 use crate::wire::DeviceId;
+
+/// A stream's entry: its id, and what is in it by turns of name and value.
+pub(super) type StreamEntry = (String, Vec<String>);
 
 #[derive(Default)]
 pub(super) struct Notes {
@@ -84,7 +87,7 @@ impl Notes {
         self.read.retain(|_, read| now - read.at < LIFE * 2);
         let mut foreign = Vec::new();
         for ((device, _), answer) in round.0.into_iter().zip(answers) {
-            match answer {
+            match answer.map_err(RedisLinkError::from) {
                 Ok(entries) => {
                     let last = entries.last().map(|(id, _)| id.clone());
                     pass_on(&device, &entries, instance, listener);
@@ -92,7 +95,7 @@ impl Notes {
                         self.read.insert(device, StreamPosition { id, at: now });
                     }
                 }
-                Err(error) if RedisLinkError::from(&error) == RedisLinkError::WrongType => foreign.push(device),
+                Err(RedisLinkError::WrongType) => foreign.push(device),
                 Err(_) => {} // calls that requests depend on find out what is wrong with Redis
             }
         }

@@ -8,8 +8,10 @@ use super::LimitExceededError;
 use super::device::{Demand, LimitedDevice, Taken};
 use super::lease::{Lease, RedisUpdate, WindowSlot};
 
-/// Hold it as long as the request is open: dropping it makes room for the next request.
+/// Hold it as long as the request is open: dropping it makes room for the next request. The default one is for a
+/// request that no limit applies to.
 #[must_use = "the request counts as ended when this is dropped"]
+#[derive(Default)]
 pub struct Permit {
     open: Option<OpenPermit>,
     /// The Redis task, and the device's name there; `None` if Redis does not count the request.
@@ -48,15 +50,9 @@ impl Permit {
         }
     }
 
-    /// For a request that no limit applies to.
-    pub(super) fn unlimited() -> Self {
-        Self { open: None, told: None, place: None, _lease: None, is_metered: false }
-    }
-
     /// For a request that only this process knows of.
     pub(super) fn local(open: OpenPermit, demand: &Demand<'_>) -> Self {
-        let is_metered = demand.tokens().is_some();
-        Self { open: Some(open), told: None, place: None, _lease: None, is_metered }
+        Self { open: Some(open), is_metered: demand.tokens().is_some(), ..Self::default() }
     }
 
     /// Also tells the Redis task what this request charges, so that other instances count it.

@@ -45,53 +45,20 @@ pub enum RedisLinkError {
 }
 
 impl RedisLinkError {
-    pub const ALL: [Self; 12] = [
-        Self::Unreachable,
-        Self::Untrusted,
-        Self::Slow,
-        Self::Overloaded,
-        Self::ReadOnly,
-        Self::Denied,
-        Self::OutOfMemory,
-        Self::WrongType,
-        Self::FunctionMissing,
-        Self::Busy,
-        Self::TooOld,
-        Self::Unknown,
-    ];
-
-    /// The label in metrics and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Untrusted => "untrusted",
-            Self::Slow => "slow",
-            Self::Overloaded => "overloaded",
-            Self::ReadOnly => "read_only",
-            Self::Denied => "denied",
-            Self::OutOfMemory => "out_of_memory",
-            Self::WrongType => "wrong_type",
-            Self::FunctionMissing => "function_missing",
-            Self::Busy => "busy",
-            Self::TooOld => "too_old",
-            Self::Unknown => "unknown",
-        }
-    }
-
     /// Whether the fault concerns this one request and says nothing of the next.
     pub(super) fn is_passing(self) -> bool {
         matches!(self, Self::Overloaded | Self::WrongType)
     }
 }
 
-impl From<&RedisError> for RedisLinkError {
-    fn from(error: &RedisError) -> Self {
+impl From<RedisError> for RedisLinkError {
+    fn from(error: RedisError) -> Self {
         match error.kind() {
             ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => return Self::Denied,
             ErrorKind::Server(ServerErrorKind::ReadOnly) => return Self::ReadOnly,
             ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown) => return Self::Busy,
             _ if error.is_timeout() => return Self::Slow,
-            _ if is_about_tls(error) => return Self::Untrusted,
+            _ if is_about_tls(&error) => return Self::Untrusted,
             _ if error.is_io_error() || error.is_connection_dropped() => return Self::Unreachable,
             _ => {}
         }

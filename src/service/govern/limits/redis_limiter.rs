@@ -24,9 +24,9 @@ use crate::secret::Secret;
 
 /// This instance's part of the limiter in Redis.
 pub(super) struct RedisLimiter {
-    link: Arc<Link>,
-    updates: mpsc::UnboundedSender<RedisUpdate>,
-    gossip: Gossip,
+    pub link: Arc<Link>,
+    pub updates: mpsc::UnboundedSender<RedisUpdate>,
+    pub gossip: Gossip,
     instance: Arc<str>,
     leases: AtomicU64,
     life: Duration,
@@ -56,20 +56,8 @@ impl RedisLimiter {
         let task = RedisTask::start(redis_loop).map_err(LimiterError::Thread)?;
         // The state tells how the attempt ended.
         let _ = timeout(FIRST_ATTEMPT, tried.wait_for(|tried| *tried)).await;
-        let gossip = Gossip::new(updates.clone(), listener);
+        let gossip = Gossip { updates: updates.clone(), listener };
         Ok(Self { link, updates, gossip, instance, leases: AtomicU64::new(0), life, decision, _task: task })
-    }
-
-    pub(super) fn link(&self) -> &Link {
-        &self.link
-    }
-
-    pub(super) fn updates(&self) -> &mpsc::UnboundedSender<RedisUpdate> {
-        &self.updates
-    }
-
-    pub(super) fn gossip(&self) -> &Gossip {
-        &self.gossip
     }
 
     /// A new lease, which Redis does not know yet.

@@ -95,10 +95,8 @@ impl RedisLoop {
             .set_response_timeout(None) // each call has its own
             .set_pipeline_buffer_size(1024);
         let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
-        match timeout(ANSWER, connecting).await {
-            Ok(connected) => connected.map_err(|error| RedisLinkError::from(&error)),
-            Err(_) => Err(RedisLinkError::Unreachable),
-        }
+        let connected = timeout(ANSWER, connecting).await.map_err(|_| RedisLinkError::Unreachable)?;
+        Ok(connected?)
     }
 
     /// Serves a connection until it fails.
@@ -171,7 +169,8 @@ impl RedisLoop {
         for _ in 0..MOST_CALLS {
             let Some(round) = self.pending.notes.take() else { break };
             let calls = self.pending.notes.call(&round, &self.instance);
-            let answers = answered(calls::exchange(connection, &calls)).await?;
+            // Each device has an answer of its own.
+            let answers = answered(calls.query_async(connection)).await?;
             let mut discards = Pipeline::new();
             for device in self.pending.notes.hear(round, answers, &self.instance, &self.listener) {
                 discards.add_command(calls::discard_notes(&device)).ignore();
@@ -187,7 +186,7 @@ impl RedisLoop {
         calls: Option<Pipeline>,
     ) -> Result<(), RedisLinkError> {
         let Some(calls) = calls else { return Ok(()) };
-        match answered(calls::send(connection, &calls)).await {
+        match answered(calls.exec_async(connection)).await {
             Err(fault) if !fault.is_passing() => Err(fault),
             _ => Ok(()),
         }
@@ -220,13 +219,13 @@ impl RedisLoop {
         }
         let mut calls = self.pending.take().unwrap_or_default();
         calls::leave(&mut calls, &self.instance);
-        calls::send(&mut connection, &calls).await
+        Ok(calls.exec_async(&mut connection).await?)
     }
 }
 
 /// Waits for an answer, but not for ever.
-async fn answered<T>(answer: impl Future<Output = Result<T, RedisLinkError>>) -> Result<T, RedisLinkError> {
-    timeout(ANSWER, answer).await.unwrap_or(Err(RedisLinkError::Slow))
+async fn answered<T, E: Into<RedisLinkError>>(answer: impl Future<Output = Result<T, E>>) -> Result<T, RedisLinkError> {
+    timeout(ANSWER, answer).await.map_err(|_| RedisLinkError::Slow)?.map_err(Into::into)
 }
 
 fn ticks(period: Duration) -> tokio::time::Interval {

@@ -47,8 +47,7 @@ impl RevocationSet {
         if self.count == 0 {
             return None;
         }
-        let named =
-            |set: &HashSet<String>, name: Option<&str>| !set.is_empty() && name.is_some_and(|name| set.contains(name));
+        let named = |set: &HashSet<String>, name: Option<&str>| name.is_some_and(|name| set.contains(name));
         let holder = named(&self.devices, Some(claims.sub.as_str()))
             || named(&self.users, claims.user.as_deref())
             || named(&self.orgs, claims.org.as_deref())
@@ -64,9 +63,6 @@ impl RevocationSet {
 
     /// The Unix second before which the tokens of `device` are ended, if any are.
     pub fn tokens_ended_before(&self, device: &DeviceId) -> Option<u64> {
-        if self.tokens_ended_before.is_empty() {
-            return None;
-        }
         self.tokens_ended_before.get(device.as_str()).copied()
     }
 

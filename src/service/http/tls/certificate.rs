@@ -18,8 +18,8 @@ use crate::service::base::watched_file::Content;
 
 /// A chain of certificates, and the private key that belongs to the first.
 pub struct Certificate {
-    config: Arc<ServerConfig>,
-    expires_at: SystemTime,
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) expires_at: SystemTime,
 }
 
 /// Why a certificate cannot be used. No message quotes a file, because one file is a secret.
@@ -77,17 +77,9 @@ impl Certificate {
         Ok(Self { config: Arc::new(config), expires_at })
     }
 
-    pub fn expires_at(&self) -> SystemTime {
-        self.expires_at
-    }
-
     /// Whether the certificate is still valid at `now`.
     pub(super) fn check_time(&self, now: SystemTime) -> Result<(), CertificateError> {
         if self.expires_at <= now { Err(CertificateError::Expired(self.expires_at)) } else { Ok(()) }
-    }
-
-    pub(super) fn config(&self) -> &Arc<ServerConfig> {
-        &self.config
     }
 }
 

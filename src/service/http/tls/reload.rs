@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Certificate, CertificateError, CertificateFiles, Tls};
+use super::{Certificate, CertificateFiles, Tls};
 use crate::clock::Clock;
 use crate::service::base::watched_file::{Content, Follower};
 use crate::service::http::tls::TlsConfig;
@@ -28,23 +28,19 @@ fn reload(tls: &Tls, contents: [&Content; 2], now: SystemTime, paths: &[PathBuf;
         .and_then(|read| read.check_time(now).map(|()| read).map_err(|fault| vec![fault]));
     match read {
         Ok(certificate) => {
-            let until = humantime::format_rfc3339_seconds(certificate.expires_at());
+            let until = humantime::format_rfc3339_seconds(certificate.expires_at);
             tls.replace(certificate);
             tracing::info!(%certificate_file, %until, "Certificate reloaded, good until {until}");
         }
         Err(faults) => {
-            tls.count_failed_reload();
-            let faults = joined(&faults);
+            tls.counts().reload_failed += 1;
+            let faults = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             tracing::error!(
                 %certificate_file, %key_file, faults,
                 "Certificate not reloaded, the one in use stays: {certificate_file}, {key_file}: {faults}"
             );
         }
     }
-}
-
-fn joined(faults: &[CertificateError]) -> String {
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Reads the fields of one table in a price file and collects all their faults.
 
-use std::fmt;
 use std::ops::Range;
 
 use time::{Date, Month};
@@ -11,7 +10,7 @@ use crate::service::base::text_file::line_of;
 use crate::service::meter::money::millionths;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", PriceErrorText(self))]
+#[error("line {line}{}: {message}", behind_comma(path))]
 pub struct PriceError {
     /// The place in the file, such as `price[2].input of claude-opus-5`; empty when the file is not TOML.
     pub path: String,
@@ -21,13 +20,8 @@ pub struct PriceError {
     pub message: String,
 }
 
-struct PriceErrorText<'a>(&'a PriceError);
-
-impl fmt::Display for PriceErrorText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PriceError { path, line, message } = self.0;
-        if path.is_empty() { write!(f, "line {line}: {message}") } else { write!(f, "line {line}, {path}: {message}") }
-    }
+fn behind_comma(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!(", {path}") }
 }
 
 /// Faults found so far, with the whole text of the file, from which lines are counted.
@@ -103,31 +97,15 @@ impl<'a> Fields<'a> {
         value
     }
 
-    /// A decimal number from 0 to `most`, in millionths.
-    pub(super) fn decimal(&mut self, name: &'static str, most: u32, problems: &mut PriceErrors<'_>) -> Option<u64> {
-        let value = self.require(name, problems)?;
-        self.decimal_in(name, value, most, problems)
-    }
-
-    /// As [`decimal`](Self::decimal), but the field may be absent.
-    pub(super) fn maybe_decimal(
+    /// A decimal number from 0 to `most`, in millionths. It is required unless it may be absent.
+    pub(super) fn decimal_unless(
         &mut self,
+        may_be_absent: bool,
         name: &'static str,
         most: u32,
         problems: &mut PriceErrors<'_>,
     ) -> Option<u64> {
-        let value = self.get(name)?;
-        self.decimal_in(name, value, most, problems)
-    }
-
-    /// As [`decimal`](Self::decimal), for a value that was already looked up.
-    pub(super) fn decimal_in(
-        &self,
-        name: &str,
-        value: &Spanned<DeValue<'_>>,
-        most: u32,
-        problems: &mut PriceErrors<'_>,
-    ) -> Option<u64> {
+        let value = self.require_unless(may_be_absent, name, problems)?;
         let read = match value.get_ref() {
             DeValue::Integer(number) if number.radix() == 10 => millionths(number.as_str()),
             DeValue::Float(number) => millionths(number.as_str()),

@@ -51,19 +51,15 @@ fn whole(table: &Spanned<DeTable<'_>>, base: Option<&Prices>, problems: &mut Pri
     };
     let largest_prompt = tokens("largest_prompt", base.map(|base| base.largest_prompt), problems);
     let largest_output = tokens("largest_output", base.map(|base| base.largest_output), problems);
-    let mut decimal = |name, most, problems: &mut PriceErrors<'_>| {
-        let value = fields.require_unless(base.is_some(), name, problems);
-        value.map(|value| fields.decimal_in(name, value, most, problems))
-    };
-    let batch = decimal("batch", MOST_FACTOR, problems).map(|batch| batch.map(Factor));
-    let web_search = decimal("web_search", MOST_RATE, problems);
-    let web_search = web_search.map(|dollars| dollars.map(|dollars| Picos::from(dollars) * 1_000_000));
+    let batch = fields.decimal_unless(base.is_some(), "batch", MOST_FACTOR, problems).map(Factor);
+    let web_search = fields.decimal_unless(base.is_some(), "web_search", MOST_RATE, problems);
+    let web_search = web_search.map(|dollars| Picos::from(dollars) * 1_000_000);
     let models = models(&mut fields, base.is_some(), problems);
     fields.finish(problems);
     Some(Prices {
         models: over(base, models),
-        batch: batch.unwrap_or(base.map(|base| base.batch))?,
-        web_search: web_search.unwrap_or(base.map(|base| base.web_search))?,
+        batch: batch.or(base.map(|base| base.batch))?,
+        web_search: web_search.or(base.map(|base| base.web_search))?,
         largest_prompt: largest_prompt?,
         largest_output: largest_output?,
     })
@@ -132,8 +128,8 @@ fn ids<'a>(fields: &mut Fields<'a>, problems: &mut PriceErrors<'_>) -> Vec<&'a s
 fn row(fields: &mut Fields<'_>, problems: &mut PriceErrors<'_>) -> Option<Row> {
     let from = fields.get("from").map(|value| fields.day("from", value, problems));
     let above = fields.get("prompt_above").map(|value| fields.count("prompt_above", value, problems));
-    let rates = Rates::NAMES.map(|name| fields.decimal(name, MOST_RATE, problems));
-    let [fast, us] = ["fast", "us"].map(|name| fields.maybe_decimal(name, MOST_FACTOR, problems).map(Factor));
+    let rates = Rates::NAMES.map(|name| fields.decimal_unless(false, name, MOST_RATE, problems));
+    let [fast, us] = ["fast", "us"].map(|name| fields.decimal_unless(true, name, MOST_FACTOR, problems).map(Factor));
     let rates: Option<Vec<_>> = rates.into_iter().collect();
     Some(Row {
         from: from.unwrap_or(Some(0))?,

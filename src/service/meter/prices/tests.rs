@@ -4,6 +4,17 @@ use proptest::prelude::*;
 
 use super::*;
 
+impl Prices {
+    /// The cost at standard speed and without extras.
+    pub(crate) fn cost(&self, model: &str, at: SystemTime, tokens: &Tokens) -> Cost {
+        self.cost_under(model, at, tokens, &Conditions::default())
+    }
+
+    fn knows(&self, model: &str) -> bool {
+        self.rows(model).is_some()
+    }
+}
+
 /// Noon in UTC on 2026-11-20.
 fn today() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_176_000)

@@ -7,8 +7,7 @@
 use serde::Deserialize;
 
 use super::Tokens;
-use super::count::Count;
-use super::lenient::{LenientObject, LenientObjects, LenientText};
+use super::lenient::{Count, LenientObject, LenientObjects, LenientText};
 use super::tokens::{CacheCreation, Counts};
 
 /// Tokens spent on an answer beside the answer itself.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize, Serializer};
+use strum::IntoStaticStr;
 
 use super::{ModelTokens, Tokens};
 use crate::clock;
@@ -93,8 +94,9 @@ pub struct UsageRecord {
     pub trace: Option<Box<TraceContext>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Ended {
     /// The client has the whole answer.
     Complete,
@@ -111,13 +113,7 @@ pub enum Ended {
 impl Ended {
     /// The label in records and metrics.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::Cancelled => "cancelled",
-            Self::UpstreamCut => "upstream_cut",
-            Self::Error => "error",
-            Self::Revoked => "revoked",
-        }
+        self.into()
     }
 }
 

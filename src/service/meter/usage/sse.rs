@@ -137,20 +137,16 @@ impl SseScanner {
     /// Returns false when the data does not belong to such an event.
     fn read_event(&mut self, event: SseEvent, data: &[u8]) -> bool {
         match event {
-            SseEvent::MessageStart => match serde_json::from_slice(data) {
-                Ok(MessageStart { message }) => {
-                    self.seen.model = message.model.0.map(Into::into);
-                    self.merge(message.usage.as_ref())
-                }
-                Err(_) => false,
-            },
-            SseEvent::MessageDelta => match serde_json::from_slice(data) {
-                Ok(MessageDelta { usage }) => {
-                    self.seen.has_final_count |= usage.as_ref().is_some_and(Usage::has_output);
-                    self.merge(usage.as_ref())
-                }
-                Err(_) => false,
-            },
+            SseEvent::MessageStart => {
+                let Ok(MessageStart { message }) = serde_json::from_slice(data) else { return false };
+                self.seen.model = message.model.0.map(Into::into);
+                self.merge(message.usage.as_ref())
+            }
+            SseEvent::MessageDelta => {
+                let Ok(MessageDelta { usage }) = serde_json::from_slice(data) else { return false };
+                self.seen.has_final_count |= usage.as_ref().is_some_and(Usage::has_output);
+                self.merge(usage.as_ref())
+            }
             SseEvent::Error => {
                 self.seen.has_error = true;
                 true

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::count::Count;
+use super::lenient::Count;
 
 /// The upstream's token counts. Each counter is the last value that was sent for it: usage in a stream is cumulative
 /// (Anthropic API, streaming messages).

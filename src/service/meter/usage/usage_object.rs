@@ -2,9 +2,8 @@
 
 use serde::Deserialize;
 
-use super::count::Count;
 use super::iterations::{Iteration, Iterations};
-use super::lenient::{LenientObject, LenientText};
+use super::lenient::{Count, LenientObject, LenientText};
 use super::tokens::{CacheCreation, Counts};
 use crate::service::meter::prices::Conditions;
 

@@ -63,11 +63,6 @@ impl LineQueue {
         }
     }
 
-    /// Number of lines dropped because the queue was full.
-    pub fn dropped(&self) -> u64 {
-        self.lock().dropped
-    }
-
     fn write_batches(&self, mut out: impl Write) {
         let mut batch = Vec::new();
         let mut reported = 0;
@@ -183,7 +178,7 @@ mod tests {
         for _ in 0..40 {
             queue.push(&line);
         }
-        assert!(queue.dropped() > 0);
+        assert!(queue.lock().dropped > 0);
         open.send(()).unwrap();
         writer.close();
     }

@@ -29,7 +29,7 @@ struct RequestLabels {
 
 impl Default for RequestMetrics {
     fn default() -> Self {
-        let codes = ErrorCode::ALL.into_iter().filter(|code| !NEVER_ANSWERED.contains(code));
+        let codes = ErrorCode::ALL.iter().filter(|code| !NEVER_ANSWERED.contains(code));
         Self {
             requests: Family::default(),
             tokens: Default::default(),

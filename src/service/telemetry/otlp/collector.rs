@@ -14,14 +14,8 @@ use crate::service::base::http_client::http_client;
 pub(super) struct Collector {
     http: Client,
     headers: HeaderMap,
-    traces: Url,
-    metrics: Url,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Signal {
-    Traces,
-    Metrics,
+    pub(super) traces: Url,
+    pub(super) metrics: Url,
 }
 
 /// Why the collector did not take a message.
@@ -48,12 +42,8 @@ impl Collector {
         Ok(Self { http: http_client(&traces, ANSWER_LIMIT).build()?, headers: config.headers.clone(), traces, metrics })
     }
 
-    /// Sends one message and returns the body of the answer.
-    pub(super) async fn post(&self, signal: Signal, body: Bytes) -> Result<Bytes, CollectorError> {
-        let url = match signal {
-            Signal::Traces => self.traces.clone(),
-            Signal::Metrics => self.metrics.clone(),
-        };
+    /// Sends one message to one of the two addresses and returns the body of the answer.
+    pub(super) async fn post(&self, url: Url, body: Bytes) -> Result<Bytes, CollectorError> {
         let request = self.http.post(url).headers(self.headers.clone()).header(CONTENT_TYPE, "application/x-protobuf");
         let no_answer = |error: reqwest::Error| CollectorError::NoAnswer(error.without_url());
         let response = request.body(body).send().await.map_err(no_answer)?;

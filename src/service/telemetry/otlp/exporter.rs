@@ -8,9 +8,10 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use prost::Message as _;
 use tokio::time::Instant;
+use url::Url;
 
 use super::OtlpSettings;
-use super::collector::{Collector, CollectorError, LONGEST_PAUSE, Signal};
+use super::collector::{Collector, CollectorError, LONGEST_PAUSE};
 use super::measures::Measures;
 use super::queue::{BATCH, Finished, SpanQueue};
 use super::source::OtlpSource;
@@ -76,7 +77,7 @@ impl Exporter {
         let count = spans.len() as u64;
         let mut refused = 0;
         if !spans.is_empty() {
-            let answer = self.deliver(Signal::Traces, self.source.traces(spans).into()).await;
+            let answer = self.deliver(self.collector.traces.clone(), self.source.traces(spans).into()).await;
             refused = answer.map_or(count, |answer| refused_spans(&answer).min(count));
         }
         self.queue.release(part.len(), |counters, _| {
@@ -90,18 +91,18 @@ impl Exporter {
         let metrics = self.measures.metrics(self.clock.now());
         if !metrics.is_empty() {
             // A lost export is made up for by the next one.
-            self.deliver(Signal::Metrics, self.source.metrics(metrics).into()).await;
+            self.deliver(self.collector.metrics.clone(), self.source.metrics(metrics).into()).await;
         }
     }
 
     /// Sends the message until the collector takes it, and returns the answer. `None` when the collector refused it or
     /// failed too often.
-    async fn deliver(&mut self, signal: Signal, body: Bytes) -> Option<Bytes> {
+    async fn deliver(&mut self, url: Url, body: Bytes) -> Option<Bytes> {
         let mut pause = self.settings.first_pause;
         for attempt in 1.. {
             // After the queue is closed one more attempt is made, within its limit.
             let is_last = attempt >= self.settings.attempts || self.queue.closed().is_some();
-            match self.attempt(signal, body.clone()).await {
+            match self.attempt(url.clone(), body.clone()).await {
                 Ok(answer) => {
                     self.recovered();
                     return Some(answer);
@@ -120,10 +121,10 @@ impl Exporter {
         None
     }
 
-    async fn attempt(&self, signal: Signal, body: Bytes) -> Result<Bytes, CollectorError> {
+    async fn attempt(&self, url: Url, body: Bytes) -> Result<Bytes, CollectorError> {
         let too_late = async { tokio::time::sleep_until(self.queue.closing().await).await };
         tokio::select! {
-            answer = self.collector.post(signal, body) => answer,
+            answer = self.collector.post(url, body) => answer,
             () = too_late => Err(CollectorError::Late),
         }
     }

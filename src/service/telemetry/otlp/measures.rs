@@ -93,25 +93,21 @@ static TOKENS: Definition = Definition {
     name: names::TOKENS_METRIC,
     description: "Number of input and output tokens used.",
     unit: "{token}",
-    bounds: &[
-        1.0,
-        4.0,
-        16.0,
-        64.0,
-        256.0,
-        1024.0,
-        4096.0,
-        16_384.0,
-        65_536.0,
-        262_144.0,
-        1_048_576.0,
-        4_194_304.0,
-        16_777_216.0,
-        67_108_864.0,
-    ],
+    bounds: &POWERS_OF_FOUR,
 };
 
-/// The bounds that the conventions give.
+/// The bounds that the conventions give for tokens.
+const POWERS_OF_FOUR: [f64; 14] = {
+    let mut bounds = [1.0; 14];
+    let mut place = 1;
+    while place < bounds.len() {
+        bounds[place] = 4.0 * bounds[place - 1];
+        place += 1;
+    }
+    bounds
+};
+
+/// The bounds that the conventions give for durations.
 const SECONDS: &[f64] = &[0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
 
 const MOST_MODELS: usize = 100;

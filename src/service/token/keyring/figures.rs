@@ -10,7 +10,7 @@ use super::Kid;
 /// A tally lives as long as the key's secret is in use; the same name with another secret is another key.
 #[derive(Debug)]
 pub struct KeyTally {
-    kid: Kid,
+    pub(super) kid: Kid,
     admitted: AtomicU64,
     signed: AtomicU64,
 }
@@ -18,10 +18,6 @@ pub struct KeyTally {
 impl KeyTally {
     pub(super) fn new(kid: Kid) -> Self {
         Self { kid, admitted: AtomicU64::new(0), signed: AtomicU64::new(0) }
-    }
-
-    pub fn kid(&self) -> &Kid {
-        &self.kid
     }
 
     /// Counts a request with a token of this key that was valid in every respect.

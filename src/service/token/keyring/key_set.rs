@@ -80,10 +80,6 @@ impl KeySet {
         Ok(Verified { claims, key: Arc::clone(&key.tally) })
     }
 
-    pub(super) fn mac(&self, purpose: &[u8], message: &[u8]) -> [u8; MAC_LENGTH] {
-        self.signer().mac(purpose, message)
-    }
-
     pub(super) fn is_mac(&self, purpose: &[u8], message: &[u8], mac: &[u8]) -> bool {
         let is_of = |key: &Arc<Key>| verify_slices_are_equal(&key.mac(purpose, message), mac).is_ok();
         self.0.iter().any(is_of)
@@ -100,7 +96,7 @@ impl KeySet {
         if read.alg != "HS256" || read.typ != TOKEN_TYP {
             return Err(TokenError::Header);
         }
-        let named = self.0.iter().find(|key| key.tally.kid().as_str() == read.kid);
+        let named = self.0.iter().find(|key| key.tally.kid.as_str() == read.kid);
         named.map(Arc::as_ref).ok_or(TokenError::UnknownKey)
     }
 }
@@ -120,7 +116,7 @@ impl Key {
 
     /// The text under a token's signature begins with a header and never with a purpose and a zero byte, so neither MAC
     /// passes for the other.
-    fn mac(&self, purpose: &[u8], message: &[u8]) -> [u8; MAC_LENGTH] {
+    pub(super) fn mac(&self, purpose: &[u8], message: &[u8]) -> [u8; MAC_LENGTH] {
         let mut tag = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose().as_bytes()));
         for part in [purpose, &[0], message] {
             tag.update(part);
@@ -132,7 +128,7 @@ impl Key {
 
     /// The same name with another secret is another key.
     fn is(&self, named: &NamedSecret) -> bool {
-        *self.tally.kid() == named.kid && self.secret.matches(named.secret.expose().as_bytes())
+        self.tally.kid == named.kid && self.secret.matches(named.secret.expose().as_bytes())
     }
 }
 

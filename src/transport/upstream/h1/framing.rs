@@ -37,7 +37,7 @@ impl Framing {
         Self::Chunked(Chunks::Size)
     }
 
-    pub(super) fn is_end(&self) -> bool {
+    pub(crate) fn is_end(&self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunked(Chunks::End))
     }
 
@@ -46,7 +46,7 @@ impl Framing {
         matches!(self, Self::Length(left) if *left <= bytes.len() as u64)
     }
 
-    pub(super) fn size_hint(&self) -> SizeHint {
+    pub(crate) fn size_hint(&self) -> SizeHint {
         match self {
             Self::Length(left) => SizeHint::with_exact(*left),
             Self::Chunked(Chunks::End) => SizeHint::with_exact(0),

@@ -13,6 +13,7 @@ use tokio::io::AsyncWrite;
 
 use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::Stream;
+use crate::transport::upstream::read_error::UpstreamReadError;
 
 /// The part of a request that is not written yet.
 pub(super) struct Outgoing {
@@ -22,7 +23,8 @@ pub(super) struct Outgoing {
     /// Bytes of the body (of the chunk, if it is chunked) that are announced and not yet written.
     announced: u64,
     framing: OutgoingFraming,
-    written: bool,
+    /// Whether a byte of the request may have been written.
+    pub(super) written: bool,
 }
 
 /// How the upstream learns where the body ends (RFC 9112 §6).
@@ -38,25 +40,11 @@ enum OutgoingFraming {
     Ended,
 }
 
-/// Why a request cannot be written to its end.
-#[derive(Debug)]
-pub(super) enum RequestWriteError {
-    /// Writing to the connection failed.
-    Io(io::Error),
-    /// The request's body broke off; the body knows why.
-    Body,
-}
-
 impl Outgoing {
     pub(super) fn new(head: &Parts, body: BufferedBody) -> Self {
         let length = body.size_hint().exact();
         let framing = if length.is_some() { OutgoingFraming::Length } else { OutgoingFraming::FirstChunk };
         Self { lead: encode(head, length), body, announced: length.unwrap_or(0), framing, written: false }
-    }
-
-    /// Whether a byte of the request may have been written.
-    pub(super) fn is_begun(&self) -> bool {
-        self.written
     }
 
     /// The body, if not one byte of the request was written.
@@ -69,34 +57,34 @@ impl Outgoing {
         &mut self,
         stream: &mut Stream,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), RequestWriteError>> {
+    ) -> Poll<Result<(), UpstreamReadError>> {
         loop {
             if self.lead.is_empty() && (self.announced == 0 || self.body.is_waiting()) {
                 match self.poll_more(cx) {
                     Poll::Ready(Ok(true)) => {}
-                    Poll::Ready(Ok(false)) => return Pin::new(stream).poll_flush(cx).map_err(RequestWriteError::Io),
+                    Poll::Ready(Ok(false)) => return Pin::new(stream).poll_flush(cx).map_err(UpstreamReadError::Io),
                     Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
                     Poll::Pending => {
                         // A TLS stream may still buffer bytes that it has accepted.
-                        ready!(Pin::new(stream).poll_flush(cx)).map_err(RequestWriteError::Io)?;
+                        ready!(Pin::new(stream).poll_flush(cx))?;
                         return Poll::Pending;
                     }
                 }
             }
             // TLS may write some of the bytes and then report an error.
-            self.written |= matches!(stream, Stream::Tls(_));
+            self.written |= matches!(stream, Stream::Right(_));
             let mut slices = [IoSlice::new(&[]); MOST_SLICES];
             let used = self.fill(&mut slices);
             let written = ready!(Pin::new(&mut *stream).poll_write_vectored(cx, &slices[..used]));
-            match written.map_err(RequestWriteError::Io)? {
-                0 => return Poll::Ready(Err(RequestWriteError::Io(io::ErrorKind::WriteZero.into()))),
+            match written? {
+                0 => return Poll::Ready(Err(UpstreamReadError::Io(io::ErrorKind::WriteZero.into()))),
                 written => self.advance(written),
             }
         }
     }
 
     /// Waits for more to write; false at the request's end.
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, RequestWriteError>> {
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, UpstreamReadError>> {
         match self.framing {
             OutgoingFraming::Ended => return Poll::Ready(Ok(false)),
             OutgoingFraming::Length if self.announced == 0 => {
@@ -105,10 +93,10 @@ impl Outgoing {
             }
             _ => {}
         }
-        let here = ready!(self.body.poll_here(cx)).map_err(|_| RequestWriteError::Body)?;
+        let here = ready!(self.body.poll_here(cx)).map_err(|_| UpstreamReadError::Request)?;
         match (self.framing, here) {
             // The body is shorter than announced.
-            (OutgoingFraming::Length, 0) => return Poll::Ready(Err(RequestWriteError::Body)),
+            (OutgoingFraming::Length, 0) => return Poll::Ready(Err(UpstreamReadError::Request)),
             (OutgoingFraming::Length, _) => return Poll::Ready(Ok(true)),
             (OutgoingFraming::FirstChunk, 0) => self.lead = Bytes::from_static(b"0\r\n\r\n"),
             (_, 0) => self.lead = Bytes::from_static(b"\r\n0\r\n\r\n"),

@@ -16,7 +16,7 @@ fn a_matching_pair_is_read_with_its_expiry() {
     let Sample { certificate, key } = until(2040);
     let read = Certificate::from_contents(contents(&certificate, &key).each_ref()).unwrap();
     let end = humantime::parse_rfc3339("2040-01-01T00:00:00Z").unwrap();
-    assert_eq!(read.expires_at(), end);
+    assert_eq!(read.expires_at, end);
     assert!(read.check_time(end - Duration::from_secs(1)).is_ok());
     let expired = read.check_time(end).unwrap_err();
     assert_eq!(expired.to_string(), "the certificate has expired, 2040-01-01T00:00:00Z");

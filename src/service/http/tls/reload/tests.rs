@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::service::http::tls::TlsFigures;
+use crate::service::http::tls::TlsCounts;
 use crate::service::http::tls::samples::{Sample, until};
 
 type Spoil = fn(&Followed);
@@ -37,9 +37,9 @@ impl Followed {
     }
 
     /// The counters after more time than the follower's poll interval.
-    async fn later(&self) -> TlsFigures {
+    async fn later(&self) -> (TlsCounts, SystemTime) {
         tokio::time::sleep(Duration::from_secs(3)).await;
-        self.tls.figures()
+        (*self.tls.counts(), self.tls.current.load().expires_at)
     }
 }
 
@@ -52,17 +52,17 @@ fn write(folder: &tempfile::TempDir, sample: &Sample) {
 #[tokio::test(start_paused = true)]
 async fn a_renewed_certificate_takes_the_place_of_the_old_one() {
     let followed = Followed::start(&until(2040));
-    let before = followed.later().await;
+    let (_, before) = followed.later().await;
     followed.write(&until(2041));
-    let after = followed.later().await;
-    assert_eq!((after.reloaded, after.reload_failed), (1, 0));
-    assert_eq!(after.expires_at.duration_since(before.expires_at).unwrap(), Duration::from_secs(366 * 24 * 3600));
+    let (counts, after) = followed.later().await;
+    assert_eq!((counts.reloaded, counts.reload_failed), (1, 0));
+    assert_eq!(after.duration_since(before).unwrap(), Duration::from_secs(366 * 24 * 3600));
 }
 
 #[tokio::test(start_paused = true)]
 async fn f26_a_bad_pair_is_counted_once_and_changes_nothing_and_a_good_pair_is_used_again() {
     let followed = Followed::start(&until(2040));
-    let before = followed.later().await;
+    let (_, before) = followed.later().await;
     let bad: [(&str, Spoil); 5] = [
         ("nonsense", |followed| followed.write_one(NAMES[0], "nonsense")),
         ("a new certificate beside the old key", |followed| followed.write_one(NAMES[0], &until(2041).certificate)),
@@ -72,15 +72,15 @@ async fn f26_a_bad_pair_is_counted_once_and_changes_nothing_and_a_good_pair_is_u
     ];
     for (number, (name, make)) in (1..).zip(bad) {
         make(&followed);
-        let figures = followed.later().await;
-        assert_eq!((figures.reloaded, figures.reload_failed), (0, number), "{name}");
-        assert_eq!(figures.expires_at, before.expires_at, "{name}");
-        assert_eq!(figures, followed.later().await, "{name}");
+        let (counts, expires_at) = followed.later().await;
+        assert_eq!((counts.reloaded, counts.reload_failed), (0, number), "{name}");
+        assert_eq!(expires_at, before, "{name}");
+        assert_eq!((counts, expires_at), followed.later().await, "{name}");
     }
     followed.write(&until(2042));
-    let figures = followed.later().await;
-    assert_eq!((figures.reloaded, figures.reload_failed), (1, 5));
-    assert!(figures.expires_at > before.expires_at);
+    let (counts, expires_at) = followed.later().await;
+    assert_eq!((counts.reloaded, counts.reload_failed), (1, 5));
+    assert!(expires_at > before);
 }
 
 const NAMES: [&str; 2] = ["certificate.pem", "key.pem"];

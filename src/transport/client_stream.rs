@@ -1,29 +1,37 @@
-//! Ends a connection whose client no longer reads its answer.
-//!
-//! A client that keeps its window shut could otherwise hold its answer, and with it the upstream connection, for ever:
-//! its operating system answers keep-alive probes, so they prove nothing.
+//! The connection of a client under our server: gives up a client that reads nothing, and closes so that the client can
+//! still read its last answer.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// A connection on which no single write waits longer than a limit. A busy connection costs no timer; a write that has
-/// to wait sets one.
-pub(super) struct WriteStall<S> {
+/// **No single write waits longer than a limit.** A client that keeps its window shut could otherwise hold its answer,
+/// and with it the upstream connection, for ever: its operating system answers keep-alive probes, so they prove nothing.
+/// A busy connection costs no timer; a write that has to wait sets one.
+///
+/// **The close lingers after a refused body**, which the client may still be sending. Closing with unread bytes would
+/// send RST, which destroys the answer on its way, so this sends FIN, reads on for up to 5 s, and then closes (RFC 9112
+/// §9.6).
+pub(super) struct ClientStream<S> {
     stream: S,
-    limit: Option<Duration>,
+    write_limit: Option<Duration>,
     waiting: Option<Pin<Box<Sleep>>>,
+    refused: Arc<AtomicBool>,
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> WriteStall<S> {
-    /// Lets a write wait for `limit`; with `None`, for ever.
+impl<S> ClientStream<S> {
+    /// Lets a write wait for `write_limit`, with `None` for ever. Lingers if `refused` is true when hyper closes the
+    /// connection.
     #[must_use]
-    pub(super) fn new(stream: S, limit: Option<Duration>) -> Self {
-        Self { stream, limit, waiting: None }
+    pub(super) fn new(stream: S, write_limit: Option<Duration>, refused: Arc<AtomicBool>) -> Self {
+        Self { stream, write_limit, waiting: None, refused, lingering: None }
     }
 
     /// Fails a pending write once it has waited for the limit.
@@ -32,19 +40,19 @@ impl<S> WriteStall<S> {
             self.waiting = None;
             return written;
         }
-        let Some(limit) = self.limit else { return written };
+        let Some(limit) = self.write_limit else { return written };
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         waiting.as_mut().poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for WriteStall<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for WriteStall<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.watch(cx, written)
@@ -68,9 +76,29 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteStall<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let Self { stream, refused, lingering, .. } = &mut *self;
+        if lingering.is_none() {
+            ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+            if !refused.load(Ordering::Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let lingering = lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LONGEST_CLOSE)));
+        let mut room = [0; 16 * 1024];
+        loop {
+            let mut unread = ReadBuf::new(&mut room);
+            match Pin::new(&mut *stream).poll_read(cx, &mut unread) {
+                Poll::Ready(Ok(())) if !unread.filled().is_empty() => {}
+                // The client has closed its side, or reading failed.
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return lingering.as_mut().poll(cx).map(Ok),
+            }
+        }
     }
 }
+
+/// Long enough for a client to read the answer, and short enough that a client that never stops gains nothing.
+const LONGEST_CLOSE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
@@ -83,7 +111,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn f55_a_write_to_a_stalled_client_fails_at_the_limit() {
         let (near, _far) = tokio::io::duplex(10);
-        let mut near = WriteStall::new(near, Some(LIMIT));
+        let mut near = ClientStream::new(near, Some(LIMIT), Arc::default());
         let began = tokio::time::Instant::now();
         let written = near.write_all(&[0; 11]).await;
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
@@ -93,7 +121,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn f55_a_slow_client_that_makes_progress_is_not_cut_off() {
         let (near, mut far) = tokio::io::duplex(10);
-        let mut near = WriteStall::new(near, Some(LIMIT));
+        let mut near = ClientStream::new(near, Some(LIMIT), Arc::default());
         let reading = tokio::spawn(async move {
             let mut all = Vec::new();
             while all.len() < 100 {
