@@ -8,6 +8,7 @@
 #![allow(
     missing_docs,
     clippy::must_use_candidate,
+    clippy::return_self_not_must_use,
     reason = "the service is a program: only the binary and the tests use it"
 )]
 
