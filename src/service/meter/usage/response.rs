@@ -107,7 +107,7 @@ impl BodyReader {
                         record.tokens.merge(&usage.counts());
                         usage.describe(&mut record.conditions);
                         let model = record.model_answered.as_deref();
-                        (record.tokens, record.shares) = shared(model, record.tokens, usage.iterations());
+                        (record.tokens, record.shares) = shared(model, record.tokens, &usage.iterations.0);
                     }
                     None => record.no_usage = true,
                 }

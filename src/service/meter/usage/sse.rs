@@ -159,8 +159,8 @@ impl SseScanner {
         let Some(usage) = usage else { return false };
         self.seen.tokens.merge(&usage.counts());
         usage.describe(&mut self.seen.conditions);
-        if !usage.iterations().is_empty() {
-            self.seen.iterations = usage.iterations().to_vec();
+        if !usage.iterations.0.is_empty() {
+            self.seen.iterations.clone_from(&usage.iterations.0);
         }
         self.seen.has_usage = true;
         true
