@@ -64,29 +64,8 @@ impl ResponseMeter {
 
     /// Writes into `record` what the response used. Of a response that is not complete, the output is estimated.
     pub fn report(&self, record: &mut UsageRecord, is_complete: bool) {
-        self.reader.report(record, is_complete);
-    }
-}
-
-impl BodyReader {
-    /// Returns false when no more bytes can be read.
-    fn read(&mut self, bytes: &[u8]) -> bool {
-        match self {
-            Self::Stream(scanner) => {
-                scanner.feed(bytes);
-                true
-            }
-            Self::Object(object) => {
-                object.bytes += bytes.len();
-                object.scanner.feed(bytes).is_ok()
-            }
-            Self::Unreadable { .. } => true,
-        }
-    }
-
-    fn report(&self, record: &mut UsageRecord, is_complete: bool) {
-        match self {
-            Self::Stream(scanner) => {
+        match &self.reader {
+            BodyReader::Stream(scanner) => {
                 let seen = scanner.seen();
                 record.first_chunk = record.first_byte;
                 record.model_answered.clone_from(&seen.model);
@@ -100,7 +79,7 @@ impl BodyReader {
                     record.tokens.output_tokens = record.tokens.output_tokens.max(estimate);
                 }
             }
-            Self::Object(object) => {
+            BodyReader::Object(object) => {
                 record.model_answered = parsed(object.scanner.found(MODEL));
                 match parsed::<Usage>(object.scanner.found(USAGE)) {
                     Some(usage) => {
@@ -119,7 +98,24 @@ impl BodyReader {
                     record.tokens.output_tokens = (content / BYTES_PER_TOKEN) as u64;
                 }
             }
-            Self::Unreadable { expected } => record.no_usage = *expected,
+            BodyReader::Unreadable { expected } => record.no_usage = *expected,
+        }
+    }
+}
+
+impl BodyReader {
+    /// Returns false when no more bytes can be read.
+    fn read(&mut self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Stream(scanner) => {
+                scanner.feed(bytes);
+                true
+            }
+            Self::Object(object) => {
+                object.bytes += bytes.len();
+                object.scanner.feed(bytes).is_ok()
+            }
+            Self::Unreadable { .. } => true,
         }
     }
 }
