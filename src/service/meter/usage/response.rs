@@ -59,14 +59,14 @@ impl ResponseMeter {
 
     /// Whether an event stream sent an error event.
     pub fn has_error(&self) -> bool {
-        matches!(&self.reader, BodyReader::Stream(scanner) if scanner.seen().has_error)
+        matches!(&self.reader, BodyReader::Stream(scanner) if scanner.seen.has_error)
     }
 
     /// Writes into `record` what the response used. Of a response that is not complete, the output is estimated.
     pub fn report(&self, record: &mut UsageRecord, is_complete: bool) {
         match &self.reader {
             BodyReader::Stream(scanner) => {
-                let seen = scanner.seen();
+                let seen = &scanner.seen;
                 record.first_chunk = record.first_byte;
                 record.model_answered.clone_from(&seen.model);
                 (record.tokens, record.shares) = shared(seen.model.as_deref(), seen.tokens, &seen.iterations);

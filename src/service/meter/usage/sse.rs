@@ -23,7 +23,7 @@ pub(super) struct SseScanner {
     event: SseEvent,
     /// The data lines of an event that is kept.
     data: Vec<u8>,
-    seen: StreamUsage,
+    pub(super) seen: StreamUsage,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -72,10 +72,6 @@ impl SseScanner {
             }
         }
         self.keep(bytes);
-    }
-
-    pub(super) fn seen(&self) -> &StreamUsage {
-        &self.seen
     }
 
     fn end_line(&mut self, end: &[u8]) {
