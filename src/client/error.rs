@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use strum::IntoStaticStr;
 
 use super::keychain::KeychainError;
 use crate::wire::ErrorCode;
 
 /// Every failure that an app can meet. [`code`](Self::code) is stable; the message is for people.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, IntoStaticStr)]
+#[strum(prefix = "VALET_", serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum ClientError {
     /// An option is missing or cannot be used.
     #[error("{0}")]
@@ -25,6 +27,7 @@ pub enum ClientError {
     Unhealthy(String),
     /// The service refuses to give this device a token.
     #[error("the service refused this device: {message}")]
+    #[strum(to_string = "BOOTSTRAP_DENIED")]
     Denied {
         /// The code of the refusal.
         code: ErrorCode,
@@ -66,25 +69,10 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// The code that JavaScript sees as `err.code`.
+    /// The code that JavaScript sees as `err.code`: `VALET_` and the variant's name.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::Config(_) => "VALET_CONFIG",
-            Self::Network(_) => "VALET_NETWORK",
-            Self::Timeout(_) => "VALET_TIMEOUT",
-            Self::Unhealthy(_) => "VALET_UNHEALTHY",
-            Self::Denied { .. } => "VALET_BOOTSTRAP_DENIED",
-            Self::Revoked(_) => "VALET_REVOKED",
-            Self::Unavailable { .. } => "VALET_UNAVAILABLE",
-            Self::PortInUse(_) => "VALET_PORT_IN_USE",
-            Self::KeychainLocked => "VALET_KEYCHAIN_LOCKED",
-            Self::KeychainUnavailable(_) => "VALET_KEYCHAIN_UNAVAILABLE",
-            Self::NoMachineId => "VALET_NO_MACHINE_ID",
-            Self::Aborted => "VALET_ABORTED",
-            Self::Closed => "VALET_CLOSED",
-            Self::Internal(_) => "VALET_INTERNAL",
-        }
+        self.into()
     }
 
     /// Whether the same call may succeed later, with no change by the app or the operator.

@@ -39,12 +39,6 @@ impl ShutdownTrigger {
             later
         });
     }
-
-    /// One more receiver of this shutdown.
-    #[must_use]
-    pub fn subscribe(&self) -> Shutdown {
-        Shutdown(self.0.subscribe())
-    }
 }
 
 impl Shutdown {

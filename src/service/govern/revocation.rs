@@ -130,15 +130,6 @@ impl Revocations {
         self.current.load().tokens_ended_before(device)
     }
 
-    pub fn count(&self) -> usize {
-        self.current.load().count()
-    }
-
-    /// Counts the open requests of all workers.
-    pub fn open_requests(&self) -> usize {
-        self.lists().iter().map(OpenRequests::count).sum()
-    }
-
     /// Adds the list of one worker's open requests.
     pub fn for_worker(&self) -> OpenRequests {
         let requests = OpenRequests::default();
@@ -151,8 +142,9 @@ impl MetricSource for Revocations {
     fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
         let staleness = ConstGauge::new(self.staleness().as_secs());
         page.seconds("revocation_staleness", "Since the revocations in use were known to be the truth", &staleness)?;
-        page.gauge("revocations", "Entries in the revocations in use", self.count())?;
-        page.gauge("open_requests", "Requests that are open now", self.open_requests())
+        page.gauge("revocations", "Entries in the revocations in use", self.current.load().count)?;
+        let open: usize = self.lists().iter().map(OpenRequests::count).sum();
+        page.gauge("open_requests", "Requests that are open now", open)
     }
 }
 

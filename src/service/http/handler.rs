@@ -203,7 +203,7 @@ impl RequestLine {
             response.headers_mut().insert(REQUEST_ID_HEADER, self.id.header());
         }
         let status = response.status().as_u16();
-        let total_ms = self.total_ms();
+        let total_ms = millis(self.at.elapsed());
         if is_probe {
             tracing::debug!(request_id = %self.id, method = %self.method, path = self.target.path(), status, total_ms, "Answered a probe");
         } else if !is_relayed {
@@ -214,16 +214,12 @@ impl RequestLine {
 
     fn refused(&self, problem: Problem) -> Response<Reply> {
         let (status, ..) = problem.code.answer();
-        let total_ms = self.total_ms();
+        let total_ms = millis(self.at.elapsed());
         tracing::info!(
             request_id = %self.id, method = %self.method, path = self.target.path(), peer = %self.peer, status, total_ms,
             error_code = problem.code.as_str(), "Refused a request"
         );
         problem.into_response(&self.id)
-    }
-
-    fn total_ms(&self) -> u64 {
-        millis(self.at.elapsed())
     }
 }
 

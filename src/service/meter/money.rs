@@ -6,7 +6,6 @@
 mod decimal;
 
 use std::fmt;
-use std::iter::Sum;
 use std::ops::Add;
 
 use serde::Serialize;
@@ -65,12 +64,6 @@ impl Add for MicroDollars {
     }
 }
 
-impl Sum for MicroDollars {
-    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
-        amounts.fold(Self::ZERO, Add::add)
-    }
-}
-
 /// Dollars with all six places: `$0.001250`.
 impl fmt::Display for MicroDollars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,6 +97,6 @@ mod tests {
         let all = MicroDollars::new(u64::MAX);
         assert_eq!(all + MicroDollars::new(1), all);
         assert_eq!(MicroDollars::new(1).less(all), MicroDollars::ZERO);
-        assert_eq!([all, all].into_iter().sum::<MicroDollars>(), all);
+        assert_eq!(all + all, all);
     }
 }

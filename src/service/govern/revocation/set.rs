@@ -38,7 +38,7 @@ pub struct RevocationSet {
     app_versions: HashSet<String>,
     issued_before: u64,
     tokens_ended_before: HashMap<String, u64>,
-    count: usize,
+    pub(super) count: usize,
 }
 
 impl RevocationSet {
@@ -64,10 +64,6 @@ impl RevocationSet {
     /// The Unix second before which the tokens of `device` are ended, if any are.
     pub fn tokens_ended_before(&self, device: &DeviceId) -> Option<u64> {
         self.tokens_ended_before.get(device.as_str()).copied()
-    }
-
-    pub fn count(&self) -> usize {
-        self.count
     }
 }
 

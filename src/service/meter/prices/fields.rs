@@ -75,15 +75,7 @@ impl<'a> Fields<'a> {
         self.table.get(name)
     }
 
-    pub(super) fn require(
-        &mut self,
-        name: &'static str,
-        problems: &mut PriceErrors<'_>,
-    ) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.require_unless(false, name, problems)
-    }
-
-    /// As [`require`](Self::require), unless the field may be absent.
+    /// Reports a missing field, unless it may be absent.
     pub(super) fn require_unless(
         &mut self,
         may_be_absent: bool,

@@ -115,7 +115,7 @@ fn models(fields: &mut Fields<'_>, may_be_absent: bool, problems: &mut PriceErro
 }
 
 fn ids<'a>(fields: &mut Fields<'a>, problems: &mut PriceErrors<'_>) -> Vec<&'a str> {
-    let Some(value) = fields.require("models", problems) else { return Vec::new() };
+    let Some(value) = fields.require_unless(false, "models", problems) else { return Vec::new() };
     let texts =
         |list: &'a [Spanned<DeValue<'a>>]| list.iter().map(|id| id.get_ref().as_str()).collect::<Option<Vec<_>>>();
     let ids = value.get_ref().as_array().and_then(|list| texts(list)).unwrap_or_default();

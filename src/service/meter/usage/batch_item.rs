@@ -42,7 +42,7 @@ impl BatchItem {
         if let Some(usage) = &usage {
             tokens.merge(&usage.counts());
             usage.describe(&mut conditions);
-            (tokens, shares) = shared(model.as_deref(), tokens, usage.iterations());
+            (tokens, shares) = shared(model.as_deref(), tokens, &usage.iterations.0);
         }
         Some(Self { custom_id, ended, model, tokens, shares, conditions, no_usage: answered && usage.is_none() })
     }

@@ -59,12 +59,47 @@ impl ResponseMeter {
 
     /// Whether an event stream sent an error event.
     pub fn has_error(&self) -> bool {
-        matches!(&self.reader, BodyReader::Stream(scanner) if scanner.seen().has_error)
+        matches!(&self.reader, BodyReader::Stream(scanner) if scanner.seen.has_error)
     }
 
     /// Writes into `record` what the response used. Of a response that is not complete, the output is estimated.
     pub fn report(&self, record: &mut UsageRecord, is_complete: bool) {
-        self.reader.report(record, is_complete);
+        match &self.reader {
+            BodyReader::Stream(scanner) => {
+                let seen = &scanner.seen;
+                record.first_chunk = record.first_byte;
+                record.model_answered.clone_from(&seen.model);
+                (record.tokens, record.shares) = shared(seen.model.as_deref(), seen.tokens, &seen.iterations);
+                record.conditions = seen.conditions;
+                record.unparsed_events = seen.unparsed;
+                record.no_usage = !seen.has_usage;
+                if !seen.has_final_count {
+                    let estimate = (seen.content_bytes / BYTES_PER_TOKEN) as u64;
+                    record.output_estimated = true;
+                    record.tokens.output_tokens = record.tokens.output_tokens.max(estimate);
+                }
+            }
+            BodyReader::Object(object) => {
+                record.model_answered = parsed(object.scanner.found(MODEL));
+                match parsed::<Usage>(object.scanner.found(USAGE)) {
+                    Some(usage) => {
+                        record.tokens.merge(&usage.counts());
+                        usage.describe(&mut record.conditions);
+                        let model = record.model_answered.as_deref();
+                        (record.tokens, record.shares) = shared(model, record.tokens, &usage.iterations.0);
+                    }
+                    None => record.no_usage = true,
+                }
+                // Usage comes last in an answer. A client that leaves earlier has received text, which is estimated
+                // here.
+                if record.no_usage && !is_complete {
+                    record.output_estimated = true;
+                    let content = object.bytes.saturating_sub(OBJECT_OVERHEAD);
+                    record.tokens.output_tokens = (content / BYTES_PER_TOKEN) as u64;
+                }
+            }
+            BodyReader::Unreadable { expected } => record.no_usage = *expected,
+        }
     }
 }
 
@@ -81,45 +116,6 @@ impl BodyReader {
                 object.scanner.feed(bytes).is_ok()
             }
             Self::Unreadable { .. } => true,
-        }
-    }
-
-    fn report(&self, record: &mut UsageRecord, is_complete: bool) {
-        match self {
-            Self::Stream(scanner) => {
-                let seen = scanner.seen();
-                record.first_chunk = record.first_byte;
-                record.model_answered.clone_from(&seen.model);
-                (record.tokens, record.shares) = shared(seen.model.as_deref(), seen.tokens, &seen.iterations);
-                record.conditions = seen.conditions;
-                record.unparsed_events = seen.unparsed;
-                record.no_usage = !seen.has_usage;
-                if !seen.has_final_count {
-                    let estimate = (seen.content_bytes / BYTES_PER_TOKEN) as u64;
-                    record.output_estimated = true;
-                    record.tokens.output_tokens = record.tokens.output_tokens.max(estimate);
-                }
-            }
-            Self::Object(object) => {
-                record.model_answered = parsed(object.scanner.found(MODEL));
-                match parsed::<Usage>(object.scanner.found(USAGE)) {
-                    Some(usage) => {
-                        record.tokens.merge(&usage.counts());
-                        usage.describe(&mut record.conditions);
-                        let model = record.model_answered.as_deref();
-                        (record.tokens, record.shares) = shared(model, record.tokens, usage.iterations());
-                    }
-                    None => record.no_usage = true,
-                }
-                // Usage comes last in an answer. A client that leaves earlier has received text, which is estimated
-                // here.
-                if record.no_usage && !is_complete {
-                    record.output_estimated = true;
-                    let content = object.bytes.saturating_sub(OBJECT_OVERHEAD);
-                    record.tokens.output_tokens = (content / BYTES_PER_TOKEN) as u64;
-                }
-            }
-            Self::Unreadable { expected } => record.no_usage = *expected,
         }
     }
 }

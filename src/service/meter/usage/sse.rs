@@ -23,7 +23,7 @@ pub(super) struct SseScanner {
     event: SseEvent,
     /// The data lines of an event that is kept.
     data: Vec<u8>,
-    seen: StreamUsage,
+    pub(super) seen: StreamUsage,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -72,10 +72,6 @@ impl SseScanner {
             }
         }
         self.keep(bytes);
-    }
-
-    pub(super) fn seen(&self) -> &StreamUsage {
-        &self.seen
     }
 
     fn end_line(&mut self, end: &[u8]) {
@@ -159,8 +155,8 @@ impl SseScanner {
         let Some(usage) = usage else { return false };
         self.seen.tokens.merge(&usage.counts());
         usage.describe(&mut self.seen.conditions);
-        if !usage.iterations().is_empty() {
-            self.seen.iterations = usage.iterations().to_vec();
+        if !usage.iterations.0.is_empty() {
+            self.seen.iterations.clone_from(&usage.iterations.0);
         }
         self.seen.has_usage = true;
         true

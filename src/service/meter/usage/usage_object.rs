@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::iterations::{Iteration, Iterations};
+use super::iterations::Iterations;
 use super::lenient::{Count, LenientObject, LenientText};
 use super::tokens::{CacheCreation, Counts};
 use crate::service::meter::prices::Conditions;
@@ -16,7 +16,8 @@ pub(super) struct Usage {
     cache_read_input_tokens: Count,
     cache_creation_input_tokens: Count,
     cache_creation: LenientObject<CacheCreation>,
-    iterations: Iterations,
+    /// What else worked on the answer.
+    pub(super) iterations: Iterations,
     speed: LenientText,
     inference_geo: LenientText,
     server_tool_use: LenientObject<ServerTools>,
@@ -43,11 +44,6 @@ impl Usage {
         if let Some(ServerTools { web_search_requests: Count(Some(searches)) }) = self.server_tool_use.0 {
             conditions.web_searches = searches;
         }
-    }
-
-    /// What else worked on the answer.
-    pub(super) fn iterations(&self) -> &[Iteration] {
-        &self.iterations.0
     }
 
     /// The counts of the top level.

@@ -63,10 +63,3 @@ pub struct KidFigures {
     pub admitted: u64,
     pub signed: u64,
 }
-
-impl KeyFigures {
-    /// `None` if no key of that name is in use.
-    pub fn of(&self, kid: &str) -> Option<&KidFigures> {
-        self.kids.iter().find(|figures| figures.kid.as_str() == kid)
-    }
-}

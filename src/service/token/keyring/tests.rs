@@ -6,6 +6,13 @@ use super::key_set::ALGORITHM;
 use super::*;
 use crate::wire::DeviceId;
 
+impl KeyFigures {
+    /// `None` if no key of that name is in use.
+    pub(crate) fn of(&self, kid: &str) -> Option<&KidFigures> {
+        self.kids.iter().find(|figures| figures.kid.as_str() == kid)
+    }
+}
+
 fn claims() -> Claims {
     Claims {
         iss: "valetkey".into(),

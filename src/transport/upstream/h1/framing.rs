@@ -33,10 +33,6 @@ pub(crate) enum Chunks {
 }
 
 impl Framing {
-    pub(super) fn chunked() -> Self {
-        Self::Chunked(Chunks::Size)
-    }
-
     pub(crate) fn is_end(&self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunked(Chunks::End))
     }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
-use super::framing::Framing;
+use super::framing::{Chunks, Framing};
 use crate::transport::upstream::read_error::UpstreamReadError;
 
 /// Takes a whole head off the front of `bytes`; `None` while it is incomplete.
@@ -66,7 +66,7 @@ pub(crate) fn framing(head: &Response<()>, to_head_request: bool) -> Result<Fram
     // RFC 9112 §6.3, rules 1, 4, 6 and 8.
     Ok(match length {
         _ if has_none || to_head_request => Framing::Length(0),
-        _ if coded => Framing::chunked(),
+        _ if coded => Framing::Chunked(Chunks::Size),
         Some(length) => Framing::Length(length),
         None => Framing::UntilClosed,
     })

@@ -15,7 +15,7 @@ const STREAM: &str = concat!(
 fn scan(stream: &[u8], piece: usize) -> StreamUsage {
     let mut scanner = SseScanner::default();
     stream.chunks(piece).for_each(|bytes| scanner.feed(bytes));
-    scanner.seen().clone()
+    scanner.seen
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn f12_a_huge_event_costs_no_memory() {
     assert!(scanner.line.capacity() <= 4 * MAX_LINE, "{}", scanner.line.capacity());
     scanner.feed(b"\n\n");
     scanner.feed(STREAM.as_bytes());
-    assert_eq!((scanner.seen().unparsed, scanner.seen().tokens.output_tokens), (1, 40));
+    assert_eq!((scanner.seen.unparsed, scanner.seen.tokens.output_tokens), (1, 40));
 }
 
 #[test]

@@ -20,7 +20,7 @@ struct Arrival {
 impl Arrival {
     /// Takes chunks that arrive in `parts`, up to the first error.
     fn of(parts: &[&str]) -> (Self, Result<(), UpstreamReadError>) {
-        let mut arrival = Self { framing: Framing::chunked(), bytes: BytesMut::new(), data: Vec::new() };
+        let mut arrival = Self { framing: Framing::Chunked(Chunks::Size), bytes: BytesMut::new(), data: Vec::new() };
         let taken = parts.iter().try_for_each(|part| arrival.take(part));
         (arrival, taken)
     }
