@@ -6,7 +6,7 @@
 /** Functions of the C library, by how their names begin. */
 const C_LIBRARY = [
   [/^_*(malloc|calloc|realloc|free|cfree|memalign)\b|^_int_|^(malloc_consolidate|unlink_chunk|tcache_)/, 'allocation'],
-  [/^_*mem(p?cpy|move|set)(_|$)/, 'copying bytes'],
+  [/^_*mem(p?c[p]y|move|set)(_|$)/, 'copying bytes'],
   [/^_*(mem(cmp|r?chr)|bcmp|str(n?len|n?cmp|r?chr|n?casecmp))(_|$)/, 'searching and comparing text'],
   [/^_*(pthread_|lll_|sem_)/, 'locks and waking threads'],
   [/^_*(clock_gettime|vdso_|gettimeofday)/, 'clock'],

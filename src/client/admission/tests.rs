@@ -19,7 +19,7 @@ fn rules() -> Admission {
 }
 
 #[test]
-fn a35_only_the_proxys_own_address_is_accepted_as_host() {
+fn a35_only_the_own_address_of_the_proxy_is_accepted_as_host() {
     let rules = rules();
     for host in ["127.0.0.1:4321", "localhost:4321"] {
         assert!(rules.check_source(&map(&[("host", host)])).is_ok(), "{host}");
