@@ -60,34 +60,43 @@ impl ClientConfig {
     /// Reads `options`, an object in JSON, and checks it. The error names the bad option as JavaScript spells it.
     pub fn parse(options: &str) -> Result<Self, ClientError> {
         let mut options = Options::parse(options)?;
-        let bootstrap_url = secure_url("bootstrapUrl", &options.text("bootstrapUrl")?.unwrap_or_default())?;
+        let (bootstrap_url, health_url) =
+            (options.text("bootstrapUrl")?.unwrap_or_default(), options.text("healthUrl")?);
+        let app_name = options.text("appId")?;
+        let origins: Vec<String> = options.take("allowedOrigins", "an array of strings")?.unwrap_or_default();
+        let max_connections = options.take_if("maxConnections", "a whole number", |most: &u32| *most < 1 << 31)?;
+        let port = options.take("port", "a whole number from 0 to 65535")?.unwrap_or(0);
+        let storage = options.take("storage", "'auto', 'keychain' or 'memory'")?.unwrap_or_default();
+        let enrolment = options.text("enrolmentToken")?.map(Secret::new);
+        let app_version = options.take_if("appVersion", "1 to 64 printable ASCII characters", |text: &String| {
+            (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+        })?;
+        let refresh_interval = options.millis("refreshIntervalMs")?.unwrap_or(REFRESH_INTERVAL);
+        let refresh_before = options.millis("refreshBeforeMs")?.unwrap_or(REFRESH_BEFORE);
+        let startup_timeout = options.millis("startupTimeoutMs")?.unwrap_or(STARTUP_TIMEOUT);
+        // A misspelt option is told before another one is called missing.
+        options.end()?;
+        let bootstrap_url = secure_url("bootstrapUrl", &bootstrap_url)?;
         let service = service_of(&bootstrap_url)?;
-        let health_url = match options.text("healthUrl")? {
+        let health_url = match health_url {
             Some(text) => secure_url("healthUrl", &text)?,
             None => service.join(HEALTH_PATH),
         };
-        let origins: Vec<String> = options.take("allowedOrigins", "an array of strings")?.unwrap_or_default();
-        let max_connections = options.take_if("maxConnections", "a whole number", |most: &u32| *most < 1 << 31)?;
-        let max_connections = max_connections.unwrap_or(MAX_CONNECTIONS);
-        let config = Self {
+        Ok(Self {
             service,
             bootstrap_url,
             health_url,
-            app_id: app_id(options.text("appId")?)?,
-            port: options.take("port", "a whole number from 0 to 65535")?.unwrap_or(0),
-            storage: options.take("storage", "'auto', 'keychain' or 'memory'")?.unwrap_or_default(),
-            enrolment: options.text("enrolmentToken")?.map(Secret::new),
-            app_version: options.take_if("appVersion", "1 to 64 printable ASCII characters", |text: &String| {
-                (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-            })?,
-            refresh_interval: options.millis("refreshIntervalMs")?.unwrap_or(REFRESH_INTERVAL),
-            refresh_before: options.millis("refreshBeforeMs")?.unwrap_or(REFRESH_BEFORE),
-            startup_timeout: options.millis("startupTimeoutMs")?.unwrap_or(STARTUP_TIMEOUT),
-            max_connections: max_connections.max(1) as usize,
+            app_id: app_id(app_name)?,
+            port,
+            storage,
+            enrolment,
+            app_version,
+            refresh_interval,
+            refresh_before,
+            startup_timeout,
+            max_connections: max_connections.unwrap_or(MAX_CONNECTIONS).max(1) as usize,
             allowed_origins: origins.iter().map(|text| web_origin(text)).collect::<Result<_, _>>()?,
-        };
-        options.end()?;
-        Ok(config)
+        })
     }
 }
 
@@ -217,5 +226,11 @@ mod tests {
         assert_eq!(config.refresh_interval, Duration::from_millis(1));
         assert_eq!(config.refresh_before, Duration::from_micros(500));
         assert_eq!((config.startup_timeout, config.allowed_origins[0].as_bytes()), (Duration::MAX, &b"app://main"[..]));
+    }
+
+    #[test]
+    fn a_misspelt_option_is_told_before_the_one_that_is_missing() {
+        let error = ClientConfig::parse(r#"{"bootstrapURL":"https://claude.example/bootstrap"}"#).unwrap_err();
+        assert_eq!(error.to_string(), "there is no option bootstrapURL");
     }
 }

@@ -118,3 +118,36 @@ impl From<KeychainError> for ClientError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_codes_are_those_of_the_javascript_interface() {
+        let text = String::new;
+        let errors = [
+            ClientError::Config(text()),
+            ClientError::Network(text()),
+            ClientError::Timeout(Duration::ZERO),
+            ClientError::Unhealthy(text()),
+            ClientError::Denied { code: ErrorCode::BootstrapClosed, message: text() },
+            ClientError::Revoked(text()),
+            ClientError::Unavailable { message: text(), retry_after: None },
+            ClientError::PortInUse(0),
+            ClientError::KeychainLocked,
+            ClientError::KeychainUnavailable(text()),
+            ClientError::NoMachineId,
+            ClientError::Aborted,
+            ClientError::Closed,
+            ClientError::Internal(text()),
+        ];
+        let codes: BTreeSet<_> = errors.iter().map(|error| error.code()).collect();
+        let interface = include_str!("../../index.d.ts");
+        let declared = interface.lines().filter_map(|line| line.trim().strip_prefix("| '")?.split('\'').next());
+        let declared: BTreeSet<_> = declared.filter(|code| code.starts_with("VALET_")).collect();
+        assert_eq!(codes, declared);
+    }
+}
