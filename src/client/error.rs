@@ -144,7 +144,7 @@ mod tests {
             ClientError::Closed,
             ClientError::Internal(text()),
         ];
-        let codes: BTreeSet<_> = errors.iter().map(|error| error.code()).collect();
+        let codes: BTreeSet<_> = errors.iter().map(ClientError::code).collect();
         let interface = include_str!("../../index.d.ts");
         let declared = interface.lines().filter_map(|line| line.trim().strip_prefix("| '")?.split('\'').next());
         let declared: BTreeSet<_> = declared.filter(|code| code.starts_with("VALET_")).collect();
