@@ -12,7 +12,7 @@ const TOLERANCE = {
   instructions: {
     worker: { share: 0.02, plus: 0 },
     records: { share: 0.03, plus: 0 },
-    others: { share: 0.02, plus: 1000 },
+    others: { share: 1, plus: 1000 },
   },
   allocations: { worker: { share: 0.02, plus: 0 }, records: { share: 0.02, plus: 0 } },
 };
