@@ -57,7 +57,7 @@ pub struct Config {
     pub batches_and_files: BatchesAndFiles,
     pub stores: Stores,
     pub admin: AdminConfig,
-    /// `TRUSTED_PROXIES`: proxies whose headers about the client's address are trusted.
+    /// Proxies whose headers about the client's address are trusted.
     pub trusted_proxies: Vec<IpNet>,
     pub prices: PriceList,
     /// `None` without an OpenTelemetry collector.

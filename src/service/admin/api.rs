@@ -54,11 +54,10 @@ use crate::transport::shutdown::{Phase, Shutdown};
 
 #[derive(Debug, Clone)]
 pub struct AdminConfig {
-    /// `ADMIN_HOST` and `ADMIN_PORT`.
     pub address: SocketAddr,
     /// `ADMIN_TOKEN`; without it the admin API is off.
     pub token: Option<Secret>,
-    /// `REVOCATION_MAX_STALENESS`: how long requests are served while the revocations cannot be read.
+    /// How long requests are served while the revocations cannot be read.
     pub max_staleness: Duration,
 }
 

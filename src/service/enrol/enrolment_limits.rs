@@ -25,9 +25,9 @@ use std::num::NonZeroU32;
 /// Limits of `POST /bootstrap` per hour. `None` means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BootstrapLimits {
-    /// `BOOTSTRAP_RATE_MAX`: requests from one network, failed ones too.
+    /// Requests from one network, failed ones too.
     pub per_network: Option<NonZeroU32>,
-    /// `BOOTSTRAP_NEW_DEVICES_PER_HOUR`: devices that this instance did not know, from all networks together.
+    /// Devices that this instance did not know, from all networks together.
     pub new_devices: Option<NonZeroU32>,
 }
 

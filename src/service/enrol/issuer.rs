@@ -30,12 +30,9 @@ use crate::wire::{BootstrapRequest, Claims, Confirmation, DeviceId, ErrorCode, T
 /// How devices get their first token.
 #[derive(Debug, Clone)]
 pub struct Enrolment {
-    /// `BOOTSTRAP_MODE`.
     pub mode: BootstrapMode,
-    /// `ENROLMENT_TOKENS`.
     pub tokens: Vec<Secret>,
     pub limits: BootstrapLimits,
-    /// `DEVICE_KEYS`.
     pub keys: DeviceKeyPolicy,
 }
 

@@ -35,9 +35,8 @@ use crate::wire::DeviceId;
 /// Detection of devices in use in two places at once.
 #[derive(Debug, Clone)]
 pub struct LeakConfig {
-    /// `LEAK_DETECTION`.
     pub mode: LeakMode,
-    /// `LEAK_KNOWN_NETWORKS`: requests from these networks are ignored.
+    /// Requests from these networks are ignored.
     pub known_networks: Vec<IpNet>,
 }
 

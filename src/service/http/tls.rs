@@ -34,7 +34,6 @@ use crate::transport::serve::Acceptor;
 pub struct TlsConfig {
     /// `TLS_CERT_FILE` and `TLS_KEY_FILE`, whose changes take effect while the service runs.
     pub files: CertificateFiles,
-    /// `TLS_HANDSHAKE_TIMEOUT`.
     pub handshake_timeout: Duration,
 }
 

@@ -30,7 +30,6 @@ use crate::service::meter::usage::{ModelTokens, Tokens};
 pub struct PriceList {
     /// The built-in list, overridden by `PRICES_FILE`.
     pub table: Prices,
-    /// `PRICES_FILE`.
     pub(crate) file: Option<TextFile>,
 }
 

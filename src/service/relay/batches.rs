@@ -45,11 +45,11 @@ use crate::transport::request_id::RequestId;
 /// Message batches and files, which devices keep upstream under one shared key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchesAndFiles {
-    /// `BATCHES_AND_FILES`: whether devices may use them.
+    /// Whether devices may use them.
     pub offered: bool,
-    /// `MAX_BATCH_SIZE` in bytes.
+    /// In bytes, the largest that a device may send.
     pub max_batch: u64,
-    /// `MAX_FILE_SIZE` in bytes.
+    /// In bytes, the largest that a device may send.
     pub max_file: u64,
 }
 

@@ -26,21 +26,17 @@ use std::path::PathBuf;
 
 #[derive(Debug, Clone)]
 pub struct UpstreamConfig {
-    /// `ANTHROPIC_BASE_URL`.
     pub origin: Origin,
-    /// `ANTHROPIC_API_KEY`: the secret that this product exists to keep.
+    /// The secret that this product exists to keep.
     pub key: Secret,
-    /// `UPSTREAM_AUTH_HEADER`.
     pub auth: UpstreamAuth,
-    /// `UPSTREAM_HTTP_VERSION`.
     pub version: HttpVersion,
-    /// `UPSTREAM_CA_FILE`: further roots to trust, PEM.
+    /// Further roots to trust, PEM.
     pub extra_roots: Option<PathBuf>,
-    /// `UPSTREAM_CONNECT_TIMEOUT`.
     pub connect_timeout: Duration,
-    /// `UPSTREAM_FIRST_BYTE_TIMEOUT`: until the response's head.
+    /// Until the response's head.
     pub first_byte_timeout: Duration,
-    /// `UPSTREAM_IDLE_TIMEOUT`: the longest silence inside a response.
+    /// The longest silence inside a response.
     pub idle_timeout: Duration,
 }
 

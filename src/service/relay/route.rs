@@ -7,13 +7,9 @@ pub(crate) use self::objects::{BATCHES, FILES, ObjectRoute};
 /// A request that is passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RelayRoute {
-    /// `POST /v1/messages`
     Messages,
-    /// `POST /v1/messages/count_tokens`
     CountTokens,
-    /// `GET /v1/models`
     Models,
-    /// `GET /v1/models/{id}`
     Model,
     /// What a device has upstream.
     Object(ObjectRoute),

@@ -25,7 +25,6 @@ use crate::transport::shutdown::Shutdown;
 
 /// What the service uses of the world; tests pass their own.
 pub struct ServicePorts {
-    /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
     /// Where usage records go.
     pub usage: Arc<dyn UsageSink>,

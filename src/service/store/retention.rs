@@ -14,9 +14,7 @@ use crate::service::store::database::{Database, StoreError};
 /// How long records are kept. `None` is for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionConfig {
-    /// `USAGE_RETENTION_DAYS`
     pub usage: Option<Duration>,
-    /// `AUDIT_RETENTION_DAYS`
     pub audit: Option<Duration>,
 }
 

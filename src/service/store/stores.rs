@@ -6,7 +6,6 @@ use crate::service::store::retention::RetentionConfig;
 
 #[derive(Debug, Clone)]
 pub struct Stores {
-    /// `DATABASE_URL`.
     pub database: DatabaseUrl,
     /// `REDIS_URL`; it may hold a password.
     pub redis: Option<Secret>,

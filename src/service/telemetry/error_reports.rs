@@ -25,9 +25,8 @@ use std::fmt;
 
 #[derive(Clone)]
 pub struct SentryConfig {
-    /// `SENTRY_DSN`: the project's address, with a key that allows reports.
+    /// The project's address, with a key that allows reports.
     pub dsn: Dsn,
-    /// `SENTRY_ENVIRONMENT`.
     pub environment: String,
 }
 

@@ -17,9 +17,8 @@ pub use self::usage_lines::UsageLines;
 
 #[derive(Debug, Clone, Copy)]
 pub struct LogConfig {
-    /// `LOG_LEVEL`.
     pub level: tracing::level_filters::LevelFilter,
-    /// `LOG_FORMAT`: JSON lines, or text for people.
+    /// JSON lines, or text for people.
     pub json: bool,
 }
 

@@ -33,7 +33,6 @@ use std::path::PathBuf;
 
 #[derive(Debug, Clone)]
 pub enum SigningSecret {
-    /// `JWT_SECRET` or `JWT_SECRETS`.
     Given(KeyList),
     /// `JWT_SECRETS_FILE`, whose changes take effect while the service runs.
     Followed(KeyFile),

@@ -23,7 +23,7 @@ pub trait Inspector: Send {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>>;
 }
 
-/// Accepts every body.
+/// No inspector: every body is accepted.
 impl Inspector for () {
     fn piece(&mut self, _: &[u8]) -> Result<(), RefusedBodyError> {
         Ok(())

@@ -17,7 +17,6 @@ pub(crate) struct MessageScanner {
 /// How much of a message is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MessageDepth {
-    /// The model alone.
     Model,
     /// The values that decide the price, too.
     Price,

@@ -30,11 +30,11 @@ pub struct Limits {
 /// The limits of subjects that have none of their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DefaultLimits {
-    /// `DEVICE_BUDGET`: of each device.
+    /// Of each device.
     pub device: Limits,
-    /// `USER_BUDGET`: of each user, over all devices.
+    /// Of each user, over all devices.
     pub user: Limits,
-    /// `ORG_BUDGET`: of each organisation, over all users.
+    /// Of each organisation, over all users.
     pub org: Limits,
 }
 

@@ -6,13 +6,11 @@ use std::time::Duration;
 /// Limits of one device. `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceLimits {
-    /// `RATE_LIMIT_MAX`: requests in any window.
+    /// Requests in any window.
     pub requests: Option<NonZeroU32>,
-    /// `RATE_LIMIT_WINDOW`.
     pub window: Duration,
-    /// `TOKENS_PER_MINUTE`: input and output together, in any minute.
+    /// Input and output together, in any minute.
     pub tokens_per_minute: Option<NonZeroU64>,
-    /// `CONCURRENT_REQUESTS`.
     pub concurrent: Option<NonZeroU32>,
 }
 

@@ -8,13 +8,12 @@ use crate::transport::origin::Origin;
 
 #[derive(Debug, Clone)]
 pub struct OtlpConfig {
-    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the base address of the collector.
+    /// The base address of the collector.
     pub endpoint: Origin,
-    /// `OTEL_EXPORTER_OTLP_HEADERS`: marked as sensitive, because they hold credentials.
+    /// Marked as sensitive, because they hold credentials.
     pub headers: HeaderMap,
-    /// `OTEL_SERVICE_NAME`.
     pub service_name: String,
-    /// `OTEL_TRACES_SAMPLER_ARG`: the sample ratio of requests whose client has not decided, from 0 to 1.
+    /// The sample ratio of requests whose client has not decided, from 0 to 1.
     pub sample_ratio: f64,
 }
 
