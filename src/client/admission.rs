@@ -1,4 +1,4 @@
-//! Step 1 of a request: decides whether it may use the loopback proxy.
+//! Decides whether a request may use the loopback proxy.
 //!
 //! Every program and every web page on this machine can reach a loopback port. Each check stands alone: a page fails at
 //! `Host` (DNS rebinding), at `Origin` and at the launch key; another program fails at the launch key.

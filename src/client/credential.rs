@@ -1,4 +1,4 @@
-//! Step 4 of a token: the wrapper token in use, and when it is due and expired.
+//! The wrapper token in use, and when it is due and expired.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! Step 1 of a token: the device's id, a hash of the machine's id. Also called by `deviceId()` without a client.
+//! The device's id, a hash of the machine's id. Also called by `deviceId()` without a client.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Step 5 of a token: gets the first one and each newer one, puts it in use, and stores it.
+//! Gets the first wrapper token and each newer one, puts it in use, and stores it.
 //!
 //! A device whose usual id belongs to another key takes an id that is made from its own key. That costs no protection:
 //! a client that may enrol can invent an id.
@@ -59,7 +59,7 @@ impl Enrolment {
         let token = self.install(issued);
         match read {
             Ok(()) => self.keep(token).await,
-            // The keychain has failed once; do not prompt the user a second time.
+            // The keychain has failed once; do not prompt the person a second time.
             Err(error) => self.store.without_keychain(error).map(|storage| self.session.set_storage(storage)),
         }
     }
@@ -95,8 +95,8 @@ impl Enrolment {
         self.enrol().await
     }
 
-    /// Gets a token without an older one, and settles which id the device has from then on: the usual one, or one of
-    /// its own if another key owns the usual one. After an error the id is unchanged.
+    /// Gets a token without an older one. From then on the device has the usual id, or an id of its own if another key
+    /// owns the usual one. After an error the id is unchanged.
     async fn enrol(&mut self) -> Result<Issued, ClientError> {
         let mut key = self.key_for_usual_id().await;
         match self.enrol_as(Identity::Usual { key: key.clone() }).await {
@@ -145,7 +145,7 @@ impl Enrolment {
         }
     }
 
-    /// The key in the keychain; none if the keychain is out of use, so that the user is not prompted to unlock it.
+    /// The key in the keychain; none if the keychain is out of use, so that nobody is prompted to unlock it.
     async fn stored_key(&self) -> Result<Option<HeldKey>, ClientError> {
         match self.session.status().storage {
             Storage::Keychain => self.store.device_key().await,

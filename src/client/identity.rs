@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::device::{DeviceIds, LocalDevice};
 use super::device_key::DeviceKey;
 
-/// The id that this device uses now. The user notices no change from one to another.
+/// The id that this device uses now. Nobody at the desktop notices a change from one to another.
 pub(super) enum Identity {
     /// The machine's usual id; no key before the keychain was read, or when it cannot be.
     Usual { key: Option<HeldKey> },

@@ -1,6 +1,6 @@
-//! Step 3 of a token: stores small secrets in the operating system's keychain.
+//! Stores small secrets in the operating system's keychain.
 //!
-//! A keychain may prompt the user for a password and wait for ever, so it has a thread of its own. Callers wait with a
+//! A keychain may prompt the person for a password and wait for ever, so it has a thread of its own. Callers wait with a
 //! deadline, and while one call is stuck all others fail at once.
 
 mod os;
@@ -29,10 +29,10 @@ pub trait SecretStore: Send {
 /// Why a secret could not be read or stored. A missing entry is not an error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeychainError {
-    /// The store is locked, or the user did not unlock it in time.
+    /// The store is locked, or nobody unlocked it in time.
     #[error("the keychain is locked")]
     Locked,
-    /// An earlier call still waits for the user.
+    /// An earlier call still waits for the person.
     #[error("the keychain is busy")]
     Busy,
     /// There is no keychain, or it failed.
@@ -78,7 +78,7 @@ impl Work {
     }
 }
 
-/// How long callers wait for the keychain, and so for the user in front of its prompt.
+/// How long callers wait for the keychain, and so for the person in front of its prompt.
 #[derive(Debug, Clone, Copy)]
 pub struct KeychainLimits {
     /// For reading, which delays a start.

@@ -1,4 +1,4 @@
-//! Step 2 of a request: replaces the launch key by the wrapper token and relays the request to the service.
+//! Replaces the launch key by the wrapper token and relays the request to the service.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Step 6 of a token: decides when the next one is wanted, by the clock or because a caller asks.
+//! Decides when the next wrapper token is wanted, by the clock or because a caller asks.
 //!
 //! One task makes all attempts, so there is only one at a time, and a caller that stops waiting does not cancel it. The
 //! task compares the wall clock at short intervals: a sleeping laptop stops its timers. A failed attempt takes no

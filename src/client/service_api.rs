@@ -1,4 +1,4 @@
-//! Step 2 of a token: the calls to the service that fetch and refresh it and that check the service's health.
+//! The calls to the service: they fetch and refresh the wrapper token, and check the service's health.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! What every limiter promises, whoever decides.
+//! What a limiter promises, whether this process decides or Redis does.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};

@@ -38,8 +38,8 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// Admits one request, with the overrides and revocations in force. A refused request is charged nothing; one whose
-    /// caller is revoked while it waits for its permit still counts.
+    /// Admits one request, with the overrides and revocations in force. A refused request does not count against the
+    /// device's limits; a request whose caller is revoked while it waits for its permit does.
     pub(crate) async fn admit(&self, arrival: &Arrival, worker: &Worker) -> Result<InFlight, Problem> {
         let headers = arrival.request.headers();
         let signed = self.auth.admit(headers, &worker.token_cache)?;

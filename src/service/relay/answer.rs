@@ -38,7 +38,8 @@ pub(crate) struct Answered<'a> {
 }
 
 impl Answers {
-    /// Relays an answer of the upstream. The [`Problem`] replaces an answer that refuses the service's key.
+    /// Relays an answer of the upstream. If the upstream refused the service's key, returns the [`Problem`] that the
+    /// client gets instead.
     pub(crate) fn relay(
         &self,
         response: Response<UpstreamBody>,

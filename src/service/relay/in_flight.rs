@@ -1,6 +1,6 @@
 //! The guard of an admitted request: everything the request has taken, and its usage record.
 //!
-//! There is one rule for giving back:
+//! When the request ends decides how it gives back what it took:
 //!
 //! - **Before the request goes up**, [`refuse`](InFlight::refuse) gives back everything, as if the request had never
 //!   come: a budget or the breaker refused it. A guard that is dropped gives back its slot and the reserved money, and
@@ -167,7 +167,7 @@ impl Taken {
         let written = tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
         self.permit.charge_tokens(tokens.input_tokens + written + tokens.output_tokens);
         if let Some(reservation) = self.reservation {
-            // Usage without a known price settles as zero.
+            // The cost is unknown only where no token was used, so nothing was spent.
             reservation.settle(record.cost.unwrap_or_default());
         }
         if let Some(circuit) = self.circuit {

@@ -1,9 +1,10 @@
 //! Reads a request's body in one walk, as it passes, and judges it on exactly the bytes that are forwarded: the model, the
 //! models of tools and fallbacks, the files, and the values that decide the price.
 //!
-//! What a caller may do decides how much is read. A token for all models without a budget is only metered: the walk ends
-//! with the first `model`. A budget has to know the price, and a restricted token all models, so their bodies are read to
-//! the end: a second `model` further down could be the one that counts upstream.
+//! What a caller may do decides how much is read. For a caller of all models without a budget the walk ends with the
+//! first `model`, which the breaker and the usage record go by. A budget needs everything that decides the price, and
+//! a restricted caller's models are all judged, so their bodies are read to the end: a second `model` further down
+//! could be the one that counts upstream.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};

@@ -11,12 +11,13 @@ pub(crate) enum RelayRoute {
     CountTokens,
     Models,
     Model,
-    /// What a device has upstream.
+    /// Batches and files, each of which belongs to the device that made it.
     Object(ObjectRoute),
 }
 
 impl RelayRoute {
-    /// Whether it counts as a request of its device: counting tokens and listing models costs nobody anything.
+    /// Whether it counts as a request of its device. Counting tokens and listing models is free of charge upstream, and
+    /// does not.
     pub(crate) fn is_charged(self) -> bool {
         match self {
             Self::Messages => true,
@@ -46,6 +47,6 @@ impl RelayRoute {
         self == Self::Messages
     }
 
-    /// All that are offered always.
+    /// The routes that every service offers.
     pub(crate) const ALL: [Self; 4] = [Self::Messages, Self::CountTokens, Self::Models, Self::Model];
 }

@@ -8,8 +8,8 @@ use super::LimitExceededError;
 use super::device::{Demand, LimitedDevice, Taken};
 use super::lease::{Lease, RedisUpdate, WindowSlot};
 
-/// Hold it as long as the request is open: dropping it makes room for the next request. The default one is for a
-/// request that no limit applies to.
+/// The right to one request. Its holder keeps it while the request is open; dropping it makes room for the next
+/// request. The default permit is for a request to which no limit applies.
 #[must_use = "the request counts as ended when this is dropped"]
 #[derive(Default)]
 pub struct Permit {

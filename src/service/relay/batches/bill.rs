@@ -22,14 +22,14 @@ impl Bill {
         Self { batch, prices, lines: Lines::default(), unread: 0 }
     }
 
-    /// Reads the next bytes; each line that ends in them makes a record.
+    /// Reads the next bytes of the results. Each line that is complete with them makes a record.
     pub(super) fn read(&mut self, bytes: &[u8], mut record: impl FnMut(UsageRecord)) {
         let Self { batch, prices, lines, unread } = self;
         let (batch, prices) = (&*batch, &**prices);
         lines.feed(bytes, |line| *unread += take(line, batch, prices, &mut record));
     }
 
-    /// Ends the results and returns the number of unreadable lines.
+    /// Reads the last line, and returns how many lines were unreadable.
     pub(super) fn finish(&mut self, mut record: impl FnMut(UsageRecord)) -> u32 {
         let Self { batch, prices, lines, unread } = self;
         let (batch, prices, mut in_last) = (&*batch, &**prices, 0);
