@@ -11,9 +11,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// **No single write waits longer than a limit.** A client that keeps its window shut could otherwise hold its answer,
+/// **No single write, flush or close waits longer than a limit.** Over TLS up to 64 KiB wait in TLS's own buffer, so the
+/// wait for a client may be in any of the three. A client that keeps its window shut could otherwise hold its answer,
 /// and with it the upstream connection, for ever: its operating system answers keep-alive probes, so they prove nothing.
-/// A busy connection costs no timer; a write that has to wait sets one.
+/// A busy connection costs no timer; the first of them that has to wait sets one.
 ///
 /// **The close lingers after a refused body**, which the client may still be sending. Closing with unread bytes would
 /// send RST, which destroys the answer on its way, so this sends FIN, reads on for up to 5 s, and then closes (RFC 9112
@@ -27,14 +28,14 @@ pub(super) struct ClientStream<S> {
 }
 
 impl<S> ClientStream<S> {
-    /// Lets a write wait for `write_limit`, with `None` for ever. Lingers if `refused` is true when hyper closes the
+    /// Lets a write, flush or close wait for `write_limit`, with `None` for ever. Lingers if `refused` is true when hyper closes the
     /// connection.
     #[must_use]
     pub(super) fn new(stream: S, write_limit: Option<Duration>, refused: Arc<AtomicBool>) -> Self {
         Self { stream, write_limit, waiting: None, refused, lingering: None }
     }
 
-    /// Fails a pending write once it has waited for the limit.
+    /// Fails what is pending once it has waited for the limit.
     fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.waiting = None;
@@ -72,17 +73,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.watch(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, refused, lingering, .. } = &mut *self;
-        if lingering.is_none() {
-            ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
-            if !refused.load(Ordering::Relaxed) {
+        if self.lingering.is_none() {
+            let closed = Pin::new(&mut self.stream).poll_shutdown(cx);
+            ready!(self.watch(cx, closed))?;
+            if !self.refused.load(Ordering::Relaxed) {
                 return Poll::Ready(Ok(()));
             }
         }
+        let Self { stream, lingering, .. } = &mut *self;
         let lingering = lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LONGEST_CLOSE)));
         let mut room = [0; 16 * 1024];
         loop {
@@ -116,6 +119,20 @@ mod tests {
         let written = near.write_all(&[0; 11]).await;
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(began.elapsed() >= LIMIT && began.elapsed() < LIMIT * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f55_a_flush_and_a_close_before_a_stalled_client_fail_at_the_limit() {
+        // Like TLS, it takes what is written into a buffer of its own.
+        for is_closed in [false, true] {
+            let (near, _far) = tokio::io::duplex(10);
+            let mut near = ClientStream::new(tokio::io::BufWriter::new(near), Some(LIMIT), Arc::default());
+            let began = tokio::time::Instant::now();
+            near.write_all(&[0; 11]).await.unwrap();
+            let ended = if is_closed { near.shutdown().await } else { near.flush().await };
+            assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            assert!(began.elapsed() >= LIMIT && began.elapsed() < LIMIT * 2);
+        }
     }
 
     #[tokio::test(start_paused = true)]
