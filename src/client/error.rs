@@ -69,7 +69,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// The code that JavaScript sees as `err.code`: `VALET_` and the variant's name.
+    /// The code that JavaScript sees as `err.code`: `VALET_` and a name, mostly the variant's.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.into()

@@ -47,7 +47,7 @@ pub enum ConnectError {
 #[derive(Clone)]
 pub struct Connector {
     /// The origin this connector connects to.
-    pub origin: Arc<Origin>,
+    pub(super) origin: Arc<Origin>,
     tcp: HttpConnector,
     tls: Option<TlsConnector>,
     proxy: Option<Intercept>,

@@ -27,6 +27,7 @@ use self::network::Network;
 use self::program::Program;
 pub(crate) use self::track::Sighting;
 use crate::clock::{Clock, millis};
+use crate::service::base::enum_names::enum_names;
 use crate::service::govern::limits::Gossip;
 use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
 use crate::service::token::verify::Caller;
@@ -67,7 +68,7 @@ pub(crate) struct Leaks {
     suspicions: mpsc::Sender<Suspicion>,
     gossip: Option<Gossip>,
     /// Suspicions by what became of them, in the order of [`LeakResponse`].
-    responses: [AtomicU64; LeakResponse::NAMES.len()],
+    responses: [AtomicU64; LeakResponse::ALL.len()],
     /// Sightings that other instances have reported.
     heard: AtomicU64,
 }
@@ -96,10 +97,13 @@ pub(crate) enum LeakResponse {
     Failed,
 }
 
-impl LeakResponse {
-    /// The labels in metrics, in the order of the variants.
-    const NAMES: [&'static str; 5] = ["observed", "refreshed", "revoked", "withheld", "failed"];
-}
+enum_names!(LeakResponse {
+    Observed = "observed",
+    Refreshed = "refreshed",
+    Revoked = "revoked",
+    Withheld = "withheld",
+    Failed = "failed",
+});
 
 impl Leaks {
     /// Begins to watch, and to hear what other instances see. Suspicions arrive at the receiver if they are to have
@@ -196,9 +200,9 @@ impl Leaks {
 
 impl MetricSource for Leaks {
     fn collect(&self, page: &mut FamilyEncoder<'_>) -> fmt::Result {
-        let counts = self.responses.iter().map(|count| count.load(Ordering::Relaxed));
+        let counts = LeakResponse::ALL.map(|of| (of.as_str(), self.responses[of as usize].load(Ordering::Relaxed)));
         let help = "Suspicions that a device is in use in two places at once, by what became of them";
-        page.counters("leak_suspicions", help, "action", LeakResponse::NAMES.into_iter().zip(counts))?;
+        page.counters("leak_suspicions", help, "action", counts)?;
         let help = "Sightings of devices that other instances have told of";
         page.counter("leak_sightings_heard", help, self.heard.load(Ordering::Relaxed))?;
         page.gauge("leak_watched_devices", "Devices that are watched for leaks", self.watched())

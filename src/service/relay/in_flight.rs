@@ -25,6 +25,7 @@ use crate::service::token::verify::Caller;
 use crate::transport::cancel_signal::CancelSignal;
 use crate::transport::problem::Problem;
 
+#[must_use = "the request ends when this is dropped"]
 pub(crate) struct InFlight {
     caller: Arc<Caller>,
     cancel: CancelSignal,

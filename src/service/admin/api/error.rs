@@ -30,6 +30,7 @@ pub(super) enum AdminError {
 }
 
 /// The body of every error.
+// The CLI reads it from older services too: a new field needs `#[serde(default)]`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = FaultBody)]
 pub(crate) struct AdminErrorBody {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use tokio::time::Instant;
 
 use super::device::LimitedDevice;
-use super::{Counters, LimitExceededError};
+use super::{Counters, Limit, LimitExceededError};
 use crate::lock::lock;
 use crate::wire::DeviceId;
 
@@ -57,7 +57,12 @@ impl LimitedDevices {
     }
 
     pub(super) fn count(&self, id: &DeviceId, decision: Result<(), &LimitExceededError>) {
-        let place = decision.map_or_else(|denied| 1 + denied.limit as usize, |()| 0);
+        let place = match decision.map_err(|denied| denied.limit) {
+            Ok(()) => 0,
+            Err(Limit::Requests) => 1,
+            Err(Limit::TokensPerMinute) => 2,
+            Err(Limit::Concurrent) => 3,
+        };
         self.shard(id).decisions[place].fetch_add(1, Ordering::Relaxed);
     }
 

@@ -20,6 +20,7 @@ struct Entry {
 }
 
 /// One open request. Dropping it closes it.
+#[must_use = "the request counts as closed when this is dropped"]
 pub struct OpenRequest {
     requests: OpenRequests,
     key: usize,
