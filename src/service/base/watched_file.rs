@@ -33,13 +33,15 @@ pub(crate) async fn follow(followers: &mut [Follower], mut asked: impl AsyncFnMu
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = looks.tick() => {}
+            // First, so that a changed file is read once where both are ready.
+            biased;
             () = asked() => {
                 if followers.is_empty() {
                     tracing::info!("SIGHUP: no file is followed, so there is nothing to read again");
                 }
                 followers.iter_mut().for_each(Follower::ask);
             }
+            _ = looks.tick() => {}
         }
         let due: Vec<_> = followers.iter().map(Follower::due).collect();
         if due.iter().all(Option::is_none) {
