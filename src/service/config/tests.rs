@@ -2,9 +2,10 @@ use crate::service::enrol::issuer::BootstrapMode;
 use crate::service::govern::leak::LeakMode;
 use crate::service::store::retention::RetentionConfig;
 use clap::Parser;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::time::Duration;
 
 use super::settings::Shown;
@@ -460,4 +461,22 @@ fn a_setting_is_a_variable_and_a_flag_and_a_key_of_the_same_name() {
         assert_eq!(argument.get_long(), Some(flag.as_str()));
         assert_eq!(setting.key().to_ascii_uppercase(), setting.name);
     }
+}
+
+#[test]
+fn every_setting_is_read() {
+    let service = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/service");
+    let readers = std::fs::read_dir(service.join("config/reader")).unwrap().map(|file| file.unwrap().path());
+    let files = [service.join("config.rs"), service.join("config/sources.rs")].into_iter().chain(readers);
+    let text: String = files.map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let named: HashSet<_> = text.split("settings::").map(|rest| word(rest)).collect();
+    let unread: Vec<_> =
+        settings::ALL.iter().map(|setting| setting.name).filter(|name| !named.contains(name)).collect();
+    assert!(unread.is_empty(), "no reader names {unread:?}");
+}
+
+/// The name at the beginning of `text`.
+fn word(text: &str) -> &str {
+    let end = text.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    &text[..end.unwrap_or(text.len())]
 }
