@@ -469,7 +469,7 @@ fn every_setting_is_read() {
     let readers = std::fs::read_dir(service.join("config/reader")).unwrap().map(|file| file.unwrap().path());
     let files = [service.join("config.rs"), service.join("config/sources.rs")].into_iter().chain(readers);
     let text: String = files.map(|file| std::fs::read_to_string(file).unwrap()).collect();
-    let named: HashSet<_> = text.split("settings::").map(|rest| word(rest)).collect();
+    let named: HashSet<_> = text.split("settings::").map(word).collect();
     let unread: Vec<_> =
         settings::ALL.iter().map(|setting| setting.name).filter(|name| !named.contains(name)).collect();
     assert!(unread.is_empty(), "no reader names {unread:?}");

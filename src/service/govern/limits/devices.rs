@@ -26,7 +26,7 @@ pub(super) struct LimitedDevices {
 #[repr(align(128))]
 struct LimitedShard {
     known: Mutex<DeviceMap>,
-    /// Admitted requests, and those denied by each [`Limit`](super::Limit).
+    /// Admitted requests, and those denied by each [`Limit`].
     decisions: [AtomicU64; 4],
 }
 
