@@ -55,7 +55,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Whole milliseconds.
+/// The whole milliseconds of `duration`; the largest number when there are more.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

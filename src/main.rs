@@ -42,7 +42,7 @@ enum Command {
     Check(Flags),
     /// Diagnose this set-up: upstream, key, clock, Redis, database, disk, the running service
     Doctor {
-        /// Print JSON
+        /// Print the findings as JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]

@@ -1,4 +1,4 @@
-//! The request bodies.
+//! The bodies of the benchmark's requests.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The four loads.
+//! The four loads that are measured.
 
 use crate::body;
 

@@ -42,7 +42,6 @@ impl Exchange {
     }
 }
 
-/// A kept-alive connection.
 pub struct Connection {
     stream: TcpStream,
     buffer: Box<[u8]>,
@@ -51,9 +50,9 @@ pub struct Connection {
 /// How long one answer took, from before the request's first byte.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
-    /// Until its first byte.
+    /// Until the answer's first byte.
     pub first_byte: Duration,
-    /// Until its last.
+    /// Until the answer's last byte.
     pub total: Duration,
 }
 

@@ -7,12 +7,12 @@ use crate::latency::Singles;
 use crate::numbers::Spread;
 use crate::rounds::{Round, Series};
 
-/// The raw measurements.
+/// The measurements before they are compared.
 #[derive(Debug, Default, Serialize)]
 pub struct Findings {
-    /// Rounds under load.
+    /// The rounds under load.
     pub series: Vec<Series>,
-    /// Single requests.
+    /// The latencies of single requests.
     pub singles: Vec<Singles>,
     /// The memory of nginx and of the service.
     pub memory: Vec<Occupied>,
@@ -38,7 +38,6 @@ pub struct Comparison {
     pub title: String,
     /// `µs`, `kB` or `/s`.
     pub unit: &'static str,
-    /// nginx's value.
     pub nginx: f64,
     /// The value of valetkey.
     pub valetkey: f64,

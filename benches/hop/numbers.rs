@@ -1,4 +1,4 @@
-//! Medians and quantiles.
+//! Medians and quantiles of durations.
 #![expect(clippy::cast_precision_loss, reason = "counts and nanoseconds of a run are far below 2^52")]
 
 use std::time::Duration;

@@ -23,7 +23,6 @@ pub struct Target {
 pub struct Part {
     /// Its name in reports.
     pub name: &'static str,
-    /// The process ids.
     pub pids: Vec<u32>,
 }
 

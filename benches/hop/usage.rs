@@ -43,7 +43,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Reads `smaps_rollup`.
+    /// Sums up the memory of these processes, from `smaps_rollup`.
     pub fn of(pids: &[u32]) -> io::Result<Self> {
         let mut memory = Self::default();
         for pid in pids {

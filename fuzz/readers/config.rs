@@ -1,4 +1,4 @@
-//! A configuration file.
+//! Reads a configuration file.
 
 use std::path::Path;
 use std::{env, fs, process};

@@ -45,30 +45,30 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Noun {
-    /// Who uses the service, and what each may do
+    /// Devices, and what each may do
     #[command(subcommand)]
     Devices(devices::DeviceCommand),
-    /// Who is shut out
+    /// Revocations: what is shut out
     #[command(subcommand)]
     Revocations(revocations::RevocationCommand),
-    /// What may be spent, and what was
+    /// Budgets, and how much of each is spent
     #[command(subcommand)]
     Budgets(budgets::BudgetCommand),
-    /// Make tokens, look into them, revoke them
+    /// Tokens: make, inspect and revoke them
     #[command(subcommand)]
     Tokens(tokens::TokenCommand),
-    /// Sums of what was used
+    /// The usage in sums
     Usage(usage::UsageArgs),
-    /// What was used, request by request
+    /// The usage, request by request
     #[command(subcommand)]
     Requests(usage::RequestCommand),
-    /// Who changed what, the newest first
+    /// The audit trail: who changed what, the newest first
     Audit(list::Length),
-    /// For which models the upstream is asked
+    /// The circuits: for which models the upstream is asked
     Breaker,
     /// The settings in force, without secrets
     Config,
-    /// What is counted, as Prometheus reads it; needs no token
+    /// The metrics, as Prometheus reads them; needs no token
     Metrics,
 }
 

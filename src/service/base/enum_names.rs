@@ -7,7 +7,7 @@ macro_rules! enum_names {
         impl $of {
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
 
-            /// The name outside.
+            /// The name of the value outside.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name),+

@@ -78,7 +78,7 @@ pub(crate) struct Leaks {
 pub(crate) struct Suspicion {
     pub device: DeviceId,
     pub networks: [String; 2],
-    /// Unix second.
+    /// The time of the request that raised it, in Unix seconds.
     pub at: u64,
 }
 

@@ -44,7 +44,7 @@ pub struct UpstreamConfig {
 pub enum UpstreamAuth {
     /// `x-api-key`, as in Anthropic's own samples.
     ApiKey,
-    /// `Authorization: Bearer`.
+    /// `Authorization: Bearer`, as gateways ask for it.
     Bearer,
 }
 

@@ -11,15 +11,15 @@ use super::state::AdminState;
 use super::view::{Listed, PageQuery, is_row_id, millis};
 use crate::service::store::database::AuditEntry;
 
-/// What somebody did.
+/// One change, and its actor.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AuditView {
     id: String,
-    /// Unix milliseconds.
+    /// The time of the change, in Unix milliseconds.
     at: u64,
     /// `admin`, and after a slash the name that the administrator gave in `x-admin-actor`. Nobody checks that name.
     actor: String,
-    /// From where.
+    /// The address that the change came from.
     source: Option<String>,
     /// The method; `device.end_tokens` and `device.revoke` are what leak detection does.
     action: String,

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::error::AdminError;
 use super::state::AdminState;
 
-/// All circuits.
+/// The circuits to the upstream.
 #[derive(Serialize, ToSchema)]
 pub(super) struct BreakerView {
     /// One for each model that has answered, and `other` for the rest.

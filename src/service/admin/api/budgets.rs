@@ -13,39 +13,39 @@ use super::trail::Attempt;
 use super::view::{Listed, PageQuery, millis};
 use crate::service::govern::budgets::{BudgetStatus, Limits, Period, Subject, SubjectKind};
 
-/// How a device, a user or an organisation stands.
+/// The budget of a device, a user or an organisation, and how much of it is spent.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BudgetView {
     /// `device`, `user` or `org`.
     kind: &'static str,
     name: String,
-    /// Whether nothing was said of it, so that it has the service's default.
+    /// Whether no administrator has set a budget, so that the service's default is in force.
     is_default: bool,
-    /// Today; null is no limit.
+    /// The budget of today; null is no limit.
     day: Option<WindowView>,
-    /// This week, which began on Monday; null is no limit.
+    /// The budget of this week, which began on Monday; null is no limit.
     week: Option<WindowView>,
-    /// This month; null is no limit.
+    /// The budget of this month; null is no limit.
     month: Option<WindowView>,
 }
 
-/// How one limit stands, in US dollars.
+/// The budget of one day, week or month, in US dollars.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(super) struct WindowView {
     limit_usd: f64,
-    /// What other instances spend shows about ten seconds later.
+    /// The dollars that are spent; those of other instances show about ten seconds later.
     spent_usd: f64,
-    /// What requests that are running here may cost at most.
+    /// The most that the requests running on this instance may cost.
     reserved_usd: f64,
-    /// When it begins anew, in Unix milliseconds.
+    /// The time at which the next budget begins, in Unix milliseconds.
     ends_at: u64,
 }
 
-/// Whose.
+/// The owner of a budget.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(super) struct BudgetPath {
-    /// `device`, `user` or `org`.
+    /// The kind of the owner: `device`, `user` or `org`.
     #[param(pattern = "^(device|user|org)$")]
     kind: String,
     /// The device's id, or the user's or organisation's name.
@@ -53,14 +53,14 @@ pub(super) struct BudgetPath {
     name: String,
 }
 
-/// Whose, if it is no device's.
+/// The owner of a budget, a user or an organisation.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(super) struct GroupPath {
-    /// `user` or `org`.
+    /// The kind of the owner: `user` or `org`.
     #[param(pattern = "^(user|org)$")]
     kind: String,
-    /// As tokens and devices name it.
+    /// The name that tokens and devices give to the user or organisation.
     #[param(min_length = 1, max_length = 200)]
     name: String,
 }
@@ -79,7 +79,7 @@ pub(super) async fn list(
     Ok(Json(Listed { items, next: page.next }))
 }
 
-/// The limits in force for a device, a user or an organisation, whether it was ever heard of or not, and how it stands.
+/// The budget in force for a device, a user or an organisation, known to the service or not, and how much of it is spent.
 #[utoipa::path(get, path = "/admin/budgets/{kind}/{name}", operation_id = "get_budget", params(BudgetPath),
     responses((status = 200, description = "The budget", body = BudgetView), AdminError))]
 pub(super) async fn get(
@@ -90,9 +90,9 @@ pub(super) async fn get(
     Ok(Json(view(&admin_state, &subject, admin_state.budgets.limits(&subject))))
 }
 
-/// Says what a user, over all devices, or an organisation, over all users, may spend: at once here and on every instance
-/// within seconds. It replaces the service's default and what was said before as a whole, so what is absent or null is no
-/// limit. What was spent before counts.
+/// Sets the budget of a user, over all devices, or of an organisation, over all users: at once on this instance and within
+/// seconds on every other. The new budget replaces the service's default and the budget set before as a whole, so a period
+/// that is absent or null has no limit. Dollars spent before count.
 #[utoipa::path(put, path = "/admin/budgets/{kind}/{name}", operation_id = "set_budget", params(GroupPath),
     request_body = Limits,
     responses((status = 200, description = "The budget as it is now", body = BudgetView),
@@ -111,7 +111,7 @@ pub(super) async fn set(
     Ok((status, Json(view(&admin_state, &subject, (limits, true)))))
 }
 
-/// Puts the service's default back.
+/// Removes the budget of a user or an organisation; the service's default is in force again.
 #[utoipa::path(delete, path = "/admin/budgets/{kind}/{name}", operation_id = "delete_budget", params(GroupPath),
     responses((status = 204, description = "It has the default"), AdminError))]
 pub(super) async fn remove(

@@ -20,21 +20,21 @@ use crate::service::govern::budgets::Limits;
 use crate::service::store::database::{Device, DeviceFilter, PatchedDevice};
 use crate::wire::DeviceId;
 
-/// A device.
+/// A device, with what an administrator has set for it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DeviceView {
-    /// Its id.
+    /// The id of the device.
     device_id: String,
-    /// Unix milliseconds; null before its first request.
+    /// The time of the first request, in Unix milliseconds; null before it.
     first_seen: Option<u64>,
-    /// Unix milliseconds; null before its first request.
+    /// The time of the last request, in Unix milliseconds; null before the first.
     last_seen: Option<u64>,
     org: Option<String>,
     user: Option<String>,
     /// The models it may ask for; null is the service's default, empty means all.
     models: Option<Vec<String>>,
     limits: LimitsView,
-    /// What it may spend; null is the service's default. How it stands is in `/admin/budgets`.
+    /// The device's budget; null is the service's default. How much of it is spent is in `/admin/budgets`.
     budget: Option<Limits>,
     /// The thumbprint (RFC 7638) of the key that it must prove to get tokens; null is none.
     key: Option<String>,
@@ -43,11 +43,11 @@ pub(super) struct DeviceView {
     state: &'static str,
 }
 
-/// Which device.
+/// The device of a route.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(super) struct DevicePath {
-    /// Its id.
+    /// The id of the device.
     #[param(min_length = 8, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]$")]
     device_id: String,
 }
@@ -58,7 +58,7 @@ pub(super) struct DevicePath {
 pub(super) struct DeviceQuery {
     /// The beginning of an id, an organisation or a user.
     search: Option<String>,
-    /// `active` or `revoked`.
+    /// The state of the devices: `active` or `revoked`.
     #[param(pattern = "^(active|revoked)$")]
     state: Option<String>,
 }
@@ -76,7 +76,7 @@ pub(super) async fn list(
     Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
 }
 
-/// One device.
+/// Shows one device.
 #[utoipa::path(get, path = "/admin/devices/{device_id}", operation_id = "get_device", params(DevicePath),
     responses((status = 200, description = "The device", body = DeviceView), AdminError))]
 pub(super) async fn get(
@@ -109,10 +109,10 @@ pub(super) async fn change(
     Ok((status, Json(view(device))))
 }
 
-/// Forgets a device and what was said of it, and ends its tokens and open streams; what it used stays on record. It is shut
-/// out, by a revocation, until no token that it has could be used any more; after that it may come back as a new device if
-/// `BOOTSTRAP_MODE` lets it. To let it in earlier delete the revocation; to shut it out for good revoke it instead. What it
-/// was still doing is written down a moment later and lists it again, as revoked.
+/// Forgets a device and its overrides, and ends its tokens and open streams; its usage stays on record. A revocation shuts
+/// the device out until none of its tokens could be used any more; after that the device may come back as a new one, if
+/// `BOOTSTRAP_MODE` lets it. To let the device in earlier, delete the revocation; to shut it out for good, revoke it instead.
+/// The usage of its last requests is recorded a moment later and lists the device again, as revoked.
 #[utoipa::path(delete, path = "/admin/devices/{device_id}", operation_id = "delete_device", params(DevicePath),
     responses((status = 204, description = "It is forgotten"), AdminError))]
 pub(super) async fn delete(

@@ -34,17 +34,17 @@ pub(super) enum AdminError {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = FaultBody)]
 pub(crate) struct AdminErrorBody {
-    /// What is wrong.
+    /// The error, for programs and for people.
     pub error: AdminErrorDetail,
 }
 
-/// What is wrong.
+/// What is wrong with the request, or with the service.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = FaultDetail)]
 pub(crate) struct AdminErrorDetail {
-    /// For programs.
+    /// The stable code of the error, for programs.
     pub code: String,
-    /// For people.
+    /// The error in a sentence, for people.
     pub message: String,
 }
 

@@ -15,11 +15,12 @@ use super::trail::Attempt;
 use super::view::{LATEST_MILLIS, Listed, PageQuery, is_row_id, millis};
 use crate::service::store::database::{NewRevocation, Revocation, RevocationKind};
 
-/// What to shut out: exactly one of the first seven, why, and for how long. What the list shows can be said again.
+/// What to shut out (exactly one of the first seven fields), why, and for how long. The values of the list are accepted
+/// too.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RevocationRequest {
-    /// One token.
+    /// One token, by its `jti`.
     #[schema(min_length = 1, max_length = 200)]
     pub jti: Option<String>,
     /// A device: its tokens, and it gets no new one. Its `state` is `revoked` from then on.
@@ -40,7 +41,7 @@ pub(crate) struct RevocationRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 200, pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]@[0-9]{1,15}$")]
     pub device_tokens: Option<String>,
-    /// For other administrators.
+    /// The reason, for other administrators to read.
     #[schema(max_length = 1000)]
     pub reason: Option<String>,
     /// When it ends, in Unix milliseconds to come; null is never, or of `jti` and `device_tokens`, when the tokens could not
@@ -49,33 +50,34 @@ pub(crate) struct RevocationRequest {
     pub expires_at: Option<u64>,
 }
 
-/// Which revocation.
+/// The revocation of a route.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(super) struct RevocationPath {
-    /// Its id.
+    /// The id of the revocation.
     id: String,
 }
 
-/// Something that is shut out.
+/// A revocation in force.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RevocationView {
-    /// Names this revocation.
+    /// The id of the revocation.
     id: String,
     /// `jti`, `device_id`, `user`, `org`, `app_version`, `issued_before` or `device_tokens`, which leak detection makes.
     kind: &'static str,
-    /// Which one.
+    /// The token, device, user, organisation, version or time that is shut out.
     value: String,
     reason: Option<String>,
-    /// Unix milliseconds.
+    /// The time of the revocation, in Unix milliseconds.
     created_at: u64,
     /// `admin`, and after a slash the name that the administrator gave.
     created_by: String,
-    /// Unix milliseconds; null is never.
+    /// The time at which the revocation ends, in Unix milliseconds; null is never.
     expires_at: Option<u64>,
 }
 
-/// Shuts somebody out: here at once, on other instances about a second later, open streams included.
+/// Revokes a token, a device, a user, an organisation or an app version: on this instance at once, on others about a second
+/// later, open streams included.
 #[utoipa::path(post, path = "/admin/revocations", operation_id = "add_revocation", request_body = RevocationRequest,
     responses((status = 201, description = "It is in force", body = RevocationView), AdminError))]
 pub(super) async fn add(
@@ -97,7 +99,7 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, Json(view(revocation))))
 }
 
-/// Lists who is shut out, the newest first.
+/// Lists the revocations, the newest first.
 #[utoipa::path(get, path = "/admin/revocations", operation_id = "list_revocations", params(PageQuery),
     responses((status = 200, description = "A page of revocations", body = Listed<RevocationView>), AdminError))]
 pub(super) async fn list(
@@ -108,7 +110,7 @@ pub(super) async fn list(
     Ok(Json(Listed { items: page.items.into_iter().map(view).collect(), next: page.next }))
 }
 
-/// Lets in again.
+/// Deletes a revocation: lets in again what it shut out.
 #[utoipa::path(delete, path = "/admin/revocations/{id}", operation_id = "delete_revocation", params(RevocationPath),
     responses((status = 204, description = "It is gone"), AdminError))]
 pub(super) async fn delete(

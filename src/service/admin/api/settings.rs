@@ -1,4 +1,4 @@
-//! What `/admin/config` shows.
+//! The settings that `/admin/config` shows.
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;

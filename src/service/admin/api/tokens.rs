@@ -14,13 +14,13 @@ use super::state::AdminState;
 use crate::secret::Secret;
 use crate::wire::Claims;
 
-/// For whom to make a token.
+/// The device that a token is made for.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MintRequest {
     #[schema(min_length = 8, max_length = 64, pattern = "^[a-z0-9][a-z0-9._-]*[a-z0-9]$")]
     pub device_id: String,
-    /// Its life in seconds; at most, and by default, that of all tokens.
+    /// The token's lifetime in seconds; at most, and by default, that of all tokens.
     #[schema(minimum = 1)]
     pub ttl_seconds: Option<u64>,
 }
@@ -28,12 +28,12 @@ pub(crate) struct MintRequest {
 /// A new token. It is shown once.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MintedToken {
-    /// The bare JWT.
+    /// The token: a JWT, without a prefix.
     token: String,
-    /// What it is revoked by.
+    /// The id that the token is revoked by.
     jti: String,
     device_id: String,
-    /// Unix seconds.
+    /// The time at which the token expires, in Unix seconds.
     expires_at: u64,
 }
 
@@ -41,19 +41,19 @@ pub(super) struct MintedToken {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InspectRequest {
-    /// With or without its prefix.
+    /// The token, with or without its prefix.
     #[schema(value_type = String)]
     token: Secret,
 }
 
-/// What a token says and what it is good for.
+/// The claims of a token, and whether it is good.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct InspectedToken {
-    /// Whether it would be admitted now.
+    /// Whether the token would be admitted now.
     is_good: bool,
-    /// Why not: an error code such as `token_expired`.
+    /// Why the token is not good: an error code such as `token_expired`.
     fault: Option<&'static str>,
-    /// What it says, if it is genuine.
+    /// The claims of the token, if it is genuine.
     #[schema(value_type = Option<serde_json::Value>)]
     claims: Option<Claims>,
 }
@@ -82,7 +82,7 @@ pub(super) async fn mint(
     Ok((StatusCode::CREATED, Json(minted)))
 }
 
-/// Looks into a token.
+/// Shows the claims of a token, and whether it is good.
 #[utoipa::path(post, path = "/admin/tokens/inspect", operation_id = "inspect_token", request_body = InspectRequest,
     responses((status = 200, description = "What it is worth", body = InspectedToken), AdminError))]
 pub(super) async fn inspect(

@@ -16,7 +16,7 @@ use super::view::{Listed, PageQuery, millis, moment};
 use crate::service::meter::money::MicroDollars;
 use crate::service::store::database::{Totals, TotalsBy, UsageFilter, UsageRow};
 
-/// Which requests count.
+/// The requests that count.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct UsageQuery {
@@ -30,11 +30,11 @@ pub(super) struct UsageQuery {
     device_id: Option<String>,
     user: Option<String>,
     org: Option<String>,
-    /// The one that answered, else the one asked for.
+    /// The model that answered, else the model asked for.
     model: Option<String>,
 }
 
-/// How to sum up.
+/// The grouping and the format of sums.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct SumQuery {
@@ -46,16 +46,16 @@ pub(super) struct SumQuery {
     format: Option<String>,
 }
 
-/// Sums.
+/// The usage by key.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UsageView {
-    /// One for each key.
+    /// One sum for each key.
     rows: Vec<UsageSum>,
-    /// Over all rows; its key is null.
+    /// The sum over all rows; its key is null.
     total: UsageSum,
 }
 
-/// A sum.
+/// The usage of one key.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct UsageSum {
     /// The device, user, organisation, model or day; null where a request has none.
@@ -65,16 +65,16 @@ pub(super) struct UsageSum {
     output_tokens: u64,
     cache_creation_input_tokens: u64,
     cache_read_input_tokens: u64,
-    /// US dollars, of those requests that have a price.
+    /// US dollars, of the requests that have a price.
     cost_usd: f64,
 }
 
-/// One relayed request.
+/// A request that was relayed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RequestView {
     request_id: String,
     upstream_request_id: Option<String>,
-    /// Unix milliseconds.
+    /// The time at which the request ended, in Unix milliseconds.
     finished_at: u64,
     device_id: String,
     org: Option<String>,
@@ -82,7 +82,7 @@ pub(super) struct RequestView {
     route: String,
     model_asked: Option<String>,
     model_answered: Option<String>,
-    /// Null when the client left before there was one.
+    /// The status of the answer; null when the client left before it.
     status: Option<u16>,
     first_byte_ms: Option<u64>,
     total_ms: u64,
@@ -98,7 +98,7 @@ pub(super) struct RequestView {
     cost_usd: Option<f64>,
 }
 
-/// Sums of what was used.
+/// Sums up the usage.
 #[utoipa::path(get, path = "/admin/usage", operation_id = "sum_usage", params(UsageQuery, SumQuery),
     responses((status = 200, description = "Sums", content((UsageView = "application/json"), (String = "text/csv"))),
         AdminError))]
@@ -122,7 +122,7 @@ pub(super) async fn sums(
     Ok(Json(UsageView { rows, total }).into_response())
 }
 
-/// Single requests, the newest first.
+/// Lists single requests, the newest first.
 #[utoipa::path(get, path = "/admin/requests", operation_id = "list_requests", params(UsageQuery, PageQuery),
     responses((status = 200, description = "A page of requests", body = Listed<RequestView>), AdminError))]
 pub(super) async fn requests(

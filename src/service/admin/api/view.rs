@@ -51,7 +51,7 @@ pub(super) struct Listed<T> {
     pub next: Option<String>,
 }
 
-/// Unix milliseconds.
+/// The Unix time of `at`, in milliseconds.
 pub(super) fn millis(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH).map_or(0, clock::millis)
 }

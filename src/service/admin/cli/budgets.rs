@@ -1,4 +1,4 @@
-//! `valetkey admin budgets`
+//! The commands of `valetkey admin budgets`.
 
 use clap::{Args, Subcommand};
 use http::{Method, StatusCode};
@@ -16,21 +16,21 @@ use crate::service::meter::money::MicroDollars;
 /// What to do with budgets.
 #[derive(Debug, Subcommand)]
 pub(super) enum BudgetCommand {
-    /// List the users and organisations with limits of their own
+    /// List the users and organisations with a budget of their own
     List(Length),
-    /// Show how one stands, a device too
+    /// Show a budget, a device's too, and how much of it is spent
     Show {
-        /// What it is
+        /// The kind of the owner
         #[arg(value_parser = ["device", "user", "org"])]
         kind: String,
         /// The device's id, or the user's or organisation's name
         name: String,
     },
-    /// Say what a user may spend over all devices, or an organisation over all users; of a device see `devices set`
+    /// Set the budget of a user over all devices, or of an organisation over all users; a device's is set by `devices set`
     Set(BudgetArgs),
-    /// Put the service's default back
+    /// Remove a budget; the service's default is in force again
     Remove {
-        /// What it is
+        /// The kind of the owner
         #[arg(value_parser = ["user", "org"])]
         kind: String,
         /// The user's or organisation's name
@@ -38,10 +38,10 @@ pub(super) enum BudgetCommand {
     },
 }
 
-/// What somebody may spend. It replaces all that was said before.
+/// A budget. It replaces the one set before.
 #[derive(Debug, Args)]
 pub(super) struct BudgetArgs {
-    /// What it is
+    /// The kind of the owner
     #[arg(value_parser = ["user", "org"])]
     kind: String,
     /// The user's or organisation's name

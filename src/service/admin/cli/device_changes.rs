@@ -14,25 +14,25 @@ use crate::wire::DeviceId;
 /// What to change. What is not named stays.
 #[derive(Debug, Args)]
 pub(super) struct DeviceChanges {
-    /// Its id
+    /// The id of the device
     #[arg(value_parser = DeviceId::parse)]
     pub device: DeviceId,
-    /// The organisation it belongs to
+    /// The organisation of the device
     #[arg(long)]
     org: Option<String>,
-    /// Who uses it
+    /// The user of the device
     #[arg(long)]
     user: Option<String>,
-    /// The models it may ask for, separated by commas; claude-haiku-* stands for all that begin so
+    /// The models that the device may ask for, separated by commas; claude-haiku-* stands for all that begin so
     #[arg(long, value_delimiter = ',', value_parser = model)]
     models: Option<Vec<String>>,
-    /// It may ask for all models
+    /// Let the device ask for all models
     #[arg(long, conflicts_with = "models")]
     all_models: bool,
     /// Requests in any window; of all limits, 0 is no limit
     #[arg(long)]
     requests: Option<u32>,
-    /// The window
+    /// The length of the window, in milliseconds
     #[arg(long)]
     window_ms: Option<u64>,
     /// Tokens in any minute
@@ -41,22 +41,22 @@ pub(super) struct DeviceChanges {
     /// Requests at the same time
     #[arg(long)]
     concurrent: Option<u32>,
-    /// Dollars it may spend in a day (UTC); of day, week and month, what is not named is no limit
+    /// Dollars that the device may spend in a day (UTC); of day, week and month, what is not named is no limit
     #[arg(long, value_name = "DOLLARS", value_parser = amount::read)]
     budget_day: Option<MicroDollars>,
-    /// Dollars it may spend in a week, which begins on Monday
+    /// Dollars that the device may spend in a week, which begins on Monday
     #[arg(long, value_name = "DOLLARS", value_parser = amount::read)]
     budget_week: Option<MicroDollars>,
-    /// Dollars it may spend in a month
+    /// Dollars that the device may spend in a month
     #[arg(long, value_name = "DOLLARS", value_parser = amount::read)]
     budget_month: Option<MicroDollars>,
-    /// It may spend what it likes
+    /// Let the device spend without a limit
     #[arg(long, conflicts_with_all = ["budget_day", "budget_week", "budget_month"])]
     no_budget: bool,
-    /// The thumbprint of the key that it must prove to get tokens; --unset key lets the key go
+    /// The thumbprint of the key that the device must prove to get tokens; --unset key lets the key go
     #[arg(long, value_name = "THUMBPRINT")]
     key: Option<String>,
-    /// What is to be as the service has it by default, separated by commas
+    /// Fields to put back to the service's default, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "NAMES")]
     unset: Vec<Field>,
 }

@@ -1,4 +1,4 @@
-//! `valetkey admin devices`
+//! The commands of `valetkey admin devices`.
 
 use clap::Subcommand;
 use http::{Method, StatusCode};
@@ -18,43 +18,43 @@ use crate::wire::DeviceId;
 /// What to do with devices.
 #[derive(Debug, Subcommand)]
 pub(super) enum DeviceCommand {
-    /// List them, by id
+    /// List devices, by id
     List {
-        /// Only those whose id, organisation or user begins with this
+        /// Only devices whose id, organisation or user begins with this
         #[arg(long, value_name = "BEGINNING")]
         search: Option<String>,
-        /// Only those in this state
+        /// Only devices in this state
         #[arg(long, value_parser = ["active", "revoked"])]
         state: Option<String>,
         #[command(flatten)]
         length: Length,
     },
-    /// Show all that is known of one
+    /// Show all that is known of a device
     Show {
-        /// Its id
+        /// The id of the device
         #[arg(value_parser = DeviceId::parse)]
         device: DeviceId,
     },
-    /// Change what one may do, also before it is first seen; what is not named stays
+    /// Change what a device may do, also before its first request; what is not named stays
     Set(Box<DeviceChanges>),
-    /// Shut one out, open streams included
+    /// Shut a device out, open streams included
     Revoke {
-        /// Its id
+        /// The id of the device
         #[arg(value_parser = DeviceId::parse)]
         device: DeviceId,
-        /// For other administrators
+        /// The reason, for other administrators to read
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Let one in again
+    /// Let a device in again
     Restore {
-        /// Its id
+        /// The id of the device
         #[arg(value_parser = DeviceId::parse)]
         device: DeviceId,
     },
-    /// Forget one and end its tokens; it may come back as a new one after the life of a token
+    /// Forget a device and end its tokens; it may come back as a new one after the lifetime of a token
     Delete {
-        /// Its id
+        /// The id of the device
         #[arg(value_parser = DeviceId::parse)]
         device: DeviceId,
     },

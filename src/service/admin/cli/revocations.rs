@@ -1,4 +1,4 @@
-//! `valetkey admin revocations`
+//! The commands of `valetkey admin revocations`.
 
 use clap::{Args, Subcommand};
 use http::Method;
@@ -16,23 +16,23 @@ use crate::wire::DeviceId;
 /// What to do with revocations.
 #[derive(Debug, Subcommand)]
 pub(super) enum RevocationCommand {
-    /// List them, the newest first
+    /// List revocations, the newest first
     List(Length),
-    /// Shut somebody out, open streams included
+    /// Revoke a token, a device, a user, an organisation or an app version, open streams included
     Add(RevocationArgs),
-    /// Let somebody in again
+    /// Delete a revocation: let in again what it shut out
     Remove {
         /// The revocation's id, as the list has it
         id: String,
     },
 }
 
-/// Whom to shut out.
+/// What to shut out.
 #[derive(Debug, Args)]
 pub(super) struct RevocationArgs {
     #[command(flatten)]
     whom: Whom,
-    /// For other administrators
+    /// The reason, for other administrators to read
     #[arg(long)]
     reason: Option<String>,
 }
@@ -52,7 +52,7 @@ struct Whom {
     /// All devices with this version of the app
     #[arg(long, value_name = "VERSION")]
     app_version: Option<String>,
-    /// One token
+    /// One token, by its jti
     #[arg(long)]
     jti: Option<String>,
     /// All tokens issued before this Unix second, or `now`; devices can get new ones

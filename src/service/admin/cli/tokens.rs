@@ -1,4 +1,4 @@
-//! `valetkey admin tokens`
+//! The commands of `valetkey admin tokens`.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -21,25 +21,25 @@ use crate::wire::DeviceId;
 /// What to do with tokens.
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Make one for a device; it is shown once
+    /// Make a token for a device; it is shown once
     Mint {
-        /// The device's id
+        /// The id of the device
         #[arg(value_parser = DeviceId::parse)]
         device: DeviceId,
-        /// Its life in seconds; at most, and by default, that of all tokens
+        /// The token's lifetime in seconds; at most, and by default, that of all tokens
         #[arg(long)]
         ttl_seconds: Option<u64>,
     },
-    /// Say what one is good for; it is read from a file or standard input, because others can see a command's arguments
+    /// Show a token's claims and whether it is good; it is read from a file or standard input, because others can see a command's arguments
     Inspect {
         /// The file; `-` and none is standard input
         file: Option<PathBuf>,
     },
-    /// Revoke a single one; its device gets another. Who has it may have another by now: revoke the device then
+    /// Revoke a single token; its device gets another. A thief of the token may have another by now: then revoke the device
     Revoke {
         /// The name of the token, as `mint` and `inspect` show it
         jti: String,
-        /// For other administrators
+        /// The reason, for other administrators to read
         #[arg(long)]
         reason: Option<String>,
     },

@@ -14,7 +14,7 @@ use crate::wire::DeviceId;
 /// What to sum up.
 #[derive(Debug, Args)]
 pub(super) struct UsageArgs {
-    /// What sums are told apart by
+    /// The key that the usage is summed up by
     #[arg(long, value_enum, default_value_t = By::Device)]
     by: By,
     /// Print the API's CSV as it is
@@ -30,14 +30,14 @@ enum By {
     User,
     Org,
     Model,
-    /// In UTC
+    /// The day, in UTC
     Day,
 }
 
 /// What to do with requests.
 #[derive(Debug, Subcommand)]
 pub(super) enum RequestCommand {
-    /// List them, the newest first
+    /// List requests, the newest first
     List {
         #[command(flatten)]
         filter: UsageFilterArgs,
@@ -52,19 +52,19 @@ pub(super) struct UsageFilterArgs {
     /// From this time on: a day (UTC) such as 2026-01-31, or Unix milliseconds
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Before this time
+    /// Only before this time
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
-    /// Of this device
+    /// Only requests of this device
     #[arg(long, value_name = "ID", value_parser = DeviceId::parse)]
     device: Option<DeviceId>,
-    /// Of this user
+    /// Only requests of this user
     #[arg(long)]
     user: Option<String>,
-    /// Of this organisation
+    /// Only requests of this organisation
     #[arg(long)]
     org: Option<String>,
-    /// With this model: the one that answered, else the one asked for
+    /// Only requests with this model: the one that answered, else the one asked for
     #[arg(long)]
     model: Option<String>,
 }

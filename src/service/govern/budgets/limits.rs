@@ -13,15 +13,15 @@ use crate::service::meter::money::MicroDollars;
 #[serde(deny_unknown_fields)]
 #[schema(as = BudgetLimits)]
 pub struct Limits {
-    /// In a day.
+    /// The dollars of a day (UTC).
     #[serde(rename = "day_usd", default, with = "amount")]
     #[schema(schema_with = amount::schema)]
     pub day: Option<MicroDollars>,
-    /// In a week that begins on Monday.
+    /// The dollars of a week, which begins on Monday (UTC).
     #[serde(rename = "week_usd", default, with = "amount")]
     #[schema(schema_with = amount::schema)]
     pub week: Option<MicroDollars>,
-    /// In a calendar month.
+    /// The dollars of a calendar month (UTC).
     #[serde(rename = "month_usd", default, with = "amount")]
     #[schema(schema_with = amount::schema)]
     pub month: Option<MicroDollars>,
@@ -30,11 +30,11 @@ pub struct Limits {
 /// The limits of subjects that have none of their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DefaultLimits {
-    /// Of each device.
+    /// The budget of each device.
     pub device: Limits,
-    /// Of each user, over all devices.
+    /// The budget of each user, over all devices.
     pub user: Limits,
-    /// Of each organisation, over all users.
+    /// The budget of each organisation, over all users.
     pub org: Limits,
 }
 

@@ -1,4 +1,4 @@
-//! Certificates for tests.
+//! Makes certificates for tests.
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
