@@ -3,12 +3,12 @@
 // The processes of a soak: the stand-in upstream, and before it the service with all governance on.
 
 const fs = require('fs');
-const net = require('net');
 const path = require('path');
 const readline = require('readline');
 const { spawn } = require('child_process');
 const { randomBytes } = require('crypto');
 const { ROOT } = require('../command.js');
+const { freePort } = require('../program.js');
 
 const START_MS = 15_000;
 const SETTLE_MS = 10_000;
@@ -38,6 +38,7 @@ class Rig {
     try {
       const upstream = ['--key', REAL_KEY, '--no-record', '--until-stdin-closes'];
       rig.standIn = await start(path.join(built, 'examples', 'stand_in'), upstream, {}, folder);
+      // The service states its admin port in its log only.
       const port = await freePort();
       const own = {
         ADMIN_PORT: String(port),
@@ -132,17 +133,6 @@ async function start(program, args, env, cwd) {
     setTimeout(() => failed(`says nothing within ${START_MS} ms`), START_MS).unref();
   });
   return { child, pid: child.pid, url: JSON.parse(line).url, log: () => log };
-}
-
-/** A port that was free a moment ago: the service states its admin port in its log only. */
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function random() {
