@@ -14,7 +14,7 @@ use tokio::time::Sleep;
 /// **No single write, flush or close waits longer than a limit.** Over TLS up to 64 KiB wait in TLS's own buffer, so the
 /// wait for a client may be in any of the three. A client that keeps its window shut could otherwise hold its answer,
 /// and with it the upstream connection, for ever: its operating system answers keep-alive probes, so they prove nothing.
-/// A busy connection costs no timer; the first of them that has to wait sets one.
+/// A connection that never waits costs no timer: the timer is set when a write, flush or close has to wait.
 ///
 /// **The close lingers after a refused body**, which the client may still be sending. Closing with unread bytes would
 /// send RST, which destroys the answer on its way, so this sends FIN, reads on for up to 5 s, and then closes (RFC 9112

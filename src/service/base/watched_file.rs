@@ -33,7 +33,7 @@ pub(crate) async fn follow(followers: &mut [Follower], mut asked: impl AsyncFnMu
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            // First, so that a changed file is read once where both are ready.
+            // The request goes first: when a tick is ready too, a changed file is reloaded once and not twice.
             biased;
             () = asked() => {
                 if followers.is_empty() {

@@ -45,7 +45,7 @@ pub(super) enum Looked {
     OnRecord,
     /// The batch has not ended.
     Running,
-    /// The batch has ended, and its device has until then to download the results.
+    /// The batch has ended, and its device may download the results until this time.
     Waits(SystemTime),
     /// The upstream does not know the batch, or has deleted its results.
     Missing,
