@@ -10,7 +10,7 @@ const { spawn } = require('child_process');
 
 const DEBUG = path.join(__dirname, '..', 'target', 'debug');
 const BIN = process.env.VALETKEY_BIN || path.join(DEBUG, 'valetkey');
-const STAND_IN = process.env.VALETKEY_STAND_IN || path.join(DEBUG, 'examples', 'stand_in');
+const STAND_IN = process.env.VALETKEY_STAND_IN || path.join(DEBUG, 'stand_in');
 const REAL_KEY = 'sk-ant-canary-real-key';
 
 /** Starts both; `settings` are further variables of the service. */

@@ -9,7 +9,7 @@ const path = require('path');
 const { ROOT } = require('./command.js');
 
 const PAGE = path.join('docs', 'FAULTS.md');
-const FOLDERS = ['src', 'fuzz', 'tests', 'examples', 'benches', '__test__'];
+const FOLDERS = ['src', 'crates', 'fuzz', 'tests', 'benches', '__test__'];
 const NUMBERS = [...numbers('A', 50), ...numbers('F', 63)];
 
 /** A row of the page: begin, number, count, end. */

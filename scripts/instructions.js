@@ -5,7 +5,7 @@
 // target/instructions.json. benches/instructions/README.md says how to read them. Needs Linux and valgrind.
 //
 // --debug           the binaries of `npm test`, which are not optimised, and the budget for them; builds nothing
-// --bin DIR         another build: DIR/valetkey, and DIR/examples/stand_in if it is there
+// --bin DIR         another build: DIR/valetkey, and DIR/stand_in if it is there
 // --rounds N        so many times 25 requests of each kind (5 with --debug), default 20; the budget is for the default
 // --update          makes what this run costs the budget
 
@@ -30,11 +30,11 @@ const DEFAULT_ROUNDS = 20;
 /** The upstream is not counted, so it is the one of `npm test`. */
 const BUILDS = [
   ['build', '--profile', 'instructions', '--features', 'service', '--bins'],
-  ['build', '--features', 'addon,service', '--example', 'stand_in'],
+  ['build', '--package', 'testkit'],
 ];
 const BUILT = {
   service: path.join(ROOT, 'target', 'instructions', 'valetkey'),
-  standIn: path.join(ROOT, 'target', 'debug', 'examples', 'stand_in'),
+  standIn: path.join(ROOT, 'target', 'debug', 'stand_in'),
 };
 
 async function main(args) {
@@ -100,7 +100,7 @@ async function build() {
 }
 
 function programsIn(folder) {
-  const own = path.join(folder, 'examples', 'stand_in');
+  const own = path.join(folder, 'stand_in');
   const programs = { service: path.join(folder, 'valetkey'), standIn: fs.existsSync(own) ? own : BUILT.standIn };
   const absent = Object.values(programs).find((file) => !fs.existsSync(file));
   if (absent) throw new Error(`${absent} is missing`);

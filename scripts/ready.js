@@ -38,7 +38,7 @@ const STEPS = [
 ];
 
 function clippy(features) {
-  return ['clippy', '--all-targets', '--features', features, '--', '-D', 'warnings'];
+  return ['clippy', '--workspace', '--all-targets', '--features', features, '--', '-D', 'warnings'];
 }
 
 async function main() {

@@ -14,8 +14,8 @@ const say = (line) => console.log(line);
 async function main() {
   if (packagesAreStale()) await runCommand('npm', ['ci', '--no-audit', '--no-fund'], say);
   const counts = { passed: 0, failed: 0, skipped: 0 };
-  await runCommand('cargo', ['test', ...FEATURES, '--no-fail-fast'], counting(counts));
-  await runCommand('cargo', ['build', ...FEATURES, '--lib', '--bins', '--example', 'stand_in'], say);
+  await runCommand('cargo', ['test', '--workspace', ...FEATURES, '--no-fail-fast'], counting(counts));
+  await runCommand('cargo', ['build', '--workspace', ...FEATURES, '--lib', '--bins', '--tests'], say);
   placeAddon(path.join(ROOT, 'target', 'debug'));
   await runCommand('npx', ['tsc', '--project', '__test__'], say);
   const files = fs.readdirSync(path.join(ROOT, '__test__')).filter((name) => name.endsWith('.test.js'));

@@ -3,7 +3,7 @@
 // upstream that says it is not Claude. `npm run test:clients -- python` runs the clients whose name contains "python".
 //
 // Needs the addon (`npm run build`), the service (`cargo build --features service`) and the stand-in
-// (`cargo build --example stand_in`). A client that cannot be installed is skipped, in CI it is a failure.
+// (`cargo build --package testkit`). A client that cannot be installed is skipped, in CI it is a failure.
 
 const installation = require('./installation');
 const { CLI_CASES } = require('./cli-cases');

@@ -5,7 +5,7 @@ const crypto = require('node:crypto');
 const path = require('node:path');
 const { start, firstLine, stop } = require('./children');
 
-const BINARY = process.env.VALETKEY_STAND_IN || path.join(__dirname, '../../target/debug/examples/stand_in');
+const BINARY = process.env.VALETKEY_STAND_IN || path.join(__dirname, '../../target/debug/stand_in');
 
 async function startStandIn(key) {
   const child = start(BINARY, ['--key', key]);

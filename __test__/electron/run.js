@@ -3,7 +3,7 @@
 //   ELECTRON_PATH        an Electron of your own (else 9.4.1 is downloaded once)
 //   VALETKEY_MODULE      the package under test (else the repository)
 //   VALETKEY_BIN         the service (else target/debug/valetkey)
-//   VALETKEY_STAND_IN    the stand-in upstream (else target/debug/examples/stand_in)
+//   VALETKEY_STAND_IN    the stand-in upstream (else target/debug/stand_in)
 //
 // Linux needs Xvfb.
 'use strict';
@@ -19,9 +19,7 @@ const { startLine } = require('./upstream');
 
 const ROOT = path.join(__dirname, '..', '..');
 const SERVICE = path.resolve(process.env.VALETKEY_BIN || path.join(ROOT, 'target', 'debug', 'valetkey'));
-const STAND_IN = path.resolve(
-  process.env.VALETKEY_STAND_IN || path.join(ROOT, 'target', 'debug', 'examples', 'stand_in'),
-);
+const STAND_IN = path.resolve(process.env.VALETKEY_STAND_IN || path.join(ROOT, 'target', 'debug', 'stand_in'));
 const PACKAGE = path.resolve(process.env.VALETKEY_MODULE || ROOT);
 const DEADLINE_MS = 120000;
 const QUIT_LIMIT_MS = 1000;

@@ -3,7 +3,7 @@
 // their OpenAPI documents allow and requests that they forbid. It checks every answer: no 5xx, nothing undocumented,
 // nothing invalid accepted.
 //
-// Needs the service (`cargo build --features service`) and the stand-in (`cargo build --example stand_in`). If
+// Needs the service (`cargo build --features service`) and the stand-in (`cargo build --package testkit`). If
 // schemathesis cannot be installed, all is skipped; in CI that fails. `npm run test:schema -- admin` tests one API.
 
 const fs = require('node:fs');

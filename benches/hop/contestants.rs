@@ -43,11 +43,11 @@ pub struct Contestants {
 }
 
 impl Contestants {
-    /// Starts all programs in a temporary folder of their own: the service in `binary`, the stand-in in `examples`.
-    pub async fn start(binary: &Path, examples: &Path) -> Result<Self, Failure> {
+    /// Starts all programs in a temporary folder of their own: the service in `binary`, the upstream in `stand_in`.
+    pub async fn start(binary: &Path, stand_in: &Path) -> Result<Self, Failure> {
         let folder = tempfile::Builder::new().prefix("valetkey-hop-").tempdir();
         let folder = folder.map_err(Failure::system("cannot make a temporary folder"))?;
-        let stand_in = StandIn::start(examples, folder.path())?;
+        let stand_in = StandIn::start(stand_in, folder.path())?;
         let nginx = Nginx::start(stand_in.address, folder.path())?;
         let service = Service::start("valetkey", binary, stand_in.address, &[], folder.path())?;
         let only = [("ALLOWED_MODELS", "stand-in-*")];

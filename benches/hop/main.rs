@@ -81,7 +81,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 async fn measure(arguments: &Arguments) -> Result<Findings, Failure> {
     let built_beside = Path::new(BUILT_BESIDE);
     let binary = arguments.valetkey.as_deref().unwrap_or(built_beside);
-    let contestants = Contestants::start(binary, &built_beside.with_file_name("examples")).await?;
+    let contestants = Contestants::start(binary, &built_beside.with_file_name("stand_in")).await?;
     let targets = contestants.targets();
     introduce(&targets);
     if contestants.chain.is_none() {

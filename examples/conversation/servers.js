@@ -16,7 +16,7 @@ const USAGE_MS = 5000;
 
 async function startStandIn() {
   const key = `sk-ant-stand-in-${randomBytes(8).toString('hex')}`;
-  const server = await start(path.join(BUILT, 'examples', exe('stand_in')), ['--key', key], {});
+  const server = await start(path.join(BUILT, exe('stand_in')), ['--key', key], {});
   return Object.assign(server, { key });
 }
 

@@ -37,7 +37,7 @@ class Rig {
     process.once('exit', () => rig.kill());
     try {
       const upstream = ['--key', REAL_KEY, '--no-record', '--until-stdin-closes'];
-      rig.standIn = await start(path.join(built, 'examples', 'stand_in'), upstream, {}, folder);
+      rig.standIn = await start(path.join(built, 'stand_in'), upstream, {}, folder);
       // The service states its admin port in its log only.
       const port = await freePort();
       const own = {

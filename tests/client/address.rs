@@ -6,8 +6,8 @@ use tokio::io::AsyncReadExt;
 use valetkey::client::error::ClientError;
 use valetkey::client::status::ClientState;
 
-use crate::client::Setup;
-use crate::fake_service::{FakeService, Route};
+use testkit::client::Setup;
+use testkit::client::fake_service::{FakeService, Route};
 
 #[tokio::test]
 async fn f47_a_taken_fixed_port_is_an_error_and_no_other_port_is_tried() {
@@ -47,7 +47,7 @@ async fn an_unencrypted_or_invalid_base_url_is_refused() {
 async fn requests_go_to_the_base_url_that_the_service_names() {
     let (control, data) = (FakeService::start().await, FakeService::start().await);
     control.name_base_url(&format!("{}/claude", data.url));
-    data.always(Route::V1, crate::fake_service::Say::json(200, "{}"));
+    data.always(Route::V1, testkit::client::fake_service::Say::json(200, "{}"));
     let client = Setup::new(&control.url).start().await;
     assert_eq!(client.messages("hello").await.status, 200);
     assert_eq!(data.seen(Route::V1)[0].target, "/claude/v1/messages");

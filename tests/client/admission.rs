@@ -1,8 +1,8 @@
 //! Access to the loopback proxy, tried with raw bytes: launch keys, hosts, web pages.
 
-use crate::client::{Setup, TestClient};
-use crate::fake_service::{FakeService, Route};
-use crate::raw::{RawAnswer, exchange};
+use testkit::client::fake_service::{FakeService, Route};
+use testkit::client::{Setup, TestClient};
+use testkit::http::raw::{RawAnswer, exchange};
 
 /// A client, and the raw requests of strangers to its proxy.
 pub struct Door {

@@ -3,9 +3,9 @@
 use valetkey::client::device::DeviceIdSource;
 use valetkey::client::keychain::KeychainError;
 
-use crate::client::{Setup, no_machine};
-use crate::fake_service::{FakeService, Route};
-use crate::store::Op;
+use testkit::client::fake_service::{FakeService, Route};
+use testkit::client::keychain::Op;
+use testkit::client::{Setup, no_machine};
 
 #[tokio::test]
 async fn a_machine_without_an_id_gets_a_random_one_and_keeps_it() {
@@ -17,7 +17,7 @@ async fn a_machine_without_an_id_gets_a_random_one_and_keeps_it() {
     let second = setup.start().await;
     assert_eq!(first.client.status().device, second.client.status().device);
     assert_eq!(service.count(Route::Bootstrap), 1);
-    let elsewhere = Setup { store: crate::store::FakeStore::new(), ..setup.clone() }.start().await;
+    let elsewhere = Setup { store: testkit::client::keychain::FakeStore::new(), ..setup.clone() }.start().await;
     assert_ne!(first.client.status().device.id, elsewhere.client.status().device.id);
 }
 

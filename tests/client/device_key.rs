@@ -13,9 +13,9 @@ use valetkey::client::keychain::KeychainError;
 use valetkey::client::refresh::Reason;
 use valetkey::wire::{ErrorCode, token_hash};
 
-use crate::client::{Setup, some_machine, some_other_machine};
-use crate::fake_service::{FakeService, Route, Say, Seen};
-use crate::store::{FakeStore, Op};
+use testkit::client::fake_service::{FakeService, Route, Say, Seen};
+use testkit::client::keychain::{FakeStore, Op};
+use testkit::client::{Setup, some_machine, some_other_machine};
 
 #[tokio::test]
 async fn the_first_bootstrap_carries_a_proof_of_a_stored_key() {

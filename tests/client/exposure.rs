@@ -1,8 +1,8 @@
 //! Ports and resources that a stranger on this machine or network could reach or use up.
 
 use crate::admission::Door;
-use crate::fake_service::Route;
-use crate::raw::Raw;
+use testkit::client::fake_service::Route;
+use testkit::http::raw::Raw;
 
 #[tokio::test]
 async fn a25_upgrade_requests_are_served_without_an_upgrade() {

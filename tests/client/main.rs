@@ -5,25 +5,6 @@
 #![allow(clippy::disallowed_methods, reason = "tests measure real time")]
 #![allow(unreachable_pub, reason = "nothing here is reached from outside")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for the person who runs it")]
-#![allow(dead_code, reason = "the support files serve more than one test target")]
-
-#[path = "../support/client.rs"]
-mod client;
-#[path = "../support/fake_answer.rs"]
-mod fake_answer;
-#[path = "../support/fake_body.rs"]
-mod fake_body;
-#[path = "../support/fake_service.rs"]
-mod fake_service;
-#[path = "../support/http.rs"]
-mod http;
-#[cfg(target_os = "linux")]
-#[path = "../support/keyring_daemon.rs"]
-mod keyring_daemon;
-#[path = "../support/raw.rs"]
-mod raw;
-#[path = "../support/store.rs"]
-mod store;
 
 mod address;
 mod admission;

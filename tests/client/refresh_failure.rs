@@ -6,8 +6,8 @@ use valetkey::client::error::ClientError;
 use valetkey::client::refresh::Reason;
 use valetkey::client::status::ClientState;
 
-use crate::client::{Setup, TestClient};
-use crate::fake_service::{FakeService, Route, Say};
+use testkit::client::fake_service::{FakeService, Route, Say};
+use testkit::client::{Setup, TestClient};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);

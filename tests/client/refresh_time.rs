@@ -5,8 +5,8 @@ use std::time::Duration;
 use valetkey::client::refresh::Reason;
 use valetkey::client::status::{ClientState, Event, Level};
 
-use crate::client::{Setup, TestClient};
-use crate::fake_service::{FakeService, Route, Say};
+use testkit::client::fake_service::{FakeService, Route, Say};
+use testkit::client::{Setup, TestClient};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);

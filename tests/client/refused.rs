@@ -6,9 +6,9 @@ use valetkey::client::error::ClientError;
 use valetkey::client::refresh::Reason;
 use valetkey::client::status::ClientState;
 
-use crate::client::Setup;
-use crate::fake_service::{FakeService, Route, Say};
 use crate::refresh_failure::{until_it_failed, work};
+use testkit::client::Setup;
+use testkit::client::fake_service::{FakeService, Route, Say};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::client::Setup;
-use crate::fake_service::{FakeService, Route, Say};
-use crate::http;
-use crate::raw::Raw;
+use testkit::client::Setup;
+use testkit::client::fake_service::{FakeService, Route, Say};
+use testkit::http;
+use testkit::http::raw::Raw;
 
 #[tokio::test]
 async fn a_request_arrives_whole_but_for_credentials_and_hop_headers() {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::client::Setup;
-use crate::fake_service::{FakeService, Route, Say};
+use testkit::client::Setup;
+use testkit::client::fake_service::{FakeService, Route, Say};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -116,7 +116,7 @@ async fn a_request_whose_answer_has_begun_is_never_repeated() {
     service.once(Route::V1, Say::cut_stream(&["event: message_start\n\n", event]));
     let headers = [("authorization", client.bearer())];
     let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let response = crate::http::open(&format!("{}/v1/messages", client.url()), &headers, "hello").await;
+    let response = testkit::http::open(&format!("{}/v1/messages", client.url()), &headers, "hello").await;
     assert_eq!(response.status(), 200);
     assert!(response.bytes().await.is_err());
     assert_eq!((service.count(Route::V1), service.tokens_asked()), (1, 1));

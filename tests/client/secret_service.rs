@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::keyring_daemon::{Bus, Daemon, dbus_send};
+use testkit::client::keyring_daemon::{Bus, Daemon, dbus_send};
 use valetkey::client::keychain::{Keychain, KeychainError, KeychainLimits, OsStore, SecretStore};
 
 /// Names the test body that this process is to run; unset in the process that the user started.

@@ -7,8 +7,8 @@ use valetkey::client::error::ClientError;
 use valetkey::client::status::ClientState;
 use valetkey::wire::ErrorCode;
 
-use crate::client::{Setup, some_machine};
-use crate::fake_service::{FakeService, Route, Say};
+use testkit::client::fake_service::{FakeService, Route, Say};
+use testkit::client::{Setup, some_machine};
 
 #[tokio::test]
 async fn a_first_start_checks_health_and_then_bootstraps_once() {

@@ -6,9 +6,9 @@ use valetkey::client::error::ClientError;
 use valetkey::client::keychain::KeychainError;
 use valetkey::client::status::{ClientState, Storage};
 
-use crate::client::{Events, Setup};
-use crate::fake_service::{FakeService, Route};
-use crate::store::Op;
+use testkit::client::fake_service::{FakeService, Route};
+use testkit::client::keychain::Op;
+use testkit::client::{Events, Setup};
 
 const TOKEN: &str = "wrapper-token";
 
@@ -137,7 +137,7 @@ async fn f45_an_invalid_stored_token_is_removed_even_when_bootstrap_is_refused()
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.store.put(TOKEN, b"rubbish");
-    service.always(Route::Bootstrap, crate::fake_service::Say::error("bootstrap_closed"));
+    service.always(Route::Bootstrap, testkit::client::fake_service::Say::error("bootstrap_closed"));
     setup.refusal().await;
     assert_eq!(setup.store.entry(TOKEN), None);
 }

@@ -1,8 +1,8 @@
 //! The proxy serves `/v1` of one service: it is no open proxy, and two parsers in a row read the same requests.
 
-use crate::client::{Setup, TestClient};
-use crate::fake_service::{FakeService, Route};
-use crate::raw::{Raw, exchange};
+use testkit::client::fake_service::{FakeService, Route};
+use testkit::client::{Setup, TestClient};
+use testkit::http::raw::{Raw, exchange};
 
 async fn start() -> (FakeService, TestClient) {
     let service = FakeService::start().await;

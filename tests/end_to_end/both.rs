@@ -1,9 +1,9 @@
 //! A client, a service and an upstream, and the requests and checks that all tests share.
 
-use crate::support::client::{Setup, TestClient};
-use crate::support::http::{self, Answer};
-use crate::support::service::{REAL_KEY, TestService};
-use crate::support::upstream::{self, Upstream};
+use testkit::client::{Setup, TestClient};
+use testkit::http::{self, Answer};
+use testkit::service::{REAL_KEY, TestService};
+use testkit::upstream::{self, Upstream};
 
 /// The whole way from an app to the upstream.
 pub struct Both {

@@ -3,7 +3,7 @@
 use valetkey::service::meter::usage::Ended;
 
 use crate::both::{ASK, Both, stream_text};
-use crate::support::upstream::{Answer, Gate};
+use testkit::upstream::{Answer, Gate};
 
 #[tokio::test]
 async fn a_message_reaches_the_app_and_leaves_one_record() {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use valetkey::service::meter::usage::Ended;
 
 use crate::both::{ASK, Both, stream_text};
-use crate::support::upstream::{Answer, Cut, Gate};
+use testkit::upstream::{Answer, Cut, Gate};
 
 #[tokio::test]
 async fn f54_an_app_that_leaves_mid_stream_closes_the_upstream_and_is_recorded() {
@@ -26,7 +26,7 @@ async fn f54_an_app_that_leaves_before_the_first_byte_closes_the_upstream_and_is
     let both = Both::start().await;
     both.upstream.answer_next(Answer::message_stream("never").hold_before_head(Gate::new()));
     let url = format!("{}/v1/messages", both.client.url());
-    let call = crate::support::http::client().post(url).header("authorization", both.client.bearer()).body(ASK);
+    let call = testkit::http::client().post(url).header("authorization", both.client.bearer()).body(ASK);
     let waiting = tokio::spawn(call.send());
     both.upstream.wait_for_open_streams(1).await;
     let left = Instant::now();

@@ -6,11 +6,11 @@ use valetkey::client::keychain::KeychainError;
 use valetkey::client::refresh::Reason;
 
 use crate::both::{ASK, Both};
-use crate::support::client::Setup;
-use crate::support::http::post;
-use crate::support::service::TestService;
-use crate::support::store::FakeStore;
-use crate::support::upstream::Upstream;
+use testkit::client::Setup;
+use testkit::client::keychain::FakeStore;
+use testkit::http::post;
+use testkit::service::TestService;
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn a14_a_thief_with_a_copy_of_the_token_and_the_id_gets_no_other_token() {

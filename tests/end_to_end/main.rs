@@ -6,9 +6,6 @@
 #![allow(unreachable_pub, reason = "nothing here is reached from outside")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is for the person who runs it")]
 
-#[path = "../support.rs"]
-mod support;
-
 mod both;
 mod bytes;
 mod cancel;

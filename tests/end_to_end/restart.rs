@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::both::{ASK, Both};
-use crate::support::service::TestService;
-use crate::support::upstream::Answer;
+use testkit::service::TestService;
+use testkit::upstream::Answer;
 
 async fn again(both: Both) -> Both {
     let Both { upstream, service, client } = both;
@@ -32,7 +32,7 @@ async fn a_restart_after_a_burst_leaves_no_dead_connection_in_use() {
     both.upstream.answer_always(Answer::message_stream("hello"));
     let burst = async |both: &Both| {
         let url = format!("{}/v1/messages", both.client.url());
-        let http = crate::support::http::client();
+        let http = testkit::http::client();
         let calls: Vec<_> = (0..50)
             .map(|_| tokio::spawn(http.post(&url).header("authorization", both.client.bearer()).body(ASK).send()))
             .collect();
@@ -62,7 +62,7 @@ async fn f20_the_app_gets_a_retryable_error_while_the_service_is_away() {
 #[tokio::test]
 async fn a_stream_cut_by_a_forced_stop_does_not_look_complete() {
     let both = Both::start().await;
-    let gate = crate::support::upstream::Gate::new();
+    let gate = testkit::upstream::Gate::new();
     both.upstream.answer_next(Answer::message_stream("a b c d").hold_after(4, gate));
     let mut response = both.open(ASK).await;
     let mut text = response.chunk().await.unwrap().unwrap().to_vec();

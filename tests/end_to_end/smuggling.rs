@@ -1,8 +1,8 @@
 //! Two HTTP parsers in a row, the loopback's and the service's, read the same requests (A23).
 
 use crate::both::Both;
-use crate::support::raw::Raw;
-use crate::support::upstream::Answer;
+use testkit::http::raw::Raw;
+use testkit::upstream::Answer;
 
 const BODY: &str = r#"{"model":"claude-sonnet-5-5","messages":[]}"#;
 

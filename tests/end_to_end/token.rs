@@ -7,10 +7,10 @@ use valetkey::client::refresh::Reason;
 use valetkey::client::status::ClientState;
 
 use crate::both::{ASK, Both};
-use crate::support::client::Setup;
-use crate::support::http::Answer as Heard;
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Upstream};
+use testkit::client::Setup;
+use testkit::http::Answer as Heard;
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Upstream};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

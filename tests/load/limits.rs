@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use valetkey::secret::Secret;
 use valetkey::service::govern::limits::{InstanceSettings, Limiter, Store};
 
-use crate::support::forwarder::Forwarder;
-use crate::support::limits::{device, limits, patient, until};
-use crate::support::redis::Redis;
+use testkit::http::forwarder::Forwarder;
+use testkit::service::limiter::{device, limits, patient, until};
+use testkit::stores::redis::Redis;
 
 /// An admission happened somewhere between these two instants.
 type Admission = (Instant, Instant);

@@ -9,9 +9,6 @@
 
 use tokio::sync::{Mutex, MutexGuard};
 
-#[path = "../support.rs"]
-mod support;
-
 mod limits;
 mod mixed;
 mod revocation;

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use valetkey::service::meter::usage::Ended;
 
-use crate::support::http::client;
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Cut, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::client;
+use testkit::http::wire::{Wire, messages};
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Cut, Gate, Upstream};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_mixed_requests_leave_one_record_each() {

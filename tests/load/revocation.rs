@@ -10,12 +10,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use valetkey::clock::SystemClock;
 
-use crate::support::database::TestDatabase;
-use crate::support::forwarder::Forwarder;
-use crate::support::http::{self, post};
-use crate::support::redis::Redis;
-use crate::support::service::TestService;
-use crate::support::upstream::{Options, Upstream};
+use testkit::http::forwarder::Forwarder;
+use testkit::http::{self, post};
+use testkit::service::TestService;
+use testkit::stores::database::TestDatabase;
+use testkit::stores::redis::Redis;
+use testkit::upstream::{Options, Upstream};
 
 /// The kind of revocation of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,9 +11,9 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use valetkey::service::meter::usage::Ended;
 
-use crate::support::service::{TestService, metrics};
-use crate::support::upstream::{Answer, Cut, Gate, Options, Upstream};
-use crate::support::wire::messages;
+use testkit::http::wire::messages;
+use testkit::service::{TestService, metrics};
+use testkit::upstream::{Answer, Cut, Gate, Options, Upstream};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f06_f07_f54_ten_thousand_broken_streams_leave_one_record_each_and_free_their_slots() {

@@ -3,9 +3,9 @@
 use serde_json::json;
 use valetkey::service::config::settings;
 
-use crate::support::http::{self, get, request};
-use crate::support::service::{ADMIN_TOKEN, REAL_KEY, TestService};
-use crate::support::upstream::Upstream;
+use testkit::http::{self, get, request};
+use testkit::service::{ADMIN_TOKEN, REAL_KEY, TestService};
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn a19_without_the_admin_token_there_is_nothing_to_see_or_to_do() {

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::process::run;
-use crate::support::http::{Answer, request};
-use crate::support::service::{ADMIN_TOKEN, REAL_KEY, TestService};
-use crate::support::upstream::Upstream;
-use crate::support::wire::Wire;
+use testkit::http::wire::Wire;
+use testkit::http::{Answer, request};
+use testkit::service::{ADMIN_TOKEN, REAL_KEY, TestService};
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn a19_no_route_answers_without_the_token_by_whatever_method() {

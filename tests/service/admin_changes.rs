@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use sqlx::Executor;
 use valetkey::service::store::database::DatabaseUrl;
 
-use crate::support::database::TestDatabase;
-use crate::support::http;
-use crate::support::service::{ADMIN_TOKEN, TestService};
-use crate::support::upstream::{Answer, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http;
+use testkit::http::wire::{Wire, messages};
+use testkit::service::{ADMIN_TOKEN, TestService};
+use testkit::stores::database::TestDatabase;
+use testkit::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]
 async fn a_device_is_revoked_or_not_whichever_way_that_was_said() {

@@ -7,9 +7,9 @@ use valetkey::service::govern::overrides::LimitOverrides;
 use valetkey::service::store::database::{AuditOutcome, DevicePatch, DeviceState, NewAuditEntry, UsageRow};
 
 use crate::process::{Ended, run_with};
-use crate::support::database::{TestDatabase, at, device, row};
-use crate::support::service::{ADMIN_TOKEN, TestService};
-use crate::support::temporary::TemporaryFile;
+use testkit::service::{ADMIN_TOKEN, TestService};
+use testkit::stores::database::{TestDatabase, at, device, row};
+use testkit::temporary::TemporaryFile;
 
 #[tokio::test]
 async fn what_is_there_is_shown_in_tables() {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Upstream};
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Upstream};
 
 #[tokio::test]
 async fn sums_are_what_was_used_by_device_model_and_day() {

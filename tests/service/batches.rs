@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use valetkey::service::config::Flags;
 use valetkey::service::store::database::ObjectKind;
 
-use crate::support::database::{TestDatabase, device};
-use crate::support::http::{Answer as Received, client, get, post, post_chunked, request, whole};
-use crate::support::legs::Leg;
-use crate::support::service::{REAL_KEY, TestService};
-use crate::support::upstream::{Answer, Gate, Options, Upstream};
-use crate::support::wire::Wire;
+use testkit::http::wire::Wire;
+use testkit::http::{Answer as Received, client, get, post, post_chunked, request, whole};
+use testkit::legs::Leg;
+use testkit::service::{REAL_KEY, TestService};
+use testkit::stores::database::{TestDatabase, device};
+use testkit::upstream::{Answer, Gate, Options, Upstream};
 
 #[tokio::test]
 async fn batches_and_files_are_offered_only_when_they_are_turned_on() {
@@ -261,7 +261,7 @@ async fn a_batch_that_nobody_reads_is_on_record_some_time_after_its_end() {
     // A batch that goes on is looked at and waits.
     make(&service, &token, &batch(&["stand-in-slow"])).await;
     service.clock.advance(Duration::from_secs(1800));
-    let looks = |all: &[crate::support::upstream::Received]| {
+    let looks = |all: &[testkit::upstream::Received]| {
         all.iter().any(|one| one.method == "GET" && one.target == format!("{BATCHES}/msgbatch_stand_in_2"))
     };
     upstream.wait_until("a look at the slow one", looks).await;
@@ -311,7 +311,7 @@ async fn a_batch_belongs_to_its_device_also_when_the_client_leaves_before_the_an
     let late = Answer::json(200, json!({ "id": "msgbatch_late", "type": "message_batch" }));
     upstream.answer_next(late.hold_before_head(gate.clone()));
     let mut wire = Wire::connect(&service.url).await;
-    wire.send(crate::support::wire::post(BATCHES, &token, &[], &batch(&["claude-opus-5-5"]))).await;
+    wire.send(testkit::http::wire::post(BATCHES, &token, &[], &batch(&["claude-opus-5-5"]))).await;
     upstream.wait_for_requests(1).await;
     drop(wire);
     gate.open();

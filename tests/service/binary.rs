@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::process::{Process, run};
-use crate::support::http::{client, get, post};
-use crate::support::upstream::{Answer, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::wire::{Wire, messages};
+use testkit::http::{client, get, post};
+use testkit::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]
 async fn f19_the_first_signal_drains_and_the_service_ends_well() {

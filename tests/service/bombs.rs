@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use valetkey::service::meter::usage::{Ended, Tokens};
 
-use crate::support::http::post;
-use crate::support::legs::assert_same;
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Upstream};
 use crate::usage::metered;
+use testkit::http::post;
+use testkit::legs::assert_same;
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Upstream};
 
 #[tokio::test]
 async fn a33_a_compressed_bomb_of_the_upstream_arrives_as_it_is_and_costs_little() {

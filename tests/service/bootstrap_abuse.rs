@@ -5,10 +5,10 @@ use std::net::UdpSocket;
 
 use serde_json::{Value, json};
 
-use crate::support::http::{Answer, client, post};
-use crate::support::service::{TestService, metrics};
-use crate::support::upstream::Upstream;
-use crate::support::wire::Wire;
+use testkit::http::wire::Wire;
+use testkit::http::{Answer, client, post};
+use testkit::service::{TestService, metrics};
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn a14_who_may_not_enrol_changes_nothing_for_the_device_he_names() {
@@ -166,7 +166,7 @@ async fn a17_one_address_gets_so_many_tokens_an_hour_whatever_it_claims_to_be() 
             .header("x-real-ip", format!("203.0.113.{number}"))
             .header("true-client-ip", format!("203.0.113.{number}"))
             .body(json!({ "device_id": format!("device-{number:04}") }).to_string());
-        let answer = crate::support::http::whole(request).await;
+        let answer = testkit::http::whole(request).await;
         match answer.status {
             200 => given += 1,
             _ => too_many(&answer, 3600),

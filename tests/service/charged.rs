@@ -3,9 +3,9 @@
 use serde_json::json;
 use valetkey::service::meter::usage::Ended;
 
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Cut, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::wire::{Wire, messages};
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Cut, Gate, Upstream};
 
 #[tokio::test]
 async fn a44_tokens_that_were_seen_before_a_client_left_count_against_its_limit() {

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::process::{run, run_whole};
-use crate::support::service::REAL_KEY;
-use crate::support::temporary::TemporaryFile;
+use testkit::service::REAL_KEY;
+use testkit::temporary::TemporaryFile;
 
 #[test]
 fn every_problem_of_the_file_and_the_environment_is_listed_with_its_place() {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::http::post;
-use crate::support::service::TestService;
-use crate::support::upstream::Upstream;
+use testkit::http::post;
+use testkit::service::TestService;
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn f40_limits_do_not_follow_the_wall_clock() {
@@ -82,7 +82,7 @@ async fn f40_a_revocation_holds_and_the_service_serves_whatever_the_clock_does()
         assert_eq!(service.messages(&revoked, BODY).await.error_code(), "token_revoked");
         // How old the revocations are is not asked of the wall clock: a leap of hours is no staleness.
         assert_eq!(service.messages(&spared, BODY).await.status, 200);
-        assert_eq!(crate::support::http::get(&service.at("/readyz"), &[]).await.status, 200);
+        assert_eq!(testkit::http::get(&service.at("/readyz"), &[]).await.status, 200);
     }
 }
 

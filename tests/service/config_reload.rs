@@ -6,8 +6,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::process::Process;
-use crate::support::service::{TestService, metrics};
-use crate::support::upstream::{Answer, Upstream};
+use testkit::service::{TestService, metrics};
+use testkit::upstream::{Answer, Upstream};
 
 #[tokio::test]
 async fn limits_and_models_change_without_a_restart() {

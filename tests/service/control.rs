@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::http::{Answer, get, post, request};
-use crate::support::service::TestService;
-use crate::support::upstream::Upstream;
+use testkit::http::{Answer, get, post, request};
+use testkit::service::TestService;
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn bootstrap_answers_with_a_token_and_how_to_live_with_it() {

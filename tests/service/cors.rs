@@ -1,8 +1,8 @@
 //! A34: which web pages may read answers. By default none.
 
-use crate::support::http::{Answer, get, post, request};
-use crate::support::service::TestService;
-use crate::support::upstream::{self, Upstream};
+use testkit::http::{Answer, get, post, request};
+use testkit::service::TestService;
+use testkit::upstream::{self, Upstream};
 
 #[tokio::test]
 async fn a34_no_origin_is_let_in_by_default() {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::http::{Answer, client};
-use crate::support::service::TestService;
-use crate::support::upstream::Upstream;
-use crate::support::wire::Wire;
+use testkit::http::wire::Wire;
+use testkit::http::{Answer, client};
+use testkit::service::TestService;
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn a28_a_token_is_good_in_either_header_and_in_both() {
@@ -113,7 +113,7 @@ async fn an_expired_token_is_a_401_with_the_hint_to_refresh() {
 
 #[tokio::test]
 async fn a_stream_that_crosses_the_end_of_its_token_finishes() {
-    use crate::support::upstream::{Answer, Gate};
+    use testkit::upstream::{Answer, Gate};
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let token = service.token().await;
@@ -161,7 +161,7 @@ async fn a09_a_token_of_a_megabyte_is_refused_unread() {
     let service = TestService::start("http://127.0.0.1:9");
     let token = format!("sk-ant-proxy-{}", "x".repeat(1 << 20));
     let mut wire = Wire::connect(&service.url).await;
-    let _ = wire.try_send(crate::support::wire::messages(&token, BODY)).await;
+    let _ = wire.try_send(testkit::http::wire::messages(&token, BODY)).await;
     let (came, _) = wire.rest().await;
     assert!(came.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&came));
     let token = format!("sk-ant-proxy-{}", "x".repeat(10_000));

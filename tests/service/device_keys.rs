@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 use valetkey::service::config::Flags;
 
-use crate::support::database::TestDatabase;
-use crate::support::http::{Answer, get, post};
-use crate::support::prover::{Prover, refresh};
-use crate::support::service::TestService;
-use crate::support::upstream::Upstream;
+use testkit::http::{Answer, get, post};
+use testkit::service::TestService;
+use testkit::service::prover::{Prover, refresh};
+use testkit::stores::database::TestDatabase;
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn a14_another_devices_id_is_refused_with_a_new_key_and_without_one() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
-    let (victim, thief) = (Prover::new(), Prover::new());
+    let (victim, thief) = (Prover::generate(), Prover::generate());
     let token = token(&victim.bootstrap(&service, ID).await);
     for _ in 0..3 {
         let stolen = thief.bootstrap(&service, ID).await;
@@ -34,7 +34,7 @@ async fn a14_another_devices_id_is_refused_with_a_new_key_and_without_one() {
 #[tokio::test]
 async fn a14_a_copied_token_is_not_renewed_without_its_devices_key() {
     let service = TestService::start("http://127.0.0.1:9");
-    let (victim, thief) = (Prover::new(), Prover::new());
+    let (victim, thief) = (Prover::generate(), Prover::generate());
     let token = token(&victim.bootstrap(&service, ID).await);
     for answer in [refresh(&service, &token, &[]).await, thief.refresh(&service, &token).await] {
         assert_eq!((answer.status, answer.error_code().as_str()), (403, "device_key_mismatch"));
@@ -47,7 +47,7 @@ async fn a_device_without_a_key_stays_one_until_it_proves_the_first() {
     let service = TestService::start("http://127.0.0.1:9");
     let old = service.token_for(ID).await;
     assert_eq!(refresh(&service, &old, &[]).await.status, 200);
-    let device = Prover::new();
+    let device = Prover::generate();
     let renewed = token(&device.refresh(&service, &old).await);
     // From now on the old token is of no use for a newer one, whoever has a copy.
     for token in [&old, &renewed] {
@@ -66,7 +66,7 @@ async fn a14_of_many_keys_at_once_on_two_instances_one_gets_the_id() {
         let (one, two) = (start(), start());
         let mut asking = tokio::task::JoinSet::new();
         for number in 0..16 {
-            let (service, prover) = (if number % 2 == 0 { &one } else { &two }, Prover::new());
+            let (service, prover) = (if number % 2 == 0 { &one } else { &two }, Prover::generate());
             let proof = prover.proof(service, "/bootstrap", &prover.nonce(service).await, None);
             let url = service.at("/bootstrap");
             asking.spawn(async move {
@@ -90,7 +90,7 @@ async fn a14_of_many_keys_at_once_on_two_instances_one_gets_the_id() {
 async fn a_key_outlives_the_service() {
     let database = TestDatabase::sqlite();
     let start = || TestService::start_with("http://127.0.0.1:9", |flags| flags.set("DATABASE_URL", database.setting()));
-    let device = Prover::new();
+    let device = Prover::generate();
     let first = start();
     let token = token(&device.bootstrap(&first, ID).await);
     first.stop();
@@ -102,7 +102,7 @@ async fn a_key_outlives_the_service() {
 #[tokio::test]
 async fn an_administrator_sees_a_key_lets_it_go_and_names_one() {
     let service = TestService::start("http://127.0.0.1:9");
-    let (old, new) = (Prover::new(), Prover::new());
+    let (old, new) = (Prover::generate(), Prover::generate());
     assert_eq!(old.bootstrap(&service, ID).await.status, 200);
     let path = format!("/admin/devices/{ID}");
     let patch = async |key: Value| service.admin("PATCH", &path, Some(json!({ "key": key }))).await;
@@ -129,7 +129,7 @@ async fn an_administrator_sees_a_key_lets_it_go_and_names_one() {
 #[tokio::test]
 async fn a_deleted_device_may_come_back_with_another_key() {
     let service = TestService::start("http://127.0.0.1:9");
-    let (old, new) = (Prover::new(), Prover::new());
+    let (old, new) = (Prover::generate(), Prover::generate());
     assert_eq!(old.bootstrap(&service, ID).await.status, 200);
     let path = format!("/admin/devices/{ID}");
     assert_eq!(service.admin("PATCH", &path, Some(json!({ "org": "acme" }))).await.status, 201);
@@ -145,7 +145,7 @@ async fn the_policy_is_off_bind_or_require() {
         let policy = policy.to_owned();
         TestService::start_with("http://127.0.0.1:9", move |flags: &mut Flags| flags.set("DEVICE_KEYS", policy))
     };
-    let (prover, other) = (Prover::new(), Prover::new());
+    let (prover, other) = (Prover::generate(), Prover::generate());
     let off = start("off");
     let nonsense = post(&off.at("/bootstrap"), &[("dpop", "nonsense")], json!({ "device_id": ID }).to_string()).await;
     assert_eq!(nonsense.status, 200, "proofs are not looked at");
@@ -170,7 +170,7 @@ async fn a_challenge_does_not_count_as_a_request() {
         flags.set("TRUSTED_PROXIES", "127.0.0.0/8");
         flags.set("BOOTSTRAP_RATE_MAX", "2");
     });
-    let device = Prover::new();
+    let device = Prover::generate();
     let from = ("x-forwarded-for", "203.0.113.7");
     let ask = async |nonce: &str| {
         let proof = device.proof(&service, "/bootstrap", nonce, None);
@@ -196,15 +196,15 @@ async fn a_refused_id_does_not_count_as_a_new_device() {
         })
     };
     let before = start();
-    assert_eq!(Prover::new().bootstrap(&before, ID).await.status, 200);
+    assert_eq!(Prover::generate().bootstrap(&before, ID).await.status, 200);
     before.stop();
     // To this one every device is new.
     let service = start();
     for _ in 0..3 {
-        assert_eq!(Prover::new().bootstrap(&service, ID).await.status, 403);
+        assert_eq!(Prover::generate().bootstrap(&service, ID).await.status, 403);
     }
-    assert_eq!(Prover::new().bootstrap(&service, "device-0002").await.status, 200);
-    assert_eq!(Prover::new().bootstrap(&service, "device-0003").await.status, 429);
+    assert_eq!(Prover::generate().bootstrap(&service, "device-0002").await.status, 200);
+    assert_eq!(Prover::generate().bootstrap(&service, "device-0003").await.status, 429);
 }
 
 #[tokio::test]
@@ -232,11 +232,12 @@ async fn f37_while_the_database_is_away_ids_are_given_to_nobody_and_keys_go_on()
         })
     };
     let (bind, require) = (start("bind"), start("require"));
-    let device = Prover::new();
+    let device = Prover::generate();
     let (keyless, proven) = (bind.token_for("device-0002").await, token(&device.bootstrap(&bind, ID).await));
     database.shut().await;
     for service in [&bind, &require] {
-        for answer in [device.bootstrap(service, ID).await, Prover::new().bootstrap(service, "device-0003").await] {
+        for answer in [device.bootstrap(service, ID).await, Prover::generate().bootstrap(service, "device-0003").await]
+        {
             assert_eq!((answer.status, answer.error_code().as_str()), (503, "not_ready"));
             assert_eq!((answer.header("retry-after"), answer.header("x-should-retry")), (Some("5"), Some("true")));
         }
@@ -245,7 +246,7 @@ async fn f37_while_the_database_is_away_ids_are_given_to_nobody_and_keys_go_on()
     assert_eq!(refresh(&bind, &keyless, &[]).await.status, 503);
     // The token itself says whose key it needs.
     assert_eq!(device.refresh(&bind, &proven).await.status, 200);
-    assert_eq!(Prover::new().refresh(&bind, &proven).await.status, 403);
+    assert_eq!(Prover::generate().refresh(&bind, &proven).await.status, 403);
     assert_eq!(refresh(&bind, &proven, &[]).await.status, 403);
     database.reopen().await;
     bind.until(async || device.bootstrap(&bind, ID).await.status == 200).await;
@@ -262,12 +263,12 @@ async fn f37_a_database_that_takes_nothing_gives_a_new_device_a_token_without_a_
         })
     };
     let (bind, require) = (start("bind"), start("require"));
-    let device = Prover::new();
+    let device = Prover::generate();
     assert_eq!(device.bootstrap(&bind, ID).await.status, 200);
     let lock = database.lock().await;
     // Reading goes on, so a key that is known is known.
     assert_eq!(device.bootstrap(&bind, ID).await.status, 200);
-    assert_eq!(Prover::new().bootstrap(&bind, ID).await.status, 403);
+    assert_eq!(Prover::generate().bootstrap(&bind, ID).await.status, 403);
     let new = device.bootstrap(&bind, "device-0002").await;
     assert_eq!(device.bootstrap(&require, "device-0003").await.error_code(), "not_ready");
     drop(lock);
@@ -282,7 +283,7 @@ async fn f37_a_database_that_takes_nothing_gives_a_new_device_a_token_without_a_
 async fn f37_a_reply_of_the_database_that_never_comes_costs_those_who_wait_and_nobody_else() {
     let Some(database) = TestDatabase::postgres().await else { return };
     let service = TestService::start_with("http://127.0.0.1:9", |flags| flags.set("DATABASE_URL", database.setting()));
-    let device = Prover::new();
+    let device = Prover::generate();
     assert_eq!(device.bootstrap(&service, ID).await.status, 200);
     let stopped = database.stop_backends().await;
     assert_eq!(device.bootstrap(&service, ID).await.error_code(), "not_ready");
@@ -304,7 +305,7 @@ fn token(answer: &Answer) -> String {
 fn thumbprint(prover: &Prover) -> Value {
     let (x, y) = (&prover.jwk["x"], &prover.jwk["y"]);
     let text = format!(r#"{{"crv":"P-256","kty":"EC","x":{x},"y":{y}}}"#);
-    crate::support::forge::encoded(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes())).into()
+    testkit::service::forge::encoded(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes())).into()
 }
 
 const ID: &str = "device-0001";

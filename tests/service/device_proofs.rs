@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::forge::encoded;
-use crate::support::http::{Answer, post};
-use crate::support::prover::{Prover, claims, refresh};
-use crate::support::service::{TestService, metrics};
+use testkit::http::{Answer, post};
+use testkit::service::forge::encoded;
+use testkit::service::prover::{Prover, claims, refresh};
+use testkit::service::{TestService, metrics};
 
 /// A service, and a device that has not enrolled.
 struct Bench {
@@ -17,7 +17,7 @@ struct Bench {
 
 impl Bench {
     fn start() -> Self {
-        Self { service: TestService::start("http://127.0.0.1:9"), device: Prover::new() }
+        Self { service: TestService::start("http://127.0.0.1:9"), device: Prover::generate() }
     }
 
     /// `/bootstrap` with a proof that is good but for a change.
@@ -47,7 +47,7 @@ impl Bench {
 
     /// Nobody has the id yet.
     async fn nothing_is_bound(&self) {
-        assert_eq!(Prover::new().bootstrap(&self.service, "device-0001").await.status, 200);
+        assert_eq!(Prover::generate().bootstrap(&self.service, "device-0001").await.status, 200);
     }
 }
 
@@ -101,7 +101,7 @@ async fn a12_a_private_key_one_of_another_curve_and_one_off_the_curve_are_refuse
 #[tokio::test]
 async fn a12_a_proof_of_somebody_elses_key_is_refused() {
     let bench = Bench::start();
-    let other = Prover::new();
+    let other = Prover::generate();
     bench.refuses("signature", &bench.ask(|header, _| header["jwk"] = other.jwk.clone()).await).await;
     let nonce = bench.device.nonce(&bench.service).await;
     let good = bench.device.proof(&bench.service, "/bootstrap", &nonce, None);

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use valetkey::service::meter::usage::Ended;
 
-use crate::support::http::growing_body;
-use crate::support::legs::Leg;
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::growing_body;
+use testkit::http::wire::{Wire, messages};
+use testkit::legs::Leg;
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]
 async fn f54_a_client_that_leaves_closes_the_upstream() {
@@ -117,7 +117,7 @@ async fn a_client_that_leaves_before_anything_went_up_leaves_no_trace() {
     let token = service.token().await;
     let (sender, body) = growing_body();
     let bearer = format!("Bearer {token}");
-    let request = crate::support::http::client().post(service.at("/v1/messages")).header("authorization", bearer);
+    let request = testkit::http::client().post(service.at("/v1/messages")).header("authorization", bearer);
     let sending = tokio::spawn(request.body(body).send());
     sender.send(b"{\"model\":".to_vec()).unwrap();
     tokio::task::yield_now().await;

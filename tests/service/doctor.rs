@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::process::{Process, run_whole};
-use crate::support::redis::Redis;
-use crate::support::service::REAL_KEY;
-use crate::support::temporary::TemporaryFile;
-use crate::support::upstream::{Certificate, Options, Upstream};
+use testkit::service::REAL_KEY;
+use testkit::stores::redis::Redis;
+use testkit::temporary::TemporaryFile;
+use testkit::upstream::{Certificate, Options, Upstream};
 
 #[test]
 fn a_set_up_that_works_has_no_problem() {

@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use crate::batches::{ask, id, ids, likeness, offering, on};
-use crate::support::database::TestDatabase;
-use crate::support::http::{Answer, client, post, post_chunked, whole};
-use crate::support::legs::{Leg, assert_same};
-use crate::support::service::{REAL_KEY, TestService};
-use crate::support::upstream::Upstream;
+use testkit::http::{Answer, client, post, post_chunked, whole};
+use testkit::legs::{Leg, assert_same};
+use testkit::service::{REAL_KEY, TestService};
+use testkit::stores::database::TestDatabase;
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn a_file_goes_up_and_comes_back_unchanged() {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::http::client;
-use crate::support::legs::Leg;
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Gate};
+use testkit::http::client;
+use testkit::legs::Leg;
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Gate};
 
 #[tokio::test]
 async fn each_event_arrives_before_the_upstream_sends_the_next() {
@@ -80,7 +80,7 @@ async fn an_upload_reaches_the_upstream_while_it_is_still_going_on() {
         let upstream = leg.upstream();
         let service = TestService::before(&upstream);
         let token = service.token().await;
-        let (sender, body) = crate::support::http::growing_body();
+        let (sender, body) = testkit::http::growing_body();
         let bearer = format!("Bearer {token}");
         let request = client().post(service.at("/v1/messages")).header("authorization", bearer).body(body);
         let answer = tokio::spawn(request.send());

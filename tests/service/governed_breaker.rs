@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use valetkey::service::config::Flags;
 
-use crate::support::http::get;
-use crate::support::service::{TestService, metrics};
-use crate::support::upstream::{Answer, Cut, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::get;
+use testkit::http::wire::{Wire, messages};
+use testkit::service::{TestService, metrics};
+use testkit::upstream::{Answer, Cut, Upstream};
 
 #[tokio::test]
 async fn f01_a_model_whose_upstream_fails_is_refused_at_once_and_others_are_served() {

@@ -9,10 +9,10 @@ use valetkey::service::config::Flags;
 use valetkey::service::govern::budgets::Period;
 use valetkey::service::meter::usage::Ended;
 
-use crate::support::http::{Answer as Reply, get, post};
-use crate::support::service::{TestService, metrics};
-use crate::support::upstream::{Answer, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::wire::{Wire, messages};
+use testkit::http::{Answer as Reply, get, post};
+use testkit::service::{TestService, metrics};
+use testkit::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]
 async fn a_spent_budget_is_refused_in_exactly_the_shape_that_clients_show() {

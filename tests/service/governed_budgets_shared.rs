@@ -9,9 +9,9 @@ use valetkey::service::govern::budgets::Period;
 use valetkey::service::store::database::UsageRow;
 
 use crate::governed_budgets::{BODY, costing};
-use crate::support::database::{TestDatabase, device, row};
-use crate::support::service::TestService;
-use crate::support::upstream::Upstream;
+use testkit::service::TestService;
+use testkit::stores::database::{TestDatabase, device, row};
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn instances_know_what_others_have_spent_ten_seconds_after_it_is_on_record() {

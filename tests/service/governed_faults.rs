@@ -7,10 +7,10 @@ use valetkey::service::config::Flags;
 use valetkey::service::store::database::DatabaseUrl;
 use valetkey::service::store::database::{NewRevocation, RevocationKind};
 
-use crate::support::database::TestDatabase;
-use crate::support::redis::Redis;
-use crate::support::service::{TestService, metrics};
-use crate::support::upstream::Upstream;
+use testkit::service::{TestService, metrics};
+use testkit::stores::database::TestDatabase;
+use testkit::stores::redis::Redis;
+use testkit::upstream::Upstream;
 
 /// A listener whose queue is full: what connects to it waits for ever.
 #[cfg(target_os = "linux")]

@@ -9,12 +9,12 @@ use valetkey::service::store::database::{PageRequest, UsageFilter};
 
 use crate::governed_limits::known;
 use crate::process::Process;
-use crate::support::database::TestDatabase;
-use crate::support::http::{open, post};
-use crate::support::redis::Redis;
-use crate::support::service::{TestService, metrics};
-use crate::support::upstream::{Answer, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::wire::{Wire, messages};
+use testkit::http::{open, post};
+use testkit::service::{TestService, metrics};
+use testkit::stores::database::TestDatabase;
+use testkit::stores::redis::Redis;
+use testkit::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]
 async fn f56_a_revocation_by_one_instance_is_in_force_at_another_within_two_seconds() {

@@ -3,9 +3,9 @@
 use serde_json::json;
 use valetkey::service::meter::usage::Ended;
 
-use crate::support::http::{Answer as Reply, get, post};
-use crate::support::service::{TestService, metrics};
-use crate::support::upstream::{Answer, Cut, Gate, Upstream};
+use testkit::http::{Answer as Reply, get, post};
+use testkit::service::{TestService, metrics};
+use testkit::upstream::{Answer, Cut, Gate, Upstream};
 
 #[tokio::test]
 async fn a45_a_device_with_too_many_requests_is_refused_and_nobody_else() {

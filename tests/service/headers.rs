@@ -1,9 +1,9 @@
 //! Every header that is neither hop-by-hop nor a credential arrives, both ways; what must end here does.
 
-use crate::support::legs::Leg;
-use crate::support::service::{REAL_KEY, TestService};
-use crate::support::upstream::{Answer, Upstream};
-use crate::support::wire::{Wire, post};
+use testkit::http::wire::{Wire, post};
+use testkit::legs::Leg;
+use testkit::service::{REAL_KEY, TestService};
+use testkit::upstream::{Answer, Upstream};
 
 #[tokio::test]
 async fn headers_and_the_query_go_up_as_they_came() {

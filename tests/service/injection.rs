@@ -1,9 +1,9 @@
 //! Nothing of a request becomes a line of an answer's head, or of the request to the upstream (F59, F60).
 
-use crate::support::http::{Answer as Reply, get, post};
-use crate::support::service::TestService;
-use crate::support::upstream::Upstream;
-use crate::support::wire::{Wire, post as raw};
+use testkit::http::wire::{Wire, post as raw};
+use testkit::http::{Answer as Reply, get, post};
+use testkit::service::TestService;
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn f60_what_a_client_sends_comes_back_in_no_header() {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use valetkey::service::config::Flags;
 
-use crate::support::http::{Answer, post};
-use crate::support::redis::Redis;
-use crate::support::service::{TestService, metrics};
-use crate::support::upstream::Upstream;
+use testkit::http::{Answer, post};
+use testkit::service::{TestService, metrics};
+use testkit::stores::redis::Redis;
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn a_token_in_use_in_two_places_is_noticed_and_still_served() {

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use aws_lc_rs::hmac;
 use valetkey::service::config::Flags;
 
-use crate::support::forge::{HEADER, claims, signed};
-use crate::support::http::{client, get, post};
-use crate::support::service::{TestService, metrics};
-use crate::support::upstream::{Answer, Gate, Upstream};
+use testkit::http::{client, get, post};
+use testkit::service::forge::{HEADER, claims, signed};
+use testkit::service::{TestService, metrics};
+use testkit::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]
 async fn a45_new_tokens_are_no_new_limits_however_they_are_had() {

@@ -7,8 +7,8 @@ use valetkey::service::govern::limits::DeviceLimits;
 use valetkey::service::govern::limits::{Limit, Limiter};
 use valetkey::wire::DeviceId;
 
-use crate::support::limits::{admitted, concurrent, device, healthy, limits, tokens};
-use crate::support::redis::Redis;
+use testkit::service::limiter::{admitted, concurrent, device, healthy, limits, tokens};
+use testkit::stores::redis::Redis;
 
 /// Runs `test` with a limiter in memory and with one in Redis.
 async fn on_both(test: impl AsyncFn(Limiter)) {

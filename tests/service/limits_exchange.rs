@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use valetkey::service::govern::limits::Limiter;
 
-use crate::support::limits::{device, healthy, until};
-use crate::support::redis::Redis;
+use testkit::service::limiter::{device, healthy, until};
+use testkit::stores::redis::Redis;
 
 #[tokio::test]
 async fn who_tells_of_a_device_hears_what_others_have_told_of_it() {

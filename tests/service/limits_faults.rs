@@ -8,8 +8,8 @@ use valetkey::service::govern::limits::DeviceLimits;
 use valetkey::service::govern::limits::{InstanceSettings, Limiter, RedisLinkError, Store};
 use valetkey::wire::DeviceId;
 
-use crate::support::limits::{admitted, concurrent, device, healthy, limits, patient, until};
-use crate::support::redis::Redis;
+use testkit::service::limiter::{admitted, concurrent, device, healthy, limits, patient, until};
+use testkit::stores::redis::Redis;
 
 fn is_healthy(limiter: &Limiter) -> bool {
     matches!(limiter.state().store, Store::Redis { .. })

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use valetkey::service::govern::limits::{InstanceSettings, Limit, Limiter, Store};
 
-use crate::support::limits::{admitted, concurrent, device, healthy, limits, patient, tokens, until};
-use crate::support::redis::Redis;
+use testkit::service::limiter::{admitted, concurrent, device, healthy, limits, patient, tokens, until};
+use testkit::stores::redis::Redis;
 
 #[tokio::test]
 async fn a45_instances_together_admit_no_more_than_one_would() {

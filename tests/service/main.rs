@@ -6,9 +6,6 @@
 #![allow(unreachable_pub, reason = "nothing here is reached from outside")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what it says is for whoever runs it")]
 
-#[path = "../support.rs"]
-mod support;
-
 mod admin;
 mod admin_abuse;
 mod admin_changes;

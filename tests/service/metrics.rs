@@ -5,8 +5,8 @@ use std::io::{ErrorKind, Write};
 use std::process::{Command, Stdio};
 
 use crate::secured::Secured;
-use crate::support::service::{TestService, metrics};
-use crate::support::upstream::Upstream;
+use testkit::service::{TestService, metrics};
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn the_families_of_metrics_are_those_of_the_golden_file() {

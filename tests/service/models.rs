@@ -5,10 +5,10 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::support::http::{Answer, post, post_chunked};
-use crate::support::legs::Leg;
-use crate::support::service::TestService;
-use crate::support::upstream::Upstream;
+use testkit::http::{Answer, post, post_chunked};
+use testkit::legs::Leg;
+use testkit::service::TestService;
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn an_allowed_model_passes_and_a_denied_one_reaches_nobody() {

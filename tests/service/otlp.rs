@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use valetkey::service::config::Flags;
 
 use crate::process::Process;
-use crate::support::http::{get, post};
-use crate::support::intake::Intake;
-use crate::support::otlp::{attribute, series, spans, traces};
-use crate::support::service::{ADMIN_TOKEN, REAL_KEY, TestService};
-use crate::support::upstream::{Answer, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::wire::{Wire, messages};
+use testkit::http::{get, post};
+use testkit::service::intake::Intake;
+use testkit::service::otlp::{attribute, series, spans, traces};
+use testkit::service::{ADMIN_TOKEN, REAL_KEY, TestService};
+use testkit::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]
 async fn a_request_is_a_span_by_the_conventions() {

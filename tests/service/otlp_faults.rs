@@ -11,11 +11,11 @@ use valetkey::service::meter::usage::UsageSink;
 use valetkey::service::telemetry::otlp::{Otlp, OtlpCounters, OtlpSettings};
 use valetkey::transport::origin::Origin;
 
-use crate::support::database::{device, record};
-use crate::support::intake::{Intake, Mood, Nobody};
-use crate::support::otlp::{series, spans};
-use crate::support::service::{TestService, metrics};
-use crate::support::upstream::Upstream;
+use testkit::service::intake::{Intake, Mood, Nobody};
+use testkit::service::otlp::{series, spans};
+use testkit::service::{TestService, metrics};
+use testkit::stores::database::{device, record};
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn a_collector_that_is_away_costs_requests_nothing_and_is_counted() {

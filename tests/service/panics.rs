@@ -9,9 +9,9 @@ use valetkey::service::telemetry::log::LogConfig;
 use valetkey::service::telemetry::log::{self, LineQueue};
 use valetkey::service::telemetry::panics;
 
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::wire::{Wire, messages};
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]
 async fn f22_a_panic_before_the_answer_is_a_500_for_that_request_alone() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::service::REAL_KEY;
+use testkit::service::REAL_KEY;
 
 /// A running `valetkey serve`; killed when dropped.
 pub struct Process {

@@ -8,10 +8,10 @@ use valetkey::service::store::database::DatabaseUrl;
 use valetkey::service::store::database::{Database, PageRequest, UsageFilter, UsageRow};
 
 use crate::process::{Process, run};
-use crate::support::http::post;
-use crate::support::service::REAL_KEY;
-use crate::support::upstream::{Answer, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::post;
+use testkit::http::wire::{Wire, messages};
+use testkit::service::REAL_KEY;
+use testkit::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]
 async fn a_redis_that_is_away_at_the_start_is_told_once_and_without_its_password() {

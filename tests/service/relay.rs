@@ -1,7 +1,7 @@
 //! A request goes up with the real key, and its answer comes down unchanged.
 
-use crate::support::service::{REAL_KEY, TestService};
-use crate::support::upstream::{Answer, Upstream};
+use testkit::service::{REAL_KEY, TestService};
+use testkit::upstream::{Answer, Upstream};
 
 #[tokio::test]
 async fn a_stream_comes_down_as_it_was_sent_and_leaves_one_record() {

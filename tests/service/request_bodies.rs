@@ -1,10 +1,10 @@
 //! What the client sends arrives at the upstream, byte for byte, whatever it is.
 
-use crate::support::http::{post, post_chunked};
-use crate::support::legs::{Leg, assert_same};
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Upstream};
-use crate::support::wire::Wire;
+use testkit::http::wire::Wire;
+use testkit::http::{post, post_chunked};
+use testkit::legs::{Leg, assert_same};
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Upstream};
 
 #[tokio::test]
 async fn a_body_goes_up_unchanged_with_a_length_and_in_chunks() {
@@ -56,7 +56,7 @@ async fn f10_a_body_written_byte_by_byte_goes_up_unchanged() {
     let token = service.token().await;
     let mut wire = Wire::connect(&service.url).await;
     let body = "{\"model\":\"claude-sonnet-5-5\",\r\n\"messages\":[{\"role\":\"user\",\"content\":\"Grüße 🔑\"}]}";
-    let request = crate::support::wire::messages(&token, body);
+    let request = testkit::http::wire::messages(&token, body);
     for byte in request.as_bytes() {
         wire.send([*byte]).await;
     }

@@ -1,8 +1,8 @@
 //! What the upstream sends arrives at the client, byte for byte, whatever it is.
 
-use crate::support::legs::{Leg, assert_same};
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Upstream};
+use testkit::legs::{Leg, assert_same};
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Upstream};
 
 #[tokio::test]
 async fn f10_f11_a_stream_arrives_unchanged_however_it_is_cut_and_whatever_it_holds() {

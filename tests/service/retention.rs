@@ -6,8 +6,8 @@ use valetkey::service::store::database::{
     AuditOutcome, Database, NewAuditEntry, NewRevocation, PageRequest, RevocationKind, TotalsBy, UsageFilter,
 };
 
-use crate::support::database::{TestDatabase, at, device, row};
-use crate::support::service::TestService;
+use testkit::service::TestService;
+use testkit::stores::database::{TestDatabase, at, device, row};
 
 #[tokio::test]
 async fn the_oldest_go_first_and_so_many_at_once() {

@@ -3,10 +3,10 @@
 use serde_json::json;
 use valetkey::service::meter::usage::Ended;
 
-use crate::support::http::post;
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::post;
+use testkit::http::wire::{Wire, messages};
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]
 async fn a_revoked_device_is_shut_out_until_it_is_let_in_again() {

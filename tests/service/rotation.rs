@@ -11,9 +11,9 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::support::http::{client, post};
-use crate::support::service::TestService;
-use crate::support::upstream::Upstream;
+use testkit::http::{client, post};
+use testkit::service::TestService;
+use testkit::upstream::Upstream;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f28_a_rotation_under_load_refuses_no_living_token() {
@@ -66,7 +66,7 @@ async fn refresh_of_an_older_keys_token_gives_one_of_the_signing_key() {
 
 #[tokio::test]
 async fn a_stream_that_is_open_when_its_key_is_retired_finishes() {
-    use crate::support::upstream::{Answer, Gate};
+    use testkit::upstream::{Answer, Gate};
     let upstream = Upstream::start();
     let instance = Instance::start(&upstream, &[K1, K2]);
     let token = instance.service.token().await;

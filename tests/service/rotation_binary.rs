@@ -1,8 +1,8 @@
 //! The signing keys of the real binary: what is refused at the start, and what SIGHUP and a changed file do.
 
 use crate::process::{Process, run};
-use crate::support::service::REAL_KEY;
-use crate::support::temporary::TemporaryFile;
+use testkit::service::REAL_KEY;
+use testkit::temporary::TemporaryFile;
 
 #[tokio::test]
 async fn f26_a_changed_file_or_sighup_reloads_and_what_is_wrong_is_in_the_log() {

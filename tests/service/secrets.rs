@@ -1,10 +1,10 @@
 //! A41: the real key is in nothing that leaves the service but the request to the upstream.
 
-use crate::support::http::{get, post, request};
-use crate::support::legs::Leg;
-use crate::support::service::{REAL_KEY, TestService};
-use crate::support::upstream::{Answer, Cut, Upstream};
-use crate::support::wire::Wire;
+use testkit::http::wire::Wire;
+use testkit::http::{get, post, request};
+use testkit::legs::Leg;
+use testkit::service::{REAL_KEY, TestService};
+use testkit::upstream::{Answer, Cut, Upstream};
 
 #[tokio::test]
 async fn a41_the_real_key_is_in_no_answer_and_no_record() {
@@ -22,7 +22,7 @@ async fn a41_the_real_key_is_in_no_answer_and_no_record() {
     ] {
         upstream.answer_next(answer);
         let mut wire = Wire::connect(&service.url).await;
-        wire.send(crate::support::wire::post("/v1/messages", &token, &["connection: close"], BODY)).await;
+        wire.send(testkit::http::wire::post("/v1/messages", &token, &["connection: close"], BODY)).await;
         let (came, _) = wire.rest().await;
         assert_clean(&came);
     }
@@ -120,7 +120,7 @@ async fn a43_no_shared_cache_may_keep_a_relayed_answer_whatever_both_sides_say()
     for token in [&one, &other] {
         upstream.answer_next(poison.clone());
         let mut wire = Wire::connect(&service.url).await;
-        wire.send(crate::support::wire::post("/v1/messages", token, &crafted, BODY)).await;
+        wire.send(testkit::http::wire::post("/v1/messages", token, &crafted, BODY)).await;
         let response = wire.response().await;
         assert_eq!((response.status(), response.header("cache-control")), (200, Some("no-store")), "{}", response.head);
         for header in ["surrogate", "cdn-cache", "x-accel"] {
@@ -187,7 +187,7 @@ async fn a43_no_answer_of_the_services_own_may_be_kept_by_a_cache() {
 }
 
 fn post_raw(token: &str, lines: &[&str]) -> String {
-    crate::support::wire::post("/v1/messages", token, lines, BODY)
+    testkit::http::wire::post("/v1/messages", token, lines, BODY)
 }
 
 /// The text in it, if it is compressed.

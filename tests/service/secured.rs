@@ -8,11 +8,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use valetkey::service::config::Flags;
 
-use crate::support::http::{self, Answer};
-use crate::support::service::TestService;
-use crate::support::tls::TlsClient;
-use crate::support::upstream::{Certificate, Upstream};
-use crate::support::wire::Wire;
+use testkit::http::tls::TlsClient;
+use testkit::http::wire::Wire;
+use testkit::http::{self, Answer};
+use testkit::service::TestService;
+use testkit::upstream::{Certificate, Upstream};
 
 /// A service with a certificate, and the files that it is in.
 pub struct Secured {

@@ -11,10 +11,10 @@ use valetkey::service::telemetry::error_reports::ErrorReports;
 use valetkey::service::telemetry::panics;
 
 use crate::process::Process;
-use crate::support::http::{client, get, post};
-use crate::support::intake::{Intake, Mood};
-use crate::support::service::{ADMIN_TOKEN, REAL_KEY, TestService};
-use crate::support::upstream::{Answer, Upstream};
+use testkit::http::{client, get, post};
+use testkit::service::intake::{Intake, Mood};
+use testkit::service::{ADMIN_TOKEN, REAL_KEY, TestService};
+use testkit::upstream::{Answer, Upstream};
 
 #[tokio::test]
 async fn a_fault_of_the_services_own_is_reported_once_in_a_minute() {

@@ -3,10 +3,10 @@
 use valetkey::service::meter::usage::Ended;
 use valetkey::transport::shutdown::Phase;
 
-use crate::support::legs::Leg;
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::wire::{Wire, messages};
+use testkit::legs::Leg;
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]
 async fn f19_draining_finishes_open_streams_and_takes_nothing_new() {

@@ -1,10 +1,10 @@
 //! Bodies and heads that are too large, too slow or too many.
 
-use crate::support::http::{growing_body, post_chunked};
-use crate::support::legs::Leg;
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Gate, Upstream};
-use crate::support::wire::{Wire, post};
+use testkit::http::wire::{Wire, post};
+use testkit::http::{growing_body, post_chunked};
+use testkit::legs::Leg;
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]
 async fn f53_a_body_that_announces_too_much_is_refused_before_it_is_read() {
@@ -105,8 +105,7 @@ async fn f58_a_body_that_stalls_is_ended_at_the_limit_and_so_is_its_way_up() {
             let token = service.token().await;
             let (sender, body) = growing_body();
             sender.send(vec![b' '; sent]).unwrap();
-            let request =
-                crate::support::http::client().post(service.at("/v1/messages")).bearer_auth(&token).body(body);
+            let request = testkit::http::client().post(service.at("/v1/messages")).bearer_auth(&token).body(body);
             let answer = request.send().await.unwrap();
             assert_eq!(answer.status(), 400, "{leg:?} {sent}");
             assert_eq!(answer.headers()["x-valetkey-error"], "body_timeout", "{leg:?} {sent}");

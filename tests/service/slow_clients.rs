@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use valetkey::service::meter::usage::Ended;
 
-use crate::support::http::get;
-use crate::support::legs::Leg;
-use crate::support::raw::Raw;
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::get;
+use testkit::http::raw::Raw;
+use testkit::http::wire::{Wire, messages};
+use testkit::legs::Leg;
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Gate, Upstream};
 
 #[tokio::test]
 async fn f09_an_answer_may_come_later_than_every_limit_of_its_request() {

@@ -1,8 +1,8 @@
 //! A22: messages that two readers could read differently. Each has a verdict, and none becomes a second request.
 
-use crate::support::service::TestService;
-use crate::support::upstream::Upstream;
-use crate::support::wire::Wire;
+use testkit::http::wire::Wire;
+use testkit::service::TestService;
+use testkit::upstream::Upstream;
 
 /// What becomes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use valetkey::service::govern::budgets::{Limits, Subject};
 use valetkey::service::meter::money::MicroDollars;
 use valetkey::service::store::database::{AuditOutcome, Costs, DevicePatch, NewAuditEntry, PageRequest, UsageRow};
 
-use crate::support::database::{TestDatabase, at, device, row};
+use testkit::stores::database::{TestDatabase, at, device, row};
 
 #[tokio::test]
 async fn a_budget_is_there_as_it_was_last_said_until_it_is_removed() {

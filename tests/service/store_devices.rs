@@ -10,7 +10,7 @@ use valetkey::service::store::database::{
     NewRevocation, PageRequest, RevocationKind,
 };
 
-use crate::support::database::{TestDatabase, at, device};
+use testkit::stores::database::{TestDatabase, at, device};
 
 #[tokio::test]
 async fn a_device_is_added_when_it_is_first_seen_and_keeps_its_first_and_last_time() {

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use valetkey::service::store::database::DatabaseUrl;
 use valetkey::service::store::database::{Database, UsageCounters, WriterSettings};
 
-use crate::support::database::{device, record};
-use crate::support::usage_writer::{requests, until, writer_of};
+use testkit::stores::database::{device, record};
+use testkit::stores::usage_writer::{requests, until, writer_of};
 
 #[tokio::test]
 async fn f38_a_full_disk_loses_nothing_that_fits_into_memory() {

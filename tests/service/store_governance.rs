@@ -5,7 +5,7 @@ use valetkey::service::store::database::{
     AuditOutcome, Database, NewAuditEntry, NewRevocation, PageRequest, RevocationKind,
 };
 
-use crate::support::database::{TestDatabase, at};
+use testkit::stores::database::{TestDatabase, at};
 
 #[tokio::test]
 async fn a_revocation_is_live_until_it_expires_or_is_removed() {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use valetkey::service::store::database::DatabaseUrl;
 
-use crate::support::database::{TestDatabase, device, record};
-use crate::support::usage_writer::{request_ids, until, writer, writer_of};
+use testkit::stores::database::{TestDatabase, device, record};
+use testkit::stores::usage_writer::{request_ids, until, writer, writer_of};
 
 use valetkey::service::store::database::{Database, WriterSettings};
 

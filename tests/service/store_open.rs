@@ -7,7 +7,7 @@ use valetkey::secret::Secret;
 use valetkey::service::store::database::DatabaseUrl;
 use valetkey::service::store::database::{Database, DatabaseInspection, StoreError, inspect};
 
-use crate::support::database::{TestDatabase, at, device, row};
+use testkit::stores::database::{TestDatabase, at, device, row};
 
 #[tokio::test]
 async fn what_was_written_is_there_after_a_restart() {

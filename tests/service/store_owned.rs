@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use valetkey::service::store::database::{ObjectKind, OwnedObject, PageStart, StoreError};
 
-use crate::support::database::{TestDatabase, at, device};
+use testkit::stores::database::{TestDatabase, at, device};
 
 #[tokio::test]
 async fn an_object_is_found_by_its_owner_alone() {

@@ -2,7 +2,7 @@
 
 use valetkey::service::store::database::{PageRequest, StoreError, Totals, TotalsBy, UsageFilter, UsageRow};
 
-use crate::support::database::{TestDatabase, at, device, row};
+use testkit::stores::database::{TestDatabase, at, device, row};
 
 #[tokio::test]
 async fn a_row_comes_back_as_it_was_written() {

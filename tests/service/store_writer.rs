@@ -8,8 +8,8 @@ use sqlx::{Connection, Executor};
 use valetkey::service::store::database::DatabaseUrl;
 use valetkey::service::store::database::{TotalsBy, UsageCounters, UsageFilter, UsageRow, UsageWriter, WriterSettings};
 
-use crate::support::database::{TestDatabase, at, device, record, row};
-use crate::support::usage_writer::{request_ids, requests, spill_files, until, writer, writer_of};
+use testkit::stores::database::{TestDatabase, at, device, record, row};
+use testkit::stores::usage_writer::{request_ids, requests, spill_files, until, writer, writer_of};
 
 #[tokio::test]
 async fn records_of_many_threads_are_written_once_each() {

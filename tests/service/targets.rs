@@ -1,8 +1,8 @@
 //! What can be asked for, in which form, and that nothing else reaches the upstream.
 
-use crate::support::service::TestService;
-use crate::support::upstream::Upstream;
-use crate::support::wire::{End, Wire, post};
+use testkit::http::wire::{End, Wire, post};
+use testkit::service::TestService;
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn a31_what_is_not_listed_is_a_404_even_with_a_good_token() {

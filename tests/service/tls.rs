@@ -7,12 +7,12 @@ use tokio_rustls::client::TlsStream;
 use valetkey::transport::shutdown::Phase;
 
 use crate::secured::{CERTIFICATE, Secured};
-use crate::support::http;
-use crate::support::legs::assert_same;
-use crate::support::service::ADMIN_TOKEN;
-use crate::support::tls::TlsClient;
-use crate::support::upstream::{Answer, Certificate, Gate};
-use crate::support::wire::{Wire, messages};
+use testkit::http;
+use testkit::http::tls::TlsClient;
+use testkit::http::wire::{Wire, messages};
+use testkit::legs::assert_same;
+use testkit::service::ADMIN_TOKEN;
+use testkit::upstream::{Answer, Certificate, Gate};
 
 #[tokio::test]
 async fn a_stream_over_tls_is_the_upstreams_byte_for_byte() {

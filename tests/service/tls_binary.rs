@@ -1,11 +1,11 @@
 //! TLS in the real binary: what it says of itself, what is refused at the start, and what SIGHUP does.
 
 use crate::process::{Process, run};
-use crate::support::http::get;
-use crate::support::service::REAL_KEY;
-use crate::support::temporary::TemporaryFile;
-use crate::support::tls::TlsClient;
-use crate::support::upstream::Certificate;
+use testkit::http::get;
+use testkit::http::tls::TlsClient;
+use testkit::service::REAL_KEY;
+use testkit::temporary::TemporaryFile;
+use testkit::upstream::Certificate;
 
 #[tokio::test]
 async fn f26_it_reloads_by_itself_and_at_sighup_and_says_what_is_wrong() {

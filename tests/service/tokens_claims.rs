@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::forge::{HEADER, claims, token};
 use crate::tokens_forged::Bench;
+use testkit::service::forge::{HEADER, claims, token};
 
 #[tokio::test]
 async fn a05_a_time_that_is_no_number_of_seconds_is_refused_and_never_left_out() {

@@ -4,10 +4,10 @@
 use aws_lc_rs::hmac;
 use serde_json::json;
 
-use crate::support::forge::{HEADER, SECRET, claims, encoded, signed, token};
-use crate::support::http::Answer;
-use crate::support::service::TestService;
-use crate::support::upstream::Upstream;
+use testkit::http::Answer;
+use testkit::service::TestService;
+use testkit::service::forge::{HEADER, SECRET, claims, encoded, signed, token};
+use testkit::upstream::Upstream;
 
 #[tokio::test]
 async fn a_token_that_is_forged_with_the_secret_of_the_service_is_good() {
@@ -236,7 +236,7 @@ impl Bench {
         for token in tokens {
             let short = &token[..token.len().min(300)];
             let bearer = format!("Bearer {token}");
-            let refreshed = crate::support::http::post(&url, &[("authorization", &bearer)], "").await;
+            let refreshed = testkit::http::post(&url, &[("authorization", &bearer)], "").await;
             for answer in [self.ask(&token).await, refreshed] {
                 let text = answer.text().replace(answer.header("request-id").unwrap_or_default(), "ID");
                 assert_eq!((answer.status, text.as_str()), (401, REFUSED), "{short}");

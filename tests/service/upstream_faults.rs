@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use valetkey::service::meter::usage::Ended;
 
-use crate::support::http::client;
-use crate::support::legs::Leg;
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Gate, Options, Upstream};
-use crate::support::wire::{End, Wire, messages};
+use testkit::http::client;
+use testkit::http::wire::{End, Wire, messages};
+use testkit::legs::Leg;
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Gate, Options, Upstream};
 
 #[tokio::test]
 async fn f05_an_upstream_that_refuses_is_a_502() {
@@ -82,7 +82,7 @@ async fn a_refused_key_is_the_services_fault_not_the_clients() {
 
 #[tokio::test]
 async fn only_the_key_from_the_configuration_opens_the_upstream() {
-    use crate::support::service::REAL_KEY;
+    use testkit::service::REAL_KEY;
     let upstream = Upstream::start_with(Options { key: Some(REAL_KEY.into()), ..Options::default() });
     let service = TestService::before(&upstream);
     let answer = service.messages(&service.token().await, BODY).await;

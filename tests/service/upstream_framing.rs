@@ -2,10 +2,10 @@
 
 use valetkey::service::meter::usage::Ended;
 
-use crate::support::legs::Leg;
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Cut, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::wire::{Wire, messages};
+use testkit::legs::Leg;
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Cut, Upstream};
 
 #[tokio::test]
 async fn f15_what_is_no_http_is_a_502() {

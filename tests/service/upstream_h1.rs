@@ -2,11 +2,11 @@
 
 use valetkey::service::meter::usage::Ended;
 
-use crate::support::http::get;
-use crate::support::legs::Leg;
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Cut, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::get;
+use testkit::http::wire::{Wire, messages};
+use testkit::legs::Leg;
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Cut, Gate, Upstream};
 
 #[tokio::test]
 async fn a_trailer_longer_than_one_read_is_waited_for_and_read_over() {

@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use valetkey::service::meter::usage::Ended;
 
-use crate::support::http::Answer;
-use crate::support::service::TestService;
+use testkit::http::Answer;
+use testkit::service::TestService;
 
 type Server = Connection<TcpStream, Bytes>;
 type Stream = (Request<RecvStream>, SendResponse<Bytes>);
@@ -83,7 +83,7 @@ async fn whole(mut body: RecvStream) -> Vec<u8> {
 
 fn asked(service: &TestService, token: &str) -> impl Future<Output = Answer> + use<> {
     let (url, bearer) = (service.at("/v1/messages"), format!("Bearer {token}"));
-    async move { crate::support::http::post(&url, &[("authorization", &bearer)], BODY).await }
+    async move { testkit::http::post(&url, &[("authorization", &bearer)], BODY).await }
 }
 
 #[tokio::test]
@@ -224,7 +224,7 @@ async fn f06_an_answer_that_is_reset_without_an_error_before_its_end_is_a_cut() 
     let token = service.token().await;
     let (url, bearer) = (service.at("/v1/messages"), format!("Bearer {token}"));
     let asking = tokio::spawn(async move {
-        let client = crate::support::http::client();
+        let client = testkit::http::client();
         let response = client.post(&url).header("authorization", &bearer).body(BODY).send().await.unwrap();
         (response.status().as_u16(), response.bytes().await)
     });

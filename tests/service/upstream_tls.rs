@@ -2,9 +2,9 @@
 
 use hyper::Version;
 
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::wire::{Wire, messages};
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Upstream};
 
 #[tokio::test]
 async fn f52_a_certificate_that_nobody_trusts_is_a_502_and_nothing_is_sent() {
@@ -21,7 +21,7 @@ async fn f52_a_certificate_that_nobody_trusts_is_a_502_and_nothing_is_sent() {
 async fn a_certificate_for_another_name_is_a_502_and_nothing_is_sent() {
     let (upstream, other) = (Upstream::start_tls(&["h2"]), Upstream::start_tls(&["h2"]));
     // The root of another server, and a name that the certificate does not have.
-    let roots = crate::support::temporary::TemporaryFile::with(other.ca_pem().unwrap().as_bytes());
+    let roots = testkit::temporary::TemporaryFile::with(other.ca_pem().unwrap().as_bytes());
     let stranger = TestService::start_with(&upstream.url(), |flags| {
         flags.set("UPSTREAM_CA_FILE", roots.path().display().to_string());
     });

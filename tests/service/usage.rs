@@ -6,11 +6,11 @@ use serde_json::json;
 use valetkey::service::meter::prices::{Conditions, Prices};
 use valetkey::service::meter::usage::{Ended, Tokens, UsageRecord};
 
-use crate::support::http::client;
-use crate::support::legs::Leg;
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Cut, Gate, Upstream};
-use crate::support::wire::{Wire, messages};
+use testkit::http::client;
+use testkit::http::wire::{Wire, messages};
+use testkit::legs::Leg;
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Cut, Gate, Upstream};
 
 #[tokio::test]
 async fn a_stream_is_metered_field_by_field() {

@@ -6,10 +6,10 @@ use compression_codecs::{BrotliEncoder, EncodeV2, GzipEncoder, ZlibEncoder, Zstd
 use flate2::Compression;
 use valetkey::service::meter::usage::{Ended, Tokens};
 
-use crate::support::legs::assert_same;
-use crate::support::service::TestService;
-use crate::support::upstream::{Answer, Upstream};
 use crate::usage::metered;
+use testkit::legs::assert_same;
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Upstream};
 
 #[tokio::test]
 async fn a_compressed_stream_is_metered_however_it_is_cut() {

@@ -10,16 +10,14 @@ use crate::failure::Failure;
 use crate::process::Process;
 use crate::target::{Part, Target};
 
-/// The running example `stand_in`.
+/// The running program `stand_in` of `crates/testkit`.
 pub struct StandIn {
     pub address: SocketAddr,
     process: Process,
 }
 
 impl StandIn {
-    /// Starts the program in the folder `examples`.
-    pub fn start(examples: &Path, folder: &Path) -> Result<Self, Failure> {
-        let program = examples.join("stand_in");
+    pub fn start(program: &Path, folder: &Path) -> Result<Self, Failure> {
         if !program.is_file() {
             let remedy = "build it with the service, as benches/README.md says";
             return Err(Failure::Missing { what: program.display().to_string(), remedy });
