@@ -117,7 +117,7 @@ class Rig {
   }
 }
 
-/** Starts a server that prints `{"url":…}` as its first line. Of its log only the end is kept. */
+/** Starts a server that prints `{"url":…}` as its first line. Of its log only the end is kept: an hour of it is a gigabyte. */
 async function start(program, args, env, cwd) {
   if (!fs.existsSync(program)) throw new Error(`${program} is missing: npm run soak builds it`);
   const child = spawn(program, args, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });

@@ -12,7 +12,6 @@ pub(crate) mod proof;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
@@ -22,6 +21,7 @@ pub(crate) use self::proof::ProofTarget;
 use self::proof::{Proof, ProofError};
 use crate::clock::Clock;
 use crate::service::base::enum_names::enum_names;
+use crate::service::base::outage::Outage;
 use crate::service::enrol::db_requests::{DbRequestError, DbRequests};
 use crate::service::telemetry::metrics::{Counters, FamilyEncoder, MetricSource, counters};
 use crate::service::token::keyring::KeyRing;
@@ -48,8 +48,8 @@ pub(crate) struct DeviceKeys {
     db_requests: DbRequests,
     clock: Arc<dyn Clock>,
     proofs: Counters<1>,
-    unread: OutageFlag,
-    unbound: OutageFlag,
+    reading: Outage,
+    binding: Outage,
 }
 
 /// A proof with a nonce of ours; the signature is not yet verified.
@@ -91,8 +91,8 @@ impl DeviceKeys {
             db_requests,
             clock,
             proofs: counters(outcomes().map(|outcome| [("outcome", outcome)])),
-            unread: OutageFlag::default(),
-            unbound: OutageFlag::default(),
+            reading: Outage::default(),
+            binding: Outage::default(),
         })
     }
 
@@ -172,11 +172,15 @@ impl DeviceKeys {
             let key = proven.thumbprint.clone();
             match self.db_requests.ask(async move { table.bind(&device, &key, now).await }).await {
                 Ok(bound) => {
-                    self.unbound.end("Devices' keys can be bound again");
+                    if self.binding.ends() {
+                        tracing::info!("Devices' keys can be bound again");
+                    }
                     compare(&bound, Some(&proven))?;
                 }
                 Err(error) if !self.is_required => {
-                    self.unbound.note(&error, "Cannot bind devices' keys; devices get tokens without one");
+                    if self.binding.begins() {
+                        tracing::error!(%error, "Cannot bind devices' keys; devices get tokens without one");
+                    }
                     return Ok(None);
                 }
                 Err(error) => return Err(self.away(&error)),
@@ -189,7 +193,9 @@ impl DeviceKeys {
         let (table, device) = (self.db_requests.database().device_keys(), device.clone());
         match self.db_requests.ask(async move { table.of(&device).await }).await {
             Ok(bound) => {
-                self.unread.end("The keys of devices can be read again");
+                if self.reading.ends() {
+                    tracing::info!("The keys of devices can be read again");
+                }
                 Ok(bound)
             }
             Err(error) => Err(self.away(&error)),
@@ -197,7 +203,9 @@ impl DeviceKeys {
     }
 
     fn away(&self, error: &DbRequestError) -> Problem {
-        self.unread.note(error, "Cannot tell which keys belong to devices; they get no tokens");
+        if self.reading.begins() {
+            tracing::error!(%error, "Cannot tell which keys belong to devices; they get no tokens");
+        }
         let message = "The service cannot tell at the moment which key belongs to this device; try again later";
         Problem::new(ErrorCode::NotReady, message).retry_after(RETRY_AFTER)
     }
@@ -249,24 +257,6 @@ fn compare(bound: &str, proven: Option<&Proven>) -> Result<(), Problem> {
             ErrorCode::DeviceKeyMismatch,
             "This device id belongs to a device with a key, and no proof of it came; an administrator can let the key go",
         )),
-    }
-}
-
-/// Whether the log has reported that the database fails.
-#[derive(Default)]
-struct OutageFlag(AtomicBool);
-
-impl OutageFlag {
-    fn note(&self, error: &DbRequestError, what: &'static str) {
-        if !self.0.swap(true, Ordering::Relaxed) {
-            tracing::error!(%error, "{what}");
-        }
-    }
-
-    fn end(&self, what: &'static str) {
-        if self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Relaxed) {
-            tracing::info!("{what}");
-        }
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
+use crate::service::base::outage::Outage;
 use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::budgets::{Budgets, Limits, Subject};
 use crate::service::govern::overrides::DeviceOverride;
@@ -61,18 +62,16 @@ impl PolicySync {
     pub(crate) async fn run(&self) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failing = false;
+        let outage = Outage::default();
         loop {
             ticks.tick().await;
-            let result = self.catch_up().await;
-            match &result {
-                Err(error) if !failing => {
+            match self.catch_up().await {
+                Err(error) if outage.begins() => {
                     tracing::error!(%error, "Cannot read the revocations; those read before stay in force");
                 }
-                Ok(()) if failing => tracing::info!("Revocations can be read again"),
+                Ok(()) if outage.ends() => tracing::info!("Revocations can be read again"),
                 _ => {}
             }
-            failing = result.is_err();
         }
     }
 

@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
+use crate::service::base::outage::Outage;
 use crate::service::govern::budgets::{BudgetWindow, Budgets, Period, Subject};
 use crate::service::meter::money::MicroDollars;
 use crate::service::store::database::{Costs, Database, StoreError};
@@ -65,7 +66,7 @@ impl SpentLoader {
     pub(crate) async fn run(&self) {
         let mut ticks = tokio::time::interval(LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failing = false;
+        let outage = Outage::default();
         loop {
             let is_due = tokio::select! {
                 _ = ticks.tick() => self.is_due().await,
@@ -74,15 +75,13 @@ impl SpentLoader {
             if !is_due {
                 continue;
             }
-            let result = self.catch_up().await;
-            match &result {
-                Err(error) if !failing => {
+            match self.catch_up().await {
+                Err(error) if outage.begins() => {
                     tracing::error!(%error, "Cannot read recorded costs; budgets count only those of this instance");
                 }
-                Ok(()) if failing => tracing::info!("Recorded costs can be read again"),
+                Ok(()) if outage.ends() => tracing::info!("Recorded costs can be read again"),
                 _ => {}
             }
-            failing = result.is_err();
         }
     }
 

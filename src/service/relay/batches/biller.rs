@@ -16,6 +16,7 @@ use tokio::time::MissedTickBehavior;
 use super::bill::Bill;
 use super::call::{Calls, of_our_own};
 use crate::clock::Clock;
+use crate::service::base::outage::Outage;
 use crate::service::meter::money::MicroDollars;
 use crate::service::meter::prices::Prices;
 use crate::service::meter::usage::{UsageRecord, UsageSink};
@@ -75,15 +76,15 @@ impl Biller {
     pub(crate) async fn run(&self) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failing = false;
+        let outage = Outage::default();
         loop {
             ticks.tick().await;
             self.upstream.drop_dead();
-            let turn = self.turn().await;
-            if let (Err(error), false) = (&turn, failing) {
-                tracing::warn!(%error, "Cannot look after message batches");
+            match self.turn().await {
+                Err(error) if outage.begins() => tracing::warn!(%error, "Cannot look after message batches"),
+                Ok(()) if outage.ends() => tracing::info!("Message batches can be looked after again"),
+                _ => {}
             }
-            failing = turn.is_err();
         }
     }
 

@@ -17,6 +17,7 @@ use super::queue::{BATCH, Finished, SpanQueue};
 use super::source::OtlpSource;
 use super::span::span;
 use crate::clock::Clock;
+use crate::service::base::outage::Outage;
 
 /// Runs until the queue is closed and empty.
 pub(super) struct Exporter {
@@ -29,7 +30,7 @@ pub(super) struct Exporter {
     clock: Arc<dyn Clock>,
     next_metrics: Instant,
     /// The last attempt failed, and the log says so already.
-    failing: bool,
+    outage: Outage,
     /// Number of dropped records that the log has reported.
     reported: u64,
 }
@@ -45,7 +46,18 @@ impl Exporter {
     ) -> Self {
         let measures = Measures::new(server.clone(), clock.now());
         let next_metrics = Instant::now() + settings.metrics_every;
-        Self { queue, collector, source, server, measures, settings, clock, next_metrics, failing: false, reported: 0 }
+        Self {
+            queue,
+            collector,
+            source,
+            server,
+            measures,
+            settings,
+            clock,
+            next_metrics,
+            outage: Outage::default(),
+            reported: 0,
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -130,7 +142,7 @@ impl Exporter {
     }
 
     fn note(&mut self, refusal: &CollectorError) {
-        if !std::mem::replace(&mut self.failing, true) {
+        if self.outage.begins() {
             tracing::warn!(
                 error = refusal as &dyn std::error::Error,
                 "The OpenTelemetry collector does not take traces and metrics"
@@ -139,7 +151,7 @@ impl Exporter {
     }
 
     fn recovered(&mut self) {
-        if std::mem::take(&mut self.failing) {
+        if self.outage.ends() {
             tracing::info!("The OpenTelemetry collector takes traces and metrics again");
         }
     }
