@@ -5,7 +5,6 @@
 //! task stands between the two sockets.
 
 pub mod buffered_body;
-pub mod cancel_signal;
 mod client_stream;
 pub mod connect;
 pub mod cors;
@@ -20,6 +19,7 @@ pub mod relay;
 pub mod reply;
 pub mod request_head;
 pub mod request_id;
+pub mod revoke_signal;
 pub mod root_cause;
 pub mod serve;
 pub mod shutdown;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::cancel_signal::CancelSignal;
 use super::idle_timeout::IdleTimeout;
+use super::revoke_signal::RevokeSignal;
 use super::shutdown::{Phase, Shutdown};
 use super::upstream::{UpstreamBody, UpstreamReadError};
 
@@ -35,8 +35,8 @@ pub enum Ending {
     Stalled,
     /// The server ended it in order to shut down.
     ShutDown,
-    /// The cancel signal was raised: the caller's access was revoked.
-    Recalled,
+    /// The revoke signal was raised: the caller's access was revoked.
+    Revoked,
 }
 
 /// Why a relayed body breaks off for the client.
@@ -51,9 +51,9 @@ pub enum RelayError {
     /// The server is shutting down.
     #[error("the server is shutting down")]
     ShutDown,
-    /// The cancel signal was raised.
-    #[error("the response was recalled")]
-    Recalled,
+    /// The caller's access was revoked.
+    #[error("the access that it ran under is revoked")]
+    Revoked,
 }
 
 /// Makes the last event of a stream, which tells the client why its answer ends.
@@ -65,7 +65,7 @@ pub struct Relay {
     tap: Option<Box<dyn Tap>>,
     idle_timeout: IdleTimeout,
     shutdown: Shutdown,
-    cancel: Option<CancelSignal>,
+    signal: Option<RevokeSignal>,
     last_words: Option<LastWords>,
     /// Whether bytes have passed.
     begun: bool,
@@ -86,7 +86,7 @@ impl Relay {
             tap: None,
             idle_timeout,
             shutdown,
-            cancel: None,
+            signal: None,
             last_words: None,
             begun: false,
             tail: *b"\n\n\n\n",
@@ -102,10 +102,10 @@ impl Relay {
         self
     }
 
-    /// Ends the response when `cancel` is raised: an event stream between two events, any other response at once.
+    /// Ends the response when `signal` is raised: an event stream between two events, any other response at once.
     #[must_use]
-    pub fn cancelled_by(mut self, cancel: CancelSignal) -> Self {
-        self.cancel = Some(cancel);
+    pub fn revoked_by(mut self, signal: RevokeSignal) -> Self {
+        self.signal = Some(signal);
         self
     }
 
@@ -137,11 +137,11 @@ impl Relay {
         Frame::data(bytes)
     }
 
-    /// Whether a raised cancel signal takes effect before more bytes pass. A plain answer passes its first bytes in
+    /// Whether a raised revoke signal takes effect before more bytes pass. A plain answer passes its first bytes in
     /// any case, and most are complete with them: broken, it would leave its client with neither answer nor reason.
     fn is_recalled_here(&self) -> bool {
         let here = if self.last_words.is_some() { self.is_at_boundary() } else { self.begun };
-        here && self.cancel.as_ref().is_some_and(CancelSignal::is_cancelled)
+        here && self.signal.as_ref().is_some_and(RevokeSignal::is_raised)
     }
 
     fn keep_tail(&mut self, bytes: &[u8]) {
@@ -178,7 +178,7 @@ impl Body for Relay {
             return Poll::Ready(None);
         }
         if self.is_recalled_here() {
-            return self.give_up(Ending::Recalled, RelayError::Recalled);
+            return self.give_up(Ending::Revoked, RelayError::Revoked);
         }
         match self.body.poll_bytes(cx) {
             Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Some(Ok(self.pass(bytes)))),
@@ -198,8 +198,8 @@ impl Body for Relay {
             Poll::Pending if self.shutdown.phase() == Phase::Forced => {
                 self.give_up(Ending::ShutDown, RelayError::ShutDown)
             }
-            Poll::Pending if self.cancel.as_ref().is_some_and(|cancel| cancel.poll(cx).is_ready()) => {
-                self.give_up(Ending::Recalled, RelayError::Recalled)
+            Poll::Pending if self.signal.as_ref().is_some_and(|signal| signal.poll(cx).is_ready()) => {
+                self.give_up(Ending::Revoked, RelayError::Revoked)
             }
             Poll::Pending => match self.idle_timeout.poll(cx) {
                 Poll::Ready(limit) => self.give_up(Ending::Stalled, RelayError::Stalled(limit)),

@@ -16,7 +16,7 @@ pub(super) struct Schedule {
     setback: Option<Setback>,
     /// When a token that the service had rejected was replaced.
     last_rejection: Option<SystemTime>,
-    /// How early the present token is refreshed, as a part of the most that is allowed.
+    /// Random, from 0 to 1: with 0 the present token is refreshed when it is due, with 1 as early as [`JITTER`] allows.
     early: f64,
 }
 
@@ -65,13 +65,13 @@ impl Schedule {
     #[must_use]
     pub(super) fn until_next_look(&self, token: Option<&WrapperToken>, now: SystemTime) -> Duration {
         let next = match (&self.setback, token) {
-            (Some(setback), _) if setback.error.is_final() => now + LOOK_AT_LEAST,
+            (Some(setback), _) if setback.error.is_final() => now + LONGEST_SLEEP,
             (Some(setback), _) if setback.holds(now) => setback.ends_at(),
             (_, Some(token)) => self.due_at(token),
-            (_, None) => now + LOOK_AT_LEAST,
+            (_, None) => now + LONGEST_SLEEP,
         };
         let until = next.duration_since(now).unwrap_or_default();
-        until.clamp(LOOK_AT_MOST, self.refresh_interval.clamp(LOOK_AT_MOST, LOOK_AT_LEAST))
+        until.clamp(SHORTEST_SLEEP, self.refresh_interval.clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
     }
 
     /// The error for a request that asks for a newer token than `token` too soon after an attempt.
@@ -100,10 +100,10 @@ impl Schedule {
 }
 
 /// The longest time between two looks at the clock, because timers stop while a laptop sleeps.
-const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// The shortest time between two looks, whatever the clock and the settings are.
-const LOOK_AT_MOST: Duration = Duration::from_millis(50);
+const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
 
 /// The shortest time between two replacements of a rejected token.
 const REJECTION_PAUSE: Duration = Duration::from_secs(60);
@@ -174,7 +174,7 @@ mod tests {
             assert!(!schedule.is_due(None, now + after));
             assert!(schedule.refusal(Reason::Rejected(1), None, now + after).is_some());
         }
-        assert_eq!(schedule.until_next_look(None, now), LOOK_AT_LEAST);
+        assert_eq!(schedule.until_next_look(None, now), LONGEST_SLEEP);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod setting;
 
 pub use self::setting::{Setting, Shown};
 
-/// A row has the sentence of the help, the name, the concern, and the fields that differ from [`Setting::plain`].
+/// A row: the help, the name, the concern (its heading in `docs/SETTINGS.md`), and what differs from [`Setting::plain`].
 macro_rules! table {
     ($(#[doc = $help:literal] $name:ident: $concern:ident { $($field:ident: $value:expr),* })*) => {
         $(

@@ -1,5 +1,8 @@
-//! Issues wrapper tokens for `/bootstrap`, `/refresh` and the admin API, in the order: enrolment limits, policy, device
-//! key, signature.
+//! Issues wrapper tokens.
+//!
+//! `/bootstrap` checks the mode, the limit by address, the enrolment token, revocations, the device key and the limit of
+//! new devices, in this order. `/refresh` checks revocations, the limit of renewals and the device key. A token that an
+//! administrator asks for is checked against revocations only.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -6,9 +6,13 @@
 //!
 //! When Redis is away, slow or broken, each instance goes on with its share of the limits (at least one request),
 //! within 5 ms and without a restart in either direction. It remembers what it admitted while Redis decided, so an
-//! instance alone never exceeds a limit. Of `k` instances that know of each other, any window holds at most N admitted
-//! by Redis, once more N for each time that Redis lost its data inside it (or its clock leapt ahead), and max(N, k) by
-//! shares; and never more than `k`·N.
+//! instance alone never exceeds a limit. With `k` instances that know of each other a window holds at most the sum of:
+//!
+//! - N admitted by Redis,
+//! - N more for each time that Redis lost its data, or its clock leapt ahead, inside the window,
+//! - max(N, k) admitted by shares,
+//!
+//! and never more than `k`·N. An instance that starts while Redis is away knows of no other and takes the whole limit.
 //!
 //! Tokens are known only after a request, so requests that are open when the limit is reached still end.
 //!

@@ -80,22 +80,22 @@ impl Revocations {
     pub fn replace(&self, set: RevocationSet) {
         self.current.store(Arc::new(set));
         self.confirm();
-        self.cancel();
+        self.end_covered();
     }
 
-    /// Applies the overrides in force now to the callers of open requests, and cancels the requests that are then
+    /// Applies the overrides in force now to the callers of open requests, and ends the requests that are then
     /// revoked.
     pub fn describe_open(&self, ruled: impl Fn(&Arc<Caller>) -> Arc<Caller>) {
         for worker in self.lists().iter() {
             worker.describe(&ruled);
         }
-        self.cancel();
+        self.end_covered();
     }
 
-    fn cancel(&self) {
+    fn end_covered(&self) {
         let set = self.current.load();
         for worker in self.lists().iter() {
-            worker.cancel(|claims| set.covers(claims).is_some());
+            worker.end(|claims| set.covers(claims).is_some());
         }
     }
 

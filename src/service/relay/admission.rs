@@ -38,8 +38,8 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// Admits one request, with the overrides and revocations in force. A refused request does not count against the
-    /// device's limits; a request whose caller is revoked while it waits for its permit does.
+    /// Admits one request, with the overrides and revocations in force. A request that is refused here does not count
+    /// against the device's limits; a request whose caller is revoked while it waits for its permit does.
     pub(crate) async fn admit(&self, arrival: &Arrival, worker: &Worker) -> Result<InFlight, Problem> {
         let headers = arrival.request.headers();
         let signed = self.auth.admit(headers, &worker.token_cache)?;
@@ -51,7 +51,7 @@ impl Admission {
         let permit = self.limiter.admit(caller.device(), &limits, arrival.route.is_charged()).await?;
         let open = worker.open.open(Arc::clone(&signed), Arc::clone(&caller));
         let flight = InFlight::new(caller, open, permit);
-        // A revocation between the policy and the entry in the open requests would miss the cancel signal.
+        // A revocation between the policy and the entry in the open requests would miss the revoke signal.
         self.access.revocations.judge(signed.claims())?;
         self.access.revocations.judge(flight.caller().claims())?;
         Ok(flight)

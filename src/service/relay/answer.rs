@@ -65,10 +65,10 @@ impl Answers {
         flight.answered(parts.status.as_u16(), upstream_id);
         strip_upstream_response(&mut parts.headers);
         parts.headers.entry(REQUEST_ID_HEADER).or_insert_with(|| id.header());
-        let cancel = flight.cancel_signal();
+        let signal = flight.revoke_signal();
         let tap = UsageTap::new(flight, parts.status, &parts.headers, route.is_metered());
         let tap = if parts.status == StatusCode::OK { wrap(tap, &parts.headers) } else { Box::new(tap) };
-        let mut relay = Relay::new(body, self.idle_timeout, shutdown).cancelled_by(cancel).tapped(tap);
+        let mut relay = Relay::new(body, self.idle_timeout, shutdown).revoked_by(signal).tapped(tap);
         if is_plain_event_stream(&parts.headers) {
             parts.headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
             if !parts.headers.contains_key(CONTENT_LENGTH) {
@@ -102,7 +102,7 @@ fn is_plain_event_stream(headers: &HeaderMap) -> bool {
 fn last_words(ending: Ending) -> Bytes {
     let (code, message) = match ending {
         Ending::ShutDown => (ErrorCode::ShuttingDown, "The service is shutting down"),
-        Ending::Recalled => (ErrorCode::TokenRevoked, "This device's access has been revoked"),
+        Ending::Revoked => (ErrorCode::TokenRevoked, "This device's access has been revoked"),
         _ => (ErrorCode::UpstreamTimeout, "The upstream stopped sending"),
     };
     let body = serde_json::to_string(&ErrorBody::new(code, message, None)).expect("an error body is plain JSON");

@@ -1,6 +1,6 @@
 //! The guard of an admitted request: everything the request has taken, and its usage record.
 //!
-//! When the request ends decides how it gives back what it took:
+//! What is given back depends on the moment at which the request ends:
 //!
 //! - **Before the request goes up**, [`refuse`](InFlight::refuse) gives back everything, as if the request had never
 //!   come: a budget or the breaker refused it. A guard that is dropped gives back its slot and the reserved money, and
@@ -22,13 +22,13 @@ use crate::service::govern::revocation::OpenRequest;
 use crate::service::meter::prices::Prices;
 use crate::service::meter::usage::{Ended, UsageOwner, UsageRecord, UsageSink};
 use crate::service::token::verify::Caller;
-use crate::transport::cancel_signal::CancelSignal;
 use crate::transport::problem::Problem;
+use crate::transport::revoke_signal::RevokeSignal;
 
 #[must_use = "the request ends when this is dropped"]
 pub(crate) struct InFlight {
     caller: Arc<Caller>,
-    cancel: CancelSignal,
+    signal: RevokeSignal,
     /// `None` once everything is given back.
     taken: Option<Taken>,
     record: Option<Box<OpenRecord>>,
@@ -58,18 +58,18 @@ pub(crate) struct OpenRecord {
 
 impl InFlight {
     pub(crate) fn new(caller: Arc<Caller>, open: OpenRequest, permit: Permit) -> Self {
-        let cancel = open.cancel.clone();
+        let signal = open.signal.clone();
         let taken = Taken { open, permit, reservation: None, circuit: None, outcome: None };
-        Self { caller, cancel, taken: Some(taken), record: None }
+        Self { caller, signal, taken: Some(taken), record: None }
     }
 
     pub(crate) fn caller(&self) -> &Arc<Caller> {
         &self.caller
     }
 
-    /// The signal that cancels the request when its caller is revoked.
-    pub(crate) fn cancel_signal(&self) -> CancelSignal {
-        self.cancel.clone()
+    /// The signal that ends the request when its caller is revoked.
+    pub(crate) fn revoke_signal(&self) -> RevokeSignal {
+        self.signal.clone()
     }
 
     pub(crate) fn reserve(&mut self, reservation: Reservation) {
@@ -168,7 +168,8 @@ impl Taken {
         let written = tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
         self.permit.charge_tokens(tokens.input_tokens + written + tokens.output_tokens);
         if let Some(reservation) = self.reservation {
-            // The cost is unknown only where no token was used, so nothing was spent.
+            // A record without a cost counted no token: the client left before the first event, or the meter could not
+            // read the answer. Such a request is free here (docs/LIMITS.md).
             reservation.settle(record.cost.unwrap_or_default());
         }
         if let Some(circuit) = self.circuit {

@@ -1,7 +1,8 @@
 //! The way of a `/v1` request on one page: admission, body, budget, breaker, swap of the key, upstream, answer.
 //!
-//! The body comes before budget and breaker, because both go by its model. A request that one of these two refuses does
-//! not count against the device's limits; one whose body is refused does ([`InFlight`]).
+//! The body comes before budget and breaker, because both go by its model. A request that budget or breaker refuses
+//! does not count against the device's limits. A request that is refused for its body, as for its model, counts
+//! ([`InFlight`]).
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -74,9 +75,9 @@ impl Pipeline {
         let flight = stages.admission.admit(&arrival, worker).await?;
         let Arrival { request, route, id, at, .. } = arrival;
         let (mut parts, body) = request.into_parts();
-        let (cancel, reader) = (flight.cancel_signal(), self.reader(route, &flight, &parts.headers)?);
+        let (signal, reader) = (flight.revoke_signal(), self.reader(route, &flight, &parts.headers)?);
         let read = BufferedBody::take(body, &stages.body_limits, reader, facts);
-        let (body, facts) = cancel.unless(pin!(read)).await.ok_or_else(revoked)??;
+        let (body, facts) = signal.unless(pin!(read)).await.ok_or_else(revoked)??;
         let flight = stages.budgets.reserve(flight, &facts)?;
         let mut flight = self.enter_circuit(flight, route, &facts)?;
         let prices = Some(stages.budgets.prices.load_full());
@@ -85,7 +86,7 @@ impl Pipeline {
         flight.open_record(record);
         let upload = body.upload();
         let request = stages.answers.swap.outbound(parts, body, &worker.upstream);
-        match cancel.unless(pin!(worker.upstream.send(request, self.first_byte))).await {
+        match signal.unless(pin!(worker.upstream.send(request, self.first_byte))).await {
             Some(Ok(response)) => {
                 stages.answers.relay(response, Answered { route, id: &id, flight, shutdown: worker.shutdown.clone() })
             }

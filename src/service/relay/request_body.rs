@@ -114,7 +114,7 @@ impl RequestReader {
         };
         if read.is_err() {
             self.is_readable = false;
-            return self.leave_to_upstream("the body is not a JSON object");
+            return self.model_unknown("the body is not a JSON object");
         }
         others.iter().try_for_each(|found| match named(found) {
             Some(model) => self.allow(&model),
@@ -132,7 +132,7 @@ impl RequestReader {
         if self.is_settled || *found == Found::Nothing {
             return Ok(());
         }
-        let Some(model) = named(found) else { return self.leave_to_upstream("`model` is not a short text") };
+        let Some(model) = named(found) else { return self.model_unknown("`model` is not a short text") };
         self.allow(&model)?;
         self.model.set(model);
         self.is_settled = true;
@@ -147,8 +147,8 @@ impl RequestReader {
         Err(RefusedBodyError { code: ErrorCode::ModelNotAllowed, message })
     }
 
-    /// Refuses the body of a restricted token; of any other the upstream judges.
-    fn leave_to_upstream(&mut self, reason: &str) -> Result<(), RefusedBodyError> {
+    /// The model cannot be told: a restricted caller is refused, and for any other caller the upstream judges.
+    fn model_unknown(&mut self, reason: &str) -> Result<(), RefusedBodyError> {
         self.is_settled = true;
         if self.rule == ModelRule::Any { Ok(()) } else { Err(ambiguous(reason)) }
     }
@@ -158,10 +158,10 @@ impl RequestReader {
             return Ok(());
         }
         if !self.scanner.is_complete() {
-            return self.leave_to_upstream("the body is not a complete JSON object");
+            return self.model_unknown("the body is not a complete JSON object");
         }
         if *self.scanner.found(MessageKey::Model) == Found::Nothing {
-            return self.leave_to_upstream("the body has no `model`");
+            return self.model_unknown("the body has no `model`");
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ impl UsageTap {
             Ending::Cancelled => Ended::Cancelled,
             Ending::UpstreamCut | Ending::Stalled => Ended::UpstreamCut,
             Ending::ShutDown => Ended::Error,
-            Ending::Recalled => Ended::Revoked,
+            Ending::Revoked => Ended::Revoked,
         }
     }
 }

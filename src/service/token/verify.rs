@@ -75,7 +75,7 @@ impl Auth {
     /// Admits the caller of a `/v1` request: the token carries its prefix, in `Authorization: Bearer` or in the header
     /// that SDKs use for API keys.
     ///
-    /// The [`Problem`] is a 401. Every fault of a token but its age reads alike.
+    /// The [`Problem`] is a 401. It says only that the token has expired, or that it is not valid.
     pub(crate) fn admit(
         &self,
         headers: &HeaderMap,

@@ -13,11 +13,11 @@ use crate::transport::shutdown;
 use crate::transport::upstream::Upstream;
 
 #[tokio::test]
-async fn f56_a_plain_answer_that_has_arrived_is_not_broken_by_a_cancel_signal() {
-    let cancel = CancelSignal::default();
+async fn f56_a_plain_answer_that_has_arrived_is_not_broken_by_a_revoke_signal() {
+    let signal = RevokeSignal::default();
     let mut relay = Relay::new(answer(b"here").await.into_body(), PATIENCE, shutdown::channel().1);
-    relay = relay.cancelled_by(cancel.clone());
-    cancel.cancel();
+    relay = relay.revoked_by(signal.clone());
+    signal.raise();
     assert_eq!(relay.frame().await.unwrap().unwrap().into_data().unwrap(), "here");
     assert!(relay.is_end_stream());
 }

@@ -58,7 +58,7 @@ pub(super) struct InspectedToken {
     claims: Option<Claims>,
 }
 
-/// Makes a token for a device, by the same rules as the device would get one.
+/// Makes a token for a device, with the overrides in force; a revoked device gets none.
 #[utoipa::path(post, path = "/admin/tokens", operation_id = "mint_token", request_body = MintRequest,
     responses((status = 201, description = "The token, shown once", body = MintedToken), AdminError))]
 pub(super) async fn mint(

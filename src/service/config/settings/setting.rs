@@ -12,7 +12,7 @@ pub struct Setting {
     pub concern: &'static str,
     /// The flag, if it is not the name with hyphens.
     pub flag: Option<&'static str>,
-    /// The text that counts if nothing is given. `None` also if that depends on the machine or on other settings.
+    /// The text that counts if nothing is given. `None` also if the default depends on the machine or on other settings.
     pub default: Option<&'static str>,
     pub shown: Shown,
     /// Several values separated by commas; in the file they may be an array.

@@ -32,7 +32,7 @@ pub(super) struct Demand<'a> {
     pub limits: &'a DeviceLimits,
     /// Whether the request counts against the limits of requests and tokens.
     pub counts: bool,
-    /// How many processes share the limits without knowing of each other.
+    /// By how many instances the limits are divided: 1 while Redis decides or none is set.
     pub sharers: NonZeroU32,
 }
 

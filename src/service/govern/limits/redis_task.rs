@@ -154,7 +154,7 @@ impl RedisLoop {
             }
             other => other?,
         };
-        // A Redis that has lost its data lacks instances that have not gone away.
+        // After Redis lost its data it counts too few instances, so the highest of the last counts holds.
         self.seen.push_back(count);
         if self.seen.len() > BEATS_REMEMBERED {
             self.seen.pop_front();

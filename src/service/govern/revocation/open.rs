@@ -1,4 +1,4 @@
-//! The open requests of a worker, so that revocations can cancel them.
+//! The open requests of a worker, so that revocations can end them.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -6,7 +6,7 @@ use slab::Slab;
 
 use crate::lock::lock;
 use crate::service::token::verify::Caller;
-use crate::transport::cancel_signal::CancelSignal;
+use crate::transport::revoke_signal::RevokeSignal;
 use crate::wire::Claims;
 
 /// Only the worker adds and removes its requests; other threads look at them when a revocation comes.
@@ -16,7 +16,7 @@ pub struct OpenRequests(Arc<Mutex<Slab<Entry>>>);
 struct Entry {
     /// The caller as its token describes it, and with its device's overrides; mostly the same.
     callers: [Arc<Caller>; 2],
-    cancel: CancelSignal,
+    signal: RevokeSignal,
 }
 
 /// One open request. Dropping it closes it.
@@ -24,23 +24,23 @@ struct Entry {
 pub struct OpenRequest {
     requests: OpenRequests,
     key: usize,
-    /// The cancel signal, raised when the caller is revoked.
-    pub cancel: CancelSignal,
+    /// Raised when the caller is revoked.
+    pub signal: RevokeSignal,
 }
 
 impl OpenRequests {
     /// `signed` is the caller as its token describes it, `ruled` the caller with its device's overrides.
     pub fn open(&self, signed: Arc<Caller>, ruled: Arc<Caller>) -> OpenRequest {
-        let cancel = CancelSignal::default();
-        let key = self.lock().insert(Entry { callers: [signed, ruled], cancel: cancel.clone() });
-        OpenRequest { requests: self.clone(), key, cancel }
+        let signal = RevokeSignal::default();
+        let key = self.lock().insert(Entry { callers: [signed, ruled], signal: signal.clone() });
+        OpenRequest { requests: self.clone(), key, signal }
     }
 
-    /// Cancels every request whose caller's claims are `covered`.
-    pub(super) fn cancel(&self, covered: impl Fn(&Claims) -> bool) {
+    /// Ends every request whose caller's claims are `covered`.
+    pub(super) fn end(&self, covered: impl Fn(&Claims) -> bool) {
         for (_, entry) in self.lock().iter() {
             if entry.callers.iter().any(|caller| covered(caller.claims())) {
-                entry.cancel.cancel();
+                entry.signal.raise();
             }
         }
     }

@@ -70,10 +70,10 @@ pub struct UsageRecord {
     /// How the request was served, as far as that changes the price.
     #[serde(skip)]
     pub conditions: Conditions,
-    /// `None` when the request used no tokens.
+    /// `None` when no token was counted.
     #[serde(rename = "cost_microusd", skip_serializing_if = "Option::is_none")]
     pub cost: Option<MicroDollars>,
-    /// Whether the price is another model's, because this model has none.
+    /// Whether a price was missing, and the most expensive one there is was taken instead.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cost_estimated: bool,
     /// Whether `output_tokens` is a lower bound made from the text that passed, because the final count never came.

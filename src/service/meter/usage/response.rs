@@ -147,7 +147,7 @@ fn parsed<T: DeserializeOwned>(found: &Found) -> Option<T> {
 const MODEL: usize = 0;
 const USAGE: usize = 1;
 
-/// Anthropic's own lower bound for text without a token count.
+/// Bytes of text that count as one token where the final count never came; English has about four.
 const BYTES_PER_TOKEN: usize = 4;
 
 /// The bytes of an answer before its text.

@@ -24,10 +24,10 @@ use crate::service::store::database::{ObjectKind, OwnedObject};
 use crate::service::token::models::ModelRule;
 use crate::service::token::verify::Caller;
 use crate::transport::buffered_body::{BodyLimits, BufferedBody};
-use crate::transport::cancel_signal::CancelSignal;
 use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
+use crate::transport::revoke_signal::RevokeSignal;
 use crate::transport::upstream::Upstream;
 use crate::wire::{DeviceId, ErrorCode};
 
@@ -42,14 +42,14 @@ impl Batches {
         };
         // Without the database the owner could not be recorded, so nothing is created.
         self.ledger.is_there().await?;
-        let cancel = flight.cancel_signal();
+        let signal = flight.revoke_signal();
         let (max, reader) = match route.kind() {
-            ObjectKind::Batch => (self.offer.max_batch, self.batch_reader(flight.caller(), &parts.headers, &cancel)?),
-            ObjectKind::File => (self.offer.max_file, UploadReader::of_file(cancel.clone())),
+            ObjectKind::Batch => (self.offer.max_batch, self.batch_reader(flight.caller(), &parts.headers, &signal)?),
+            ObjectKind::File => (self.offer.max_file, UploadReader::of_file(signal.clone())),
         };
         let limits = BodyLimits { max, ..self.stages.body_limits.clone() };
         let read = BufferedBody::take(body, &limits, reader, |_| ());
-        let (body, ()) = cancel.unless(pin!(read)).await.ok_or_else(revoked)??;
+        let (body, ()) = signal.unless(pin!(read)).await.ok_or_else(revoked)??;
         self.open_record(&mut flight, route, &id, at);
         let creation = Creation {
             kind: route.kind(),
@@ -69,14 +69,14 @@ impl Batches {
         &self,
         caller: &Caller,
         headers: &HeaderMap,
-        cancel: &CancelSignal,
+        signal: &RevokeSignal,
     ) -> Result<UploadReader, Problem> {
         readable(headers)?;
         let files = FileCheck::for_owner(self.ledger.clone(), caller.device().clone());
         // A token for all models needs no check of models.
         let is_restricted = *caller.models() != ModelRule::Any;
         let models = is_restricted.then(|| BatchModels::new(caller.models().clone()));
-        Ok(UploadReader::of_batch(cancel.clone(), models, files))
+        Ok(UploadReader::of_batch(signal.clone(), models, files))
     }
 }
 

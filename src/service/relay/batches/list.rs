@@ -62,7 +62,7 @@ struct Listing<'a> {
 impl Batches {
     pub(super) async fn list(&self, request: BatchRequest<'_>) -> Result<Response<Reply>, Problem> {
         let BatchRequest { route, parts, id, at, mut flight, worker, .. } = request;
-        let (kind, cancel, caller) = (route.kind(), flight.cancel_signal(), Arc::clone(flight.caller()));
+        let (kind, signal, caller) = (route.kind(), flight.revoke_signal(), Arc::clone(flight.caller()));
         let query = Query::read(parts.uri.query())?;
         let device = caller.device();
         let first = self.ledger.page(device, kind, query.start.clone(), query.limit).await?;
@@ -70,7 +70,7 @@ impl Batches {
         self.open_record(&mut flight, route, &id, at);
         let (parts, query, upstream) = (&parts, &query, &worker.upstream);
         let listing = Listing { objects: self, kind, device, parts, query, upstream };
-        match cancel.unless(pin!(listing.fill(first))).await {
+        match signal.unless(pin!(listing.fill(first))).await {
             Some(Ok(found)) => {
                 flight.answered(StatusCode::OK.as_u16(), None);
                 flight.finish(Ended::Complete);

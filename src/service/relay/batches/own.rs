@@ -26,16 +26,16 @@ impl Batches {
     pub(super) async fn act(&self, request: BatchRequest<'_>) -> Result<Response<Reply>, Problem> {
         let BatchRequest { route, parts, body, id, at, mut flight, worker } = request;
         let object = self.owned(flight.caller(), route, parts.uri.path()).await?;
-        let cancel = flight.cancel_signal();
+        let signal = flight.revoke_signal();
         let limits = BodyLimits { max: MAX_BODY, ..self.stages.body_limits.clone() };
         let read = BufferedBody::take(body, &limits, (), |()| ());
-        let (body, ()) = cancel.unless(pin!(read)).await.ok_or_else(revoked)??;
+        let (body, ()) = signal.unless(pin!(read)).await.ok_or_else(revoked)??;
         if route == ObjectRoute::DeleteBatch {
             self.bill_first(&object).await?;
         }
         self.open_record(&mut flight, route, &id, at);
         if matches!(route, ObjectRoute::BatchResults | ObjectRoute::FileContent) {
-            let response = match cancel.unless(pin!(self.calls.open(&worker.upstream, parts, body))).await {
+            let response = match signal.unless(pin!(self.calls.open(&worker.upstream, parts, body))).await {
                 Some(Ok(response)) => response,
                 Some(Err(problem)) => return Err(flight.fail(Ended::Error, problem)),
                 None => return Err(flight.fail(Ended::Revoked, revoked())),
@@ -49,7 +49,7 @@ impl Batches {
                 }
             });
         }
-        let mut whole = match cancel.unless(Box::pin(self.calls.whole(&worker.upstream, parts, body)).as_mut()).await {
+        let mut whole = match signal.unless(Box::pin(self.calls.whole(&worker.upstream, parts, body)).as_mut()).await {
             Some(Ok(whole)) => whole,
             Some(Err(problem)) => return Err(flight.fail(Ended::Error, problem)),
             None => return Err(flight.fail(Ended::Revoked, revoked())),

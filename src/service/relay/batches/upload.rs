@@ -9,11 +9,11 @@ use super::models::BatchModels;
 use crate::service::govern::revocation::revoked;
 use crate::service::relay::files::FileCheck;
 use crate::transport::buffered_body::{Inspector, RefusedBodyError};
-use crate::transport::cancel_signal::CancelSignal;
 use crate::transport::problem::Problem;
+use crate::transport::revoke_signal::RevokeSignal;
 
 pub(super) struct UploadReader {
-    cancel: CancelSignal,
+    signal: RevokeSignal,
     /// `None` for a file, and for a token for all models.
     models: Option<BatchModels>,
     /// `None` for a file, whose content is not read.
@@ -21,17 +21,17 @@ pub(super) struct UploadReader {
 }
 
 impl UploadReader {
-    pub(super) fn of_file(cancel: CancelSignal) -> Self {
-        Self { cancel, models: None, files: None }
+    pub(super) fn of_file(signal: RevokeSignal) -> Self {
+        Self { signal, models: None, files: None }
     }
 
-    pub(super) fn of_batch(cancel: CancelSignal, models: Option<BatchModels>, files: FileCheck) -> Self {
-        Self { cancel, models, files: Some(files) }
+    pub(super) fn of_batch(signal: RevokeSignal, models: Option<BatchModels>, files: FileCheck) -> Self {
+        Self { signal, models, files: Some(files) }
     }
 
     /// Breaks off an upload whose device is revoked. Then it is certain that nothing was created.
     fn check(&self) -> Result<(), RefusedBodyError> {
-        if !self.cancel.is_cancelled() {
+        if !self.signal.is_raised() {
             return Ok(());
         }
         let Problem { code, message, .. } = revoked();

@@ -1,4 +1,4 @@
-//! A cancel signal: ends one exchange from another thread, for example when its device is revoked.
+//! A revoke signal: ends one exchange, from any thread, when the access it runs under is revoked.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,42 +9,42 @@ use atomic_waker::AtomicWaker;
 
 /// A flag that is raised once and wakes the task that waits for it. Clones share the flag; only one task may wait.
 #[derive(Debug, Clone, Default)]
-pub struct CancelSignal(Arc<CancelState>);
+pub struct RevokeSignal(Arc<SignalState>);
 
 #[derive(Debug, Default)]
-struct CancelState {
-    cancelled: AtomicBool,
+struct SignalState {
+    raised: AtomicBool,
     waiting: AtomicWaker,
 }
 
-impl CancelSignal {
+impl RevokeSignal {
     /// Raises the flag and wakes the waiting task.
-    pub fn cancel(&self) {
-        self.0.cancelled.store(true, Ordering::Release);
+    pub fn raise(&self) {
+        self.0.raised.store(true, Ordering::Release);
         self.0.waiting.wake();
     }
 
     /// Whether the flag is raised.
     #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        self.0.cancelled.load(Ordering::Acquire)
+    pub fn is_raised(&self) -> bool {
+        self.0.raised.load(Ordering::Acquire)
     }
 
     /// Ready once the flag is raised.
     pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_cancelled() {
+        if self.is_raised() {
             return Poll::Ready(());
         }
         self.0.waiting.register(cx.waker());
         // The flag may have been raised before the waker was registered.
-        if self.is_cancelled() { Poll::Ready(()) } else { Poll::Pending }
+        if self.is_raised() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Runs `work` until it is done (`Some`) or the flag is raised (`None`); with the flag raised, it is never polled.
     /// The caller pins `work`: taken by value, it would be in this future twice, and so on in every future around it.
     pub async fn unless<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         std::future::poll_fn(|cx| {
-            if self.is_cancelled() {
+            if self.is_raised() {
                 return Poll::Ready(None);
             }
             match work.as_mut().poll(cx) {
@@ -63,13 +63,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_cancel_signal_ends_waiting_work_and_not_finished_work() {
-        let cancel = CancelSignal::default();
-        assert_eq!(cancel.unless(pin!(async { 1 })).await, Some(1));
-        let other = cancel.clone();
+    async fn a_revoke_signal_ends_waiting_work_and_not_finished_work() {
+        let signal = RevokeSignal::default();
+        assert_eq!(signal.unless(pin!(async { 1 })).await, Some(1));
+        let other = signal.clone();
         let waiting = tokio::spawn(async move { other.unless(pin!(std::future::pending::<()>())).await });
         tokio::task::yield_now().await;
-        std::thread::spawn(move || cancel.cancel()).join().unwrap();
+        std::thread::spawn(move || signal.raise()).join().unwrap();
         assert_eq!(waiting.await.unwrap(), None);
     }
 }
