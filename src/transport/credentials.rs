@@ -1,6 +1,7 @@
 //! Reads the credential headers of a request. Clients send one of the two, or both.
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use memchr::memchr3;
 
 /// The credential headers of a request.
 #[derive(Debug, Clone, Copy)]
@@ -34,13 +35,15 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
     if values.next().is_some() {
         return Err(CredentialError::Repeated);
     }
-    value.to_str().map(Some).map_err(|_| CredentialError::NotBearer)
+    // A header value has no control characters, so ASCII is visible ASCII. `to_str` would look at each byte by itself.
+    let text = str::from_utf8(value.as_bytes()).ok().filter(|text| text.is_ascii());
+    text.map(Some).ok_or(CredentialError::NotBearer)
 }
 
 fn bearer_token(value: &str) -> Result<&str, CredentialError> {
     let (scheme, token) = value.split_once(' ').ok_or(CredentialError::NotBearer)?;
     let token = token.trim_start_matches(' ');
-    let single = !token.is_empty() && !token.contains([' ', ',', '\t']);
+    let single = !token.is_empty() && memchr3(b' ', b',', b'\t', token.as_bytes()).is_none();
     if scheme.eq_ignore_ascii_case("bearer") && single { Ok(token) } else { Err(CredentialError::NotBearer) }
 }
 

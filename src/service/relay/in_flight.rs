@@ -106,13 +106,14 @@ impl InFlight {
 
     /// The head of the response arrived.
     pub(crate) fn answered(&mut self, status: u16, upstream_request_id: Option<String>) {
+        let now = Instant::now();
         let circuit = self.taken.as_mut().and_then(|taken| taken.circuit.as_mut());
         if let (Some(circuit), Ok(status)) = (circuit, StatusCode::from_u16(status)) {
-            circuit.answered(status, Instant::now());
+            circuit.answered(status, now);
         }
         if let Some(open) = &mut self.record {
             open.usage.status = Some(status);
-            open.usage.first_byte = Some(open.at.elapsed());
+            open.usage.first_byte = Some(now - open.at);
             open.usage.upstream_request_id = upstream_request_id;
         }
     }
@@ -136,13 +137,14 @@ impl InFlight {
         let Some(open) = self.record.take() else { return };
         let OpenRecord { usage: mut record, model, prices, sink, at } = *open;
         record.ended = ended;
-        record.total = at.elapsed();
+        let now = Instant::now();
+        record.total = now - at;
         record.model_asked = model.into_name();
         if let Some(prices) = prices {
             record.price(&prices, SystemTime::now());
         }
         if let Some(taken) = self.taken.take() {
-            taken.settle(&record);
+            taken.settle(&record, now);
         }
         sink.record(&Arc::new(record));
     }
@@ -163,7 +165,7 @@ impl Drop for InFlight {
 
 impl Taken {
     /// Releases everything, and charges the usage of `record`.
-    fn settle(self, record: &UsageRecord) {
+    fn settle(self, record: &UsageRecord, now: Instant) {
         let tokens = &record.tokens;
         let written = tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
         self.permit.charge_tokens(tokens.input_tokens + written + tokens.output_tokens);
@@ -173,7 +175,7 @@ impl Taken {
             reservation.settle(record.cost.unwrap_or_default());
         }
         if let Some(circuit) = self.circuit {
-            circuit.ended(self.outcome.unwrap_or_else(|| outcome(record)), Instant::now());
+            circuit.ended(self.outcome.unwrap_or_else(|| outcome(record)), now);
         }
         drop(self.open);
     }

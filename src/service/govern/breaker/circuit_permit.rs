@@ -48,7 +48,9 @@ impl CircuitPermit {
 
 impl Drop for CircuitPermit {
     fn drop(&mut self) {
-        // The time does not matter: a cancelled request is not counted.
-        self.close(UpstreamOutcome::Cancelled, Instant::now());
+        if !self.is_over {
+            // The time does not matter: a cancelled request is not counted.
+            self.close(UpstreamOutcome::Cancelled, Instant::now());
+        }
     }
 }

@@ -5,7 +5,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use http::{HeaderMap, HeaderValue};
+use http::header::USER_AGENT;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Stands for a program and its version; for Claude Code, for one session of it. Never zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +17,7 @@ impl Program {
     pub(super) fn of(headers: &HeaderMap, app_version: Option<&str>) -> Self {
         // The hasher has no random key, so that instances agree.
         let mut hasher = DefaultHasher::new();
-        for name in TELLING {
+        for name in &TELLING {
             headers.get(name).map(HeaderValue::as_bytes).hash(&mut hasher);
         }
         app_version.hash(&mut hasher);
@@ -25,7 +26,12 @@ impl Program {
 }
 
 /// Headers that differ from program to program and from machine to machine, and do not change on the way.
-const TELLING: [&str; 4] = ["user-agent", "x-stainless-os", "x-stainless-runtime-version", "x-claude-code-session-id"];
+static TELLING: [HeaderName; 4] = [
+    USER_AGENT,
+    HeaderName::from_static("x-stainless-os"),
+    HeaderName::from_static("x-stainless-runtime-version"),
+    HeaderName::from_static("x-claude-code-session-id"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -139,7 +139,8 @@ fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, BodyReader) {
 
 fn parsed<T: DeserializeOwned>(found: &Found) -> Option<T> {
     match found {
-        Found::Value(raw) => serde_json::from_slice(raw).ok(),
+        // Checked here, once, the text is not checked again string by string.
+        Found::Value(raw) => str::from_utf8(raw).ok().and_then(|text| serde_json::from_str(text).ok()),
         _ => None,
     }
 }
