@@ -124,7 +124,7 @@ impl Connection {
         self.bytes.extend_from_slice(piece);
         self.received += piece.len();
         while self.framing.is_none() {
-            let Some(response) = head::take(&mut self.bytes)? else { return Ok(()) };
+            let Some(response) = head::take(&mut self.bytes, |_| false)? else { return Ok(()) };
             self.heads.push(shown(&response));
             let status = response.status();
             if status == StatusCode::SWITCHING_PROTOCOLS {

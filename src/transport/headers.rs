@@ -16,15 +16,19 @@ pub fn strip_request(headers: &mut HeaderMap) {
 /// Removes the headers of an upstream's response that must not come down: hop-by-hop headers, those that act on the
 /// client's cookies and other state or on a cache in front of us, and those that describe the operator's account.
 pub fn strip_upstream_response(headers: &mut HeaderMap) {
-    strip(headers, |name| {
-        is_hop_by_hop(name)
-            || acts_on_browser(name)
-            || acts_on_proxy(name)
-            || describes_operator(name)
-            || is_echoed_credential(name)
-            || name.starts_with(OWN_HEADER_PREFIX)
-    });
+    strip(headers, |name| is_hop_by_hop(name) || ends_coming_down(name));
     forbid_keeping(headers);
+}
+
+/// Whether a header of an upstream's response ends here, hop-by-hop headers aside. A client of the upstream may drop
+/// these as it reads a head ([`Upstream::dropping`](super::upstream::Upstream::dropping)): they are most of it.
+#[must_use]
+pub fn ends_coming_down(name: &str) -> bool {
+    acts_on_browser(name)
+        || acts_on_proxy(name)
+        || describes_operator(name)
+        || is_echoed_credential(name)
+        || name.starts_with(OWN_HEADER_PREFIX)
 }
 
 /// Whether the body's media type is `kind`, with or without parameters (RFC 9110 §8.3.1).
@@ -69,6 +73,7 @@ fn strip_connection_named(headers: &mut HeaderMap) {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
+        .filter(|name| *name != "keep-alive") // most say only this, and it ends here anyway
         .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
         .collect();
     for name in named {

@@ -32,6 +32,9 @@ use super::connect::Connector;
 use super::grace::within;
 use super::origin::Origin;
 
+/// Whether to drop the header of this name, which is in lower case.
+pub type DropsHeader = fn(&str) -> bool;
+
 /// One origin and the pooled connections to it.
 #[derive(Clone)]
 pub struct Upstream(Arc<ConnectionPool>);
@@ -40,7 +43,14 @@ impl Upstream {
     /// A pool without a connection.
     #[must_use]
     pub fn new(connector: Connector) -> Self {
-        Self(Arc::new(ConnectionPool::new(connector)))
+        Self::dropping(connector, |_| false)
+    }
+
+    /// Like [`new`](Self::new), and forgets headers of responses whose names `drops` is true for as it reads them, as
+    /// far as HTTP/1.1 is spoken: what is never stored need not be removed. It must not drop headers of framing.
+    #[must_use]
+    pub fn dropping(connector: Connector, drops: DropsHeader) -> Self {
+        Self(Arc::new(ConnectionPool::new(connector, drops)))
     }
 
     /// The origin that requests go to.
@@ -111,7 +121,7 @@ impl Upstream {
             self.0.share(h2.clone());
             return h2.send(request, self.origin()).await.map(|response| response.map(UpstreamBody::h2));
         }
-        let sent = H1::new(opened.stream).send(request).await;
+        let sent = H1::new(opened.stream, self.0.drops).send(request).await;
         let (response, connection) = sent.map_err(|(error, _)| (error, None))?;
         Ok(self.with_connection(response, connection))
     }

@@ -58,13 +58,13 @@ impl Answers {
         let Answered { route, id, mut flight, shutdown } = answered;
         let (mut parts, body) = response.into_parts();
         self.swap.strip_key(&mut parts);
-        let upstream_id = parts.headers.get(REQUEST_ID_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let upstream_id = parts.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
         if matches!(parts.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             return Err(refused_key(parts.status, upstream_id, flight));
         }
         flight.answered(parts.status.as_u16(), upstream_id);
         strip_upstream_response(&mut parts.headers);
-        parts.headers.entry(REQUEST_ID_HEADER).or_insert_with(|| id.header());
+        parts.headers.entry(REQUEST_ID).or_insert_with(|| id.header());
         let signal = flight.revoke_signal();
         let tap = UsageTap::new(flight, parts.status, &parts.headers, route.is_metered());
         let tap = if parts.status == StatusCode::OK { wrap(tap, &parts.headers) } else { Box::new(tap) };
@@ -108,5 +108,7 @@ fn last_words(ending: Ending) -> Bytes {
     let body = serde_json::to_string(&ErrorBody::new(code, message, None)).expect("an error body is plain JSON");
     format!("event: error\ndata: {body}\n\n").into()
 }
+
+const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);
 
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");

@@ -8,6 +8,7 @@ use crate::service::govern::revocation::OpenRequests;
 use crate::service::token::cache::TokenCache;
 use crate::service::token::verify::Caller;
 use crate::transport::connect::Connector;
+use crate::transport::headers::ends_coming_down;
 use crate::transport::shutdown::Shutdown;
 use crate::transport::upstream::Upstream;
 
@@ -20,6 +21,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(connector: Connector, open: OpenRequests, shutdown: Shutdown) -> Self {
-        Self { upstream: Upstream::new(connector), token_cache: TokenCache::default(), open, shutdown }
+        let upstream = Upstream::dropping(connector, ends_coming_down);
+        Self { upstream, token_cache: TokenCache::default(), open, shutdown }
     }
 }

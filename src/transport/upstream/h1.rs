@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use self::framing::Framing;
 use self::outgoing::Outgoing;
 use self::received::Received;
+use super::DropsHeader;
 use super::error::{Unsent, UpstreamError};
 use super::read_error::UpstreamReadError;
 use crate::transport::buffered_body::BufferedBody;
@@ -33,6 +34,7 @@ use crate::transport::connect::Stream;
 /// the pool, the waiting request and the response's body.
 pub(super) struct H1 {
     stream: Stream,
+    drops: DropsHeader,
     /// The request, until all of it is written.
     outgoing: Option<Outgoing>,
     /// Why the request cannot be written; its response may have come all the same (RFC 9112 §9.5).
@@ -46,9 +48,10 @@ pub(super) struct H1 {
 }
 
 impl H1 {
-    pub(super) fn new(stream: Stream) -> Box<Self> {
+    pub(super) fn new(stream: Stream, drops: DropsHeader) -> Box<Self> {
         Box::new(Self {
             stream,
+            drops,
             outgoing: None,
             unwritten: None,
             received: Received::default(),
@@ -89,7 +92,7 @@ impl H1 {
         self.write(cx)?;
         loop {
             if !self.received.bytes.is_empty()
-                && let Some(response) = head::take(&mut self.received.bytes)?
+                && let Some(response) = head::take(&mut self.received.bytes, self.drops)?
             {
                 // Interim responses are skipped (RFC 9110 §15.2); a change of protocol is final (§15.2.2).
                 let is_interim =

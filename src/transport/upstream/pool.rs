@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
+use super::DropsHeader;
 use super::h1::H1;
 use super::h2::H2;
 use crate::lock::lock;
@@ -10,14 +11,15 @@ use crate::transport::connect::Connector;
 
 pub(super) struct ConnectionPool {
     pub(super) connector: Connector,
+    pub(super) drops: DropsHeader,
     /// Idle HTTP/1.1 connections, in the order in which they became idle.
     pub(super) idle: Mutex<VecDeque<Box<H1>>>,
     multiplexed: Mutex<Vec<H2>>,
 }
 
 impl ConnectionPool {
-    pub(super) fn new(connector: Connector) -> Self {
-        Self { connector, idle: Mutex::default(), multiplexed: Mutex::default() }
+    pub(super) fn new(connector: Connector, drops: DropsHeader) -> Self {
+        Self { connector, drops, idle: Mutex::default(), multiplexed: Mutex::default() }
     }
 
     /// Adds a connection for other requests to use. When many requests open one at once, the first is enough for all.

@@ -18,7 +18,7 @@ async fn f17_an_unwritten_buffered_body_is_resent_once_over_another_connection()
     let (mut dead, (mut far_end, _)) = (dead.unwrap(), far_end.unwrap());
     // The connection looks alive, because nothing can be read from it, but it takes no bytes.
     dead.shutdown().await.unwrap();
-    lock(&upstream.0.idle).push_back(H1::new(Stream::Left(dead)));
+    lock(&upstream.0.idle).push_back(H1::new(Stream::Left(dead), |_| false));
 
     let body = vec![b'x'; 1 << 20];
     let request = Request::post("/v1/messages").body(BufferedBody::whole(&body)).unwrap();

@@ -9,10 +9,11 @@ use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
 use super::framing::{Chunks, Framing};
+use crate::transport::upstream::DropsHeader;
 use crate::transport::upstream::read_error::UpstreamReadError;
 
-/// Takes a whole head off the front of `bytes`; `None` while it is incomplete.
-pub(crate) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, UpstreamReadError> {
+/// Takes a whole head off the front of `bytes`, without the headers that `drops` names; `None` while it is incomplete.
+pub(crate) fn take(bytes: &mut BytesMut, drops: DropsHeader) -> Result<Option<Response<()>>, UpstreamReadError> {
     let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let status = ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, &mut fields);
@@ -32,14 +33,16 @@ pub(crate) fn take(bytes: &mut BytesMut) -> Result<Option<Response<()>>, Upstrea
     let code = StatusCode::from_u16(parsed.code.unwrap_or_default());
     *response.status_mut() = code.map_err(|_| UpstreamReadError::Syntax("the status code is invalid"))?;
     *response.version_mut() = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-    response.headers_mut().reserve(parsed.headers.len());
     for field in parsed.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes());
         let value = HeaderValue::from_maybe_shared(head.slice(place(field.value)));
         match (name, value) {
-            (Ok(name), Ok(value)) => response.headers_mut().append(name, value),
+            (Ok(name), Ok(_)) if drops(name.as_str()) => {}
+            (Ok(name), Ok(value)) => {
+                response.headers_mut().append(name, value);
+            }
             _ => return Err(UpstreamReadError::Syntax("a header is malformed")),
-        };
+        }
     }
     let usual = ["", response.status().canonical_reason().unwrap_or_default()];
     let reason = parsed.reason.filter(|reason| !usual.contains(reason)).map(str::as_bytes);
