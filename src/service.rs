@@ -88,7 +88,7 @@ pub mod relay {
     pub mod answer;
     pub mod batches;
     pub mod budget_gate;
-    pub mod files;
+    pub mod file_check;
     pub mod in_flight;
     pub mod key_swap;
     pub mod ledger;

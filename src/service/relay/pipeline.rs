@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::admission::{Admission, Arrival};
 use super::answer::{Answered, Answers};
 use super::budget_gate::BudgetGate;
-use super::files::FileCheck;
+use super::file_check::FileCheck;
 use super::in_flight::{InFlight, OpenRecord};
 use super::key_swap::problem;
 use super::ledger::Ledger;

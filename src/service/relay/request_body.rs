@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::files::FileCheck;
+use super::file_check::FileCheck;
 use crate::service::base::json::{Found, MessageDepth, MessageKey, MessageScanner};
 use crate::service::meter::prices::{Conditions, EstimateInput};
 use crate::service::token::models::ModelRule;

@@ -15,7 +15,7 @@ use super::{BatchRequest, Batches, answered};
 use crate::clock::Clock;
 use crate::service::govern::revocation::revoked;
 use crate::service::meter::usage::Ended;
-use crate::service::relay::files::FileCheck;
+use crate::service::relay::file_check::FileCheck;
 use crate::service::relay::in_flight::InFlight;
 use crate::service::relay::ledger::Ledger;
 use crate::service::relay::pipeline::readable;

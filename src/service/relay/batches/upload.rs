@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::models::BatchModels;
 use crate::service::govern::revocation::revoked;
-use crate::service::relay::files::FileCheck;
+use crate::service::relay::file_check::FileCheck;
 use crate::transport::buffered_body::{Inspector, RefusedBodyError};
 use crate::transport::problem::Problem;
 use crate::transport::revoke_signal::RevokeSignal;
