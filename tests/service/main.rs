@@ -86,3 +86,4 @@ mod upstream_h2;
 mod upstream_tls;
 mod usage;
 mod usage_encoded;
+mod usage_shapes;

@@ -50,7 +50,7 @@ async fn an_encoding_that_cannot_be_read_costs_the_numbers_and_nothing_else() {
     }
 }
 
-fn compressed(mut encoder: impl EncodeV2, plain: &[u8]) -> Vec<u8> {
+pub fn compressed(mut encoder: impl EncodeV2, plain: &[u8]) -> Vec<u8> {
     let mut room = [0; 4096];
     let mut output = WriteBuffer::new_initialized(&mut room);
     let mut input = PartialBuffer::new(plain);

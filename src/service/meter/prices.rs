@@ -20,6 +20,7 @@ use serde::Serialize;
 
 pub use self::estimate::EstimateInput;
 pub use self::fields::PriceError;
+pub(crate) use self::model_id::is_same_model;
 pub use self::rates::Conditions;
 use self::rates::{Factor, Picos, Rates};
 use crate::service::base::text_file::TextFile;
@@ -76,6 +77,10 @@ impl Prices {
     }
 
     pub fn cost_under(&self, model: &str, at: SystemTime, tokens: &Tokens, conditions: &Conditions) -> Cost {
+        if conditions.is_free {
+            let searches = self.web_search.saturating_mul(u128::from(conditions.web_searches));
+            return Cost { amount: rates::rounded_up(searches), estimated: false };
+        }
         let at = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if let Some(rows) = self.rows(model) {
             return self.cost_by(rows, at, tokens, conditions);
@@ -93,10 +98,12 @@ impl Prices {
         conditions: &Conditions,
     ) -> Cost {
         let own = shares.iter().fold(*tokens, |own, share| own.less(&share.tokens));
-        let parts = shares.iter().map(|share| (share.model.as_deref().unwrap_or(model), &share.tokens));
-        parts.fold(self.cost_under(model, at, &own, conditions), |sum, (whose, tokens)| {
+        let parts = shares.iter().map(|share| (share.model.as_deref().unwrap_or(model), share));
+        parts.fold(self.cost_under(model, at, &own, conditions), |sum, (whose, ModelTokens { tokens, is_free, .. })| {
+            let is_free = *is_free;
             // Web searches belong to the answer and not to a share. The speed was asked of the model that answers.
-            let conditions = Conditions { web_searches: 0, fast: conditions.fast && whose == model, ..*conditions };
+            let fast = conditions.fast && whose == model;
+            let conditions = Conditions { web_searches: 0, fast, is_free, ..*conditions };
             let cost = self.cost_under(whose, at, tokens, &conditions);
             Cost { amount: sum.amount + cost.amount, estimated: sum.estimated || cost.estimated }
         })

@@ -11,6 +11,7 @@ mod lines;
 mod record;
 mod response;
 mod sse;
+mod stop;
 mod tokens;
 mod usage_object;
 

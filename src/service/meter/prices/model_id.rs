@@ -7,6 +7,11 @@ pub(super) fn spellings(asked: &str) -> impl Iterator<Item = &str> {
     [asked, plain, undated(plain)].into_iter()
 }
 
+/// Whether two ids are of the same model.
+pub(crate) fn is_same_model(one: &str, other: &str) -> bool {
+    spellings(one).last() == spellings(other).last()
+}
+
 fn undated(id: &str) -> &str {
     match id.rsplit_once('-') {
         Some((name, date)) if date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit()) => name,

@@ -17,10 +17,13 @@ pub(super) struct Factor(pub(super) u64);
 /// How a request was served, as far as it changes the price. A response states it in its `usage`: `speed: fast`,
 /// `inference_geo: us`, `service_tier: batch`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each changes the price by itself")]
 pub struct Conditions {
     pub fast: bool,
     pub us: bool,
     pub batch: bool,
+    /// The answer was refused before any output, and its tokens have no price.
+    pub is_free: bool,
     /// `server_tool_use.web_search_requests`. Searches are charged beside the tokens, and no factor applies to them.
     pub web_searches: u64,
 }

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
-use super::iterations::shared;
+use super::iterations::divide;
+use super::lenient::{LenientObject, LenientText};
+use super::stop::{Stop, StopDetails};
 use super::usage_object::Usage;
 use super::{Ended, ModelTokens, Tokens};
 use crate::service::meter::prices::Conditions;
@@ -36,13 +38,15 @@ impl BatchItem {
             _ => Ended::Error,
         };
         let answered = ended == Ended::Complete;
-        let ItemMessage { model, usage } = result.message.unwrap_or_default();
+        let ItemMessage { model, usage, stop_reason, stop_details } = result.message.unwrap_or_default();
         let (mut tokens, mut shares) = (Tokens::default(), Vec::new());
         let mut conditions = Conditions { batch: true, ..Conditions::default() };
         if let Some(usage) = &usage {
             tokens.merge(&usage.counts());
             usage.describe(&mut conditions);
-            (tokens, shares) = shared(model.as_deref(), tokens, &usage.iterations.0);
+            let divided = divide(model.as_deref(), tokens, &usage.iterations.0);
+            conditions.is_free = Stop { stop_reason, stop_details }.is_free_refusal() && divided.has_no_own_output();
+            (tokens, shares) = (divided.tokens, divided.shares);
         }
         Some(Self { custom_id, ended, model, tokens, shares, conditions, no_usage: answered && usage.is_none() })
     }
@@ -65,6 +69,10 @@ struct ItemResult {
 struct ItemMessage {
     model: Option<String>,
     usage: Option<Usage>,
+    #[serde(default)]
+    stop_reason: LenientText,
+    #[serde(default)]
+    stop_details: LenientObject<StopDetails>,
 }
 
 #[cfg(test)]

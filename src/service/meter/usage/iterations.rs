@@ -1,14 +1,16 @@
 //! `usage.iterations`: other work on an answer (Anthropic API, betas of the advisor tool, of fallbacks and of
 //! compaction).
 //!
-//! The entries of the model that answered are the answer itself, which the top level of the usage counts. The other
-//! entries are not counted there or have another price, and each may name its own model.
+//! An answer may take several rounds of its model (server tools), attempts of other models (fallbacks), and work beside
+//! it (an advisor, compaction). Each is an entry with its own counts, and the bill is the sum over the entries, each at
+//! the price of its own model. The top level of the usage counts the answer, or its last attempt.
 
 use serde::Deserialize;
 
 use super::Tokens;
 use super::lenient::{Count, LenientObject, LenientObjects, LenientText};
 use super::tokens::{CacheCreation, Counts};
+use crate::service::meter::prices::is_same_model;
 
 /// Tokens spent on an answer beside the answer itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,19 @@ pub struct ModelTokens {
     /// `None` is the model that gave the answer.
     pub model: Option<Box<str>>,
     pub tokens: Tokens,
+    /// An attempt that was refused before any output. It has no price.
+    pub is_free: bool,
+}
+
+/// The usage of an answer, divided by what has a price of its own.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct DividedUsage {
+    /// The model that answered.
+    pub model: Option<Box<str>>,
+    /// All tokens.
+    pub tokens: Tokens,
+    /// The parts of `tokens` that are priced apart.
+    pub shares: Vec<ModelTokens>,
 }
 
 pub(super) type Iterations = LenientObjects<Iteration>;
@@ -33,11 +48,30 @@ pub(super) struct Iteration {
     cache_creation: LenientObject<CacheCreation>,
 }
 
+impl DividedUsage {
+    /// Whether the answer itself, without the shares, has no output.
+    pub(super) fn has_no_own_output(&self) -> bool {
+        let shares: u64 = self.shares.iter().map(|share| share.tokens.output_tokens).sum();
+        self.tokens.output_tokens <= shares
+    }
+}
+
 impl Iteration {
-    /// Whether the entry is a part of the answer of `model`.
-    fn is_answer(&self, model: Option<&str>) -> bool {
-        let is_kind = matches!(self.kind.0.as_deref(), None | Some("message" | "fallback_message"));
-        is_kind && (self.model.0.is_none() || self.model.0.as_deref() == model)
+    fn is_fallback(&self) -> bool {
+        self.kind.0.as_deref() == Some("fallback_message")
+    }
+
+    /// Whether the entry is a try at the answer, and not work beside it.
+    fn is_attempt(&self) -> bool {
+        matches!(self.kind.0.as_deref(), None | Some("message" | "fallback_message"))
+    }
+
+    fn is_by(&self, model: Option<&str>) -> bool {
+        match (self.model.0.as_deref(), model) {
+            (None, _) => true,
+            (Some(own), Some(model)) => is_same_model(own, model),
+            (Some(_), None) => false,
+        }
     }
 
     fn tokens(&self) -> Tokens {
@@ -53,16 +87,36 @@ impl Iteration {
     }
 }
 
-/// Returns all tokens of an answer of `model`, whose usage has the top level `top`, and the shares that are priced
-/// apart.
-pub(super) fn shared(model: Option<&str>, top: Tokens, iterations: &[Iteration]) -> (Tokens, Vec<ModelTokens>) {
-    let (answer, others): (Vec<_>, Vec<_>) = iterations.iter().partition(|entry| entry.is_answer(model));
+/// Divides the usage of an answer that `model` began, with the top level `top`.
+pub(super) fn divide(model: Option<&str>, top: Tokens, iterations: &[Iteration]) -> DividedUsage {
+    let fallback = iterations.iter().rev().find(|entry| entry.is_fallback());
+    let answering = fallback.and_then(|entry| entry.model.0.as_deref()).or(model);
+    let is_answer = |entry: &&Iteration| match fallback {
+        // The first attempt may leave its model out: it is the one that was asked.
+        Some(_) if !entry.is_fallback() && entry.model.0.is_none() => false,
+        _ => entry.is_attempt() && entry.is_by(answering),
+    };
+    let (answer, others): (Vec<_>, Vec<_>) = iterations.iter().partition(is_answer);
     let sum = |entries: &[&Iteration]| entries.iter().fold(Tokens::default(), |sum, entry| sum.plus(&entry.tokens()));
-    let apart = sum(&others);
-    // The API does not say whether the top level includes all entries. If their sum fits into it, it does.
-    let has_all = !answer.is_empty() && sum(&answer).plus(&apart).is_within(&top);
-    let shares = others.iter().map(|entry| ModelTokens { model: entry.model.0.clone(), tokens: entry.tokens() });
-    (if has_all { top } else { top.plus(&apart) }, shares.collect())
+    let (own, apart) = (sum(&answer), sum(&others));
+    let began_otherwise = model.zip(answering).is_some_and(|(first, last)| !is_same_model(first, last));
+    let tokens = match answer.is_empty() {
+        // The API does not say whether the top level includes all entries. If their sum fits into it, it does.
+        false if own.plus(&apart).is_within(&top) => top,
+        // The top level of a stream still has counts of the model that began.
+        false if began_otherwise => own.plus(&apart),
+        false => top.raised_to(&own).plus(&apart),
+        true => top.plus(&apart),
+    };
+    let share = |entry: &&Iteration| {
+        let tokens = entry.tokens();
+        let is_declined = fallback.is_some() && entry.is_attempt();
+        let asked = model.filter(|_| is_declined).map(Box::from);
+        let is_free = is_declined && tokens.output_tokens == 0;
+        ModelTokens { model: entry.model.0.clone().or(asked), tokens, is_free }
+    };
+    let answered = if began_otherwise { answering } else { model.or(answering) };
+    DividedUsage { model: answered.map(Box::from), tokens, shares: others.iter().map(share).collect() }
 }
 
 #[cfg(test)]
@@ -87,10 +141,10 @@ mod tests {
             {"type": "message", "input_tokens": 23, "output_tokens": 1000},
             {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 500, "output_tokens": 50}
         ]));
-        let (all, shares) = shared(Some("m"), tokens(23, 1000), &list);
+        let DividedUsage { tokens: all, shares, .. } = divide(Some("m"), tokens(23, 1000), &list);
         assert_eq!(all, tokens(180_523, 4550));
-        let advisor = ModelTokens { model: Some("claude-opus-5".into()), tokens: tokens(500, 50) };
-        assert_eq!(shares, [ModelTokens { model: None, tokens: tokens(180_000, 3500) }, advisor]);
+        let advisor = ModelTokens { model: Some("claude-opus-5".into()), tokens: tokens(500, 50), is_free: false };
+        assert_eq!(shares, [ModelTokens { model: None, tokens: tokens(180_000, 3500), is_free: false }, advisor]);
     }
 
     #[test]
@@ -99,14 +153,14 @@ mod tests {
             {"type": "message", "input_tokens": 23, "output_tokens": 1000},
             {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 500, "output_tokens": 50}
         ]));
-        let (all, shares) = shared(Some("m"), tokens(523, 1050), &list);
+        let DividedUsage { tokens: all, shares, .. } = divide(Some("m"), tokens(523, 1050), &list);
         assert_eq!((all, shares[0].tokens), (tokens(523, 1050), tokens(500, 50)));
     }
 
     #[test]
     fn a_list_without_the_answer_is_added_to_the_top_level() {
         let list = read(json!([{"type": "compaction", "input_tokens": 100, "output_tokens": 0}]));
-        assert_eq!(shared(Some("m"), tokens(500, 100), &list).0, tokens(600, 100));
+        assert_eq!(divide(Some("m"), tokens(500, 100), &list).tokens, tokens(600, 100));
     }
 
     #[test]
@@ -115,15 +169,20 @@ mod tests {
             {"type": "message", "model": "first", "input_tokens": 1000, "output_tokens": 0},
             {"type": "fallback_message", "model": "m", "input_tokens": 1000, "output_tokens": 200}
         ]));
-        let (all, shares) = shared(Some("m"), tokens(1000, 200), &list);
-        assert_eq!(all, tokens(2000, 200));
-        assert_eq!(shares, [ModelTokens { model: Some("first".into()), tokens: tokens(1000, 0) }]);
+        // A stream names the model that began it, an answer in one piece the model that answered.
+        for (named, top) in [("m", tokens(1000, 200)), ("first", tokens(1000, 200))] {
+            let divided = divide(Some(named), top, &list);
+            assert_eq!((divided.model.as_deref(), divided.tokens), (Some("m"), tokens(2000, 200)), "{named}");
+            let first = ModelTokens { model: Some("first".into()), tokens: tokens(1000, 0), is_free: true };
+            assert_eq!(divided.shares, [first], "{named}");
+        }
     }
 
     #[test]
     fn an_answer_without_other_entries_counts_as_its_top_level() {
         for list in [json!([]), json!(null), json!("x"), json!([7, null, {"type": "message", "input_tokens": 5}])] {
-            assert_eq!(shared(Some("m"), tokens(5, 6), &read(list)), (tokens(5, 6), Vec::new()));
+            let divided = divide(Some("m"), tokens(5, 6), &read(list));
+            assert_eq!((divided.tokens, divided.shares), (tokens(5, 6), Vec::new()));
         }
     }
 }

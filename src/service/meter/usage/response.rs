@@ -5,9 +5,10 @@ use http::header::CONTENT_ENCODING;
 use serde::de::DeserializeOwned;
 
 use super::decode::Decoder;
-use super::iterations::shared;
+use super::iterations::{DividedUsage, divide};
 use super::record::UsageRecord;
 use super::sse::SseScanner;
+use super::stop::Stop;
 use super::usage_object::Usage;
 use crate::service::base::json::{Found, ObjectScanner};
 use crate::transport::headers::is_media_type;
@@ -30,7 +31,7 @@ enum BodyReader {
 }
 
 struct ObjectReader {
-    scanner: ObjectScanner<2>,
+    scanner: ObjectScanner<4>,
     bytes: usize,
 }
 
@@ -68,9 +69,9 @@ impl ResponseMeter {
             BodyReader::Stream(scanner) => {
                 let seen = &scanner.seen;
                 record.first_chunk = record.first_byte;
-                record.model_answered.clone_from(&seen.model);
-                (record.tokens, record.shares) = shared(seen.model.as_deref(), seen.tokens, &seen.iterations);
                 record.conditions = seen.conditions;
+                let divided = divide(seen.model.as_deref(), seen.stated_tokens(), &seen.iterations);
+                record.use_divided(divided, &seen.stop);
                 record.unparsed_events = seen.unparsed;
                 record.no_usage = !seen.has_usage;
                 if !seen.has_final_count {
@@ -85,8 +86,12 @@ impl ResponseMeter {
                     Some(usage) => {
                         record.tokens.merge(&usage.counts());
                         usage.describe(&mut record.conditions);
+                        let stop = Stop {
+                            stop_reason: parsed(object.scanner.found(STOP_REASON)).unwrap_or_default(),
+                            stop_details: parsed(object.scanner.found(STOP_DETAILS)).unwrap_or_default(),
+                        };
                         let model = record.model_answered.as_deref();
-                        (record.tokens, record.shares) = shared(model, record.tokens, &usage.iterations.0);
+                        record.use_divided(divide(model, record.tokens, &usage.iterations.0), &stop);
                     }
                     None => record.no_usage = true,
                 }
@@ -100,6 +105,14 @@ impl ResponseMeter {
             }
             BodyReader::Unreadable { expected } => record.no_usage = *expected,
         }
+    }
+}
+
+impl UsageRecord {
+    fn use_divided(&mut self, divided: DividedUsage, stop: &Stop) {
+        self.conditions.is_free = stop.is_free_refusal() && divided.has_no_own_output();
+        self.model_answered = divided.model.map(Into::into);
+        (self.tokens, self.shares) = (divided.tokens, divided.shares);
     }
 }
 
@@ -124,7 +137,10 @@ fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, BodyReader) {
     let reader = if is_media_type(headers, "text/event-stream") {
         BodyReader::Stream(Box::default())
     } else if is_media_type(headers, "application/json") {
-        BodyReader::Object(Box::new(ObjectReader { scanner: ObjectScanner::new(["model", "usage"]), bytes: 0 }))
+        BodyReader::Object(Box::new(ObjectReader {
+            scanner: ObjectScanner::new(["model", "usage", "stop_reason", "stop_details"]),
+            bytes: 0,
+        }))
     } else {
         BodyReader::Unreadable { expected: true }
     };
@@ -147,6 +163,8 @@ fn parsed<T: DeserializeOwned>(found: &Found) -> Option<T> {
 
 const MODEL: usize = 0;
 const USAGE: usize = 1;
+const STOP_REASON: usize = 2;
+const STOP_DETAILS: usize = 3;
 
 /// Bytes of text that count as one token where the final count never came; English has about four.
 const BYTES_PER_TOKEN: usize = 4;

@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::Tokens;
 use super::iterations::Iteration;
-use super::lenient::LenientText;
+use super::lenient::{LenientObject, LenientText};
+use super::stop::{Stop, StopDetails};
 use super::usage_object::Usage;
 use crate::service::meter::prices::Conditions;
 
@@ -20,9 +21,11 @@ pub(super) struct SseScanner {
     line_skipped: usize,
     /// The last byte was a carriage return: a line feed after it ends no further line.
     after_return: bool,
-    event: SseEvent,
-    /// The data lines of an event that is kept.
+    /// The event's name; `None` until a line says it. Without one the data say what the event is.
+    event: Option<SseEvent>,
+    /// The data lines of an event that is kept, and their length with what was not kept.
     data: Vec<u8>,
+    data_length: usize,
     pub(super) seen: StreamUsage,
 }
 
@@ -34,6 +37,9 @@ pub(super) struct StreamUsage {
     pub conditions: Conditions,
     /// As stated by the last event that has iterations.
     pub iterations: Vec<Iteration>,
+    pub stop: Stop,
+    /// The output that the last `message_delta` stated, zero included.
+    final_output: Option<u64>,
     /// Whether the final count of output tokens came.
     pub has_final_count: bool,
     pub has_usage: bool,
@@ -44,9 +50,8 @@ pub(super) struct StreamUsage {
     pub unparsed: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SseEvent {
-    #[default]
     Other,
     MessageStart,
     ContentBlockDelta,
@@ -89,10 +94,18 @@ impl SseScanner {
 
     /// Keeps a part of a line: all of it when its data will be parsed, else only enough to recognise the line.
     fn keep(&mut self, part: &[u8]) {
-        let limit = if self.event.is_parsed() { MAX_LINE } else { MAX_UNPARSED_LINE };
+        let limit = if self.is_kept(part) { MAX_LINE } else { MAX_UNPARSED_LINE };
         let kept = part.len().min(limit.saturating_sub(self.line.len()));
         self.line.extend_from_slice(&part[..kept]);
         self.line_skipped += part.len() - kept;
+    }
+
+    /// Whether the line that goes on with `part` may be data to parse.
+    fn is_kept(&self, part: &[u8]) -> bool {
+        match self.event {
+            Some(event) => event.is_parsed(),
+            None => self.line.iter().chain(part).zip(b"data").all(|(is, name)| is == name),
+        }
     }
 
     fn take_line(&mut self, line: &[u8], length: usize) {
@@ -100,34 +113,41 @@ impl SseScanner {
         if length == 0 {
             self.dispatch();
         } else if let Some(name) = field(line, b"event") {
-            self.event = SseEvent::of(name);
-            self.data.clear();
+            self.event = (!name.is_empty()).then(|| SseEvent::of(name));
         } else if let Some(data) = field(line, b"data") {
             self.take_data(data, length);
         }
     }
 
     fn take_data(&mut self, data: &[u8], length: usize) {
-        if self.event == SseEvent::ContentBlockDelta {
-            self.seen.content_bytes += length.saturating_sub(DELTA_OVERHEAD);
-        } else if self.event.is_parsed() {
-            if length > MAX_LINE || self.data.len() + data.len() > MAX_LINE {
-                // Cut JSON does not parse, so the event counts as unparsed.
-                self.data.clear();
+        match self.event {
+            Some(SseEvent::ContentBlockDelta) => self.seen.content_bytes += length.saturating_sub(DELTA_OVERHEAD),
+            Some(event) if !event.is_parsed() => {}
+            _ => {
+                if length > MAX_LINE || self.data.len() + data.len() > MAX_LINE {
+                    // Cut JSON does not parse, so the event counts as unparsed.
+                    self.data.clear();
+                }
+                self.data_length += length;
+                self.data.extend_from_slice(data);
             }
-            self.data.extend_from_slice(data);
         }
     }
 
     /// A blank line ends the event.
     fn dispatch(&mut self) {
-        let event = std::mem::take(&mut self.event);
-        if !event.is_parsed() || self.data.is_empty() {
+        let (event, length) = (self.event.take(), std::mem::take(&mut self.data_length));
+        if self.data.is_empty() {
             return;
         }
         let data = std::mem::take(&mut self.data);
-        let read = self.read_event(event, &data);
-        self.seen.unparsed += u32::from(!read);
+        let event = event.unwrap_or_else(|| SseEvent::told_by(&data));
+        if event == SseEvent::ContentBlockDelta {
+            self.seen.content_bytes += length.saturating_sub(DELTA_OVERHEAD);
+        } else if event.is_parsed() {
+            let read = self.read_event(event, &data);
+            self.seen.unparsed += u32::from(!read);
+        }
     }
 
     /// Returns false when the data does not belong to such an event.
@@ -136,11 +156,19 @@ impl SseScanner {
             SseEvent::MessageStart => {
                 let Ok(MessageStart { message }) = serde_json::from_slice(data) else { return false };
                 self.seen.model = message.model.0.map(Into::into);
+                self.seen.iterations.clear();
+                self.seen.stop = Stop { stop_reason: message.stop_reason, stop_details: message.stop_details };
+                self.seen.final_output = None;
                 self.merge(message.usage.as_ref())
             }
             SseEvent::MessageDelta => {
-                let Ok(MessageDelta { usage }) = serde_json::from_slice(data) else { return false };
-                self.seen.has_final_count |= usage.as_ref().is_some_and(Usage::has_output);
+                let Ok(MessageDelta { delta, usage }) = serde_json::from_slice(data) else { return false };
+                if let Some(stop) = delta.0.filter(Stop::is_stated) {
+                    self.seen.stop = stop;
+                }
+                let output = usage.as_ref().and_then(Usage::output);
+                self.seen.has_final_count |= output.is_some();
+                self.seen.final_output = output.or(self.seen.final_output);
                 self.merge(usage.as_ref())
             }
             SseEvent::Error => {
@@ -164,6 +192,12 @@ impl SseScanner {
 }
 
 #[derive(Deserialize)]
+struct Typed {
+    #[serde(default, rename = "type")]
+    kind: LenientText,
+}
+
+#[derive(Deserialize)]
 struct MessageStart {
     message: Message,
 }
@@ -173,14 +207,38 @@ struct Message {
     #[serde(default)]
     model: LenientText,
     usage: Option<Usage>,
+    #[serde(default)]
+    stop_reason: LenientText,
+    #[serde(default)]
+    stop_details: LenientObject<StopDetails>,
 }
 
 #[derive(Deserialize)]
 struct MessageDelta {
+    #[serde(default)]
+    delta: LenientObject<Stop>,
     usage: Option<Usage>,
 }
 
+impl StreamUsage {
+    /// The tokens of the top level. The first event of a stream counts an output token before there is any; where none
+    /// comes, as in a refusal, the last event takes it back.
+    pub(super) fn stated_tokens(&self) -> Tokens {
+        if self.final_output == Some(0) && self.content_bytes == 0 {
+            Tokens { output_tokens: 0, ..self.tokens }
+        } else {
+            self.tokens
+        }
+    }
+}
+
 impl SseEvent {
+    /// The event that data without a name belong to.
+    fn told_by(data: &[u8]) -> Self {
+        let typed: Option<Typed> = serde_json::from_slice(data).ok();
+        typed.and_then(|typed| typed.kind.0).map_or(Self::Other, |kind| Self::of(kind.as_bytes()))
+    }
+
     fn of(name: &[u8]) -> Self {
         match name {
             b"message_start" => Self::MessageStart,

@@ -48,12 +48,14 @@ impl Tokens {
         ]
     }
 
-    /// Takes over what `counts` say; a field that is absent, null or no count keeps its earlier value.
+    /// Takes over what `counts` say. A field that is absent, null or no count keeps its earlier value, and so does one that
+    /// says zero: counts of a stream only grow, and some gateways fill an event up with zeros.
     ///
     /// Only the first event of a stream splits cache writes by lifetime. When a later total exceeds the split, the rest
     /// counts as five minutes, the cheaper lifetime and the API's default.
     pub(super) fn merge(&mut self, counts: &Counts<'_>) {
-        let overwrite = |field: &mut u64, Count(value): Count| *field = value.unwrap_or(*field);
+        let overwrite =
+            |field: &mut u64, Count(value): Count| *field = value.filter(|count| *count > 0).unwrap_or(*field);
         overwrite(&mut self.input_tokens, counts.input);
         overwrite(&mut self.output_tokens, counts.output);
         overwrite(&mut self.cache_read_tokens, counts.cache_read);
@@ -65,6 +67,15 @@ impl Tokens {
             let rest = total.saturating_sub(self.cache_write_1h_tokens);
             self.cache_write_5m_tokens = self.cache_write_5m_tokens.max(rest);
         }
+    }
+
+    /// Raises each count to that of `other`. If `other` does not split its cache writes by lifetime, what it has more of them
+    /// counts as five minutes.
+    pub(super) fn raised_to(&self, other: &Self) -> Self {
+        let written = |tokens: &Self| tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
+        let mut raised = self.with(other, u64::max);
+        raised.cache_write_5m_tokens = written(self).max(written(other)) - raised.cache_write_1h_tokens;
+        raised
     }
 
     pub(crate) fn plus(&self, other: &Self) -> Self {

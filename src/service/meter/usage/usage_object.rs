@@ -31,9 +31,9 @@ struct ServerTools {
 }
 
 impl Usage {
-    /// Whether it states output tokens, which the last event of a stream does.
-    pub(super) fn has_output(&self) -> bool {
-        self.output_tokens.0.is_some()
+    /// The output tokens it states, which the last event of a stream does.
+    pub(super) fn output(&self) -> Option<u64> {
+        self.output_tokens.0
     }
 
     /// Adds to `conditions` what it says of how the request was served. The first event of a stream says it, but for the

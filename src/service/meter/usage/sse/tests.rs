@@ -45,6 +45,50 @@ fn f11_unreadable_events_are_counted_and_the_rest_is_read() {
 }
 
 #[test]
+fn f11_an_event_is_told_by_its_name_wherever_that_stands_and_else_by_its_data() {
+    let (start, delta) = (
+        r#"data: {"type":"message_start","message":{"model":"claude-x","usage":{"input_tokens":25,"output_tokens":1}}}"#,
+        r#"data: {"usage":{"output_tokens":40},"type":"message_delta"}"#,
+    );
+    let text = r#"data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"12345678"}}"#;
+    for stream in [
+        format!("{start}\n\n{text}\n\n{delta}\n\n"),
+        format!(
+            "{start}\nevent: message_start\n\n{text}\nevent: content_block_delta\n\n{delta}\nevent:message_delta\n\n"
+        ),
+        format!("event:\n{start}\n\nid: 7\n{text}\n\nretry: 5\nevent: ping\nevent: message_delta\n{delta}\n\n"),
+    ] {
+        for piece in [1, 7, stream.len()] {
+            let seen = scan(stream.as_bytes(), piece);
+            let tokens = (seen.tokens.input_tokens, seen.tokens.output_tokens);
+            assert_eq!(
+                (tokens, seen.has_final_count, seen.content_bytes, seen.unparsed),
+                ((25, 40), true, 8, 0),
+                "{stream}"
+            );
+        }
+    }
+    // A name that is not the data's goes over it.
+    let seen = scan(format!("event: ping\n{start}\n\n").as_bytes(), 9);
+    assert!(!seen.has_usage);
+}
+
+#[test]
+fn f12_an_event_without_a_name_costs_no_more_than_the_longest_line() {
+    for line in [": ", "data: ", "dat", "x"] {
+        let mut scanner = SseScanner::default();
+        scanner.feed(line.as_bytes());
+        for _ in 0..256 {
+            scanner.feed(&[b'x'; 16 * 1024]);
+        }
+        assert!(scanner.line.capacity() <= 4 * MAX_LINE, "{line}: {}", scanner.line.capacity());
+        scanner.feed(b"\n\n");
+        scanner.feed(STREAM.as_bytes());
+        assert_eq!(scanner.seen.tokens.output_tokens, 40, "{line}");
+    }
+}
+
+#[test]
 fn f12_a_huge_event_costs_no_memory() {
     let mut scanner = SseScanner::default();
     scanner.feed(b"event: content_block_delta\ndata: {");
