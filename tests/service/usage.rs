@@ -9,7 +9,7 @@ use valetkey::service::meter::usage::{Ended, Tokens, UsageRecord};
 use testkit::http::client;
 use testkit::http::wire::{Wire, messages};
 use testkit::legs::Leg;
-use testkit::service::TestService;
+use testkit::service::{ADMIN_TOKEN, TestService, metrics};
 use testkit::upstream::{Answer, Cut, Gate, Upstream};
 
 #[tokio::test]
@@ -73,6 +73,31 @@ async fn what_other_models_used_is_counted_and_has_their_price() {
         let record = metered(answer).await;
         assert_eq!((record.tokens.input_tokens, record.tokens.output_tokens), (1_100_010, 20));
         assert_eq!(record.cost, Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_model_without_a_price_is_logged_and_counted_once() {
+    let upstream = Upstream::start();
+    let service = TestService::before_with(&upstream, |flags| flags.set("ADMIN_TOKEN", ADMIN_TOKEN));
+    let token = service.token().await;
+    let answer = |model: &str, advisor: &str| {
+        let entry = json!({ "type": "advisor_message", "model": advisor, "input_tokens": 1, "output_tokens": 1 });
+        let usage = json!({ "input_tokens": 1, "output_tokens": 1, "iterations": [entry] });
+        Answer::json(200, json!({ "model": model, "usage": usage }))
+    };
+    let known = "claude-haiku-5-5";
+    for (model, advisor, count) in [
+        (known, known, 0),
+        ("claude-new-1", known, 1),
+        ("claude-new-1[1m]", "claude-new-1-20261101", 1),
+        (known, "claude-new-2", 2),
+        ("claude-new-1", "claude-new-2", 2),
+    ] {
+        upstream.answer_next(answer(model, advisor));
+        assert_eq!(service.messages(&token, "{}").await.status, 200);
+        let expected = format!("valetkey_unpriced_models_total {count}\n");
+        service.until(async || metrics(&service).await.contains(&expected)).await;
     }
 }
 

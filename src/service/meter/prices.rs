@@ -20,7 +20,7 @@ use serde::Serialize;
 
 pub use self::estimate::EstimateInput;
 pub use self::fields::PriceError;
-pub(crate) use self::model_id::is_same_model;
+pub(crate) use self::model_id::{is_same_model, plain_id};
 pub use self::rates::Conditions;
 use self::rates::{Factor, Picos, Rates};
 use crate::service::base::text_file::TextFile;
@@ -107,6 +107,11 @@ impl Prices {
             let cost = self.cost_under(whose, at, tokens, &conditions);
             Cost { amount: sum.amount + cost.amount, estimated: sum.estimated || cost.estimated }
         })
+    }
+
+    /// Whether the table has prices of this model.
+    pub fn knows(&self, model: &str) -> bool {
+        self.rows(model).is_some()
     }
 
     fn rows(&self, model: &str) -> Option<&Vec<Row>> {

@@ -48,8 +48,8 @@ impl Service {
         let control = Control::open(&config.stores, &config.admin, policy, &clock)?;
         let opened = control.opened.clone();
         let (leaks, suspicions) = Leaks::start(&config.leaks, Arc::clone(&clock), opened.limiter.gossip());
-        let telemetry = Telemetry::build(&config, log, &opened.usage, &clock)?;
         let prices = Arc::new(ArcSwap::from_pointee(config.prices.table.clone()));
+        let telemetry = Telemetry::build(&config, log, &opened.usage, &prices, &clock)?;
         let built = ServiceParts { clock, prices, tokens, govern, leaks, opened, telemetry, reports };
         let relaying = Relaying::build(&config, &built)?;
         let (connector, biller) = (relaying.connector.clone(), relaying.batches.as_ref().map(Batches::biller));
@@ -130,7 +130,11 @@ fn reloadable(config: &Config, parts: &ServiceParts, issuer: &Arc<Issuer>) -> Re
 
 fn admin_state(config: &Config, parts: &ServiceParts, tls: Option<Arc<Tls>>, reloadable: &Reloadable) -> AdminState {
     let ServiceParts { tokens, govern, opened, telemetry, .. } = parts;
-    let page = MetricsPage::starting_now().with(&telemetry.metrics).with(&tokens.keys).with(&reloadable.issuer);
+    let page = MetricsPage::starting_now()
+        .with(&telemetry.metrics)
+        .with(&telemetry.unpriced)
+        .with(&tokens.keys)
+        .with(&reloadable.issuer);
     let page = page.with(&tls).with(&telemetry.otlp).with(&govern.access.revocations).with(&opened.limiter);
     let page = page.with(&govern.budgets).with(&govern.breaker).with(&parts.leaks).with(&opened.usage);
     AdminState {

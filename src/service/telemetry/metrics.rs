@@ -6,6 +6,7 @@
 mod collector;
 mod counters;
 mod requests;
+mod unpriced_models;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,6 +19,7 @@ use self::collector::SourceCollector;
 pub(crate) use self::collector::{FamilyEncoder, MetricSource};
 pub(crate) use self::counters::{Counters, Labels, counters};
 pub use self::requests::RequestMetrics;
+pub use self::unpriced_models::UnpricedModels;
 
 /// The page of all parts.
 pub(crate) struct MetricsPage(Registry);

@@ -3,14 +3,21 @@
 /// The ids under which `asked` may be in the table, the most exact first: as asked, without the `[1m]` that clients add
 /// for a long context, and without the date of a snapshot (`-20250929`).
 pub(super) fn spellings(asked: &str) -> impl Iterator<Item = &str> {
-    let plain = asked.strip_suffix("[1m]").unwrap_or(asked);
+    let plain = asked.strip_suffix(LONG_CONTEXT).unwrap_or(asked);
     [asked, plain, undated(plain)].into_iter()
+}
+
+/// The id without the suffix and the date: the same for all ids of one model.
+pub(crate) fn plain_id(id: &str) -> &str {
+    undated(id.strip_suffix(LONG_CONTEXT).unwrap_or(id))
 }
 
 /// Whether two ids are of the same model.
 pub(crate) fn is_same_model(one: &str, other: &str) -> bool {
-    spellings(one).last() == spellings(other).last()
+    plain_id(one) == plain_id(other)
 }
+
+const LONG_CONTEXT: &str = "[1m]";
 
 fn undated(id: &str) -> &str {
     match id.rsplit_once('-') {

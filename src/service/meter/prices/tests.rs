@@ -9,10 +9,6 @@ impl Prices {
     pub(crate) fn cost(&self, model: &str, at: SystemTime, tokens: &Tokens) -> Cost {
         self.cost_under(model, at, tokens, &Conditions::default())
     }
-
-    fn knows(&self, model: &str) -> bool {
-        self.rows(model).is_some()
-    }
 }
 
 /// Noon in UTC on 2026-11-20.

@@ -155,11 +155,16 @@ impl UsageRecord {
         }
     }
 
+    /// The model whose prices hold: the one that answered, as far as that is known.
+    pub fn priced_model(&self) -> Option<&str> {
+        self.model_answered.as_deref().or(self.model_asked.as_deref())
+    }
+
     /// Prices the record by the model that answered. A request that used nothing, such as counting tokens, has no
     /// price.
     pub fn price(&mut self, prices: &Prices, now: SystemTime) {
         if self.tokens != Tokens::default() {
-            let model = self.model_answered.as_deref().or(self.model_asked.as_deref()).unwrap_or_default();
+            let model = self.priced_model().unwrap_or_default();
             let used = (&self.tokens, self.shares.as_slice());
             let cost = prices.cost_of_all(model, now, used, &self.conditions);
             self.cost = Some(cost.amount);
