@@ -7,6 +7,9 @@ use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderNam
 
 use crate::wire::names::{ERROR_HEADER, OWN_HEADER_PREFIX, PROOF_HEADER, PROOF_NONCE_HEADER};
 
+/// Whether to drop the header of this name, which is in lower case.
+pub type DropsHeader = fn(&str) -> bool;
+
 /// Removes the headers that must not go up: hop-by-hop headers (RFC 9110 §7.6.1), every credential, the organisation to
 /// charge, forwarding headers, `expect`, `origin` and our own. The caller then sets the next hop's one credential.
 pub fn strip_request(headers: &mut HeaderMap) {

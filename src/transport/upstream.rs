@@ -30,10 +30,8 @@ pub use self::read_error::UpstreamReadError;
 use super::buffered_body::{BufferedBody, Upload};
 use super::connect::Connector;
 use super::grace::within;
+use super::headers::DropsHeader;
 use super::origin::Origin;
-
-/// Whether to drop the header of this name, which is in lower case.
-pub type DropsHeader = fn(&str) -> bool;
 
 /// One origin and the pooled connections to it.
 #[derive(Clone)]

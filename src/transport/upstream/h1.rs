@@ -24,11 +24,11 @@ use tokio::time::Instant;
 use self::framing::Framing;
 use self::outgoing::Outgoing;
 use self::received::Received;
-use super::DropsHeader;
 use super::error::{Unsent, UpstreamError};
 use super::read_error::UpstreamReadError;
 use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::Stream;
+use crate::transport::headers::DropsHeader;
 
 /// A connection that makes one request at a time (no pipelining, RFC 9112 §9.3.2). Its users box it: it moves between
 /// the pool, the waiting request and the response's body.

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use super::DropsHeader;
 use super::h1::H1;
 use super::h2::H2;
 use crate::lock::lock;
 use crate::transport::connect::Connector;
+use crate::transport::headers::DropsHeader;
 
 pub(super) struct ConnectionPool {
     pub(super) connector: Connector,

@@ -9,7 +9,7 @@ use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
 use super::framing::{Chunks, Framing};
-use crate::transport::upstream::DropsHeader;
+use crate::transport::headers::DropsHeader;
 use crate::transport::upstream::read_error::UpstreamReadError;
 
 /// Takes a whole head off the front of `bytes`, without the headers that `drops` names; `None` while it is incomplete.
