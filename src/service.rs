@@ -18,6 +18,7 @@ pub mod base {
     pub mod enum_names;
     pub mod http_client;
     pub mod json;
+    pub mod model_id;
     pub mod outage;
     pub mod private_file;
     pub mod strict_object;

@@ -146,13 +146,13 @@ async fn a_request_costs_what_its_model_costs() {
     assert_eq!(sums["total"]["cost_usd"], (3000 + guess.unwrap()) as f64 / 1e6);
 }
 
-/// Refused by a limit, and told when to try again: within a minute, of which a 64th is added.
+/// Refused by a limit, and told when to try again: within a minute.
 fn refused(answer: &Reply) {
     assert_eq!((answer.status, answer.error_code().as_str()), (429, "rate_limited"));
     assert_eq!(answer.json()["error"]["type"], "rate_limit_error");
     assert_eq!(answer.header("x-should-retry"), Some("true"));
     let seconds: u64 = answer.header("retry-after").expect("when to try again").parse().unwrap();
-    assert!((1..=61).contains(&seconds), "{seconds}");
+    assert!((1..=60).contains(&seconds), "{seconds}");
 }
 
 /// The statuses of `count_tokens` and of the list of models.

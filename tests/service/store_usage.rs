@@ -116,6 +116,37 @@ async fn rows_are_narrowed_by_every_filter() {
 }
 
 #[tokio::test]
+async fn ids_of_one_model_are_found_and_summed_together() {
+    let models = ["claude-opus-5", "claude-opus-5-20260101", "claude-opus-5[1m]", "claude-opus-5-20260101[1m]"];
+    let others = ["claude-opus-5-5", "claude-opus-5-2026010", "claude-opus-5-2026010x", "claude-opus-55-20260101"];
+    for database in TestDatabase::each().await {
+        let usage = database.open().await.usage();
+        let rows = models.iter().chain(&others).enumerate().map(|(number, model)| UsageRow {
+            model_answered: Some((*model).to_owned()),
+            ..row(&format!("req_{number}"), device(1), at(1000))
+        });
+        usage.insert(&rows.collect::<Vec<_>>()).await.unwrap();
+        let totals = usage.totals(TotalsBy::Model, &UsageFilter::default()).await.unwrap();
+        let sums: Vec<_> = totals.iter().map(|sum| (sum.key.as_deref().unwrap(), sum.requests)).collect();
+        let expected = [
+            ("claude-opus-5", 4),
+            ("claude-opus-5-2026010", 1),
+            ("claude-opus-5-2026010x", 1),
+            ("claude-opus-5-5", 1),
+            ("claude-opus-55", 1),
+        ];
+        assert_eq!(sums, expected, "{}", database.name);
+        for (asked, count) in
+            models.map(|model| (model, 4)).into_iter().chain([("claude-opus-5-5", 1), ("claude-opus", 0)])
+        {
+            let filter = UsageFilter { model: Some(asked.to_owned()), ..UsageFilter::default() };
+            let found = usage.list(&filter, &PageRequest::first(10)).await.unwrap();
+            assert_eq!(found.items.len(), count, "{}: {asked}", database.name);
+        }
+    }
+}
+
+#[tokio::test]
 async fn sums_are_right_for_every_key() {
     const DAY: u64 = 86_400_000;
     for database in TestDatabase::each().await {

@@ -43,6 +43,7 @@ use self::state::BreakerState;
 
 pub use self::circuit_open_error::CircuitOpenError;
 use crate::lock::lock;
+use crate::service::base::model_id::plain_id;
 use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
 use crate::wire::DeviceId;
 
@@ -57,6 +58,7 @@ impl Breaker {
 
     /// A request whose model is not known has the empty name.
     pub fn admit(&self, model: &str, device: &DeviceId, now: Instant) -> Result<CircuitPermit, CircuitOpenError> {
+        let model = plain_id(model);
         let share = DeviceShare::of(device, &self.0.shares);
         let ticket = lock(&self.0.circuits).admit(model, share, now, &self.0.settings)?;
         Ok(CircuitPermit::new(Arc::clone(&self.0), model, ticket))

@@ -7,7 +7,6 @@
 mod estimate;
 mod fields;
 mod file;
-mod model_id;
 mod rates;
 
 #[cfg(test)]
@@ -20,9 +19,9 @@ use serde::Serialize;
 
 pub use self::estimate::EstimateInput;
 pub use self::fields::PriceError;
-pub(crate) use self::model_id::{is_same_model, plain_id};
 pub use self::rates::Conditions;
 use self::rates::{Factor, Picos, Rates};
+use crate::service::base::model_id;
 use crate::service::base::text_file::TextFile;
 use crate::service::meter::money::MicroDollars;
 use crate::service::meter::usage::{ModelTokens, Tokens};

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::service::base::model_id::is_same_model;
+
 /// The models that a token may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelRule {
     /// Every model that the upstream key may use.
     Any,
-    /// Exact ids, or a beginning and `*`.
+    /// Ids of models, dated or not, or a beginning and `*`.
     Only(Arc<[String]>),
 }
 
@@ -20,11 +22,34 @@ impl ModelRule {
     pub fn allows(&self, model: &str) -> bool {
         let matches = |pattern: &String| match pattern.strip_suffix('*') {
             Some(beginning) => model.starts_with(beginning),
-            None => pattern == model,
+            None => is_same_model(pattern, model),
         };
         match self {
             Self::Any => true,
             Self::Only(patterns) => patterns.iter().any(matches),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_with_a_date_or_the_suffix_for_a_long_context_is_the_same_model() {
+        for entry in ["claude-haiku-5-5", "claude-haiku-5-5-20260922", "claude-haiku-5-5[1m]"] {
+            let rule = ModelRule::from_claim(vec![entry.to_owned()]);
+            for id in [
+                "claude-haiku-5-5",
+                "claude-haiku-5-5[1m]",
+                "claude-haiku-5-5-20260922",
+                "claude-haiku-5-5-20261001[1m]",
+            ] {
+                assert!(rule.allows(id), "{entry} allows {id}");
+            }
+            for id in ["claude-haiku-5", "claude-haiku-5-55", "claude-haiku-5-5-2026092", "claude-haiku-5-5[2m]", ""] {
+                assert!(!rule.allows(id), "{entry} does not allow {id}");
+            }
         }
     }
 }

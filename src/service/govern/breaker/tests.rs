@@ -66,8 +66,16 @@ impl Bench {
                 self.ask(model, device, BAD);
             }
         }
-        assert_eq!(self.state(model), CircuitState::Open);
+        assert_eq!(self.state(plain_id(model)), CircuitState::Open);
     }
+}
+
+#[test]
+fn f05_ids_of_one_model_share_a_circuit() {
+    let bench = Bench::new();
+    bench.open("claude-x-20260101");
+    assert_eq!(bench.state("claude-x"), CircuitState::Open);
+    assert!(bench.admit("claude-x[1m]", 0).is_err());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::Tokens;
 use super::lenient::{Count, LenientObject, LenientObjects, LenientText};
 use super::tokens::{CacheCreation, Counts};
-use crate::service::meter::prices::is_same_model;
+use crate::service::base::model_id::is_same_model;
 
 /// Tokens spent on an answer beside the answer itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,6 +19,7 @@ use super::page::{Page, PageRequest};
 use super::row_insert::RowInsert;
 use super::statement::Statement;
 use super::{Database, millis};
+use crate::service::base::model_id::plain_id;
 use crate::service::meter::usage::BATCH_ROUTE;
 use crate::wire::DeviceId;
 
@@ -89,6 +90,8 @@ impl UsageHistory {
         let mut totals = rows.iter().map(|row| Totals::read(by, row)).collect::<Result<Vec<_>, _>>()?;
         // The two databases sort texts differently.
         totals.sort_by(|one, other| one.key.cmp(&other.key));
+        // Ids of one model, dated or not, have one sum.
+        totals.dedup_by(|next, sum| next.key == sum.key && sum.add(next));
         Ok(totals)
     }
 
@@ -108,12 +111,24 @@ impl UsageFilter {
             ("device", self.device.as_ref().map(DeviceId::as_str)),
             ("user_name", self.user.as_deref()),
             ("org", self.org.as_deref()),
-            (row::MODEL, self.model.as_deref()),
         ];
         for (column, text) in texts {
             if let Some(text) = text {
                 statement.push(" AND ").push(column).push(" = ").bind(text);
             }
+        }
+        if let Some(model) = &self.model {
+            let plain = plain_id(model);
+            statement.push(" AND (").push(row::MODEL).push(" = ").bind(model.as_str());
+            statement.push(" OR ").push(row::UNSUFFIXED_MODEL).push(" = ").bind(plain);
+            // A snapshot: the id, a hyphen, and eight digits.
+            statement
+                .push(" OR RTRIM(")
+                .push(row::UNSUFFIXED_MODEL)
+                .push(", '0123456789') = ")
+                .bind(Some(format!("{plain}-")));
+            let length = i64::try_from(plain.chars().count() + "-20260101".len()).unwrap_or(i64::MAX);
+            statement.push(" AND LENGTH(").push(row::UNSUFFIXED_MODEL).push(") = ").bind(length).push(")");
         }
         for (condition, time) in [(" AND finished_at >= ", self.from), (" AND finished_at < ", self.to)] {
             if let Some(time) = time {

@@ -9,7 +9,8 @@ use arc_swap::ArcSwap;
 
 use super::collector::{FamilyEncoder, MetricSource};
 use crate::lock::lock;
-use crate::service::meter::prices::{Prices, plain_id};
+use crate::service::base::model_id::plain_id;
+use crate::service::meter::prices::Prices;
 use crate::service::meter::usage::{UsageRecord, UsageSink};
 
 pub struct UnpricedModels {

@@ -137,6 +137,9 @@ fn ended_named(name: &str) -> Option<Ended> {
 
 pub(super) const MODEL: &str = "COALESCE(model_answered, model_asked)";
 
+/// [`MODEL`] without the suffix for a long context.
+pub(super) const UNSUFFIXED_MODEL: &str = "REPLACE(COALESCE(model_answered, model_asked), '[1m]', '')";
+
 macro_rules! columns {
     () => {
         "request_id, finished_at, upstream_request_id, device, org, user_name, route, model_asked, model_answered, \

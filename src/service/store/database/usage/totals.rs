@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 
 use super::row::MODEL;
 use crate::service::base::enum_names::enum_names;
+use crate::service::base::model_id::plain_id;
 use crate::service::store::database::column::number;
 use crate::service::store::database::error::StoreError;
 
@@ -56,6 +57,7 @@ impl Totals {
     pub(super) fn read(by: TotalsBy, row: &AnyRow) -> Result<Self, StoreError> {
         let key = match by {
             TotalsBy::Day => Some(day(number(row, "key")?)),
+            TotalsBy::Model => row.try_get::<Option<String>, _>("key")?.map(|id| plain_id(&id).to_owned()),
             _ => row.try_get("key")?,
         };
         Ok(Self {
@@ -67,6 +69,17 @@ impl Totals {
             cache_read_input_tokens: number(row, "cache_read_input_tokens")?,
             cost_microusd: number(row, "cost_microusd")?,
         })
+    }
+
+    /// Adds another sum. Always true.
+    pub(super) fn add(&mut self, other: &Self) -> bool {
+        self.requests += other.requests;
+        self.input_tokens += other.input_tokens;
+        self.output_tokens += other.output_tokens;
+        self.cache_creation_input_tokens += other.cache_creation_input_tokens;
+        self.cache_read_input_tokens += other.cache_read_input_tokens;
+        self.cost_microusd += other.cost_microusd;
+        true
     }
 }
 

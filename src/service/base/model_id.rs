@@ -1,8 +1,9 @@
-//! The spellings of a model's id that the price table accepts.
+//! Ids of models. An id with the date of a snapshot (`-20250929`), and one with the `[1m]` that clients add for a long
+//! context, is the same model as the id without: for prices, for the models of a token, for the breaker and for sums.
 
-/// The ids under which `asked` may be in the table, the most exact first: as asked, without the `[1m]` that clients add
-/// for a long context, and without the date of a snapshot (`-20250929`).
-pub(super) fn spellings(asked: &str) -> impl Iterator<Item = &str> {
+/// The ids under which `asked` may be in a table, the most exact first: as asked, without the suffix, and without the date
+/// too.
+pub(crate) fn spellings(asked: &str) -> impl Iterator<Item = &str> {
     let plain = asked.strip_suffix(LONG_CONTEXT).unwrap_or(asked);
     [asked, plain, undated(plain)].into_iter()
 }
