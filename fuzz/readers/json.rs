@@ -40,7 +40,7 @@ pub fn read(bytes: &[u8]) -> bool {
 #[derive(Debug, PartialEq)]
 struct Scans {
     answer: Result<[Found; 2], JsonError>,
-    /// The values of [`MESSAGE`], and the models of tools and fallbacks.
+    /// The values of [`MESSAGE`], and all other models.
     message: Result<([Found; 4], Vec<Found>), JsonError>,
     first_model: Result<Found, JsonError>,
     batch: Result<(RequestModels, bool), JsonError>,
@@ -105,14 +105,35 @@ fn first(members: &[(String, Node)], key: &str) -> Named {
     value.map_or(Named::Nothing, Named::Once)
 }
 
-/// The models of tools and fallbacks.
+/// The models that may run, but for that of the message.
 fn other_models(members: &[(String, Node)]) -> Vec<Named> {
-    let lists = members.iter().filter(|(key, _)| key == "tools" || key == "fallbacks");
-    let elements = lists.flat_map(|(_, value)| match value {
+    let found = members.iter().flat_map(|(key, value)| match key.as_str() {
+        "tools" | "fallbacks" => elements(value).iter().filter_map(model_of).collect(),
+        "messages" => models_at(value, &["content", "tool", "definition"]),
+        "system" => models_at(value, &["tool", "definition"]),
+        _ => Vec::new(),
+    });
+    found.collect()
+}
+
+/// The elements of a list. Another value is an element itself.
+fn elements(value: &Node) -> &[Node] {
+    match value {
         Node::List(elements) => elements.as_slice(),
         single => std::slice::from_ref(single),
+    }
+}
+
+/// The models of the objects that a path of keys leads to.
+fn models_at(value: &Node, path: &[&str]) -> Vec<Named> {
+    let objects = elements(value).iter().filter_map(|element| match element {
+        Node::Object(members) => Some(members),
+        _ => None,
     });
-    elements.filter_map(model_of).collect()
+    let Some((key, rest)) = path.split_first() else {
+        return objects.map(|members| Named::of(members, "model")).filter(|model| *model != Named::Nothing).collect();
+    };
+    objects.flatten().filter(|(name, _)| name == key).flat_map(|(_, inner)| models_at(inner, rest)).collect()
 }
 
 /// The model that a tool or fallback names. A text is a model.

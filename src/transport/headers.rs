@@ -10,8 +10,8 @@ use crate::wire::names::{ERROR_HEADER, OWN_HEADER_PREFIX, PROOF_HEADER, PROOF_NO
 /// Whether to drop the header of this name, which is in lower case.
 pub type DropsHeader = fn(&str) -> bool;
 
-/// Removes the headers that must not go up: hop-by-hop headers (RFC 9110 §7.6.1), every credential, the organisation to
-/// charge, forwarding headers, `expect`, `origin` and our own. The caller then sets the next hop's one credential.
+/// Removes the headers that must not go up: hop-by-hop headers (RFC 9110 §7.6.1), every credential, those that choose who
+/// pays or is meant, forwarding headers, `expect`, `origin` and our own. The caller then sets the next hop's one credential.
 pub fn strip_request(headers: &mut HeaderMap) {
     strip(headers, |name| is_hop_by_hop(name) || ends_going_up(name));
 }
@@ -101,7 +101,10 @@ fn is_hop_by_hop(name: &str) -> bool {
 
 fn ends_going_up(name: &str) -> bool {
     match name.as_bytes()[0] {
-        b'a' => matches!(name, "authorization" | "anthropic-organization-id"),
+        b'a' => matches!(
+            name,
+            "authorization" | "anthropic-organization-id" | "anthropic-user-profile-id" | "anthropic-workspace-id"
+        ),
         b'c' => name == "cookie",
         b'd' => name == PROOF_HEADER,
         b'e' => name == "expect",
@@ -166,6 +169,8 @@ mod tests {
             ("dpop", "a.b.c"),
             ("proxy-authorization", "Basic a"),
             ("anthropic-organization-id", "o"),
+            ("anthropic-user-profile-id", "u"),
+            ("anthropic-workspace-id", "w"),
             ("forwarded", "for=1"),
             ("x-forwarded-for", "1"),
             ("x-real-ip", "1"),

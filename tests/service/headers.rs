@@ -119,8 +119,10 @@ const KEPT_UP: [(&str, &str); 20] = [
     ("idempotency-key", "a-b-c"),
 ];
 
-const ENDED_UP: [(&str, &str); 18] = [
+const ENDED_UP: [(&str, &str); 20] = [
     ("anthropic-organization-id", "of-the-caller"),
+    ("anthropic-user-profile-id", "of-the-caller"),
+    ("anthropic-workspace-id", "of-the-caller"),
     ("x-api-key", "sk-ant-api03-of-the-caller"),
     ("cookie", "session=1"),
     ("proxy-authorization", "Basic YTpi"),

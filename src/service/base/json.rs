@@ -53,24 +53,11 @@ impl<const N: usize> ObjectScanner<N> {
         &self.found[index]
     }
 
-    pub(crate) fn is_complete(&self) -> bool {
-        self.walk.is_over()
-    }
-
     /// After [`JsonError`] the scanner must not be fed again.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), JsonError> {
-        self.feed_while(bytes, |_| true).map(|_| ())
-    }
-
-    /// Reads up to the byte that closes the object. Returns the number of bytes it read.
-    fn feed_to_end(&mut self, bytes: &[u8]) -> Result<usize, JsonError> {
-        self.feed_while(bytes, |scanner| !scanner.is_complete())
-    }
-
-    fn feed_while(&mut self, bytes: &[u8], goes_on: impl Fn(&Self) -> bool) -> Result<usize, JsonError> {
+        let Self { walk, found, text } = self;
         let mut at = 0;
-        while at < bytes.len() && goes_on(self) {
-            let Self { walk, found, text } = self;
+        while at < bytes.len() {
             at += walk.step(&bytes[at..], |index, part, ended| {
                 skim::keep_value(text, part);
                 if ended {
@@ -78,7 +65,7 @@ impl<const N: usize> ObjectScanner<N> {
                 }
             })?;
         }
-        Ok(at)
+        Ok(())
     }
 }
 
@@ -99,7 +86,7 @@ mod tests {
         for bytes in text.chunks(piece) {
             scanner.feed(bytes)?;
         }
-        Ok((scanner.found(0).clone(), scanner.found(1).clone(), scanner.is_complete()))
+        Ok((scanner.found(0).clone(), scanner.found(1).clone(), scanner.walk.is_over()))
     }
 
     fn value(raw: &str) -> Found {

@@ -1,12 +1,20 @@
-//! Finds one key in each object of a list that arrives in pieces.
+//! Finds the values at the end of a path through lists of objects, which arrive in pieces.
 
 use super::skim::{self, Skim};
-use super::{Found, JsonError, ObjectScanner};
+use super::walk::Walk;
+use super::{Found, JsonError};
 
-/// A list of objects. An object in place of the list is read like an element. A string, as an element or in place of
-/// the list, counts as the value of the key.
+/// The keys that lead to a value, the outermost first. Behind each but the last one an object or a list of objects follows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Path {
+    pub keys: &'static [&'static str],
+    /// Whether a string, as an element or in place of the list, counts as the value.
+    pub takes_texts: bool,
+}
+
+/// A list of objects. An object in place of the list is read like an element.
 pub(super) struct ObjectList {
-    key: &'static str,
+    path: Path,
     place: Nesting,
     state: ListState,
     skim: Skim,
@@ -23,16 +31,31 @@ enum Nesting {
 
 enum ListState {
     Between,
-    InObject(Box<ObjectScanner<1>>),
+    InObject(Box<Element>),
     InText,
     /// In a value that is neither an object nor a string.
     InOther,
     Over,
 }
 
+/// An object of the list.
+struct Element {
+    walk: Walk<1>,
+    value: ElementValue,
+}
+
+enum ElementValue {
+    /// The value of the last key, and its raw text while it is read.
+    Last {
+        found: Found,
+        text: Vec<u8>,
+    },
+    Deeper(ObjectList),
+}
+
 impl ObjectList {
-    pub(super) fn new(key: &'static str) -> Self {
-        Self { key, place: Nesting::Alone, state: ListState::Between, skim: Skim::default(), text: Vec::new() }
+    pub(super) fn new(path: Path) -> Self {
+        Self { path, place: Nesting::Alone, state: ListState::Between, skim: Skim::default(), text: Vec::new() }
     }
 
     /// Adds the value of each element that ends in `bytes` to `found`. [`JsonError`] means that an element cannot be
@@ -42,9 +65,9 @@ impl ObjectList {
             let used = match &mut self.state {
                 ListState::Between => self.begin(byte)?,
                 ListState::InObject(object) => {
-                    let used = object.feed_to_end(bytes)?;
-                    if object.is_complete() {
-                        found.extend(Some(object.found(0).clone()).filter(|model| *model != Found::Nothing));
+                    let used = object.feed_to_end(bytes, found)?;
+                    if object.walk.is_over() {
+                        found.extend(object.last().filter(|value| *value != Found::Nothing));
                         self.end_element();
                     }
                     used
@@ -68,7 +91,7 @@ impl ObjectList {
             (b']', Nesting::InList) => (ListState::Over, 1),
             // No value begins with one of these, and skipping a value would make no progress here.
             (b',' | b']' | b'}' | b':', _) => return Err(JsonError),
-            (b'{', _) => (ListState::InObject(Box::new(ObjectScanner::new([self.key]))), 0),
+            (b'{', _) => (ListState::InObject(Box::new(Element::new(self.path))), 0),
             (b'"', _) => (ListState::InText, 0),
             _ => (ListState::InOther, 0),
         };
@@ -79,7 +102,7 @@ impl ObjectList {
     /// Reads a part of an element that is not an object.
     fn read_plain(&mut self, bytes: &[u8], found: &mut Vec<Found>) -> usize {
         let (length, ended) = self.skim.value_part(bytes);
-        let is_text = matches!(self.state, ListState::InText);
+        let is_text = self.path.takes_texts && matches!(self.state, ListState::InText);
         if is_text {
             skim::keep_value(&mut self.text, &bytes[..length]);
         }
@@ -96,5 +119,48 @@ impl ObjectList {
 
     fn end_element(&mut self) {
         self.state = if self.place == Nesting::InList { ListState::Between } else { ListState::Over };
+    }
+}
+
+impl Element {
+    fn new(path: Path) -> Self {
+        let [key, deeper @ ..] = path.keys else { unreachable!("a path has a key") };
+        let value = match deeper {
+            [] => ElementValue::Last { found: Found::Nothing, text: Vec::new() },
+            keys => ElementValue::Deeper(ObjectList::new(Path { keys, takes_texts: false })),
+        };
+        Self { walk: Walk::new([key]), value }
+    }
+
+    /// Reads up to the byte that closes the object. Returns the number of bytes it read.
+    fn feed_to_end(&mut self, bytes: &[u8], values: &mut Vec<Found>) -> Result<usize, JsonError> {
+        let Self { walk, value } = self;
+        let (mut at, mut read) = (0, Ok(()));
+        while at < bytes.len() && !walk.is_over() {
+            at += walk.step(&bytes[at..], |_, part, ended| match value {
+                ElementValue::Last { found, text } => {
+                    skim::keep_value(text, part);
+                    if ended {
+                        found.add(std::mem::take(text));
+                    }
+                }
+                ElementValue::Deeper(list) => {
+                    read = list.feed(part, values);
+                    if ended {
+                        *list = ObjectList::new(list.path);
+                    }
+                }
+            })?;
+            read?;
+        }
+        Ok(at)
+    }
+
+    /// The value of the last key, if this object is where the path ends.
+    fn last(&mut self) -> Option<Found> {
+        match &mut self.value {
+            ElementValue::Last { found, .. } => Some(std::mem::take(found)),
+            ElementValue::Deeper(_) => None,
+        }
     }
 }

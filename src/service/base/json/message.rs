@@ -1,17 +1,18 @@
 //! Reads what a request for a message says of models and price, while the request streams by.
 
-use super::list::ObjectList;
+use super::list::{ObjectList, Path};
 use super::walk::Walk;
 use super::{Found, JsonError, skim};
 
-/// Reads `model`, `max_tokens`, `speed` and `inference_geo`, and the `model` of each element of `tools` and `fallbacks`: a
-/// tool can be a model of its own (the advisor), and a fallback is one.
+/// Reads `model`, `max_tokens`, `speed` and `inference_geo`, and each other place that names a model which may run: a tool
+/// can be a model of its own (the advisor), in `tools` or added by a block of a message, and a fallback is one.
 pub(crate) struct MessageScanner {
-    walk: Walk<6>,
+    walk: Walk<8>,
     found: [Found; 4],
     /// The raw text of the value that is being read.
     text: Vec<u8>,
-    list: ObjectList,
+    /// The list that is being read.
+    list: Option<Box<ObjectList>>,
 }
 
 /// How much of a message is read.
@@ -20,7 +21,7 @@ pub(crate) enum MessageDepth {
     Model,
     /// The values that decide the price, too.
     Price,
-    /// The models of tools and fallbacks, too.
+    /// All models that may run, too.
     AllModels,
 }
 
@@ -36,14 +37,14 @@ pub(crate) enum MessageKey {
 impl MessageScanner {
     /// Everything beyond `depth` is skipped and costs no memory.
     pub(crate) fn new(depth: MessageDepth) -> Self {
-        let keys = [MODEL, "max_tokens", "speed", "inference_geo", "tools", "fallbacks"];
+        let keys = [MODEL, "max_tokens", "speed", "inference_geo", "tools", "fallbacks", "messages", "system"];
         let wanted = match depth {
             MessageDepth::Model => 1,
             MessageDepth::Price => VALUES,
             MessageDepth::AllModels => keys.len(),
         };
         let walk = Walk::of_first(wanted, keys);
-        Self { walk, found: [const { Found::Nothing }; VALUES], text: Vec::new(), list: ObjectList::new(MODEL) }
+        Self { walk, found: [const { Found::Nothing }; VALUES], text: Vec::new(), list: None }
     }
 
     pub(crate) fn found(&self, key: MessageKey) -> &Found {
@@ -54,7 +55,7 @@ impl MessageScanner {
         self.walk.is_over()
     }
 
-    /// Adds the models of tools and fallbacks in `bytes` to `others`. After [`JsonError`] the scanner must not be fed
+    /// Adds the models in `bytes`, but for that of the message, to `others`. After [`JsonError`] the scanner must not be fed
     /// again.
     pub(crate) fn feed(&mut self, bytes: &[u8], others: &mut Vec<Found>) -> Result<(), JsonError> {
         self.feed_while(bytes, others, |_| true)
@@ -82,9 +83,9 @@ impl MessageScanner {
                     }
                     return;
                 }
-                read = list.feed(part, others);
+                read = list.get_or_insert_with(|| Box::new(ObjectList::new(LISTS[key - VALUES]))).feed(part, others);
                 if ended {
-                    *list = ObjectList::new(MODEL);
+                    *list = None;
                 }
             })?;
             read?;
@@ -97,6 +98,15 @@ const MODEL: &str = "model";
 
 /// How many of the keys have one value.
 const VALUES: usize = 4;
+
+/// The way from each other key to the models that it names. A block of a message may define a tool
+/// (`{"type": "tool_addition", "tool": {"type": "tool_definition", "definition": {…}}}`, beta of inline tools).
+const LISTS: [Path; 4] = [
+    Path { keys: &[MODEL], takes_texts: true },
+    Path { keys: &[MODEL], takes_texts: true },
+    Path { keys: &["content", "tool", "definition", MODEL], takes_texts: false },
+    Path { keys: &["tool", "definition", MODEL], takes_texts: false },
+];
 
 #[cfg(test)]
 mod tests {
@@ -119,6 +129,23 @@ mod tests {
             "messages":[{"content":[{"input":{"model":"no"},"tools":[{"model":"no"}]}]}],
             "model":"main","fallbacks":[{"model":"f"},"g"],"fallbacks":"default","tools":null,"x":{"model":"no"}}"#;
         let expected: Vec<_> = [r#""x""#, "Repeated", r#""f""#, r#""g""#, r#""default""#].map(str::to_owned).into();
+        for piece in 1..text.len() {
+            let found = scan(text, piece);
+            assert_eq!(found, Ok((Found::Value(br#""main""#.to_vec()), expected.clone())), "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a30_models_of_tools_that_a_message_adds_are_found_however_the_bytes_are_cut() {
+        let text = r#"{"model":"main","system":[{"type":"text","text":"x"},{"tool":{"definition":{"model":"s"}}}],
+            "messages":[{"role":"user","content":"{\"tool\":{\"definition\":{\"model\":\"no\"}}}"},
+            {"role":"user","content":[{"type":"text","text":"model"},
+                {"type":"tool_addition","tool":{"type":"tool_definition","definition":{"type":"advisor","model":"x"}}},
+                {"type":"tool_use","input":{"model":"no","tool":{"definition":{"model":"no"}}}},
+                {"t\u006fol":{"definition":{"m\u006fdel":"y"}},"tool":{"definition":{"model":"z","model":"w"}}},
+                {"tool":{"type":"tool_reference","name":"no"}},{"tool":"no"},{"tool":[{"definition":[{"model":"l"}]}]}]},
+            {"content":{"tool":{"definition":{"model":"o"}}},"model":"no","definition":{"model":"no"}},7]}"#;
+        let expected: Vec<_> = [r#""s""#, r#""x""#, r#""y""#, "Repeated", r#""l""#, r#""o""#].map(str::to_owned).into();
         for piece in 1..text.len() {
             let found = scan(text, piece);
             assert_eq!(found, Ok((Found::Value(br#""main""#.to_vec()), expected.clone())), "pieces of {piece}");

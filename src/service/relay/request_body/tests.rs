@@ -61,6 +61,13 @@ fn a48_a_name_that_no_model_has_is_not_kept() {
     }
 }
 
+/// A message with a block that adds an advisor.
+fn added(model: &str) -> String {
+    let definition = format!(r#"{{"type":"advisor_20260301","name":"advisor","model":"{model}"}}"#);
+    let tool = format!(r#"{{"type":"tool_definition","definition":{definition}}}"#);
+    format!(r#""messages":[{{"role":"user","content":[{{"type":"tool_addition","tool":{tool}}}]}}]"#)
+}
+
 #[test]
 fn a30_a_tool_or_a_fallback_is_no_way_around_the_list() {
     let rule = only(&["a", "b-*"]);
@@ -69,6 +76,9 @@ fn a30_a_tool_or_a_fallback_is_no_way_around_the_list() {
         (r#""tools":[{"name":"t","input_schema":{"properties":{"model":{"type":"string"}}}}]"#, Ok(())),
         (r#""tools":[{"type":"advisor","model":"c"}]"#, Err(ErrorCode::ModelNotAllowed)),
         (r#""fallbacks":[{"model":"c"}]"#, Err(ErrorCode::ModelNotAllowed)),
+        (&added("b-1"), Ok(())),
+        (&added("c"), Err(ErrorCode::ModelNotAllowed)),
+        (r#""messages":[{"content":[{"type":"tool_use","input":{"model":"c"}}]}]"#, Ok(())),
         (r#""fallbacks":"default""#, Err(ErrorCode::ModelNotAllowed)),
         (r#""tools":[{"model":"a","model":"c"}]"#, Err(ErrorCode::ModelAmbiguous)),
     ] {
