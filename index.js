@@ -4,6 +4,7 @@
 // Uses only syntax that Node 12 parses, so that every Electron with Node-API 5 can load it.
 
 const { EventEmitter } = require('events');
+const { inspect } = require('util');
 const binding = require('./binding.js');
 const { childEnv, processEnv } = require('./lib/environment.js');
 const { checkOptions } = require('./lib/options.js');
@@ -42,10 +43,18 @@ class ValetProxy extends EventEmitter {
     this.port = started.port;
     Object.defineProperty(this, 'deviceId', { enumerable: true, get: () => this.status().deviceId });
     this.status();
-    this.env = Object.freeze({
+    // Not enumerable: the launch key does not belong into a log that shows the proxy, nor into its JSON.
+    const env = Object.freeze({
       ANTHROPIC_BASE_URL: started.url,
       [this._credentialVariable]: started.launchKey,
     });
+    Object.defineProperty(this, 'env', { value: env });
+  }
+
+  /** What `util.inspect` and `console.log` show, also of hidden properties. */
+  [inspect.custom](_depth, options) {
+    const { url, port } = this;
+    return `ValetProxy ${inspect({ url, port, status: this._lastStatus }, options)}`;
   }
 
   childEnv(base) {

@@ -3,6 +3,7 @@
 const assert = require('assert');
 const http = require('http');
 const net = require('net');
+const { format, inspect } = require('util');
 const { test, before, after } = require('node:test');
 const { Anthropic } = require('@anthropic-ai/sdk');
 const { startProxy, deviceId } = require('..');
@@ -63,6 +64,23 @@ test('a refresh brings a newer token and tells so', async () => {
   assert.ok(states.length > 0);
   assert.strictEqual(proxy.status().state, 'ready');
   await proxy.close();
+});
+
+test('a proxy that is printed or turned into JSON does not show its launch key', async () => {
+  const proxy = await startProxy(options());
+  const key = proxy.env.ANTHROPIC_AUTH_TOKEN;
+  assert.ok(key.length > 20);
+  const shown = [
+    inspect(proxy),
+    inspect({ proxy }, { showHidden: true, depth: Infinity, getters: true }),
+    format('%o %O %j', proxy, proxy, proxy),
+    JSON.stringify({ proxy }),
+    JSON.stringify(Object.assign({}, proxy)),
+  ];
+  for (const text of shown) assert.ok(!text.includes(key), text);
+  assert.match(shown[0], /^ValetProxy \{\s+url: 'http:\/\/127/);
+  await proxy.close();
+  assert.ok(!inspect(proxy).includes(key) && proxy.env.ANTHROPIC_AUTH_TOKEN === key);
 });
 
 test('closing frees the port, can be repeated and ends later calls', async () => {
