@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" />
 import { EventEmitter } from 'events';
 
 /** Every code that an error of valetkey can have. */
@@ -172,6 +173,8 @@ export interface ValetProxy extends EventEmitter {
   unref(): this;
   /** Closes the proxy; open requests may finish within the limit (default 5000 ms). Can be called again. */
   close(options?: { timeoutMs?: number }): Promise<void>;
+  /** Closes the proxy at the end of `await using`, in runtimes that know it (Node 18.18 and newer). */
+  [Symbol.asyncDispose](): Promise<void>;
 
   on<E extends keyof ValetEvents>(event: E, listener: (...args: ValetEvents[E]) => void): this;
   once<E extends keyof ValetEvents>(event: E, listener: (...args: ValetEvents[E]) => void): this;

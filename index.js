@@ -12,6 +12,8 @@ const { ValetError, fromNative, parseReason, toError } = require('./lib/error.js
 const { attachElectron } = require('./lib/electron.js');
 
 const DEFAULT_CLOSE_MS = 5000;
+/** Values of `ENABLE_PROXY` that mean off beyond doubt. */
+const OFF = ['false', '0', 'no', 'off'];
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 class ValetProxy extends EventEmitter {
@@ -144,8 +146,13 @@ async function startProxyFromEnv(options) {
   const log = (message, fields) => {
     if (options && typeof options.logger === 'function') options.logger('warn', message, fields);
   };
-  if (process.env.ENABLE_PROXY !== 'true') {
-    log('ENABLE_PROXY is not "true": the app uses direct API access', {});
+  const wish = process.env.ENABLE_PROXY;
+  if (wish !== 'true') {
+    const text = 'ENABLE_PROXY is not "true": the app uses direct API access';
+    log(text, {});
+    // A wish for a proxy that is spelled otherwise is told even where no logger would.
+    const hasLogger = options && typeof options.logger === 'function';
+    if (!hasLogger && wish && !OFF.includes(wish.toLowerCase())) process.emitWarning(text);
     return null;
   }
   try {

@@ -112,3 +112,18 @@ async function withEnvironment(variables, body) {
     Object.assign(process.env, saved);
   }
 }
+
+test('a wish for a proxy that is spelled otherwise is told where no logger is', async () => {
+  const warned = [];
+  const note = (warning) => warned.push(warning.message);
+  process.on('warning', note);
+  for (const value of ['1', 'TRUE', 'yes', 'false', '0', 'off', '']) {
+    await withEnvironment({ ENABLE_PROXY: value, PROXY_BOOTSTRAP_URL: rig.bootstrapUrl }, async () => {
+      assert.strictEqual(await startProxyFromEnv({ storage: 'memory' }), null);
+    });
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  process.removeListener('warning', note);
+  assert.strictEqual(warned.length, 3, warned.join());
+  assert.ok(warned.every((text) => text.startsWith('ENABLE_PROXY is not "true"')));
+});

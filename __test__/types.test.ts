@@ -99,6 +99,10 @@ async function main(electron: ElectronParts): Promise<void> {
   const same: ValetProxy = await valetkey.startProxy();
   const id: string = deviceId() + deviceId('com.example.app');
   attachElectron(electron, proxy);
+  {
+    await using scoped = await startProxy();
+    void scoped.url;
+  }
   attachElectron({ app: electron.app }, same);
   await useProxy(maybe ?? proxy);
   // @ts-expect-error: there is no such event
