@@ -22,6 +22,7 @@ use crate::transport::path::check_target;
 use crate::transport::problem::Problem;
 use crate::transport::relay::Relay;
 use crate::transport::reply::Reply;
+use crate::transport::request_head::check_head;
 use crate::transport::request_id::RequestId;
 use crate::transport::serve::Handler;
 use crate::transport::shutdown::Shutdown;
@@ -55,6 +56,7 @@ impl Loopback {
         let parts = &self.parts;
         parts.admission.check_source(request.headers())?;
         check_target(request.method(), request.uri())?;
+        check_head(request.version(), request.headers())?;
         match request.uri().path() {
             "/" | "/api/hello" | HEALTH_PATH if is_look(request.method()) => Ok(Response::new(Reply::empty())),
             path if path.starts_with("/v1/") => {

@@ -1,4 +1,4 @@
-//! Checks that a request's head is clear about its host and about where its body ends. The service calls it before routing.
+//! Checks that a request's head is clear about its host and about where its body ends. Both proxies call it before routing.
 
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Version};
@@ -7,7 +7,7 @@ use super::problem::Problem;
 use crate::wire::ErrorCode;
 
 /// Checks what hyper lets pass: a request names one host (RFC 9112 §3.2), and its body has no transfer coding but
-/// `chunked` (§6.1). No part of the service undoes another coding: the encoded bytes would go on as if they were plain.
+/// `chunked` (§6.1). Neither proxy undoes another coding: the encoded bytes would go on as if they were plain.
 pub fn check_head(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
     let hosts = headers.get_all(HOST).iter().count();
     if hosts > 1 || (hosts == 0 && version == Version::HTTP_11) {

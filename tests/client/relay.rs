@@ -5,7 +5,7 @@ use std::time::Duration;
 use testkit::client::Setup;
 use testkit::client::fake_service::{FakeService, Route, Say};
 use testkit::http;
-use testkit::http::raw::Raw;
+use testkit::http::raw::{Raw, exchange};
 
 #[tokio::test]
 async fn a_request_arrives_whole_but_for_credentials_and_hop_headers() {
@@ -38,6 +38,24 @@ async fn a_request_arrives_whole_but_for_credentials_and_hop_headers() {
     }
     assert_eq!(seen.headers.get_all("authorization").iter().count(), 1);
     assert!(seen.header("authorization").unwrap().starts_with("Bearer sk-ant-proxy-canary-wrapper-"));
+}
+
+#[tokio::test]
+async fn a22_a_body_in_another_transfer_coding_than_chunks_is_refused() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    for (codings, status) in [
+        ("transfer-encoding: chunked", 200),
+        ("transfer-encoding: gzip, chunked", 400),
+        ("transfer-encoding: gzip\r\ntransfer-encoding: chunked", 400),
+    ] {
+        let (host, key) = (client.url().trim_start_matches("http://").to_owned(), client.key());
+        let head =
+            format!("POST /v1/messages HTTP/1.1\r\nhost: {host}\r\nx-api-key: {key}\r\nconnection: close\r\n{codings}");
+        let answer = exchange(&client.url(), format!("{head}\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n")).await;
+        assert_eq!(answer.status, status, "{codings}");
+    }
+    assert_eq!(service.seen(Route::V1).len(), 1);
 }
 
 #[tokio::test]

@@ -102,6 +102,19 @@ async fn f16_informational_answers_are_not_the_answer() {
 }
 
 #[tokio::test]
+async fn f16_informational_answers_without_end_are_given_up() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    let end = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+    for (hints, status) in [(32, 200), (33, 502), (10_000, 502)] {
+        let hint = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+        upstream.answer_next(Answer::raw(format!("{}{end}", hint.repeat(hints)).into()));
+        assert_eq!(service.messages(&token, BODY).await.status, status, "{hints}");
+    }
+}
+
+#[tokio::test]
 async fn a_length_of_an_answer_that_has_no_body_by_its_status_means_nothing() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);

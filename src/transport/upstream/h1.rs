@@ -39,6 +39,8 @@ pub(super) struct H1 {
     outgoing: Option<Outgoing>,
     /// Why the request cannot be written; its response may have come all the same (RFC 9112 §9.5).
     unwritten: Option<UpstreamReadError>,
+    /// Interim responses that came before the one that is awaited.
+    interim: u32,
     received: Received,
     pub(super) framing: Framing,
     /// How reading ended, until the bytes read before are used up.
@@ -54,6 +56,7 @@ impl H1 {
             drops,
             outgoing: None,
             unwritten: None,
+            interim: 0,
             received: Received::default(),
             framing: Framing::Length(0),
             read_end: None,
@@ -70,6 +73,7 @@ impl H1 {
     ) -> Result<(Response<()>, Box<Self>), (UpstreamError, Option<Unsent>)> {
         let (head, body) = request.into_parts();
         self.outgoing = Some(Outgoing::new(&head, body));
+        self.interim = 0;
         match poll_fn(|cx| self.poll_head(cx)).await {
             Ok(mut response) => match self.begin_body(&response, head.method == Method::HEAD) {
                 Ok(()) => {
@@ -99,6 +103,10 @@ impl H1 {
                     response.status().is_informational() && response.status() != StatusCode::SWITCHING_PROTOCOLS;
                 if !is_interim {
                     return Poll::Ready(Ok(response));
+                }
+                self.interim += 1;
+                if self.interim > MOST_INTERIM {
+                    return Poll::Ready(Err(UpstreamReadError::Syntax("too many interim responses")));
                 }
             } else {
                 let read = ready!(self.received.poll_read(&mut self.stream, cx));
@@ -220,6 +228,10 @@ impl H1 {
         Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut room)).is_pending()
     }
 }
+
+/// The most interim responses before one answer. Real upstreams send one or two; an endless row of them would keep a worker
+/// busy for as long as the first byte may take.
+const MOST_INTERIM: u32 = 32;
 
 /// Small pieces that are ready together leave in one write of up to this many bytes.
 const GATHER: usize = 8 * 1024;
