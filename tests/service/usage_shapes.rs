@@ -179,3 +179,42 @@ fn a44_every_shape_of_usage_is_read_from_the_results_of_a_batch() {
         assert!(cost.amount.get().abs_diff(half) <= parts, "{}: {} and {half}", shape.name, cost.amount.get());
     }
 }
+
+#[test]
+fn a44_a_stream_that_is_cut_after_a_fallback_has_the_price_of_the_model_that_took_over() {
+    let start = json!({ "model": "claude-haiku-5-5", "usage": { "input_tokens": 1000, "output_tokens": 1 } });
+    let block =
+        json!({ "type": "fallback", "from": { "model": "claude-haiku-5-5" }, "to": { "model": "claude-opus-5-5" } });
+    let text = json!({ "type": "text_delta", "text": "x".repeat(400) });
+    let events = [
+        ("message_start", json!({ "type": "message_start", "message": start })),
+        ("content_block_start", json!({ "type": "content_block_start", "index": 0, "content_block": block })),
+        ("content_block_delta", json!({ "type": "content_block_delta", "index": 1, "delta": text })),
+    ];
+    for is_named in [true, false] {
+        let name = |name: &str| if is_named { format!("event: {name}\n") } else { String::new() };
+        let stream: String = events.iter().map(|(event, data)| format!("{}data: {data}\n\n", name(event))).collect();
+        for size in [stream.len(), 1] {
+            let record = metered("text/event-stream", "identity", stream.as_bytes(), size);
+            assert_eq!(record.model_answered.as_deref(), Some("claude-opus-5-5"));
+            assert_eq!((record.tokens.input_tokens, record.tokens.output_tokens), (1000, 100));
+            // 1000 tokens of input at 4 dollars for a million, 100 of output at 20.
+            assert_eq!(record.cost.map(|cost| cost.get()), Some(6000));
+        }
+    }
+}
+
+#[test]
+fn a44_a_refusal_after_text_that_no_count_speaks_of_is_not_free() {
+    let start = json!({ "model": "claude-fable-5", "usage": { "input_tokens": 412, "output_tokens": 0 } });
+    let text = json!({ "type": "text_delta", "text": "x".repeat(400) });
+    let delta = json!({ "stop_reason": "refusal" });
+    let stream = format!(
+        "event: message_start\ndata: {}\n\nevent: content_block_delta\ndata: {}\n\nevent: message_delta\ndata: {}\n\n",
+        json!({ "type": "message_start", "message": start }),
+        json!({ "type": "content_block_delta", "index": 0, "delta": text }),
+        json!({ "type": "message_delta", "delta": delta, "usage": { "output_tokens": 0 } }),
+    );
+    let record = metered("text/event-stream", "identity", stream.as_bytes(), stream.len());
+    assert!(record.cost.is_some_and(|cost| cost.get() >= 4120), "{:?}", record.cost);
+}

@@ -38,14 +38,15 @@ impl BatchItem {
             _ => Ended::Error,
         };
         let answered = ended == Ended::Complete;
-        let ItemMessage { model, usage, stop_reason, stop_details } = result.message.unwrap_or_default();
+        let ItemMessage { mut model, usage, stop_reason, stop_details } = result.message.unwrap_or_default();
         let (mut tokens, mut shares) = (Tokens::default(), Vec::new());
         let mut conditions = Conditions { batch: true, ..Conditions::default() };
         if let Some(usage) = &usage {
             tokens.merge(&usage.counts());
             usage.describe(&mut conditions);
-            let divided = divide(model.as_deref(), tokens, &usage.iterations.0);
-            conditions.is_free = Stop { stop_reason, stop_details }.is_free_refusal() && divided.has_no_own_output();
+            let divided = divide(model.as_deref(), None, tokens, &usage.iterations.0);
+            conditions.is_free = Stop { stop_reason, stop_details }.is_free_refusal() && !divided.has_output;
+            model = divided.model.map(Into::into);
             (tokens, shares) = (divided.tokens, divided.shares);
         }
         Some(Self { custom_id, ended, model, tokens, shares, conditions, no_usage: answered && usage.is_none() })

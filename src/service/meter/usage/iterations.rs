@@ -31,6 +31,8 @@ pub(super) struct DividedUsage {
     pub tokens: Tokens,
     /// The parts of `tokens` that are priced apart.
     pub shares: Vec<ModelTokens>,
+    /// Whether the answer itself, without work beside it, has output.
+    pub has_output: bool,
 }
 
 pub(super) type Iterations = LenientObjects<Iteration>;
@@ -46,14 +48,6 @@ pub(super) struct Iteration {
     cache_read_input_tokens: Count,
     cache_creation_input_tokens: Count,
     cache_creation: LenientObject<CacheCreation>,
-}
-
-impl DividedUsage {
-    /// Whether the answer itself, without the shares, has no output.
-    pub(super) fn has_no_own_output(&self) -> bool {
-        let shares: u64 = self.shares.iter().map(|share| share.tokens.output_tokens).sum();
-        self.tokens.output_tokens <= shares
-    }
 }
 
 impl Iteration {
@@ -87,10 +81,16 @@ impl Iteration {
     }
 }
 
-/// Divides the usage of an answer that `model` began, with the top level `top`.
-pub(super) fn divide(model: Option<&str>, top: Tokens, iterations: &[Iteration]) -> DividedUsage {
+/// Divides the usage of an answer, with the top level `top`. `model` began it; `took_over` is the model of a fallback that a
+/// stream has announced.
+pub(super) fn divide(
+    model: Option<&str>,
+    took_over: Option<&str>,
+    top: Tokens,
+    iterations: &[Iteration],
+) -> DividedUsage {
     let fallback = iterations.iter().rev().find(|entry| entry.is_fallback());
-    let answering = fallback.and_then(|entry| entry.model.0.as_deref()).or(model);
+    let answering = fallback.and_then(|entry| entry.model.0.as_deref()).or(took_over).or(model);
     let is_answer = |entry: &&Iteration| match fallback {
         // The first attempt may leave its model out: it is the one that was asked.
         Some(_) if !entry.is_fallback() && entry.model.0.is_none() => false,
@@ -101,13 +101,14 @@ pub(super) fn divide(model: Option<&str>, top: Tokens, iterations: &[Iteration])
     let (own, apart) = (sum(&answer), sum(&others));
     let began_otherwise = model.zip(answering).is_some_and(|(first, last)| !is_same_model(first, last));
     let tokens = match answer.is_empty() {
+        // The top level of a stream still has counts of the model that began.
+        false if began_otherwise => own.completed_by(&top).plus(&apart),
         // The API does not say whether the top level includes all entries. If their sum fits into it, it does.
         false if own.plus(&apart).is_within(&top) => top,
-        // The top level of a stream still has counts of the model that began.
-        false if began_otherwise => own.plus(&apart),
         false => top.raised_to(&own).plus(&apart),
         true => top.plus(&apart),
     };
+    let has_output = tokens.less(&apart).output_tokens > 0;
     let share = |entry: &&Iteration| {
         let tokens = entry.tokens();
         let is_declined = fallback.is_some() && entry.is_attempt();
@@ -115,8 +116,13 @@ pub(super) fn divide(model: Option<&str>, top: Tokens, iterations: &[Iteration])
         let is_free = is_declined && tokens.output_tokens == 0;
         ModelTokens { model: entry.model.0.clone().or(asked), tokens, is_free }
     };
+    let round = |entry: &&Iteration| ModelTokens { model: None, tokens: entry.tokens(), is_free: false };
+    // Each round has its own prompt, and so its own tier of prices.
+    let are_apart = answer.len() > 1 && has_output && own.is_part_of(&tokens.less(&apart));
+    let rounds = answer.iter().filter(|_| are_apart).map(round);
+    let shares = others.iter().map(share).chain(rounds).collect();
     let answered = if began_otherwise { answering } else { model.or(answering) };
-    DividedUsage { model: answered.map(Box::from), tokens, shares: others.iter().map(share).collect() }
+    DividedUsage { model: answered.map(Box::from), tokens, shares, has_output }
 }
 
 #[cfg(test)]
@@ -141,7 +147,7 @@ mod tests {
             {"type": "message", "input_tokens": 23, "output_tokens": 1000},
             {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 500, "output_tokens": 50}
         ]));
-        let DividedUsage { tokens: all, shares, .. } = divide(Some("m"), tokens(23, 1000), &list);
+        let DividedUsage { tokens: all, shares, .. } = divide(Some("m"), None, tokens(23, 1000), &list);
         assert_eq!(all, tokens(180_523, 4550));
         let advisor = ModelTokens { model: Some("claude-opus-5".into()), tokens: tokens(500, 50), is_free: false };
         assert_eq!(shares, [ModelTokens { model: None, tokens: tokens(180_000, 3500), is_free: false }, advisor]);
@@ -153,14 +159,14 @@ mod tests {
             {"type": "message", "input_tokens": 23, "output_tokens": 1000},
             {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 500, "output_tokens": 50}
         ]));
-        let DividedUsage { tokens: all, shares, .. } = divide(Some("m"), tokens(523, 1050), &list);
+        let DividedUsage { tokens: all, shares, .. } = divide(Some("m"), None, tokens(523, 1050), &list);
         assert_eq!((all, shares[0].tokens), (tokens(523, 1050), tokens(500, 50)));
     }
 
     #[test]
     fn a_list_without_the_answer_is_added_to_the_top_level() {
         let list = read(json!([{"type": "compaction", "input_tokens": 100, "output_tokens": 0}]));
-        assert_eq!(divide(Some("m"), tokens(500, 100), &list).tokens, tokens(600, 100));
+        assert_eq!(divide(Some("m"), None, tokens(500, 100), &list).tokens, tokens(600, 100));
     }
 
     #[test]
@@ -171,7 +177,7 @@ mod tests {
         ]));
         // A stream names the model that began it, an answer in one piece the model that answered.
         for (named, top) in [("m", tokens(1000, 200)), ("first", tokens(1000, 200))] {
-            let divided = divide(Some(named), top, &list);
+            let divided = divide(Some(named), None, top, &list);
             assert_eq!((divided.model.as_deref(), divided.tokens), (Some("m"), tokens(2000, 200)), "{named}");
             let first = ModelTokens { model: Some("first".into()), tokens: tokens(1000, 0), is_free: true };
             assert_eq!(divided.shares, [first], "{named}");
@@ -181,7 +187,7 @@ mod tests {
     #[test]
     fn an_answer_without_other_entries_counts_as_its_top_level() {
         for list in [json!([]), json!(null), json!("x"), json!([7, null, {"type": "message", "input_tokens": 5}])] {
-            let divided = divide(Some("m"), tokens(5, 6), &read(list));
+            let divided = divide(Some("m"), None, tokens(5, 6), &read(list));
             assert_eq!((divided.tokens, divided.shares), (tokens(5, 6), Vec::new()));
         }
     }

@@ -70,8 +70,9 @@ impl ResponseMeter {
                 let seen = &scanner.seen;
                 record.first_chunk = record.first_byte;
                 record.conditions = seen.conditions;
-                let divided = divide(seen.model.as_deref(), seen.stated_tokens(), &seen.iterations);
-                record.use_divided(divided, &seen.stop);
+                let took_over = seen.took_over.as_deref();
+                let divided = divide(seen.model.as_deref(), took_over, seen.stated_tokens(), &seen.iterations);
+                record.use_divided(divided, seen.stop.is_free_refusal() && seen.content_bytes == 0);
                 record.unparsed_events = seen.unparsed;
                 record.no_usage = !seen.has_usage;
                 if !seen.has_final_count {
@@ -91,7 +92,8 @@ impl ResponseMeter {
                             stop_details: parsed(object.scanner.found(STOP_DETAILS)).unwrap_or_default(),
                         };
                         let model = record.model_answered.as_deref();
-                        record.use_divided(divide(model, record.tokens, &usage.iterations.0), &stop);
+                        let divided = divide(model, None, record.tokens, &usage.iterations.0);
+                        record.use_divided(divided, stop.is_free_refusal());
                     }
                     None => record.no_usage = true,
                 }
@@ -109,8 +111,8 @@ impl ResponseMeter {
 }
 
 impl UsageRecord {
-    fn use_divided(&mut self, divided: DividedUsage, stop: &Stop) {
-        self.conditions.is_free = stop.is_free_refusal() && divided.has_no_own_output();
+    fn use_divided(&mut self, divided: DividedUsage, is_free_refusal: bool) {
+        self.conditions.is_free = is_free_refusal && !divided.has_output;
         self.model_answered = divided.model.map(Into::into);
         (self.tokens, self.shares) = (divided.tokens, divided.shares);
     }

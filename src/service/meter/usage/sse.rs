@@ -3,7 +3,7 @@
 //! Only the few events that carry usage are kept and parsed; of the others only the line ends are found. The scanner
 //! never fails: it counts the events that it cannot read.
 
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 use serde::Deserialize;
 
 use super::Tokens;
@@ -38,6 +38,8 @@ pub(super) struct StreamUsage {
     /// As stated by the last event that has iterations.
     pub iterations: Vec<Iteration>,
     pub stop: Stop,
+    /// The model of the last fallback that a block has announced.
+    pub took_over: Option<Box<str>>,
     /// The output that the last `message_delta` stated, zero included.
     final_output: Option<u64>,
     /// Whether the final count of output tokens came.
@@ -54,6 +56,7 @@ pub(super) struct StreamUsage {
 enum SseEvent {
     Other,
     MessageStart,
+    ContentBlockStart,
     ContentBlockDelta,
     MessageDelta,
     Error,
@@ -157,19 +160,31 @@ impl SseScanner {
                 let Ok(MessageStart { message }) = serde_json::from_slice(data) else { return false };
                 self.seen.model = message.model.0.map(Into::into);
                 self.seen.iterations.clear();
+                self.seen.took_over = None;
                 self.seen.stop = Stop { stop_reason: message.stop_reason, stop_details: message.stop_details };
                 self.seen.final_output = None;
                 self.merge(message.usage.as_ref())
             }
             SseEvent::MessageDelta => {
                 let Ok(MessageDelta { delta, usage }) = serde_json::from_slice(data) else { return false };
-                if let Some(stop) = delta.0.filter(Stop::is_stated) {
+                let stop = delta.0.filter(Stop::is_stated);
+                let output = usage.as_ref().and_then(Usage::output);
+                // A zero in the middle of a stream is no count.
+                self.seen.has_final_count |= output.is_some_and(|count| count > 0 || stop.is_some());
+                if let Some(stop) = stop {
                     self.seen.stop = stop;
                 }
-                let output = usage.as_ref().and_then(Usage::output);
-                self.seen.has_final_count |= output.is_some();
                 self.seen.final_output = output.or(self.seen.final_output);
                 self.merge(usage.as_ref())
+            }
+            SseEvent::ContentBlockStart => {
+                // Most blocks are no fallback, and some are long.
+                if memmem::find(data, b"\"fallback\"").is_some()
+                    && let Ok(BlockStart { content_block: LenientObject(Some(block)) }) = serde_json::from_slice(data)
+                {
+                    self.seen.took_over = block.fallback_to().or_else(|| self.seen.took_over.take());
+                }
+                true
             }
             SseEvent::Error => {
                 self.seen.has_error = true;
@@ -213,6 +228,32 @@ struct Message {
     stop_details: LenientObject<StopDetails>,
 }
 
+/// The start of a block, as far as a fallback says with it which model goes on.
+#[derive(Deserialize)]
+struct BlockStart {
+    content_block: LenientObject<Block>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Block {
+    #[serde(rename = "type")]
+    kind: LenientText,
+    to: LenientObject<FallbackModel>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct FallbackModel {
+    model: LenientText,
+}
+
+impl Block {
+    fn fallback_to(self) -> Option<Box<str>> {
+        self.to.0.filter(|_| self.kind.0.as_deref() == Some("fallback")).and_then(|to| to.model.0)
+    }
+}
+
 #[derive(Deserialize)]
 struct MessageDelta {
     #[serde(default)]
@@ -224,7 +265,8 @@ impl StreamUsage {
     /// The tokens of the top level. The first event of a stream counts an output token before there is any; where none
     /// comes, as in a refusal, the last event takes it back.
     pub(super) fn stated_tokens(&self) -> Tokens {
-        if self.final_output == Some(0) && self.content_bytes == 0 {
+        let is_placeholder = self.tokens.output_tokens <= 1;
+        if self.final_output == Some(0) && self.content_bytes == 0 && is_placeholder {
             Tokens { output_tokens: 0, ..self.tokens }
         } else {
             self.tokens
@@ -242,6 +284,7 @@ impl SseEvent {
     fn of(name: &[u8]) -> Self {
         match name {
             b"message_start" => Self::MessageStart,
+            b"content_block_start" => Self::ContentBlockStart,
             b"content_block_delta" => Self::ContentBlockDelta,
             b"message_delta" => Self::MessageDelta,
             b"error" => Self::Error,
@@ -250,7 +293,7 @@ impl SseEvent {
     }
 
     fn is_parsed(self) -> bool {
-        matches!(self, Self::MessageStart | Self::MessageDelta | Self::Error)
+        matches!(self, Self::MessageStart | Self::ContentBlockStart | Self::MessageDelta | Self::Error)
     }
 }
 

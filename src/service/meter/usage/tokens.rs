@@ -59,9 +59,16 @@ impl Tokens {
         overwrite(&mut self.input_tokens, counts.input);
         overwrite(&mut self.output_tokens, counts.output);
         overwrite(&mut self.cache_read_tokens, counts.cache_read);
-        if let Some(split) = counts.split {
-            overwrite(&mut self.cache_write_5m_tokens, split.ephemeral_5m_input_tokens);
-            overwrite(&mut self.cache_write_1h_tokens, split.ephemeral_1h_input_tokens);
+        match counts.split.map(|split| (split.ephemeral_5m_input_tokens, split.ephemeral_1h_input_tokens)) {
+            // A whole split replaces one that was made from a total.
+            Some((Count(Some(five_minutes)), Count(Some(hour)))) if five_minutes + hour > 0 => {
+                (self.cache_write_5m_tokens, self.cache_write_1h_tokens) = (five_minutes, hour);
+            }
+            Some((five_minutes, hour)) => {
+                overwrite(&mut self.cache_write_5m_tokens, five_minutes);
+                overwrite(&mut self.cache_write_1h_tokens, hour);
+            }
+            None => {}
         }
         if let Count(Some(total)) = counts.cache_write {
             let rest = total.saturating_sub(self.cache_write_1h_tokens);
@@ -76,6 +83,29 @@ impl Tokens {
         let mut raised = self.with(other, u64::max);
         raised.cache_write_5m_tokens = written(self).max(written(other)) - raised.cache_write_1h_tokens;
         raised
+    }
+
+    /// Whether no count exceeds that of `other`, each lifetime of the cache by itself.
+    pub(super) fn is_part_of(&self, other: &Self) -> bool {
+        self.by_price().iter().zip(other.by_price()).all(|(own, other)| *own <= other)
+    }
+
+    /// The tokens of an attempt, with what only `top` says of it: a later count of output, the prompt where the entry has
+    /// none, and the lifetimes of the cache where the entry does not split its writes.
+    pub(super) fn completed_by(&self, top: &Self) -> Self {
+        let written = |tokens: &Self| tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
+        let output_tokens = self.output_tokens.max(top.output_tokens);
+        let has_prompt = self.input_tokens + self.cache_read_tokens + written(self) > 0;
+        if !has_prompt {
+            return Self { output_tokens, ..*top };
+        }
+        let split = if written(self) == written(top) { top } else { self };
+        Self {
+            output_tokens,
+            cache_write_5m_tokens: split.cache_write_5m_tokens,
+            cache_write_1h_tokens: split.cache_write_1h_tokens,
+            ..*self
+        }
     }
 
     pub(crate) fn plus(&self, other: &Self) -> Self {

@@ -41,9 +41,9 @@ impl Usage {
     pub(super) fn describe(&self, conditions: &mut Conditions) {
         conditions.fast |= self.speed.0.as_deref() == Some("fast");
         conditions.us |= self.inference_geo.0.as_deref() == Some("us");
-        if let Some(ServerTools { web_search_requests: Count(Some(searches)) }) = self.server_tool_use.0 {
-            conditions.web_searches = searches;
-        }
+        let searches =
+            self.server_tool_use.0.as_ref().and_then(|tools| tools.web_search_requests.0).unwrap_or_default();
+        conditions.web_searches = conditions.web_searches.max(searches);
     }
 
     /// The counts of the top level.
