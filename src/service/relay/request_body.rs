@@ -147,7 +147,7 @@ impl RequestReader {
         Err(RefusedBodyError { code: ErrorCode::ModelNotAllowed, message })
     }
 
-    /// The model cannot be told: a restricted caller is refused, and for any other caller the upstream judges.
+    /// Handles a body whose model cannot be read: refuses a restricted caller, and lets the upstream judge any other.
     fn model_unknown(&mut self, reason: &str) -> Result<(), RefusedBodyError> {
         self.is_settled = true;
         if self.rule == ModelRule::Any { Ok(()) } else { Err(ambiguous(reason)) }

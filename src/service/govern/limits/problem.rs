@@ -17,7 +17,7 @@ impl From<LimitExceededError> for Problem {
 }
 
 /// The wait that a client is told. Room for a limit of a minute appears up to a 64th of it late, and above a minute Claude
-/// Code gives up at once. So there the client is told a minute, and a second more if it then still comes too early.
+/// Code gives up at once. So the client is told a minute. If it then comes too early, it is told one second.
 fn told(wait: Duration) -> Duration {
     if wait <= MINUTE + MINUTE / 64 { wait.min(MINUTE) } else { wait }
 }

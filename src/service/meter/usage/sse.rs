@@ -275,7 +275,7 @@ impl StreamUsage {
 }
 
 impl SseEvent {
-    /// The event that data without a name belong to.
+    /// The kind of an event that has no name, by the `type` in its data.
     fn told_by(data: &[u8]) -> Self {
         let typed: Option<Typed> = serde_json::from_slice(data).ok();
         typed.and_then(|typed| typed.kind.0).map_or(Self::Other, |kind| Self::of(kind.as_bytes()))
