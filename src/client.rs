@@ -107,10 +107,10 @@ impl Client {
             Arc::new(Session::new(ids.usual.clone(), Arc::clone(&clock), config.refresh_before, ports.events));
         let mut enrolment = Enrolment::new(api, store, ids, Arc::clone(&session), Arc::clone(&clock));
         enrolment.first_token().await?;
+        let link = Arc::new(ServiceLink::new(tls, Arc::clone(&clock)));
         let (refresher, refresh_loop) = RefreshLoop::new(enrolment, Arc::clone(&session), &config, clock);
         tokio::spawn(refresh_loop.run());
         let launch_key = launch_key();
-        let link = Arc::new(ServiceLink::new(tls));
         let (trigger, shutdown) = shutdown::channel();
         let loopback = LoopbackParts {
             admission: Admission::new(address.port(), &launch_key, Cors::new(config.allowed_origins.clone())),

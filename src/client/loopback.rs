@@ -197,7 +197,7 @@ fn unreachable(error: &UpstreamError) -> Problem {
         UpstreamError::FirstByte(_) => (ErrorCode::UpstreamTimeout, "The service did not answer in time"),
         UpstreamError::Connect(_) => (ErrorCode::UpstreamUnreachable, "The service cannot be reached"),
         UpstreamError::Dropped(_) => {
-            (ErrorCode::UpstreamUnreachable, "The service closed the connection before it answered")
+            (ErrorCode::UpstreamDropped, "The connection to the service ended before an answer came")
         }
         UpstreamError::Invalid(_) => (ErrorCode::UpstreamInvalid, "The service's answer is not valid HTTP"),
     };

@@ -49,6 +49,8 @@ impl ServiceApi {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_LIMIT)
             .timeout(CALL_LIMIT)
+            // A call every half an hour gains nothing from an old connection, which may be dead without notice.
+            .pool_max_idle_per_host(0)
             .user_agent(concat!("valetkey/", env!("CARGO_PKG_VERSION")));
         if let Some(tls) = tls {
             builder = builder.tls_backend_preconfigured(tls);

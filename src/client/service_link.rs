@@ -1,46 +1,76 @@
 //! The connections to the service, at the origin that the present token names.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use tokio::time::Instant;
+
+use crate::clock::Clock;
 use crate::lock::lock;
 use crate::transport::connect::{Connector, HttpVersion};
 use crate::transport::origin::Origin;
 use crate::transport::tls::tls_config;
-use crate::transport::upstream::Upstream;
+use crate::transport::upstream::{ProbeRule, Upstream};
 
 /// Gives requests their connections; shared by all requests of the proxy.
 pub(super) struct ServiceLink {
     tls: Option<rustls::ClientConfig>,
-    upstream: Mutex<Option<Upstream>>,
+    clock: Arc<dyn Clock>,
+    pool: Mutex<Option<Pool>>,
+}
+
+struct Pool {
+    upstream: Upstream,
+    /// When it was used last, by a clock that stops while the machine sleeps and by one that goes on.
+    used: (Instant, SystemTime),
 }
 
 impl ServiceLink {
     #[must_use]
-    pub(super) fn new(tls: Option<rustls::ClientConfig>) -> Self {
-        Self { tls, upstream: Mutex::default() }
+    pub(super) fn new(tls: Option<rustls::ClientConfig>, clock: Arc<dyn Clock>) -> Self {
+        Self { tls, clock, pool: Mutex::default() }
     }
 
-    /// The connections to `origin`; new ones if the service has named another origin.
+    /// The connections to `origin`; new ones if the service has named another origin, or if the machine has slept.
     pub(super) fn at(&self, origin: &Arc<Origin>) -> Upstream {
-        let mut slot = lock(&self.upstream);
-        match &*slot {
-            Some(upstream) if upstream.origin() == origin.as_ref() => upstream.clone(),
-            _ => {
-                // A service on this machine without TLS may send its clients to another one with TLS.
-                let missing = origin.is_tls() && self.tls.is_none();
-                let tls = if missing { tls_config(None).ok() } else { self.tls.clone() };
-                let connector = Connector::new(Arc::clone(origin), tls, HttpVersion::Auto, CONNECT).with_system_proxy();
-                slot.insert(Upstream::new(connector)).clone()
-            }
+        let now = (Instant::now(), self.clock.now());
+        let mut pool = lock(&self.pool);
+        if let Some(pool) = pool.as_mut().filter(|pool| pool.upstream.origin() == origin.as_ref() && !pool.slept(now)) {
+            pool.used = now;
+            return pool.upstream.clone();
         }
+        pool.insert(Pool { upstream: self.upstream(origin), used: now }).upstream.clone()
+    }
+
+    fn upstream(&self, origin: &Arc<Origin>) -> Upstream {
+        // A service on this machine without TLS may send its clients to another one with TLS.
+        let missing = origin.is_tls() && self.tls.is_none();
+        let tls = if missing { tls_config(None).ok() } else { self.tls.clone() };
+        let connector = Connector::new(Arc::clone(origin), tls, HttpVersion::Auto, CONNECT).with_system_proxy();
+        Upstream::probing(connector.with_dead_peer_limit(DEAD_PEER), PROBE)
     }
 
     /// Drops the pooled connections: after a sleep, or on another network, they may be dead without notice. Streams on
     /// them go on.
     pub(super) fn forget(&self) {
-        *lock(&self.upstream) = None;
+        *lock(&self.pool) = None;
+    }
+}
+
+impl Pool {
+    /// Whether the machine slept since the last use: the wall clock then went further than the other one.
+    fn slept(&self, now: (Instant, SystemTime)) -> bool {
+        let awake = now.0.duration_since(self.used.0);
+        now.1.duration_since(self.used.1).is_ok_and(|passed| passed > awake + SHORTEST_SLEEP)
     }
 }
 
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long the service's machine may acknowledge nothing: an SDK is told within five seconds that its request is lost.
+const DEAD_PEER: Duration = Duration::from_secs(4);
+
+/// A pause in which a laptop can have changed its network.
+const PROBE: ProbeRule = ProbeRule { after: Duration::from_secs(1), path: "/" };
+
+const SHORTEST_SLEEP: Duration = Duration::from_secs(2);

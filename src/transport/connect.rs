@@ -104,6 +104,17 @@ impl Connector {
         self
     }
 
+    /// Gives a connection up when the other side acknowledges nothing for `limit`, or answers no keep-alive probe after
+    /// `limit` of silence and five seconds more. The limit on unacknowledged bytes is there on Linux only.
+    #[must_use]
+    pub fn with_dead_peer_limit(mut self, limit: Duration) -> Self {
+        self.tcp.set_keepalive(Some(limit));
+        self.tcp.set_keepalive_interval(Some(Duration::from_secs(1)));
+        self.tcp.set_keepalive_retries(Some(5));
+        limit_unacknowledged(&mut self.tcp, limit);
+        self
+    }
+
     /// Whether a proxy stands in between. It, and not this machine, then looks up the origin's name.
     #[must_use]
     pub fn is_proxied(&self) -> bool {
@@ -159,6 +170,15 @@ impl Connector {
         ConnectError::Reach(error)
     }
 }
+
+/// Sets `TCP_USER_TIMEOUT` (RFC 5482). Other systems have no such option that sockets of Rust can set.
+#[cfg(target_os = "linux")]
+fn limit_unacknowledged(tcp: &mut HttpConnector, limit: Duration) {
+    tcp.set_tcp_user_timeout(Some(limit));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_unacknowledged(_tcp: &mut HttpConnector, _limit: Duration) {}
 
 fn alpn(version: HttpVersion) -> Vec<Vec<u8>> {
     match version {

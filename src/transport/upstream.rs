@@ -10,7 +10,9 @@ mod body;
 mod error;
 pub(crate) mod h1;
 mod h2;
+mod idle_limit;
 mod pool;
+mod probe;
 mod read_error;
 
 use std::pin::{Pin, pin};
@@ -26,9 +28,11 @@ pub use self::error::UpstreamError;
 use self::h1::H1;
 use self::h2::H2;
 use self::pool::ConnectionPool;
+pub use self::probe::ProbeRule;
+use self::probe::{Proven, proven};
 pub use self::read_error::UpstreamReadError;
 use super::buffered_body::{BufferedBody, Upload};
-use super::connect::Connector;
+use super::connect::{ConnectError, Connection, Connector};
 use super::grace::within;
 use super::headers::DropsHeader;
 use super::origin::Origin;
@@ -48,7 +52,13 @@ impl Upstream {
     /// far as HTTP/1.1 is spoken: what is never stored need not be removed. It must not drop headers of framing.
     #[must_use]
     pub fn dropping(connector: Connector, drops: DropsHeader) -> Self {
-        Self(Arc::new(ConnectionPool::new(connector, drops)))
+        Self(Arc::new(ConnectionPool::new(connector, drops, None)))
+    }
+
+    /// Like [`new`](Self::new), and proves a pooled connection by `rule` before a request goes over it.
+    #[must_use]
+    pub fn probing(connector: Connector, rule: ProbeRule) -> Self {
+        Self(Arc::new(ConnectionPool::new(connector, |_| false, Some(rule))))
     }
 
     /// The origin that requests go to.
@@ -82,8 +92,14 @@ impl Upstream {
 
     async fn send_on_any(&self, mut request: Request<BufferedBody>) -> Result<Response<UpstreamBody>, UpstreamError> {
         let mut refusals = 0;
+        let mut opened = None;
         loop {
-            if let Some(h2) = self.0.usable_h2() {
+            if let Some((h2, idle)) = self.0.usable_h2() {
+                // Boxed here and below: large and rare, it would otherwise make the future of every request as large.
+                let h2 = match Box::pin(self.proven_h2(h2, idle)).await? {
+                    Proven::Pooled(h2) => h2,
+                    Proven::New(connection) => break opened = Some(connection),
+                };
                 match Box::pin(h2.send(request, self.origin())).await {
                     Ok(response) => return Ok(response.map(UpstreamBody::h2)),
                     Err((_, Some(unsent))) => request = unsent,
@@ -95,16 +111,24 @@ impl Upstream {
                 }
                 continue;
             }
-            let Some(pooled) = self.0.usable_h1() else { break };
+            let Some((mut pooled, idle)) = self.0.usable_h1() else { break };
+            if self.is_suspect(idle) {
+                match Box::pin(self.proven_h1(pooled)).await? {
+                    Proven::Pooled(answered) => pooled = answered,
+                    Proven::New(connection) => break opened = Some(connection),
+                }
+            }
             match pooled.send(request).await {
                 Ok((response, connection)) => return Ok(self.with_connection(response, connection)),
                 Err((_, Some(unsent))) => request = unsent,
-                Err((error, None)) => return Err(error),
+                Err((error, None)) => {
+                    self.0.lost(idle);
+                    return Err(error);
+                }
             }
         }
-        // Boxed, as above: large and rare, it would otherwise make the future of every request as large.
-        match Box::pin(self.send_on_new(request)).await {
-            Err((_, Some(unsent))) => Box::pin(self.send_on_new(unsent)).await.map_err(|(error, _)| error),
+        match Box::pin(self.send_on_new(request, opened)).await {
+            Err((_, Some(unsent))) => Box::pin(self.send_on_new(unsent, None)).await.map_err(|(error, _)| error),
             sent => sent.map_err(|(error, _)| error),
         }
     }
@@ -112,8 +136,12 @@ impl Upstream {
     async fn send_on_new(
         &self,
         request: Request<BufferedBody>,
+        opened: Option<Connection>,
     ) -> Result<Response<UpstreamBody>, (UpstreamError, Option<Unsent>)> {
-        let opened = self.0.connector.connect().await.map_err(|error| (error.into(), None))?;
+        let opened = match opened {
+            Some(connection) => connection,
+            None => self.0.connector.connect().await.map_err(|error| (error.into(), None))?,
+        };
         if opened.is_http2 {
             let h2 = H2::start(opened.stream).await.map_err(|error| (error, None))?;
             self.0.share(h2.clone());
@@ -122,6 +150,35 @@ impl Upstream {
         let sent = H1::new(opened.stream, self.0.drops).send(request).await;
         let (response, connection) = sent.map_err(|(error, _)| (error, None))?;
         Ok(self.with_connection(response, connection))
+    }
+
+    fn is_suspect(&self, idle: Duration) -> bool {
+        self.0.probe.is_some_and(|rule| idle >= rule.after)
+    }
+
+    async fn proven_h1(&self, pooled: Box<H1>) -> Result<Proven<Box<H1>>, ConnectError> {
+        let probe = async {
+            let (_, mut answered) = pooled.send(self.0.probe?.request(self.origin())).await.ok()?;
+            answered.becomes_idle().then_some(answered)
+        };
+        self.or_new(proven(probe, self.0.connector.connect()).await)
+    }
+
+    async fn proven_h2(&self, pooled: H2, idle: Duration) -> Result<Proven<H2>, ConnectError> {
+        let Some(rule) = self.0.probe.filter(|_| self.is_suspect(idle)) else { return Ok(Proven::Pooled(pooled)) };
+        let probe = async {
+            let answered = pooled.clone().send(rule.request(self.origin()), self.origin()).await;
+            answered.is_ok().then_some(pooled)
+        };
+        self.or_new(proven(probe, self.0.connector.connect()).await)
+    }
+
+    /// One dead connection tells that the other idle ones are dead too.
+    fn or_new<T>(&self, proven: Result<Proven<T>, ConnectError>) -> Result<Proven<T>, ConnectError> {
+        if !matches!(proven, Ok(Proven::Pooled(_))) {
+            self.0.drop_idle();
+        }
+        proven
     }
 
     /// Drops idle connections that the upstream has closed or that are too old to use.

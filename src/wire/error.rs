@@ -57,8 +57,10 @@ pub enum ErrorCode {
     ModelNotAllowed,
     /// The body does not say beyond doubt which model it asks for.
     ModelAmbiguous,
-    /// The upstream cannot be reached, or closed the connection before it answered.
+    /// The upstream cannot be reached.
     UpstreamUnreachable,
+    /// The connection ended after the request was written and before the answer came. It may have been processed.
+    UpstreamDropped,
     /// The upstream took too long to answer.
     UpstreamTimeout,
     /// The upstream refused the service's own API key.
@@ -146,7 +148,9 @@ impl ErrorCode {
             Self::Internal | Self::Unknown => (500, Kind::ApiError, true),
             Self::UpstreamUnreachable | Self::UpstreamInvalid => (502, Kind::ApiError, true),
             Self::UpstreamCredential => (502, Kind::ApiError, false),
-            Self::ShuttingDown | Self::NotReady | Self::BreakerOpen => (503, Kind::ApiError, true),
+            Self::ShuttingDown | Self::NotReady | Self::BreakerOpen | Self::UpstreamDropped => {
+                (503, Kind::ApiError, true)
+            }
             Self::Overloaded => (503, Kind::OverloadedError, true),
             Self::UpstreamTimeout => (504, Kind::TimeoutError, true),
         }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use testkit::client::Setup;
 use testkit::client::fake_service::{FakeService, Route, Say};
 use testkit::http;
+use testkit::http::forwarder::Forwarder;
 use testkit::http::raw::{Raw, exchange};
+use valetkey::client::refresh::Reason;
 
 #[tokio::test]
 async fn a_request_arrives_whole_but_for_credentials_and_hop_headers() {
@@ -152,14 +154,26 @@ async fn f06_a_stream_ends_abnormally_for_the_app_when_the_service_breaks_off() 
 }
 
 #[tokio::test]
-async fn a_cut_before_the_answer_is_a_502_and_the_request_is_not_repeated() {
+async fn a_cut_before_the_answer_is_a_503_and_the_request_is_not_repeated() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     assert_eq!(client.messages("one").await.status, 200);
     service.once(Route::V1, Say::cut());
     let answer = client.messages("two").await;
-    assert_eq!((answer.status, answer.error_code().as_str()), (502, "upstream_unreachable"));
+    assert_eq!((answer.status, answer.error_code().as_str()), (503, "upstream_dropped"));
     assert_eq!((service.count(Route::V1), answer.header("x-should-retry")), (2, Some("true")));
+}
+
+#[tokio::test]
+async fn f81_the_first_request_after_a_sleep_goes_over_a_new_connection() {
+    let service = FakeService::start().await;
+    let forwarder = Forwarder::to(service.url.rsplit_once(':').unwrap().1.parse().unwrap());
+    let client = Setup::new(&format!("http://127.0.0.1:{}", forwarder.port())).start().await;
+    assert_eq!(client.messages("before").await.status, 200);
+    forwarder.freeze();
+    client.clock.advance(Duration::from_secs(70));
+    assert!(client.messages_at_once(10).await.iter().all(|answer| answer.status == 200));
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ async fn attempt(address: SocketAddr, request: &[u8]) -> Outcome {
         "200" => {}
         "429" => return Outcome::Refused,
         // The upstream's connection was reset before the head was read from it.
-        "502" => return Outcome::Cut,
+        "503" => return Outcome::Cut,
         status => panic!("{status}"),
     }
     let Some(leave) = head.leave else {

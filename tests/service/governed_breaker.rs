@@ -73,7 +73,7 @@ async fn a47_an_upstream_that_does_not_wait_for_an_upload_that_stalls_is_none_th
         let whole = format!(r#"{{"model":"{MODEL}","max_tokens":1,"x":"{}"}}"#, "a".repeat(3_000_000));
         let request = messages(token, &whole);
         wire.send(&request[..request.len() / 2]).await;
-        assert_eq!(wire.response().await.status(), 502);
+        assert_eq!(wire.response().await.status(), 503);
         service.usage.wait_for(records + number + 1).await;
     }
     assert_eq!(circuit(&service, MODEL).await["failures"], 0);

@@ -127,7 +127,7 @@ async fn what_is_refused_for_ever_is_asked_four_times_and_what_may_have_been_pro
         let _servers = raw.serve_all(refuses);
         assert_eq!(first.await.unwrap().status, 200);
         let answer = asked(&service, &token).await;
-        assert_eq!((answer.status, answer.error_code().as_str()), (502, "upstream_unreachable"), "{reason:?}");
+        assert_eq!((answer.status, answer.error_code().as_str()), (503, "upstream_dropped"), "{reason:?}");
         assert_eq!(count.load(Ordering::Relaxed), times, "{reason:?}");
     }
 }
@@ -187,10 +187,10 @@ async fn f17_a_connection_that_goes_away_and_breaks_leaves_nobody_waiting() {
     }
     drop((stream, old));
     let first = tokio::time::timeout(Duration::from_secs(5), open).await.expect("it is told at once").unwrap();
-    assert_eq!(first.status, 502);
+    assert_eq!(first.status, 503);
     for other in others {
         let other = tokio::time::timeout(Duration::from_secs(5), other).await.expect("it is told at once").unwrap();
-        assert!(matches!(other.status, 200 | 502), "{}", other.status);
+        assert!(matches!(other.status, 200 | 503), "{}", other.status);
     }
 }
 
@@ -243,6 +243,57 @@ async fn f06_an_answer_that_is_reset_without_an_error_before_its_end_is_a_cut() 
     assert_eq!(status, 200);
     body.expect_err("half an answer does not pass for a whole one");
     assert_eq!(service.usage.wait_for(1).await[0].ended, Ended::UpstreamCut);
+}
+
+#[tokio::test]
+async fn f80_an_upstream_that_takes_no_bytes_gets_two_requests_and_then_a_new_connection() {
+    let (raw, service) = Raw::start().await;
+    let token = service.token().await;
+    let stalls = tokio::spawn(async move {
+        // It answers each PING, and its windows stay shut.
+        let stalled =
+            drive(raw.accept(Builder::new().initial_window_size(0)).await, |_, stream| std::mem::forget(stream));
+        (stalled, raw.serve_all(answered))
+    });
+    let mut asking = Vec::new();
+    let mut every = tokio::time::interval(Duration::from_millis(500));
+    for _ in 0..8 {
+        every.tick().await;
+        asking.push(tokio::spawn(asked(&service, &token)));
+    }
+    let mut statuses = Vec::new();
+    for answer in asking {
+        statuses.push(answer.await.unwrap().status);
+    }
+    assert!(statuses.iter().filter(|status| **status != 200).count() <= 2, "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
+    let (stalled, others) = stalls.await.unwrap();
+    stalled.await.unwrap();
+    others.abort();
+}
+
+#[tokio::test]
+async fn f80_an_upstream_that_reads_nothing_gets_two_requests_and_then_a_new_connection() {
+    let (raw, service) = Raw::start().await;
+    let token = service.token().await;
+    let serving = tokio::spawn(async move {
+        let silent = raw.0.accept().await.unwrap();
+        (silent, raw.serve_all(answered))
+    });
+    let mut asking = Vec::new();
+    let mut every = tokio::time::interval(Duration::from_millis(500));
+    for _ in 0..8 {
+        every.tick().await;
+        asking.push(tokio::spawn(asked(&service, &token)));
+    }
+    let held: Vec<_> = asking.drain(..2).collect();
+    for answer in asking {
+        assert_eq!(answer.await.unwrap().status, 200);
+    }
+    drop(serving.await.unwrap().0);
+    for answer in held {
+        assert!(matches!(answer.await.unwrap().status, 200 | 503));
+    }
 }
 
 const BODY: &str = r#"{"model":"claude-sonnet-5-5","messages":[]}"#;

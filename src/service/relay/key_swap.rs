@@ -130,7 +130,7 @@ pub(crate) fn problem(error: &UpstreamError) -> Problem {
         }
         UpstreamError::Connect(_) => (ErrorCode::UpstreamUnreachable, "The upstream cannot be reached"),
         UpstreamError::Dropped(_) => {
-            (ErrorCode::UpstreamUnreachable, "The upstream closed the connection before it answered")
+            (ErrorCode::UpstreamDropped, "The upstream closed the connection before it answered")
         }
         UpstreamError::Invalid(_) => (ErrorCode::UpstreamInvalid, "The upstream's answer is not valid HTTP"),
     };

@@ -197,14 +197,9 @@ impl H1 {
         Ok(())
     }
 
-    /// Whether a pooled connection can take a request: it is not too old, and the upstream has not closed it.
-    pub(super) fn is_usable(&mut self) -> bool {
-        !self.is_stale() && self.is_open()
-    }
-
-    /// Whether it has been idle for longer than upstreams can be expected to keep it open.
-    pub(super) fn is_stale(&self) -> bool {
-        self.idle_since.elapsed() > MAX_IDLE_TIME
+    /// How long it has been idle at the time `now`.
+    pub(super) fn idle_at(&self, now: Instant) -> Duration {
+        now.duration_since(self.idle_since)
     }
 
     /// Whether the connection can go back to the pool, after a response was read to its end.
@@ -218,7 +213,7 @@ impl H1 {
 
     /// Whether the upstream has neither closed the connection nor sent bytes that answer no request. No task waits for
     /// this read, so it has no waker.
-    fn is_open(&mut self) -> bool {
+    pub(super) fn is_open(&mut self) -> bool {
         // Without tokio's budget every socket looks quiet.
         if !has_budget_remaining() {
             return false;
@@ -235,6 +230,3 @@ const MOST_INTERIM: u32 = 32;
 
 /// Small pieces that are ready together leave in one write of up to this many bytes.
 const GATHER: usize = 8 * 1024;
-
-/// The Anthropic API closes idle connections after about 400 s; middleboxes are less patient.
-const MAX_IDLE_TIME: Duration = Duration::from_secs(90);

@@ -1,6 +1,8 @@
 //! One HTTP/2 connection (RFC 9113), shared by many requests and driven by a task of its own.
 
 mod body;
+mod progress;
+mod sent_body;
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -15,6 +17,8 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 pub(super) use self::body::H2Body;
+use self::progress::{Progress, Watched};
+use self::sent_body::SentBody;
 use super::error::{Unsent, UpstreamError};
 use super::read_error::UpstreamReadError;
 use crate::transport::buffered_body::BufferedBody;
@@ -25,24 +29,26 @@ use crate::transport::origin::Origin;
 /// A handle to the connection; clones share the connection.
 #[derive(Clone)]
 pub(super) struct H2 {
-    sender: SendRequest<BufferedBody>,
+    sender: SendRequest<SentBody>,
     /// One reference for each open stream and one for each `H2`.
     streams: Arc<()>,
     /// How many streams the upstream allowed at once when the connection was last polled.
     allowed: Arc<AtomicUsize>,
+    progress: Progress,
 }
 
 impl H2 {
     /// Takes over an open connection. The task that drives it ends with the connection, which ends when the last handle
     /// and the last stream are dropped.
     pub(super) async fn start(stream: Stream) -> Result<Self, UpstreamError> {
+        let progress = Progress::new();
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Watched::new(stream, progress.clone())))
             .await
             .map_err(broken)?;
         let allowed = Arc::new(AtomicUsize::new(MAX_STREAMS));
@@ -58,16 +64,24 @@ impl H2 {
                 tracing::debug!(%error, "an HTTP/2 connection to the upstream ended");
             }
         });
-        Ok(Self { sender, streams: Arc::default(), allowed })
+        Ok(Self { sender, streams: Arc::default(), allowed, progress })
     }
 
+    /// Whether the connection is open, and not idle for longer than upstreams can be expected to keep it open.
     pub(super) fn is_usable(&self) -> bool {
-        !self.sender.is_closed()
+        !self.sender.is_closed() && self.idle_for().is_none_or(|idle| idle <= MAX_IDLE_TIME)
     }
 
-    /// Whether one more stream can be opened now. Beyond the upstream's limit a request would wait for another to end.
+    /// Whether one more stream can be opened now, and would get an answer. Beyond the upstream's limit a request would
+    /// wait for another to end, and on a connection on which nothing moves perhaps for ever.
     pub(super) fn has_room(&self) -> bool {
-        Arc::strong_count(&self.streams) <= self.allowed.load(Ordering::Relaxed).min(MAX_STREAMS)
+        let open = Arc::strong_count(&self.streams);
+        open <= self.allowed.load(Ordering::Relaxed).min(MAX_STREAMS) && !self.progress.is_quiet()
+    }
+
+    /// The time since the last stream moved; `None` while streams are open. Asked of the pool's own handle.
+    pub(super) fn idle_for(&self) -> Option<Duration> {
+        (Arc::strong_count(&self.streams) == 1).then(|| self.progress.still_for())
     }
 
     /// Sends a request. One that the upstream did not process is given back with the error, if its body is still whole.
@@ -82,6 +96,8 @@ impl H2 {
             return Err((broken(error), Some(Request::from_parts(head, body))));
         }
         let unsent = |body: Option<BufferedBody>| body.map(|body| Request::from_parts(head.clone(), body));
+        let _waiting = self.progress.ask();
+        let body = SentBody::new(body, self.progress.upload());
         let mut sending = pin!(self.sender.try_send_request(addressed(head.clone(), body, origin)));
         let sent = if let Some(sent) = within(REFUSED_WITHIN, sending.as_mut()).await {
             sent
@@ -92,7 +108,7 @@ impl H2 {
         match sent {
             Ok(response) => Ok(response.map(|incoming| H2Body::new(incoming, upload, self.streams))),
             Err(mut refused) => {
-                let unwritten = refused.take_message().map(Request::into_body);
+                let unwritten = refused.take_message().map(|request| request.into_body().into_inner());
                 let cut = UpstreamReadError::Http2(refused.into_error());
                 let again = again.filter(|_| cut.is_unprocessed());
                 Err((UpstreamError::of(cut), unsent(unwritten.or(again))))
@@ -102,7 +118,7 @@ impl H2 {
 }
 
 /// HTTP/2 names the host in the target (`:authority`) and not in `Host` (RFC 9113 §8.3.1).
-fn addressed(mut head: Parts, body: BufferedBody, origin: &Origin) -> Request<BufferedBody> {
+fn addressed(mut head: Parts, body: SentBody, origin: &Origin) -> Request<SentBody> {
     head.headers.remove(HOST);
     let mut target = origin.connect_uri().into_parts();
     target.path_and_query = head.uri.path_and_query().cloned();
@@ -124,5 +140,8 @@ const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
 /// How long a copy of the body is kept for a retry. An upstream that refuses a request unprocessed does so at once.
 const REFUSED_WITHIN: Duration = Duration::from_secs(2);
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// A connection whose upstream answers no PING is closed after both of these.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer idle connections may be dead without notice.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(90);

@@ -34,6 +34,46 @@ async fn f17_an_unwritten_buffered_body_is_resent_once_over_another_connection()
     assert_eq!(listener.into_std().unwrap().accept().unwrap_err().kind(), ErrorKind::WouldBlock);
 }
 
+#[tokio::test]
+async fn f81_a_pooled_connection_that_answers_is_used_and_one_that_is_silent_is_replaced() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = Arc::new(Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap());
+    let connector = Connector::new(origin, None, HttpVersion::Auto, PATIENCE);
+    let upstream = Upstream::probing(connector, ProbeRule { after: Duration::ZERO, path: "/probe" });
+    let send = || upstream.send(Request::get("/v1/models").body(BufferedBody::default()).unwrap(), PATIENCE);
+    let answers = |times| async move { answer_times(listener, times).await };
+    let (first, (mut socket, listener)) = tokio::join!(send(), answers(1));
+    assert_eq!(first.unwrap().status(), 200);
+    let (second, heads) = tokio::join!(send(), async {
+        let probe = answer_on(&mut socket).await;
+        [probe, answer_on(&mut socket).await]
+    });
+    assert_eq!(second.unwrap().status(), 200);
+    assert!(heads[0].starts_with("HEAD /probe ") && heads[1].starts_with("GET /v1/models "), "{heads:?}");
+    let (third, _) = tokio::join!(send(), answer_times(listener, 1));
+    assert_eq!(third.unwrap().status(), 200, "over a new connection, while the old one is silent");
+    drop(socket);
+}
+
+/// Accepts a connection and answers `times` requests on it.
+async fn answer_times(listener: TcpListener, times: usize) -> (TcpStream, TcpListener) {
+    let (mut socket, _) = listener.accept().await.unwrap();
+    for _ in 0..times {
+        answer_on(&mut socket).await;
+    }
+    (socket, listener)
+}
+
+/// Reads one request without a body, answers it, and returns its head.
+async fn answer_on(socket: &mut TcpStream) -> String {
+    let mut received = Vec::new();
+    while !received.ends_with(b"\r\n\r\n") {
+        assert!(socket.read_buf(&mut received).await.unwrap() > 0);
+    }
+    socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    String::from_utf8(received).unwrap()
+}
+
 fn upstream(url: &str) -> Upstream {
     let origin = Arc::new(Origin::parse(url).unwrap());
     Upstream::new(Connector::new(origin, None, HttpVersion::Auto, PATIENCE))

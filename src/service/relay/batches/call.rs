@@ -80,7 +80,7 @@ impl Calls {
             Ok(Some(Ok(bytes))) => Ok(Some(bytes)),
             Ok(Some(Err(cut))) => {
                 tracing::warn!(error = &cut as &dyn std::error::Error, "The upstream's answer broke off");
-                Err(Problem::new(ErrorCode::UpstreamUnreachable, "The upstream's answer broke off"))
+                Err(Problem::new(ErrorCode::UpstreamDropped, "The upstream's answer broke off"))
             }
             Err(_) => Err(Problem::new(ErrorCode::UpstreamTimeout, "The upstream stopped sending")),
         }
