@@ -2,7 +2,7 @@
 //!
 //! [`serve`] accepts a request, [`buffered_body`] reads its body, [`headers`] cleans its headers, and [`upstream`] sends it over
 //! a pooled connection. The response goes back as a [`relay`], which drives the upstream connection itself: no second
-//! task stands between the two sockets.
+//! task stands between the two sockets. A [`masked`] one hides a secret.
 
 pub mod buffered_body;
 mod client_stream;
@@ -12,6 +12,7 @@ pub mod credentials;
 mod grace;
 pub mod headers;
 mod idle_timeout;
+pub mod masked;
 pub mod origin;
 pub mod path;
 pub mod problem;

@@ -81,6 +81,13 @@ impl BufferedBody {
         }
     }
 
+    /// A body of our own.
+    #[must_use]
+    pub fn whole(body: &[u8]) -> Self {
+        let pieces = Pieces { queue: VecDeque::from([Bytes::copy_from_slice(body)]), length: body.len() as u64 };
+        Self { pieces, rest: None, share: None }
+    }
+
     /// A copy that can be sent once more; `None` unless the whole body is buffered.
     #[must_use]
     pub fn again(&self) -> Option<Self> {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::masked::MaskedRelay;
 use super::relay::{Relay, RelayError};
 
 /// A body of our own, or an upstream's stream.
@@ -15,6 +16,8 @@ pub enum Reply {
     Whole(Full<Bytes>),
     /// Bytes that an upstream sends, as they come.
     Relayed(Box<Relay>),
+    /// The same, without a secret that they may hold.
+    Masked(Box<MaskedRelay>),
 }
 
 impl Reply {
@@ -39,6 +42,7 @@ impl Body for Reply {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(&mut body.map_err(|never| match never {})).poll_frame(cx),
             Self::Relayed(relay) => Pin::new(relay.as_mut()).poll_frame(cx),
+            Self::Masked(relay) => Pin::new(relay.as_mut()).poll_frame(cx),
         }
     }
 
@@ -46,6 +50,7 @@ impl Body for Reply {
         match self {
             Self::Whole(body) => body.is_end_stream(),
             Self::Relayed(relay) => relay.is_end_stream(),
+            Self::Masked(relay) => relay.is_end_stream(),
         }
     }
 
@@ -53,6 +58,7 @@ impl Body for Reply {
         match self {
             Self::Whole(body) => body.size_hint(),
             Self::Relayed(relay) => relay.size_hint(),
+            Self::Masked(relay) => relay.size_hint(),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! `valetkey doctor`: what it says of set-ups that work and of some that do not.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
 use serde_json::Value;
 
 use crate::process::{Process, run_whole};
 use testkit::service::REAL_KEY;
 use testkit::stores::redis::Redis;
 use testkit::temporary::TemporaryFile;
-use testkit::upstream::{Certificate, Options, Upstream};
+use testkit::upstream::{Answer, Certificate, Options, Upstream};
 
 #[test]
 fn a_set_up_that_works_has_no_problem() {
@@ -26,6 +29,74 @@ fn a_key_that_is_refused_is_a_problem_and_the_key_is_not_shown() {
     assert_eq!((verdict(&report, "connection"), verdict(&report, "key")), ("ok", "problem"), "{report:#}");
     assert!(finding(&report, "key")["advice"].as_str().unwrap().contains("ANTHROPIC_API_KEY"), "{report:#}");
     assert!(!report.to_string().contains("canary"), "{report:#}");
+}
+
+#[test]
+fn a_key_for_messages_alone_is_a_good_key() {
+    let options = Options { key: Some(REAL_KEY.into()), messages_only: true, ..Options::default() };
+    let upstream = Upstream::start_with(options);
+    let (code, report) = examined(&[("ANTHROPIC_BASE_URL", &upstream.url())]);
+    assert_eq!((code, verdict(&report, "key")), (Some(0), "ok"), "{report:#}");
+    assert_eq!(finding(&report, "key")["found"], "accepted for messages", "{report:#}");
+    let asked = upstream.requests();
+    assert_eq!((asked.len(), asked[0].body.as_slice()), (1, b"{}".as_slice()), "nothing that costs");
+}
+
+#[test]
+fn a_key_that_may_send_no_messages_is_named_so() {
+    let upstream = Upstream::start();
+    upstream.answer_key_probes(Answer::error(403, "permission_error", "api_key_scope_missing"));
+    let (code, report) = examined(&[("ANTHROPIC_BASE_URL", &upstream.url())]);
+    assert_eq!((code, verdict(&report, "key")), (Some(1), "problem"), "{report:#}");
+    assert!(finding(&report, "key")["advice"].as_str().unwrap().contains("no messages"), "{report:#}");
+}
+
+#[test]
+fn a41_the_words_of_an_upstream_that_goes_away_are_not_repeated() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            go_away(socket.unwrap());
+        }
+    });
+    let (code, report) = examined(&[("ANTHROPIC_BASE_URL", &url), ("UPSTREAM_HTTP_VERSION", "2")]);
+    assert_eq!((code, verdict(&report, "key")), (Some(1), "problem"), "{report:#}");
+    assert!(finding(&report, "key")["found"].as_str().unwrap().contains("internal error"), "{report:#}");
+    assert!(!report.to_string().contains("canary"), "{report:#}");
+}
+
+/// Answers the first request with a `GOAWAY` whose debug data is the real key (RFC 9113 §6.8).
+fn go_away(mut socket: TcpStream) {
+    let frame = |kind: u8, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, 0, 0, 0, 0, 0][..], payload].concat()
+    };
+    let (mut came, mut room) = (Vec::new(), [0; 4096]);
+    // A connection that is only looked at ends without a request.
+    let _ = socket.write_all(&frame(4, &[]));
+    while !has_headers(&came) {
+        match socket.read(&mut room) {
+            Ok(read @ 1..) => came.extend_from_slice(&room[..read]),
+            _ => return,
+        }
+    }
+    let internal_error = [0, 0, 0, 0, 0, 0, 0, 2];
+    socket.write_all(&frame(7, &[&internal_error[..], REAL_KEY.as_bytes()].concat())).unwrap();
+    while socket.read(&mut room).is_ok_and(|read| read > 0) {}
+}
+
+/// Whether a request has come: a `HEADERS` frame behind the preface (RFC 9113 §3.4, §4.1).
+fn has_headers(came: &[u8]) -> bool {
+    let mut frames = came.get(24..).unwrap_or_default();
+    while let [a, b, c, kind, ..] = frames {
+        if *kind == 1 {
+            return true;
+        }
+        let length = (usize::from(*a) << 16) | (usize::from(*b) << 8) | usize::from(*c);
+        frames = frames.get(9 + length..).unwrap_or_default();
+    }
+    false
 }
 
 #[test]

@@ -38,6 +38,7 @@ async fn what_can_happen_is_counted_from_the_start() {
         "valetkey_config_reloads_total{outcome=\"refused\"}",
         "valetkey_device_proofs_total{outcome=\"signature\"}",
         "valetkey_jwt_tokens_total{kid=\"unknown\",event=\"refused\"}",
+        "valetkey_key_probes_total{outcome=\"refused\"}",
         "valetkey_leak_suspicions_total{action=\"revoked\"}",
         "valetkey_limit_decisions_total{decision=\"denied_tokens\"}",
         "valetkey_limit_fallbacks_total",

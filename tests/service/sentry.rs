@@ -165,13 +165,13 @@ fn dsn(sentry: &Intake) -> String {
     format!("{}/42", sentry.url.replace("http://", "http://public@"))
 }
 
-fn reports(sentry: &Intake) -> Arc<ErrorReports> {
+pub fn reports(sentry: &Intake) -> Arc<ErrorReports> {
     let mut flags = Flags::of([("ANTHROPIC_API_KEY", "sk-ant-api03"), ("SENTRY_ENVIRONMENT", "test")]);
     flags.set("SENTRY_DSN", dsn(sentry));
     Arc::new(ErrorReports::start(&Config::read(&flags).unwrap().sentry.unwrap()).unwrap())
 }
 
-fn reporting(upstream: &Upstream, reports: &Arc<ErrorReports>) -> TestService {
+pub fn reporting(upstream: &Upstream, reports: &Arc<ErrorReports>) -> TestService {
     TestService::start_in(&upstream.url(), |_| {}, |ports| ports.reports = Some(Arc::clone(reports)))
 }
 
@@ -181,7 +181,7 @@ fn refused_key() -> Answer {
 }
 
 /// The events in the envelopes that have come: the third line of each.
-fn events(sentry: &Intake) -> Vec<Value> {
+pub fn events(sentry: &Intake) -> Vec<Value> {
     let event = |body: &[u8]| -> Value {
         let text = std::str::from_utf8(body).unwrap();
         serde_json::from_str(text.lines().nth(2).unwrap()).unwrap()
@@ -189,5 +189,5 @@ fn events(sentry: &Intake) -> Vec<Value> {
     sentry.posts().iter().map(|post| event(&post.body)).collect()
 }
 
-const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+pub const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 const BODY: &str = r#"{"model":"claude-sonnet-5-5","stream":true,"messages":[]}"#;

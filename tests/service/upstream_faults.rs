@@ -68,15 +68,13 @@ async fn a_refused_key_is_the_services_fault_not_the_clients() {
         let upstream = leg.upstream();
         let service = TestService::before(&upstream);
         let token = service.token().await;
-        for status in [401, 403] {
-            upstream.answer_next(Answer::error(status, "authentication_error", "invalid x-api-key"));
-            let answer = service.messages(&token, BODY).await;
-            assert_eq!((answer.status, answer.error_code().as_str()), (502, "upstream_credential"), "{leg:?}");
-            assert_eq!(answer.header("x-should-retry"), Some("false"));
-            assert!(!answer.text().contains("x-api-key"), "{}", answer.text());
-        }
-        let records = service.usage.wait_for(2).await;
-        assert!(records.iter().all(|record| (record.ended, record.status) == (Ended::Error, Some(502))));
+        upstream.answer_next(Answer::error(401, "authentication_error", "invalid x-api-key"));
+        let answer = service.messages(&token, BODY).await;
+        assert_eq!((answer.status, answer.error_code().as_str()), (502, "upstream_credential"), "{leg:?}");
+        assert_eq!(answer.header("x-should-retry"), Some("false"));
+        assert!(!answer.text().contains("x-api-key"), "{}", answer.text());
+        let record = service.usage.wait_for(1).await.remove(0);
+        assert_eq!((record.ended, record.status), (Ended::Error, Some(502)));
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Options {
     pub tls: Option<Vec<String>>,
     /// The only `x-api-key` that is accepted; `None` accepts every request.
     pub key: Option<String>,
+    /// Whether the key's scope is Messages alone: everything else is a 403.
+    pub messages_only: bool,
     /// Threads that share the listener, each with its own runtime.
     pub threads: usize,
     /// Whether requests are kept for [`Upstream::requests`]. A benchmark would fill the memory with them.
@@ -63,7 +65,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: 0, tls: None, key: None, threads: 1, record: true }
+        Self { port: 0, tls: None, key: None, messages_only: false, threads: 1, record: true }
     }
 }
 
@@ -94,7 +96,7 @@ impl Upstream {
     /// Starts with these options; fails when the port is taken.
     pub fn try_start(options: Options) -> io::Result<Self> {
         let certificate = options.tls.as_deref().map(Certificate::generate);
-        let stage = Arc::new(Stage::new(options.key, options.record));
+        let stage = Arc::new(Stage::new(options.key, options.messages_only, options.record));
         let tls = certificate.as_ref().map(|certificate| &certificate.server);
         let listener = Listener::start(options.port, options.threads, tls, &stage)?;
         Ok(Self { stage, listener, ca_pem: certificate.map(|certificate| certificate.root_pem) })
@@ -124,6 +126,16 @@ impl Upstream {
     /// Answers every following `POST /v1/…` with this, after those of [`Upstream::answer_next`].
     pub fn answer_always(&self, answer: Answer) {
         self.stage.script.always(answer);
+    }
+
+    /// Answers the service's own questions about its key with this; they get no other answer of the script.
+    pub fn answer_key_probes(&self, answer: Answer) {
+        self.stage.script.key_probes(answer);
+    }
+
+    /// How often the service has asked about its key.
+    pub fn key_probes(&self) -> usize {
+        self.requests().iter().filter(|received| received.is_key_probe()).count()
     }
 
     /// All requests under `/v1`, in the order their heads arrived; also those that are still arriving.

@@ -16,7 +16,7 @@ mod tokens;
 mod usage_object;
 
 pub use batch_item::{BATCH_ROUTE, BatchItem};
-pub(crate) use decode::Decoder;
+pub(crate) use decode::{DecodeError, Decoder};
 pub use iterations::ModelTokens;
 pub(crate) use lines::Lines;
 pub use record::{Ended, UsageOwner, UsageRecord, UsageSink, UsageSinks};

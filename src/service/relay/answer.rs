@@ -1,12 +1,14 @@
 //! The last stage of a relayed request: the upstream's answer on its way down, with the usage tap on it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
-use http::{HeaderMap, HeaderName, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Response, StatusCode, response};
 
 use super::in_flight::InFlight;
+use super::key_probe::KeyProbe;
 use super::key_swap::KeySwap;
 use super::route::RelayRoute;
 use super::usage_tap::UsageTap;
@@ -25,6 +27,7 @@ use crate::wire::{ErrorBody, ErrorCode};
 /// Relays answers; shared by all workers.
 pub(crate) struct Answers {
     pub swap: KeySwap,
+    pub probe: Arc<KeyProbe>,
     /// The longest silence inside an answer.
     pub idle_timeout: Duration,
 }
@@ -38,6 +41,11 @@ pub(crate) struct Answered<'a> {
 }
 
 impl Answers {
+    /// Whether [`relay_encoded_error`](Self::relay_encoded_error) has to relay this answer.
+    pub(crate) fn needs_whole(&self, response: &Response<UpstreamBody>) -> bool {
+        self.swap.mask.needs_whole(response)
+    }
+
     /// Relays an answer of the upstream. If the upstream refused the service's key, returns the [`Problem`] that the
     /// client gets instead.
     pub(crate) fn relay(
@@ -55,16 +63,9 @@ impl Answers {
         answered: Answered<'_>,
         wrap: impl FnOnce(UsageTap, &HeaderMap) -> Box<dyn Tap>,
     ) -> Result<Response<Reply>, Problem> {
-        let Answered { route, id, mut flight, shutdown } = answered;
+        let Answered { route, id, flight, shutdown } = answered;
         let (mut parts, body) = response.into_parts();
-        self.swap.strip_key(&mut parts);
-        let upstream_id = parts.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
-        if matches!(parts.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            return Err(refused_key(parts.status, upstream_id, flight));
-        }
-        flight.answered(parts.status.as_u16(), upstream_id);
-        strip_upstream_response(&mut parts.headers);
-        parts.headers.entry(REQUEST_ID).or_insert_with(|| id.header());
+        let flight = self.read_head(&mut parts, id, flight)?;
         let signal = flight.revoke_signal();
         let tap = UsageTap::new(flight, parts.status, &parts.headers, route.is_metered());
         let tap = if parts.status == StatusCode::OK { wrap(tap, &parts.headers) } else { Box::new(tap) };
@@ -75,12 +76,35 @@ impl Answers {
                 relay = relay.with_last_words(last_words);
             }
         }
-        Ok(Response::from_parts(parts, Reply::Relayed(Box::new(relay))))
+        let reply = self.swap.mask.relayed(relay, parts.status);
+        Ok(Response::from_parts(parts, reply))
+    }
+
+    /// Reads the head of an answer and makes it the client's. A 401 is a [`Problem`]: the upstream refused the service's
+    /// key. A 403 may be about the request, so the client gets it, and the probe asks whether it is about the key.
+    pub(super) fn read_head(
+        &self,
+        head: &mut response::Parts,
+        id: &RequestId,
+        mut flight: InFlight,
+    ) -> Result<InFlight, Problem> {
+        self.swap.mask.strip_head(head);
+        let upstream_id = head.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+        match head.status {
+            StatusCode::UNAUTHORIZED => return Err(refused_key(upstream_id, flight)),
+            StatusCode::FORBIDDEN => self.probe.suspect(),
+            _ => {}
+        }
+        flight.answered(head.status.as_u16(), upstream_id);
+        strip_upstream_response(&mut head.headers);
+        head.headers.entry(REQUEST_ID).or_insert_with(|| id.header());
+        Ok(flight)
     }
 }
 
-/// The upstream refused the service's own key. A 401 would make clients throw away a good token.
-pub(crate) fn refused_key(status: StatusCode, upstream_id: Option<String>, mut flight: InFlight) -> Problem {
+/// The upstream answered 401: it refused the service's own key. Passed on, it would make clients throw away a good token.
+pub(crate) fn refused_key(upstream_id: Option<String>, mut flight: InFlight) -> Problem {
+    let status = StatusCode::UNAUTHORIZED;
     tracing::error!(
         status = status.as_u16(),
         upstream_request_id = upstream_id,

@@ -32,6 +32,7 @@ use crate::service::meter::usage::{Ended, UsageSink};
 use crate::service::relay::admission::Arrival;
 use crate::service::relay::answer::refused_key;
 use crate::service::relay::in_flight::InFlight;
+use crate::service::relay::key_probe::KeyProbe;
 use crate::service::relay::key_swap::UpstreamConfig;
 use crate::service::relay::ledger::Ledger;
 use crate::service::relay::pipeline::Stages;
@@ -69,6 +70,7 @@ pub(crate) struct BatchParts<'a> {
     pub stages: Arc<Stages>,
     pub ledger: Ledger,
     pub upstream: &'a UpstreamConfig,
+    pub probe: Arc<KeyProbe>,
     pub connector: Connector,
     /// Takes the records that the biller makes; the biller itself writes them into the database.
     pub sink_beside_database: Arc<dyn UsageSink>,
@@ -89,8 +91,8 @@ struct BatchRequest<'a> {
 
 impl Batches {
     pub(crate) fn new(parts: BatchParts<'_>) -> Self {
-        let BatchParts { offer, stages, ledger, upstream, connector, sink_beside_database, clock } = parts;
-        let calls = Calls::new(upstream);
+        let BatchParts { offer, stages, ledger, upstream, probe, connector, sink_beside_database, clock } = parts;
+        let calls = Calls::new(upstream, probe);
         let biller = Biller::new(
             ledger.clone(),
             calls.clone(),
@@ -134,8 +136,8 @@ impl Batches {
 /// Answers with a response that was read whole, and finishes the record.
 fn answered(whole: Whole, mut flight: InFlight, id: &RequestId) -> Result<Response<Reply>, Problem> {
     let (status, upstream_id) = (whole.status(), whole.request_id());
-    if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-        return Err(refused_key(status, upstream_id, flight));
+    if status == StatusCode::UNAUTHORIZED {
+        return Err(refused_key(upstream_id, flight));
     }
     flight.answered(status.as_u16(), upstream_id);
     flight.finish(if status.is_success() { Ended::Complete } else { Ended::Error });

@@ -88,7 +88,11 @@ impl Pipeline {
         let request = stages.answers.swap.outbound(parts, body, &worker.upstream);
         match signal.unless(pin!(worker.upstream.send(request, self.first_byte))).await {
             Some(Ok(response)) => {
-                stages.answers.relay(response, Answered { route, id: &id, flight, shutdown: worker.shutdown.clone() })
+                let answered = Answered { route, id: &id, flight, shutdown: worker.shutdown.clone() };
+                if stages.answers.needs_whole(&response) {
+                    return Box::pin(stages.answers.relay_encoded_error(response, answered)).await;
+                }
+                stages.answers.relay(response, answered)
             }
             Some(Err(error)) => Err(unanswered(flight, &error, upload.as_deref())),
             None => Err(flight.fail(Ended::Revoked, revoked())),

@@ -1,6 +1,6 @@
 //! The thread beside the workers: the database, the admin listener, and the tasks that update workers' policy and
-//! budgets, delete old records and bill batches. Only requests for tokens, requests about batches and files, and
-//! requests that name a file wait for it.
+//! budgets, delete old records, bill batches and probe the key. Only requests for tokens, requests about batches and
+//! files, and requests that name a file wait for it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +20,7 @@ use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::budgets::Budgets;
 use crate::service::govern::limits::{InstanceSettings, Limiter};
 use crate::service::relay::batches::Biller;
+use crate::service::relay::key_probe::KeyProbe;
 use crate::service::run::start_error::StartError;
 use crate::service::store::database::{Database, UsageWriter, WriterSettings};
 use crate::service::store::policy_sync::PolicySync;
@@ -60,6 +61,7 @@ pub(crate) struct ControlHandle {
 struct Beginning {
     admin_state: AdminState,
     biller: Option<Arc<Biller>>,
+    probe: Arc<KeyProbe>,
     responder: Responder,
     shutdown: Shutdown,
     end: oneshot::Receiver<()>,
@@ -109,12 +111,12 @@ impl Control {
     pub(crate) fn start(
         self,
         admin_state: AdminState,
-        (biller, responder): (Option<Arc<Biller>>, Responder),
+        (biller, probe, responder): (Option<Arc<Biller>>, Arc<KeyProbe>, Responder),
         shutdown: Shutdown,
     ) -> ControlHandle {
         let (end, ended) = oneshot::channel();
         // If the thread has ended, `join` reports it.
-        let _ = self.begin.send(Beginning { admin_state, biller, responder, shutdown, end: ended });
+        let _ = self.begin.send(Beginning { admin_state, biller, probe, responder, shutdown, end: ended });
         ControlHandle { thread: self.thread, end, usage: self.opened.usage }
     }
 }
@@ -144,13 +146,14 @@ impl Plan {
 }
 
 async fn serve(opened: Opened, listener: TcpListener, token: Option<Secret>, beginning: oneshot::Receiver<Beginning>) {
-    if let Ok(Beginning { admin_state, biller, responder, shutdown, end }) = beginning.await {
+    if let Ok(Beginning { admin_state, biller, probe, responder, shutdown, end }) = beginning.await {
         tokio::spawn(api::serve(listener, token, admin_state, shutdown));
         tokio::select! {
             () = opened.sync.run() => {}
             () = opened.spending.run() => {}
             () = opened.retention.run() => {}
             () = look_after_batches(biller) => {}
+            () = probe.run() => {}
             () = responder.run() => {}
             _ = end => {}
         }

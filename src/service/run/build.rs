@@ -28,6 +28,7 @@ use crate::service::http::handler::HandlerParts;
 use crate::service::http::protocol::{self, Described};
 use crate::service::http::tls::{self, Tls};
 use crate::service::relay::batches::Batches;
+use crate::service::relay::key_probe::KeyProbe;
 use crate::service::run::background::Control;
 use crate::service::run::config_reload;
 use crate::service::run::reload::{ReloadMetrics, Reloadable};
@@ -53,9 +54,10 @@ impl Service {
         let built = ServiceParts { clock, prices, tokens, govern, leaks, opened, telemetry, reports };
         let relaying = Relaying::build(&config, &built)?;
         let (connector, biller) = (relaying.connector.clone(), relaying.batches.as_ref().map(Batches::biller));
+        let probe = Arc::clone(&relaying.probe);
         let issuer = Arc::new(issuer(&config, &built));
         let reloadable = reloadable(&config, &built, &issuer);
-        let admin_state = admin_state(&config, &built, tls, &reloadable);
+        let admin_state = admin_state(&config, &built, tls, &reloadable, &probe);
         let can_enrol = config.enrolment.mode != BootstrapMode::Closed;
         let responder = Responder::new(Arc::clone(&built.leaks), suspicions, admin_state.clone(), can_enrol);
         let handler_parts = handler_parts(&config, &built, relaying, &admin_state);
@@ -71,6 +73,7 @@ impl Service {
             followers: followers.collect(),
             otlp: built.telemetry.otlp,
             biller,
+            probe,
             responder,
         })
     }
@@ -128,13 +131,20 @@ fn reloadable(config: &Config, parts: &ServiceParts, issuer: &Arc<Issuer>) -> Re
     }
 }
 
-fn admin_state(config: &Config, parts: &ServiceParts, tls: Option<Arc<Tls>>, reloadable: &Reloadable) -> AdminState {
+fn admin_state(
+    config: &Config,
+    parts: &ServiceParts,
+    tls: Option<Arc<Tls>>,
+    reloadable: &Reloadable,
+    probe: &Arc<KeyProbe>,
+) -> AdminState {
     let ServiceParts { tokens, govern, opened, telemetry, .. } = parts;
     let page = MetricsPage::starting_now()
         .with(&telemetry.metrics)
         .with(&telemetry.unpriced)
         .with(&tokens.keys)
-        .with(&reloadable.issuer);
+        .with(&reloadable.issuer)
+        .with(probe);
     let page = page.with(&tls).with(&telemetry.otlp).with(&govern.access.revocations).with(&opened.limiter);
     let page = page.with(&govern.budgets).with(&govern.breaker).with(&parts.leaks).with(&opened.usage);
     AdminState {

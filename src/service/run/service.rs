@@ -11,6 +11,7 @@ use crate::service::http::handler::{HandlerParts, ServiceHandler};
 use crate::service::http::listen::Listen;
 use crate::service::meter::usage::UsageSink;
 use crate::service::relay::batches::Biller;
+use crate::service::relay::key_probe::KeyProbe;
 use crate::service::relay::worker::Worker;
 use crate::service::run::background::Control;
 use crate::service::run::handle::ServiceHandle;
@@ -45,6 +46,7 @@ pub struct Service {
     pub(super) admin_state: AdminState,
     /// None when batches are not offered.
     pub(super) biller: Option<Arc<Biller>>,
+    pub(super) probe: Arc<KeyProbe>,
     pub(super) responder: Responder,
 }
 
@@ -108,7 +110,7 @@ impl Service {
             })
             .collect::<io::Result<_>>()
             .map_err(StartError::Worker)?;
-        let control = self.control.start(self.admin_state, (self.biller, self.responder), shutdown.clone());
+        let control = self.control.start(self.admin_state, (self.biller, self.probe, self.responder), shutdown.clone());
         Ok(ServiceHandle { workers, reloading, control, otlp: self.otlp })
     }
 }

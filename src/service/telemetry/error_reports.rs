@@ -1,4 +1,4 @@
-//! Reports to Sentry: panics, and error answers that are the service's own fault.
+//! Reports to Sentry: panics, error answers that are the service's own fault, and a key that the upstream refuses.
 //!
 //! A report holds nothing of a request: no header, body, token, device or address. Sentry's client has its own thread
 //! and bounded queue, so no request waits for a report.
@@ -81,6 +81,20 @@ impl ErrorReports {
             ("request_id", request_id.to_string()),
             ("times", times.to_string()),
         ];
+        self.send(event, tags);
+    }
+
+    /// Reports that the upstream refuses the service's key, as the answer to the service's own probe shows. Counts with
+    /// the 502s that clients get for a refused key.
+    pub fn key_refused(&self, status: u16) {
+        let code = ErrorCode::UpstreamCredential.as_str();
+        let Some(times) = self.throttle.due(code, Instant::now()) else { return };
+        let event = Event {
+            message: Some(format!("The upstream answers {status} to a probe of the key")),
+            fingerprint: fingerprint("refused", code),
+            ..Event::new()
+        };
+        let tags = [("error_code", code.to_owned()), ("status", status.to_string()), ("times", times.to_string())];
         self.send(event, tags);
     }
 

@@ -1,11 +1,5 @@
 use super::*;
 
-impl BufferedBody {
-    pub(in crate::transport) fn whole(body: &[u8]) -> Self {
-        Self { pieces: pieces([Bytes::copy_from_slice(body)]), rest: None, share: None }
-    }
-}
-
 fn pieces(all: impl IntoIterator<Item = Bytes>) -> Pieces {
     let mut pieces = Pieces::default();
     for piece in all {

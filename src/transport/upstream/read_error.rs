@@ -20,9 +20,10 @@ pub enum UpstreamReadError {
     /// The request's own body broke off and ended the exchange.
     #[error("the request's body broke off")]
     Request,
-    /// The HTTP/2 connection or stream failed.
-    #[error(transparent)]
-    Http2(#[from] hyper::Error),
+    /// The HTTP/2 connection or stream failed. The words that the upstream may put into a `GOAWAY` (RFC 9113 §6.8) are
+    /// left out: they are as little to be trusted in a log as a body.
+    #[error("HTTP/2 failed: {}", http2_fault(.0))]
+    Http2(hyper::Error),
 }
 
 impl UpstreamReadError {
@@ -39,10 +40,23 @@ impl UpstreamReadError {
     /// Whether the upstream states that it did not process the request, which may then be retried (RFC 9113 §8.7).
     pub(super) fn is_unprocessed(&self) -> bool {
         let Self::Http2(error) = self else { return false };
-        let mut causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
-        let Some(cause) = causes.find_map(|cause| cause.downcast_ref::<h2::Error>()) else { return false };
+        let Some(cause) = h2_error(error) else { return false };
         let (reset, going) = (Some(Reason::REFUSED_STREAM), Some(Reason::NO_ERROR));
         cause.is_remote()
             && ((cause.is_reset() && cause.reason() == reset) || (cause.is_go_away() && cause.reason() == going))
+    }
+}
+
+fn h2_error(error: &hyper::Error) -> Option<&h2::Error> {
+    let mut causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
+    causes.find_map(|cause| cause.downcast_ref::<h2::Error>())
+}
+
+fn http2_fault(error: &hyper::Error) -> String {
+    let Some(cause) = h2_error(error) else { return error.to_string() };
+    match (cause.get_io(), cause.reason()) {
+        (Some(io), _) => io.to_string(),
+        (None, Some(reason)) => reason.to_string(),
+        (None, None) => error.to_string(),
     }
 }

@@ -88,6 +88,12 @@ impl Answer {
         Self::of(200, Body::Raw(bytes)).close_after()
     }
 
+    /// Answers with this status, whatever the body is.
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
     /// Adds a header; it replaces the header that the server itself would send under that name, `content-length` too.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));

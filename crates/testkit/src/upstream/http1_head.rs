@@ -3,7 +3,7 @@
 use httparse::{EMPTY_HEADER, Header, Status};
 use hyper::{Method, Version};
 
-use super::recording::Received;
+use super::recording::{Received, is_service};
 use super::stage::{Call, Stage};
 
 /// A request's head, taken apart.
@@ -57,6 +57,7 @@ impl Head {
             method,
             target: request.path.unwrap_or_default().to_owned(),
             admitted: stage.admits(values(headers, "x-api-key")),
+            is_key_probe: values(headers, "user-agent").any(is_service),
         };
         let is_new = request.version == Some(1);
         let connection = |option| lists(headers, "connection", option);

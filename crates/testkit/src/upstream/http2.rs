@@ -21,7 +21,7 @@ use super::cut::Cut;
 use super::http2_body::PlayedBody;
 use super::open_answer::OpenAnswer;
 use super::plan::{Framing, Plan};
-use super::recording::{Received, Recording};
+use super::recording::{Received, Recording, is_service};
 use super::stage::{Call, Stage};
 
 /// Serves this connection to its end.
@@ -100,7 +100,8 @@ async fn read_body(mut incoming: Incoming, recording: Recording, body: &mut Vec<
 fn call(parts: &Parts, stage: &Stage) -> Call {
     let keys = parts.headers.get_all("x-api-key").iter().map(HeaderValue::as_bytes);
     let target = parts.uri.path_and_query().map_or_else(|| parts.uri.to_string(), ToString::to_string);
-    Call { method: parts.method.clone(), target, admitted: stage.admits(keys) }
+    let is_key_probe = parts.headers.get("user-agent").is_some_and(|agent| is_service(agent.as_bytes()));
+    Call { method: parts.method.clone(), target, admitted: stage.admits(keys), is_key_probe }
 }
 
 fn received(parts: &Parts, call: &Call, connection: usize) -> Received {

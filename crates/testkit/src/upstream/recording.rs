@@ -37,10 +37,20 @@ impl Received {
         self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// Whether the service itself asks about its key.
+    pub fn is_key_probe(&self) -> bool {
+        self.header("user-agent").is_some_and(|agent| is_service(agent.as_bytes()))
+    }
+
     /// Whether nothing more will arrive: it is complete or broken off.
     pub fn has_ended(&self) -> bool {
         self.ended
     }
+}
+
+/// Whether a `user-agent` is the service's, which names itself only when it asks about its key.
+pub(super) fn is_service(agent: &[u8]) -> bool {
+    agent.starts_with(b"valetkey/")
 }
 
 /// Fills in one [`Received`]; dropped early, the request stays incomplete.

@@ -13,6 +13,7 @@ pub(super) struct Script(Mutex<Lines>);
 struct Lines {
     next: VecDeque<Answer>,
     always: Option<Answer>,
+    key_probes: Option<Answer>,
 }
 
 impl Script {
@@ -22,6 +23,14 @@ impl Script {
 
     pub(super) fn always(&self, answer: Answer) {
         self.lines().always = Some(answer);
+    }
+
+    pub(super) fn key_probes(&self, answer: Answer) {
+        self.lines().key_probes = Some(answer);
+    }
+
+    pub(super) fn key_probe(&self) -> Option<Answer> {
+        self.lines().key_probes.clone()
     }
 
     /// The answer for the request that has just arrived.

@@ -19,6 +19,7 @@ pub(super) struct Stage {
     pub(super) benchmark: Benchmark,
     objects: Objects,
     key: Option<String>,
+    messages_only: bool,
     record: bool,
     numbers: AtomicUsize,
 }
@@ -29,13 +30,15 @@ pub(super) struct Call {
     pub(super) target: String,
     /// Whether the request has the right key.
     pub(super) admitted: bool,
+    /// Whether the request is the service's own question about its key.
+    pub(super) is_key_probe: bool,
 }
 
 impl Stage {
-    pub(super) fn new(key: Option<String>, record: bool) -> Self {
+    pub(super) fn new(key: Option<String>, messages_only: bool, record: bool) -> Self {
         let (script, journal, numbers) = (Script::default(), Arc::default(), AtomicUsize::default());
         let (benchmark, objects) = (Benchmark::prepare(), Objects::default());
-        Self { script, journal, benchmark, objects, key, record, numbers }
+        Self { script, journal, benchmark, objects, key, messages_only, record, numbers }
     }
 
     /// Whether exactly the expected key was sent, once.
@@ -60,6 +63,12 @@ impl Stage {
         if !call.admitted {
             return Some(Answer::error(401, "authentication_error", "invalid x-api-key"));
         }
+        if self.messages_only && !call.is_for_messages() {
+            return Some(Answer::error(403, "permission_error", "api_key_scope_missing"));
+        }
+        if call.is_key_probe {
+            return self.script.key_probe();
+        }
         if call.method == Method::POST { self.script.take() } else { None }
     }
 
@@ -81,6 +90,10 @@ impl Call {
     /// The target without its query.
     pub(super) fn path(&self) -> &str {
         self.target.split_once('?').map_or(&*self.target, |(path, _)| path)
+    }
+
+    fn is_for_messages(&self) -> bool {
+        matches!(self.path(), "/v1/messages" | "/v1/messages/count_tokens")
     }
 
     /// Whether the request is for the API that this server plays; only such requests are recorded and counted.

@@ -1,4 +1,4 @@
-//! Decodes a copy of a compressed response for the meter. The client gets the compressed bytes.
+//! Decodes a copy of a compressed response: for the meter as it passes, or whole. The client gets the compressed bytes.
 
 use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
 use compression_codecs::zstd::params::DParameter;
@@ -43,9 +43,45 @@ impl Decoder {
             }
         }
     }
+
+    /// Decodes a whole body into at most `most` bytes. A body that is cut off, or that goes on with anything but another
+    /// stream of the same encoding, has no certain text: another decoder could read more of it.
+    pub(crate) fn whole(encoding: &[u8], bytes: &[u8], most: usize) -> Result<Vec<u8>, DecodeError> {
+        let (mut input, mut plain) = (PartialBuffer::new(bytes), Vec::new());
+        for _ in 0..MOST_STREAMS {
+            if input.unwritten().is_empty() {
+                return Ok(plain);
+            }
+            let mut decoder = Self::for_encoding(encoding).ok_or(DecodeError)?;
+            let mut ended = false;
+            while !ended {
+                ended = decoder.step(&mut input, &mut plain)?;
+                if plain.len() > most {
+                    return Err(DecodeError);
+                }
+            }
+        }
+        if input.unwritten().is_empty() { Ok(plain) } else { Err(DecodeError) }
+    }
+
+    /// Decodes the next bytes; true at the end of the stream. Fails where there is no progress.
+    fn step(&mut self, input: &mut PartialBuffer<&[u8]>, plain: &mut Vec<u8>) -> Result<bool, DecodeError> {
+        let (mut room, before) = ([0; ROOM], input.unwritten().len());
+        let mut output = WriteBuffer::new_initialized(&mut room);
+        let ended = self.0.decode(input, &mut output).map_err(|_| DecodeError)?;
+        let written = output.written_len();
+        if !ended && written == 0 && input.unwritten().len() == before {
+            return Err(DecodeError);
+        }
+        plain.extend_from_slice(&room[..written]);
+        Ok(ended)
+    }
 }
 
 const ROOM: usize = 4096;
+
+/// Bounds the streams of one body (RFC 1952 §2.2, RFC 8878 §3): each costs a decoder.
+const MOST_STREAMS: usize = 8;
 
 /// 8 MiB, the most that HTTP allows (RFC 9659); the library would allow 128 MiB.
 const ZSTD_WINDOW: u32 = 23;
@@ -59,6 +95,7 @@ mod tests {
 
     const GZIP: &[u8] =
         b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xcb\x48\xcd\xc9\xc9\x57\xc8\x40\x27\xb9\0\0\x88\x59\x0b\x18\0\0\0";
+    const TEXT: &[u8] = b"hello hello hello hello\n";
     const ZLIB: &[u8] = b"\x78\x9c\xcb\x48\xcd\xc9\xc9\x57\xc8\x40\x27\xb9\0\x70\xbe\x08\xbb";
 
     #[test]
@@ -70,7 +107,7 @@ mod tests {
                 for piece in bytes.chunks(size) {
                     decoder.decode(piece, |part| plain.extend_from_slice(part)).unwrap();
                 }
-                assert_eq!(plain, b"hello hello hello hello\n", "pieces of {size}");
+                assert_eq!(plain, TEXT, "pieces of {size}");
             }
         }
     }
@@ -81,6 +118,25 @@ mod tests {
         let mut decoder = Decoder::for_encoding(b"gzip").unwrap();
         decoder.decode(&GZIP[..GZIP.len() - 9], |part| plain.extend_from_slice(part)).unwrap();
         assert!(plain.starts_with(b"hello"));
+    }
+
+    #[test]
+    fn a_whole_body_is_decoded_to_its_end_and_to_the_bound() {
+        let whole = |bytes: &[u8], most| Decoder::whole(b"gzip", bytes, most);
+        assert_eq!(whole(GZIP, TEXT.len()), Ok(TEXT.to_vec()));
+        assert_eq!(Decoder::whole(b"deflate", ZLIB, TEXT.len()), Ok(TEXT.to_vec()));
+        assert_eq!(whole(&GZIP.repeat(MOST_STREAMS), 1 << 20), Ok(TEXT.repeat(MOST_STREAMS)));
+        assert_eq!(whole(b"", 0), Ok(Vec::new()));
+        for (bytes, most) in [
+            (GZIP.to_vec(), TEXT.len() - 1),
+            (GZIP[..GZIP.len() - 1].to_vec(), 1 << 20),
+            ([GZIP, b"more"].concat(), 1 << 20),
+            (GZIP.repeat(MOST_STREAMS + 1), 1 << 20),
+            (TEXT.to_vec(), 1 << 20),
+        ] {
+            assert_eq!(whole(&bytes, most), Err(DecodeError), "{bytes:?}");
+        }
+        assert_eq!(Decoder::whole(b"gzip, br", GZIP, 1 << 20), Err(DecodeError));
     }
 
     #[test]

@@ -1,24 +1,25 @@
 //! Calls to the upstream whose answers the service reads itself: to learn ids, to rewrite an address, or to bill.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version, response};
 use serde::Deserialize;
 
+use crate::service::relay::encoded_error::unreadable;
+use crate::service::relay::key_probe::KeyProbe;
 use crate::service::relay::key_swap::UpstreamConfig;
 use crate::service::relay::key_swap::{KeySwap, problem};
+use crate::service::relay::whole_body::{next_piece, whole_body};
 use crate::transport::buffered_body::BufferedBody;
 use crate::transport::headers::strip_upstream_response;
 use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
 use crate::transport::upstream::{Upstream, UpstreamBody};
-use crate::wire::ErrorCode;
 use crate::wire::names::REQUEST_ID_HEADER;
 
 /// Makes calls with the real key. Clones share it.
@@ -27,6 +28,7 @@ pub(super) struct Calls(Arc<CallSettings>);
 
 struct CallSettings {
     swap: KeySwap,
+    probe: Arc<KeyProbe>,
     first_byte: Duration,
     idle_timeout: Duration,
 }
@@ -38,9 +40,9 @@ pub(super) struct Whole {
 }
 
 impl Calls {
-    pub(super) fn new(config: &UpstreamConfig) -> Self {
+    pub(super) fn new(config: &UpstreamConfig, probe: Arc<KeyProbe>) -> Self {
         let (first_byte, idle_timeout) = (config.first_byte_timeout, config.idle_timeout);
-        Self(Arc::new(CallSettings { swap: KeySwap::new(config), first_byte, idle_timeout }))
+        Self(Arc::new(CallSettings { swap: KeySwap::new(config), probe, first_byte, idle_timeout }))
     }
 
     /// Makes a call whose answer is streamed.
@@ -54,7 +56,7 @@ impl Calls {
         upstream.send(request, self.0.first_byte).await.map_err(|error| problem(&error))
     }
 
-    /// Makes a call whose answer is a few kilobytes, and asks for it uncompressed.
+    /// Makes a call whose answer is a few kilobytes, and asks for it uncompressed. The real key is masked in an error.
     pub(super) async fn whole(
         &self,
         upstream: &Upstream,
@@ -62,28 +64,20 @@ impl Calls {
         body: BufferedBody,
     ) -> Result<Whole, Problem> {
         parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let (head, mut rest) = self.open(upstream, parts, body).await?.into_parts();
-        let mut body = BytesMut::new();
-        while let Some(bytes) = self.next(&mut rest).await? {
-            if body.len() + bytes.len() > MAX_WHOLE {
-                return Err(Problem::new(ErrorCode::UpstreamInvalid, "The upstream's answer is too long"));
-            }
-            body.extend_from_slice(&bytes);
+        let (mut head, mut rest) = self.open(upstream, parts, body).await?.into_parts();
+        let CallSettings { swap, probe, idle_timeout, .. } = &*self.0;
+        if head.status == StatusCode::FORBIDDEN {
+            probe.suspect();
         }
-        Ok(Whole { head, body: body.freeze() })
+        swap.mask.strip_head(&mut head);
+        let body = whole_body(&mut rest, *idle_timeout).await?;
+        let body = swap.mask.whole(&mut head, body).map_err(|_| unreadable(head.status.as_u16()))?;
+        Ok(Whole { head, body })
     }
 
     /// The next bytes of an answer; `None` at its end.
     pub(super) async fn next(&self, body: &mut UpstreamBody) -> Result<Option<Bytes>, Problem> {
-        match tokio::time::timeout(self.0.idle_timeout, poll_fn(|cx| body.poll_bytes(cx))).await {
-            Ok(None) => Ok(None),
-            Ok(Some(Ok(bytes))) => Ok(Some(bytes)),
-            Ok(Some(Err(cut))) => {
-                tracing::warn!(error = &cut as &dyn std::error::Error, "The upstream's answer broke off");
-                Err(Problem::new(ErrorCode::UpstreamDropped, "The upstream's answer broke off"))
-            }
-            Err(_) => Err(Problem::new(ErrorCode::UpstreamTimeout, "The upstream stopped sending")),
-        }
+        next_piece(body, self.0.idle_timeout).await
     }
 }
 
@@ -153,9 +147,6 @@ const OF_ONE_REQUEST: [&str; 6] =
 
 /// Version of the API whose batches are read here.
 const API_VERSION: &str = "2023-06-01";
-
-/// The description of a batch or a file has less than a kilobyte.
-const MAX_WHOLE: usize = 1 << 20;
 
 /// Ids have about 30 characters.
 const MAX_ID: usize = 128;

@@ -19,6 +19,7 @@ use crate::service::token::verify::Caller;
 use crate::transport::buffered_body::{BodyLimits, BufferedBody};
 use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
+use crate::transport::upstream::UpstreamBody;
 use crate::wire::ErrorCode;
 
 impl Batches {
@@ -42,12 +43,7 @@ impl Batches {
             };
             let (relayed, shutdown) = (RelayRoute::Object(route), worker.shutdown.clone());
             let answered = Answered { route: relayed, id: &id, flight, shutdown };
-            return self.stages.answers.relay_tapped(response, answered, |tap, headers| {
-                match self.reader(route, object) {
-                    Some(results) => Box::new(results.watching(tap, headers)),
-                    None => Box::new(tap),
-                }
-            });
+            return self.download(response, answered, self.reader(route, object)).await;
         }
         let mut whole = match signal.unless(Box::pin(self.calls.whole(&worker.upstream, parts, body)).as_mut()).await {
             Some(Ok(whole)) => whole,
@@ -62,6 +58,23 @@ impl Batches {
             _ => {}
         }
         answered(whole, flight, &id)
+    }
+
+    /// Relays the content of an object. `results` reads those of a batch as they pass.
+    async fn download(
+        &self,
+        response: Response<UpstreamBody>,
+        answered: Answered<'_>,
+        results: Option<ResultsReader>,
+    ) -> Result<Response<Reply>, Problem> {
+        let answers = &self.stages.answers;
+        if answers.needs_whole(&response) {
+            return answers.relay_encoded_error(response, answered).await;
+        }
+        answers.relay_tapped(response, answered, |tap, headers| match results {
+            Some(results) => Box::new(results.watching(tap, headers)),
+            None => Box::new(tap),
+        })
     }
 
     async fn owned(&self, caller: &Caller, route: ObjectRoute, path: &str) -> Result<OwnedObject, Problem> {

@@ -9,6 +9,7 @@ use crate::service::relay::admission::Admission;
 use crate::service::relay::answer::Answers;
 use crate::service::relay::batches::{BatchParts, Batches};
 use crate::service::relay::budget_gate::BudgetGate;
+use crate::service::relay::key_probe::KeyProbe;
 use crate::service::relay::key_swap::{self, KeySwap};
 use crate::service::relay::ledger::Ledger;
 use crate::service::relay::pipeline::{Pipeline, Stages, body_limits};
@@ -20,12 +21,14 @@ pub(super) struct Relaying {
     pub pipeline: Pipeline,
     /// `None` when batches and files are not offered.
     pub batches: Option<Batches>,
+    pub probe: Arc<KeyProbe>,
 }
 
 impl Relaying {
     pub(super) fn build(config: &Config, parts: &ServiceParts) -> Result<Self, StartError> {
         let connector = key_swap::connector(&config.upstream)?;
-        let stages = Arc::new(stages(config, parts));
+        let probe = Arc::new(KeyProbe::new(&config.upstream, connector.clone(), parts.reports.clone()));
+        let stages = Arc::new(stages(config, parts, &probe));
         let offer = config.batches_and_files;
         let ledger = offer.offered.then(|| Ledger::new(parts.opened.db_requests.clone()));
         let batches = ledger.clone().map(|ledger| {
@@ -34,6 +37,7 @@ impl Relaying {
                 stages: Arc::clone(&stages),
                 ledger,
                 upstream: &config.upstream,
+                probe: Arc::clone(&probe),
                 connector: connector.clone(),
                 sink_beside_database: Arc::clone(&parts.telemetry.sink_beside_database),
                 clock: Arc::clone(&parts.clock),
@@ -46,11 +50,11 @@ impl Relaying {
             ledger,
             first_byte: config.upstream.first_byte_timeout,
         };
-        Ok(Self { connector, pipeline, batches })
+        Ok(Self { connector, pipeline, batches, probe })
     }
 }
 
-fn stages(config: &Config, parts: &ServiceParts) -> Stages {
+fn stages(config: &Config, parts: &ServiceParts, probe: &Arc<KeyProbe>) -> Stages {
     let (govern, prices) = (&parts.govern, Arc::clone(&parts.prices));
     let admission = Admission {
         auth: Arc::clone(&parts.tokens.auth),
@@ -58,11 +62,11 @@ fn stages(config: &Config, parts: &ServiceParts) -> Stages {
         leaks: Arc::clone(&parts.leaks),
         limiter: parts.opened.limiter.clone(),
     };
-    let clock = Arc::clone(&parts.clock);
+    let (clock, swap) = (Arc::clone(&parts.clock), KeySwap::new(&config.upstream));
     Stages {
         admission,
         budgets: BudgetGate { budgets: govern.budgets.clone(), prices, clock },
-        answers: Answers { swap: KeySwap::new(&config.upstream), idle_timeout: config.upstream.idle_timeout },
+        answers: Answers { swap, probe: Arc::clone(probe), idle_timeout: config.upstream.idle_timeout },
         body_limits: body_limits(config.listen.max_payload, config.listen.request_timeout),
         sink: Arc::clone(&parts.telemetry.sink),
     }
