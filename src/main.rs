@@ -14,6 +14,7 @@ use valetkey::service::ServiceHandle;
 use valetkey::service::ServicePorts;
 use valetkey::service::StartError;
 use valetkey::service::admin::cli;
+use valetkey::service::base::core_dumps;
 use valetkey::service::config::{Config, Flags, settings};
 use valetkey::service::run::stop_signals::StopSignals;
 use valetkey::service::telemetry::error_reports::ErrorReports;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
 }
 
 fn run(config: Config) -> ExitCode {
+    let undumped = if config.core_dumps { Ok(()) } else { core_dumps::forbid() };
     let (lines, writer) = match LineQueue::start(std::io::stderr()) {
         Ok(started) => started,
         Err(error) => return fail(&error),
@@ -83,6 +85,9 @@ fn run(config: Config) -> ExitCode {
     }
     for warning in config.warnings() {
         tracing::warn!("{warning}");
+    }
+    if let Err(error) = undumped {
+        tracing::warn!(%error, "Core dumps cannot be forbidden; one would hold the real key");
     }
     let code = match serve(config, lines) {
         Ok(()) => ExitCode::SUCCESS,
@@ -110,11 +115,14 @@ fn serve(config: Config, lines: LineQueue) -> Result<(), StartError> {
     let ports = ServicePorts { clock: Arc::new(SystemClock), usage, reports: reports.clone() };
     let service = Service::build(config, ports)?;
     let (address, admin) = (service.address(), service.admin_address());
-    let (url, admin_url) = (service.url(), service.admin_url());
+    let (url, admin_url, metrics_url) = (service.url(), service.admin_url(), service.metrics_url());
     let (trigger, listener) = shutdown::channel();
     let running = service.start(&listener)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "Listening on {url}");
     tracing::info!(address = %admin, "The admin listener is on {admin_url}");
+    if let Some(metrics_url) = metrics_url {
+        tracing::info!("Metrics alone are on {metrics_url}");
+    }
     announce(&url);
     runtime.block_on(until_ended(&trigger, running, signals, drain));
     if let Some(reports) = reports {

@@ -15,6 +15,7 @@
 /// What knows nothing of the product: JSON that streams by, files that are watched, queues, windows of time.
 pub mod base {
     pub mod batch_queue;
+    pub mod core_dumps;
     pub mod enum_names;
     pub mod http_client;
     pub mod json;
@@ -106,6 +107,7 @@ pub mod relay {
 
 /// The listener of clients: routes, addresses, TLS, `/protocol`, and the handler that begins and ends each request.
 pub mod http {
+    pub mod allowed_hosts;
     pub mod client_address;
     pub mod handler;
     pub mod listen;

@@ -13,6 +13,7 @@ mod grace;
 pub mod headers;
 mod idle_timeout;
 pub mod masked;
+pub mod named_host;
 pub mod origin;
 pub mod path;
 pub mod problem;

@@ -31,6 +31,8 @@ const SETTINGS = {
   DATABASE_URL: 'sqlite:valetkey.db',
   ANTHROPIC_API_KEY: REAL_KEY,
   JWT_SECRET: 'e1b0c44298fc1c149afbf4c8996fb92427ae41e4649b934c',
+  // Else only root can look into it.
+  CORE_DUMPS: 'on',
 };
 
 class Rig {

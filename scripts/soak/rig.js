@@ -27,6 +27,8 @@ const SETTINGS = {
   CONCURRENT_REQUESTS: '10000',
   DATABASE_URL: 'sqlite:valetkey.db',
   ANTHROPIC_API_KEY: REAL_KEY,
+  // Else only root can count its open files.
+  CORE_DUMPS: 'on',
 };
 
 class Rig {

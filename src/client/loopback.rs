@@ -54,9 +54,9 @@ impl Loopback {
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Reply>, Problem> {
         let parts = &self.parts;
+        check_head(request.version(), request.headers())?;
         parts.admission.check_source(request.headers())?;
         check_target(request.method(), request.uri())?;
-        check_head(request.version(), request.headers())?;
         match request.uri().path() {
             "/" | "/api/hello" | HEALTH_PATH if is_look(request.method()) => Ok(Response::new(Reply::empty())),
             path if path.starts_with("/v1/") => {

@@ -21,6 +21,7 @@ use crate::service::enrol::issuer::{Enrolment, Terms};
 use crate::service::govern::budgets::DefaultLimits;
 use crate::service::govern::leak::LeakConfig;
 use crate::service::govern::limits::DeviceLimits;
+use crate::service::http::allowed_hosts::AllowedHosts;
 use crate::service::http::listen::Listen;
 use crate::service::http::tls::TlsConfig;
 use crate::service::meter::prices::PriceList;
@@ -36,6 +37,8 @@ use crate::service::token::verify::TokenPolicy;
 #[derive(Debug)]
 pub struct Config {
     pub listen: Listen,
+    /// The hosts that clients and administrators may name.
+    pub hosts: AllowedHosts,
     /// TLS to the clients; `None` serves plain HTTP, for which a proxy in front may end TLS.
     pub tls: Option<TlsConfig>,
     pub upstream: UpstreamConfig,
@@ -64,6 +67,8 @@ pub struct Config {
     pub otlp: Option<OtlpConfig>,
     /// `None` without error reports.
     pub sentry: Option<SentryConfig>,
+    /// Whether a crash may leave a core dump.
+    pub core_dumps: bool,
     /// Detection of devices in use in two places at once.
     pub leaks: LeakConfig,
     /// All of this as administrators see it.
@@ -81,6 +86,7 @@ impl Config {
         let host = reader.host();
         let mut config = Self {
             listen: reader.listen(host),
+            hosts: reader.allowed_hosts(),
             tls: reader.tls(),
             upstream: reader.upstream(),
             tokens: reader.tokens(),
@@ -99,10 +105,16 @@ impl Config {
             prices: reader.prices(),
             otlp: reader.otlp(),
             sentry: reader.sentry(),
+            core_dumps: reader.core_dumps(),
             shown: SettingsInForce::default(),
             sources,
         };
-        reader.two_listeners(config.listen.address, config.admin.address);
+        let (clients, admin) = ((settings::PORT, config.listen.address), (settings::ADMIN_PORT, config.admin.address));
+        reader.tell_apart(admin, clients);
+        if let Some(metrics) = config.admin.metrics {
+            reader.tell_apart((settings::METRICS_PORT, metrics), clients);
+            reader.tell_apart((settings::METRICS_PORT, metrics), admin);
+        }
         config.shown = reader.finish()?;
         config.warn();
         Ok(config)
@@ -117,6 +129,8 @@ impl Config {
             warnings::retention(self.stores.retention, &self.budgets),
         ];
         self.sources.warnings.extend(warnings.into_iter().flatten());
+        let secret_files = warnings::secret_files(&self.sources.merged, &self.signing);
+        self.sources.warnings.extend(secret_files);
     }
 
     /// Settings that work but are probably wrong.

@@ -1,17 +1,26 @@
 //! Checks that a request's head is clear about its host and about where its body ends. Both proxies call it before routing.
 
-use http::header::{HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Version};
 
+use super::named_host::NamedHost;
 use super::problem::Problem;
 use crate::wire::ErrorCode;
 
-/// Checks what hyper lets pass: a request names one host (RFC 9112 §3.2), and its body has no transfer coding but
-/// `chunked` (§6.1). Neither proxy undoes another coding: the encoded bytes would go on as if they were plain.
+/// Checks what hyper lets pass: a request names one host, which can be one (RFC 9112 §3.2), and its body has no transfer
+/// coding but `chunked` (§6.1). Neither proxy undoes another coding: the encoded bytes would go on as if they were
+/// plain.
 pub fn check_head(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
-    let hosts = headers.get_all(HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && version == Version::HTTP_11) {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() || (host.is_none() && version == Version::HTTP_11) {
         return Err(Problem::new(ErrorCode::RequestInvalid, "The request must name one host in `Host`"));
+    }
+    if host.is_some_and(|host| NamedHost::parse(host.as_bytes()).is_none()) {
+        return Err(Problem::new(
+            ErrorCode::RequestInvalid,
+            "`Host` must be a host such as a.example or a.example:8080",
+        ));
     }
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
@@ -19,6 +28,17 @@ pub fn check_head(version: Version, headers: &HeaderMap) -> Result<(), Problem> 
         return Err(Problem::new(ErrorCode::RequestInvalid, "The body may have no transfer coding but `chunked`"));
     }
     Ok(())
+}
+
+/// Checks that the body of a request says that it is JSON. A web page can send such a request to another origin only
+/// after a preflight, which is refused (WHATWG Fetch §2.2.2, CORS-safelisted request-header); text it sends unasked.
+pub fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let media_type = headers.get(CONTENT_TYPE).map_or(b"".as_slice(), HeaderValue::as_bytes);
+    let without_parameters = media_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    if without_parameters.trim_ascii().eq_ignore_ascii_case(b"application/json") {
+        return Ok(());
+    }
+    Err(Problem::new(ErrorCode::BodyInvalid, "The body must be JSON and say so: `content-type: application/json`"))
 }
 
 #[cfg(test)]
@@ -45,6 +65,14 @@ mod tests {
     }
 
     #[test]
+    fn a59_a_request_with_a_malformed_host_is_refused_in_every_version() {
+        for host in ["", "a b", "a/b", "user@a", ":0", "[::1", "a:65536"] {
+            assert!(!check(Version::HTTP_11, &[(HOST, host)]), "{host}");
+            assert!(!check(Version::HTTP_10, &[(HOST, host)]), "{host}");
+        }
+    }
+
+    #[test]
     fn a22_a_body_has_no_coding_but_chunked() {
         assert!(check(Version::HTTP_11, &[(HOST, "a"), (TRANSFER_ENCODING, "Chunked")]));
         for coding in ["gzip, chunked", "chunked, chunked", "identity", "gzip", ""] {
@@ -52,5 +80,23 @@ mod tests {
         }
         let twice = [(HOST, "a"), (TRANSFER_ENCODING, "chunked"), (TRANSFER_ENCODING, "chunked")];
         assert!(!check(Version::HTTP_11, &twice));
+    }
+    #[test]
+    fn a60_only_a_body_that_says_so_is_json() {
+        let check = |media_type: &'static str| {
+            let headers: HeaderMap = [(CONTENT_TYPE, HeaderValue::from_static(media_type))].into_iter().collect();
+            check_json(&headers).is_ok()
+        };
+        for media_type in
+            ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json ;"]
+        {
+            assert!(check(media_type), "{media_type}");
+        }
+        for media_type in
+            ["", "text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", "json"]
+        {
+            assert!(!check(media_type), "{media_type}");
+        }
+        assert!(check_json(&HeaderMap::new()).is_err());
     }
 }

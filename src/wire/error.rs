@@ -83,7 +83,7 @@ pub enum ErrorCode {
     Internal,
     /// Loopback: the launch key is missing or wrong.
     LaunchKeyInvalid,
-    /// Loopback: the request comes from a web page or names another host.
+    /// The request names a host that the listener does not answer to. Loopback: or it comes from a web page.
     OriginForbidden,
     /// The service cannot read revocations, device keys or owners now. Loopback: there is no usable token yet.
     NotReady,

@@ -143,6 +143,30 @@ async fn a35_the_proxy_accepts_only_its_own_address_as_host() {
 }
 
 #[tokio::test]
+async fn a59_a_malformed_host_is_a_bad_request() {
+    let door = Door::new().await;
+    for host in [
+        "",
+        ".",
+        ":PORT",
+        ":0",
+        "a b",
+        "a/b",
+        "user@127.0.0.1:PORT",
+        "127.0.0.1:PORT, 127.0.0.1:PORT",
+        "127.0.0.1:65536",
+        "127.0.0.1:PORT:PORT",
+        "[::1",
+        "::1",
+    ] {
+        let answer = door.knock(&format!("host: {host}\r\nauthorization: Bearer KEY")).await;
+        assert_eq!(answer.status, 400, "{host:?}: {answer:?}");
+        assert!(answer.body.contains("request_invalid"), "{host:?}: {answer:?}");
+    }
+    assert_eq!(door.reached_service(), 0);
+}
+
+#[tokio::test]
 async fn a34_a36_a_web_page_is_refused_even_with_the_launch_key() {
     let door = Door::new().await;
     for line in [

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sqlx::Executor;
 use valetkey::service::store::database::DatabaseUrl;
 
+use crate::process::Process;
 use testkit::http;
 use testkit::http::wire::{Wire, messages};
 use testkit::service::{ADMIN_TOKEN, TestService};
@@ -165,6 +166,47 @@ async fn who_makes_a_change_may_say_so_and_is_not_believed() {
     }
 }
 
+#[tokio::test]
+async fn each_request_that_may_change_something_is_a_line_of_the_log_without_a_token() {
+    let service = Process::start("http://127.0.0.1:9", &[("ADMIN_TOKEN", ADMIN_TOKEN)]);
+    let began = "The admin listener is on ";
+    service.logged(began, 1).await;
+    let url = lines(&service, |line| line.starts_with(began)).remove(0)["message"].as_str().unwrap()[began.len()..]
+        .to_owned();
+    let ask = async |path: &str, body: Value| {
+        let request = http::client().post(format!("{url}{path}")).bearer_auth(ADMIN_TOKEN);
+        http::whole(request.header("x-admin-actor", "ada").json(&body)).await
+    };
+    let minted = ask("/admin/tokens", json!({ "device_id": "device-0001" })).await.json();
+    let token = minted["token"].as_str().unwrap();
+    assert_eq!(ask("/admin/tokens/inspect", json!({ "token": token })).await.status, 200);
+    assert_eq!(ask("/admin/tokens/inspect", json!({ "tokn": token })).await.status, 400);
+    let revoked = ask("/admin/revocations", json!({ "device_id": "device-0002", "reason": "lost" })).await;
+    assert_eq!(revoked.status, 201, "{}", revoked.text());
+    let answered = "Answered an admin request";
+    service.logged(answered, 4).await;
+    let lines = lines(&service, |line| line == answered);
+    for (line, (path, detail, outcome)) in lines.iter().zip([
+        ("/admin/tokens", json!("{\"device_id\":\"device-0001\"}"), "done"),
+        ("/admin/tokens/inspect", json!("{\"token\":\"…\"}"), "done"),
+        ("/admin/tokens/inspect", Value::Null, "refused"),
+        ("/admin/revocations", json!("{\"device_id\":\"device-0002\",\"reason\":\"lost\"}"), "done"),
+    ]) {
+        assert_eq!((&line["level"], &line["actor"]), (&"INFO".into(), &"admin/ada".into()), "{line}");
+        assert_eq!((&line["source"], &line["method"]), (&"127.0.0.1".into(), &"POST".into()), "{line}");
+        assert_eq!((&line["path"], &line["outcome"]), (&path.into(), &outcome.into()), "{line}");
+        assert_eq!(line["detail"], detail, "{line}");
+    }
+    assert!(!service.log().contains(token), "{}", service.log());
+}
+
+/// The lines of the log with such a message.
+fn lines(service: &Process, is_meant: impl Fn(&str) -> bool) -> Vec<Value> {
+    let log = service.log();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["message"].as_str().is_some_and(&is_meant)).collect()
+}
+
 /// The device's state, how many revocations there are, and what a request with `token` is answered.
 async fn standing(service: &TestService, token: &str) -> (String, usize, u16) {
     let device = service.admin("GET", "/admin/devices/device-0001", None).await.json();
@@ -192,7 +234,7 @@ async fn turns(service: &TestService) {
 fn admin(method: &str, path: &str, body: &str) -> String {
     let length = body.len();
     format!(
-        "{method} {path} HTTP/1.1\r\nhost: service\r\nauthorization: Bearer {ADMIN_TOKEN}\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {ADMIN_TOKEN}\r\n\
          content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     )
 }

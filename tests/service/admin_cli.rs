@@ -7,6 +7,7 @@ use valetkey::service::govern::overrides::LimitOverrides;
 use valetkey::service::store::database::{AuditOutcome, DevicePatch, DeviceState, NewAuditEntry, UsageRow};
 
 use crate::process::{Ended, run_with};
+use crate::secured::Secured;
 use testkit::service::{ADMIN_TOKEN, TestService};
 use testkit::stores::database::{TestDatabase, at, device, row};
 use testkit::temporary::TemporaryFile;
@@ -229,6 +230,24 @@ async fn a_token_comes_from_a_file_that_others_had_better_not_read() {
     }
     let none = run_with(&["admin", "devices", "list", "--token-file", "/nowhere/token"], &[], "");
     assert!(none.code == Some(64) && none.errors.contains("/nowhere/token"), "{none:?}");
+}
+
+#[tokio::test]
+async fn an_admin_listener_with_a_certificate_of_ones_own_is_trusted_by_its_file() {
+    let secured = Secured::start_with(|flags| flags.set("ADMIN_HOST", "0.0.0.0"));
+    let url = secured.service.admin_url().replace("0.0.0.0", "127.0.0.1");
+    let root = TemporaryFile::with(secured.certificate.root_pem.as_bytes());
+    let root = root.path().display().to_string();
+    let list = ["admin", "devices", "list", "--url", url.as_str()];
+    let trusting = |file: &str| run_with(&[&list[..], &["--ca-file", file]].concat(), &TOKEN, "");
+    let ended = trusting(&root);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = run_with(&list, &TOKEN, "");
+    assert_eq!(ended.code, Some(69), "{ended:?}");
+    for file in ["/nowhere/ca.pem", "/dev/null"] {
+        let ended = trusting(file);
+        assert!(ended.code == Some(64) && ended.errors.contains(file), "{ended:?}");
+    }
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ async fn f60_f61_the_log_is_one_line_of_json_for_each_event_and_holds_no_secret(
     for path in ["/\u{1b}[31mred", "/a\rb", "/nowhere\0", "/nowhere%0a", "/nowhere?secret=query-canary"] {
         let mut wire = Wire::connect(&service.url).await;
         let agent = "user-agent: \u{1b}]0;x\u{7}";
-        wire.send(format!("GET {path} HTTP/1.1\r\nhost: s\r\n{agent}\r\nconnection: close\r\n\r\n")).await;
+        wire.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{agent}\r\nconnection: close\r\n\r\n")).await;
         wire.rest().await;
     }
     let odd = r#"{"device_id":"a\u001b[31m\n{\"level\":\"ERROR\"}"}"#;

@@ -165,7 +165,7 @@ async fn a17_one_address_gets_so_many_tokens_an_hour_whatever_it_claims_to_be() 
             .header("forwarded", format!("for=203.0.113.{number}"))
             .header("x-real-ip", format!("203.0.113.{number}"))
             .header("true-client-ip", format!("203.0.113.{number}"))
-            .body(json!({ "device_id": format!("device-{number:04}") }).to_string());
+            .json(&json!({ "device_id": format!("device-{number:04}") }));
         let answer = testkit::http::whole(request).await;
         match answer.status {
             200 => given += 1,
@@ -178,7 +178,8 @@ async fn a17_one_address_gets_so_many_tokens_an_hour_whatever_it_claims_to_be() 
     assert!(page.contains("valetkey_bootstrap_networks 1\n"), "{page}");
     assert!(page.contains("valetkey_refusals_total{code=\"rate_limited\"} 195\n"), "{page}");
     // Not even the body is read.
-    let head = "POST /bootstrap HTTP/1.1\r\nhost: s\r\ncontent-length: 1000\r\nexpect: 100-continue\r\n\r\n";
+    let head = "POST /bootstrap HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                content-length: 1000\r\nexpect: 100-continue\r\n\r\n";
     assert_eq!(Wire::ask(&service.url, head).await.status(), 429);
 }
 

@@ -52,6 +52,7 @@ fn files_that_a_start_would_stumble_over_are_named() {
         ("DATABASE_URL", "sqlite:/nowhere/at/all.db"),
         ("DATABASE_URL", "postgres://root:canary@[/x"),
         ("REDIS_URL", "redis://root:canary@[/x"),
+        ("USAGE_SPILL_DIR", empty.as_str()),
     ] {
         let settings = [
             ("ANTHROPIC_API_KEY", REAL_KEY),

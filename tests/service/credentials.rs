@@ -88,7 +88,7 @@ async fn a27_a_credential_that_two_readers_could_read_differently_is_none() {
     ] {
         let mut wire = Wire::connect(&service.url).await;
         let length = BODY.len();
-        let head = format!("POST /v1/messages HTTP/1.1\r\nhost: s\r\nconnection: close\r\n{lines}");
+        let head = format!("POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{lines}");
         wire.send(format!("{head}content-length: {length}\r\n\r\n{BODY}")).await;
         let came = String::from_utf8_lossy(&wire.rest().await.0).into_owned();
         assert!(came.starts_with("HTTP/1.1 401 ") || came.starts_with("HTTP/1.1 400 "), "{lines:?}: {came}");

@@ -75,8 +75,9 @@ async fn a_client_that_leaves_while_it_sends_takes_the_upstream_with_it() {
         let service = TestService::before(&upstream);
         let token = service.token().await;
         let mut wire = Wire::connect(&service.url).await;
-        let head =
-            format!("POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-api-key: {token}\r\ncontent-length: 9000000\r\n\r\n");
+        let head = format!(
+            "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: {token}\r\ncontent-length: 9000000\r\n\r\n"
+        );
         wire.send(head).await;
         wire.send(vec![b' '; 2 << 20]).await;
         upstream.wait_until("half of it", |all| all.first().is_some_and(|one| one.body.len() > 1 << 20)).await;
@@ -97,8 +98,9 @@ async fn a_client_that_leaves_while_it_sends_and_is_answered_is_recorded_with_wh
         let token = service.token().await;
         upstream.answer_next(Answer::message_stream("one").before_body().hold_after(1, Gate::new()));
         let mut wire = Wire::connect(&service.url).await;
-        let head =
-            format!("POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-api-key: {token}\r\ncontent-length: 9000000\r\n\r\n");
+        let head = format!(
+            "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: {token}\r\ncontent-length: 9000000\r\n\r\n"
+        );
         wire.send(head).await;
         wire.send(vec![b' '; 2 << 20]).await;
         wire.until(b"message_start").await;

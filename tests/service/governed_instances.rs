@@ -67,6 +67,25 @@ async fn a_change_of_limits_at_one_instance_is_in_force_at_another_within_two_se
 }
 
 #[tokio::test]
+async fn f67_services_with_another_issuer_share_no_limits_on_one_redis() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = Upstream::start();
+    let mut running = Vec::new();
+    for issuer in ["valetkey", "team-a", "team-b"] {
+        let service = TestService::before_with(&upstream, |flags| {
+            flags.set("TOKEN_ISSUER", issuer);
+            flags.set("REDIS_URL", redis.url().expose().to_owned());
+            flags.set("RATE_LIMIT_MAX", "2");
+        });
+        let token = service.token().await;
+        for status in [200, 200, 429] {
+            assert_eq!(service.messages(&token, BODY).await.status, status, "{issuer}");
+        }
+        running.push(service);
+    }
+}
+
+#[tokio::test]
 async fn f34_a_restart_forgets_no_revocation_and_no_limit() {
     for database in TestDatabase::each().await {
         let upstream = Upstream::start();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use valetkey::service::govern::limits::Limiter;
 
-use testkit::service::limiter::{device, healthy, until};
+use testkit::service::limiter::{device, healthy, healthy_of, until};
 use testkit::stores::redis::Redis;
 
 #[tokio::test]
@@ -28,6 +28,21 @@ async fn who_tells_of_a_device_hears_what_others_have_told_of_it() {
         let life = redis.command::<i64>(&["PTTL", &key]).unwrap();
         assert!((1..=300_000).contains(&life), "{key} lives for {life} ms");
     }
+}
+
+#[tokio::test]
+async fn f67_deployments_that_share_a_redis_hear_nothing_of_each_other() {
+    let Some(redis) = Redis::start() else { return };
+    let stranger = healthy_of("team-a", &redis).await;
+    let (one, other) = (healthy_of("team-b", &redis).await, healthy_of("team-b", &redis).await);
+    let heard = listen(&other);
+    tell(&stranger, &["of another deployment"]);
+    until("it is told", || told(&redis) == 1).await;
+    tell(&one, &["of the same"]);
+    until("both are told", || told(&redis) == 2).await;
+    tell(&other, &["third"]);
+    until("one is heard", || !heard.lock().unwrap().is_empty()).await;
+    assert_eq!(*heard.lock().unwrap(), ["device-canary of the same"]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use valetkey::service::govern::limits::{InstanceSettings, Limit, Limiter, Store};
 
-use testkit::service::limiter::{admitted, concurrent, device, healthy, limits, patient, tokens, until};
+use testkit::service::limiter::{admitted, concurrent, device, healthy, healthy_of, limits, patient, tokens, until};
 use testkit::stores::redis::Redis;
 
 #[tokio::test]
@@ -81,6 +81,19 @@ async fn what_is_kept_names_no_device_and_expires() {
         let life = redis.command::<i64>(&["PTTL", &key]).unwrap();
         assert!((1..=63_000).contains(&life), "{key} lives for {life} ms");
     }
+}
+
+#[tokio::test]
+async fn f67_deployments_that_share_a_redis_share_no_limit_and_know_only_their_own_instances() {
+    let Some(redis) = Redis::start() else { return };
+    let (usual, named) = (healthy(&redis).await, healthy_of("team-a", &redis).await);
+    let (id, limits) = (device("device-1"), limits(5, 60_000));
+    for limiter in [&usual, &named] {
+        assert_eq!(admitted(limiter, &id, &limits, 10).await, 5);
+    }
+    let again = healthy_of("team-a", &redis).await;
+    assert_eq!(admitted(&again, &id, &limits, 10).await, 0, "instances of one deployment count together");
+    assert!(matches!(again.state().store, Store::Redis { instances } if instances.get() == 2), "{:?}", again.state());
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ mod governed_faults;
 mod governed_instances;
 mod governed_limits;
 mod headers;
+mod hosts;
 mod injection;
 mod key_in_errors;
 mod leak;

@@ -5,8 +5,28 @@ use std::io::{ErrorKind, Write};
 use std::process::{Command, Stdio};
 
 use crate::secured::Secured;
-use testkit::service::{TestService, metrics};
+use testkit::http::get;
+use testkit::service::{ADMIN_TOKEN, TestService, metrics};
 use testkit::upstream::Upstream;
+
+#[tokio::test]
+async fn metrics_can_have_a_port_of_their_own_where_there_is_no_admin_api() {
+    let service = TestService::start_with("http://127.0.0.1:9", |flags| flags.set("METRICS_PORT", "0"));
+    let own = service.metrics_url().expect("there is such a listener").to_owned();
+    assert_ne!(own, service.admin_url());
+    for url in [own.as_str(), service.admin_url()] {
+        let page = get(&format!("{url}/metrics"), &[]).await;
+        assert_eq!((page.status, page.text().contains("valetkey_build_info")), (200, true), "{url}");
+    }
+    let bearer = format!("Bearer {ADMIN_TOKEN}");
+    for path in ["/", "/admin", "/admin/devices", "/admin/config", "/admin/openapi.json", "/v1/messages", "/bootstrap"]
+    {
+        let answer = get(&format!("{own}{path}"), &[("authorization", bearer.as_str())]).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    let usual = TestService::start("http://127.0.0.1:9");
+    assert_eq!(usual.metrics_url(), None);
+}
 
 #[tokio::test]
 async fn the_families_of_metrics_are_those_of_the_golden_file() {

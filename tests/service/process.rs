@@ -31,6 +31,13 @@ impl Process {
         Self::spawn(Command::new("sh").args(["-c", &script, BINARY]), upstream, settings)
     }
 
+    /// The same with core dumps of any size, as far as this process may allow them.
+    #[cfg(target_os = "linux")]
+    pub fn start_dumping(upstream: &str, settings: &[(&str, &str)]) -> Self {
+        let script = "ulimit -c unlimited 2>/dev/null || true; exec \"$0\" serve";
+        Self::spawn(Command::new("sh").args(["-c", script, BINARY]), upstream, settings)
+    }
+
     /// The same with nobody who reads what it logs. Its log stays empty.
     pub fn start_unheard(upstream: &str, settings: &[(&str, &str)]) -> Self {
         Self::spawn_heard(Command::new(BINARY).arg("serve"), upstream, settings, false)
@@ -110,10 +117,16 @@ impl Process {
         (status, self.log())
     }
 
+    /// A file that the kernel has about it.
+    #[cfg(target_os = "linux")]
+    pub fn proc(&self, name: &str) -> std::path::PathBuf {
+        format!("/proc/{}/{name}", self.child.id()).into()
+    }
+
     /// How much memory it takes now, in bytes.
     #[cfg(target_os = "linux")]
     pub fn resident(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let status = std::fs::read_to_string(self.proc("status")).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
         line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
     }

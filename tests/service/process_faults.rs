@@ -133,6 +133,33 @@ async fn f25_a_process_that_stood_still_ends_nothing_that_went_on_meanwhile() {
     assert_eq!(log.matches("\"ended\":\"complete\"").count(), 3, "{log}");
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn f61_a_crash_leaves_no_core_dump_and_other_programs_cannot_look_into_the_process() {
+    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::process::ExitStatusExt;
+    let owner = |path: std::path::PathBuf| std::fs::metadata(path).unwrap().uid();
+    let service = Process::start_dumping("http://127.0.0.1:9", &[]);
+    assert_eq!(core_limits(&service.proc("limits")), ["0", "0"]);
+    assert_eq!(owner(service.proc("mem")), 0, "only root may open it");
+    service.signal("ABRT");
+    let (status, log) = service.end().await;
+    assert!(status.signal().is_some() && !status.core_dumped(), "{status:?}");
+    assert!(!log.contains("Core dumps cannot be forbidden"), "{log}");
+    let dumping = Process::start_dumping("http://127.0.0.1:9", &[("CORE_DUMPS", "on")]);
+    assert_eq!(core_limits(&dumping.proc("limits"))[1], core_limits("/proc/self/limits".as_ref())[1]);
+    assert_eq!(owner(dumping.proc("mem")), owner("/proc/self/mem".into()));
+}
+
+/// The soft and the hard limit of core dumps.
+#[cfg(target_os = "linux")]
+fn core_limits(file: &std::path::Path) -> [String; 2] {
+    let limits = std::fs::read_to_string(file).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).expect("such a limit");
+    let mut words = line.split_whitespace().map(str::to_owned);
+    [words.next().unwrap(), words.next().unwrap()]
+}
+
 #[tokio::test]
 async fn f27_a_log_that_nobody_reads_costs_no_request_and_not_the_end() {
     let upstream = Upstream::start();
@@ -142,7 +169,7 @@ async fn f27_a_log_that_nobody_reads_costs_no_request_and_not_the_end() {
     let long = format!("/{}", "x".repeat(50_000));
     let mut wire = Wire::connect(&service.url).await;
     for _ in 0..400 {
-        wire.send(format!("GET {long} HTTP/1.1\r\nhost: s\r\n\r\n")).await;
+        wire.send(format!("GET {long} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
         assert_eq!(wire.response().await.status(), 404);
     }
     for _ in 0..20 {

@@ -75,7 +75,7 @@ async fn a_body_in_chunks_of_one_byte_goes_up_unchanged() {
         let chunks: Vec<_> = body.iter().flat_map(|byte| [b'1', b'\r', b'\n', *byte, b'\r', b'\n']).collect();
         let mut wire = Wire::connect(&service.url).await;
         let head = format!(
-            "POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-api-key: {token}\r\ntransfer-encoding: chunked\r\n\r\n"
+            "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: {token}\r\ntransfer-encoding: chunked\r\n\r\n"
         );
         wire.send([head.as_bytes(), &chunks, b"0\r\n\r\n"].concat()).await;
         assert_eq!(wire.response().await.status(), 200, "{leg:?}");
@@ -90,8 +90,9 @@ async fn chunk_extensions_and_trailers_end_at_this_hop_and_the_body_stays_whole(
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let token = service.token().await;
-    let head =
-        format!("POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-api-key: {token}\r\ntransfer-encoding: chunked\r\n\r\n");
+    let head = format!(
+        "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: {token}\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
     let request = format!("{head}5;name=value\r\n{{\"a\":\r\n2\r\n1}}\r\n0\r\nx-trailer: secret\r\n\r\n");
     Wire::ask(&service.url, request).await;
     let received = &upstream.requests()[0];

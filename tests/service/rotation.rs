@@ -176,8 +176,8 @@ impl Load {
 /// One device: asks with its oldest token and its newest, and gets a new one now and then. Answers what was refused.
 async fn device(number: usize, shared: Arc<Shared>) -> Vec<String> {
     let (client, mut wrong) = (client(), Vec::new());
-    let ask = json!({ "device_id": format!("device-{number:04}") }).to_string();
-    let first = fresh(client.post(format!("{}/bootstrap", shared.urls[0])).body(ask)).await;
+    let ask = json!({ "device_id": format!("device-{number:04}") });
+    let first = fresh(client.post(format!("{}/bootstrap", shared.urls[0])).json(&ask)).await;
     let (mut oldest, mut newest) = (first.clone(), first);
     let mut renewed = false;
     for (number, url) in shared.urls.iter().cycle().enumerate() {

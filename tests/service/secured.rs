@@ -67,7 +67,8 @@ impl Secured {
     }
 
     pub async fn token(&self) -> String {
-        let request = self.http().post(self.service.at("/bootstrap")).body(r#"{"device_id":"device-0001"}"#);
+        let request = self.http().post(self.service.at("/bootstrap"));
+        let request = request.json(&serde_json::json!({ "device_id": "device-0001" }));
         let answer = http::whole(request).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         format!("sk-ant-proxy-{}", answer.json()["token"].as_str().unwrap())

@@ -102,7 +102,7 @@ async fn f58_a_first_token_is_not_asked_for_byte_by_byte() {
     let service = TestService::start_with("http://127.0.0.1:9", |flags| flags.set("REQUEST_TIMEOUT", "400"));
     let body = r#"{"device_id":"device-0001"}"#;
     let mut wire = Wire::connect(&service.url).await;
-    wire.send(format!("POST /bootstrap HTTP/1.1\r\nhost: s\r\ncontent-length: {}\r\n\r\n", body.len())).await;
+    wire.send(format!("{BOOTSTRAP}content-length: {}\r\n\r\n", body.len())).await;
     let began = Instant::now();
     let drip = async move {
         for byte in body.as_bytes() {
@@ -129,8 +129,8 @@ async fn f58_a_flood_of_idle_and_half_open_requests_holds_nobody_up_and_ends_by_
         let mut wire = Wire::connect(&service.url).await;
         match number % 3 {
             0 => {}
-            1 => wire.send("POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-slow: ").await,
-            _ => wire.send("POST /bootstrap HTTP/1.1\r\nhost: s\r\ncontent-length: 100\r\n\r\n{").await,
+            1 => wire.send("POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-slow: ").await,
+            _ => wire.send(format!("{BOOTSTRAP}content-length: 100\r\n\r\n{{")).await,
         }
         flood.push(wire);
     }
@@ -148,4 +148,5 @@ async fn f58_a_flood_of_idle_and_half_open_requests_holds_nobody_up_and_ends_by_
 
 /// More than sockets take in.
 const LARGE: usize = 24 << 20;
+const BOOTSTRAP: &str = "POST /bootstrap HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
 const BODY: &str = r#"{"model":"claude-sonnet-5-5","stream":true,"messages":[]}"#;

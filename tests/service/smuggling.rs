@@ -20,7 +20,8 @@ async fn a22_every_ambiguous_message_is_refused_or_read_in_one_way() {
         let upstream = Upstream::start();
         let service = TestService::before(&upstream);
         let token = service.token().await;
-        let head = format!("POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-api-key: {token}\r\nconnection: close\r\n");
+        let head =
+            format!("POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: {token}\r\nconnection: close\r\n");
         let mut wire = Wire::connect(&service.url).await;
         wire.send(format!("{head}{lines}\r\n{body}")).await;
         let (came, _) = wire.rest().await;
@@ -44,8 +45,8 @@ async fn a22_a_second_request_in_a_body_stays_in_the_body() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let token = service.token().await;
-    let hidden = "GET /v1/models HTTP/1.1\r\nhost: s\r\n\r\n";
-    let head = format!("POST /v1/messages HTTP/1.1\r\nhost: s\r\nx-api-key: {token}\r\nconnection: close\r\n");
+    let hidden = "GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let head = format!("POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: {token}\r\nconnection: close\r\n");
     let mut wire = Wire::connect(&service.url).await;
     wire.send(format!("{head}content-length: {}\r\n\r\n{hidden}", hidden.len())).await;
     wire.rest().await;
@@ -62,8 +63,8 @@ async fn a22_each_pipelined_request_is_admitted_for_itself() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let token = service.token().await;
-    let good = format!("GET /v1/models HTTP/1.1\r\nhost: s\r\nx-api-key: {token}\r\n\r\n");
-    let bare = "GET /v1/models HTTP/1.1\r\nhost: s\r\n\r\n";
+    let good = format!("GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx-api-key: {token}\r\n\r\n");
+    let bare = "GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let mut wire = Wire::connect(&service.url).await;
     wire.send(format!("{good}{bare}{good}")).await;
     let statuses = [wire.response().await.status(), wire.response().await.status(), wire.response().await.status()];
@@ -75,7 +76,7 @@ async fn a25_bytes_behind_a_refused_method_are_a_request_of_their_own_or_nothing
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let mut wire = Wire::connect(&service.url).await;
-    wire.send("TRACE / HTTP/1.1\r\nhost: s\r\n\r\nGET /v1/models HTTP/1.1\r\nhost: s\r\nconnection: close\r\n\r\n")
+    wire.send("TRACE / HTTP/1.1\r\nhost: localhost\r\n\r\nGET /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         .await;
     let (came, _) = wire.rest().await;
     let came = String::from_utf8_lossy(&came);

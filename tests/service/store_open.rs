@@ -7,6 +7,7 @@ use valetkey::secret::Secret;
 use valetkey::service::store::database::DatabaseUrl;
 use valetkey::service::store::database::{Database, DatabaseInspection, StoreError, inspect};
 
+use testkit::service::TestService;
 use testkit::stores::database::{TestDatabase, at, device, row};
 
 #[tokio::test]
@@ -19,6 +20,22 @@ async fn what_was_written_is_there_after_a_restart() {
         store.ping().await.unwrap();
         assert!(store.devices().get(&device(1), at(1000)).await.unwrap().is_some(), "{}", database.name);
     }
+}
+
+#[tokio::test]
+async fn f68_a_folder_that_takes_nothing_more_needs_another_one_for_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("valetkey.db");
+    // Nobody, root included, can make a folder of this name.
+    fs::write(folder.path().join("valetkey.db.usage-spill"), "").unwrap();
+    let spill = folder.path().join("spool/usage");
+    let service = TestService::start_with("http://127.0.0.1:9", |flags| {
+        flags.set("DATABASE_URL", format!("sqlite:{}", database.display()));
+        flags.set("USAGE_SPILL_DIR", spill.display().to_string());
+    });
+    assert!(spill.is_dir());
+    let shown = service.admin("GET", "/admin/config", None).await.json();
+    assert_eq!(shown["USAGE_SPILL_DIR"], spill.display().to_string());
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ async fn a_listed_path_takes_its_methods_only() {
         ("GET", "/bootstrap"),
         ("POST", "/healthz"),
     ] {
-        let lines = "host: s\r\nx-http-method-override: POST\r\nconnection: close\r\n";
+        let lines = "host: localhost\r\nx-http-method-override: POST\r\nconnection: close\r\n";
         let mut wire = Wire::connect(&service.url).await;
         wire.send(format!("{method} {path} HTTP/1.1\r\n{lines}authorization: Bearer {token}\r\n\r\n")).await;
         let (came, _) = wire.rest().await;
@@ -99,23 +99,23 @@ async fn a20_a_host_with_a_path_in_it_changes_nothing() {
     let service = TestService::before(&upstream);
     let token = service.token().await;
     for host in [
-        "service/v1/organizations",
-        "service/../admin",
-        "service?x=/admin",
-        "service#/admin",
+        "localhost/v1/organizations",
+        "localhost/../admin",
+        "localhost?x=/admin",
+        "localhost#/admin",
         "admin",
-        "user@service",
-        "service:99999",
+        "user@localhost",
+        "localhost:99999",
         "169.254.169.254",
         "[::1]:3002",
         "",
     ] {
-        let request = post("/v1/messages", &token, &[], BODY).replace("host: service", &format!("host: {host}"));
+        let request = post("/v1/messages", &token, &[], BODY).replace("host: localhost", &format!("host: {host}"));
         let status = Wire::ask(&service.url, request).await.status();
-        assert!(matches!(status, 200 | 400), "{host}: {status}");
-        let unlisted = post("/v1/files", &token, &[], BODY).replace("host: service", &format!("host: {host}"));
+        assert!(matches!(status, 200 | 400 | 403), "{host}: {status}");
+        let unlisted = post("/v1/files", &token, &[], BODY).replace("host: localhost", &format!("host: {host}"));
         let status = Wire::ask(&service.url, unlisted).await.status();
-        assert!(matches!(status, 404 | 400), "{host}: {status}");
+        assert!(matches!(status, 404 | 400 | 403), "{host}: {status}");
     }
     let received = upstream.requests();
     assert!(!received.is_empty());
@@ -188,7 +188,7 @@ async fn a21_no_request_chooses_the_upstream() {
     let body = format!(
         r#"{{"model":"claude-sonnet-5-5","messages":[],"api_base":"http://{authority}","base_url":"http://{authority}"}}"#
     );
-    let request = post("/v1/messages", &token, &lines, &body).replace("host: service", &format!("host: {authority}"));
+    let request = post("/v1/messages", &token, &lines, &body).replace("host: localhost", &format!("host: {authority}"));
     assert_eq!(Wire::ask(&service.url, request).await.status(), 200);
     assert_eq!((elsewhere.connections(), upstream.requests().len()), (0, 1));
     assert_eq!(upstream.requests()[0].header("host"), upstream.url().strip_prefix("http://"));

@@ -117,7 +117,7 @@ async fn a_new_certificate_is_shown_to_new_connections_and_an_open_stream_goes_o
     gate.open();
     let rest = open.until(b"\r\n0\r\n\r\n").await;
     assert!(rest.ends_with(b"\"message_stop\"}\n\n\r\n0\r\n\r\n"), "{}", String::from_utf8_lossy(&rest));
-    open.send("GET /healthz HTTP/1.1\r\nhost: s\r\n\r\n").await;
+    open.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     assert_eq!(open.response().await.status(), 200, "and its connection can be used again");
 }
 
@@ -161,7 +161,7 @@ async fn f26_a_bad_new_certificate_leaves_the_old_one() {
 async fn plain_http_to_the_tls_port_gets_no_http_back() {
     let secured = Secured::start();
     let mut wire = Wire::connect(&secured.plain_url()).await;
-    wire.send("GET /healthz HTTP/1.1\r\nhost: service\r\n\r\n").await;
+    wire.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     let (came, _) = wire.rest().await;
     assert!(!came.windows(4).any(|window| window == b"HTTP"), "{came:?}");
     secured.until(FAILED, 1).await;
@@ -213,7 +213,8 @@ async fn a19_beyond_loopback_administrators_are_served_tls_too() {
     });
     let url = secured.service.admin_url().replace("0.0.0.0", "127.0.0.1");
     let mut wire = Wire::connect(&url.replace("https://", "http://")).await;
-    wire.send(format!("GET /admin/devices HTTP/1.1\r\nhost: s\r\nauthorization: Bearer {ADMIN_TOKEN}\r\n\r\n")).await;
+    wire.send(format!("GET /admin/devices HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {ADMIN_TOKEN}\r\n\r\n"))
+        .await;
     assert!(!wire.rest().await.0.starts_with(b"HTTP"), "nothing is said in the clear");
     let _slow = TcpStream::connect(url.strip_prefix("https://").unwrap()).await.unwrap();
     let client = secured.http();
@@ -235,7 +236,7 @@ async fn on_loopback_administrators_are_served_plain_http() {
 /// The status of a request on this connection.
 async fn health(stream: TlsStream<TcpStream>) -> u16 {
     let mut wire = Wire::over(stream);
-    wire.send("GET /healthz HTTP/1.1\r\nhost: service\r\n\r\n").await;
+    wire.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     wire.response().await.status()
 }
 

@@ -40,6 +40,8 @@ impl Service {
         command.envs([("HOST", "127.0.0.1"), ("PORT", "0"), ("ADMIN_PORT", "0"), ("WORKERS", "2")]);
         command.envs([("LOG_LEVEL", "info"), ("LOG_FORMAT", "json"), ("BOOTSTRAP_MODE", "open")]);
         command.envs([("ANTHROPIC_API_KEY", REAL_KEY), ("JWT_SECRET", JWT_SECRET)]);
+        // Else only root can read how much memory it takes.
+        command.env("CORE_DUMPS", "on");
         command.env("ANTHROPIC_BASE_URL", format!("http://{upstream}"));
         // The limits count and are never reached.
         command.env("RATE_LIMIT_MAX", "1000000000").envs(variables.iter().copied());

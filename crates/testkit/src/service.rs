@@ -37,6 +37,7 @@ pub struct TestService {
     pub otlp: Option<Arc<Otlp>>,
     pub trigger: ShutdownTrigger,
     admin_url: String,
+    metrics_url: Option<String>,
     running: Option<ServiceHandle>,
     _folder: TempDir,
 }
@@ -76,11 +77,11 @@ impl TestService {
         let mut ports = ServicePorts { clock: Arc::new(clock.clone()), usage: Arc::clone(&usage) as _, reports: None };
         change(&mut ports);
         let service = Service::build(config, ports).expect("the service starts");
-        let (url, admin_url) = (service.url(), service.admin_url());
+        let (url, admin_url, metrics_url) = (service.url(), service.admin_url(), service.metrics_url());
         let (keys, otlp) = (service.keys(), service.otlp());
         let (trigger, shutdown) = shutdown::channel();
         let running = Some(service.start(&shutdown).expect("the workers start"));
-        Self { url, usage, clock, keys, otlp, trigger, admin_url, running, _folder: folder }
+        Self { url, usage, clock, keys, otlp, trigger, admin_url, metrics_url, running, _folder: folder }
     }
 
     /// Relays to this upstream, over TLS with its certificate trusted when it speaks TLS.
@@ -125,6 +126,11 @@ impl TestService {
     /// The address of the admin listener.
     pub fn admin_url(&self) -> &str {
         &self.admin_url
+    }
+
+    /// The address of the listener with metrics alone, if there is one.
+    pub fn metrics_url(&self) -> Option<&str> {
+        self.metrics_url.as_deref()
     }
 
     /// The address of `path` at this service.

@@ -19,7 +19,7 @@ mod trail;
 mod usage;
 mod view;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,12 +49,16 @@ pub use self::settings::SettingsInForce;
 pub(crate) use self::state::AdminState;
 pub(crate) use self::tokens::MintRequest;
 use crate::secret::Secret;
+use crate::service::http::allowed_hosts::HostCheck;
 use crate::service::telemetry::metrics::MEDIA_TYPE;
+use crate::transport::request_head::check_head;
 use crate::transport::shutdown::{Phase, Shutdown};
 
 #[derive(Debug, Clone)]
 pub struct AdminConfig {
     pub address: SocketAddr,
+    /// Where `/metrics` is served alone, if anywhere.
+    pub metrics: Option<SocketAddr>,
     /// `ADMIN_TOKEN`; without it the admin API is off.
     pub token: Option<Secret>,
     /// How long requests are served while the revocations cannot be read.
@@ -85,21 +89,29 @@ impl Modify for AdminToken {
     }
 }
 
-/// Serves until `shutdown` begins: plain HTTP on loopback, and TLS beyond it if the clients' listener has TLS. Without
-/// a token `/admin` is off.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    token: Option<Secret>,
-    admin_state: AdminState,
-    mut shutdown: Shutdown,
-) {
+/// Serves `/admin` and `/metrics` until `shutdown` begins: plain HTTP on loopback, and TLS beyond it if the clients'
+/// listener has TLS. Without a token `/admin` is off.
+pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, admin_state: AdminState, shutdown: Shutdown) {
+    serve_routes(listener, router(token, admin_state.clone()), &admin_state, shutdown).await;
+}
+
+/// Serves `/metrics` alone, likewise.
+pub(crate) async fn serve_metrics(listener: TcpListener, admin_state: AdminState, shutdown: Shutdown) {
+    let routes = metrics_router().fallback(|| async { AdminError::Unknown("route") });
+    serve_routes(listener, routes.with_state(admin_state.clone()), &admin_state, shutdown).await;
+}
+
+async fn serve_routes(listener: TcpListener, routes: Router, admin_state: &AdminState, mut shutdown: Shutdown) {
+    // A socket that does not know its address counts as one on loopback, which is checked.
+    let address = listener.local_addr().unwrap_or_else(|_| (Ipv4Addr::LOCALHOST, 0).into());
+    let hosts = HostCheck::at(address, &admin_state.hosts);
+    let routes = routes.layer(from_fn_with_state(hosts, addressed));
     // The tap does nothing; axum gives the routes of our own listener the peer's address only through a tap.
     let listener = AdminListener::new(listener, admin_state.tls.as_ref()).tap_io(|_| {});
-    let app = router(token, admin_state).into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, app);
+    let served = axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>());
     let until = async move { shutdown.reached(Phase::Draining).await };
     if let Err(error) = served.with_graceful_shutdown(until).await {
-        tracing::error!(%error, "The admin listener ended");
+        tracing::error!(%error, %address, "A listener of administrators ended");
     }
 }
 
@@ -126,7 +138,23 @@ fn router(token: Option<Secret>, admin_state: AdminState) -> Router {
         .method_not_allowed_fallback(|| async { AdminError::Method })
         .layer(from_fn_with_state(admin_state.clone(), trail::keep))
         .layer(from_fn_with_state(Arc::new(Guard::new(token)), guarded));
-    Router::new().route("/metrics", get(metrics)).merge(admin).with_state(admin_state)
+    metrics_router().merge(admin).with_state(admin_state)
+}
+
+fn metrics_router() -> Router<AdminState> {
+    Router::new().route("/metrics", get(metrics))
+}
+
+/// Refuses a request with a malformed head or for another host.
+async fn addressed(State(hosts): State<HostCheck>, request: Request, next: Next) -> Response {
+    let judged = check_head(request.version(), request.headers()).and_then(|()| hosts.check(request.headers()));
+    match judged {
+        Ok(()) => next.run(request).await,
+        Err(problem) => {
+            tracing::warn!(%problem, "Refused an admin request");
+            ([(CACHE_CONTROL, "no-store")], AdminError::Head(problem)).into_response()
+        }
+    }
 }
 
 async fn guarded(

@@ -121,10 +121,7 @@ impl<'a> Reader<'a> {
     }
 
     fn address(&mut self, setting: Setting) -> IpAddr {
-        let address = self.value(setting, |text| match text {
-            "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
-            _ => text.parse::<IpAddr>().map_err(|_| format!("{text:?} is not an IP address")),
-        });
+        let address = self.value(setting, ip_address);
         self.show(setting, address.to_string());
         address
     }
@@ -155,6 +152,13 @@ impl<T: FromStr + PartialOrd + Display + Copy + Into<Value>> Number for T {}
 
 fn default<T>(setting: Setting, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
     setting.default.map(|text| parse(text).expect("a test reads every default"))
+}
+
+fn ip_address(text: &str) -> Result<IpAddr, String> {
+    match text {
+        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
+        _ => text.parse().map_err(|_| format!("{text:?} is not an IP address")),
+    }
 }
 
 fn whole<T: Number>(text: &str, range: &RangeInclusive<T>) -> Result<T, String> {

@@ -26,10 +26,12 @@ table! {
     PORT: LISTENERS { default: Some("3001") }
     /// Address to listen on; beyond loopback `JWT_SECRET` and `BOOTSTRAP_MODE` are required
     HOST: LISTENERS { default: Some("127.0.0.1") }
+    /// Hosts that clients and administrators may name, as host or host:port, separated by commas, beside loopback and that of `PROXY_BASE_URL`; default none on loopback, all beyond it
+    ALLOWED_HOSTS: LISTENERS { is_list: true, is_reloadable: true }
     /// PEM file with the certificate of this service and those that vouch for it; with `TLS_KEY_FILE` clients are served TLS
     TLS_CERT_FILE: LISTENERS {}
     /// PEM file with its private key, not encrypted; a change of either file, or SIGHUP, takes effect without a restart
-    TLS_KEY_FILE: LISTENERS {}
+    TLS_KEY_FILE: LISTENERS { names_secret_file: true }
     /// Longest TLS handshake, in ms
     TLS_HANDSHAKE_TIMEOUT: LISTENERS { default: Some("10000") }
     /// The real key; better given as a variable than as a flag, which others on the machine can see
@@ -53,12 +55,12 @@ table! {
     /// Secrets that sign and verify, as kid:secret separated by commas: the first signs, all verify
     JWT_SECRETS: TOKENS { shown: Shown::Secret, is_list: true }
     /// File with such secrets, one a line; a change of it, or SIGHUP, takes effect without a restart
-    JWT_SECRETS_FILE: TOKENS {}
+    JWT_SECRETS_FILE: TOKENS { names_secret_file: true }
     /// Life of a wrapper token, in hours
     JWT_EXPIRATION_HOURS: TOKENS { default: Some("24") }
     /// Life of a wrapper token in seconds; takes precedence over the hours
     TOKEN_TTL_SECONDS: TOKENS {}
-    /// The iss and aud of wrapper tokens; name it after the deployment when there are several
+    /// The iss and aud of wrapper tokens, and a part of the names in Redis; name it after the deployment when there are several
     TOKEN_ISSUER: TOKENS { default: Some("valetkey") }
     /// Who gets a token: open, enrolment or closed; on loopback the default is open
     BOOTSTRAP_MODE: TOKENS {}
@@ -100,6 +102,8 @@ table! {
     LOG_FORMAT: LOGS { default: Some("auto") }
     /// Where devices, usage, revocations and the audit trail are kept: a SQLite file as sqlite:FILE, or PostgreSQL as a postgres URL
     DATABASE_URL: STORES { default: Some("sqlite:valetkey.db"), shown: Shown::Part }
+    /// Folder for usage that the database does not take, of this database alone; default is beside the SQLite file, with PostgreSQL in the working folder
+    USAGE_SPILL_DIR: STORES {}
     /// Days after which the record of a request is deleted; 0 keeps it for ever
     USAGE_RETENTION_DAYS: STORES { default: Some("0") }
     /// Days after which an entry of the audit trail is deleted; 0 keeps it for ever
@@ -126,6 +130,10 @@ table! {
     ADMIN_PORT: STORES { default: Some("3002") }
     /// Bearer token for /admin, at least 32 bytes; without it only /metrics is served there
     ADMIN_TOKEN: STORES { shown: Shown::Secret }
+    /// Port of a listener with /metrics alone, for Prometheus; 0 lets the system choose; by default only the admin listener has /metrics
+    METRICS_PORT: STORES {}
+    /// Address of that listener; default is `ADMIN_HOST`
+    METRICS_HOST: STORES {}
     /// How long requests are served while the database cannot tell who is revoked, in ms
     REVOCATION_MAX_STALENESS: STORES { default: Some("300000") }
     /// Proxies in front of the service whose X-Forwarded-For is believed: addresses or CIDRs, separated by commas
@@ -148,6 +156,8 @@ table! {
     SENTRY_DSN: REPORTS { shown: Shown::Secret }
     /// Name of this deployment in Sentry
     SENTRY_ENVIRONMENT: REPORTS { default: Some("production") }
+    /// Whether a crash may leave a core dump, which holds the real key, and on Linux a debugger may look into the process: on or off
+    CORE_DUMPS: REPORTS { default: Some("off") }
 }
 
 // The headings of `docs/SETTINGS.md`.

@@ -7,7 +7,7 @@ use super::error::ConfigError;
 use super::file::FileSettings;
 use super::flags::Flags;
 use super::settings::{self, Setting, Shown};
-use crate::service::base::private_file;
+use super::warnings::open_file;
 use crate::service::base::text_file::TextFile;
 
 #[derive(Debug, Clone)]
@@ -73,20 +73,13 @@ pub(crate) fn differing(one: &Flags, other: &Flags) -> Vec<Setting> {
     settings::ALL.iter().copied().filter(|setting| one.in_force(*setting) != other.in_force(*setting)).collect()
 }
 
-/// Warns of secrets in a file that every user of the machine can read.
+/// Warns of secrets in a file that others on this machine can read or change.
 fn readable_secrets(path: &Path, given: &Flags) -> Option<ConfigError> {
     let secrets = settings::ALL.iter().filter(|setting| setting.shown != Shown::Value);
     // The name of a database file is hidden in the help like a server's URL, but is no secret.
     let in_file = |setting: &&Setting| given.get(**setting).is_some_and(|text| !text.starts_with("sqlite:"));
     let names: Vec<_> = secrets.filter(in_file).map(|setting| setting.key()).collect();
-    if names.is_empty() || !private_file::is_readable_by_all(path) {
-        return None;
-    }
-    let names = names.join(", ");
-    Some(problem(format!(
-        "{} can be read by everybody on this machine and holds {names}; chmod o-r it",
-        path.display()
-    )))
+    if names.is_empty() { None } else { open_file(settings::CONFIG_FILE, path, &names.join(", ")) }
 }
 
 fn problem(message: String) -> ConfigError {

@@ -115,6 +115,24 @@ fn a10_beyond_loopback_a_weak_secret_or_an_unstated_mode_is_refused() {
 }
 
 #[test]
+fn metrics_alone_are_beside_the_admin_listener_unless_their_host_is_set() {
+    let metrics = |arguments: &[&str]| read(&[&[KEY], arguments].concat()).unwrap().admin.metrics;
+    let at = |text: &str| Some(text.parse().unwrap());
+    assert_eq!(metrics(&["--metrics-host=0.0.0.0"]), None, "without a port there is no such listener");
+    assert_eq!(metrics(&["--metrics-port=9464"]), at("127.0.0.1:9464"));
+    assert_eq!(metrics(&["--metrics-port=9464", "--metrics-host=0.0.0.0"]), at("0.0.0.0:9464"));
+    let admin = ["--admin-host=::1", "--admin-token=b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A"];
+    assert_eq!(metrics(&[&admin[..], &["--metrics-port=0"]].concat()), at("[::1]:0"));
+}
+
+#[test]
+fn usage_is_spilled_beside_the_database_unless_a_folder_is_set() {
+    let spill = |arguments: &[&str]| read(&[&[KEY], arguments].concat()).unwrap().stores.spill;
+    assert_eq!(spill(&["--database-url=sqlite:/data/x.db"]), Path::new("/data/x.db.usage-spill"));
+    assert_eq!(spill(&["--database-url=sqlite:/data/x.db", "--usage-spill-dir=/spool"]), Path::new("/spool"));
+}
+
+#[test]
 fn enrolment_needs_tokens_of_some_length() {
     assert_eq!(wrong(&[KEY, "--bootstrap-mode=enrolment"]), ["ENROLMENT_TOKENS"]);
     assert_eq!(wrong(&[KEY, "--bootstrap-mode=enrolment", "--enrolment-tokens=short"]), ["ENROLMENT_TOKENS"]);
@@ -279,19 +297,47 @@ fn a41_the_contents_of_the_file_are_not_shown() {
 
 #[cfg(unix)]
 #[test]
-fn a_world_readable_file_with_secrets_is_a_warning() {
-    use std::os::unix::fs::PermissionsExt;
+fn f69_a_file_with_secrets_that_others_can_read_is_a_warning() {
+    let secret = "Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe";
     for (text, mode, warned) in [
-        ("jwt_secret = \"Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe\"", 0o644, true),
-        ("jwt_secret = \"Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe\"", 0o640, false),
-        ("database_url = \"sqlite:valetkey.db\"\nport = 1", 0o644, false),
+        (format!("jwt_secret = \"{secret}\""), 0o644, true),
+        (format!("jwt_secret = \"{secret}\""), 0o600, false),
+        ("database_url = \"sqlite:valetkey.db\"\nport = 1".to_owned(), 0o644, false),
     ] {
-        let (file, flag) = file(text);
-        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
-        let config = read(&[KEY, &flag]).unwrap();
-        assert_eq!(!config.warnings().is_empty(), warned, "{text} {mode:o}");
-        assert!(config.warnings().iter().all(|warning| warning.message.contains("jwt_secret")));
+        let (file, flag) = file(&text);
+        let warnings = warnings_of(file.path(), mode, &[&flag]);
+        assert_eq!(warnings.len(), usize::from(warned), "{text} {mode:o}");
+        assert!(warnings.iter().all(|warning| warning.message.contains("jwt_secret")));
     }
+    let (folder, sample) = (tempfile::tempdir().unwrap(), until(2040));
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (certificate, key) = (write("cert", &sample.certificate), write("key", &sample.key));
+    let (keys, kept) = (write("keys", &format!("k1:{secret}\n")), write("x.db.jwt-secret", secret));
+    let tls = [format!("--tls-cert-file={}", certificate.display()), format!("--tls-key-file={}", key.display())];
+    let keys_flag = format!("--jwt-secrets-file={}", keys.display());
+    let database = format!("--database-url=sqlite:{}", folder.path().join("x.db").display());
+    for (variable, path, flags) in [
+        ("TLS_KEY_FILE", &key, &[tls[0].as_str(), tls[1].as_str()][..]),
+        ("JWT_SECRETS_FILE", &keys, &[keys_flag.as_str()][..]),
+        ("JWT_SECRET", &kept, &[database.as_str()][..]),
+    ] {
+        let warnings = warnings_of(path, 0o604, flags);
+        assert_eq!(warnings.iter().map(|warning| warning.variable).collect::<Vec<_>>(), [variable]);
+        assert!(warnings[0].message.contains(&path.display().to_string()), "{}", warnings[0]);
+        assert!(warnings_of(path, 0o600, flags).is_empty(), "{variable}");
+    }
+}
+
+/// The warnings when the file has this mode.
+#[cfg(unix)]
+fn warnings_of(path: &Path, mode: u32, flags: &[&str]) -> Vec<ConfigError> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    read(&[&[KEY], flags].concat()).unwrap().warnings().to_vec()
 }
 
 #[test]
@@ -400,8 +446,15 @@ fn a41_problems_of_collector_and_sentry_settings_show_no_secret() {
 
 #[test]
 fn settings_that_cannot_work_are_refused() {
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["--port=4000", "--admin-port=4000"], "ADMIN_PORT"),
+        (&["--port=4000", "--metrics-port=4000"], "METRICS_PORT"),
+        (&["--admin-port=4000", "--metrics-port=4000"], "METRICS_PORT"),
+        (&["--metrics-port=70000"], "METRICS_PORT"),
+        (&["--metrics-host=nowhere"], "METRICS_HOST"),
+        (&["--allowed-hosts=a.example,"], "ALLOWED_HOSTS"),
+        (&["--allowed-hosts=https://a.example"], "ALLOWED_HOSTS"),
+        (&["--allowed-hosts=a.example:https"], "ALLOWED_HOSTS"),
         (&["--database-url=sqlite::memory:"], "DATABASE_URL"),
         (&["--database-url=sqlite:x.db?mode=ro"], "DATABASE_URL"),
         (&["--allowed-models=,"], "ALLOWED_MODELS"),
@@ -413,6 +466,7 @@ fn settings_that_cannot_work_are_refused() {
     }
     assert!(read(&[KEY, "--port=0", "--admin-port=0"]).is_ok());
     assert!(read(&[KEY, "--port=4000", "--admin-port=4000", "--admin-host=::1"]).is_ok());
+    assert!(read(&[KEY, "--port=4000", "--metrics-port=4000", "--metrics-host=::1"]).is_ok());
 }
 
 #[test]
@@ -422,9 +476,10 @@ fn a41_an_address_with_a_password_is_not_shown() {
         "--anthropic-base-url=https://user:canary@a.example",
         "--proxy-base-url=https://user:canary@b.example",
         "--cors-origins=https://user:canary@c.example",
+        "--allowed-hosts=user:canary@d.example",
     ];
     let problems = read(&arguments).unwrap_err();
-    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert_eq!(problems.len(), 4, "{problems:?}");
     assert!(!format!("{problems:?}").contains("canary"), "{problems:?}");
 }
 

@@ -1,14 +1,19 @@
-//! Warnings about settings that work but are probably wrong: credentials that cross a network in the clear, and records
-//! that are deleted too early.
+//! Warnings about settings that work but are probably wrong: credentials that cross a network in the clear, files with
+//! secrets that others can read, and records that are deleted too early.
+
+use std::path::Path;
 
 use super::error::ConfigError;
-use super::settings;
+use super::flags::Flags;
+use super::settings::{self, Setting};
 use crate::service::admin::api::AdminConfig;
+use crate::service::base::private_file;
 use crate::service::enrol::issuer::Terms;
 use crate::service::govern::budgets::{DefaultLimits, Period};
 use crate::service::http::listen::Listen;
 use crate::service::relay::key_swap::UpstreamConfig;
 use crate::service::store::retention::RetentionConfig;
+use crate::service::token::keyring::SigningSecret;
 
 /// An https `PROXY_BASE_URL` means that a proxy in front ends TLS.
 pub(super) fn clients(listen: &Listen, has_tls: bool, terms: &Terms) -> Option<ConfigError> {
@@ -33,6 +38,29 @@ pub(super) fn upstream(upstream: &UpstreamConfig) -> Option<ConfigError> {
     (!upstream.origin.is_tls() && !upstream.origin.is_loopback()).then(|| {
         let message = "is plain http: the real key and prompts cross the network in the clear; use https";
         ConfigError::new(settings::ANTHROPIC_BASE_URL, message)
+    })
+}
+
+/// Files with secrets that others on this machine can read or change.
+pub(super) fn secret_files(given: &Flags, signing: &SigningSecret) -> Vec<ConfigError> {
+    let named = settings::ALL.iter().filter(|setting| setting.names_secret_file);
+    let named = named.filter_map(|setting| Some((*setting, Path::new(given.get(*setting)?))));
+    let kept = match signing {
+        SigningSecret::KeptIn(path) => Some((settings::JWT_SECRET, path.as_path())),
+        SigningSecret::Given(_) | SigningSecret::Followed(_) => None,
+    };
+    named.chain(kept).filter_map(|(setting, path)| open_file(setting, path, "a secret")).collect()
+}
+
+/// Warns if others can read or change the file, which holds what `held` says.
+pub(super) fn open_file(setting: Setting, path: &Path, held: &str) -> Option<ConfigError> {
+    private_file::is_open_to_others(path).then(|| {
+        let message = format!(
+            "others on this machine can read or change {}, which holds {held}: chmod 600 it, or give it to root and a \
+             group that may read it (chmod 640)",
+            path.display()
+        );
+        ConfigError::new(setting, message)
     })
 }
 

@@ -15,9 +15,13 @@ use crate::transport::tls::tls_config;
 
 /// The problems that would stop the service from starting and can be found without a connection.
 pub fn problems(config: &Config) -> Vec<ConfigError> {
-    let checks: [(Setting, Result<(), String>); 4] = [
+    let database = database(&config.stores.database);
+    // The usual folder is beside the file of the database, so one problem would be told twice.
+    let spill = if database.is_ok() { spill(&config.stores.spill) } else { Ok(()) };
+    let checks: [(Setting, Result<(), String>); 5] = [
         (settings::JWT_SECRET, signing(&config.signing)),
-        (settings::DATABASE_URL, database(&config.stores.database).and_then(|()| spill(&config.stores.database))),
+        (settings::DATABASE_URL, database),
+        (settings::USAGE_SPILL_DIR, spill),
         (settings::REDIS_URL, config.stores.redis.as_ref().map_or(Ok(()), |url| said(limits::check_url(url)))),
         roots(config),
     ];
@@ -53,14 +57,11 @@ pub(crate) fn database(url: &DatabaseUrl) -> Result<(), String> {
     }
 }
 
-/// Checks the folder of usage records that the database did not take.
-fn spill(url: &DatabaseUrl) -> Result<(), String> {
-    let folder = database::WriterSettings::beside(url).spill;
-    if fs::metadata(&folder).is_err() {
-        return can_be_made(&folder);
-    }
-    is_folder(&folder)?;
-    may_write(&folder).map_err(|error| format!("cannot write into {}: {error}", folder.display()))
+/// Checks the folder of usage records that the database did not take, or the one in which a start would make it.
+fn spill(folder: &Path) -> Result<(), String> {
+    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    is_folder(there)?;
+    may_write(there).map_err(|error| format!("cannot write into {}: {error}", there.display()))
 }
 
 /// Whether a start could make a file at `path`.

@@ -28,6 +28,7 @@ use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
 use crate::service::token::keyring::KeyRing;
 use crate::service::token::verify::{Caller, TokenPolicy};
 use crate::transport::problem::Problem;
+use crate::transport::request_head::check_json;
 use crate::wire::{BootstrapRequest, Claims, Confirmation, DeviceId, ErrorCode, TokenResponse, TokenType};
 
 /// How devices get their first token.
@@ -95,6 +96,7 @@ impl Issuer {
         if self.enrolment.mode == BootstrapMode::Closed {
             return Err(Problem::new(ErrorCode::BootstrapClosed, "This service does not enrol devices"));
         }
+        check_json(headers)?;
         let proof = self.proof(headers)?;
         self.guard.admit(source)?;
         Ok(proof)

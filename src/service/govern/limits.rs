@@ -25,6 +25,7 @@ mod device;
 mod devices;
 mod gossip;
 mod inspection;
+mod key_names;
 mod lease;
 mod limiter_error;
 mod link;
@@ -168,7 +169,7 @@ async fn together(
     id: &DeviceId,
     demand: &Demand<'_>,
 ) -> Result<Permit, LimitExceededError> {
-    let name = device.name(id);
+    let name = device.name(id, &shared.names);
     let mut lease = None;
     if shared.link.fault().is_none() {
         let open = OpenPermit::admit(device, demand)?;

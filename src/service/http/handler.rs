@@ -19,6 +19,7 @@ use crate::clock::millis;
 use crate::secret::Secret;
 use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::leak::Leaks;
+use crate::service::http::allowed_hosts::HostCheck;
 use crate::service::http::client_address::{ClientAddress, TrustedProxies};
 use crate::service::http::routes::{Route, route};
 use crate::service::relay::admission::Arrival;
@@ -40,7 +41,7 @@ use crate::transport::serve::Handler;
 use crate::transport::shutdown::Phase;
 use crate::transport::upstream::Upstream;
 use crate::wire::ErrorCode;
-use crate::wire::names::REQUEST_ID_HEADER;
+use crate::wire::names::{HEALTH_PATH, READY_PATH, REQUEST_ID_HEADER};
 
 /// The service as one worker sees it: shared parts and its own connections to the upstream.
 #[derive(Clone)]
@@ -64,6 +65,8 @@ pub(crate) struct HandlerParts {
     pub proxies: TrustedProxies,
     /// The web origins that may read answers.
     pub cors: Cors,
+    /// The hosts that clients may name.
+    pub hosts: HostCheck,
     /// The answer of `/protocol`.
     pub protocol: Bytes,
     /// The longest wait for the next piece of a body.
@@ -77,6 +80,18 @@ impl ServiceHandler {
 
     pub(crate) fn upstream(&self) -> &Upstream {
         &self.worker.upstream
+    }
+
+    /// The route of a request whose target, head and host are good. Probes may name any host: they tell only that the
+    /// service runs, and a load balancer names it by an address of its own.
+    fn target(&self, request: &Request<Incoming>) -> Result<Route, Problem> {
+        check_target(request.method(), request.uri())?;
+        check_head(request.version(), request.headers())?;
+        let path = request.uri().path();
+        if !matches!(path, HEALTH_PATH | READY_PATH) {
+            self.parts.hosts.check(request.headers())?;
+        }
+        route(request.method(), path, self.parts.batches.is_some())
     }
 
     async fn answer(
@@ -151,13 +166,12 @@ impl Handler for ServiceHandler {
         let at = Instant::now();
         let id = RequestId::next();
         let origin = self.parts.cors.allowed(request.headers());
-        if let Some(preflight) = self.parts.cors.preflight(request.method(), request.headers()) {
+        if let Some(preflight) = self.parts.cors.preflight(request.method(), request.headers())
+            && self.parts.hosts.check(request.headers()).is_ok()
+        {
             return preflight;
         }
-        let with_objects = self.parts.batches.is_some();
-        let target = check_target(request.method(), request.uri())
-            .and_then(|()| check_head(request.version(), request.headers()))
-            .and_then(|()| route(request.method(), request.uri().path(), with_objects));
+        let target = self.target(&request);
         let asked = target.as_ref().ok().copied();
         let peer = self.parts.proxies.client(peer, request.headers());
         let line = RequestLine { method: request.method().clone(), target: request.uri().clone(), peer, id, at };

@@ -39,7 +39,10 @@ pub(crate) struct Control {
 /// The parts that the thread has opened.
 #[derive(Clone)]
 pub(crate) struct Opened {
+    /// The address of the admin listener.
     pub address: SocketAddr,
+    /// The address of the listener with metrics alone, if there is one.
+    pub metrics_address: Option<SocketAddr>,
     pub database: Database,
     /// Database requests of the workers.
     pub db_requests: DbRequests,
@@ -67,6 +70,13 @@ struct Beginning {
     end: oneshot::Receiver<()>,
 }
 
+/// The listeners of the thread, bound.
+struct Listeners {
+    admin: TcpListener,
+    /// The listener with metrics alone.
+    metrics: Option<TcpListener>,
+}
+
 struct Plan {
     stores: Stores,
     admin: AdminConfig,
@@ -91,11 +101,11 @@ impl Control {
         let run = move || {
             runtime.block_on(async move {
                 match plan.open().await {
-                    Ok((opened, listener)) => {
+                    Ok((opened, listeners)) => {
                         let token = plan.admin.token;
                         // The caller of `Control::open` waits for this.
                         let _ = report.send(Ok(opened.clone()));
-                        serve(opened, listener, token, beginning).await;
+                        serve(opened, listeners, token, beginning).await;
                     }
                     Err(error) => drop(report.send(Err(error))),
                 }
@@ -122,7 +132,7 @@ impl Control {
 }
 
 impl Plan {
-    async fn open(&self) -> Result<(Opened, TcpListener), StartError> {
+    async fn open(&self) -> Result<(Opened, Listeners), StartError> {
         let database = Database::open(&self.stores.database).await?;
         let db_requests = DbRequests::open(&database)?;
         let (access, budgets, clock) = (self.access.clone(), self.budgets.clone(), Arc::clone(&self.clock));
@@ -131,23 +141,43 @@ impl Plan {
         let spending = Arc::new(SpentLoader::new(database.clone(), budgets, clock));
         spending.catch_up().await?;
         let retention = Retention::new(database.clone(), self.stores.retention, Arc::clone(&self.clock));
-        let settings = WriterSettings::beside(&self.stores.database);
+        let settings = WriterSettings::spilling_to(self.stores.spill.clone());
         let usage = Arc::new(UsageWriter::start(&database, settings, Arc::clone(&self.clock))?);
-        let unbound = |source| StartError::Bind { address: self.admin.address, source };
-        let listener = TcpListener::bind(self.admin.address).await.map_err(unbound)?;
-        let address = listener.local_addr().map_err(unbound)?;
-        let limiter = match &self.stores.redis {
-            Some(url) => Limiter::with_redis(url, InstanceSettings::default()).await?,
-            None => Limiter::local(),
+        let (admin, address) = bind(self.admin.address).await?;
+        let metrics = match self.admin.metrics {
+            Some(address) => Some(bind(address).await?),
+            None => None,
         };
+        let (metrics, metrics_address) = metrics.unzip();
+        let limiter = self.limiter().await?;
         let retention = Arc::new(retention);
-        Ok((Opened { address, database, db_requests, sync, spending, retention, usage, limiter }, listener))
+        let listeners = Listeners { admin, metrics };
+        let opened =
+            Opened { address, metrics_address, database, db_requests, sync, spending, retention, usage, limiter };
+        Ok((opened, listeners))
+    }
+
+    async fn limiter(&self) -> Result<Limiter, StartError> {
+        let Some(url) = &self.stores.redis else { return Ok(Limiter::local()) };
+        let settings =
+            InstanceSettings { deployment: Arc::clone(&self.stores.deployment), ..InstanceSettings::default() };
+        Ok(Limiter::with_redis(url, settings).await?)
     }
 }
 
-async fn serve(opened: Opened, listener: TcpListener, token: Option<Secret>, beginning: oneshot::Receiver<Beginning>) {
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let unbound = |source| StartError::Bind { address, source };
+    let listener = TcpListener::bind(address).await.map_err(unbound)?;
+    let bound = listener.local_addr().map_err(unbound)?;
+    Ok((listener, bound))
+}
+
+async fn serve(opened: Opened, listeners: Listeners, token: Option<Secret>, beginning: oneshot::Receiver<Beginning>) {
     if let Ok(Beginning { admin_state, biller, probe, responder, shutdown, end }) = beginning.await {
-        tokio::spawn(api::serve(listener, token, admin_state, shutdown));
+        if let Some(metrics) = listeners.metrics {
+            tokio::spawn(api::serve_metrics(metrics, admin_state.clone(), shutdown.clone()));
+        }
+        tokio::spawn(api::serve(listeners.admin, token, admin_state, shutdown));
         tokio::select! {
             () = opened.sync.run() => {}
             () = opened.spending.run() => {}

@@ -23,6 +23,7 @@ use crate::service::config::Config;
 use crate::service::enrol::device_keys::DeviceKeys;
 use crate::service::enrol::issuer::{BootstrapMode, Issuer};
 use crate::service::govern::leak::Leaks;
+use crate::service::http::allowed_hosts::HostCheck;
 use crate::service::http::client_address::TrustedProxies;
 use crate::service::http::handler::HandlerParts;
 use crate::service::http::protocol::{self, Described};
@@ -101,6 +102,7 @@ fn handler_parts(config: &Config, parts: &ServiceParts, relaying: Relaying, stat
         reports: parts.reports.clone(),
         proxies: TrustedProxies::new(config.trusted_proxies.clone()),
         cors: Cors::new(config.cors.clone()),
+        hosts: HostCheck::at(config.listen.address, &state.hosts),
         protocol: protocol::describe(&described(config, state.tls.is_some())).to_string().into(),
         body_timeout: config.listen.request_timeout,
     }
@@ -126,6 +128,7 @@ fn reloadable(config: &Config, parts: &ServiceParts, issuer: &Arc<Issuer>) -> Re
         budgets: parts.govern.budgets.clone(),
         issuer: Arc::clone(issuer),
         prices: Arc::clone(&parts.prices),
+        hosts: Arc::new(ArcSwap::from_pointee(config.hosts.clone())),
         settings: Arc::new(ArcSwap::from_pointee(config.shown.clone())),
         metrics: Arc::new(ReloadMetrics::default()),
     }
@@ -157,6 +160,7 @@ fn admin_state(
         auth: Arc::clone(&tokens.auth),
         issuer: Arc::clone(&reloadable.issuer),
         metrics: Arc::new(page.with(&reloadable.metrics)),
+        hosts: Arc::clone(&reloadable.hosts),
         settings: Arc::clone(&reloadable.settings),
         clock: Arc::clone(&parts.clock),
         token_life: config.tokens.lifetime,

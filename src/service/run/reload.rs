@@ -12,6 +12,7 @@ use crate::service::config::{Config, settings};
 use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::budgets::Budgets;
 use crate::service::govern::overrides::DeviceOverrides;
+use crate::service::http::allowed_hosts::AllowedHosts;
 use crate::service::meter::prices::Prices;
 use crate::service::telemetry::log;
 
@@ -23,6 +24,7 @@ pub(crate) struct Reloadable {
     /// Holds the models that tokens allow.
     pub issuer: Arc<Issuer>,
     pub prices: Arc<ArcSwap<Prices>>,
+    pub hosts: Arc<ArcSwap<AllowedHosts>>,
     /// The settings in force, as administrators see them.
     pub settings: Arc<ArcSwap<SettingsInForce>>,
     pub metrics: Arc<ReloadMetrics>,
@@ -42,6 +44,7 @@ impl Reloadable {
         self.budgets.limit_by_default(new.budgets);
         self.issuer.set_terms(new.terms);
         self.prices.store(Arc::new(new.prices.table));
+        self.hosts.store(Arc::new(new.hosts));
         log::set_level(new.log.level);
     }
 }

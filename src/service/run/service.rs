@@ -72,7 +72,16 @@ impl Service {
 
     /// The origin of the admin listener.
     pub fn admin_url(&self) -> String {
-        let address = self.admin_address();
+        self.url_of(self.admin_address())
+    }
+
+    /// The origin of the listener with metrics alone, if there is one.
+    pub fn metrics_url(&self) -> Option<String> {
+        self.control.opened.metrics_address.map(|address| self.url_of(address))
+    }
+
+    /// The origin of a listener for administrators.
+    fn url_of(&self, address: SocketAddr) -> String {
         let scheme = if tls_at(address, self.admin_state.tls.as_ref()).is_some() { "https" } else { "http" };
         format!("{scheme}://{address}")
     }

@@ -15,7 +15,7 @@ pub enum StartError {
     /// The address is taken, or not an address of this machine.
     #[error("cannot listen on {address}: {source}")]
     Bind {
-        /// `HOST` and `PORT`, or those of the admin listener.
+        /// `HOST` and `PORT`, or those of the admin listener or of that for metrics.
         address: SocketAddr,
         source: io::Error,
     },

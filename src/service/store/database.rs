@@ -45,7 +45,7 @@ pub use self::owned::{ObjectKind, OwnedObject, OwnedObjects, OwnedPage, PageStar
 pub use self::page::{Page, PageRequest};
 pub use self::revocations::{NewRevocation, Revocation, RevocationKind, RevocationTable};
 pub use self::usage::{Costs, Totals, TotalsBy, UsageFilter, UsageHistory, UsageRow};
-pub use self::writer::{StartWriterError, UsageCounters, UsageWriter, WriterSettings};
+pub use self::writer::{StartWriterError, UsageCounters, UsageWriter, WriterSettings, spill_beside};
 
 pub use self::database_url::DatabaseUrl;
 

@@ -164,7 +164,7 @@ pub fn post(target: &str, token: &str, lines: &[&str], body: &str) -> String {
     let lines = lines.iter().map(|line| format!("{line}\r\n")).collect::<Vec<_>>().concat();
     let length = body.len();
     format!(
-        "POST {target} HTTP/1.1\r\nhost: service\r\nauthorization: Bearer {token}\r\n{lines}content-length: {length}\r\n\r\n{body}"
+        "POST {target} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n{lines}content-length: {length}\r\n\r\n{body}"
     )
 }
 

@@ -11,7 +11,13 @@ use crate::stores::redis::Redis;
 
 /// A limiter that asks `redis`.
 pub async fn healthy(redis: &Redis) -> Limiter {
-    let limiter = Limiter::with_redis(&redis.url(), patient()).await.unwrap();
+    healthy_of("valetkey", redis).await
+}
+
+/// As [`healthy`], of a deployment with a name of its own.
+pub async fn healthy_of(deployment: &str, redis: &Redis) -> Limiter {
+    let settings = InstanceSettings { deployment: deployment.into(), ..patient() };
+    let limiter = Limiter::with_redis(&redis.url(), settings).await.unwrap();
     until("Redis decides", || matches!(limiter.state().store, Store::Redis { .. })).await;
     limiter
 }

@@ -13,6 +13,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use super::guard::GuardError;
 use crate::service::store::database::StoreError;
+use crate::transport::problem::Problem;
 
 #[derive(Debug)]
 pub(super) enum AdminError {
@@ -26,6 +27,8 @@ pub(super) enum AdminError {
     /// No such device, budget, revocation or route.
     Unknown(&'static str),
     Refused(GuardError),
+    /// The head of the request is malformed, or names another host.
+    Head(Problem),
     Store(StoreError),
 }
 
@@ -77,6 +80,10 @@ impl AdminError {
                 let message = "Too many wrong admin tokens from this address".into();
                 (StatusCode::TOO_MANY_REQUESTS, "locked_out", message, Some(wait))
             }
+            Self::Head(Problem { code, message, .. }) => {
+                let (status, ..) = code.answer();
+                (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), code.as_str(), message, None)
+            }
             Self::Store(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "The database failed the admin API");
                 let message = "The database did not answer; nothing is known to have changed".into();
@@ -113,9 +120,10 @@ impl IntoResponses for AdminError {
     }
 }
 
-const ANSWERS: [(&str, &str); 7] = [
+const ANSWERS: [(&str, &str); 8] = [
     ("400", "The request makes no sense; `message` says what is wrong"),
     ("401", "The admin token is missing or wrong"),
+    ("403", "The request names a host that the service does not answer to"),
     ("404", "There is no such thing, or the admin API is off"),
     ("409", "It cannot be, as things stand"),
     ("413", "The body is too long"),

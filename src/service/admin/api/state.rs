@@ -11,6 +11,7 @@ use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::breaker::Breaker;
 use crate::service::govern::budgets::Budgets;
+use crate::service::http::allowed_hosts::AllowedHosts;
 use crate::service::http::tls::Tls;
 use crate::service::store::database::Database;
 use crate::service::store::policy_sync::PolicySync;
@@ -30,6 +31,8 @@ pub(crate) struct AdminState {
     /// `None` if the service speaks plain HTTP.
     pub tls: Option<Arc<Tls>>,
     pub metrics: Arc<MetricsPage>,
+    /// The hosts that administrators may name.
+    pub hosts: Arc<ArcSwap<AllowedHosts>>,
     /// The settings in force, without secrets.
     pub settings: Arc<ArcSwap<SettingsInForce>>,
     pub clock: Arc<dyn Clock>,

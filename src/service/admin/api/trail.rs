@@ -1,4 +1,5 @@
-//! Writes the audit trail: one entry for each request that may change something, even when nothing changed.
+//! Writes the audit trail, and a line of the log: one entry for each request that may change something, even when
+//! nothing changed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -55,7 +56,9 @@ pub(super) async fn keep(
             Ok(_) => next.run(request).await,
             Err(fault) => fault.into_response(),
         };
-        attempt.end(&admin_state, response).await
+        let response = attempt.end(&admin_state, response).await;
+        attempt.tell(response.status());
+        response
     });
     match running.await.map_err(tokio::task::JoinError::try_into_panic) {
         Ok(response) => response,
@@ -105,6 +108,18 @@ impl Attempt {
             Err(error) => AdminError::Store(error).into_response(),
         }
     }
+
+    /// Logs who asked for what, and how it ended. The body is in the line only if every field of it was understood: a
+    /// misspelt one could hold a token.
+    fn tell(&self, status: StatusCode) {
+        let NewAuditEntry { actor, source, action, target, detail, .. } = self.entry.as_ref();
+        let outcome = if self.is_kept.load(Ordering::Relaxed) { AuditOutcome::Done } else { outcome(status) };
+        let source = source.map(tracing::field::display);
+        let detail = detail.as_ref().filter(|_| outcome == AuditOutcome::Done);
+        let detail = detail.map(|detail| detail.to_string().chars().take(LONGEST_DETAIL).collect::<String>());
+        let (path, detail, outcome) = (target.as_deref(), detail.as_deref(), outcome.as_str());
+        tracing::info!(actor, source, method = action, path, detail, outcome, "Answered an admin request");
+    }
 }
 
 /// Logs an entry that the trail lost.
@@ -133,3 +148,6 @@ fn outcome(status: StatusCode) -> AuditOutcome {
 }
 
 const MOST_BODY: usize = 64 * 1024;
+
+/// In characters; the trail has the rest.
+const LONGEST_DETAIL: usize = 500;

@@ -16,6 +16,7 @@ use crate::service::admin::api::{ACTOR_HEADER, AdminErrorBody, AdminErrorDetail}
 use crate::service::base::http_client::http_client;
 use crate::transport::origin::Origin;
 use crate::transport::root_cause::root_cause;
+use crate::transport::tls::tls_config;
 
 pub(super) struct ApiClient {
     http: Client,
@@ -38,7 +39,11 @@ impl ApiClient {
         let origin = target.origin()?;
         let token = target.token(&origin)?;
         let token = token.map(|token| bearer(token.expose())).transpose()?;
-        let http = http_client(&origin.join(""), CALL_LIMIT).no_proxy().build().map_err(CliError::Setup)?;
+        let mut builder = http_client(&origin.join(""), CALL_LIMIT).no_proxy();
+        if let Some(file) = target.ca_file.as_deref().filter(|_| origin.is_tls()) {
+            builder = builder.tls_backend_preconfigured(tls_config(Some(file))?);
+        }
+        let http = builder.build().map_err(CliError::Setup)?;
         let actor = os_user().and_then(|name| HeaderValue::from_bytes(name.as_bytes()).ok());
         Ok(Self { http, origin, token, actor })
     }

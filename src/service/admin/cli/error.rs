@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use http::StatusCode;
 
 use super::cell::escaped;
+use crate::transport::tls::TlsSetupError;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
@@ -31,6 +32,9 @@ pub(super) enum CliError {
     /// The answer is not in the shape of the admin API.
     #[error("{url} answers {status}, but not as the admin API does: is it the admin listener's address?")]
     Strange { url: String, status: StatusCode },
+    /// The certificates of `--ca-file` cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
     #[error("cannot set up HTTP: {0}")]
     Setup(#[source] reqwest::Error),
     /// The system gave no event queue.
@@ -46,7 +50,11 @@ impl CliError {
     /// The codes of the help page, which follow BSD's `sysexits`.
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Misused(_) | Self::NoToken | Self::TokenFile { .. } | Self::Insecure { .. } => ExitCode::from(64),
+            Self::Misused(_)
+            | Self::NoToken
+            | Self::TokenFile { .. }
+            | Self::Insecure { .. }
+            | Self::Tls(TlsSetupError::Roots { .. }) => ExitCode::from(64),
             Self::Unreachable { .. } => ExitCode::from(69),
             _ => ExitCode::FAILURE,
         }

@@ -22,6 +22,9 @@ pub(super) struct AdminTarget {
     /// File with the admin token; without it the token is the variable `ADMIN_TOKEN`
     #[arg(long, value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
+    /// PEM file with certificates to trust beside the system's, for an https address
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) ca_file: Option<PathBuf>,
     /// Send the token to another machine over plain http
     #[arg(long, global = true)]
     insecure: bool,

@@ -1,4 +1,4 @@
-//! Settings of the listener of clients, which must not collide with that of administrators.
+//! Settings of the listener of clients and of what all listeners share. No two listeners may collide.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -6,9 +6,11 @@ use std::path::Path;
 use http::HeaderValue;
 
 use super::{Reader, without_password};
-use crate::service::config::settings;
+use crate::service::config::settings::{self, Setting};
+use crate::service::http::allowed_hosts::{AllowedHost, AllowedHosts};
 use crate::service::http::listen::Listen;
 use crate::service::http::tls::{CertificateFiles, Part, TlsConfig};
+use crate::transport::origin::Origin;
 
 impl Reader<'_> {
     pub(in crate::service::config) fn host(&mut self) -> IpAddr {
@@ -71,13 +73,36 @@ impl Reader<'_> {
         origins
     }
 
-    /// Refuses one port for both. A shared port would go unnoticed: the system hands each connection to one of the two
-    /// listeners.
-    pub(in crate::service::config) fn two_listeners(&mut self, clients: SocketAddr, administrators: SocketAddr) {
-        let port = administrators.port();
-        if port != 0 && port == clients.port() && overlap(clients.ip(), administrators.ip()) {
-            let message = format!("{port} is the PORT of clients too, and ADMIN_HOST does not tell them apart");
-            self.wrong(settings::ADMIN_PORT, message);
+    /// An empty entry is refused instead of skipped: beyond loopback a list of empty entries would allow all hosts.
+    pub(in crate::service::config) fn allowed_hosts(&mut self) -> AllowedHosts {
+        let mut listed = Vec::new();
+        for text in self.given(settings::ALLOWED_HOSTS).into_iter().flat_map(|text| text.split(',')).map(str::trim) {
+            if let Some(host) = AllowedHost::parse(text) {
+                listed.push(host);
+            } else {
+                let shown = without_password(text);
+                self.wrong(
+                    settings::ALLOWED_HOSTS,
+                    format!("{shown} is not a host such as a.example or a.example:8443"),
+                );
+            }
+        }
+        // Whether this is an address is judged with the terms of tokens.
+        let base_url = self.given(settings::PROXY_BASE_URL).and_then(|text| Origin::parse(text).ok());
+        AllowedHosts { listed, of_base_url: base_url.as_ref().and_then(AllowedHost::of) }
+    }
+
+    /// Refuses one port for two listeners. A shared port would go unnoticed: the system hands each connection to one of
+    /// the two.
+    pub(in crate::service::config) fn tell_apart(
+        &mut self,
+        (setting, address): (Setting, SocketAddr),
+        (other, taken): (Setting, SocketAddr),
+    ) {
+        let port = address.port();
+        if port != 0 && port == taken.port() && overlap(address.ip(), taken.ip()) {
+            let message = format!("{port} is {} too, and the addresses do not tell the two apart", other.name);
+            self.wrong(setting, message);
         }
     }
 }

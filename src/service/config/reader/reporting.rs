@@ -1,4 +1,4 @@
-//! Settings of the log, of the OpenTelemetry collector and of Sentry.
+//! Settings of the log, of the OpenTelemetry collector, of Sentry and of core dumps.
 
 use std::io::IsTerminal;
 
@@ -60,6 +60,10 @@ impl Reader<'_> {
         let ratio = ratio.expect("the setting has a default");
         self.show(setting, ratio);
         ratio
+    }
+
+    pub(in crate::service::config) fn core_dumps(&mut self) -> bool {
+        self.choice(settings::CORE_DUMPS, &[("on", true), ("off", false)])
     }
 
     pub(in crate::service::config) fn sentry(&mut self) -> Option<SentryConfig> {

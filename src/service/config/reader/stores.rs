@@ -1,16 +1,16 @@
 //! Settings of the database, of Redis, of the admin API and of prices.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Reader;
+use super::{Reader, ip_address, whole};
 use crate::secret::Secret;
 use crate::service::admin::api::AdminConfig;
 use crate::service::base::text_file::TextFile;
 use crate::service::config::settings::{self, Setting};
 use crate::service::meter::prices::{PriceList, Prices};
-use crate::service::store::database::DatabaseUrl;
+use crate::service::store::database::{DatabaseUrl, spill_beside};
 use crate::service::store::retention::RetentionConfig;
 use crate::service::store::stores::Stores;
 use crate::service::token::secret_strength::weakness;
@@ -28,7 +28,10 @@ impl Reader<'_> {
             usage: self.days(settings::USAGE_RETENTION_DAYS),
             audit: self.days(settings::AUDIT_RETENTION_DAYS),
         };
-        Stores { database, redis: redis.map(Secret::new), retention }
+        let spill = self.given(settings::USAGE_SPILL_DIR).map_or_else(|| spill_beside(&database), PathBuf::from);
+        self.show(settings::USAGE_SPILL_DIR, spill.display().to_string());
+        let deployment = self.text(settings::TOKEN_ISSUER).into();
+        Stores { database, spill, redis: redis.map(Secret::new), deployment, retention }
     }
 
     fn days(&mut self, setting: Setting) -> Option<Duration> {
@@ -53,9 +56,19 @@ impl Reader<'_> {
         }
         AdminConfig {
             address: SocketAddr::new(host, port),
+            metrics: self.metrics(host),
             token: token.map(Secret::new),
             max_staleness: self.millis(settings::REVOCATION_MAX_STALENESS),
         }
+    }
+
+    /// The address of the listener that serves metrics alone.
+    fn metrics(&mut self, admin_host: IpAddr) -> Option<SocketAddr> {
+        let host = self.optional(settings::METRICS_HOST, ip_address).unwrap_or(admin_host);
+        self.show(settings::METRICS_HOST, host.to_string());
+        let port = self.optional(settings::METRICS_PORT, |text| whole(text, &(0..=u16::MAX)))?;
+        self.show(settings::METRICS_PORT, port);
+        Some(SocketAddr::new(host, port))
     }
 
     pub(in crate::service::config) fn prices(&mut self) -> PriceList {

@@ -19,6 +19,8 @@ pub struct Setting {
     pub is_list: bool,
     /// Whether a change in the file takes effect without a restart.
     pub is_reloadable: bool,
+    /// Whether the value is the path of a file that holds a secret.
+    pub names_secret_file: bool,
 }
 
 /// How much of a value administrators see. The help shows a variable's value only if all of it may be seen.
@@ -43,6 +45,7 @@ impl Setting {
             shown: Shown::Value,
             is_list: false,
             is_reloadable: false,
+            names_secret_file: false,
         }
     }
 

@@ -5,14 +5,12 @@ use std::path::Path;
 
 use super::Finding;
 use crate::service::enrol::signing_file::folder_of;
-use crate::service::store::database::DatabaseUrl;
-use crate::service::store::database::WriterSettings;
 
-/// Checks the disk of the spill folder; with SQLite that is the disk of the database.
-pub(super) fn examine(database: &DatabaseUrl) -> Vec<Finding> {
-    let spill = WriterSettings::beside(database).spill;
-    let waiting = fs::read_dir(&spill).map_or(0, Iterator::count);
-    let room = free_bytes(folder_of(&spill)).map(|free| room(&spill, free));
+/// Checks the disk of the spill folder; with SQLite that is usually the disk of the database.
+pub(super) fn examine(spill: &Path) -> Vec<Finding> {
+    let waiting = fs::read_dir(spill).map_or(0, Iterator::count);
+    let place = if spill.is_dir() { spill } else { folder_of(spill) };
+    let room = free_bytes(place).map(|free| room(spill, free));
     let waiting = (waiting > 0).then(|| {
         let found = format!("{waiting} files of usage wait in {}", spill.display());
         Finding::warning(

@@ -1,6 +1,5 @@
-//! The calls of our functions in Redis, and their keys. The Redis task and the requests make them.
-//!
-//! All keys of one device have the same hash tag, so that a cluster keeps them in one place. Every key expires.
+//! The calls of our functions in Redis. The Redis task and the requests make them. Devices and instances go by their
+//! [`KeyNames`](super::key_names::KeyNames). Every key expires.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +7,10 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value, cmd};
 
-use super::device::{ASK_AGAIN, Demand, MINUTE, name_of};
+use super::device::{ASK_AGAIN, Demand, MINUTE};
 use super::lease::WindowSlot;
 use super::redis_error::RedisLinkError;
 use super::{Limit, LimitExceededError};
-use crate::wire::DeviceId;
 
 /// Asks in one round trip whether a request is admitted. Returns the slot in which it counts.
 pub(super) async fn admit(
@@ -47,20 +45,21 @@ pub(super) fn take_back(device: &str, place: WindowSlot) -> Cmd {
     call
 }
 
-/// Reports that this instance lives. Returns how many instances live.
+/// Reports that this instance lives, under the key of all `instances`. Returns how many live.
 pub(super) async fn beat(
     connection: &mut MultiplexedConnection,
+    instances: &str,
     instance: &str,
     life: Duration,
 ) -> Result<u32, RedisLinkError> {
     let mut call = cmd("FCALL");
-    call.arg("valetkey_beat_2").arg(1).arg(INSTANCES).arg(instance).arg(millis(life));
+    call.arg("valetkey_beat_2").arg(1).arg(instances).arg(instance).arg(millis(life));
     Ok(call.query_async(connection).await?)
 }
 
 /// Reports that this instance is gone.
-pub(super) fn leave(calls: &mut Pipeline, instance: &str) {
-    calls.cmd("ZREM").arg(INSTANCES).arg(instance).ignore();
+pub(super) fn leave(calls: &mut Pipeline, instances: &str, instance: &str) {
+    calls.cmd("ZREM").arg(instances).arg(instance).ignore();
 }
 
 /// Loads our functions into Redis.
@@ -91,15 +90,10 @@ pub(super) fn release(device: &str, lease: &str) -> Cmd {
 }
 
 /// Deletes the notes of a device, because their key holds something else.
-pub(super) fn discard_notes(device: &DeviceId) -> Cmd {
+pub(super) fn discard_notes(key: &str) -> Cmd {
     let mut call = cmd("UNLINK");
-    call.arg(notes(device));
+    call.arg(key);
     call
-}
-
-/// The key of the notes about a device.
-pub(super) fn notes(device: &DeviceId) -> String {
-    key(&name_of(device), "notes")
 }
 
 /// Deletes the keys of a device, because one of them holds data that is not ours.
@@ -110,7 +104,7 @@ pub(super) fn discard(device: &str) -> Cmd {
 }
 
 fn key(device: &str, kind: &str) -> String {
-    format!("valetkey:{{{device}}}:{kind}")
+    format!("{device}:{kind}")
 }
 
 fn micros(duration: Duration) -> u64 {
@@ -132,7 +126,6 @@ pub(super) async fn is_loaded(connection: &mut MultiplexedConnection) -> Result<
 const LIBRARY: &str = include_str!("limits.lua");
 /// The name in the first line of the library.
 const LIBRARY_NAME: &str = "valetkey_limits_2";
-const INSTANCES: &str = "valetkey:instances";
 
 /// Numbers in Lua are exact up to 2⁵³. This is 28 years and leaves room to add a time to it.
 const LONGEST: u64 = 900_000_000_000_000;

@@ -1,6 +1,7 @@
 //! Limits and the decisions about them.
 
 use std::num::{NonZeroU32, NonZeroU64};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Limits of one device. `None` means no limit.
@@ -16,6 +17,8 @@ pub struct DeviceLimits {
 
 #[derive(Debug, Clone)]
 pub struct InstanceSettings {
+    /// The name of the deployment, whose instances count together.
+    pub deployment: Arc<str>,
     /// The least number of instances. It counts until Redis has told how many there are.
     pub instances: NonZeroU32,
     /// How often the instance reports to Redis. After four times this without a report, its share goes to the others.

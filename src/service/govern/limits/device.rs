@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use tokio::time::Instant;
 
+use super::key_names::KeyNames;
 use super::{Limit, LimitExceededError};
 use crate::lock::lock;
 use crate::service::base::window::{SlidingWindow, Slot};
@@ -126,9 +126,9 @@ impl LimitedDevice {
         lately.open == 0 && lately.requests.is_over(now) && lately.tokens.is_over(now)
     }
 
-    /// The name of the device in Redis: short, and nothing can be learned from it.
-    pub(super) fn name(&self, id: &DeviceId) -> &Arc<str> {
-        self.name.get_or_init(|| name_of(id).into())
+    /// What the names of the device's keys in Redis begin with.
+    pub(super) fn name(&self, id: &DeviceId, names: &KeyNames) -> &Arc<str> {
+        self.name.get_or_init(|| names.device(id).into())
     }
 
     /// Monotonic nanoseconds since `epoch`.
@@ -139,13 +139,6 @@ impl LimitedDevice {
     fn lately(&self) -> MutexGuard<'_, Lately> {
         lock(&self.lately)
     }
-}
-
-/// As [`LimitedDevice::name`], for a device that need not be in memory.
-pub(super) fn name_of(id: &DeviceId) -> String {
-    let hash = digest(&SHA256, id.as_str().as_bytes());
-    let half = hash.as_ref().first_chunk().expect("a digest has 32 bytes");
-    format!("{:032x}", u128::from_be_bytes(*half))
 }
 
 /// Keeps the limit that makes the request wait longest: the request would not be admitted before that.

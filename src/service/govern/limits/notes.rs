@@ -10,8 +10,8 @@ use std::time::Duration;
 use redis::{Pipeline, RedisResult};
 use tokio::time::Instant;
 
-use super::calls;
 use super::gossip::GossipListener;
+use super::key_names::KeyNames;
 use super::redis_error::RedisLinkError;
 use crate::wire::DeviceId;
 
@@ -59,11 +59,11 @@ impl Notes {
     }
 
     /// The call that sends the notes of a round and reads those of other instances.
-    pub(super) fn call(&self, round: &Round, instance: &str) -> Pipeline {
+    pub(super) fn call(&self, round: &Round, instance: &str, names: &KeyNames) -> Pipeline {
         let mut calls = Pipeline::new();
         calls.ignore_errors();
         for (device, notes) in &round.0 {
-            let key = calls::notes(device);
+            let key = names.notes(device);
             for note in notes {
                 let added = calls.cmd("XADD").arg(key.as_str()).arg("MAXLEN").arg(KEPT).arg("*");
                 added.arg("from").arg(instance).arg("note").arg(note.as_str()).ignore();
@@ -146,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn notes_of_other_instances_are_heard_once_and_in_their_order() {
-        let mut notes = Notes::default();
+        let (mut notes, names) = (Notes::default(), KeyNames::of("valetkey"));
         let heard = std::sync::Arc::new(Mutex::new(Vec::new()));
         let listener = GossipListener::default();
         let page = std::sync::Arc::clone(&heard);
@@ -157,13 +157,13 @@ mod tests {
         notes.note(device(1), "here".into());
         let round = notes.take().unwrap();
         assert!(notes.take().is_none());
-        assert!(text(&notes.call(&round, "me")).contains("XRANGE"));
+        assert!(text(&notes.call(&round, "me", &names)).contains("XRANGE"));
         let entries = vec![entry("1-0", "you", "one"), entry("2-0", "me", "here"), entry("2-1", "you", "two")];
         assert!(notes.hear(round, vec![Ok(entries)], "me", &listener).is_empty());
         assert_eq!(*heard.lock().unwrap(), ["device-0001 one", "device-0001 two"]);
         notes.note(device(1), "again".into());
         let round = notes.take().unwrap();
-        assert!(text(&notes.call(&round, "me")).contains("(2-1"), "only what is newer");
+        assert!(text(&notes.call(&round, "me", &names)).contains("(2-1"), "only what is newer");
         assert!(notes.hear(round, vec![Ok(Vec::new())], "me", &listener).is_empty());
     }
 

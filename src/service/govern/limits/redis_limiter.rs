@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::device::Demand;
 use super::gossip::{Gossip, GossipListener};
+use super::key_names::{KeyNames, USUAL};
 use super::lease::{Lease, RedisUpdate, WindowSlot};
 use super::link::Link;
 use super::pending::PendingUpdates;
@@ -27,6 +28,7 @@ pub(super) struct RedisLimiter {
     pub link: Arc<Link>,
     pub updates: mpsc::UnboundedSender<RedisUpdate>,
     pub gossip: Gossip,
+    pub names: KeyNames,
     instance: Arc<str>,
     leases: AtomicU64,
     life: Duration,
@@ -41,12 +43,13 @@ impl RedisLimiter {
         let link = Arc::new(Link::new(settings.instances));
         let (updates, received) = mpsc::unbounded_channel();
         let (instance, listener) = (random_name(), GossipListener::default());
-        let (life, decision) = (settings.lease, settings.decision);
+        let (life, decision, names) = (settings.lease, settings.decision, KeyNames::of(&settings.deployment));
         let redis_loop = RedisLoop {
             client,
             link: Arc::clone(&link),
             updates: received,
             instance: Arc::clone(&instance),
+            names: names.clone(),
             settings,
             pending: PendingUpdates::default(),
             listener: GossipListener::clone(&listener),
@@ -57,7 +60,7 @@ impl RedisLimiter {
         // The state tells how the attempt ended.
         let _ = timeout(FIRST_ATTEMPT, tried.wait_for(|tried| *tried)).await;
         let gossip = Gossip { updates: updates.clone(), listener };
-        Ok(Self { link, updates, gossip, instance, leases: AtomicU64::new(0), life, decision, _task: task })
+        Ok(Self { link, updates, gossip, names, instance, leases: AtomicU64::new(0), life, decision, _task: task })
     }
 
     /// A new lease, which Redis does not know yet.
@@ -104,6 +107,7 @@ impl RedisLimiter {
 impl Default for InstanceSettings {
     fn default() -> Self {
         Self {
+            deployment: USUAL.into(),
             instances: NonZeroU32::MIN,
             heartbeat: Duration::from_secs(2),
             lease: Duration::from_secs(60),

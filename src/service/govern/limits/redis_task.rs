@@ -20,6 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use super::InstanceSettings;
 use super::calls;
 use super::gossip::GossipListener;
+use super::key_names::KeyNames;
 use super::lease::RedisUpdate;
 use super::link::Link;
 use super::pending::PendingUpdates;
@@ -36,6 +37,7 @@ pub(super) struct RedisLoop {
     pub link: Arc<Link>,
     pub updates: mpsc::UnboundedReceiver<RedisUpdate>,
     pub instance: Arc<str>,
+    pub names: KeyNames,
     pub settings: InstanceSettings,
     pub pending: PendingUpdates,
     /// Receives the notes of other instances.
@@ -146,11 +148,11 @@ impl RedisLoop {
 
     /// Reports that this instance lives, and learns how many do.
     async fn beat(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisLinkError> {
-        let life = self.settings.heartbeat * 4;
-        let count = match answered(calls::beat(connection, &self.instance, life)).await {
+        let (life, instances) = (self.settings.heartbeat * 4, self.names.instances());
+        let count = match answered(calls::beat(connection, &instances, &self.instance, life)).await {
             Err(RedisLinkError::FunctionMissing) => {
                 answered(calls::load(connection)).await?;
-                answered(calls::beat(connection, &self.instance, life)).await?
+                answered(calls::beat(connection, &instances, &self.instance, life)).await?
             }
             other => other?,
         };
@@ -168,12 +170,12 @@ impl RedisLoop {
     async fn talk(&mut self, connection: &mut MultiplexedConnection) -> Result<(), RedisLinkError> {
         for _ in 0..MOST_CALLS {
             let Some(round) = self.pending.notes.take() else { break };
-            let calls = self.pending.notes.call(&round, &self.instance);
+            let calls = self.pending.notes.call(&round, &self.instance, &self.names);
             // Each device has an answer of its own.
             let answers = answered(calls.query_async(connection)).await?;
             let mut discards = Pipeline::new();
             for device in self.pending.notes.hear(round, answers, &self.instance, &self.listener) {
-                discards.add_command(calls::discard_notes(&device)).ignore();
+                discards.add_command(calls::discard_notes(&self.names.notes(&device))).ignore();
             }
             self.send(connection, (!discards.is_empty()).then_some(discards)).await?;
         }
@@ -218,7 +220,7 @@ impl RedisLoop {
             self.pending.note(update);
         }
         let mut calls = self.pending.take().unwrap_or_default();
-        calls::leave(&mut calls, &self.instance);
+        calls::leave(&mut calls, &self.names.instances(), &self.instance);
         Ok(calls.exec_async(&mut connection).await?)
     }
 }

@@ -15,6 +15,7 @@ use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::budgets::{Budgets, Subject};
 use crate::service::govern::overrides::DeviceOverrides;
 use crate::service::govern::revocation::Revocations;
+use crate::service::http::allowed_hosts::AllowedHost;
 use crate::service::meter::usage::Tokens;
 use crate::service::run::reload::ReloadMetrics;
 use crate::service::token::keyring::{KeyList, KeyRing};
@@ -44,6 +45,7 @@ impl Followed {
             budgets: reloadable.budgets.clone(),
             issuer: Arc::clone(&reloadable.issuer),
             prices: Arc::clone(&reloadable.prices),
+            hosts: Arc::clone(&reloadable.hosts),
             settings: Arc::clone(&reloadable.settings),
             metrics: Arc::clone(&reloadable.metrics),
         };
@@ -110,6 +112,7 @@ fn reloadable(config: &Config) -> Reloadable {
         budgets: Budgets::new(config.budgets),
         issuer: Arc::new(issuer),
         prices: Arc::new(ArcSwap::from_pointee(config.prices.table.clone())),
+        hosts: Arc::new(ArcSwap::from_pointee(config.hosts.clone())),
         settings: Arc::new(ArcSwap::from_pointee(config.shown.clone())),
         metrics: Arc::new(ReloadMetrics::default()),
     }
@@ -137,6 +140,22 @@ async fn a_changed_file_is_in_force_within_seconds() {
     assert_eq!((&shown["RATE_LIMIT_MAX"], &shown["ALLOWED_MODELS"][0]), (&6.into(), &"claude-a".into()));
     followed.write("valetkey.toml", "").await;
     assert_eq!((followed.requests(), followed.models(), followed.reloads()), (100, vec![], (2, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a35_hosts_are_allowed_as_soon_as_the_file_lists_them() {
+    let followed = Followed::start("", Flags::default());
+    let hosts = || {
+        let hosts = followed.reloadable.hosts.load();
+        (hosts.listed.clone(), hosts.of_base_url.clone())
+    };
+    assert_eq!(hosts(), (vec![], None));
+    followed
+        .write("valetkey.toml", "allowed_hosts = [\"a.example:1\"]\nproxy_base_url = \"https://b.example\"\n")
+        .await;
+    assert_eq!(hosts(), (vec![AllowedHost::parse("a.example:1").unwrap()], AllowedHost::parse("b.example")));
+    followed.write("valetkey.toml", "allowed_hosts = \"a.example/x\"\n").await;
+    assert_eq!((hosts().0.len(), followed.reloads()), (1, (1, 1)), "a bad list changes nothing");
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,16 +57,21 @@ pub enum StartWriterError {
 }
 
 impl WriterSettings {
-    /// A folder beside the database file. For a server it is in the working folder and named after the server and the
-    /// database, because the records of one database are of no use to another.
-    pub fn beside(database: &DatabaseUrl) -> Self {
-        let mut folder = match database {
-            DatabaseUrl::Sqlite(path) => path.clone().into_os_string(),
-            DatabaseUrl::Postgres(url) => OsString::from(format!("valetkey-{}", name_of(url.expose()))),
-        };
-        folder.push(".usage-spill");
-        Self { spill: folder.into(), most_waiting: MOST_WAITING }
+    /// The usual settings, with this folder.
+    pub fn spilling_to(folder: PathBuf) -> Self {
+        Self { spill: folder, most_waiting: MOST_WAITING }
     }
+}
+
+/// The folder of the spill where none is set: beside the database file. For a server it is in the working folder and
+/// named after the server and the database, because the records of one database are of no use to another.
+pub fn spill_beside(database: &DatabaseUrl) -> PathBuf {
+    let mut folder = match database {
+        DatabaseUrl::Sqlite(path) => path.clone().into_os_string(),
+        DatabaseUrl::Postgres(url) => OsString::from(format!("valetkey-{}", name_of(url.expose()))),
+    };
+    folder.push(".usage-spill");
+    folder.into()
 }
 
 impl UsageWriter {
@@ -151,7 +156,7 @@ mod tests {
 
     #[test]
     fn each_database_has_a_folder_of_its_own_for_all_its_users() {
-        let folder = |url: &str| WriterSettings::beside(&DatabaseUrl::Postgres(Secret::new(url))).spill;
+        let folder = |url: &str| spill_beside(&DatabaseUrl::Postgres(Secret::new(url)));
         let usual = folder("postgres://valetkey:secret@db.example/valetkey");
         assert_eq!(usual, folder("postgres://other:changed@db.example:5432/valetkey?sslmode=verify-full"));
         for other in
