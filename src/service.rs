@@ -91,13 +91,14 @@ pub mod relay {
     pub mod batches;
     pub mod budget_gate;
     pub mod encoded_error;
-    pub mod file_check;
     pub mod in_flight;
     pub mod key_mask;
     pub mod key_probe;
     pub mod key_swap;
     pub mod ledger;
+    pub mod ownership_check;
     pub mod pipeline;
+    pub mod references;
     pub mod request_body;
     pub mod route;
     pub mod usage_tap;

@@ -3,8 +3,8 @@
 use super::node::{Named, Node};
 use super::pieces::same_in_pieces;
 use crate::service::base::json::{
-    Found, JsonError, MessageDepth, MessageKey, MessageScanner, NamedTexts, ObjectScanner, RequestModels,
-    RequestsScanner,
+    Found, JsonError, MessageDepth, MessageKey, MessageScanner, NamedTexts, ObjectScanner, ReferenceScanner,
+    RequestModels, RequestReferences, RequestsScanner,
 };
 
 /// Scans the bytes as an answer, as a message and as a batch; true if they are a JSON object.
@@ -18,7 +18,9 @@ pub fn read(bytes: &[u8]) -> bool {
     let Some(document) = Node::parse(bytes) else { return false };
     assert_eq!(scans.texts.as_ref(), Ok(&texts(&document)), "file ids");
     let Node::Object(members) = document else {
-        assert!(scans.answer.is_err() && scans.message.is_err() && scans.batch.is_err(), "{scans:?}");
+        let all_fail =
+            scans.answer.is_err() && scans.message.is_err() && scans.batch.is_err() && scans.references.is_err();
+        assert!(all_fail, "{scans:?}");
         return false;
     };
     let answer = scans.answer.expect("an object can be scanned");
@@ -27,6 +29,8 @@ pub fn read(bytes: &[u8]) -> bool {
     assert_eq!(message.map(named), MESSAGE.map(|key| Named::of(&members, key)));
     assert_eq!(models.into_iter().map(named).collect::<Vec<_>>(), other_models(&members));
     assert_eq!(scans.first_model.map(named), Ok(first(&members, "model")));
+    let references = scans.references.expect("an object can be scanned");
+    assert_eq!(references.map(named), REFERENCES.map(|key| Named::of(&members, key)));
     let batch = scans.batch.ok().map(|(asked, is_complete)| Batch {
         models: asked.models.into_iter().map(named).collect(),
         others: asked.others.into_iter().map(named).collect(),
@@ -44,6 +48,8 @@ struct Scans {
     message: Result<([Found; 4], Vec<Found>), JsonError>,
     first_model: Result<Found, JsonError>,
     batch: Result<(RequestModels, bool), JsonError>,
+    /// The values of [`REFERENCES`].
+    references: Result<[Found; 3], JsonError>,
     texts: Result<Vec<String>, JsonError>,
 }
 
@@ -54,6 +60,7 @@ impl Scans {
             message: message(pieces),
             first_model: first_model(pieces),
             batch: batch(pieces),
+            references: references(pieces),
             texts: named_texts(pieces),
         }
     }
@@ -82,6 +89,13 @@ fn batch(pieces: &[&[u8]]) -> Result<(RequestModels, bool), JsonError> {
     let (mut scanner, mut asked) = (RequestsScanner::new(), RequestModels::default());
     pieces.iter().try_for_each(|piece| scanner.feed(piece, &mut asked))?;
     Ok((asked, scanner.is_complete()))
+}
+
+fn references(pieces: &[&[u8]]) -> Result<[Found; 3], JsonError> {
+    let (mut scanner, mut found) = (ReferenceScanner::of_message(), Vec::new());
+    pieces.iter().try_for_each(|piece| scanner.feed(piece, &mut found))?;
+    let RequestReferences { thread, diagnostics, container } = found.pop().unwrap_or_default();
+    Ok([thread, diagnostics, container])
 }
 
 fn named_texts(pieces: &[&[u8]]) -> Result<Vec<String>, JsonError> {
@@ -191,6 +205,8 @@ fn texts(node: &Node) -> Vec<String> {
         Node::Text(_) | Node::Plain(_) => Vec::new(),
     }
 }
+
+const REFERENCES: [&str; 3] = ["thread", "diagnostics", "container"];
 
 const MESSAGE: [&str; 4] = ["model", "max_tokens", "speed", "inference_geo"];
 

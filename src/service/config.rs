@@ -58,6 +58,8 @@ pub struct Config {
     /// Budgets without overrides of an administrator.
     pub budgets: DefaultLimits,
     pub batches_and_files: BatchesAndFiles,
+    /// Ids of custom skills that every device may use.
+    pub shared_skills: Vec<String>,
     pub stores: Stores,
     pub admin: AdminConfig,
     /// Proxies whose headers about the client's address are trusted.
@@ -98,6 +100,7 @@ impl Config {
             limits: reader.limits(),
             budgets: reader.budgets(),
             batches_and_files: reader.batches_and_files(),
+            shared_skills: reader.shared_skills(),
             stores: reader.stores(),
             admin: reader.admin(),
             trusted_proxies: reader.networks(settings::TRUSTED_PROXIES),

@@ -146,6 +146,63 @@ async fn a44_fifty_requests_at_once_spend_no_more_than_the_limit_and_one_request
 }
 
 #[tokio::test]
+async fn f64_a_thread_reserves_what_its_conversation_may_cost() {
+    let (upstream, service) = limited(|flags| flags.set("DEVICE_BUDGET", "4/day"));
+    let token = service.token().await;
+    let usage = json!({ "input_tokens": 0, "cache_read_input_tokens": 900_000, "output_tokens": 100 });
+    let long = json!({ "type": "message", "id": "msg_x", "model": "claude-opus-5-5", "usage": usage });
+    upstream.answer_next(Answer::json(200, long.clone()));
+    assert_eq!(in_thread(&service, &token, r#"{"type":"create"}"#).await.status, 200);
+    service.usage.wait_for(1).await;
+    let gate = Gate::new();
+    upstream.answer_next(Answer::json(200, long).hold_before_head(gate.clone()));
+    let running = tokio::spawn({
+        let (url, bearer) = (service.at("/v1/messages"), format!("Bearer {token}"));
+        let body = thread(r#"{"type":"continue","previous_message_id":"msg_x"}"#);
+        async move { post(&url, &[("authorization", bearer.as_str())], body).await.status }
+    });
+    upstream.wait_for_requests(2).await;
+    // 900,100 tokens that may be written to the cache for an hour at 8 dollars a million, and those of the body.
+    let [spent, reserved] = of_today(&service).await;
+    assert!((0.18..0.19).contains(&spent) && (7.2..7.3).contains(&reserved), "{spent} {reserved}");
+    for _ in 0..4 {
+        let refused = in_thread(&service, &token, r#"{"type":"continue","previous_message_id":"msg_x"}"#).await;
+        assert_eq!((refused.status, refused.error_code().as_str()), (429, "budget_reserved"), "{}", refused.text());
+    }
+    gate.open();
+    assert_eq!(running.await.unwrap(), 200);
+    service.usage.wait_for(2).await;
+    let [spent, reserved] = of_today(&service).await;
+    assert!((0.36..0.38).contains(&spent) && reserved == 0.0, "{spent} {reserved}");
+    assert_eq!(upstream.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn f64_a_thread_whose_length_is_not_known_reserves_the_most_there_is() {
+    let (upstream, service) = limited(|flags| flags.set("DEVICE_BUDGET", "4/day"));
+    let token = service.token().await;
+    upstream.answer_next(Answer::message_stream("one two three").hold_after(1, Gate::new()));
+    let mut wire = Wire::connect(&service.url).await;
+    let beta = "anthropic-beta: message-threads-2026-08-12";
+    wire.send(testkit::http::wire::post("/v1/messages", &token, &[beta], &thread(r#"{"type":"create"}"#))).await;
+    wire.until(b"message_start").await;
+    drop(wire);
+    service.usage.wait_for(1).await;
+    let gate = Gate::new();
+    upstream.answer_next(costing(1).hold_before_head(gate.clone()));
+    let running = tokio::spawn({
+        let (url, bearer) = (service.at("/v1/messages"), format!("Bearer {token}"));
+        let body = thread(r#"{"type":"continue","previous_message_id":"msg_stand_in"}"#);
+        async move { post(&url, &[("authorization", bearer.as_str())], body).await.status }
+    });
+    upstream.wait_for_requests(2).await;
+    let [_, reserved] = of_today(&service).await;
+    assert!((8.0..8.1).contains(&reserved), "a million tokens at 8 dollars: {reserved}");
+    gate.open();
+    assert_eq!(running.await.unwrap(), 200);
+}
+
+#[tokio::test]
 async fn a_devices_own_budget_goes_over_the_default_and_comes_off_again() {
     let (_upstream, service) = limited(|flags| flags.set("DEVICE_BUDGET", "0/day"));
     let token = service.token().await;
@@ -284,6 +341,17 @@ async fn a_new_day_begins_with_all_of_the_money() {
         let now = service.clock.now();
         service.clock.advance(Period::Day.window(now).rest(now));
     }
+}
+
+async fn in_thread(service: &TestService, token: &str, value: &str) -> Reply {
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), ("anthropic-beta", "message-threads-2026-08-12")];
+    post(&service.at("/v1/messages"), &headers, thread(value)).await
+}
+
+/// A request whose `thread` is this.
+fn thread(value: &str) -> String {
+    format!(r#"{{"model":"claude-opus-5-5","max_tokens":100,"thread":{value},"messages":[]}}"#)
 }
 
 fn spent(answer: &Reply) {

@@ -49,6 +49,7 @@ mod metrics;
 mod models;
 mod otlp;
 mod otlp_faults;
+mod owned_references;
 mod panics;
 mod process;
 mod process_faults;

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use valetkey::service::meter::usage::{Reference, ReferenceKind};
 use valetkey::service::store::database::{
-    AuditOutcome, Database, NewAuditEntry, NewRevocation, PageRequest, RevocationKind, TotalsBy, UsageFilter,
+    AuditOutcome, Database, NewAuditEntry, NewRevocation, PageRequest, RevocationKind, TotalsBy, UsageFilter, UsageRow,
 };
 
 use testkit::service::TestService;
@@ -53,7 +54,7 @@ async fn what_is_older_than_the_settings_say_is_deleted_every_hour() {
 }
 
 #[tokio::test]
-async fn by_default_only_revocations_go_that_have_ended() {
+async fn by_default_only_revocations_and_references_go_that_have_ended() {
     for database in TestDatabase::each().await {
         let store = database.open().await;
         store.usage().insert(&[row("req_old", device(1), at(1000))]).await.unwrap();
@@ -68,8 +69,17 @@ async fn by_default_only_revocations_go_that_have_ended() {
             };
             store.revocations().insert(&new, days_ago(2)).await.unwrap();
         }
+        let (references, now) = (store.owned_references(), SystemTime::now());
+        for (id, finished_at) in [("msg_old", days_ago(1)), ("msg_young", now)] {
+            let made = Reference { kind: ReferenceKind::Message, id: id.into(), tokens: None };
+            let row = UsageRow { references: vec![made], ..row(id, device(1), finished_at) };
+            store.usage().insert(&[row]).await.unwrap();
+        }
         let service =
             TestService::start_with("http://127.0.0.1:9", |flags| flags.set("DATABASE_URL", database.setting()));
+        let ids = ["msg_old".to_owned(), "msg_young".to_owned()];
+        let kept = async || references.of_device(&device(1), &ids, days_ago(2)).await.unwrap();
+        service.until(async || kept().await.len() == 1).await;
         let left = async || {
             let page = store.revocations().list(&PageRequest::first(10)).await.unwrap();
             page.items.into_iter().map(|revocation| revocation.value).collect::<Vec<_>>()
@@ -86,7 +96,8 @@ async fn by_default_only_revocations_go_that_have_ended() {
         store.revocations().insert(&new, days_ago(2)).await.unwrap();
         service.clock.advance(Duration::from_secs(3601));
         service.until(async || left().await == ["for-ever"]).await;
-        assert_eq!(usage_and_audit(&store).await, (1, 1), "{}", database.name);
+        assert_eq!(usage_and_audit(&store).await, (3, 1), "{}", database.name);
+        service.until(async || kept().await.is_empty()).await; // the other one has ended, too
     }
 }
 

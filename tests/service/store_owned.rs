@@ -1,10 +1,13 @@
 //! Who owns what upstream, on SQLite and on PostgreSQL.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use valetkey::service::store::database::{ObjectKind, OwnedObject, PageStart, StoreError};
+use valetkey::service::meter::usage::{Reference, ReferenceKind};
+use valetkey::service::store::database::{
+    ObjectKind, OwnedObject, PageRequest, PageStart, StoreError, UsageFilter, UsageRow,
+};
 
-use testkit::stores::database::{TestDatabase, at, device};
+use testkit::stores::database::{TestDatabase, at, device, row};
 
 #[tokio::test]
 async fn an_object_is_found_by_its_owner_alone() {
@@ -140,6 +143,82 @@ async fn one_of_several_instances_looks_after_a_batch() {
         assert!(one.look_again(&moved, None).await.unwrap());
         assert_eq!(one.due(at(u64::from(u32::MAX))).await.unwrap(), None, "{}", database.name);
     }
+}
+
+#[tokio::test]
+async fn a51_a52_a_reference_is_recorded_with_the_usage_of_its_request_and_found_by_its_owner_alone() {
+    for database in TestDatabase::each().await {
+        let store = database.open().await;
+        let made = [
+            reference(ReferenceKind::Message, "msg_1", Some(900_000)),
+            reference(ReferenceKind::Container, "c_1", None),
+        ];
+        store.usage().insert(&[with("req_1", 1, at(1000), &made)]).await.unwrap();
+        let found = async |owner, now| {
+            let ids = ["msg_1".to_owned(), "c_1".to_owned(), "msg_2".to_owned()];
+            let mut found = store.owned_references().of_device(&device(owner), &ids, now).await.unwrap();
+            found.sort_by(|one, other| other.id.cmp(&one.id));
+            found
+        };
+        assert_eq!(found(1, at(1000)).await, made, "{}", database.name);
+        assert!(found(2, at(1000)).await.is_empty(), "{}", database.name);
+        // Another device cannot take them, and a repeated record changes nothing.
+        let taken =
+            [reference(ReferenceKind::Message, "msg_1", None), reference(ReferenceKind::Container, "c_1", None)];
+        store.usage().insert(&[with("req_2", 2, at(2000), &taken)]).await.unwrap();
+        store.usage().insert(&[with("req_1", 1, at(1000), &made)]).await.unwrap();
+        assert_eq!((found(1, at(2000)).await, found(2, at(2000)).await), (made.to_vec(), vec![]), "{}", database.name);
+        let [message, container] = [ReferenceKind::Message, ReferenceKind::Container].map(ReferenceKind::life);
+        assert_eq!(found(1, at(1000) + message).await, made[1..].to_vec(), "{}", database.name);
+        assert!(found(1, at(1000) + container).await.is_empty(), "{}", database.name);
+        let rows = store.usage().list(&UsageFilter::default(), &PageRequest::first(10)).await.unwrap().items;
+        assert!(rows.iter().all(|row| row.references.is_empty()), "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn a52_a_container_that_is_used_again_lives_longer_also_within_one_batch_of_records() {
+    for database in TestDatabase::each().await {
+        let store = database.open().await;
+        let container = [reference(ReferenceKind::Container, "c_1", None)];
+        let (first, day) = (at(1000), Duration::from_secs(24 * 3600));
+        let rows = [(2, day), (1, Duration::ZERO), (3, day / 2)]
+            .map(|(number, later)| with(&format!("req_{number}"), 1, first + later, &container));
+        store.usage().insert(&rows).await.unwrap();
+        let references = store.owned_references();
+        let ids = ["c_1".to_owned()];
+        let lives = async |now| !references.of_device(&device(1), &ids, now).await.unwrap().is_empty();
+        let life = ReferenceKind::Container.life();
+        assert!(lives(first + life + day / 2).await, "{}: as long as by the last of them", database.name);
+        store.usage().insert(&[with("req_4", 1, first + day * 2, &container)]).await.unwrap();
+        assert!(lives(first + life + day).await && !lives(first + life + day * 2).await, "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn references_that_have_ended_are_deleted_so_many_at_once() {
+    for database in TestDatabase::each().await {
+        let store = database.open().await;
+        let messages: Vec<_> =
+            (0..10).map(|number| reference(ReferenceKind::Message, &format!("msg_{number}"), None)).collect();
+        store.usage().insert(&[with("req_1", 1, at(1000), &messages[..7])]).await.unwrap();
+        store.usage().insert(&[with("req_2", 1, at(2000), &messages[7..])]).await.unwrap();
+        let (references, now) = (store.owned_references(), at(1000) + ReferenceKind::Message.life());
+        for deleted in [4, 3, 0] {
+            assert_eq!(references.delete_expired(now, 4).await.unwrap(), deleted, "{}", database.name);
+        }
+        let ids: Vec<_> = messages.iter().map(|message| message.id.to_string()).collect();
+        assert_eq!(references.of_device(&device(1), &ids, at(1000)).await.unwrap().len(), 3, "{}", database.name);
+    }
+}
+
+fn reference(kind: ReferenceKind, id: &str, tokens: Option<u64>) -> Reference {
+    Reference { kind, id: id.into(), tokens }
+}
+
+/// The record of a request that has made these.
+fn with(id: &str, owner: usize, finished_at: SystemTime, references: &[Reference]) -> UsageRow {
+    UsageRow { references: references.to_vec(), ..row(id, device(owner), finished_at) }
 }
 
 fn object(id: &str, kind: ObjectKind, owner: usize, created_at: u64) -> OwnedObject {

@@ -12,6 +12,7 @@ mod error;
 mod list;
 mod message;
 mod named;
+mod references;
 mod requests;
 mod skim;
 mod walk;
@@ -19,6 +20,7 @@ mod walk;
 pub(crate) use self::error::JsonError;
 pub(crate) use self::message::{MessageDepth, MessageKey, MessageScanner};
 pub(crate) use self::named::NamedTexts;
+pub(crate) use self::references::{ReferenceScanner, RequestReferences};
 pub(crate) use self::requests::{RequestModels, RequestsScanner};
 use self::walk::Walk;
 
@@ -45,7 +47,17 @@ pub(crate) enum Found {
 
 impl<const N: usize> ObjectScanner<N> {
     pub(crate) fn new(keys: [&'static str; N]) -> Self {
-        Self { walk: Walk::new(keys), found: [const { Found::Nothing }; N], text: Vec::new() }
+        Self::of_first(N, keys)
+    }
+
+    /// As [`new`](Self::new), for the first `used` of the keys; the others are skipped like unknown ones.
+    pub(crate) fn of_first(used: usize, keys: [&'static str; N]) -> Self {
+        Self { walk: Walk::of_first(used, keys), found: [const { Found::Nothing }; N], text: Vec::new() }
+    }
+
+    /// Whether the object is closed.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.walk.is_over()
     }
 
     /// `index` counts the keys in the order in which they were given.

@@ -84,6 +84,8 @@ table! {
     MAX_BATCH_SIZE: LIMITS { default: Some("268435456") }
     /// Largest file, in bytes, with what its upload has around it
     MAX_FILE_SIZE: LIMITS { default: Some("524288000") }
+    /// Ids of custom skills of the account that all devices may use, separated by commas; default none
+    SHARED_SKILLS: LIMITS { is_list: true }
     /// Connections at once
     MAX_CONNECTIONS: CAPACITY { default: Some("10000") }
     /// Longest wait for a request's head, and for the next piece of its body, in ms

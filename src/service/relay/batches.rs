@@ -36,6 +36,7 @@ use crate::service::relay::key_probe::KeyProbe;
 use crate::service::relay::key_swap::UpstreamConfig;
 use crate::service::relay::ledger::Ledger;
 use crate::service::relay::pipeline::Stages;
+use crate::service::relay::references::References;
 use crate::service::relay::route::{ObjectRoute, RelayRoute};
 use crate::service::relay::worker::Worker;
 use crate::transport::connect::Connector;
@@ -59,6 +60,7 @@ pub(crate) struct Batches {
     offer: BatchesAndFiles,
     stages: Arc<Stages>,
     ledger: Ledger,
+    references: References,
     calls: Calls,
     biller: Arc<Biller>,
     clock: Arc<dyn Clock>,
@@ -69,6 +71,7 @@ pub(crate) struct BatchParts<'a> {
     pub offer: BatchesAndFiles,
     pub stages: Arc<Stages>,
     pub ledger: Ledger,
+    pub references: References,
     pub upstream: &'a UpstreamConfig,
     pub probe: Arc<KeyProbe>,
     pub connector: Connector,
@@ -91,7 +94,8 @@ struct BatchRequest<'a> {
 
 impl Batches {
     pub(crate) fn new(parts: BatchParts<'_>) -> Self {
-        let BatchParts { offer, stages, ledger, upstream, probe, connector, sink_beside_database, clock } = parts;
+        let BatchParts { offer, stages, ledger, references, upstream, probe, connector, sink_beside_database, clock } =
+            parts;
         let calls = Calls::new(upstream, probe);
         let biller = Biller::new(
             ledger.clone(),
@@ -101,7 +105,7 @@ impl Batches {
             Arc::clone(&stages.budgets.prices),
             Arc::clone(&clock),
         );
-        Self { offer, stages, ledger, calls, biller: Arc::new(biller), clock }
+        Self { offer, stages, ledger, references, calls, biller: Arc::new(biller), clock }
     }
 
     /// The task that bills batches whose results no device has downloaded.

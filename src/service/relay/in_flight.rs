@@ -14,13 +14,14 @@ use std::time::SystemTime;
 use http::StatusCode;
 use tokio::time::Instant;
 
+use super::references::References;
 use super::request_body::RequestedModel;
 use crate::service::govern::breaker::{CircuitPermit, UpstreamOutcome};
 use crate::service::govern::budgets::Reservation;
 use crate::service::govern::limits::Permit;
 use crate::service::govern::revocation::OpenRequest;
 use crate::service::meter::prices::Prices;
-use crate::service::meter::usage::{Ended, UsageOwner, UsageRecord, UsageSink};
+use crate::service::meter::usage::{Ended, Reference, UsageOwner, UsageRecord, UsageSink};
 use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
 use crate::transport::revoke_signal::RevokeSignal;
@@ -51,6 +52,10 @@ pub(crate) struct OpenRecord {
     pub model: RequestedModel,
     /// `None` for a request that costs nothing.
     pub prices: Option<Arc<Prices>>,
+    /// `None` for an answer that makes nothing that requests refer to.
+    pub references: Option<References>,
+    /// Whether later requests may refer to the message that answers.
+    pub keeps_message: bool,
     pub sink: Arc<dyn UsageSink>,
     /// When the request's head arrived.
     pub at: Instant,
@@ -132,10 +137,22 @@ impl InFlight {
         }
     }
 
+    /// Whether later requests may refer to the message that answers.
+    pub(crate) fn keeps_message(&self) -> bool {
+        self.record.as_ref().is_some_and(|open| open.keeps_message)
+    }
+
+    /// Remembers what the answer has made as the caller's own, before the client can refer to it.
+    pub(crate) fn remember(&self, made: &[Reference]) {
+        if let Some(references) = self.record.as_ref().and_then(|open| open.references.as_ref()) {
+            references.remember(self.caller.device(), made);
+        }
+    }
+
     /// Settles everything by the record and hands the record to the sinks. Only the first call does something.
     pub(crate) fn finish(&mut self, ended: Ended) {
         let Some(open) = self.record.take() else { return };
-        let OpenRecord { usage: mut record, model, prices, sink, at } = *open;
+        let OpenRecord { usage: mut record, model, prices, sink, at, .. } = *open;
         record.ended = ended;
         let now = Instant::now();
         record.total = now - at;

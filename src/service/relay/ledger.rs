@@ -112,6 +112,11 @@ pub(crate) fn unknown(kind: ObjectKind, id: &str) -> Problem {
         ObjectKind::Batch => "Message batch",
         ObjectKind::File => "File",
     };
+    not_found(what, id)
+}
+
+/// The API's answer to the id of a `what` that it does not know.
+pub(super) fn not_found(what: &str, id: &str) -> Problem {
     let id: String = id.chars().take(SHOWN).collect();
     Problem::new(ErrorCode::ObjectUnknown, format!("{what} not found: {id}"))
 }
@@ -119,7 +124,7 @@ pub(crate) fn unknown(kind: ObjectKind, id: &str) -> Problem {
 /// Longest part of a requested id that an answer repeats.
 const SHOWN: usize = 100;
 
-fn away() -> Problem {
+pub(super) fn away() -> Problem {
     let message = "The service cannot tell at the moment who owns what; try again later";
     Problem::new(ErrorCode::NotReady, message).retry_after(RETRY_AFTER)
 }

@@ -16,10 +16,11 @@ use tokio::time::Instant;
 use super::admission::{Admission, Arrival};
 use super::answer::{Answered, Answers};
 use super::budget_gate::BudgetGate;
-use super::file_check::FileCheck;
 use super::in_flight::{InFlight, OpenRecord};
 use super::key_swap::problem;
 use super::ledger::Ledger;
+use super::ownership_check::{Owner, OwnershipCheck};
+use super::references::{References, keeps_message};
 use super::request_body::{BodyFacts, RequestReader, RequestedModel};
 use super::route::RelayRoute;
 use super::worker::Worker;
@@ -50,6 +51,8 @@ pub(crate) struct Pipeline {
     pub tracer: Option<Tracer>,
     /// The owners of files; `None` when files are not offered.
     pub ledger: Option<Ledger>,
+    /// The owners of what answers have made.
+    pub references: References,
     /// The longest wait for the head of an answer.
     pub first_byte: Duration,
 }
@@ -58,7 +61,8 @@ impl Stages {
     /// The record of a request that is about to go up.
     pub(super) fn record(&self, flight: &InFlight, route: RelayRoute, id: &RequestId, at: Instant) -> OpenRecord {
         let usage = UsageRecord::new(id.to_string(), flight.owner(), route.name());
-        OpenRecord { usage, model: RequestedModel::default(), prices: None, sink: Arc::clone(&self.sink), at }
+        let (model, sink) = (RequestedModel::default(), Arc::clone(&self.sink));
+        OpenRecord { usage, model, prices: None, references: None, keeps_message: false, sink, at }
     }
 }
 
@@ -80,8 +84,13 @@ impl Pipeline {
         let (body, facts) = signal.unless(pin!(read)).await.ok_or_else(revoked)??;
         let flight = stages.budgets.reserve(flight, &facts)?;
         let mut flight = self.enter_circuit(flight, route, &facts)?;
-        let prices = Some(stages.budgets.prices.load_full());
-        let mut record = OpenRecord { model: facts.model, prices, ..stages.record(&flight, route, &id, at) };
+        let mut record = OpenRecord {
+            model: facts.model,
+            prices: Some(stages.budgets.prices.load_full()),
+            references: Some(self.references.clone()),
+            keeps_message: facts.refers_to_message || keeps_message(&parts.headers),
+            ..stages.record(&flight, route, &id, at)
+        };
         record.usage.trace = self.tracer.and_then(|tracer| tracer.trace(&mut parts.headers));
         flight.open_record(record);
         let upload = body.upload();
@@ -113,11 +122,9 @@ impl Pipeline {
         let caller = flight.caller();
         // Counting tokens costs nothing.
         let is_priced = route == RelayRoute::Messages && self.stages.budgets.pays_for(caller);
-        let files = match &self.ledger {
-            Some(ledger) => FileCheck::for_owner(ledger.clone(), caller.device().clone()),
-            None => FileCheck::none(),
-        };
-        Ok(Some(RequestReader::new(caller.models().clone(), is_priced, files)))
+        let (files, references) = (self.ledger.clone(), self.references.clone());
+        let ownership = OwnershipCheck::of_message(Owner { caller: Arc::clone(caller), files, references });
+        Ok(Some(RequestReader::new(caller.models().clone(), is_priced, ownership)))
     }
 
     /// Asks the breaker to let a request for a model through.

@@ -1,5 +1,5 @@
 //! Reads a request's body in one walk, as it passes, and judges it on exactly the bytes that are forwarded: the model, the
-//! models of tools and fallbacks, the files, and the values that decide the price.
+//! models of tools and fallbacks, what it refers to, and the values that decide the price.
 //!
 //! What a caller may do decides how much is read. For a caller of all models without a budget the walk ends with the
 //! first `model`, which the breaker and the usage record go by. A budget needs everything that decides the price, and
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::file_check::FileCheck;
+use super::ownership_check::OwnershipCheck;
 use crate::service::base::json::{Found, MessageDepth, MessageKey, MessageScanner};
 use crate::service::meter::prices::{Conditions, EstimateInput};
 use crate::service::token::models::ModelRule;
@@ -26,6 +26,8 @@ pub(crate) struct BodyFacts {
     /// For a request that a budget pays. Of a body that is streamed, more of everything may come, so the estimate is the
     /// largest there is.
     pub estimate: Option<EstimateInput>,
+    /// Whether it refers to an earlier message.
+    pub refers_to_message: bool,
 }
 
 /// The model that a body names.
@@ -47,7 +49,7 @@ pub(crate) struct RequestReader {
     is_readable: bool,
     /// `None` for a request that no budget pays.
     estimate: Option<EstimateInput>,
-    files: FileCheck,
+    ownership: OwnershipCheck,
 }
 
 impl Default for RequestedModel {
@@ -81,7 +83,7 @@ impl RequestedModel {
 
 impl RequestReader {
     /// Reads the body of a request whose token is for the models of `rule`. `is_priced` says whether a budget pays.
-    pub(crate) fn new(rule: ModelRule, is_priced: bool, files: FileCheck) -> Self {
+    pub(crate) fn new(rule: ModelRule, is_priced: bool, ownership: OwnershipCheck) -> Self {
         let depth = match (&rule, is_priced) {
             (ModelRule::Only(_), _) => MessageDepth::AllModels,
             (ModelRule::Any, true) => MessageDepth::Price,
@@ -95,12 +97,14 @@ impl RequestReader {
             is_settled: false,
             is_readable: true,
             estimate: is_priced.then(EstimateInput::default),
-            files,
+            ownership,
         }
     }
 
     pub(crate) fn facts(&self) -> BodyFacts {
-        BodyFacts { model: self.model.clone(), estimate: self.estimate }
+        let estimate = self.estimate.map(|estimate| EstimateInput { kept: self.ownership.kept(), ..estimate });
+        let refers_to_message = self.ownership.refers_to_message();
+        BodyFacts { model: self.model.clone(), estimate, refers_to_message }
     }
 
     fn read(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
@@ -181,7 +185,7 @@ impl RequestReader {
             Found::Value(raw) => serde_json::from_slice(raw).ok(),
             _ => None,
         };
-        EstimateInput { body: Some(length), max_tokens, conditions }
+        EstimateInput { body: Some(length), max_tokens, conditions, ..EstimateInput::default() }
     }
 
     /// Whether the value of a key is, or may be taken for, this text.
@@ -197,7 +201,7 @@ impl RequestReader {
 impl Inspector for RequestReader {
     fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         self.read(bytes)?;
-        self.files.piece(bytes)
+        self.ownership.piece(bytes)
     }
 
     fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), RefusedBodyError> {
@@ -207,12 +211,12 @@ impl Inspector for RequestReader {
         } else if self.estimate.is_some() {
             self.estimate = Some(self.estimate(pieces.iter().map(|piece| piece.len() as u64).sum()));
         }
-        self.files.held(pieces, whole)
+        self.ownership.held(pieces, whole)
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
         self.end()?;
-        self.files.poll_end(cx)
+        self.ownership.poll_end(cx)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The tap on a relayed response: meters the passing bytes, and finishes the request in flight at their end.
+//! The tap on a relayed response: meters the passing bytes, remembers what later requests may refer to, and finishes the
+//! request in flight at their end.
 
 use http::{HeaderMap, StatusCode};
 
@@ -10,13 +11,17 @@ pub(crate) struct UsageTap {
     flight: InFlight,
     status: StatusCode,
     meter: ResponseMeter,
+    /// How much of the references that the meter has read is remembered.
+    remembered: u32,
 }
 
 impl UsageTap {
     /// Only a response that `is_metered` by its route is expected to state usage.
     pub(crate) fn new(flight: InFlight, status: StatusCode, headers: &HeaderMap, is_metered: bool) -> Self {
         let has_usage = is_metered && status.as_u16() < 300;
-        Self { flight, status, meter: ResponseMeter::new(headers, has_usage) }
+        let meter = ResponseMeter::new(headers, has_usage);
+        let meter = if flight.keeps_message() { meter.with_message_id() } else { meter };
+        Self { flight, status, meter, remembered: 0 }
     }
 
     fn ended(&self, ending: Ending) -> Ended {
@@ -35,6 +40,11 @@ impl UsageTap {
 impl Tap for UsageTap {
     fn data(&mut self, bytes: &[u8]) {
         self.meter.data(bytes);
+        let told = self.meter.references_told();
+        if told != self.remembered {
+            self.remembered = told;
+            self.flight.remember(&self.meter.references());
+        }
     }
 
     fn end(&mut self, ending: Ending) {

@@ -1,10 +1,10 @@
-//! The database: devices, usage, revocations, budgets, the audit trail and the owners of upstream objects, in SQLite or
-//! PostgreSQL.
+//! The database: devices, usage, revocations, budgets, the audit trail and the owners of what the upstream keeps, in
+//! SQLite or PostgreSQL.
 //!
 //! One SQL text serves both (`docs/decisions/0004-one-store-two-databases.md`). On a request's path only tokens,
-//! batches, files and requests that name files wait for the database: usage goes through the [`UsageWriter`], and
-//! requests are judged by a copy in memory that polls [`RevocationTable::revision`], [`DeviceTable::revision`] and
-//! [`BudgetTable::revision`].
+//! batches, files, and requests that name files, messages or containers wait for the database: usage goes through the
+//! [`UsageWriter`], and requests are judged by a copy in memory that polls [`RevocationTable::revision`],
+//! [`DeviceTable::revision`] and [`BudgetTable::revision`].
 
 mod audit;
 mod budgets;
@@ -20,6 +20,7 @@ mod millis;
 mod owned;
 mod page;
 mod postgres;
+mod references;
 mod revision;
 mod revocations;
 mod row_insert;
@@ -43,6 +44,7 @@ pub use self::error::StoreError;
 pub use self::inspection::{DatabaseInspection, check_url, inspect};
 pub use self::owned::{ObjectKind, OwnedObject, OwnedObjects, OwnedPage, PageStart};
 pub use self::page::{Page, PageRequest};
+pub use self::references::OwnedReferences;
 pub use self::revocations::{NewRevocation, Revocation, RevocationKind, RevocationTable};
 pub use self::usage::{Costs, Totals, TotalsBy, UsageFilter, UsageHistory, UsageRow};
 pub use self::writer::{StartWriterError, UsageCounters, UsageWriter, WriterSettings, spill_beside};

@@ -1,4 +1,5 @@
-//! Deletes old rows: revocations that have ended, and usage and audit entries beyond the age that the settings allow.
+//! Deletes old rows: revocations that have ended, references to what the upstream has forgotten, and usage and audit
+//! entries beyond the age that the settings allow.
 //!
 //! It runs on the control thread, beside work that must not wait for it, and takes small steps, because each step keeps
 //! the usage writer from the database. Several instances may delete at once.
@@ -51,6 +52,8 @@ impl Retention {
 
     async fn delete_old(&self, now: SystemTime) -> Result<(), StoreError> {
         self.database.revocations().delete_expired(now).await?;
+        let references = self.database.owned_references();
+        in_steps(async || references.delete_expired(now, STEP).await).await?;
         let before = |age: Option<Duration>| age.and_then(|age| now.checked_sub(age));
         if let Some(time) = before(self.ages.usage) {
             let usage = self.database.usage();

@@ -181,6 +181,7 @@ pub fn record(id: &str, device: DeviceId) -> UsageRecord {
         output_estimated: true,
         shares: Vec::new(),
         conditions: Conditions::default(),
+        references: Vec::new(),
         no_usage: false,
         unparsed_events: 3,
         ended: Ended::UpstreamCut,

@@ -1,4 +1,4 @@
-//! Reads the models of every request in a batch while the batch streams by.
+//! Reads the `params` of every request in a batch while the batch streams by: the models, or what another reader is for.
 
 use super::message::{MessageDepth, MessageKey, MessageScanner};
 use super::walk::Walk;
@@ -6,9 +6,23 @@ use super::{Found, JsonError};
 
 /// Follows `requests[].params` in `{"requests": [{"params": {"model": …}}, …]}` and skips everything else. A `requests`
 /// or `params` that has the wrong type, or comes twice, is malformed: parsers differ on which one counts.
-pub(crate) struct RequestsScanner {
+pub(crate) struct RequestsScanner<P = MessageScanner> {
     batch: Walk<1>,
-    list: RequestsState,
+    list: RequestsState<P>,
+}
+
+/// Reads the `params` of one request.
+pub(crate) trait ParamsReader {
+    /// What is found in all requests.
+    type Found;
+
+    fn begin() -> Self;
+
+    /// After [`JsonError`] no further bytes may be read.
+    fn read(&mut self, bytes: &[u8], found: &mut Self::Found) -> Result<(), JsonError>;
+
+    /// The request has ended.
+    fn end(&mut self, found: &mut Self::Found);
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,21 +33,28 @@ pub(crate) struct RequestModels {
     pub others: Vec<Found>,
 }
 
-enum RequestsState {
+enum RequestsState<P> {
     Before,
     BeforeRequest { first: bool },
-    InRequest(Box<Request>),
+    InRequest(Box<Request<P>>),
     AfterRequest,
     Over,
 }
 
-struct Request {
+struct Request<P> {
     walk: Walk<1>,
-    params: MessageScanner,
+    params: P,
 }
 
-impl RequestsScanner {
+impl RequestsScanner<MessageScanner> {
+    /// A scanner of models.
     pub(crate) fn new() -> Self {
+        Self::of_params()
+    }
+}
+
+impl<P: ParamsReader> RequestsScanner<P> {
+    pub(super) fn of_params() -> Self {
         Self { batch: Walk::new(["requests"]), list: RequestsState::Before }
     }
 
@@ -42,8 +63,8 @@ impl RequestsScanner {
         self.batch.is_over() && matches!(self.list, RequestsState::Over)
     }
 
-    /// Adds the models in `bytes` to `asked`. After [`JsonError`] the scanner must not be fed again.
-    pub(crate) fn feed(&mut self, bytes: &[u8], asked: &mut RequestModels) -> Result<(), JsonError> {
+    /// Adds what is found in `bytes` to `asked`. After [`JsonError`] the scanner must not be fed again.
+    pub(crate) fn feed(&mut self, bytes: &[u8], asked: &mut P::Found) -> Result<(), JsonError> {
         let Self { batch, list } = self;
         let (mut at, mut read) = (0, Ok(()));
         while at < bytes.len() {
@@ -54,13 +75,13 @@ impl RequestsScanner {
     }
 }
 
-impl RequestsState {
-    fn feed(&mut self, mut bytes: &[u8], asked: &mut RequestModels) -> Result<(), JsonError> {
+impl<P: ParamsReader> RequestsState<P> {
+    fn feed(&mut self, mut bytes: &[u8], asked: &mut P::Found) -> Result<(), JsonError> {
         while let Some(&byte) = bytes.first() {
             let used = if let Self::InRequest(request) = self {
-                let used = request.feed_to_end(bytes, &mut asked.others)?;
+                let used = request.feed_to_end(bytes, asked)?;
                 if request.walk.is_over() {
-                    asked.models.push(request.params.found(MessageKey::Model).clone());
+                    request.params.end(asked);
                     *self = Self::AfterRequest;
                 }
                 used
@@ -89,20 +110,36 @@ impl RequestsState {
     }
 }
 
-impl Request {
+impl<P: ParamsReader> Request<P> {
     fn new() -> Self {
-        Self { walk: Walk::new(["params"]), params: MessageScanner::new(MessageDepth::AllModels) }
+        Self { walk: Walk::new(["params"]), params: P::begin() }
     }
 
     /// Reads up to the end of the request, if it is in `bytes`. Returns the number of bytes it used.
-    fn feed_to_end(&mut self, bytes: &[u8], others: &mut Vec<Found>) -> Result<usize, JsonError> {
+    fn feed_to_end(&mut self, bytes: &[u8], asked: &mut P::Found) -> Result<usize, JsonError> {
         let Self { walk, params } = self;
         let (mut at, mut read) = (0, Ok(()));
         while at < bytes.len() && !walk.is_over() {
-            at += walk.step(&bytes[at..], |_, part, _| read = params.feed(part, others))?;
+            at += walk.step(&bytes[at..], |_, part, _| read = params.read(part, asked))?;
             read?;
         }
         Ok(at)
+    }
+}
+
+impl ParamsReader for MessageScanner {
+    type Found = RequestModels;
+
+    fn begin() -> Self {
+        Self::new(MessageDepth::AllModels)
+    }
+
+    fn read(&mut self, bytes: &[u8], found: &mut RequestModels) -> Result<(), JsonError> {
+        self.feed(bytes, &mut found.others)
+    }
+
+    fn end(&mut self, found: &mut RequestModels) {
+        found.models.push(self.found(MessageKey::Model).clone());
     }
 }
 

@@ -47,6 +47,10 @@ impl Reader<'_> {
         }
     }
 
+    pub(in crate::service::config) fn shared_skills(&self) -> Vec<String> {
+        self.list(settings::SHARED_SKILLS).into_iter().map(str::to_owned).collect()
+    }
+
     pub(in crate::service::config) fn leaks(&mut self) -> LeakConfig {
         let modes = [LeakMode::Off, LeakMode::Observe, LeakMode::Refresh, LeakMode::Revoke];
         let mode = self.choice(settings::LEAK_DETECTION, &modes.map(|mode| (mode.as_str(), mode)));

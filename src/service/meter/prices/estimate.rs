@@ -15,6 +15,9 @@ pub struct EstimateInput {
     pub body: Option<u64>,
     /// `None` when `max_tokens` could not be read.
     pub max_tokens: Option<u64>,
+    /// Tokens of the prompt that the upstream has kept and the body lacks (a message thread); the largest number if
+    /// unknown.
+    pub kept: u64,
     pub conditions: Conditions,
 }
 
@@ -24,7 +27,8 @@ impl Prices {
     /// # Panics
     /// Never: of three costs one is the largest.
     pub fn estimate(&self, model: &str, at: SystemTime, ask: &EstimateInput) -> Cost {
-        let prompt = ask.body.map_or(self.largest_prompt, |bytes| prompt_of(bytes).min(self.largest_prompt));
+        let whole = |bytes| prompt_of(bytes).saturating_add(ask.kept).min(self.largest_prompt);
+        let prompt = ask.body.map_or(self.largest_prompt, whole);
         // The API refuses a request for more than the largest output, which costs nothing.
         let output_tokens = ask.max_tokens.unwrap_or(self.largest_output).min(self.largest_output);
         let output = Tokens { output_tokens, ..Tokens::default() };

@@ -140,14 +140,28 @@ fn before_its_first_day_a_model_costs_what_it_costs_on_that_day() {
 #[test]
 fn an_estimate_lies_above_what_the_request_can_cost() {
     let prices = Prices::shipped();
-    let ask = EstimateInput { body: Some(76_000), max_tokens: Some(1_000), conditions: Conditions::default() };
+    let ask = EstimateInput { body: Some(76_000), max_tokens: Some(1_000), ..EstimateInput::default() };
     // 39,000 tokens written for an hour at 8 dollars, 1,000 tokens of output at 20.
     assert_eq!(micros(prices.estimate("claude-opus-5-5", today(), &ask)), 312_000 + 20_000);
     let unread = prices.estimate("claude-opus-5-5", today(), &EstimateInput::default());
     assert_eq!(micros(unread), 8_000_000 + 128_000 * 20, "the largest prompt and the largest output");
-    let absurd = EstimateInput { body: Some(u64::MAX), max_tokens: Some(u64::MAX), conditions: Conditions::default() };
+    let absurd = EstimateInput { body: Some(u64::MAX), max_tokens: Some(u64::MAX), ..EstimateInput::default() };
     assert_eq!(prices.estimate("claude-opus-5-5", today(), &absurd), unread);
     assert!(prices.estimate("?", today(), &ask).estimated);
+}
+
+#[test]
+fn f64_what_the_upstream_keeps_of_a_conversation_counts_as_its_prompt() {
+    let prices = Prices::shipped();
+    let ask = |model, kept| {
+        let ask = EstimateInput { body: Some(162), max_tokens: Some(100), kept, ..EstimateInput::default() };
+        micros(prices.estimate(model, today(), &ask))
+    };
+    // 901,081 tokens written for an hour at 8 dollars, 100 tokens of output at 20.
+    assert_eq!(ask("claude-opus-5-5", 900_000), 901_081 * 8 + 2_000);
+    assert_eq!(ask("claude-opus-5-5", u64::MAX), 8_000_000 + 2_000, "the largest prompt there is");
+    // Above 100,000 tokens a token written for an hour costs a dollar a million, and one of output 2.50.
+    assert_eq!((ask("claude-haiku-5-5", 98_000), ask("claude-haiku-5-5", 150_000)), (19_867, 151_081 + 250));
 }
 
 const HEAD: &str = "largest_prompt = 10\nlargest_output = 10\nbatch = 0.5\nweb_search = 0.01\n";

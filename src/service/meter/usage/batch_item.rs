@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::iterations::divide;
 use super::lenient::{LenientObject, LenientText};
+use super::reference::{AnswerContainer, Reference};
 use super::stop::{Stop, StopDetails};
 use super::usage_object::Usage;
 use super::{Ended, ModelTokens, Tokens};
@@ -22,6 +23,8 @@ pub struct BatchItem {
     pub shares: Vec<ModelTokens>,
     /// How the request was served, as far as that changes the price.
     pub conditions: Conditions,
+    /// The container in which code ran: later requests may refer to it.
+    pub container: Option<Reference>,
     /// Whether the request was answered without stating its usage.
     pub no_usage: bool,
 }
@@ -38,7 +41,8 @@ impl BatchItem {
             _ => Ended::Error,
         };
         let answered = ended == Ended::Complete;
-        let ItemMessage { mut model, usage, stop_reason, stop_details } = result.message.unwrap_or_default();
+        let ItemMessage { mut model, usage, stop_reason, stop_details, container } = result.message.unwrap_or_default();
+        let container = Reference::container(container.0.and_then(|container| container.id.0));
         let (mut tokens, mut shares) = (Tokens::default(), Vec::new());
         let mut conditions = Conditions { batch: true, ..Conditions::default() };
         if let Some(usage) = &usage {
@@ -49,7 +53,8 @@ impl BatchItem {
             model = divided.model.map(Into::into);
             (tokens, shares) = (divided.tokens, divided.shares);
         }
-        Some(Self { custom_id, ended, model, tokens, shares, conditions, no_usage: answered && usage.is_none() })
+        let no_usage = answered && usage.is_none();
+        Some(Self { custom_id, ended, model, tokens, shares, conditions, container, no_usage })
     }
 }
 
@@ -74,6 +79,8 @@ struct ItemMessage {
     stop_reason: LenientText,
     #[serde(default)]
     stop_details: LenientObject<StopDetails>,
+    #[serde(default)]
+    container: LenientObject<AnswerContainer>,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize, Serializer};
 use strum::IntoStaticStr;
 
-use super::{ModelTokens, Tokens};
+use super::{ModelTokens, Reference, Tokens};
 use crate::clock;
 use crate::service::base::trace_context::TraceContext;
 use crate::service::meter::money::MicroDollars;
@@ -70,6 +70,9 @@ pub struct UsageRecord {
     /// How the request was served, as far as that changes the price.
     #[serde(skip)]
     pub conditions: Conditions,
+    /// What later requests of the device may refer to.
+    #[serde(skip)]
+    pub references: Vec<Reference>,
     /// `None` when no token was counted.
     #[serde(rename = "cost_microusd", skip_serializing_if = "Option::is_none")]
     pub cost: Option<MicroDollars>,
@@ -144,6 +147,7 @@ impl UsageRecord {
             tokens: Tokens::default(),
             shares: Vec::new(),
             conditions: Conditions::default(),
+            references: Vec::new(),
             cost: None,
             cost_estimated: false,
             output_estimated: false,

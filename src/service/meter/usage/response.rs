@@ -4,9 +4,12 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use serde::de::DeserializeOwned;
 
+use super::Tokens;
 use super::decode::Decoder;
 use super::iterations::{DividedUsage, divide};
+use super::lenient::{LenientObject, LenientText};
 use super::record::UsageRecord;
+use super::reference::{AnswerContainer, Reference, conversation};
 use super::sse::SseScanner;
 use super::stop::Stop;
 use super::usage_object::Usage;
@@ -31,7 +34,7 @@ enum BodyReader {
 }
 
 struct ObjectReader {
-    scanner: ObjectScanner<4>,
+    scanner: ObjectScanner<6>,
     bytes: usize,
 }
 
@@ -41,6 +44,17 @@ impl ResponseMeter {
         let (decoder, reader) =
             if has_usage { reader_for(headers) } else { (None, BodyReader::Unreadable { expected: false }) };
         Self { decoder, reader, blind: false }
+    }
+
+    /// Reads the id of the message, too.
+    #[must_use]
+    pub fn with_message_id(mut self) -> Self {
+        match &mut self.reader {
+            BodyReader::Stream(scanner) => scanner.reads_id = true,
+            BodyReader::Object(object) => object.scanner = ObjectScanner::new(ANSWER_KEYS),
+            BodyReader::Unreadable { .. } => {}
+        }
+        self
     }
 
     pub fn data(&mut self, bytes: &[u8]) {
@@ -63,8 +77,32 @@ impl ResponseMeter {
         matches!(&self.reader, BodyReader::Stream(scanner) if scanner.seen.has_error)
     }
 
+    /// Grows whenever [`references`](Self::references) may say more.
+    pub fn references_told(&self) -> u32 {
+        match &self.reader {
+            BodyReader::Stream(scanner) => scanner.seen.references_told,
+            BodyReader::Object(object) => u32::from(object.scanner.is_complete()),
+            BodyReader::Unreadable { .. } => 0,
+        }
+    }
+
+    /// What later requests may refer to, as far as it was read.
+    pub fn references(&self) -> Vec<Reference> {
+        let (message, container) = match &self.reader {
+            BodyReader::Stream(scanner) => {
+                let seen = &scanner.seen;
+                let tokens = seen.has_final_count.then(|| conversation(&seen.stated_tokens()));
+                (Reference::message(seen.message.clone(), tokens), Reference::container(seen.container.clone()))
+            }
+            BodyReader::Object(object) => object.references(),
+            BodyReader::Unreadable { .. } => (None, None),
+        };
+        message.into_iter().chain(container).collect()
+    }
+
     /// Writes into `record` what the response used. Of a response that is not complete, the output is estimated.
     pub fn report(&self, record: &mut UsageRecord, is_complete: bool) {
+        record.references = self.references();
         match &self.reader {
             BodyReader::Stream(scanner) => {
                 let seen = &scanner.seen;
@@ -110,6 +148,24 @@ impl ResponseMeter {
     }
 }
 
+impl ObjectReader {
+    /// The message, where its id is read, and the container.
+    fn references(&self) -> (Option<Reference>, Option<Reference>) {
+        let container: Option<LenientObject<AnswerContainer>> = parsed(self.scanner.found(CONTAINER));
+        let container = container.and_then(|container| container.0?.id.0);
+        let message = parsed::<LenientText>(self.scanner.found(ID)).and_then(|id| id.0).map(|id| {
+            let length = parsed::<Usage>(self.scanner.found(USAGE)).map(|usage| {
+                let mut tokens = Tokens::default();
+                tokens.merge(&usage.counts());
+                conversation(&tokens)
+            });
+            (id, length)
+        });
+        let (id, length) = message.unzip();
+        (Reference::message(id, length.flatten()), Reference::container(container))
+    }
+}
+
 impl UsageRecord {
     fn use_divided(&mut self, divided: DividedUsage, is_free_refusal: bool) {
         self.conditions.is_free = is_free_refusal && !divided.has_output;
@@ -139,10 +195,7 @@ fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, BodyReader) {
     let reader = if is_media_type(headers, "text/event-stream") {
         BodyReader::Stream(Box::default())
     } else if is_media_type(headers, "application/json") {
-        BodyReader::Object(Box::new(ObjectReader {
-            scanner: ObjectScanner::new(["model", "usage", "stop_reason", "stop_details"]),
-            bytes: 0,
-        }))
+        BodyReader::Object(Box::new(ObjectReader { scanner: ObjectScanner::of_first(ID, ANSWER_KEYS), bytes: 0 }))
     } else {
         BodyReader::Unreadable { expected: true }
     };
@@ -163,10 +216,15 @@ fn parsed<T: DeserializeOwned>(found: &Found) -> Option<T> {
     }
 }
 
+/// The values of an answer that are read. The last one is read only where it is asked for.
+const ANSWER_KEYS: [&str; 6] = ["model", "usage", "stop_reason", "stop_details", "container", "id"];
+
 const MODEL: usize = 0;
 const USAGE: usize = 1;
 const STOP_REASON: usize = 2;
 const STOP_DETAILS: usize = 3;
+const CONTAINER: usize = 4;
+const ID: usize = 5;
 
 /// Bytes of text that count as one token where the final count never came; English has about four.
 const BYTES_PER_TOKEN: usize = 4;
@@ -174,3 +232,6 @@ const BYTES_PER_TOKEN: usize = 4;
 /// The bytes of an answer before its text.
 const OBJECT_OVERHEAD: usize =
     br#"{"model":"","id":"","type":"message","role":"assistant","content":[{"type":"text","text":""#.len();
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::Tokens;
 use super::iterations::Iteration;
 use super::lenient::{LenientObject, LenientText};
+use super::reference::AnswerContainer;
 use super::stop::{Stop, StopDetails};
 use super::usage_object::Usage;
 use crate::service::meter::prices::Conditions;
@@ -26,6 +27,8 @@ pub(super) struct SseScanner {
     /// The data lines of an event that is kept, and their length with what was not kept.
     data: Vec<u8>,
     data_length: usize,
+    /// Whether the id of the message is read.
+    pub(super) reads_id: bool,
     pub(super) seen: StreamUsage,
 }
 
@@ -50,6 +53,12 @@ pub(super) struct StreamUsage {
     pub content_bytes: usize,
     /// Events that should have been readable and were not.
     pub unparsed: u32,
+    /// The id of the message, where it is read.
+    pub message: Option<Box<str>>,
+    /// The id of the container in which code ran.
+    pub container: Option<Box<str>>,
+    /// How often something new was said of message or container.
+    pub references_told: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,27 +165,8 @@ impl SseScanner {
     /// Returns false when the data does not belong to such an event.
     fn read_event(&mut self, event: SseEvent, data: &[u8]) -> bool {
         match event {
-            SseEvent::MessageStart => {
-                let Ok(MessageStart { message }) = serde_json::from_slice(data) else { return false };
-                self.seen.model = message.model.0.map(Into::into);
-                self.seen.iterations.clear();
-                self.seen.took_over = None;
-                self.seen.stop = Stop { stop_reason: message.stop_reason, stop_details: message.stop_details };
-                self.seen.final_output = None;
-                self.merge(message.usage.as_ref())
-            }
-            SseEvent::MessageDelta => {
-                let Ok(MessageDelta { delta, usage }) = serde_json::from_slice(data) else { return false };
-                let stop = delta.0.filter(Stop::is_stated);
-                let output = usage.as_ref().and_then(Usage::output);
-                // A zero in the middle of a stream is no count.
-                self.seen.has_final_count |= output.is_some_and(|count| count > 0 || stop.is_some());
-                if let Some(stop) = stop {
-                    self.seen.stop = stop;
-                }
-                self.seen.final_output = output.or(self.seen.final_output);
-                self.merge(usage.as_ref())
-            }
+            SseEvent::MessageStart => self.read_start(data),
+            SseEvent::MessageDelta => self.read_delta(data),
             SseEvent::ContentBlockStart => {
                 // Most blocks are no fallback, and some are long.
                 if memmem::find(data, b"\"fallback\"").is_some()
@@ -192,6 +182,39 @@ impl SseScanner {
             }
             SseEvent::Other | SseEvent::ContentBlockDelta => true,
         }
+    }
+
+    fn read_start(&mut self, data: &[u8]) -> bool {
+        let Ok(MessageStart { message }) = serde_json::from_slice(data) else { return false };
+        self.seen.model = message.model.0.map(Into::into);
+        self.seen.iterations.clear();
+        self.seen.took_over = None;
+        self.seen.stop = Stop { stop_reason: message.stop_reason, stop_details: message.stop_details };
+        self.seen.final_output = None;
+        if self.reads_id {
+            let start: Option<IdentifiedStart> = serde_json::from_slice(data).ok();
+            self.seen.message = start.and_then(|start| start.message.id.0);
+            self.seen.references_told += 1;
+        }
+        self.seen.keep_container(message.container);
+        self.merge(message.usage.as_ref())
+    }
+
+    fn read_delta(&mut self, data: &[u8]) -> bool {
+        let Ok(MessageDelta { delta, usage }) = serde_json::from_slice(data) else { return false };
+        let Delta { stop_reason, stop_details, container } = delta.0.unwrap_or_default();
+        let stop = Some(Stop { stop_reason, stop_details }).filter(Stop::is_stated);
+        let output = usage.as_ref().and_then(Usage::output);
+        // A zero in the middle of a stream is no count.
+        self.seen.has_final_count |= output.is_some_and(|count| count > 0 || stop.is_some());
+        if let Some(stop) = stop {
+            self.seen.stop = stop;
+        }
+        self.seen.final_output = output.or(self.seen.final_output);
+        self.seen.keep_container(container);
+        // The length of the conversation has changed.
+        self.seen.references_told += u32::from(self.seen.message.is_some());
+        self.merge(usage.as_ref())
     }
 
     fn merge(&mut self, usage: Option<&Usage>) -> bool {
@@ -226,6 +249,20 @@ struct Message {
     stop_reason: LenientText,
     #[serde(default)]
     stop_details: LenientObject<StopDetails>,
+    #[serde(default)]
+    container: LenientObject<AnswerContainer>,
+}
+
+/// A `message_start` as far as it names the message. Few requests need it, so it is read apart.
+#[derive(Deserialize)]
+struct IdentifiedStart {
+    message: Identified,
+}
+
+#[derive(Deserialize)]
+struct Identified {
+    #[serde(default)]
+    id: LenientText,
 }
 
 /// The start of a block, as far as a fallback says with it which model goes on.
@@ -257,11 +294,26 @@ impl Block {
 #[derive(Deserialize)]
 struct MessageDelta {
     #[serde(default)]
-    delta: LenientObject<Stop>,
+    delta: LenientObject<Delta>,
     usage: Option<Usage>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Delta {
+    stop_reason: LenientText,
+    stop_details: LenientObject<StopDetails>,
+    container: LenientObject<AnswerContainer>,
+}
+
 impl StreamUsage {
+    fn keep_container(&mut self, container: LenientObject<AnswerContainer>) {
+        if let Some(id) = container.0.and_then(|container| container.id.0) {
+            self.container = Some(id);
+            self.references_told += 1;
+        }
+    }
+
     /// The tokens of the top level. The first event of a stream counts an output token before there is any; where none
     /// comes, as in a refusal, the last event takes it back.
     pub(super) fn stated_tokens(&self) -> Tokens {

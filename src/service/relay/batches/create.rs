@@ -15,9 +15,9 @@ use super::{BatchRequest, Batches, answered};
 use crate::clock::Clock;
 use crate::service::govern::revocation::revoked;
 use crate::service::meter::usage::Ended;
-use crate::service::relay::file_check::FileCheck;
 use crate::service::relay::in_flight::InFlight;
 use crate::service::relay::ledger::Ledger;
+use crate::service::relay::ownership_check::{Owner, OwnershipCheck};
 use crate::service::relay::pipeline::readable;
 use crate::service::relay::route::{BATCHES, FILES};
 use crate::service::store::database::{ObjectKind, OwnedObject};
@@ -67,16 +67,17 @@ impl Batches {
 
     fn batch_reader(
         &self,
-        caller: &Caller,
+        caller: &Arc<Caller>,
         headers: &HeaderMap,
         signal: &RevokeSignal,
     ) -> Result<UploadReader, Problem> {
         readable(headers)?;
-        let files = FileCheck::for_owner(self.ledger.clone(), caller.device().clone());
+        let (files, references) = (Some(self.ledger.clone()), self.references.clone());
+        let ownership = OwnershipCheck::of_batch(Owner { caller: Arc::clone(caller), files, references });
         // A token for all models needs no check of models.
         let is_restricted = *caller.models() != ModelRule::Any;
         let models = is_restricted.then(|| BatchModels::new(caller.models().clone()));
-        Ok(UploadReader::of_batch(signal.clone(), models, files))
+        Ok(UploadReader::of_batch(signal.clone(), models, ownership))
     }
 }
 

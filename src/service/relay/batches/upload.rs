@@ -1,4 +1,4 @@
-//! Reads an upload as it passes: whether its device is revoked, which models a batch asks for, and which files it names.
+//! Reads an upload as it passes: whether its device is revoked, which models a batch asks for, and what it refers to.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::models::BatchModels;
 use crate::service::govern::revocation::revoked;
-use crate::service::relay::file_check::FileCheck;
+use crate::service::relay::ownership_check::OwnershipCheck;
 use crate::transport::buffered_body::{Inspector, RefusedBodyError};
 use crate::transport::problem::Problem;
 use crate::transport::revoke_signal::RevokeSignal;
@@ -17,16 +17,16 @@ pub(super) struct UploadReader {
     /// `None` for a file, and for a token for all models.
     models: Option<BatchModels>,
     /// `None` for a file, whose content is not read.
-    files: Option<FileCheck>,
+    ownership: Option<OwnershipCheck>,
 }
 
 impl UploadReader {
     pub(super) fn of_file(signal: RevokeSignal) -> Self {
-        Self { signal, models: None, files: None }
+        Self { signal, models: None, ownership: None }
     }
 
-    pub(super) fn of_batch(signal: RevokeSignal, models: Option<BatchModels>, files: FileCheck) -> Self {
-        Self { signal, models, files: Some(files) }
+    pub(super) fn of_batch(signal: RevokeSignal, models: Option<BatchModels>, ownership: OwnershipCheck) -> Self {
+        Self { signal, models, ownership: Some(ownership) }
     }
 
     /// Breaks off an upload whose device is revoked. Then it is certain that nothing was created.
@@ -43,16 +43,16 @@ impl Inspector for UploadReader {
     fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         self.check()?;
         self.models.piece(bytes)?;
-        self.files.piece(bytes)
+        self.ownership.piece(bytes)
     }
 
     fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), RefusedBodyError> {
-        self.files.held(pieces, whole)
+        self.ownership.held(pieces, whole)
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
         self.check()?;
         ready!(self.models.poll_end(cx))?;
-        self.files.poll_end(cx)
+        self.ownership.poll_end(cx)
     }
 }

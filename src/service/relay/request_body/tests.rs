@@ -1,14 +1,14 @@
 use super::*;
 
 fn inspect(rule: &ModelRule, body: &str) -> (Result<(), ErrorCode>, Option<String>) {
-    let mut reader = RequestReader::new(rule.clone(), false, FileCheck::none());
+    let mut reader = RequestReader::new(rule.clone(), false, OwnershipCheck::of_nobody());
     let verdict = body.as_bytes().chunks(7).try_for_each(|piece| reader.piece(piece)).and_then(|()| reader.end());
     (verdict.map_err(|refusal| refusal.code), reader.facts().model.name().map(str::to_owned))
 }
 
 /// What a budget learns from a body.
 fn ask(body: &str, whole: bool) -> EstimateInput {
-    let mut reader = RequestReader::new(ModelRule::Any, true, FileCheck::none());
+    let mut reader = RequestReader::new(ModelRule::Any, true, OwnershipCheck::of_nobody());
     let pieces: VecDeque<_> = body.as_bytes().chunks(7).map(Bytes::copy_from_slice).collect();
     for piece in &pieces {
         reader.piece(piece).unwrap();
@@ -90,7 +90,7 @@ fn a30_a_tool_or_a_fallback_is_no_way_around_the_list() {
 #[test]
 fn a30_a_request_that_a_budget_pays_for_has_one_model() {
     let inspect = |body: &str| {
-        let mut reader = RequestReader::new(ModelRule::Any, true, FileCheck::none());
+        let mut reader = RequestReader::new(ModelRule::Any, true, OwnershipCheck::of_nobody());
         reader.piece(body.as_bytes()).and_then(|()| reader.end()).map_err(|refusal| refusal.code)
     };
     for body in [r#"{"model":"a","max_tokens":1,"model":"b"}"#, r#"{"model":"a","\u006dodel":"b"}"#] {
@@ -112,7 +112,8 @@ fn a_token_for_any_model_leaves_judgement_to_the_upstream() {
 fn what_a_body_says_is_read_wherever_it_stands() {
     let body = r#"{"model":"m","messages":[{"max_tokens":1}],"speed":"fast","max_tokens":4096,"inference_geo":"us"}"#;
     let conditions = Conditions { fast: true, us: true, ..Conditions::default() };
-    let expected = EstimateInput { body: Some(body.len() as u64), max_tokens: Some(4096), conditions };
+    let expected =
+        EstimateInput { body: Some(body.len() as u64), max_tokens: Some(4096), conditions, ..EstimateInput::default() };
     assert_eq!(ask(body, true), expected);
     let plain = r#"{"max_tokens":1,"speed":"standard","inference_geo":"global"}"#;
     assert_eq!(ask(plain, true).conditions, Conditions::default());
@@ -138,7 +139,7 @@ fn a44_a_value_that_cannot_be_read_for_certain_counts_as_the_most_there_is() {
 
 #[test]
 fn a30_a_model_that_comes_late_is_found_while_the_body_is_on_its_way() {
-    let mut reader = RequestReader::new(ModelRule::Any, false, FileCheck::none());
+    let mut reader = RequestReader::new(ModelRule::Any, false, OwnershipCheck::of_nobody());
     reader.piece(br#"{"messages":[],"#).unwrap();
     reader.held(&VecDeque::new(), false).unwrap();
     let facts = reader.facts();
@@ -150,7 +151,7 @@ fn a30_a_model_that_comes_late_is_found_while_the_body_is_on_its_way() {
 #[test]
 fn a30_a44_a_restricted_token_with_a_budget_is_judged_and_priced() {
     let read = |body: &str| {
-        let mut reader = RequestReader::new(only(&["a"]), true, FileCheck::none());
+        let mut reader = RequestReader::new(only(&["a"]), true, OwnershipCheck::of_nobody());
         let pieces: VecDeque<_> = body.as_bytes().chunks(5).map(Bytes::copy_from_slice).collect();
         let passed = pieces.iter().try_for_each(|piece| reader.piece(piece)).and_then(|()| reader.end());
         passed.and_then(|()| reader.held(&pieces, true)).map_err(|refusal| refusal.code)?;
@@ -164,7 +165,7 @@ fn a30_a44_a_restricted_token_with_a_budget_is_judged_and_priced() {
 
 #[test]
 fn a30_a_second_model_that_comes_late_is_refused_when_a_budget_pays() {
-    let mut reader = RequestReader::new(ModelRule::Any, true, FileCheck::none());
+    let mut reader = RequestReader::new(ModelRule::Any, true, OwnershipCheck::of_nobody());
     reader.piece(br#"{"model":"a","max_tokens":1,"#).unwrap();
     reader.held(&VecDeque::new(), false).unwrap();
     assert_eq!(reader.facts().estimate, Some(EstimateInput::default()), "more may come");

@@ -13,6 +13,7 @@ use crate::service::relay::key_probe::KeyProbe;
 use crate::service::relay::key_swap::{self, KeySwap};
 use crate::service::relay::ledger::Ledger;
 use crate::service::relay::pipeline::{Pipeline, Stages, body_limits};
+use crate::service::relay::references::References;
 use crate::service::run::start_error::StartError;
 use crate::transport::connect::Connector;
 
@@ -31,11 +32,14 @@ impl Relaying {
         let stages = Arc::new(stages(config, parts, &probe));
         let offer = config.batches_and_files;
         let ledger = offer.offered.then(|| Ledger::new(parts.opened.db_requests.clone()));
+        let skills = config.shared_skills.clone();
+        let references = References::new(parts.opened.db_requests.clone(), Arc::clone(&parts.clock), skills);
         let batches = ledger.clone().map(|ledger| {
             Batches::new(BatchParts {
                 offer,
                 stages: Arc::clone(&stages),
                 ledger,
+                references: references.clone(),
                 upstream: &config.upstream,
                 probe: Arc::clone(&probe),
                 connector: connector.clone(),
@@ -48,6 +52,7 @@ impl Relaying {
             breaker: parts.govern.breaker.clone(),
             tracer: config.otlp.as_ref().map(|to| Tracer::new(to.sample_ratio)),
             ledger,
+            references,
             first_byte: config.upstream.first_byte_timeout,
         };
         Ok(Self { connector, pipeline, batches, probe })

@@ -16,6 +16,7 @@ pub use self::totals::{Totals, TotalsBy};
 use super::devices::{self, DeviceActivity};
 use super::error::StoreError;
 use super::page::{Page, PageRequest};
+use super::references::{self, NewReference};
 use super::row_insert::RowInsert;
 use super::statement::Statement;
 use super::{Database, millis};
@@ -46,10 +47,12 @@ impl Database {
 }
 
 impl UsageHistory {
-    /// Adds all rows or none, and records that their devices were seen. A row whose request id exists changes nothing.
+    /// Adds all rows or none, with what their devices may refer to, and records that the devices were seen. A row whose
+    /// request id exists changes nothing.
     pub async fn insert(&self, rows: &[UsageRow]) -> Result<(), StoreError> {
         let mut transaction = self.0.write().await?;
         insert(&mut transaction, rows).await?;
+        references::add(&mut transaction, rows.iter().flat_map(references_of).collect()).await?;
         // The usage of a batch tells neither when its device was active nor its present organisation and user.
         let seen: Vec<_> = rows.iter().filter(|row| row.route != BATCH_ROUTE).map(seen).collect();
         devices::see(&mut transaction, &seen).await?;
@@ -144,6 +147,11 @@ async fn insert(transaction: &mut Transaction<'static, Any>, rows: &[UsageRow]) 
     rows.sort_unstable_by(|one, other| one.request_id.cmp(&other.request_id));
     let rows: Vec<_> = rows.into_iter().map(UsageRow::values).collect();
     INSERT.run(&mut *transaction, &rows).await
+}
+
+fn references_of(row: &UsageRow) -> impl Iterator<Item = NewReference<'_>> {
+    let new = move |reference| NewReference { reference, device: &row.device, made_at: row.finished_at };
+    row.references.iter().map(new)
 }
 
 fn seen(row: &UsageRow) -> DeviceActivity {

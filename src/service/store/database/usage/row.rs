@@ -7,7 +7,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::clock;
-use crate::service::meter::usage::{Ended, Tokens, UsageRecord};
+use crate::service::meter::usage::{Ended, Reference, Tokens, UsageRecord};
 use crate::service::store::database::error::StoreError;
 use crate::service::store::database::statement::Value;
 use crate::service::store::database::{column, millis};
@@ -38,6 +38,9 @@ pub struct UsageRow {
     pub ended: Ended,
     /// In millionths of a US dollar; `None` when the request has no price.
     pub cost_microusd: Option<u64>,
+    /// What later requests of the device may refer to. It has a table of its own, so rows that are read have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
 }
 
 impl UsageRow {
@@ -61,6 +64,7 @@ impl UsageRow {
             unparsed_events: record.unparsed_events,
             ended: record.ended,
             cost_microusd,
+            references: record.references,
         }
     }
 
@@ -125,6 +129,7 @@ impl UsageRow {
             cost_microusd: column::maybe_number(row, "cost_microusd")?,
             ended: column::parsed(row, "ended", ended_named)?,
             device: column::parsed(row, "device", |id| DeviceId::parse(id).ok())?,
+            references: Vec::new(),
         })
     }
 }

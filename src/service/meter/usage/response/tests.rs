@@ -1,0 +1,79 @@
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+
+use super::*;
+use crate::service::meter::usage::ReferenceKind;
+
+fn meter(media_type: &'static str) -> ResponseMeter {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    ResponseMeter::new(&headers, true)
+}
+
+fn message(id: &str, tokens: Option<u64>) -> Reference {
+    Reference { kind: ReferenceKind::Message, id: id.into(), tokens }
+}
+
+fn container(id: &str) -> Reference {
+    Reference { kind: ReferenceKind::Container, id: id.into(), tokens: None }
+}
+
+const START: &str = concat!(
+    r#"data: {"type":"message_start","message":{"id":"msg_1","model":"m","container":null,"#,
+    r#""usage":{"input_tokens":25,"cache_read_input_tokens":900000,"output_tokens":1}}}"#,
+    "\n\n"
+);
+
+const DELTA: &str = concat!(
+    r#"data: {"type":"message_delta","delta":{"stop_reason":"end_turn","container":{"id":"container_1","expires_at":"x"}},"#,
+    r#""usage":{"output_tokens":40}}"#,
+    "\n\n"
+);
+
+#[test]
+fn a51_the_id_of_a_stream_is_known_with_its_first_event_and_its_length_with_its_last() {
+    let mut meter = meter("text/event-stream").with_message_id();
+    assert_eq!((meter.references_told(), meter.references()), (0, vec![]));
+    meter.data(START.as_bytes());
+    let begun = meter.references_told();
+    assert!(begun > 0);
+    assert_eq!(meter.references(), [message("msg_1", None)]);
+    meter.data(b"data: {\"type\":\"ping\"}\n\n");
+    assert_eq!(meter.references_told(), begun, "nothing new");
+    meter.data(DELTA.as_bytes());
+    assert!(meter.references_told() > begun);
+    assert_eq!(meter.references(), [message("msg_1", Some(900_065)), container("container_1")]);
+}
+
+#[test]
+fn a52_a_container_is_known_from_every_answer_and_a_message_only_where_it_is_asked_for() {
+    let mut stream = meter("text/event-stream");
+    stream.data(START.as_bytes());
+    assert_eq!((stream.references_told(), stream.references()), (0, vec![]));
+    stream.data(DELTA.as_bytes());
+    assert_eq!((stream.references_told(), stream.references()), (1, vec![container("container_1")]));
+    let answer = r#"{"id":"msg_1","container":{"id":"container_1"},"usage":{"input_tokens":25,"output_tokens":40}}"#;
+    for piece in [1, 9, answer.len()] {
+        let (mut plain, mut asked) = (meter("application/json"), meter("application/json").with_message_id());
+        for bytes in answer.as_bytes().chunks(piece) {
+            assert_eq!((plain.references_told(), asked.references_told()), (0, 0), "before the last byte");
+            plain.data(bytes);
+            asked.data(bytes);
+        }
+        assert_eq!((plain.references_told(), plain.references()), (1, vec![container("container_1")]));
+        assert_eq!(asked.references(), [message("msg_1", Some(65)), container("container_1")]);
+    }
+}
+
+#[test]
+fn what_is_no_id_is_not_remembered() {
+    let long = format!("\"{}\"", "x".repeat(Reference::LONGEST_ID + 1));
+    for id in ["7", "null", "\"\"", "{}", &long] {
+        let mut meter = meter("application/json").with_message_id();
+        meter.data(format!(r#"{{"id":{id},"container":{{"id":{id}}},"usage":{{"input_tokens":1}}}}"#).as_bytes());
+        assert!(meter.references().is_empty(), "{id}");
+        let mut plain = self::meter("application/json");
+        plain.data(format!(r#"{{"container":{id}}}"#).as_bytes());
+        assert!(plain.references().is_empty(), "{id}");
+    }
+}

@@ -1,0 +1,45 @@
+//! Reads which files a body names: the texts under the key `file_id`, wherever it stands.
+
+use std::collections::HashSet;
+
+use crate::service::base::json::NamedTexts;
+use crate::transport::buffered_body::RefusedBodyError;
+use crate::wire::ErrorCode;
+
+pub(super) struct FileNames {
+    texts: NamedTexts,
+    pub(super) ids: HashSet<String>,
+}
+
+impl FileNames {
+    pub(super) fn new() -> Self {
+        Self { texts: NamedTexts::new("file_id"), ids: HashSet::new() }
+    }
+
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
+        let mut found = Vec::new();
+        let unreadable = |_| refusal("It cannot be told which files (`file_id`) the body names".to_owned());
+        self.texts.feed(bytes, &mut found).map_err(unreadable)?;
+        self.ids.extend(found);
+        if self.ids.len() > MOST {
+            return Err(refusal(format!("The body names more than {MOST} files")));
+        }
+        Ok(())
+    }
+
+    /// The service offers no files, so the account's files belong to no device.
+    pub(super) fn refuse_any(&self) -> Result<(), RefusedBodyError> {
+        if self.ids.is_empty() {
+            return Ok(());
+        }
+        let message = "This service offers no files, so a request must not name one (`file_id`)";
+        Err(refusal(message.to_owned()))
+    }
+}
+
+fn refusal(message: String) -> RefusedBodyError {
+    RefusedBodyError { code: ErrorCode::BodyInvalid, message }
+}
+
+/// A batch has up to 100,000 requests; few batches name a file of its own in each of many requests.
+const MOST: usize = 10_000;

@@ -1,0 +1,144 @@
+use std::task::Waker;
+
+use super::*;
+
+/// The verdicts on a buffered body, and on a body that is streamed after its first piece, for a device that owns nothing.
+fn verdicts(body: &[u8], piece: usize) -> [Result<(), ErrorCode>; 2] {
+    let pieces: Vec<_> = body.chunks(piece).map(Bytes::copy_from_slice).collect();
+    let held = {
+        let mut inspector = OwnershipCheck::of_nobody();
+        let seen = pieces.iter().try_for_each(|piece| inspector.piece(piece));
+        let held = seen.and_then(|()| inspector.held(&pieces.iter().cloned().collect(), true));
+        held.and_then(|()| end(&mut inspector))
+    };
+    let streamed = {
+        let mut inspector = OwnershipCheck::of_nobody();
+        let first: VecDeque<_> = pieces.iter().take(1).cloned().collect();
+        let begun = first.iter().try_for_each(|piece| inspector.piece(piece));
+        let begun = begun.and_then(|()| inspector.held(&first, false));
+        let seen = begun.and_then(|()| pieces.iter().skip(1).try_for_each(|piece| inspector.piece(piece)));
+        seen.and_then(|()| end(&mut inspector))
+    };
+    [held, streamed].map(|verdict| verdict.map_err(|refusal| refusal.code))
+}
+
+fn end(inspector: &mut OwnershipCheck) -> Result<(), RefusedBodyError> {
+    match inspector.poll_end(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(verdict) => verdict,
+        Poll::Pending => unreachable!("it waits for nothing"),
+    }
+}
+
+#[test]
+fn a32_a_file_is_found_in_every_spelling_however_the_bytes_are_cut() {
+    for body in [
+        r#"{"messages":[{"content":[{"source":{"type":"file","file_id":"file_1"}}]}]}"#,
+        r#"{"x":{"\u0066\u0069\u006c\u0065\u005f\u0069\u0064":"file_1"}}"#,
+        r#"{"x":{"file\u005Fid" : "file_1"}}"#,
+        r#"{"x":"\\","file_i\u0064":"file_1"}"#,
+    ] {
+        for piece in 1..body.len() {
+            assert_eq!(verdicts(body.as_bytes(), piece), [Err(ErrorCode::BodyInvalid); 2], "{body} {piece}");
+        }
+    }
+}
+
+#[test]
+fn text_that_mentions_file_id_names_no_file() {
+    for body in [
+        r#"{"content":"\"file_id\":\"file_1\" and \u0066ile_id"}"#,
+        r#"{"file_ids":["file_1"],"my_file_id":"file_1","x":["file_id"],"file_id":null}"#,
+        r#"{"content":"\u001b[0m caf\u00e9 \\u0066"}"#,
+        "",
+    ] {
+        for piece in 1..=body.len().max(1) {
+            assert_eq!(verdicts(body.as_bytes(), piece), [Ok(()); 2], "{body} {piece}");
+        }
+    }
+}
+
+#[test]
+fn a51_a52_a53_a54_every_reference_is_found_in_every_spelling_however_the_bytes_are_cut() {
+    for body in [
+        r#"{"thread":{"type":"continue","previous_message_id":"msg_1"}}"#,
+        r#"{"model":"a","\u0074hread" : {"previous\u005Fmessage_id":"msg\u005f1"}}"#,
+        r#"{"diagnostics":{"previous_message_id":"msg_1"}}"#,
+        r#"{"container":"container_1"}"#,
+        r#"{"c\u006Fntainer":"container_1"}"#,
+        r#"{"x":"\\","container":{"id":"container_1"}}"#,
+        r#"{"container":{"id":null,"skills":[{"type":"anthropic","skill_id":"pdf"},{"type":"custom","skill_id":"s"}]}}"#,
+        r#"{"container":{"skills":[{"skill_id":"s"}]}}"#,
+    ] {
+        for piece in 1..body.len() {
+            assert_eq!(verdicts(body.as_bytes(), piece), [Err(ErrorCode::ObjectUnknown); 2], "{body} {piece}");
+        }
+    }
+}
+
+#[test]
+fn a51_a52_what_can_be_read_in_two_ways_is_refused() {
+    for body in [
+        r#"{"thread":{"previous_message_id":"a","previous_message_id":"b"}}"#,
+        r#"{"thread":{"previous_message_id":"a"},"thr\u0065ad":null}"#,
+        r#"{"thread":{"previous_message_id":7}}"#,
+        r#"{"thread":["previous_message_id",7]}"#,
+        r#"{"container":"a","container":"a"}"#,
+        r#"{"container":{"id":"a","\u0069d":"b"}}"#,
+        r#"{"container":7}"#,
+        r#"{"container":{"skills":"a"}}"#,
+        r#"{"container":"a""#,
+        r#"{"container":"a"}{}"#,
+        "\u{feff}{\"container\":\"a\"}",
+    ] {
+        for piece in [1, 7, body.len()] {
+            assert_eq!(verdicts(body.as_bytes(), piece), [Err(ErrorCode::BodyInvalid); 2], "{body} {piece}");
+        }
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_reference_passes() {
+    for body in [
+        r#"{"thread":{"type":"create"},"diagnostics":{"previous_message_id":null},"container":null}"#,
+        r#"{"container":{"skills":[{"type":"anthropic","skill_id":"pptx","version":"latest"}]}}"#,
+        r#"{"messages":[{"content":[{"input":{"container":"a","thread":{"previous_message_id":"b"}}}]}]}"#,
+        r#"{"content":"\"container\":\"a\" \u0063ontainer"}"#,
+        "no JSON at all, and longer than a piece",
+    ] {
+        for piece in 1..body.len() {
+            assert_eq!(verdicts(body.as_bytes(), piece), [Ok(()); 2], "{body} {piece}");
+        }
+    }
+}
+
+#[test]
+fn a30_a_body_in_another_encoding_is_refused() {
+    let text = r#"{"file_id":"file_1"}"#;
+    let utf16: Vec<u16> = text.encode_utf16().collect();
+    let marked = [&[0xfeff_u16][..], &utf16[..]].concat();
+    for units in [utf16, marked] {
+        let (little, big): (Vec<_>, Vec<_>) = units.iter().map(|unit| (unit.to_le_bytes(), unit.to_be_bytes())).unzip();
+        for body in [little.concat(), big.concat()] {
+            assert_eq!(verdicts(&body, 1), [Err(ErrorCode::BodyInvalid); 2], "{body:?}");
+        }
+    }
+}
+
+#[test]
+fn a_body_that_refers_to_nothing_passes_at_once() {
+    let mut inspector = OwnershipCheck::of_nobody();
+    inspector.piece(b"{}").unwrap();
+    inspector.held(&VecDeque::from([Bytes::from_static(b"{}")]), true).unwrap();
+    assert!(inspector.files.is_none() && inspector.references.is_none(), "nothing is read");
+    assert!(end(&mut inspector).is_ok());
+    assert_eq!((inspector.kept(), inspector.refers_to_message()), (0, false));
+}
+
+#[test]
+fn f64_a_thread_of_unknown_length_counts_as_the_longest_there_is() {
+    let message = |id: &str, tokens| Reference { kind: ReferenceKind::Message, id: id.into(), tokens };
+    let owned = [message("msg_1", Some(900_000)), message("msg_2", None)];
+    assert_eq!(kept(None, &owned), 0);
+    assert_eq!(kept(Some("msg_1"), &owned), 900_000);
+    assert_eq!(kept(Some("msg_2"), &owned), u64::MAX);
+}

@@ -1,0 +1,158 @@
+//! The messages and containers that requests may refer to, each with its owner, and the skills that all devices share.
+//!
+//! Answers make them. An instance remembers those of its own answers for an hour, from before the client has the last
+//! byte. It asks the database about all others: the usage writer of another instance records them there within a
+//! second, so a request waits that long before an id counts as unknown.
+
+mod recent;
+
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName};
+use memchr::memmem::Finder;
+
+use self::recent::RecentReferences;
+use super::ledger::{away, not_found};
+use crate::clock::Clock;
+use crate::lock::lock;
+use crate::service::enrol::db_requests::DbRequests;
+use crate::service::meter::usage::{Reference, ReferenceKind};
+use crate::transport::problem::Problem;
+use crate::wire::DeviceId;
+
+/// Shared by all workers.
+#[derive(Clone)]
+pub(crate) struct References(Arc<SharedReferences>);
+
+/// What a body refers to by its id.
+pub(crate) type NamedReferences = HashSet<(ReferenceKind, String)>;
+
+struct SharedReferences {
+    recent: Mutex<RecentReferences>,
+    db_requests: DbRequests,
+    clock: Arc<dyn Clock>,
+    shared_skills: Vec<String>,
+}
+
+impl References {
+    /// `shared_skills` are the custom skills that every device may use.
+    pub(crate) fn new(db_requests: DbRequests, clock: Arc<dyn Clock>, shared_skills: Vec<String>) -> Self {
+        let recent = Mutex::default();
+        Self(Arc::new(SharedReferences { recent, db_requests, clock, shared_skills }))
+    }
+
+    pub(crate) fn shares_skill(&self, id: &str) -> bool {
+        self.0.shared_skills.iter().any(|shared| shared == id)
+    }
+
+    /// Remembers what an answer to `device` has made. Waits for nothing.
+    pub(crate) fn remember(&self, device: &DeviceId, made: &[Reference]) {
+        if made.is_empty() {
+            return;
+        }
+        let now = self.0.clock.now();
+        let mut recent = lock(&self.0.recent);
+        made.iter().for_each(|reference| recent.put(device, reference, now));
+    }
+
+    /// Returns what is named, in no order, if `device` owns all of it. The error is the API's own 404 for an unknown id.
+    pub(crate) async fn owned(&self, device: &DeviceId, mut named: NamedReferences) -> Result<Vec<Reference>, Problem> {
+        if let Some((kind, id)) = named.iter().find(|(_, id)| id.len() > Reference::LONGEST_ID) {
+            return Err(unknown_reference(*kind, id));
+        }
+        let mut owned = Vec::new();
+        for pause in PAUSES {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            self.recall(device, &mut named, &mut owned);
+            if !named.is_empty() {
+                self.look_up(device, &mut named, &mut owned).await?;
+            }
+            if named.is_empty() {
+                return Ok(owned);
+            }
+        }
+        let unknown = named.into_iter().next().map(|(kind, id)| unknown_reference(kind, &id));
+        unknown.map_or(Ok(owned), Err)
+    }
+
+    /// Moves what is remembered as the device's own from `named` to `owned`.
+    fn recall(&self, device: &DeviceId, named: &mut NamedReferences, owned: &mut Vec<Reference>) {
+        let now = self.0.clock.now();
+        let recent = lock(&self.0.recent);
+        named.retain(|(kind, id)| {
+            let reference = recent.get(device, *kind, id, now);
+            let is_known = reference.is_some();
+            owned.extend(reference);
+            !is_known
+        });
+    }
+
+    /// Moves what the database knows as the device's own from `named` to `owned`.
+    async fn look_up(
+        &self,
+        device: &DeviceId,
+        named: &mut NamedReferences,
+        owned: &mut Vec<Reference>,
+    ) -> Result<(), Problem> {
+        let (table, now) = (self.0.db_requests.database().owned_references(), self.0.clock.now());
+        let ids: Vec<_> = named.iter().map(|(_, id)| id.clone()).collect();
+        let asking = device.clone();
+        let asked = self.0.db_requests.ask(async move { table.of_device(&asking, &ids, now).await }).await;
+        let found = asked.map_err(|error| {
+            tracing::error!(%error, "Cannot tell who owns a message or a container");
+            away()
+        })?;
+        self.remember(device, &found);
+        owned.extend(found.into_iter().filter(|found| named.remove(&(found.kind, String::from(&*found.id)))));
+        Ok(())
+    }
+}
+
+/// Whether the head of a request names a beta in which later requests refer to the message that answers this one.
+pub(crate) fn keeps_message(headers: &HeaderMap) -> bool {
+    static BETAS: LazyLock<[Finder<'static>; 2]> =
+        LazyLock::new(|| ["message-threads-", "cache-diagnosis-"].map(Finder::new));
+    let names_one = |line: &[u8]| BETAS.iter().any(|beta| beta.find(line).is_some());
+    headers.get_all(&BETA).iter().any(|line| names_one(line.as_bytes()))
+}
+
+/// The API's answer to an unknown id, given for an id of another device too.
+pub(super) fn unknown_reference(kind: ReferenceKind, id: &str) -> Problem {
+    let what = match kind {
+        ReferenceKind::Message => "Message",
+        ReferenceKind::Container => "Container",
+    };
+    not_found(what, id)
+}
+
+const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+
+/// The waits before each look for an unknown id. Together they are as long as the usage writer takes.
+const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(300), Duration::from_millis(700)];
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_requests_that_name_one_of_the_betas_have_their_messages_remembered() {
+        for (lines, kept) in [
+            (&[][..], false),
+            (&["claude-code-20250219,interleaved-thinking-2025-05-14"], false),
+            (&["message-threads-2026-08-12"], true),
+            (&["one-2026", "two-2026, cache-diagnosis-2026-04-07"], true),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(BETA, HeaderValue::from_static(line));
+            }
+            assert_eq!(keeps_message(&headers), kept, "{lines:?}");
+        }
+    }
+}
