@@ -96,11 +96,14 @@ pub mod relay {
     pub mod key_probe;
     pub mod key_swap;
     pub mod ledger;
+    pub mod list_page;
+    pub mod models;
     pub mod ownership_check;
     pub mod pipeline;
     pub mod references;
     pub mod request_body;
     pub mod route;
+    pub mod standing;
     pub mod usage_tap;
     pub mod whole_body;
     pub mod worker;

@@ -42,8 +42,11 @@ const CLI_CASES = {
     const outcome = await cli.json(rig.proxy, 'hello', { extra });
     assertAnswered(outcome, 'You said: hello');
     const arrivals = await rig.takeArrivals();
-    assert.ok(arrivals.some(({ method, target }) => `${method} ${target}` === 'GET /v1/models?limit=1000'));
-    assertArrivedAsSent(outcome.exchanges, arrivals);
+    const isDiscovery = ({ method, target }) => `${method} ${target}` === 'GET /v1/models?limit=1000';
+    assert.ok(arrivals.some(isDiscovery));
+    // The service asks for models by a request of its own.
+    const others = (requests) => requests.filter((request) => !isDiscovery(request));
+    assertArrivedAsSent(others(outcome.exchanges), others(arrivals));
   },
 
   async 'its headers reach the upstream'({ rig, cli }) {

@@ -18,8 +18,8 @@ pub enum ErrorCode {
     PathInvalid,
     /// There is no such route, or this service does not offer it.
     RouteUnknown,
-    /// The batch or file does not exist, or belongs to another device. Only logs name this code: the answer is the
-    /// API's own 404, so that a caller cannot tell the two cases apart.
+    /// The batch or file does not exist, or belongs to another device; or the model is none that the device may use. Only
+    /// logs name this code: the answer is the API's own 404, so that a caller cannot tell the cases apart.
     ObjectUnknown,
     /// The route exists, but not with this method.
     MethodNotAllowed,

@@ -32,15 +32,35 @@ pub const SHOULD_RETRY_HEADER: &str = "x-should-retry";
 /// The id of one request, in errors, logs and support cases.
 pub const REQUEST_ID_HEADER: &str = "request-id";
 
-/// `rejected` when a budget is spent. Claude Code reads this header and the five below from such a refusal.
+/// The limit of requests of a device in a window.
+pub const REQUESTS_LIMIT_HEADER: &str = "anthropic-ratelimit-requests-limit";
+/// How many requests are left.
+pub const REQUESTS_REMAINING_HEADER: &str = "anthropic-ratelimit-requests-remaining";
+/// When all requests are there again (RFC 3339).
+pub const REQUESTS_RESET_HEADER: &str = "anthropic-ratelimit-requests-reset";
+/// The limit of tokens of a device in a minute.
+pub const TOKENS_LIMIT_HEADER: &str = "anthropic-ratelimit-tokens-limit";
+/// How many tokens are left.
+pub const TOKENS_REMAINING_HEADER: &str = "anthropic-ratelimit-tokens-remaining";
+/// When all tokens are there again (RFC 3339).
+pub const TOKENS_RESET_HEADER: &str = "anthropic-ratelimit-tokens-reset";
+
+/// `allowed`, `allowed_warning` when most of a budget is spent, `rejected` when all of it is. Claude Code reads this header
+/// and those below.
 pub const UNIFIED_STATUS_HEADER: &str = "anthropic-ratelimit-unified-status";
 /// When the budget resets, in Unix seconds.
 pub const UNIFIED_RESET_HEADER: &str = "anthropic-ratelimit-unified-reset";
 /// When the budget resets, in Unix seconds; Claude Code reads both headers.
 pub const OVERAGE_RESET_HEADER: &str = "anthropic-ratelimit-unified-overage-reset";
-/// The spent part of the budget; `1` means all of it.
+/// The spent part of the budget, such as `0.82`; `1` means all of it.
 pub const OVERAGE_UTILIZATION_HEADER: &str = "anthropic-ratelimit-unified-overage-utilization";
 /// The budget's period: `daily`, `weekly` or `monthly`.
 pub const OVERAGE_PERIOD_HEADER: &str = "anthropic-ratelimit-unified-overage-period";
 /// Why no more can be spent: `org_spend_cap_reached`.
 pub const OVERAGE_DISABLED_REASON_HEADER: &str = "anthropic-ratelimit-unified-overage-disabled-reason";
+/// Whose limit the answer tells of: `overage` is a budget. Never on a refusal: with it Claude Code hides the message.
+pub const UNIFIED_CLAIM_HEADER: &str = "anthropic-ratelimit-unified-representative-claim";
+/// As [`UNIFIED_STATUS_HEADER`]. Never on a refusal.
+pub const OVERAGE_STATUS_HEADER: &str = "anthropic-ratelimit-unified-overage-status";
+/// The highest threshold that the spent part has passed, `0.75` or `0.95`; absent below.
+pub const OVERAGE_THRESHOLD_HEADER: &str = "anthropic-ratelimit-unified-overage-surpassed-threshold";

@@ -63,10 +63,11 @@ async fn a22_each_pipelined_request_is_admitted_for_itself() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let token = service.token().await;
-    let good = format!("GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx-api-key: {token}\r\n\r\n");
+    let good =
+        |page: u8| format!("GET /v1/models?limit={page} HTTP/1.1\r\nhost: localhost\r\nx-api-key: {token}\r\n\r\n");
     let bare = "GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let mut wire = Wire::connect(&service.url).await;
-    wire.send(format!("{good}{bare}{good}")).await;
+    wire.send(format!("{}{bare}{}", good(1), good(2))).await;
     let statuses = [wire.response().await.status(), wire.response().await.status(), wire.response().await.status()];
     assert_eq!((statuses, upstream.requests().len()), ([200, 401, 200], 2));
 }

@@ -138,6 +138,11 @@ impl Upstream {
         self.requests().iter().filter(|received| received.is_key_probe()).count()
     }
 
+    /// Answers one following `GET /v1/models…` with this; several are used in the order they were given.
+    pub fn answer_models_next(&self, answer: Answer) {
+        self.stage.models.next(answer);
+    }
+
     /// All requests under `/v1`, in the order their heads arrived; also those that are still arriving.
     pub fn requests(&self) -> Vec<Received> {
         self.stage.journal.requests()

@@ -69,6 +69,11 @@ impl SlidingWindow {
         }
     }
 
+    /// The sum of all amounts in the window.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
     /// How long after `now` the sum will be below `limit`; `None` when it is so already.
     pub(crate) fn wait(&self, now: u64, limit: u64) -> Option<Duration> {
         let mut excess = (self.total + 1).checked_sub(limit).filter(|&excess| excess > 0)?;

@@ -41,6 +41,7 @@ fn a_key_is_all_that_loopback_needs() {
     assert_eq!(config.stores.retention, RetentionConfig { usage: None, audit: None }, "for ever");
     let stored = BatchesAndFiles { offered: false, max_batch: 268_435_456, max_file: 524_288_000 };
     assert_eq!(config.batches_and_files, stored);
+    assert_eq!((config.limits.requests, config.limits.tells_requests), (NonZeroU32::new(100), false), "the default");
 }
 
 #[test]
@@ -247,7 +248,7 @@ fn a_flag_goes_over_the_file_and_the_file_over_a_default() {
     let (_file, flag) = file("port = 4000\nrate_limit_max = 5\nallowed_models = [\"claude-a\", \"claude-b-*\"]\n");
     let config = read(&[KEY, &flag, "--port=5000"]).unwrap();
     assert_eq!(config.listen.address.port(), 5000);
-    assert_eq!(config.limits.requests, NonZeroU32::new(5));
+    assert_eq!((config.limits.requests, config.limits.tells_requests), (NonZeroU32::new(5), true));
     assert_eq!(config.terms.models, ["claude-a", "claude-b-*"]);
     assert_eq!(config.listen.max_connections, 10_000);
     // The default counts like any other value that a flag gives.

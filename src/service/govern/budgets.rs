@@ -11,6 +11,7 @@
 
 pub(crate) mod amount;
 mod books;
+mod headers;
 mod limits;
 mod problem;
 mod reservation;
@@ -121,11 +122,14 @@ impl Budgets {
             return Ok(Reservation::of_nothing());
         }
         let (estimate, table) = (estimate.max(LEAST), self.0.table.load());
-        let reserved = self.books().reserve(&table, subjects, estimate, now);
+        let mut books = self.books();
+        let reserved = books.reserve(&table, subjects, estimate, now);
+        let fullest = if reserved.is_ok() { books.fullest(&table, subjects, now) } else { None };
+        drop(books);
         let holds = reserved.inspect_err(|refusal| {
             self.0.refusals.get_or_create(&refusal.labels()).inc();
         })?;
-        Ok(Reservation::new(Arc::clone(&self.0), holds, estimate))
+        Ok(Reservation::new(Arc::clone(&self.0), holds, estimate).with_standing(fullest))
     }
 
     /// How a subject stands with each of these limits; empty when there is none.

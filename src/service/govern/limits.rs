@@ -19,6 +19,7 @@
 //! `limits.lua` does in Redis what [`window`](crate::service::base::window) does here. Why not GCRA:
 //! `docs/decisions/0003-exact-sliding-window.md`.
 
+mod allowance;
 mod calls;
 mod decision;
 mod device;
@@ -41,6 +42,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+pub use self::allowance::{Allowance, Remainder};
 pub use self::decision::{Counters, DeviceLimits, InstanceSettings, Limit, LimitExceededError};
 use self::device::{Demand, LimitedDevice};
 use self::devices::LimitedDevices;
@@ -116,7 +118,7 @@ impl Limiter {
         }
         let device = self.devices.find(id);
         let decision = match &self.shared {
-            None => OpenPermit::admit(&device, &demand).map(|open| Permit::local(open, &demand)),
+            None => OpenPermit::admit(&device, &demand).map(|open| Permit::alone(open, &demand)),
             // Boxed, so that requests of a service without Redis are not enlarged by a future that they never run.
             Some(shared) => Box::pin(together(shared, &device, id, &demand)).await,
         };

@@ -37,6 +37,7 @@ impl LimitOverrides {
             window: self.window.unwrap_or(defaults.window),
             tokens_per_minute: self.tokens_per_minute.map_or(defaults.tokens_per_minute, NonZeroU64::new),
             concurrent: self.concurrent.map_or(defaults.concurrent, NonZeroU32::new),
+            tells_requests: self.requests.is_some() || defaults.tells_requests,
         }
     }
 }
@@ -83,12 +84,14 @@ mod tests {
             window: Duration::from_secs(60),
             tokens_per_minute: NonZeroU64::new(5),
             concurrent: None,
+            tells_requests: false,
         };
         let overrides = DeviceOverrides::new(defaults);
         assert_eq!(overrides.limits(None), defaults);
         let limits = LimitOverrides { requests: Some(0), concurrent: Some(2), ..LimitOverrides::default() };
         let rule = DeviceOverride { limits, ..DeviceOverride::default() };
-        let expected = DeviceLimits { requests: None, concurrent: NonZeroU32::new(2), ..defaults };
+        let expected =
+            DeviceLimits { requests: None, concurrent: NonZeroU32::new(2), tells_requests: true, ..defaults };
         assert_eq!(overrides.limits(Some(&rule)), expected);
         let fewer = DeviceLimits { tokens_per_minute: NonZeroU64::new(1), ..defaults };
         overrides.set_defaults(fewer);

@@ -24,6 +24,7 @@ use crate::service::http::client_address::{ClientAddress, TrustedProxies};
 use crate::service::http::routes::{Route, route};
 use crate::service::relay::admission::Arrival;
 use crate::service::relay::batches::Batches;
+use crate::service::relay::models::Models;
 use crate::service::relay::pipeline::Pipeline;
 use crate::service::relay::route::RelayRoute;
 use crate::service::relay::worker::Worker;
@@ -59,6 +60,7 @@ pub(crate) struct HandlerParts {
     /// Reports the service's own errors.
     pub reports: Option<Arc<ErrorReports>>,
     pub pipeline: Pipeline,
+    pub models: Models,
     /// `None` when batches and files are not offered.
     pub batches: Option<Batches>,
     /// The proxies whose headers about the client's address are trusted.
@@ -128,11 +130,16 @@ impl ServiceHandler {
 
     async fn relay(&self, arrival: Arrival) -> Result<Response<Reply>, Problem> {
         match (arrival.route, &self.parts.batches) {
-            // Boxed, because this future is rare and large, and would make the future of every request as large.
+            // Boxed, because these futures are rare and large, and would make the future of every request as large.
             (RelayRoute::Object(route), Some(batches)) => Box::pin(batches.serve(route, arrival, &self.worker)).await,
             // The routes already refuse these; an object must never be relayed without its owner being checked.
             (RelayRoute::Object(_), None) => Err(Problem::new(ErrorCode::RouteUnknown, NOT_OFFERED)),
-            _ => self.parts.pipeline.serve(arrival, &self.worker).await,
+            (RelayRoute::Models | RelayRoute::Model, _) => {
+                Box::pin(self.parts.models.serve(arrival, &self.worker)).await
+            }
+            (RelayRoute::Messages | RelayRoute::CountTokens, _) => {
+                self.parts.pipeline.serve(arrival, &self.worker).await
+            }
         }
     }
 

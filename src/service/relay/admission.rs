@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use super::in_flight::InFlight;
 use super::route::RelayRoute;
 use super::worker::Worker;
+use crate::clock::Clock;
 use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::leak::Leaks;
-use crate::service::govern::limits::Limiter;
+use crate::service::govern::limits::{Allowance, DeviceLimits, LimitExceededError, Limiter};
 use crate::service::token::verify::Auth;
 use crate::transport::problem::Problem;
 use crate::transport::request_id::RequestId;
@@ -35,6 +36,7 @@ pub(crate) struct Admission {
     pub access: AccessPolicy,
     pub leaks: Arc<Leaks>,
     pub limiter: Limiter,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Admission {
@@ -48,12 +50,19 @@ impl Admission {
         if let Some(seen) = &seen {
             self.leaks.sight(caller.device(), seen);
         }
-        let permit = self.limiter.admit(caller.device(), &limits, arrival.route.is_charged()).await?;
+        let permit = self.limiter.admit(caller.device(), &limits, arrival.route.is_charged()).await;
+        let permit = permit.map_err(|denied| self.denied(denied, &limits))?;
         let open = worker.open.open(Arc::clone(&signed), Arc::clone(&caller));
         let flight = InFlight::new(caller, open, permit);
         // A revocation between the policy and the entry in the open requests would miss the revoke signal.
         self.access.revocations.judge(signed.claims())?;
         self.access.revocations.judge(flight.caller().claims())?;
         Ok(flight)
+    }
+
+    fn denied(&self, denied: LimitExceededError, limits: &DeviceLimits) -> Problem {
+        let mut problem = Problem::from(denied);
+        problem.headers.extend(Allowance::none_of(denied.limit, limits).headers(self.clock.now()));
+        problem
     }
 }

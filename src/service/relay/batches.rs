@@ -9,7 +9,7 @@
 
 mod bill;
 mod biller;
-mod call;
+pub(super) mod call;
 mod create;
 mod list;
 mod models;
@@ -26,7 +26,8 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 pub(crate) use self::biller::Biller;
-use self::call::{Calls, Whole};
+pub(crate) use self::call::Calls;
+use self::call::Whole;
 use crate::clock::Clock;
 use crate::service::meter::usage::{Ended, UsageSink};
 use crate::service::relay::admission::Arrival;
@@ -138,7 +139,7 @@ impl Batches {
 }
 
 /// Answers with a response that was read whole, and finishes the record.
-fn answered(whole: Whole, mut flight: InFlight, id: &RequestId) -> Result<Response<Reply>, Problem> {
+pub(super) fn answered(whole: Whole, mut flight: InFlight, id: &RequestId) -> Result<Response<Reply>, Problem> {
     let (status, upstream_id) = (whole.status(), whole.request_id());
     if status == StatusCode::UNAUTHORIZED {
         return Err(refused_key(upstream_id, flight));

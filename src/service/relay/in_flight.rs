@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::references::References;
 use super::request_body::RequestedModel;
+use super::standing::Standing;
 use crate::service::govern::breaker::{CircuitPermit, UpstreamOutcome};
 use crate::service::govern::budgets::Reservation;
 use crate::service::govern::limits::Permit;
@@ -86,6 +87,16 @@ impl InFlight {
     pub(crate) fn enter_circuit(&mut self, circuit: CircuitPermit) {
         if let Some(taken) = &mut self.taken {
             taken.circuit = Some(circuit);
+        }
+    }
+
+    /// How the caller stands, as far as it is told.
+    pub(crate) fn standing(&self) -> Standing {
+        let taken = self.taken.as_ref();
+        let reservation = taken.and_then(|taken| taken.reservation.as_ref());
+        Standing {
+            allowance: taken.and_then(|taken| taken.permit.allowance()),
+            budget: reservation.and_then(Reservation::standing),
         }
     }
 

@@ -35,7 +35,7 @@ use crate::transport::request_id::RequestId;
 use crate::transport::upstream::UpstreamError;
 use crate::wire::ErrorCode;
 
-/// The stages that requests for messages share with batches and files.
+/// The stages that requests for messages share with models, batches and files.
 pub(crate) struct Stages {
     pub admission: Admission,
     pub budgets: BudgetGate,
@@ -44,7 +44,7 @@ pub(crate) struct Stages {
     pub sink: Arc<dyn UsageSink>,
 }
 
-/// Relays requests for messages and models; shared by all workers.
+/// Relays requests for messages; shared by all workers.
 pub(crate) struct Pipeline {
     pub stages: Arc<Stages>,
     pub breaker: Breaker,
@@ -97,11 +97,16 @@ impl Pipeline {
         let request = stages.answers.swap.outbound(parts, body, &worker.upstream);
         match signal.unless(pin!(worker.upstream.send(request, self.first_byte))).await {
             Some(Ok(response)) => {
+                let standing = flight.standing();
                 let answered = Answered { route, id: &id, flight, shutdown: worker.shutdown.clone() };
                 if stages.answers.needs_whole(&response) {
                     return Box::pin(stages.answers.relay_encoded_error(response, answered)).await;
                 }
-                stages.answers.relay(response, answered)
+                let mut response = stages.answers.relay(response, answered)?;
+                if response.status().is_success() {
+                    standing.tell(response.headers_mut(), &*stages.budgets.clock);
+                }
+                Ok(response)
             }
             Some(Err(error)) => Err(unanswered(flight, &error, upload.as_deref())),
             None => Err(flight.fail(Ended::Revoked, revoked())),

@@ -34,5 +34,6 @@ pub(crate) async fn next_piece(body: &mut UpstreamBody, idle_timeout: Duration) 
     }
 }
 
-/// The longest body: more than an error, or the description of a batch or a file, ever has.
-const MOST: usize = 1 << 20;
+/// The longest body. The description of a batch or a file has less than a kilobyte, that of a model about two; a list has up
+/// to a thousand models.
+const MOST: usize = 4 << 20;

@@ -94,6 +94,7 @@ fn described(config: &Config, has_tls: bool) -> Described<'_> {
 fn handler_parts(config: &Config, parts: &ServiceParts, relaying: Relaying, state: &AdminState) -> HandlerParts {
     HandlerParts {
         pipeline: relaying.pipeline,
+        models: relaying.models,
         batches: relaying.batches,
         auth: Arc::clone(&parts.tokens.auth),
         issuer: Arc::clone(&state.issuer),

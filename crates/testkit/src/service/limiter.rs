@@ -42,7 +42,13 @@ pub fn device(name: &str) -> DeviceId {
 
 pub fn limits(requests: u32, window_ms: u64) -> DeviceLimits {
     let window = Duration::from_millis(window_ms);
-    DeviceLimits { requests: NonZeroU32::new(requests), window, tokens_per_minute: None, concurrent: None }
+    DeviceLimits {
+        requests: NonZeroU32::new(requests),
+        window,
+        tokens_per_minute: None,
+        concurrent: None,
+        tells_requests: true,
+    }
 }
 
 pub fn concurrent(count: u32) -> DeviceLimits {

@@ -15,6 +15,8 @@ use super::{api, control};
 /// One server's script, journal and key.
 pub(super) struct Stage {
     pub(super) script: Script,
+    /// The answers to requests about models.
+    pub(super) models: Script,
     pub(super) journal: Arc<Journal>,
     pub(super) benchmark: Benchmark,
     objects: Objects,
@@ -36,9 +38,10 @@ pub(super) struct Call {
 
 impl Stage {
     pub(super) fn new(key: Option<String>, messages_only: bool, record: bool) -> Self {
-        let (script, journal, numbers) = (Script::default(), Arc::default(), AtomicUsize::default());
+        let (script, models) = (Script::default(), Script::default());
+        let (journal, numbers) = (Arc::default(), AtomicUsize::default());
         let (benchmark, objects) = (Benchmark::prepare(), Objects::default());
-        Self { script, journal, benchmark, objects, key, messages_only, record, numbers }
+        Self { script, models, journal, benchmark, objects, key, messages_only, record, numbers }
     }
 
     /// Whether exactly the expected key was sent, once.
@@ -69,7 +72,11 @@ impl Stage {
         if call.is_key_probe {
             return self.script.key_probe();
         }
-        if call.method == Method::POST { self.script.take() } else { None }
+        match call.method {
+            Method::POST => self.script.take(),
+            _ if call.path().starts_with("/v1/models") => self.models.take(),
+            _ => None,
+        }
     }
 
     /// The answer without a script.

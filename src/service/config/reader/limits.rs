@@ -17,6 +17,7 @@ impl Reader<'_> {
             window: self.millis(settings::RATE_LIMIT_WINDOW),
             tokens_per_minute: NonZeroU64::new(self.number(settings::TOKENS_PER_MINUTE, 0..=u64::MAX >> 1)),
             concurrent: NonZeroU32::new(self.number(settings::CONCURRENT_REQUESTS, 0..=u32::MAX)),
+            tells_requests: self.given(settings::RATE_LIMIT_MAX).is_some(),
         }
     }
 

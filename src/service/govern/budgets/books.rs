@@ -107,6 +107,12 @@ impl Books {
         account.0.into_iter().filter_map(standing).collect()
     }
 
+    /// How the fullest budget of these subjects stands; of two alike the one of the longer period.
+    pub(super) fn fullest(&self, table: &LimitTable, subjects: &[Subject], now: SystemTime) -> Option<BudgetStatus> {
+        let standing = subjects.iter().flat_map(|subject| self.standing(subject, table.of(subject), now));
+        standing.max_by(BudgetStatus::compare_fullness)
+    }
+
     pub(super) fn forget_past(&mut self, now: SystemTime) {
         self.accounts.retain(|_, account| {
             account.turn(now);

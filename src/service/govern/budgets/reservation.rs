@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::books::Hold;
+use super::books::{BudgetStatus, Hold};
 use super::state::BudgetState;
 use crate::service::meter::money::MicroDollars;
 
@@ -17,17 +17,30 @@ pub struct Reservation {
     estimate: MicroDollars,
     /// The real cost; nothing until it is settled.
     actual: MicroDollars,
+    /// How the fullest of the budgets stood when the estimate was taken.
+    standing: Option<Box<BudgetStatus>>,
 }
 
 impl Reservation {
     /// For a request that costs nothing, or has no limits to obey.
     pub fn of_nothing() -> Self {
-        Self { shared: None, holds: Vec::new(), estimate: MicroDollars::ZERO, actual: MicroDollars::ZERO }
+        let (estimate, actual) = (MicroDollars::ZERO, MicroDollars::ZERO);
+        Self { shared: None, holds: Vec::new(), estimate, actual, standing: None }
     }
 
     pub(super) fn new(shared: Arc<BudgetState>, holds: Vec<Hold>, estimate: MicroDollars) -> Self {
         let shared = Some(shared).filter(|_| !holds.is_empty());
-        Self { shared, holds, estimate, actual: MicroDollars::ZERO }
+        Self { shared, holds, estimate, actual: MicroDollars::ZERO, standing: None }
+    }
+
+    pub(super) fn with_standing(mut self, standing: Option<BudgetStatus>) -> Self {
+        self.standing = standing.map(Box::new);
+        self
+    }
+
+    /// How the fullest budget of the request stood when it was admitted.
+    pub(crate) fn standing(&self) -> Option<BudgetStatus> {
+        self.standing.as_deref().copied()
     }
 
     /// Enters the real cost in place of the estimate.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value, cmd};
 
-use super::device::{ASK_AGAIN, Demand, MINUTE};
+use super::decision::MINUTE;
+use super::device::{ASK_AGAIN, Demand};
 use super::lease::WindowSlot;
 use super::redis_error::RedisLinkError;
 use super::{Limit, LimitExceededError};

@@ -13,6 +13,8 @@ pub struct DeviceLimits {
     /// Input and output together, in any minute.
     pub tokens_per_minute: Option<NonZeroU64>,
     pub concurrent: Option<NonZeroU32>,
+    /// Whether clients are told of the limit of requests: not of the default.
+    pub tells_requests: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -50,3 +52,6 @@ pub struct Counters {
     pub denied_tokens: u64,
     pub denied_concurrent: u64,
 }
+
+/// The window of `TOKENS_PER_MINUTE`.
+pub(super) const MINUTE: Duration = Duration::from_secs(60);

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::decision::MINUTE;
 use super::key_names::KeyNames;
-use super::{Limit, LimitExceededError};
+use super::{Allowance, Limit, LimitExceededError, Remainder};
 use crate::lock::lock;
 use crate::service::base::window::{SlidingWindow, Slot};
 use crate::service::govern::limits::DeviceLimits;
@@ -100,6 +101,24 @@ impl LimitedDevice {
         Ok(Taken { slot, is_open: concurrent.is_some() })
     }
 
+    /// What is left for clients to be told of, as far as this process knows; `None` when they are told of no limit.
+    pub(super) fn allowance(&self, demand: &Demand<'_>) -> Option<Box<Allowance>> {
+        let requests = demand.requests().filter(|_| demand.limits.tells_requests);
+        let tokens = demand.tokens();
+        if requests.is_none() && tokens.is_none() {
+            return None;
+        }
+        let lately = self.lately();
+        let left = |limit: u64, counted: &SlidingWindow, window| {
+            let full_in = if counted.total() > 0 { window } else { Duration::ZERO };
+            Remainder { limit, remaining: limit.saturating_sub(counted.total()), full_in }
+        };
+        Some(Box::new(Allowance {
+            requests: requests.map(|limit| left(limit, &lately.requests, demand.limits.window)),
+            tokens: tokens.map(|limit| left(limit, &lately.tokens, MINUTE)),
+        }))
+    }
+
     /// Undoes an admission, as if it had never been.
     pub(super) fn take_back(&self, taken: Taken) {
         let mut lately = self.lately();
@@ -149,9 +168,6 @@ fn longer(denied: &mut Option<LimitExceededError>, limit: Limit, wait: Option<Du
         *denied = Some(LimitExceededError { limit, retry_after });
     }
 }
-
-/// The window of `TOKENS_PER_MINUTE`.
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// A guess, because the end of open requests is not known.
 pub(super) const ASK_AGAIN: Duration = Duration::from_secs(1);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::LimitExceededError;
 use super::device::{Demand, LimitedDevice, Taken};
 use super::lease::{Lease, RedisUpdate, WindowSlot};
+use super::{Allowance, LimitExceededError};
 
 /// The right to one request. Its holder keeps it while the request is open; dropping it makes room for the next
 /// request. The default permit is for a request to which no limit applies.
@@ -20,6 +20,8 @@ pub struct Permit {
     place: Option<WindowSlot>,
     _lease: Option<Lease>,
     is_metered: bool,
+    /// What was left when the request was admitted; `None` when clients are told of no limit, and when Redis decides.
+    allowance: Option<Box<Allowance>>,
 }
 
 /// A request that counts at its device.
@@ -40,6 +42,11 @@ impl Permit {
         }
     }
 
+    /// What was left of the device's limits when the request was admitted, as far as its clients are told.
+    pub fn allowance(&self) -> Option<Allowance> {
+        self.allowance.as_deref().copied()
+    }
+
     /// Undoes the admission, as if it had never been. Other instances learn of it a moment later.
     pub fn take_back(self) {
         if let (Some((updates, name)), Some(place)) = (&self.told, self.place) {
@@ -53,6 +60,12 @@ impl Permit {
     /// For a request that only this process knows of.
     pub(super) fn local(open: OpenPermit, demand: &Demand<'_>) -> Self {
         Self { open: Some(open), is_metered: demand.tokens().is_some(), ..Self::default() }
+    }
+
+    /// For a request that no other instance counts: also notes what is left.
+    pub(super) fn alone(open: OpenPermit, demand: &Demand<'_>) -> Self {
+        let allowance = open.device.allowance(demand);
+        Self { allowance, ..Self::local(open, demand) }
     }
 
     /// Also tells the Redis task what this request charges, so that other instances count it.

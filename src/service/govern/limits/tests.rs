@@ -16,6 +16,7 @@ fn limits(requests: u32, tokens: u64, concurrent: u32) -> DeviceLimits {
         window: Duration::from_secs(64),
         tokens_per_minute: NonZeroU64::new(tokens),
         concurrent: NonZeroU32::new(concurrent),
+        tells_requests: false,
     }
 }
 
@@ -36,6 +37,26 @@ async fn the_next_request_is_admitted_when_retry_after_says_and_not_before() {
     advance(moment).await;
     let _ = limiter.admit(&id, &limits, true).await.unwrap();
     assert!(limiter.admit(&id, &limits, true).await.is_err(), "one has left, not more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_is_known_at_each_admission_if_clients_are_told_of_it() {
+    let (limiter, id) = (Limiter::local(), device("device-1"));
+    let told = DeviceLimits { tells_requests: true, ..limits(3, 1000, 0) };
+    let left = async |limits: &DeviceLimits| {
+        let permit = limiter.admit(&id, limits, true).await.unwrap();
+        permit.charge_tokens(400);
+        let Allowance { requests, tokens } = permit.allowance()?;
+        Some((requests.map(|left| left.remaining), tokens.map(|left| left.remaining)))
+    };
+    assert_eq!(left(&told).await, Some((Some(2), Some(1000))));
+    assert_eq!(left(&told).await, Some((Some(1), Some(600))));
+    advance(Duration::from_secs(80)).await;
+    assert_eq!(left(&told).await, Some((Some(2), Some(1000))), "all was there again");
+    assert_eq!(left(&limits(3, 1000, 0)).await, Some((None, Some(600))), "a default limit of requests");
+    assert_eq!(left(&limits(9, 0, 0)).await, None);
+    let free = limiter.admit(&id, &DeviceLimits { concurrent: NonZeroU32::new(5), ..told }, false).await.unwrap();
+    assert_eq!(free.allowance(), None, "what costs nothing");
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,7 +24,7 @@ use crate::wire::names::REQUEST_ID_HEADER;
 
 /// Makes calls with the real key. Clones share it.
 #[derive(Clone)]
-pub(super) struct Calls(Arc<CallSettings>);
+pub(crate) struct Calls(Arc<CallSettings>);
 
 struct CallSettings {
     swap: KeySwap,
@@ -34,13 +34,14 @@ struct CallSettings {
 }
 
 /// An answer that was read whole.
-pub(super) struct Whole {
-    head: response::Parts,
+#[derive(Clone)]
+pub(crate) struct Whole {
+    pub head: response::Parts,
     pub body: Bytes,
 }
 
 impl Calls {
-    pub(super) fn new(config: &UpstreamConfig, probe: Arc<KeyProbe>) -> Self {
+    pub(crate) fn new(config: &UpstreamConfig, probe: Arc<KeyProbe>) -> Self {
         let (first_byte, idle_timeout) = (config.first_byte_timeout, config.idle_timeout);
         Self(Arc::new(CallSettings { swap: KeySwap::new(config), probe, first_byte, idle_timeout }))
     }
@@ -56,8 +57,8 @@ impl Calls {
         upstream.send(request, self.0.first_byte).await.map_err(|error| problem(&error))
     }
 
-    /// Makes a call whose answer is a few kilobytes, and asks for it uncompressed. The real key is masked in an error.
-    pub(super) async fn whole(
+    /// Makes a call whose answer is short, and asks for it uncompressed. The real key is masked in an error.
+    pub(crate) async fn whole(
         &self,
         upstream: &Upstream,
         mut parts: Parts,
@@ -82,7 +83,7 @@ impl Calls {
 }
 
 impl Whole {
-    pub(super) fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.head.status
     }
 
@@ -103,7 +104,7 @@ impl Whole {
     }
 
     /// The answer as a response to the client.
-    pub(super) fn into_response(self, id: &RequestId) -> Response<Reply> {
+    pub(crate) fn into_response(self, id: &RequestId) -> Response<Reply> {
         let Self { mut head, body } = self;
         strip_upstream_response(&mut head.headers);
         // The body may have changed its length.

@@ -21,6 +21,7 @@ use super::{BatchRequest, Batches, answered, results_url};
 use crate::service::govern::revocation::revoked;
 use crate::service::meter::usage::Ended;
 use crate::service::relay::ledger::unknown;
+use crate::service::relay::list_page::list_page;
 use crate::service::relay::route::{BATCHES, FILES};
 use crate::service::store::database::{ObjectKind, OwnedObject, OwnedPage, PageStart};
 use crate::transport::buffered_body::BufferedBody;
@@ -152,16 +153,7 @@ impl ListedObjects {
         if matches!(query.start, PageStart::Before(_)) {
             self.objects.reverse();
         }
-        let id = |object: Option<&(String, Bytes)>| serde_json::json!(object.map(|(id, _)| id)).to_string();
-        let (first, last) = (id(self.objects.first()), id(self.objects.last()));
-        let bodies: Vec<_> = self.objects.iter().map(|(_, body)| &body[..]).collect();
-        let end = format!(r#"],"has_more":{},"first_id":{first},"last_id":{last}}}"#, self.has_more);
-        let page = [br#"{"data":["#.as_slice(), &bodies.join(&b',')[..], end.as_bytes()].concat();
-        let mut response = Response::new(Reply::from(page));
-        let headers = response.headers_mut();
-        headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-        headers.insert(http::header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
-        response
+        list_page(&self.objects, self.has_more)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The way of requests: the stages, the pipeline of messages, batches and files.
+//! The way of requests: the stages, the pipeline of messages, models, batches and files.
 
 use std::sync::Arc;
 
@@ -7,11 +7,12 @@ use crate::service::base::trace_context::Tracer;
 use crate::service::config::Config;
 use crate::service::relay::admission::Admission;
 use crate::service::relay::answer::Answers;
-use crate::service::relay::batches::{BatchParts, Batches};
+use crate::service::relay::batches::{BatchParts, Batches, Calls};
 use crate::service::relay::budget_gate::BudgetGate;
 use crate::service::relay::key_probe::KeyProbe;
 use crate::service::relay::key_swap::{self, KeySwap};
 use crate::service::relay::ledger::Ledger;
+use crate::service::relay::models::Models;
 use crate::service::relay::pipeline::{Pipeline, Stages, body_limits};
 use crate::service::relay::references::References;
 use crate::service::run::start_error::StartError;
@@ -20,6 +21,7 @@ use crate::transport::connect::Connector;
 pub(super) struct Relaying {
     pub connector: Connector,
     pub pipeline: Pipeline,
+    pub models: Models,
     /// `None` when batches and files are not offered.
     pub batches: Option<Batches>,
     pub probe: Arc<KeyProbe>,
@@ -47,15 +49,18 @@ impl Relaying {
                 clock: Arc::clone(&parts.clock),
             })
         });
+        let tracer = config.otlp.as_ref().map(|to| Tracer::new(to.sample_ratio));
+        let calls = Calls::new(&config.upstream, Arc::clone(&probe));
+        let models = Models::new(Arc::clone(&stages), calls, tracer, Arc::clone(&parts.clock));
         let pipeline = Pipeline {
             stages,
             breaker: parts.govern.breaker.clone(),
-            tracer: config.otlp.as_ref().map(|to| Tracer::new(to.sample_ratio)),
+            tracer,
             ledger,
             references,
             first_byte: config.upstream.first_byte_timeout,
         };
-        Ok(Self { connector, pipeline, batches, probe })
+        Ok(Self { connector, pipeline, models, batches, probe })
     }
 }
 
@@ -66,6 +71,7 @@ fn stages(config: &Config, parts: &ServiceParts, probe: &Arc<KeyProbe>) -> Stage
         access: govern.access.clone(),
         leaks: Arc::clone(&parts.leaks),
         limiter: parts.opened.limiter.clone(),
+        clock: Arc::clone(&parts.clock),
     };
     let (clock, swap) = (Arc::clone(&parts.clock), KeySwap::new(&config.upstream));
     Stages {
