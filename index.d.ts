@@ -19,9 +19,9 @@ export type ValetErrorCode =
   | 'VALET_REVOKED'
   /** Another program uses the fixed `port`. */
   | 'VALET_PORT_IN_USE'
-  /** The keychain is locked; only with `storage: 'keychain'`. */
+  /** The keychain is locked, or did not answer in time. With `storage: 'auto'` only told, by `lastError` and `error`. */
   | 'VALET_KEYCHAIN_LOCKED'
-  /** There is no keychain, or it does not work; only with `storage: 'keychain'`. */
+  /** There is no keychain, or it does not work. With `storage: 'auto'` only told, by `lastError` and `error`. */
   | 'VALET_KEYCHAIN_UNAVAILABLE'
   /** This machine has no usable id; only from `deviceId()`. */
   | 'VALET_NO_MACHINE_ID'
@@ -53,17 +53,20 @@ export type Storage = 'keychain' | 'memory';
 
 /** The overall state of a proxy. */
 export type State =
-  /** There is a usable token. */
+  /** There is a usable token, and the service was reached when it was last asked. */
   | 'ready'
   /** A newer token is being fetched; the present one is used meanwhile. */
   | 'refreshing'
-  /** The last attempt to get a token failed; the present one is used while it lives. */
+  /**
+   * The service cannot be reached, or the last attempt to get a token failed; the present token is used while it lives.
+   * The proxy looks for the service at least every 30 seconds.
+   */
   | 'offline'
   /** There is no usable token at the moment. */
   | 'expired'
-  /** The service refuses this device. */
+  /** The service refuses this device. The proxy asks again, every 30 seconds if the device is revoked. */
   | 'revoked'
-  /** The proxy is closed for good. */
+  /** The proxy is closed for good: from the call of `close()` on it takes no new connections. */
   | 'closed';
 
 /** The options of a start. Only the bootstrap URL is required, and it may come from the environment. */
@@ -77,8 +80,8 @@ export interface StartOptions {
   /** The port on 127.0.0.1; default 0, for one that the system chooses. A fixed port in use is an error. */
   port?: number;
   /**
-   * Where the token is stored between starts: in the OS keychain, or in memory if there is none (`auto`, the default);
-   * in the keychain, without which the start fails (`keychain`); in memory (`memory`). Never in a file.
+   * Where the token is stored between starts: in the OS keychain, or in memory while it cannot be used (`auto`, the
+   * default); in the keychain, without which the start fails (`keychain`); in memory (`memory`). Never in a file.
    */
   storage?: 'auto' | 'keychain' | 'memory';
   /** The enrolment token, if the service requires one. */
@@ -89,7 +92,10 @@ export interface StartOptions {
   refreshIntervalMs?: number;
   /** A token with less life left is refreshed, in milliseconds. Default one hour, at most half its lifetime. */
   refreshBeforeMs?: number;
-  /** The longest a start may take, in milliseconds. Default 15 000. */
+  /**
+   * The longest a start may take, in milliseconds. Default 15 000. Two thirds of it may pass waiting for the keychain,
+   * and half of it waiting for the service where a good token is stored.
+   */
   startupTimeoutMs?: number;
   /** The most open connections. Default 512. */
   maxConnections?: number;
@@ -103,6 +109,17 @@ export interface StartOptions {
   signal?: AbortSignal;
 }
 
+/** How requests leave this machine, as the environment says. */
+export interface ValetNetwork {
+  /**
+   * The HTTP proxy between this machine and the service, without user and password: from `HTTPS_PROXY`, `ALL_PROXY` and
+   * `NO_PROXY`, else from the system's settings on macOS and Windows; `null` if there is none.
+   */
+  readonly proxy: string | null;
+  /** The file of CA certificates trusted besides the system's, from `NODE_EXTRA_CA_CERTS`; `null` if there is none. */
+  readonly extraCaCerts: string | null;
+}
+
 /** All facts about a proxy at one moment. Times are milliseconds since 1970, by this machine's clock. */
 export interface ValetStatus {
   /** The overall state of the proxy. */
@@ -113,15 +130,20 @@ export interface ValetStatus {
   readonly refreshAt: number | null;
   /** Where the token is stored. */
   readonly storage: Storage;
+  /** How requests leave this machine. */
+  readonly network: ValetNetwork;
   /** The device id in use. */
   readonly deviceId: string;
   /** Whether the device id was derived from the machine's id or drawn at random. */
   readonly deviceIdSource: 'machine' | 'random';
   /** Milliseconds by which this machine's clock is ahead of the service's; `null` while unknown. */
   readonly clockSkewMs: number | null;
-  /** `127.0.0.1:<port>`; `null` once closed. */
+  /** `127.0.0.1:<port>`; `null` from the call of `close()` on. */
   readonly bound: string | null;
-  /** The last failure, until an attempt succeeds. */
+  /**
+   * The failure that stands, until an attempt succeeds: of getting a token, else of reaching the service, else of the
+   * keychain.
+   */
   readonly lastError: ValetError | null;
 }
 
@@ -139,7 +161,10 @@ export interface LogEvent {
 export interface ValetEvents {
   /** The status has changed; this is the new one. */
   status: [status: ValetStatus];
-  /** An attempt in the background failed. Without a listener the error is only logged. */
+  /**
+   * An attempt in the background failed, the service cannot be reached, or the keychain cannot be used. What lasts is
+   * told once. Without a listener the error is only logged.
+   */
   error: [error: ValetError];
   /** A line for the app's log. */
   log: [line: LogEvent];
@@ -183,7 +208,8 @@ export interface ValetProxy extends EventEmitter {
 
 /**
  * Starts a proxy on 127.0.0.1 through which the Claude SDKs and the `claude` CLI work with no API key on this machine.
- * Resolves when the proxy serves and has a token; rejects with a {@link ValetError}.
+ * Resolves when the proxy serves and has a token; rejects with a {@link ValetError}. With a good token from an earlier start
+ * it resolves while the service is away, too: the state is `offline` then.
  */
 export function startProxy(options?: StartOptions): Promise<ValetProxy>;
 

@@ -105,10 +105,14 @@ class ValetProxy extends EventEmitter {
     }
     this.status();
     for (const undo of this._onClose) undo();
-    await this._native.close(Math.min(timeoutMs, LONGEST_TIMER_MS));
+    const ended = this._native.close(Math.min(timeoutMs, LONGEST_TIMER_MS));
+    // From here on the proxy takes no connection, and says so; open requests go on.
     this._closed = true;
-    this.unref();
+    // A listener may call close(), which then has to find this promise.
+    await null;
     this.emit('status', this.status());
+    await ended;
+    this.unref();
   }
 
   _receive({ type, data }) {

@@ -94,6 +94,49 @@ test('closing frees the port, can be repeated and ends later calls', async () =>
   proxy.notifyResume();
 });
 
+test('a proxy that is closing says closed at once, and one listener hears it once', async () => {
+  const proxy = await startProxy(options());
+  const heard = [];
+  proxy.on('status', (status) => {
+    heard.push([status.state, status.bound]);
+    proxy.close();
+  });
+  const closing = proxy.close();
+  assert.strictEqual(proxy.status().state, 'closed');
+  assert.strictEqual(proxy.status().bound, null);
+  assert.strictEqual((await rejected(proxy.refresh())).code, 'VALET_CLOSED');
+  await closing;
+  assert.deepStrictEqual(heard, [['closed', null]]);
+});
+
+test('a service that goes away makes the state offline, told once', async () => {
+  const own = await startRig();
+  const lines = [];
+  const logger = (level, message, fields) => lines.push({ level, message, fields });
+  const proxy = await startProxy(options({ bootstrapUrl: own.bootstrapUrl, logger }));
+  assert.deepStrictEqual(proxy.status().network, { proxy: null, extraCaCerts: null });
+  await own.stop();
+  const client = new Anthropic({ baseURL: proxy.url, authToken: proxy.env.ANTHROPIC_AUTH_TOKEN, maxRetries: 0 });
+  for (let round = 0; round < 5; round += 1) {
+    await rejected(client.models.list());
+    assert.strictEqual(proxy.status().state, 'offline');
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.strictEqual(lines.filter((line) => line.fields.code === 'VALET_NETWORK').length, 1, JSON.stringify(lines));
+  assert.match(proxy.status().lastError.message, /127\.0\.0\.1:\d+/);
+  await proxy.close();
+});
+
+test('an API key in the environment, or an empty one, does not disturb the launch key', async () => {
+  const proxy = await startProxy(options());
+  for (const key of ['', 'sk-ant-foreign']) {
+    const headers = { authorization: `Bearer ${proxy.env.ANTHROPIC_AUTH_TOKEN}`, 'x-api-key': key };
+    const answer = await fetch(`${proxy.url}/v1/models`, { headers });
+    assert.strictEqual(answer.status, 200, await answer.text());
+  }
+  await proxy.close();
+});
+
 test('await using closes, where the runtime knows it', { skip: !Symbol.asyncDispose }, async () => {
   const proxy = await startProxy(options());
   await proxy[Symbol.asyncDispose]();

@@ -17,6 +17,7 @@ import {
   ValetError,
   type ValetErrorCode,
   type ValetEvents,
+  type ValetNetwork,
   type ValetProxy,
   type ValetStatus,
 } from '..';
@@ -64,8 +65,10 @@ function useStatus(status: ValetStatus): void {
   const times: (number | null)[] = [status.expiresAt, status.refreshAt, status.clockSkewMs];
   const source: 'machine' | 'random' = status.deviceIdSource;
   const bound: string | null = status.bound;
+  const network: ValetNetwork = status.network;
+  const ways: (string | null)[] = [network.proxy, network.extraCaCerts];
   if (status.lastError) useError(status.lastError);
-  void [state, storage, times, source, bound, status.deviceId];
+  void [state, storage, times, source, bound, ways, status.deviceId];
 }
 
 function useError(error: ValetError): string {

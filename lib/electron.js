@@ -7,7 +7,6 @@ function attachElectron(electron, proxy) {
   const { app, powerMonitor } = electron;
   const resume = () => proxy.notifyResume();
   const quit = (event) => {
-    if (proxy.status().state === 'closed') return;
     event.preventDefault();
     const again = () => app.quit();
     // Without this listener the second quit passes. It comes even if closing fails: the app must not stay open.

@@ -3,7 +3,8 @@
 //!
 //! A token's way: [`device`] and [`device_key`], of which [`identity`] is made → [`service_api`] → [`mod@keychain`] and
 //! [`token_store`] → [`credential`]. [`enrolment`] goes it at the start, and then whenever [`refresh`] says. A
-//! request's way: [`admission`] → [`loopback`], which reads the token from [`session`].
+//! request's way: [`admission`] → [`loopback`], which reads the token from [`session`]; [`network`] says what stands in
+//! between.
 
 pub mod admission;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod error;
 mod identity;
 pub mod keychain;
 mod loopback;
+mod network;
 mod options;
 pub mod refresh;
 mod service_api;
@@ -26,6 +28,7 @@ mod token_store;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,8 +45,8 @@ use self::loopback::{Loopback, LoopbackParts, body_limits};
 use self::refresh::{Reason, RefreshLoop, Refresher};
 use self::service_api::ServiceApi;
 use self::service_link::ServiceLink;
-use self::session::{EventSink, Session};
-use self::status::Status;
+use self::session::Session;
+use self::status::{EventSink, Status};
 use self::token_store::TokenStore;
 use crate::clock::Clock;
 use crate::lock::lock;
@@ -51,7 +54,6 @@ use crate::secret::Secret;
 use crate::transport::cors::Cors;
 use crate::transport::serve::{Plain, ServeLimits, serve};
 use crate::transport::shutdown::{self, Phase, ShutdownTrigger};
-use crate::transport::tls::tls_config;
 
 /// The parts of the machine that the client uses; tests pass their own.
 pub struct ClientPorts {
@@ -63,6 +65,8 @@ pub struct ClientPorts {
     pub keychain_limits: KeychainLimits,
     /// Reads the machine's id.
     pub machine_id: MachineId,
+    /// The file of CA certificates to trust besides the system's (`NODE_EXTRA_CA_CERTS`), if one is named.
+    pub extra_ca_certs: Option<PathBuf>,
     /// Receives status changes, errors and log lines.
     pub events: EventSink,
 }
@@ -82,8 +86,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// Checks the service's health, finds or fetches a token, and starts the proxy. Run it on a current-thread runtime
-    /// that lives as long as the client. After an error nothing is left running.
+    /// Checks the service's health, finds or fetches a token, and starts the proxy. With a good stored token it starts
+    /// while the service is away, too. Run it on a current-thread runtime that lives as long as the client. After an
+    /// error nothing is left running.
     pub async fn start(config: ClientConfig, ports: ClientPorts) -> Result<Self, ClientError> {
         let limit = config.startup_timeout;
         tokio::time::timeout(limit, Self::start_unhurried(config, ports))
@@ -95,20 +100,20 @@ impl Client {
         let config = Arc::new(config);
         let listener = bind(config.port).await?;
         let address = listener.local_addr().map_err(|error| ClientError::Internal(error.to_string()))?;
-        // Setting up TLS reads the system's certificates, which takes time; plain HTTP does not need them.
-        let tls = config.bootstrap_url.scheme() == "https";
-        let tls =
-            tls.then(|| tls_config(None)).transpose().map_err(|error| ClientError::Internal(error.to_string()))?;
+        let (tls, network) = network::prepare(&config.service, ports.extra_ca_certs.as_deref(), &ports.events)
+            .map_err(|error| ClientError::Internal(error.to_string()))?;
         let api = ServiceApi::new(Arc::clone(&config), tls.clone(), Arc::clone(&ports.clock))?;
         let store = TokenStore::new(keychain(&config, ports.store, ports.keychain_limits)?, &config);
-        let ids = device_ids(&config, ports.machine_id, &store).await;
-        let clock = ports.clock;
-        let session =
-            Arc::new(Session::new(ids.usual.clone(), Arc::clone(&clock), config.refresh_before, ports.events));
+        let (ids, id_error) = device_ids(&config, ports.machine_id, &store).await;
+        let (clock, device) = (ports.clock, ids.usual.clone());
+        let session = Session::new(device, network, Arc::clone(&clock), config.refresh_before, ports.events);
+        let session = Arc::new(session);
         let mut enrolment = Enrolment::new(api, store, ids, Arc::clone(&session), Arc::clone(&clock));
-        enrolment.first_token().await?;
+        enrolment.first_token(config.startup_timeout / 2, id_error).await?;
+        enrolment.start_is_over();
         let link = Arc::new(ServiceLink::new(tls, Arc::clone(&clock)));
-        let (refresher, refresh_loop) = RefreshLoop::new(enrolment, Arc::clone(&session), &config, clock);
+        let (refresher, refresh_loop) =
+            RefreshLoop::new(enrolment, Arc::clone(&session), Arc::clone(&link), &config, clock);
         tokio::spawn(refresh_loop.run());
         let launch_key = launch_key();
         let (trigger, shutdown) = shutdown::channel();
@@ -122,7 +127,7 @@ impl Client {
         let limits = ServeLimits::new(config.max_connections, HEAD_TIMEOUT);
         let server = serve(listener, Plain, Loopback::new(loopback, shutdown.clone()), limits, shutdown);
         let server = Mutex::new(Some(tokio::spawn(server)));
-        session.set_bound(Some(address));
+        session.set_bound(address);
         Ok(Self { session, refresher, link, launch_key, address, trigger, server })
     }
 
@@ -138,8 +143,10 @@ impl Client {
         self.refresher.kick(Reason::Resumed);
     }
 
-    /// Takes no new connections, and lets open ones finish within `limit`. Idempotent.
+    /// Takes no new connections, and lets open ones finish within `limit`. The status says `closed` from its beginning.
+    /// Idempotent.
     pub async fn close(&self, limit: Duration) {
+        self.session.closing();
         self.trigger.advance(Phase::Draining);
         let server = lock(&self.server).take();
         if let Some(mut server) = server
@@ -168,13 +175,24 @@ fn keychain(
     if config.storage == StoragePolicy::Memory {
         return Ok(None);
     }
-    Keychain::start(store, limits).map(Some).map_err(|error| ClientError::Internal(error.to_string()))
+    let keychain = Keychain::start(store, limits).map_err(|error| ClientError::Internal(error.to_string()))?;
+    // The rest of the start's time is for the service.
+    Ok(Some(keychain.for_start(config.startup_timeout / 3 * 2)))
 }
 
-async fn device_ids(config: &ClientConfig, machine_id: MachineId, store: &TokenStore) -> DeviceIds {
-    match DeviceIds::of_machine(&config.app_id, machine_id) {
-        Some(ids) => ids,
-        None => DeviceIds::random(&config.app_id, store.random_device_id().await),
+/// The ids of this machine, and why the keychain did not tell a random one that it may hold.
+async fn device_ids(
+    config: &ClientConfig,
+    machine_id: MachineId,
+    store: &TokenStore,
+) -> (DeviceIds, Option<ClientError>) {
+    if let Some(ids) = DeviceIds::of_machine(&config.app_id, machine_id) {
+        return (ids, None);
+    }
+    let new = device::random();
+    match store.random_device_id(new.clone()).await {
+        Ok(id) => (DeviceIds::random(&config.app_id, id), None),
+        Err(error) => (DeviceIds::random(&config.app_id, new), Some(error)),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::client::config::ClientConfig;
 use crate::client::device::system_machine_id;
 use crate::client::error::ClientError;
 use crate::client::keychain::{KeychainLimits, OsStore};
-use crate::client::session::EventSink;
+use crate::client::status::EventSink;
 use crate::client::{Client, ClientPorts};
 use crate::clock::SystemClock;
 use crate::lock::lock;
@@ -119,6 +119,7 @@ async fn live(
         store: Box::new(OsStore::new(&config.app_id)),
         keychain_limits: KeychainLimits::default(),
         machine_id: system_machine_id,
+        extra_ca_certs: std::env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()).map(Into::into),
         events,
     };
     let mut aborted = order.clone();

@@ -6,7 +6,7 @@ use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 
 use super::json::to_json;
-use crate::client::session::EventSink;
+use crate::client::status::EventSink;
 
 /// Sends events to `on_event`. The function is held weakly: it does not keep Node alive, and events after the end of
 /// the environment are dropped.

@@ -56,19 +56,18 @@ impl Admission {
         if from_page { Err(forbidden("This proxy does not serve web pages")) } else { Ok(()) }
     }
 
-    /// Accepts a request with the launch key in one of the two credential headers or in both; any other gets 401.
+    /// Accepts a request with the launch key in one of the two credential headers; any other gets 401, and so does a
+    /// header that came twice. What stands in the other header does not matter, because neither goes up: an SDK sends an
+    /// empty `x-api-key` with `ANTHROPIC_API_KEY=""`, and somebody else's key when it finds one.
     pub fn check_key(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let refused = || Problem::new(ErrorCode::LaunchKeyInvalid, "The launch key of this proxy is missing or wrong");
-        let credentials = Credentials::read(headers).map_err(|_| refused())?;
+        let credentials = Credentials::read_usable(headers).map_err(|_| refused())?;
         let right = |key: &str| {
             let digest = digest::digest(&digest::SHA256, key.as_bytes());
             aws_lc_rs::constant_time::verify_slices_are_equal(digest.as_ref(), self.key_digest.as_ref()).is_ok()
         };
-        match (credentials.bearer, credentials.api_key) {
-            (None, None) => Err(refused()),
-            (bearer, api_key) if bearer.is_none_or(right) && api_key.is_none_or(right) => Ok(()),
-            _ => Err(refused()),
-        }
+        let has_key = [credentials.bearer, credentials.api_key].into_iter().flatten().any(right);
+        if has_key { Ok(()) } else { Err(refused()) }
     }
 }
 

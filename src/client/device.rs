@@ -66,6 +66,12 @@ impl DeviceIds {
         Self { root, app_id: app_id.to_owned(), usual: LocalDevice { id, source: DeviceIdSource::Random } }
     }
 
+    /// The ids of the same app that follow from another random id.
+    #[must_use]
+    pub fn with_random(&self, id: DeviceId) -> Self {
+        Self::random(&self.app_id, id)
+    }
+
     /// The id for our key when the usual id is bound to another key: that of another user of this machine, or our own
     /// before the keychain was lost.
     #[must_use]

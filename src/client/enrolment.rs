@@ -3,6 +3,9 @@
 //! A device whose usual id belongs to another key takes an id that is made from its own key. That costs no protection:
 //! a client that may enrol can invent an id.
 
+mod keychain;
+mod start;
+
 use std::sync::Arc;
 
 use super::credential::WrapperToken;
@@ -39,29 +42,9 @@ impl Enrolment {
         Self { api, store, ids, identity: Identity::Usual { key: None }, session, clock }
     }
 
-    /// Gets the first token of a start, once the service is known to be healthy: the stored one, or one for which the
-    /// device enrols.
-    pub(super) async fn first_token(&mut self) -> Result<(), ClientError> {
-        // Run both at once: they are independent, and each may be slow.
-        let loading = self.store.load(&self.ids, self.clock.now());
-        let (stored, healthy) = tokio::join!(loading, self.api.check_health());
-        healthy?;
-        let stored = stored?;
-        self.session.set_storage(stored.storage);
-        if let Some((token, identity)) = stored.token.filter(|(token, _)| self.is_usable(token)) {
-            self.session.set_device(identity.device(&self.ids));
-            self.session.install(Issued { token, clock_skew_ms: None });
-            self.identity = identity;
-            return Ok(());
-        }
-        let read = self.read_key().await;
-        let issued = self.enrol().await?;
-        let token = self.install(issued);
-        match read {
-            Ok(()) => self.keep(token).await,
-            // The keychain has failed once; do not prompt the person a second time.
-            Err(error) => self.store.without_keychain(error).map(|storage| self.session.set_storage(storage)),
-        }
+    /// Gives the keychain its usual limits, now that the client has started.
+    pub(super) fn start_is_over(&self) {
+        self.store.start_is_over();
     }
 
     /// Replaces `living`, the token in use: trades it in, or enrols the device again if there is none or the service
@@ -71,8 +54,8 @@ impl Enrolment {
         let keeping = self.keep(self.install(issued));
         let session = Arc::clone(&self.session);
         tokio::spawn(async move {
-            if keeping.await.is_err() {
-                session.log(Level::Warn, "The token could not be kept in the keychain");
+            if let Err(error) = keeping.await {
+                session.keychain_failed(error);
             }
         });
         Ok(())
@@ -88,17 +71,22 @@ impl Enrolment {
                     ..
                 }) => {}
                 // The key may exist while the keychain cannot be read. The token lasts a while; try again later.
-                Err(error) if is_of_another_key(&error) => read?,
+                Err(error) if is_of_another_key(&error) => self.session.keychain_error().map_or(read, Err)?,
                 other => return other,
             }
         }
         self.enrol().await
     }
 
-    /// Gets a token without an older one. From then on the device has the usual id, or an id of its own if another key
-    /// owns the usual one. After an error the id is unchanged.
+    /// Gets a token without an older one.
     async fn enrol(&mut self) -> Result<Issued, ClientError> {
-        let mut key = self.key_for_usual_id().await;
+        let key = self.key_for_usual_id().await;
+        self.enrol_with(key).await
+    }
+
+    /// Gets a token with `key`. From then on the device has the usual id, or an id of its own if another key owns the
+    /// usual one. After an error the id is unchanged.
+    async fn enrol_with(&mut self, mut key: Option<HeldKey>) -> Result<Issued, ClientError> {
         match self.enrol_as(Identity::Usual { key: key.clone() }).await {
             Err(error) if is_of_another_key(&error) => {}
             other => return other,
@@ -176,7 +164,8 @@ impl Enrolment {
         let (store, session) = (self.store.clone(), Arc::clone(&self.session));
         async move {
             if !is_keyless {
-                session.set_storage(store.save(&token, &device.id).await?);
+                store.save(&token, &device.id).await?;
+                session.set_storage(store.storage());
             }
             Ok(())
         }

@@ -21,6 +21,15 @@ pub enum ClientError {
     /// The service did not answer in time.
     #[error("the service did not answer within {} ms", .0.as_millis())]
     Timeout(Duration),
+    /// A call to the service was not answered in time.
+    #[error("the service did not answer within {} ms: {way}", .limit.as_millis())]
+    #[strum(to_string = "TIMEOUT")]
+    NoAnswer {
+        /// The host and port, and the proxy in between if there is one.
+        way: String,
+        /// How long the call waited.
+        limit: Duration,
+    },
     /// Something answers, but not a healthy valetkey service: another server, the network's login page, or a service
     /// that is draining.
     #[error("the service is not healthy: {0}")]
@@ -48,9 +57,13 @@ pub enum ClientError {
     /// Another program uses the fixed port.
     #[error("port {0} on 127.0.0.1 is in use")]
     PortInUse(u16),
-    /// The keychain is locked, or its prompt was not answered in time.
+    /// The keychain is locked.
     #[error("the keychain is locked")]
     KeychainLocked,
+    /// The keychain did not answer in time, as a locked one does while its prompt waits for the person.
+    #[error("the keychain did not answer within {} ms: it is slow, or waits to be unlocked", .0.as_millis())]
+    #[strum(to_string = "KEYCHAIN_LOCKED")]
+    KeychainTimeout(Duration),
     /// There is no keychain, or it does not work.
     #[error("the keychain cannot be used: {0}")]
     KeychainUnavailable(String),
@@ -82,22 +95,30 @@ impl ClientError {
             self,
             Self::Network(_)
                 | Self::Timeout(_)
+                | Self::NoAnswer { .. }
                 | Self::Unhealthy(_)
                 | Self::Unavailable { .. }
                 | Self::PortInUse(_)
                 | Self::KeychainLocked
+                | Self::KeychainTimeout(_)
         )
     }
 
     /// Whether the network or the service fails for a while, which says nothing about this device.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Network(_) | Self::Timeout(_) | Self::Unavailable { .. })
+        self.is_unreached() || matches!(self, Self::Unavailable { .. })
     }
 
-    /// Whether automatic retries are pointless and would only load the service.
+    /// Whether no answer came, from the service or from a server in front of it.
     #[must_use]
-    pub fn is_final(&self) -> bool {
+    pub fn is_unreached(&self) -> bool {
+        matches!(self, Self::Network(_) | Self::Timeout(_) | Self::NoAnswer { .. })
+    }
+
+    /// Whether the service refuses this device. That ends only when a person changes something at the service.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Denied { .. } | Self::Revoked(_))
     }
 }
@@ -114,6 +135,7 @@ impl From<KeychainError> for ClientError {
     fn from(error: KeychainError) -> Self {
         match error {
             KeychainError::Locked | KeychainError::Busy => Self::KeychainLocked,
+            KeychainError::Late(limit) => Self::KeychainTimeout(limit),
             other => Self::KeychainUnavailable(other.to_string()),
         }
     }
@@ -132,12 +154,14 @@ mod tests {
             ClientError::Config(text()),
             ClientError::Network(text()),
             ClientError::Timeout(Duration::ZERO),
+            ClientError::NoAnswer { way: text(), limit: Duration::ZERO },
             ClientError::Unhealthy(text()),
             ClientError::Denied { code: ErrorCode::BootstrapClosed, message: text() },
             ClientError::Revoked(text()),
             ClientError::Unavailable { message: text(), retry_after: None },
             ClientError::PortInUse(0),
             ClientError::KeychainLocked,
+            ClientError::KeychainTimeout(Duration::ZERO),
             ClientError::KeychainUnavailable(text()),
             ClientError::NoMachineId,
             ClientError::Aborted,

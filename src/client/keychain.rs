@@ -1,18 +1,21 @@
 //! Stores small secrets in the operating system's keychain.
 //!
 //! A keychain may prompt the person for a password and wait for ever, so it has a thread of its own. Callers wait with a
-//! deadline, and while one call is stuck all others fail at once.
+//! deadline, and while one call is stuck all others fail at once. A start waits longer than a running client: without
+//! the keychain the device may have to take another id.
 
 mod os;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 pub use self::os::OsStore;
+use crate::lock::lock;
 
 /// A store for small secrets, such as a keychain. Calls may block.
 pub trait SecretStore: Send {
@@ -29,9 +32,12 @@ pub trait SecretStore: Send {
 /// Why a secret could not be read or stored. A missing entry is not an error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeychainError {
-    /// The store is locked, or nobody unlocked it in time.
+    /// The store is locked.
     #[error("the keychain is locked")]
     Locked,
+    /// The store did not answer in time: it is slow, or waits for the person.
+    #[error("the keychain did not answer within {} ms", .0.as_millis())]
+    Late(Duration),
     /// An earlier call still waits for the person.
     #[error("the keychain is busy")]
     Busy,
@@ -60,6 +66,10 @@ struct Work {
     open: AtomicUsize,
     /// Whether the caller of one of them stopped waiting.
     overdue: AtomicBool,
+    /// Whether the last call that took long found the store locked: the person dismissed its prompt.
+    dismissed: AtomicBool,
+    /// Until when calls may wait that a start makes; `None` after the start.
+    start_ends: Mutex<Option<Instant>>,
 }
 
 impl Work {
@@ -76,12 +86,17 @@ impl Work {
     fn end(&self) {
         self.open.fetch_sub(1, Ordering::AcqRel);
     }
+
+    fn note<T>(&self, result: &Result<T, KeychainError>, took: Duration) {
+        let is_locked = matches!(result, Err(KeychainError::Locked));
+        self.dismissed.store(is_locked && took >= PROMPTED, Ordering::Release);
+    }
 }
 
-/// How long callers wait for the keychain, and so for the person in front of its prompt.
+/// How long callers wait for the keychain, and so for the person in front of its prompt, once the client has started.
 #[derive(Debug, Clone, Copy)]
 pub struct KeychainLimits {
-    /// For reading, which delays a start.
+    /// For reading.
     pub read: Duration,
     /// For writing, which delays nothing.
     pub write: Duration,
@@ -103,6 +118,24 @@ impl Keychain {
             }
         })?;
         Ok(Self { jobs, work: Arc::default(), limits })
+    }
+
+    /// From now on all calls together may wait for `limit`, until [`start_is_over`](Self::start_is_over).
+    #[must_use]
+    pub fn for_start(self, limit: Duration) -> Self {
+        *lock(&self.work.start_ends) = Instant::now().checked_add(limit);
+        self
+    }
+
+    /// Gives each call its usual limit again.
+    pub fn start_is_over(&self) {
+        *lock(&self.work.start_ends) = None;
+    }
+
+    /// Whether a person dismissed the keychain's prompt; asking again would show it again.
+    #[must_use]
+    pub fn was_dismissed(&self) -> bool {
+        self.work.dismissed.load(Ordering::Acquire)
     }
 
     /// Reads `entry` within the limit for reading.
@@ -128,10 +161,13 @@ impl Keychain {
         if self.work.is_stuck() {
             return Err(KeychainError::Busy);
         }
+        let limit = lock(&self.work.start_ends).map_or(limit, |end| end.saturating_duration_since(Instant::now()));
         let (done, result) = oneshot::channel();
         let open = Arc::clone(&self.work);
         let job: Job = Box::new(move |store| {
+            let began = Instant::now();
             let result = work(store);
+            open.note(&result, began.elapsed());
             open.end();
             // The caller may have stopped waiting.
             let _ = done.send(result);
@@ -146,11 +182,14 @@ impl Keychain {
             Ok(Err(_)) => Err(KeychainError::Unavailable("the keychain's thread ended".into())),
             Err(_) => {
                 self.work.overdue.store(true, Ordering::Release);
-                Err(KeychainError::Locked)
+                Err(KeychainError::Late(limit))
             }
         }
     }
 }
+
+/// A locked store that takes longer to say so has shown a prompt.
+const PROMPTED: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

@@ -12,12 +12,14 @@ use hyper::body::Incoming;
 use super::admission::Admission;
 use super::credential::{Freshness, WrapperToken};
 use super::error::ClientError;
+use super::network::{link_error, way_to};
 use super::refresh::{Reason, Refresher};
 use super::service_link::ServiceLink;
 use super::session::{Installed, Session};
 use crate::transport::buffered_body::{BodyLimits, BufferedBody, MemoryBudget};
 use crate::transport::cors;
 use crate::transport::headers::{strip_request, strip_service_response};
+use crate::transport::origin::Origin;
 use crate::transport::path::check_target;
 use crate::transport::problem::Problem;
 use crate::transport::relay::Relay;
@@ -69,12 +71,16 @@ impl Loopback {
 
     async fn forward(&self, request: Request<Incoming>) -> Result<Response<Reply>, Problem> {
         let (mut parts, body) = request.into_parts();
+        let was_revoked = self.parts.session.is_revoked();
         let used = self.usable_token().await?;
         strip_request(&mut parts.headers);
         parts.version = Version::HTTP_11;
         let (body, ()) = BufferedBody::take(body, &self.parts.body_limits, (), |()| ()).await?;
         let again = body.again();
         let response = self.send(parts.clone(), body, &used.token).await?;
+        if was_revoked && response.status().is_success() {
+            self.parts.session.admitted();
+        }
         match rejection(&response) {
             Some(ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenOutdated) => {}
             Some(ErrorCode::TokenRevoked) => {
@@ -126,7 +132,25 @@ impl Loopback {
         let upstream = self.parts.link.at(&token.origin);
         parts.uri = token.origin.retarget(&parts.uri);
         parts.headers.insert(AUTHORIZATION, token.header());
-        upstream.send(Request::from_parts(parts, body), FIRST_BYTE).await.map_err(|error| unreachable(&error))
+        let sent = upstream.send(Request::from_parts(parts, body), FIRST_BYTE).await;
+        self.note_outage(&sent, &token.origin);
+        sent.map_err(|error| unreachable(&error, &token.origin))
+    }
+
+    /// Notes whether the service could be reached. The refresh task looks for it during an outage.
+    fn note_outage(&self, sent: &Result<Response<UpstreamBody>, UpstreamError>, origin: &Origin) {
+        let session = &self.parts.session;
+        let is_news = match sent {
+            // It may come from a load balancer in front of a service that is away.
+            Ok(response) if response.status().is_server_error() && !response.headers().contains_key(ERROR_HEADER) => {
+                false
+            }
+            Ok(_) => session.reached(),
+            Err(error) => link_error(error, origin).is_some_and(|error| session.unreached(error)),
+        };
+        if is_news {
+            self.parts.refresher.kick(Reason::LinkChanged);
+        }
     }
 
     fn relay(&self, response: Response<UpstreamBody>) -> Response<Reply> {
@@ -182,7 +206,7 @@ fn with_retry(mut response: Response<UpstreamBody>) -> Response<UpstreamBody> {
 }
 
 fn no_token(error: &ClientError) -> Problem {
-    if error.is_final() {
+    if error.is_refusal() {
         let code =
             if matches!(error, ClientError::Revoked(_)) { ErrorCode::TokenRevoked } else { ErrorCode::TokenInvalid };
         return Problem::new(code, error.to_string());
@@ -191,7 +215,7 @@ fn no_token(error: &ClientError) -> Problem {
         .retry_after(NOT_READY_RETRY)
 }
 
-fn unreachable(error: &UpstreamError) -> Problem {
+fn unreachable(error: &UpstreamError, origin: &Origin) -> Problem {
     let (code, message) = match error {
         UpstreamError::Body(error) => return error.clone().into(),
         UpstreamError::FirstByte(_) => (ErrorCode::UpstreamTimeout, "The service did not answer in time"),
@@ -202,7 +226,7 @@ fn unreachable(error: &UpstreamError) -> Problem {
         UpstreamError::Invalid(_) => (ErrorCode::UpstreamInvalid, "The service's answer is not valid HTTP"),
     };
     tracing::debug!(error = error as &dyn std::error::Error, "The service gave no response");
-    Problem::new(code, message).retry_after(NOT_READY_RETRY)
+    Problem::new(code, format!("{message}: {}", way_to(origin))).retry_after(NOT_READY_RETRY)
 }
 
 /// Longer than the 600 s that the service gives its upstream, so that the service's own answer comes first.

@@ -2,23 +2,29 @@
 //!
 //! One task makes all attempts, so there is only one at a time, and a caller that stops waiting does not cancel it. The
 //! task compares the wall clock at short intervals: a sleeping laptop stops its timers. A failed attempt takes no
-//! living token away.
+//! living token away. The task also looks for a service that requests cannot reach, and tries a keychain that failed.
 
 mod backoff;
+mod outage;
 mod request;
+mod retries;
 mod schedule;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use self::outage::Outage;
 use self::request::RefreshRequest;
 pub use self::request::{Reason, Refresher};
-use self::schedule::Schedule;
+use self::retries::Retries;
+use self::schedule::{SHORTEST_SLEEP, Schedule};
 use super::config::ClientConfig;
 use super::enrolment::Enrolment;
 use super::error::ClientError;
+use super::service_link::ServiceLink;
 use super::session::Session;
 use crate::clock::Clock;
 
@@ -29,6 +35,9 @@ pub(super) struct RefreshLoop {
     waiting: VecDeque<RefreshRequest>,
     enrolment: Enrolment,
     schedule: Schedule,
+    outage: Outage,
+    /// The attempts to use a keychain that failed.
+    keychain: Retries,
     session: Arc<Session>,
     clock: Arc<dyn Clock>,
 }
@@ -39,12 +48,14 @@ impl RefreshLoop {
     pub(super) fn new(
         enrolment: Enrolment,
         session: Arc<Session>,
+        link: Arc<ServiceLink>,
         config: &ClientConfig,
         clock: Arc<dyn Clock>,
     ) -> (Refresher, Self) {
         let (refresher, asks) = Refresher::new();
-        let schedule = Schedule::new(config);
-        (refresher, Self { asks, waiting: VecDeque::new(), enrolment, schedule, session, clock })
+        let (schedule, keychain) = (Schedule::new(config), Retries::default());
+        let outage = Outage::new(Arc::clone(&session), link);
+        (refresher, Self { asks, waiting: VecDeque::new(), enrolment, schedule, outage, keychain, session, clock })
     }
 
     /// Runs until the client is closed or every handle is dropped.
@@ -54,33 +65,81 @@ impl RefreshLoop {
                 self.serve(ask).await;
                 continue;
             }
-            let next_look = self.schedule.until_next_look(self.session.token().as_deref(), self.clock.now());
+            let next_look = self.until_next_look();
             tokio::select! {
                 ask = self.asks.recv() => match ask {
                     Some(ask) => self.waiting.push_back(ask),
                     None => return,
                 },
+                () = self.outage.checked() => self.look().await,
                 () = tokio::time::sleep(next_look) => self.look().await,
             }
         }
     }
 
+    /// How long the task may sleep. From here on it knows what is out of use.
+    fn until_next_look(&mut self) -> Duration {
+        let now = self.clock.now();
+        self.look_for_service();
+        if !self.keychain.are_under_way() {
+            let error = self.standing_keychain_error();
+            self.keychain.is_due(error, now);
+        }
+        let others = [self.outage.until_next_check(now), self.keychain.until_next(now)];
+        let next_look = self.schedule.until_next_look(self.session.token().as_deref(), now);
+        others.into_iter().flatten().fold(next_look, Duration::min).max(SHORTEST_SLEEP)
+    }
+
     async fn serve(&mut self, ask: RefreshRequest) {
-        let answer = match self.answer_without_attempt(ask.reason) {
-            Some(answer) => answer,
-            None if ask.reason == Reason::Resumed => {
+        let answer = match (self.answer_without_attempt(ask.reason), ask.reason) {
+            (Some(answer), _) => answer,
+            (None, Reason::Resumed) => {
                 self.schedule.end_wait();
+                self.outage.end_wait();
+                self.try_keychain().await;
                 self.look().await;
                 Ok(())
             }
-            None => self.attempt(ask.reason).await,
+            // The loop asks the session about the outage before it sleeps.
+            (None, Reason::LinkChanged) => Ok(()),
+            (None, Reason::Forced) => {
+                self.try_keychain().await;
+                self.attempt(Reason::Forced).await
+            }
+            (None, reason) => self.attempt(reason).await,
         };
         // The caller may have stopped waiting.
         let _ = ask.done.send(answer);
     }
 
-    /// Gets a token if it is due.
+    /// Looks for the service in an outage. At the end of one a token that is due need not wait.
+    fn look_for_service(&mut self) {
+        if self.outage.look(self.clock.now()) {
+            self.schedule.end_wait();
+        }
+    }
+
+    /// Uses a keychain that failed before, if it works by now.
+    async fn try_keychain(&mut self) {
+        if self.session.keychain_error().is_some()
+            && let Err(error) = self.enrolment.take_up_keychain().await
+        {
+            tracing::debug!(%error, "The keychain cannot be used yet");
+        }
+    }
+
+    /// Why the keychain is to be tried again. A person who dismissed its prompt is not asked by the clock again.
+    fn standing_keychain_error(&self) -> Option<ClientError> {
+        self.session.keychain_error().filter(|_| !self.enrolment.keychain_was_dismissed())
+    }
+
+    /// Gets a token if it is due, and tries what is out of use.
     async fn look(&mut self) {
+        self.look_for_service();
+        let error = self.standing_keychain_error();
+        if self.keychain.is_due(error, self.clock.now()) {
+            self.try_keychain().await;
+        }
         let is_due = self.schedule.is_due(self.session.token().as_deref(), self.clock.now());
         if is_due && !self.session.is_closed() {
             // The session has told the app of a failure.
@@ -126,6 +185,10 @@ impl RefreshLoop {
         if self.session.generation() > generation {
             return Some(Ok(()));
         }
-        self.schedule.refusal(reason, self.session.token().as_deref(), self.clock.now()).map(Err)
+        let error = self.schedule.refusal(reason, self.session.token().as_deref(), self.clock.now())?;
+        if matches!(reason, Reason::Rejected(_)) && error.is_refusal() {
+            self.session.refused_again(&error);
+        }
+        Some(Err(error))
     }
 }

@@ -12,9 +12,9 @@ use super::config::ClientConfig;
 use super::credential::{MAX_LIFETIME, WrapperToken};
 use super::device_key::{DeviceKey, Occasion};
 use super::error::ClientError;
+use super::network::{network_error, way_to_url};
 use crate::clock::Clock;
 use crate::transport::origin::Origin;
-use crate::transport::root_cause::root_cause;
 use crate::wire::names::{ERROR_HEADER, PROOF_HEADER, PROOF_NONCE_HEADER, REFRESH_PATH};
 use crate::wire::{BootstrapRequest, DeviceId, ErrorBody, ErrorCode, TokenResponse};
 
@@ -62,25 +62,41 @@ impl ServiceApi {
         Ok(Self { http, config, clock })
     }
 
-    /// Checks that the service answers and is healthy. Anything else that answers, such as the network's login page, is
+    /// Checks that the service answers and is healthy. A 5xx, which a load balancer answers for a service that is away,
+    /// is [`ClientError::Unavailable`]. Anything else that answers, such as the network's login page, is
     /// [`ClientError::Unhealthy`].
     pub(super) async fn check_health(&self) -> Result<(), ClientError> {
         let response = send(self.http.get(self.config.health_url.clone())).await?;
         let status = response.status();
         if status.is_redirection() {
-            return Err(ClientError::Unhealthy(format!(
-                "it answered {status}, a redirect: is this network's login page in between?"
-            )));
+            return Err(
+                self.unhealthy(format!("it answered {status}, a redirect: is this network's login page in between?"))
+            );
+        }
+        if status.is_server_error() && status != StatusCode::NETWORK_AUTHENTICATION_REQUIRED {
+            let retry_after = retry_after(&response);
+            let way = way_to_url(&self.config.health_url);
+            return Err(ClientError::Unavailable { message: format!("{way}: it answered {status}"), retry_after });
         }
         if status != StatusCode::OK {
-            return Err(ClientError::Unhealthy(format!("it answered {status}")));
+            return Err(self.unhealthy(format!("it answered {status}")));
         }
         let health: Option<Health> = read(response).await?.and_then(|body| serde_json::from_slice(&body).ok());
         match health {
             Some(health) if health.status == "ok" => Ok(()),
-            Some(health) => Err(ClientError::Unhealthy(format!("it says {:?}", health.status))),
-            None => Err(ClientError::Unhealthy("something else than valetkey answers at this address".into())),
+            Some(health) => Err(self.unhealthy(format!("it says {:?}", health.status))),
+            None => Err(self.unhealthy("something else than valetkey answers")),
         }
+    }
+
+    fn unhealthy(&self, what: impl std::fmt::Display) -> ClientError {
+        ClientError::Unhealthy(format!("{}: {what}", way_to_url(&self.config.health_url)))
+    }
+
+    /// The error for a health check that had no answer within `limit`.
+    #[must_use]
+    pub(super) fn no_answer(&self, limit: Duration) -> ClientError {
+        ClientError::NoAnswer { way: way_to_url(&self.config.health_url), limit }
     }
 
     /// Trades the device id for a token (`POST /bootstrap`), with a proof of `key` if there is one.
@@ -206,10 +222,12 @@ async fn read(mut response: Response) -> Result<Option<Vec<u8>>, ClientError> {
 }
 
 fn failure(error: &reqwest::Error) -> ClientError {
+    let way = error.url().map(way_to_url).unwrap_or_default();
     if error.is_timeout() {
-        return ClientError::Timeout(CALL_LIMIT);
+        let limit = if error.is_connect() { CONNECT_LIMIT } else { CALL_LIMIT };
+        return ClientError::NoAnswer { way, limit };
     }
-    ClientError::Network(root_cause(error).to_string())
+    network_error(&way, error)
 }
 
 /// Reads a status other than 200. Only an answer with our own header is the service's verdict on this device.

@@ -3,14 +3,17 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use http::{Request, Uri};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::lock::lock;
+use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::{Connector, HttpVersion};
 use crate::transport::origin::Origin;
 use crate::transport::tls::tls_config;
 use crate::transport::upstream::{ProbeRule, Upstream};
+use crate::wire::names::HEALTH_PATH;
 
 /// Gives requests their connections; shared by all requests of the proxy.
 pub(super) struct ServiceLink {
@@ -50,6 +53,15 @@ impl ServiceLink {
         Upstream::probing(connector.with_dead_peer_limit(DEAD_PEER), PROBE)
     }
 
+    /// Whether the service answers a request over these connections. A 5xx comes from a load balancer in front of a
+    /// service that is away; any other answer will do, because not every way leads to the health check.
+    pub(super) async fn reaches(&self, origin: &Arc<Origin>) -> bool {
+        let mut check = Request::new(BufferedBody::default());
+        *check.uri_mut() = origin.retarget(&Uri::from_static(HEALTH_PATH));
+        let answer = self.at(origin).send(check, ANSWER).await;
+        answer.is_ok_and(|answer| !answer.status().is_server_error())
+    }
+
     /// Drops the pooled connections: after a sleep, or on another network, they may be dead without notice. Streams on
     /// them go on.
     pub(super) fn forget(&self) {
@@ -74,3 +86,6 @@ const DEAD_PEER: Duration = Duration::from_secs(4);
 const PROBE: ProbeRule = ProbeRule { after: Duration::from_secs(1), path: "/" };
 
 const SHORTEST_SLEEP: Duration = Duration::from_secs(2);
+
+/// How long a check of the service may take.
+const ANSWER: Duration = Duration::from_secs(10);

@@ -1,28 +1,21 @@
 //! The state that the parts of a running client share: the token, the device id, and the status built from them.
 
+mod state;
+
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+pub use self::state::Installed;
+use self::state::{Life, SessionState};
 use super::credential::{Freshness, WrapperToken};
 use super::device::LocalDevice;
 use super::error::ClientError;
 use super::service_api::Issued;
-use super::status::{ClientState, Event, Level, Status, Storage};
+use super::status::{Event, EventSink, Level, Network, Status, Storage};
 use crate::clock::Clock;
 use crate::lock::lock;
-
-/// Receives events for the app. Called on the client's own thread; it must not block.
-pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
-
-/// The token in use.
-#[derive(Clone)]
-pub struct Installed {
-    /// The token, as the service issued it.
-    pub token: Arc<WrapperToken>,
-    /// Counts the tokens of this run: a request can tell whether the token it used has been replaced since.
-    pub generation: u64,
-}
 
 /// The shared state of one running client.
 pub struct Session {
@@ -32,34 +25,17 @@ pub struct Session {
     events: EventSink,
 }
 
-struct SessionState {
-    device: LocalDevice,
-    installed: Option<Installed>,
-    refreshing: bool,
-    revoked: bool,
-    closed: bool,
-    storage: Storage,
-    clock_skew_ms: Option<i64>,
-    bound: Option<SocketAddr>,
-    last_error: Option<ClientError>,
-}
-
 impl Session {
     /// The state before the first token.
     #[must_use]
-    pub fn new(device: LocalDevice, clock: Arc<dyn Clock>, refresh_before: Duration, events: EventSink) -> Self {
-        let inner = SessionState {
-            device,
-            installed: None,
-            refreshing: false,
-            revoked: false,
-            closed: false,
-            storage: Storage::Memory,
-            clock_skew_ms: None,
-            bound: None,
-            last_error: None,
-        };
-        Self { inner: Mutex::new(inner), clock, refresh_before, events }
+    pub fn new(
+        device: LocalDevice,
+        network: Network,
+        clock: Arc<dyn Clock>,
+        refresh_before: Duration,
+        events: EventSink,
+    ) -> Self {
+        Self { inner: Mutex::new(SessionState::new(device, network)), clock, refresh_before, events }
     }
 
     /// The token in use, and whether it can be used now.
@@ -90,7 +66,25 @@ impl Session {
     /// Whether the client has ended.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.lock().closed
+        self.lock().life == Life::Closed
+    }
+
+    /// Whether the service refuses this device.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.lock().revoked
+    }
+
+    /// Why the service could not be reached when it was last asked; `None` if it was.
+    #[must_use]
+    pub fn link_error(&self) -> Option<ClientError> {
+        self.lock().link_error.clone()
+    }
+
+    /// Why the keychain is out of use; `None` if it is in use, or not wanted.
+    #[must_use]
+    pub fn keychain_error(&self) -> Option<ClientError> {
+        self.lock().keychain_error.clone()
     }
 
     /// Replaces the token by a new one. The former token was in use until now.
@@ -100,7 +94,7 @@ impl Session {
             let generation = inner.installed.as_ref().map_or(1, |former| former.generation + 1);
             inner.installed = Some(Installed { token: Arc::clone(&token), generation });
             inner.revoked = false;
-            inner.last_error = None;
+            inner.token_error = None;
             inner.clock_skew_ms = issued.clock_skew_ms.or(inner.clock_skew_ms);
         });
         token
@@ -111,29 +105,106 @@ impl Session {
         self.change(|inner| inner.refreshing = refreshing);
     }
 
-    /// Records a failed attempt. A token that still lives stays in use.
+    /// Records a failed attempt to get a token. A token that still lives stays in use. A refusal is told to the app
+    /// once, and an outage says nothing about it.
     pub fn failed(&self, error: &ClientError) {
+        let mut is_known = false;
         self.change(|inner| {
-            inner.revoked = error.is_final();
-            inner.last_error = Some(error.clone());
+            is_known = error.is_refusal() && inner.revoked;
+            inner.revoked = error.is_refusal() || (inner.revoked && error.is_outage());
+            inner.token_error = Some(error.clone());
         });
-        (self.events)(Event::Error(error.clone()));
+        if !is_known {
+            (self.events)(Event::Error(error.clone()));
+        }
     }
 
-    /// Records where the token is stored.
+    /// Records that the service still refuses this device, for the reason of the last attempt.
+    pub fn refused_again(&self, error: &ClientError) {
+        self.change(|inner| {
+            inner.revoked = true;
+            inner.token_error = Some(error.clone());
+        });
+    }
+
+    /// Records that a request succeeded that began while the device counted as revoked: the service lets it in again.
+    pub fn admitted(&self) {
+        self.change(|inner| {
+            inner.revoked = false;
+            if inner.token_error.as_ref().is_some_and(ClientError::is_refusal) {
+                inner.token_error = None;
+            }
+        });
+    }
+
+    /// Records that a request or a check did not reach the service. Of one outage only the first is told to the app;
+    /// for that one the result is true.
+    pub fn unreached(&self, error: ClientError) -> bool {
+        let mut is_news = false;
+        self.change(|inner| {
+            is_news = inner.link_error.is_none() && inner.life == Life::Running;
+            inner.link_error = Some(error.clone());
+        });
+        if is_news {
+            (self.events)(Event::Error(error));
+        }
+        is_news
+    }
+
+    /// Records that the service answered. True if that ends an outage.
+    pub fn reached(&self) -> bool {
+        let is_news = self.lock().link_error.is_some();
+        if is_news {
+            self.change(|inner| inner.link_error = None);
+            self.log(Level::Info, "The service can be reached again");
+        }
+        is_news
+    }
+
+    /// Records where the token is stored, or will be.
     pub fn set_storage(&self, storage: Storage) {
-        self.change(|inner| inner.storage = storage);
+        let mut former = None;
+        self.change(|inner| {
+            inner.storage = storage;
+            former = inner.keychain_error.take();
+        });
+        if former.is_some() {
+            self.log(Level::Info, "The keychain can be used again");
+        }
+    }
+
+    /// Records that the keychain failed, so that the token is in memory only. What lasts is told to the app once.
+    pub fn keychain_failed(&self, error: ClientError) {
+        let mut is_news = false;
+        self.change(|inner| {
+            is_news = inner.keychain_error.as_ref().is_none_or(|former| former.code() != error.code());
+            inner.storage = Storage::Memory;
+            inner.keychain_error = Some(error.clone());
+        });
+        if is_news {
+            (self.events)(Event::Error(error));
+        }
     }
 
     /// Records the address that the proxy listens on.
-    pub fn set_bound(&self, bound: Option<SocketAddr>) {
-        self.change(|inner| inner.bound = bound);
+    pub fn set_bound(&self, bound: SocketAddr) {
+        self.change(|inner| inner.bound = Some(bound));
+    }
+
+    /// Says that the client takes no new connections. Open requests still use the token.
+    pub fn closing(&self) {
+        self.change(|inner| {
+            if inner.life == Life::Running {
+                inner.life = Life::Closing;
+            }
+            inner.bound = None;
+        });
     }
 
     /// Drops the token and closes the session for good.
     pub fn close(&self) {
         self.change(|inner| {
-            inner.closed = true;
+            inner.life = Life::Closed;
             inner.bound = None;
             inner.installed = None;
         });
@@ -146,8 +217,8 @@ impl Session {
     }
 
     /// Sends a line for the app's log.
-    pub fn log(&self, level: Level, message: &'static str) {
-        (self.events)(Event::Log(level, message));
+    pub fn log(&self, level: Level, message: impl Into<Cow<'static, str>>) {
+        (self.events)(Event::Log(level, message.into()));
     }
 
     /// Changes the state, and sends the new status to the app if it differs visibly.
@@ -168,31 +239,7 @@ impl Session {
     }
 
     fn status_of(&self, inner: &SessionState) -> Status {
-        let token = inner.installed.as_ref().map(|installed| &installed.token);
-        let expired = token.is_none_or(|token| token.is_expired(self.clock.now()));
-        let state = if inner.closed {
-            ClientState::Closed
-        } else if inner.revoked {
-            ClientState::Revoked
-        } else if inner.refreshing {
-            ClientState::Refreshing
-        } else if expired {
-            ClientState::Expired
-        } else if inner.last_error.is_some() {
-            ClientState::Offline
-        } else {
-            ClientState::Ready
-        };
-        Status {
-            state,
-            expires_at: token.map(|token| token.expires_at()),
-            refresh_at: token.map(|token| token.due_at(self.refresh_before)),
-            storage: inner.storage,
-            device: inner.device.clone(),
-            clock_skew_ms: inner.clock_skew_ms,
-            bound: inner.bound,
-            last_error: inner.last_error.clone(),
-        }
+        inner.status(self.clock.now(), self.refresh_before)
     }
 
     fn lock(&self) -> MutexGuard<'_, SessionState> {

@@ -1,6 +1,8 @@
 //! The status of a proxy and the events that an app gets.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
@@ -12,11 +14,11 @@ use super::error::ClientError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientState {
-    /// There is a usable token.
+    /// There is a usable token, and the service was reached when it was last asked.
     Ready,
     /// A newer token is being fetched; the present one is used meanwhile.
     Refreshing,
-    /// The last attempt failed; the present token is used while it lives.
+    /// The service cannot be reached, or the last attempt to get a token failed; the present one is used while it lives.
     Offline,
     /// There is no usable token at the moment.
     Expired,
@@ -36,6 +38,16 @@ pub enum Storage {
     Memory,
 }
 
+/// How requests leave this machine; in JSON the `network` of `ValetStatus`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Network {
+    /// The proxy between this machine and the service, without credentials; `None` if there is none.
+    pub proxy: Option<String>,
+    /// The file of CA certificates that are trusted besides the system's; `None` if there is none.
+    pub extra_ca_certs: Option<String>,
+}
+
 /// All facts about the proxy at one moment; in JSON the `ValetStatus` of `index.d.ts`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -50,14 +62,16 @@ pub struct Status {
     pub refresh_at: Option<SystemTime>,
     /// Where the token is stored.
     pub storage: Storage,
+    /// How requests leave this machine.
+    pub network: Network,
     /// The device id in use.
     #[serde(flatten)]
     pub device: LocalDevice,
     /// Milliseconds by which this machine's clock is ahead of the service's.
     pub clock_skew_ms: Option<i64>,
-    /// The address that the proxy listens on; `None` once it is closed.
+    /// The address that the proxy listens on; `None` once it takes no more connections.
     pub bound: Option<SocketAddr>,
-    /// The last failure, until an attempt succeeds.
+    /// The failure that stands: of getting a token, else of reaching the service, else of the keychain.
     pub last_error: Option<ClientError>,
 }
 
@@ -76,8 +90,11 @@ pub enum Event {
     /// An attempt in the background failed.
     Error(ClientError),
     /// A line for the app's log.
-    Log(Level, &'static str),
+    Log(Level, Cow<'static, str>),
 }
+
+/// Receives events for the app. Called on the client's own thread; it must not block.
+pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// How important a log event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -108,6 +125,7 @@ mod tests {
             expires_at: Some(UNIX_EPOCH + Duration::from_micros(1_800_000_000_123_400)),
             refresh_at: None,
             storage: Storage::Keychain,
+            network: Network { proxy: Some("http://proxy.example:3128".into()), extra_ca_certs: None },
             device: LocalDevice { id: DeviceId::parse("device-0001").unwrap(), source: DeviceIdSource::Machine },
             clock_skew_ms: Some(-5),
             bound: Some(([127, 0, 0, 1], 80).into()),
@@ -116,7 +134,7 @@ mod tests {
         let expected = json!({
             "state": "offline", "expiresAt": 1_800_000_000_123.0, "refreshAt": null, "storage": "keychain",
             "deviceId": "device-0001", "deviceIdSource": "machine", "clockSkewMs": -5, "bound": "127.0.0.1:80",
-            "lastError": null,
+            "lastError": null, "network": { "proxy": "http://proxy.example:3128", "extraCaCerts": null },
         });
         assert_eq!(serde_json::to_value(&status).unwrap(), expected);
         status.last_error = Some(ClientError::PortInUse(80));
@@ -124,7 +142,7 @@ mod tests {
             "code": "VALET_PORT_IN_USE", "message": "port 80 on 127.0.0.1 is in use", "retryable": true,
         });
         assert_eq!(serde_json::to_value(&status).unwrap()["lastError"], error);
-        let events = [Event::Error(ClientError::PortInUse(80)), Event::Log(Level::Warn, "A line")];
+        let events = [Event::Error(ClientError::PortInUse(80)), Event::Log(Level::Warn, "A line".into())];
         let log = json!({ "type": "log", "data": ["warn", "A line"] });
         assert_eq!(serde_json::to_value(events).unwrap(), json!([{ "type": "error", "data": error }, log]));
     }

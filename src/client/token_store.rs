@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::config::{ClientConfig, StoragePolicy};
 use super::credential::WrapperToken;
-use super::device::{self, DeviceIds};
+use super::device::DeviceIds;
 use super::device_key::DeviceKey;
 use super::error::ClientError;
 use super::identity::{HeldKey, Identity};
@@ -25,13 +25,8 @@ pub(super) struct TokenStore {
     bootstrap_url: String,
 }
 
-/// The state of the store at the start.
-pub(super) struct StoredToken {
-    /// A stored token that fits, and the identity it was issued to.
-    pub token: Option<(WrapperToken, Identity)>,
-    /// Where the next token will be stored, as far as that is known before a write.
-    pub storage: Storage,
-}
+/// A stored token, and the identity that it was issued to.
+pub(super) type StoredToken = (WrapperToken, Identity);
 
 impl TokenStore {
     /// Stores in `keychain`; `None` with the policy `memory`.
@@ -40,60 +35,71 @@ impl TokenStore {
         Self { keychain, policy: config.storage, bootstrap_url: config.bootstrap_url.to_string() }
     }
 
-    /// Loads the token of an earlier start. One that does not fit is removed, so that the next start does not read it.
-    /// A keychain that fails is an error only if the policy requires it.
-    pub(super) async fn load(&self, ids: &DeviceIds, now: SystemTime) -> Result<StoredToken, ClientError> {
-        let Some(keychain) = &self.keychain else { return Ok(StoredToken { token: None, storage: Storage::Memory }) };
-        let bytes = match keychain.get(TOKEN_ENTRY.into()).await {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                return self.without_keychain(error.into()).map(|storage| StoredToken { token: None, storage });
-            }
+    /// Where the store keeps tokens.
+    #[must_use]
+    pub(super) fn storage(&self) -> Storage {
+        if self.keychain.is_some() { Storage::Keychain } else { Storage::Memory }
+    }
+
+    /// Whether the app wants no start without the keychain. A file never takes its place.
+    #[must_use]
+    pub(super) fn is_required(&self) -> bool {
+        self.policy == StoragePolicy::Keychain
+    }
+
+    /// Gives each call of the keychain its usual limit.
+    pub(super) fn start_is_over(&self) {
+        self.keychain.iter().for_each(Keychain::start_is_over);
+    }
+
+    /// Whether a person dismissed the keychain's prompt.
+    #[must_use]
+    pub(super) fn was_dismissed(&self) -> bool {
+        self.keychain.as_ref().is_some_and(Keychain::was_dismissed)
+    }
+
+    /// Loads the token of an earlier start, and the identity that it was issued to. One that does not fit is removed, so
+    /// that the next start does not read it.
+    pub(super) async fn load(&self, ids: &DeviceIds, now: SystemTime) -> Result<Option<StoredToken>, ClientError> {
+        let Some(keychain) = &self.keychain else { return Ok(None) };
+        let Some(bytes) = keychain.get(TOKEN_ENTRY.into()).await? else { return Ok(None) };
+        let read = |identity: Identity| {
+            let device = identity.device(ids);
+            let expected = Expected { bootstrap_url: &self.bootstrap_url, device_id: &device.id, now };
+            stored::decode(&bytes, &expected).map(|token| (token, identity))
         };
-        let mut token = None;
-        if let Some(bytes) = bytes {
-            let read = |identity: Identity| {
-                let device = identity.device(ids);
-                let expected = Expected { bootstrap_url: &self.bootstrap_url, device_id: &device.id, now };
-                stored::decode(&bytes, &expected).map(|token| (token, identity))
-            };
-            token = read(Identity::Usual { key: None });
-            let key = if token.is_none() { self.kept_key().await } else { Ok(None) };
-            if let Ok(Some(key)) = &key {
-                token = read(Identity::Keyed(Arc::clone(key)));
-            }
-            // If the key cannot be read for now, the token may belong to that key.
-            if token.is_none() && key.is_ok() {
-                // If the token cannot be removed, the next write replaces it.
-                let _ = keychain.delete(TOKEN_ENTRY.into()).await;
-            }
+        let mut token = read(Identity::Usual { key: None });
+        let key = if token.is_none() { self.kept_key().await } else { Ok(None) };
+        if let Ok(Some(key)) = &key {
+            token = read(Identity::Keyed(Arc::clone(key)));
         }
-        Ok(StoredToken { token, storage: Storage::Keychain })
+        // If the key cannot be read for now, the token may belong to that key.
+        if token.is_none() && key.is_ok() {
+            // If the token cannot be removed, the next write replaces it.
+            let _ = keychain.delete(TOKEN_ENTRY.into()).await;
+        }
+        Ok(token)
     }
 
-    /// Stores `token` and returns where. A keychain that fails is an error only if the policy requires it.
-    pub(super) async fn save(&self, token: &WrapperToken, device: &DeviceId) -> Result<Storage, ClientError> {
-        let Some(keychain) = &self.keychain else { return Ok(Storage::Memory) };
+    /// Stores `token`, unless the policy is to keep it in memory.
+    pub(super) async fn save(&self, token: &WrapperToken, device: &DeviceId) -> Result<(), ClientError> {
+        let Some(keychain) = &self.keychain else { return Ok(()) };
         let bytes = stored::encode(token, &self.bootstrap_url, device);
-        match keychain.set(TOKEN_ENTRY.into(), bytes).await {
-            Ok(()) => Ok(Storage::Keychain),
-            Err(error) => self.without_keychain(error.into()),
-        }
+        keychain.set(TOKEN_ENTRY.into(), bytes).await.map_err(ClientError::from)
     }
 
-    /// The random id of a machine without a usable one: the stored id, or a new one, which is stored if possible. A
-    /// keychain that cannot be read may still hold an id, so nothing is written over it.
-    pub(super) async fn random_device_id(&self) -> DeviceId {
-        let new = device::random();
-        let Some(keychain) = &self.keychain else { return new };
-        let Ok(kept) = keychain.get(DEVICE_ENTRY.into()).await else { return new };
+    /// The id of a machine without a usable one: the stored id, or else `new`, which is stored if possible. A keychain
+    /// that cannot be read may still hold an id, so nothing is written over it.
+    pub(super) async fn random_device_id(&self, new: DeviceId) -> Result<DeviceId, ClientError> {
+        let Some(keychain) = &self.keychain else { return Ok(new) };
+        let kept = keychain.get(DEVICE_ENTRY.into()).await?;
         let kept = kept.and_then(|bytes| DeviceId::parse(std::str::from_utf8(&bytes).ok()?).ok());
         if let Some(kept) = kept {
-            return kept;
+            return Ok(kept);
         }
         // Without a keychain the device has a new id at every start; the status shows that it is random.
         let _ = keychain.set(DEVICE_ENTRY.into(), Zeroizing::new(new.as_str().as_bytes().to_vec())).await;
-        new
+        Ok(new)
     }
 
     /// The device's key: the stored one, or a new one that is stored now. `None` without a keychain: a key that is lost
@@ -127,12 +133,6 @@ impl TokenStore {
             // If the key cannot be stored, the next start is another device.
             let _ = keychain.set(KEY_ENTRY.into(), key.as_kept()).await;
         }
-    }
-
-    /// What happens without a keychain: by default the token stays in memory, which costs a bootstrap at each start. If
-    /// the policy requires a keychain, `error` is returned. A file never takes its place.
-    pub(super) fn without_keychain(&self, error: ClientError) -> Result<Storage, ClientError> {
-        if self.policy == StoragePolicy::Keychain { Err(error) } else { Ok(Storage::Memory) }
     }
 }
 

@@ -98,9 +98,7 @@ impl Connector {
     /// reached directly.
     #[must_use]
     pub fn with_system_proxy(mut self) -> Self {
-        if !self.origin.is_loopback() {
-            self.proxy = Matcher::from_system().intercept(&self.origin.connect_uri());
-        }
+        self.proxy = system_proxy(&self.origin);
         self
     }
 
@@ -179,6 +177,12 @@ fn limit_unacknowledged(tcp: &mut HttpConnector, limit: Duration) {
 
 #[cfg(not(target_os = "linux"))]
 fn limit_unacknowledged(_tcp: &mut HttpConnector, _limit: Duration) {}
+
+/// The proxy that the system or the environment names for `origin`, if any. A loopback origin is always reached directly.
+#[must_use]
+pub fn system_proxy(origin: &Origin) -> Option<Intercept> {
+    if origin.is_loopback() { None } else { Matcher::from_system().intercept(&origin.connect_uri()) }
+}
 
 fn alpn(version: HttpVersion) -> Vec<Vec<u8>> {
     match version {

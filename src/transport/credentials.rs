@@ -27,6 +27,19 @@ impl<'a> Credentials<'a> {
         let bearer = single(headers, &AUTHORIZATION)?.map(bearer_token).transpose()?;
         Ok(Self { bearer, api_key: single(headers, &API_KEY)? })
     }
+
+    /// Reads both headers; one that is missing or cannot be read is `None`. The error is a header that came twice.
+    pub fn read_usable(headers: &'a HeaderMap) -> Result<Self, CredentialError> {
+        let bearer = usable(single(headers, &AUTHORIZATION))?.and_then(|value| bearer_token(value).ok());
+        Ok(Self { bearer, api_key: usable(single(headers, &API_KEY))? })
+    }
+}
+
+fn usable(value: Result<Option<&str>, CredentialError>) -> Result<Option<&str>, CredentialError> {
+    match value {
+        Err(CredentialError::NotBearer) => Ok(None),
+        value => value,
+    }
 }
 
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, CredentialError> {

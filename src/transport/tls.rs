@@ -1,13 +1,15 @@
 //! TLS towards an upstream: trusts the certificates that the operating system trusts, and additional roots.
 
+use std::error::Error;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig};
 use rustls_platform_verifier::Verifier;
 
 /// Why TLS cannot be set up.
@@ -46,6 +48,24 @@ pub fn would_trust(
     let Some((own, others)) = certificates.split_first() else { return Ok(()) };
     verifier(extra_roots)?.verify_server_cert(own, others, name, &[], then)?;
     Ok(())
+}
+
+/// Why the other side's certificate was refused, if that is the cause of `error`.
+#[must_use]
+pub fn certificate_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CertificateError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(reason)) = error.downcast_ref::<rustls::Error>() {
+            return Some(reason);
+        }
+        // An I/O error names the source of the error in it, not that error.
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match inner {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => error.source(),
+        };
+    }
+    None
 }
 
 fn verifier(extra_roots: Option<&Path>) -> Result<Verifier, TlsSetupError> {

@@ -146,18 +146,21 @@ async fn a_client_without_a_key_is_the_same_keyless_device_at_every_start() {
 }
 
 #[tokio::test]
-async fn a_keyless_device_sends_no_proof_when_the_keychain_comes_back() {
+async fn f77_a_keyless_device_has_its_usual_id_and_its_key_when_the_keychain_comes_back() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
     setup.store.fail_always(&KeychainError::Locked);
     service.once(Route::Bootstrap, Say::error("device_key_mismatch"));
     let client = setup.start().await;
+    assert_eq!(client.client.status().device, ids().keyless());
     setup.store.heal();
     client.client.refresher.ask(Reason::Forced).await.unwrap();
-    client.client.refresher.ask(Reason::Forced).await.unwrap();
-    assert_eq!(client.client.status().device, ids().keyless());
-    assert!(service.seen(Route::Refresh).iter().all(|seen| seen.header("dpop").is_none()));
-    assert!(setup.store.entry("wrapper-token").is_none());
+    assert_eq!(client.client.status().device, ids().usual);
+    let held = kept(&setup.store);
+    for asked in [&service.seen(Route::Bootstrap)[2], &service.seen(Route::Refresh)[0]] {
+        assert_eq!(Proof::of(asked).thumbprint(), held);
+    }
+    assert!(setup.store.entry("wrapper-token").is_some());
 }
 
 #[tokio::test]

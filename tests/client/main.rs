@@ -11,12 +11,16 @@ mod admission;
 mod device_id;
 mod device_key;
 mod exposure;
+mod keychain_return;
+mod network;
+mod outage;
 mod refresh_asks;
 mod refresh_failure;
 mod refresh_time;
 mod refused;
 mod relay;
 mod renewal;
+mod restored;
 #[cfg(target_os = "linux")]
 mod secret_service;
 mod start;

@@ -14,20 +14,16 @@ const HOUR: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
-async fn a_revoked_device_is_told_and_stops_asking() {
+async fn the_app_of_a_revoked_device_is_told_and_its_requests_are_refused_here() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.always(Route::Refresh, Say::error("token_revoked"));
     service.always(Route::Bootstrap, Say::error("token_revoked"));
-    client.clock.advance(23 * HOUR);
+    client.clock.advance(25 * HOUR);
     assert!(matches!(until_it_failed(&client).await, ClientError::Revoked(_)));
     assert_eq!(client.client.status().state, ClientState::Revoked);
-    for _ in 0..20 {
-        client.clock.advance(10 * 60 * SECOND);
-        client.client.refresher.ask(Reason::Resumed).await.unwrap();
-        work(&client, 2).await;
-    }
-    assert_eq!(service.tokens_asked(), 2);
+    assert_eq!(work(&client, 20).await, [401; 20]);
+    assert_eq!((service.tokens_asked(), service.count(Route::V1)), (2, 0));
     let answer = client.messages("hello").await;
     assert_eq!((answer.status, answer.error_code().as_str()), (401, "token_revoked"));
     assert_eq!(answer.header("x-should-retry"), Some("false"));
@@ -45,7 +41,7 @@ async fn a_revoked_device_may_come_back_when_the_app_asks() {
 }
 
 #[tokio::test]
-async fn a_device_that_is_denied_stops_asking() {
+async fn a_device_that_is_denied_asks_every_five_minutes() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;
     service.always(Route::Bootstrap, Say::error("bootstrap_closed"));
@@ -55,7 +51,9 @@ async fn a_device_that_is_denied_stops_asking() {
         client.clock.advance(60 * SECOND);
         client.client.refresher.ask(Reason::Resumed).await.unwrap();
     }
-    assert_eq!(service.count(Route::Bootstrap), 2);
+    let asked = service.count(Route::Bootstrap) - 1;
+    assert!((4..=6).contains(&asked), "{asked} in twenty minutes");
+    assert_eq!(client.events.errors().len(), 1);
 }
 
 #[tokio::test]

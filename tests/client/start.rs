@@ -80,7 +80,6 @@ async fn f51_a_captive_portal_is_unhealthy_and_gets_no_token() {
         Say::html(),
         Say::json(200, "{}"),
         Say::json(200, r#"{"status":"starting"}"#),
-        Say::json(503, r#"{"status":"ok"}"#),
         Say::bytes(200, vec![b'x'; 1 << 20]),
     ] {
         let service = FakeService::start().await;

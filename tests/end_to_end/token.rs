@@ -109,3 +109,24 @@ async fn a_client_is_denied_by_a_closed_service_and_without_an_enrolment_token()
     assert!(matches!(with("wrong").refusal().await, ClientError::Denied { .. }));
     assert_eq!(with("0123456789abcdef-enrol").start().await.client.status().state, ClientState::Ready);
 }
+
+#[tokio::test]
+async fn f75_a_device_that_an_administrator_restores_works_again_by_itself() {
+    for has_ended in [false, true] {
+        let both = Both::start().await;
+        let device = both.client.client.status().device.id;
+        let revocation = serde_json::json!({ "device_id": device });
+        let revoked = both.service.admin("POST", "/admin/revocations", Some(revocation)).await;
+        let id = revoked.json()["id"].as_str().unwrap().to_owned();
+        if has_ended {
+            both.client.clock.advance(25 * HOUR);
+        }
+        assert_eq!(both.ask(ASK).await.error_code(), "token_revoked");
+        both.client.wait_for("revoked", |status| status.state == ClientState::Revoked).await;
+        both.service.admin("DELETE", &format!("/admin/revocations/{id}"), None).await;
+        both.client.clock.advance(Duration::from_secs(30));
+        both.client.wait_for("ready", |status| status.state == ClientState::Ready).await;
+        both.upstream.answer_next(Answer::message_stream("hello"));
+        assert_eq!(both.ask(ASK).await.status, 200);
+    }
+}

@@ -5,6 +5,7 @@ pub mod keychain;
 #[cfg(target_os = "linux")]
 pub mod keyring_daemon;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ pub struct Setup {
     pub clock: ManualClock,
     pub limits: KeychainLimits,
     pub machine_id: MachineId,
+    pub extra_ca_certs: Option<PathBuf>,
 }
 
 /// A client, and the events that it sent to the app.
@@ -55,6 +57,7 @@ impl Setup {
             clock: ManualClock::starting_now(),
             limits: KeychainLimits { read: Duration::from_secs(2), write: Duration::from_secs(2) },
             machine_id: some_machine,
+            extra_ca_certs: None,
         }
     }
 
@@ -81,6 +84,7 @@ impl Setup {
             store: Box::new(self.store.clone()),
             keychain_limits: self.limits,
             machine_id: self.machine_id,
+            extra_ca_certs: self.extra_ca_certs.clone(),
             events: Arc::new(move |event| sink.add(event)),
         };
         let client = Client::start(ClientConfig::parse(&self.options.to_string())?, ports).await?;

@@ -66,13 +66,19 @@ fn a34_a36_no_web_page_is_served_unless_the_app_lists_it() {
 }
 
 #[test]
-fn a37_only_the_launch_key_opens_in_either_header() {
+fn a37_only_the_launch_key_opens_in_either_header_whatever_the_other_holds() {
     let rules = rules();
     for headers in [
         vec![("authorization", "Bearer valet-key")],
         vec![("authorization", "bearer  valet-key")],
         vec![("x-api-key", "valet-key")],
         vec![("authorization", "Bearer valet-key"), ("x-api-key", "valet-key")],
+        vec![("authorization", "Bearer valet-key"), ("x-api-key", "")],
+        vec![("authorization", "Bearer valet-key"), ("x-api-key", "other")],
+        vec![("authorization", "Bearer other"), ("x-api-key", "valet-key")],
+        vec![("authorization", "Bearer "), ("x-api-key", "valet-key")],
+        vec![("authorization", ""), ("x-api-key", "valet-key")],
+        vec![("authorization", "Basic dXNlcjpwdw=="), ("x-api-key", "valet-key")],
     ] {
         assert!(rules.check_key(&map(&headers)).is_ok(), "{headers:?}");
     }
@@ -84,10 +90,13 @@ fn a37_only_the_launch_key_opens_in_either_header() {
         vec![("authorization", "Bearer VALET-KEY")],
         vec![("authorization", "Basic valet-key")],
         vec![("authorization", "valet-key")],
-        vec![("authorization", "Bearer valet-key"), ("x-api-key", "other")],
-        vec![("authorization", "Bearer other"), ("x-api-key", "valet-key")],
+        vec![("x-api-key", "")],
+        vec![("authorization", "Bearer other"), ("x-api-key", "")],
+        vec![("authorization", "Bearer other"), ("x-api-key", "other")],
         vec![("authorization", "Bearer valet-key"), ("authorization", "Bearer valet-key")],
         vec![("x-api-key", "valet-key"), ("x-api-key", "valet-key")],
+        vec![("x-api-key", ""), ("x-api-key", ""), ("authorization", "Bearer valet-key")],
+        vec![("authorization", ""), ("authorization", ""), ("x-api-key", "valet-key")],
         vec![("proxy-authorization", "Bearer valet-key")],
         vec![("cookie", "valet-key")],
     ] {

@@ -25,7 +25,7 @@ async fn f44_an_unanswered_prompt_times_out_and_does_not_block_other_calls() {
     let (unlock, prompt) = gate::channel();
     let limits = KeychainLimits { read: Duration::from_millis(20), write: Duration::from_secs(5) };
     let keychain = Keychain::start(Box::new(Prompting(prompt)), limits).unwrap();
-    assert_eq!(keychain.get("a".into()).await, Err(KeychainError::Locked));
+    assert_eq!(keychain.get("a".into()).await, Err(KeychainError::Late(limits.read)));
     assert_eq!(keychain.set("a".into(), Zeroizing::new(vec![])).await, Err(KeychainError::Busy));
     unlock.send(()).unwrap();
     while keychain.work.is_stuck() {
@@ -33,4 +33,28 @@ async fn f44_an_unanswered_prompt_times_out_and_does_not_block_other_calls() {
     }
     unlock.send(()).unwrap();
     assert_eq!(keychain.get("a".into()).await.unwrap().unwrap().as_slice(), b"value");
+}
+
+#[tokio::test]
+async fn f78_a_start_waits_longer_for_a_slow_keychain_than_a_running_client() {
+    let (unlock, prompt) = gate::channel();
+    let limits = KeychainLimits { read: Duration::ZERO, write: Duration::ZERO };
+    let keychain = Keychain::start(Box::new(Prompting(prompt)), limits).unwrap().for_start(Duration::from_secs(60));
+    unlock.send(()).unwrap();
+    assert_eq!(keychain.get("a".into()).await.unwrap().unwrap().as_slice(), b"value");
+    keychain.start_is_over();
+    assert_eq!(keychain.get("a".into()).await, Err(KeychainError::Late(Duration::ZERO)));
+    unlock.send(()).unwrap();
+}
+
+#[test]
+fn f77_a_locked_answer_that_took_long_is_a_dismissed_prompt_until_a_call_succeeds() {
+    let work = Work::default();
+    let note = |result: Result<(), KeychainError>, took| {
+        work.note(&result, took);
+        work.dismissed.load(Ordering::Acquire)
+    };
+    assert!(!note(Err(KeychainError::Locked), Duration::from_millis(50)));
+    assert!(note(Err(KeychainError::Locked), Duration::from_secs(20)));
+    assert!(!note(Ok(()), Duration::from_secs(20)));
 }

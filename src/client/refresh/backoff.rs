@@ -25,11 +25,12 @@ impl Setback {
         self.is_within(self.wait, now)
     }
 
-    /// Whether a request without a usable token has to wait too: for a moment after any failure, and for as long as the
-    /// service asked with `Retry-After`.
+    /// Whether a request without a usable token has to wait too: for a moment after any failure, for as long as the
+    /// service asked with `Retry-After`, and while the service refuses the device.
     #[must_use]
     pub(super) fn holds_all(&self, now: SystemTime) -> bool {
-        let stated = matches!(self.error, ClientError::Unavailable { retry_after: Some(_), .. });
+        let stated =
+            matches!(self.error, ClientError::Unavailable { retry_after: Some(_), .. }) || self.error.is_refusal();
         self.is_within(LEAST_PAUSE, now) || (stated && self.holds(now))
     }
 
@@ -47,13 +48,19 @@ impl Setback {
     }
 }
 
-/// The wait before the next attempt: 1 s, doubled with each failure, up to 30 s while the network is away and 5 min
-/// while the service fails. Up to half of it is taken off at random, so that a fleet does not return in step. It is at
-/// least the service's `Retry-After`.
+/// The wait before the next attempt: 1 s, doubled with each failure, up to 30 s while the network is away, a minute for
+/// the keychain, and 5 min while the service fails. Up to half of it is taken off at random, so that a fleet does not
+/// return in step. It is at least the service's `Retry-After`. A refused device waits half a minute if it is revoked
+/// and 5 min otherwise, each less a sixth at most.
 #[must_use]
 pub(super) fn delay(failures: u32, error: &ClientError) -> Duration {
     let most = match error {
-        ClientError::Network(_) | ClientError::Timeout(_) => OFFLINE_MOST,
+        ClientError::Revoked(_) => return steady(REVOKED),
+        ClientError::Denied { .. } => return steady(MOST),
+        ClientError::KeychainLocked | ClientError::KeychainTimeout(_) | ClientError::KeychainUnavailable(_) => {
+            KEYCHAIN_MOST
+        }
+        error if error.is_unreached() => OFFLINE_MOST,
         _ => MOST,
     };
     let full = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(most);
@@ -62,6 +69,10 @@ pub(super) fn delay(failures: u32, error: &ClientError) -> Duration {
         ClientError::Unavailable { retry_after: Some(least), .. } => wait.max((*least).min(LONGEST_STATED)),
         _ => wait,
     }
+}
+
+fn steady(full: Duration) -> Duration {
+    (full / 6).mul_f64(5.0 + random_fraction())
 }
 
 /// A random number from 0 to 1.
@@ -75,6 +86,11 @@ const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 const FIRST: Duration = Duration::from_secs(1);
 const OFFLINE_MOST: Duration = Duration::from_secs(30);
+const KEYCHAIN_MOST: Duration = Duration::from_secs(60);
+
+/// How often a revoked device asks whether it is let in again.
+const REVOKED: Duration = Duration::from_secs(30);
+
 const MOST: Duration = Duration::from_secs(300);
 
 /// The longest `Retry-After` to obey; one of a day is more likely a mistake.
@@ -95,6 +111,21 @@ mod tests {
             let wait = delay(failures, error);
             assert!(wait >= full / 2 && wait <= full, "{failures}: {wait:?}");
         }
+    }
+
+    #[test]
+    fn f75_a_revoked_device_waits_half_a_minute_however_often_it_was_refused() {
+        let (revoked, denied) = (ClientError::Revoked(String::new()), denied());
+        for failures in [1, 2, 40] {
+            for (error, least, most) in [(&revoked, 25, 30), (&denied, 250, 300)] {
+                let wait = delay(failures, error);
+                assert!((Duration::from_secs(least)..=Duration::from_secs(most)).contains(&wait), "{wait:?}");
+            }
+        }
+    }
+
+    fn denied() -> ClientError {
+        ClientError::Denied { code: crate::wire::ErrorCode::BootstrapClosed, message: String::new() }
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub enum Reason {
     Forced,
     /// The machine woke up: compare the clock at once.
     Resumed,
+    /// An outage of the service has begun or is over, as a request found out.
+    LinkChanged,
 }
 
 impl Reason {
@@ -34,7 +36,7 @@ impl Reason {
         match self {
             Self::Aged(_) | Self::Rejected(_) => true,
             Self::Forced => attempt == Self::Forced,
-            Self::Resumed => false,
+            Self::Resumed | Self::LinkChanged => false,
         }
     }
 }

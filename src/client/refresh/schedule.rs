@@ -14,6 +14,8 @@ pub(super) struct Schedule {
     refresh_interval: Duration,
     failures: u32,
     setback: Option<Setback>,
+    /// Whether the service refuses this device, as far as is known.
+    is_refused: bool,
     /// When a token that the service had rejected was replaced.
     last_rejection: Option<SystemTime>,
     /// Random, from 0 to 1: with 0 the present token is refreshed when it is due, with 1 as early as [`JITTER`] allows.
@@ -28,6 +30,7 @@ impl Schedule {
             refresh_interval: config.refresh_interval,
             failures: 0,
             setback: None,
+            is_refused: false,
             last_rejection: None,
             early: random_fraction(),
         }
@@ -37,6 +40,7 @@ impl Schedule {
     pub(super) fn succeeded(&mut self, reason: Reason, now: SystemTime) {
         self.failures = 0;
         self.setback = None;
+        self.is_refused = false;
         self.early = random_fraction();
         if matches!(reason, Reason::Rejected(_)) {
             self.last_rejection = Some(now);
@@ -46,27 +50,30 @@ impl Schedule {
     /// Records an attempt that failed.
     pub(super) fn failed(&mut self, error: &ClientError, now: SystemTime) {
         self.failures = self.failures.saturating_add(1);
+        self.is_refused = error.is_refusal() || (self.is_refused && error.is_outage());
         self.setback = Some(Setback::new(self.failures, error.clone(), now));
     }
 
-    /// Ends the wait that follows a failure.
+    /// Ends the wait that follows a failure. A refused device goes on waiting: nothing on this machine lets it in.
     pub(super) fn end_wait(&mut self) {
-        self.setback.iter_mut().for_each(Setback::lift);
+        self.setback.iter_mut().filter(|setback| !setback.error.is_refusal()).for_each(Setback::lift);
     }
 
-    /// Whether `token`, the one in use, is to be replaced now, if no wait holds.
+    /// Whether `token`, the one in use, is to be replaced now, if no wait holds. A refused device asks whatever its
+    /// token is like: only so it learns that it is let in again.
     #[must_use]
     pub(super) fn is_due(&self, token: Option<&WrapperToken>, now: SystemTime) -> bool {
-        let waits = self.setback.as_ref().is_some_and(|setback| setback.error.is_final() || setback.holds(now));
-        !waits && token.is_none_or(|token| token.is_expired(now) || now >= self.due_at(token))
+        let waits = self.setback.as_ref().is_some_and(|setback| setback.holds(now));
+        let is_old = |token: &WrapperToken| token.is_expired(now) || now >= self.due_at(token);
+        !waits && (self.is_refused || token.is_none_or(is_old))
     }
 
     /// How long the task may sleep before it compares the clock again.
     #[must_use]
     pub(super) fn until_next_look(&self, token: Option<&WrapperToken>, now: SystemTime) -> Duration {
         let next = match (&self.setback, token) {
-            (Some(setback), _) if setback.error.is_final() => now + LONGEST_SLEEP,
             (Some(setback), _) if setback.holds(now) => setback.ends_at(),
+            (Some(_), _) if self.is_refused => now,
             (_, Some(token)) => self.due_at(token),
             (_, None) => now + LONGEST_SLEEP,
         };
@@ -81,7 +88,7 @@ impl Schedule {
         if let Some(setback) = &self.setback {
             // While the present token is usable, requests do not cut the wait short.
             let in_hand = !is_rejected && token.is_some_and(|token| !token.is_expired(now));
-            if setback.error.is_final() || setback.holds_all(now) || (in_hand && setback.holds(now)) {
+            if setback.holds_all(now) || (in_hand && setback.holds(now)) {
                 return Some(setback.error.clone());
             }
         }
@@ -103,7 +110,7 @@ impl Schedule {
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// The shortest time between two looks, whatever the clock and the settings are.
-const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
+pub(super) const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
 
 /// The shortest time between two replacements of a rejected token.
 const REJECTION_PAUSE: Duration = Duration::from_secs(60);
@@ -124,7 +131,8 @@ mod tests {
 
     fn schedule(early: f64) -> Schedule {
         let (refresh_before, refresh_interval) = (HOUR, HOUR / 2);
-        Schedule { refresh_before, refresh_interval, failures: 0, setback: None, last_rejection: None, early }
+        let (setback, last_rejection) = (None, None);
+        Schedule { refresh_before, refresh_interval, failures: 0, setback, is_refused: false, last_rejection, early }
     }
 
     fn token() -> WrapperToken {
@@ -166,15 +174,26 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_device_is_never_due_again() {
-        let (now, mut schedule) = (SystemTime::UNIX_EPOCH, schedule(0.0));
-        schedule.failed(&ClientError::Revoked(String::new()), now);
-        schedule.end_wait();
-        for after in [Duration::ZERO, 1000 * HOUR] {
-            assert!(!schedule.is_due(None, now + after));
-            assert!(schedule.refusal(Reason::Rejected(1), None, now + after).is_some());
+    fn f75_a_revoked_device_asks_every_half_minute_with_a_fresh_token_and_without_one() {
+        let (token, mut schedule) = (token(), schedule(0.0));
+        let mut now = token.received_at;
+        for _ in 0..3 {
+            schedule.failed(&ClientError::Revoked(String::new()), now);
+            schedule.end_wait();
+            for token in [None, Some(&token)] {
+                assert!(!schedule.is_due(token, now + 24 * SECOND));
+                assert!(schedule.refusal(Reason::Rejected(1), token, now + 24 * SECOND).is_some());
+                assert!(schedule.until_next_look(token, now) <= 30 * SECOND);
+                assert!(schedule.is_due(token, now + 30 * SECOND));
+                assert!(schedule.refusal(Reason::Rejected(1), token, now + 30 * SECOND).is_none());
+            }
+            now += 30 * SECOND;
         }
-        assert_eq!(schedule.until_next_look(None, now), LONGEST_SLEEP);
+        // An outage does not make the device forget that it has to ask.
+        schedule.failed(&ClientError::Network(String::new()), now);
+        assert!(schedule.is_due(Some(&token), now + 8 * SECOND));
+        schedule.succeeded(Reason::Aged(1), now + 8 * SECOND);
+        assert!(!schedule.is_due(Some(&token), now + HOUR));
     }
 
     #[test]

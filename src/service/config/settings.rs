@@ -66,7 +66,7 @@ table! {
     BOOTSTRAP_MODE: TOKENS {}
     /// Tokens that allow a device to enrol, separated by commas, at least 16 characters each
     ENROLMENT_TOKENS: TOKENS { shown: Shown::Part, is_list: true }
-    /// Requests for a first token from one address (of IPv6 one /48) in any hour, failed ones too; loopback has no limit; 0 means none
+    /// Requests for a first token from one address (of IPv6 one /48) in any hour, failed ones too, those of revoked devices not; loopback has no limit; 0 means none
     BOOTSTRAP_RATE_MAX: TOKENS { default: Some("60") }
     /// New devices that get a token in any hour, wherever they are; each instance counts for itself; 0 means no limit
     BOOTSTRAP_NEW_DEVICES_PER_HOUR: TOKENS { default: Some("0") }

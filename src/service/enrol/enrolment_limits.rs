@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use tokio::time::Instant;
 
 use crate::lock::lock;
-use crate::service::base::window::SlidingWindow;
+use crate::service::base::window::{SlidingWindow, Slot};
 use crate::transport::problem::Problem;
 use crate::wire::DeviceId;
 use std::num::NonZeroU32;
@@ -25,7 +25,7 @@ use std::num::NonZeroU32;
 /// Limits of `POST /bootstrap` per hour. `None` means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BootstrapLimits {
-    /// Requests from one network, failed ones too.
+    /// Requests from one network, failed ones too; those of revoked devices do not count.
     pub per_network: Option<NonZeroU32>,
     /// Devices that this instance did not know, from all networks together.
     pub new_devices: Option<NonZeroU32>,
@@ -73,17 +73,25 @@ impl EnrolmentLimiter {
         }
     }
 
-    /// Counts a request from `source`, unless it is refused. Loopback is not limited: it is this machine, or a proxy on
-    /// it whose clients cannot be told apart.
-    pub(crate) fn admit(&self, source: IpAddr) -> Result<(), Problem> {
+    /// Counts a request from `source`, unless it is refused, and returns where it is counted. Loopback is not limited: it
+    /// is this machine, or a proxy on it whose clients cannot be told apart.
+    pub(crate) fn admit(&self, source: IpAddr) -> Result<Option<Slot>, Problem> {
         let source = source.to_canonical();
-        let Some(limit) = self.limits.per_network.filter(|_| !source.is_loopback()) else { return Ok(()) };
+        let Some(limit) = self.limits.per_network.filter(|_| !source.is_loopback()) else { return Ok(None) };
         let now = self.now();
         let taken = take(window_of(&mut self.state().networks, network(source), now), now, HOUR, limit.get());
-        taken.map_err(|wait| {
+        taken.map(Some).map_err(|wait| {
             self.refused_networks.fetch_add(1, Ordering::Relaxed);
             Problem::rate_limited("This network has asked for too many tokens", wait)
         })
+    }
+
+    /// Takes the request from `source` back that was counted in `slot`. A revoked device asks every half minute whether
+    /// it is let in again, and must not use up what the other devices of its network may ask.
+    pub(crate) fn forgive(&self, source: IpAddr, slot: Slot) {
+        if let Some(window) = self.state().networks.get_mut(&network(source.to_canonical())) {
+            window.take_back(slot);
+        }
     }
 
     /// Counts `device` as new, unless it is known. Called when everything else allows its token.
@@ -123,7 +131,7 @@ impl EnrolmentLimiter {
         let (name, now) = (self.hasher.hash_one(device), self.now());
         let mut state = self.state();
         let taken = take(window_of(&mut state.renewals, name, now), now, MINUTE, RENEWALS);
-        taken.map_err(|wait| Problem::rate_limited("This device has renewed its token too often", wait))
+        taken.map(drop).map_err(|wait| Problem::rate_limited("This device has renewed its token too often", wait))
     }
 
     pub(crate) fn figures(&self) -> EnrolmentFigures {
@@ -166,13 +174,12 @@ fn window_of<K: Eq + Hash>(windows: &mut HashMap<K, SlidingWindow>, key: K, now:
 }
 
 /// Counts one event if the window of length `long` has room, else returns how long to wait.
-fn take(window: &mut SlidingWindow, now: u64, long: Duration, limit: u32) -> Result<(), Duration> {
+fn take(window: &mut SlidingWindow, now: u64, long: Duration, limit: u32) -> Result<Slot, Duration> {
     window.advance(now, long);
-    if let Some(wait) = window.wait(now, u64::from(limit)) {
-        return Err(wait);
+    match window.wait(now, u64::from(limit)) {
+        Some(wait) => Err(wait),
+        None => Ok(window.add(1)),
     }
-    window.add(1);
-    Ok(())
 }
 
 /// The network of one subscriber: an IPv4 address, or an IPv6 /48.

@@ -19,6 +19,7 @@ use crate::random::random;
 use crate::secret::Secret;
 use crate::service::base::enum_names::enum_names;
 use crate::service::base::strict_object::StrictObject;
+use crate::service::base::window::Slot;
 use crate::service::enrol::device_keys::DeviceKeyPolicy;
 use crate::service::enrol::device_keys::{Admissible, DeviceKeys, Presented, ProofTarget};
 use crate::service::enrol::enrolment_limits::BootstrapLimits;
@@ -71,6 +72,13 @@ pub struct Terms {
     pub models: Vec<String>,
 }
 
+/// A request for a first token whose body has not been read yet.
+pub(crate) struct Received {
+    proof: Option<Presented>,
+    /// Where the limit by address counts it, if it does.
+    counted: Option<(IpAddr, Slot)>,
+}
+
 impl Issuer {
     /// Signs with the first of `keys`.
     pub(crate) fn new(
@@ -92,14 +100,14 @@ impl Issuer {
 
     /// Checks whether a client at `source` may ask for a first token at all, before the body is read: a client that may
     /// not enrol learns nothing about the body. A proof that must be made again does not count against the limit.
-    pub(crate) fn receive(&self, source: IpAddr, headers: &HeaderMap) -> Result<Option<Presented>, Problem> {
+    pub(crate) fn receive(&self, source: IpAddr, headers: &HeaderMap) -> Result<Received, Problem> {
         if self.enrolment.mode == BootstrapMode::Closed {
             return Err(Problem::new(ErrorCode::BootstrapClosed, "This service does not enrol devices"));
         }
         check_json(headers)?;
         let proof = self.proof(headers)?;
-        self.guard.admit(source)?;
-        Ok(proof)
+        let counted = self.guard.admit(source)?.map(|slot| (source, slot));
+        Ok(Received { proof, counted })
     }
 
     /// Reads the proof of a device key from the headers ([`DeviceKeys::receive`]).
@@ -108,8 +116,19 @@ impl Issuer {
     }
 
     /// Answers `POST /bootstrap` after [`receive`](Self::receive). A [`Problem`] says what is wrong with the body or
-    /// the proof, or that the device may not enrol.
-    pub(crate) async fn bootstrap(&self, body: &[u8], proof: Option<Presented>) -> Result<TokenResponse, Problem> {
+    /// the proof, or that the device may not enrol. A request of a revoked device does not count against the limit by
+    /// address.
+    pub(crate) async fn bootstrap(&self, body: &[u8], received: Received) -> Result<TokenResponse, Problem> {
+        let issued = self.enrol(body, received.proof).await;
+        if let (Err(problem), Some((source, slot))) = (&issued, received.counted)
+            && problem.code == ErrorCode::TokenRevoked
+        {
+            self.guard.forgive(source, slot);
+        }
+        issued
+    }
+
+    async fn enrol(&self, body: &[u8], proof: Option<Presented>) -> Result<TokenResponse, Problem> {
         let StrictObject::<BootstrapRequest>(request) = serde_json::from_slice(body).map_err(|error| {
             Problem::new(ErrorCode::BodyInvalid, format!("The body is not a bootstrap request: {error}"))
         })?;

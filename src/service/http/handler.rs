@@ -106,9 +106,9 @@ impl ServiceHandler {
         match route {
             Route::Relay(route) => self.relay(Arrival { request, client, route, id, at }).await,
             Route::Bootstrap => {
-                let proof = self.parts.issuer.receive(client, request.headers())?;
+                let received = self.parts.issuer.receive(client, request.headers())?;
                 let body = self.small_body(request.into_body()).await?;
-                let token = self.parts.issuer.bootstrap(&body, proof).await?;
+                let token = self.parts.issuer.bootstrap(&body, received).await?;
                 Ok(json(StatusCode::OK, token_bytes(&token.to_json())))
             }
             Route::Refresh => {

@@ -98,3 +98,14 @@ async fn a17_new_devices_are_limited_and_known_devices_are_not() {
     advance(HOUR + HOUR / 60).await;
     assert!(guard.enrol(&device(78)).is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn f75_requests_of_a_revoked_device_use_up_nothing_of_its_network() {
+    let guard = guard(5, 0);
+    for _ in 0..120 {
+        let slot = guard.admit(ip("192.0.2.1")).unwrap().unwrap();
+        guard.forgive(ip("::ffff:192.0.2.1"), slot);
+        advance(Duration::from_secs(30)).await;
+    }
+    assert_eq!(admitted(&guard, "192.0.2.1", 10), 5);
+}

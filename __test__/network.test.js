@@ -1,0 +1,64 @@
+'use strict';
+
+const assert = require('assert');
+const path = require('path');
+const { spawnSync } = require('child_process');
+const { test, before, after } = require('node:test');
+const { startRig } = require('./rig.js');
+
+let rig;
+before(async () => {
+  rig = await startRig();
+});
+after(() => rig.stop());
+
+const SCRIPT = `
+  const lines = [];
+  const logger = (level, message) => lines.push(level + ' ' + message);
+  const say = (facts) => console.log(JSON.stringify(Object.assign({ lines }, facts)));
+  require(${JSON.stringify(path.join(__dirname, '..'))})
+    .startProxy({ bootstrapUrl: process.argv[1], storage: 'memory', logger })
+    .then((proxy) => say({ network: proxy.status().network }))
+    .catch((error) => say({ code: error.code, message: error.message }));
+`;
+
+/** Starts a proxy in a process with these variables, and returns what it told. */
+function startIn(variables, bootstrapUrl) {
+  const env = { PATH: process.env.PATH, SystemRoot: process.env.SystemRoot };
+  for (const name of Object.keys(env)) if (env[name] === undefined) delete env[name];
+  const run = spawnSync(process.execPath, ['-e', SCRIPT, bootstrapUrl], {
+    env: Object.assign(env, variables),
+    encoding: 'utf8',
+    timeout: 30000,
+  });
+  assert.strictEqual(run.status, 0, run.stderr);
+  return JSON.parse(run.stdout);
+}
+
+test('f79 an error through a proxy names the proxy without its password', () => {
+  const told = startIn({ HTTPS_PROXY: 'http://user:secret@127.0.0.1:9' }, 'https://claude.example/bootstrap');
+  assert.strictEqual(told.code, 'VALET_NETWORK', told.message);
+  assert.match(told.message, /claude\.example:443 through the proxy http:\/\/127\.0\.0\.1:9: /);
+  assert.ok(told.lines.includes('info The service is reached through the proxy http://127.0.0.1:9'), told.lines.join());
+  assert.ok(!JSON.stringify(told).includes('secret'));
+});
+
+test('f79 a proxy that cannot be used is told', () => {
+  const told = startIn({ ALL_PROXY: 'socks5h://127.0.0.1:9' }, 'https://claude.example/bootstrap');
+  assert.ok(told.code, 'the service is not reached past the proxy');
+  assert.ok(
+    told.lines.some((line) => /^warn The proxy socks5h:\/\/127\.0\.0\.1:9 cannot be used/.test(line)),
+    told.lines.join(),
+  );
+});
+
+test('f79 a service on this machine is reached directly, whatever the environment names', () => {
+  const told = startIn({ HTTPS_PROXY: 'http://127.0.0.1:9', HTTP_PROXY: 'http://127.0.0.1:9' }, rig.bootstrapUrl);
+  assert.deepStrictEqual(told, { lines: [], network: { proxy: null, extraCaCerts: null } });
+});
+
+test('f79 a file of certificates that is missing is told and ignored', () => {
+  const told = startIn({ NODE_EXTRA_CA_CERTS: path.join(__dirname, 'missing.pem') }, rig.bootstrapUrl);
+  assert.strictEqual(told.network.extraCaCerts, null);
+  assert.match(told.lines.join(), /^warn NODE_EXTRA_CA_CERTS is ignored: .*missing\.pem/);
+});

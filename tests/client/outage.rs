@@ -1,0 +1,209 @@
+//! The service cannot be reached: the status says so while it lasts, and an app with a good token can start.
+
+use std::time::Duration;
+
+use valetkey::client::error::ClientError;
+use valetkey::client::refresh::Reason;
+use valetkey::client::status::{ClientState, Event, Level, Storage};
+
+use testkit::client::fake_service::{FakeService, Route, Say};
+use testkit::client::keychain::FakeStore;
+use testkit::client::{Setup, TestClient};
+use testkit::http::raw::Raw;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn until(client: &TestClient, state: ClientState) {
+    client.wait_for(&format!("{state:?}"), |status| status.state == state).await;
+}
+
+/// Lets time pass once the client knows of the outage.
+async fn pass(client: &TestClient, time: Duration) {
+    client.client.refresher.ask(Reason::LinkChanged).await.unwrap();
+    client.clock.advance(time);
+}
+
+/// A set-up whose keychain holds the token of an earlier start.
+async fn with_stored_token(service: &FakeService) -> Setup {
+    let setup = Setup::new(&service.url);
+    setup.start().await.client.close(SECOND).await;
+    setup
+}
+
+#[tokio::test]
+async fn f76_requests_that_do_not_reach_the_service_make_the_state_offline_and_are_told_once() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    let port = service.stop().await;
+    for _ in 0..20 {
+        let answer = client.messages("hello").await;
+        assert_eq!((answer.status, client.client.status().state), (502, ClientState::Offline));
+        assert!(answer.text().contains(&format!("127.0.0.1:{port}")), "{}", answer.text());
+    }
+    let [error] = &client.events.errors()[..] else { panic!("{:?}", client.events.errors()) };
+    assert_eq!(error.code(), "VALET_NETWORK");
+    assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
+    assert_eq!(client.client.status().last_error.unwrap().code(), "VALET_NETWORK");
+}
+
+#[tokio::test]
+async fn f76_the_service_is_found_again_without_a_request() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    let port = service.stop().await;
+    client.messages("hello").await;
+    until(&client, ClientState::Offline).await;
+    let again = FakeService::start_on(port).await;
+    pass(&client, 30 * SECOND).await;
+    until(&client, ClientState::Ready).await;
+    assert_eq!((again.count(Route::V1), again.tokens_asked()), (0, 0));
+    assert!(client.client.status().last_error.is_none());
+    let told = |event: &Event| matches!(event, Event::Log(Level::Info, line) if line.contains("reached again"));
+    assert_eq!(client.events.all().iter().filter(|event| told(event)).count(), 1);
+}
+
+#[tokio::test]
+async fn f49_f76_the_first_request_that_reaches_the_service_makes_the_state_ready() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    for round in 1..=2 {
+        service.always(Route::V1, Say::cut());
+        for _ in 0..5 {
+            assert_eq!(client.messages("hello").await.status, 503);
+            assert_eq!(client.client.status().state, ClientState::Offline);
+        }
+        service.heal(Route::V1);
+        assert_eq!(client.messages("hello").await.status, 200);
+        assert_eq!((client.client.status().state, client.events.errors().len()), (ClientState::Ready, round));
+    }
+}
+
+#[tokio::test]
+async fn f01_f76_an_error_that_the_service_answers_is_no_outage() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    for say in [Say::json(500, "{}"), Say::json(529, "{}"), Say::error("upstream_unreachable"), Say::error("not_ready")]
+    {
+        service.once(Route::V1, say);
+        assert!(client.messages("hello").await.status >= 500);
+        assert_eq!(client.client.status().state, ClientState::Ready);
+    }
+    assert!(client.events.errors().is_empty());
+}
+
+#[tokio::test]
+async fn f76_a_5xx_of_a_load_balancer_ends_no_outage() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.once(Route::V1, Say::cut());
+    service.once(Route::V1, Say::json(502, "<html>Bad Gateway</html>"));
+    for status in [503, 502] {
+        assert_eq!(client.messages("hello").await.status, status);
+        assert_eq!(client.client.status().state, ClientState::Offline);
+    }
+    // A check gets no better answer from it.
+    service.always(Route::Health, Say::json(503, "{}"));
+    pass(&client, 30 * SECOND).await;
+    service.wait_for(Route::Health, 2).await;
+    assert_eq!(client.client.status().state, ClientState::Offline);
+    assert_eq!(client.messages("hello").await.status, 200);
+    assert_eq!(client.client.status().state, ClientState::Ready);
+}
+
+#[tokio::test]
+async fn f76_an_outage_costs_few_checks() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.always(Route::V1, Say::cut());
+    service.always(Route::Health, Say::cut());
+    client.messages("hello").await;
+    let before = service.count(Route::Health);
+    for _ in 0..120 {
+        client.clock.advance(SECOND);
+        client.client.refresher.ask(Reason::LinkChanged).await.unwrap();
+        client.messages("hello").await;
+    }
+    let checks = service.count(Route::Health) - before;
+    assert!((2..=15).contains(&checks), "{checks} in two minutes");
+}
+
+#[tokio::test]
+async fn f76_a_good_stored_token_is_enough_to_start_while_the_service_is_away() {
+    let service = FakeService::start().await;
+    let setup = with_stored_token(&service).await;
+    let port = service.stop().await;
+    let client = setup.start().await;
+    let status = client.client.status();
+    assert_eq!((status.state, status.storage), (ClientState::Offline, Storage::Keychain));
+    assert_eq!(status.last_error.unwrap().code(), "VALET_NETWORK");
+    assert_eq!(client.messages("hello").await.status, 502);
+    assert_eq!(client.events.errors().len(), 1);
+    let again = FakeService::start_on(port).await;
+    pass(&client, 30 * SECOND).await;
+    until(&client, ClientState::Ready).await;
+    assert_eq!(client.messages("hello").await.status, 200);
+    // The new service does not know the stored token, which the request found out.
+    assert_eq!(again.count(Route::Bootstrap), 1);
+}
+
+#[tokio::test]
+async fn f76_a_good_stored_token_is_enough_while_a_balancer_answers_for_the_service_or_nobody_does() {
+    for (say, code) in [
+        (Say::json(502, "<html>Bad Gateway</html>"), "VALET_UNAVAILABLE"),
+        (Say::json(503, r#"{"status":"ok"}"#), "VALET_UNAVAILABLE"),
+        (Say::hang(), "VALET_TIMEOUT"),
+    ] {
+        let service = FakeService::start().await;
+        let setup = with_stored_token(&service).await.with("startupTimeoutMs", 4000);
+        service.always(Route::Health, say);
+        let status = setup.start().await.client.status();
+        assert_eq!(status.state, ClientState::Offline);
+        assert_eq!(status.last_error.unwrap().code(), code);
+        assert_eq!(service.count(Route::Bootstrap), 1);
+    }
+}
+
+#[tokio::test]
+async fn f76_without_a_good_stored_token_a_start_fails_while_the_service_is_away() {
+    let service = FakeService::start().await;
+    let setup = with_stored_token(&service).await;
+    service.stop().await;
+    let first = Setup { store: FakeStore::new(), ..setup.clone() };
+    assert!(matches!(first.refusal().await, ClientError::Network(_)));
+    setup.clock.advance(Duration::from_secs(86_400));
+    assert!(matches!(setup.refusal().await, ClientError::Network(_)));
+}
+
+#[tokio::test]
+async fn f76_a_token_that_is_due_is_refreshed_when_the_service_is_back() {
+    let service = FakeService::start().await;
+    let setup = with_stored_token(&service).await;
+    let away = [Route::Health, Route::Refresh];
+    away.iter().for_each(|route| service.always(*route, Say::cut()));
+    setup.clock.advance(Duration::from_secs(23 * 3600));
+    let client = setup.start().await;
+    service.wait_for(Route::Refresh, 1).await;
+    until(&client, ClientState::Offline).await;
+    away.iter().for_each(|route| service.heal(*route));
+    pass(&client, 30 * SECOND).await;
+    until(&client, ClientState::Ready).await;
+    assert_eq!((service.count(Route::Bootstrap), client.client.status().last_error.is_none()), (1, true));
+}
+
+#[tokio::test]
+async fn f62_a_client_that_closes_says_so_while_open_requests_go_on() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.once(Route::V1, Say::open_stream(&["event: ping\n\n"]));
+    let mut raw = Raw::connect(&client.url()).await;
+    let (host, bearer) = (client.client.address, client.bearer());
+    let head = format!("POST /v1/messages HTTP/1.1\r\nhost: {host}\r\nauthorization: {bearer}\r\n");
+    raw.send(format!("{head}content-length: 2\r\n\r\n{{}}")).await;
+    raw.read_until("event: ping").await;
+    tokio::join!(client.client.close(10 * SECOND), async {
+        let closing = client.wait_for("closed", |status| status.state == ClientState::Closed).await;
+        assert_eq!((closing.bound, closing.expires_at.is_some()), (None, true), "the stream still has its token");
+        drop(raw);
+    });
+    assert_eq!(client.client.status().expires_at, None);
+}
