@@ -38,8 +38,19 @@ export class ValetError extends Error {
   readonly code: ValetErrorCode;
   /** Whether the same call may succeed later, with no change by the app or the operator. */
   readonly retryable: boolean;
-  /** The error that caused this one, if there is one. */
-  readonly cause?: unknown;
+  /** What failed beneath, where more is known of it than `message` says; with other errors there is none. */
+  readonly cause?: ValetCause;
+}
+
+/** What failed beneath a {@link ValetError}. */
+export interface ValetCause extends Error {
+  /**
+   * With `VALET_NETWORK` and `VALET_PORT_IN_USE` the operating system's name of the failure as Node spells it, such as
+   * `ECONNREFUSED`, where it has one. With `VALET_BOOTSTRAP_DENIED` the service's error code, such as `bootstrap_closed`.
+   */
+  readonly code?: string;
+  /** The host and port that were asked: `VALET_NETWORK`, `VALET_PORT_IN_USE`. */
+  readonly address?: string;
 }
 
 /** How important a log line is. */
@@ -182,8 +193,17 @@ export interface ValetProxy extends EventEmitter {
   readonly env: Readonly<Record<string, string>>;
 
   /**
-   * The environment for a child such as the `claude` CLI or the Agent SDK: `base` (default `process.env`) without any
-   * other Anthropic credential, with `env`, `NO_PROXY` for the loopback, and Claude Code's settings for an embedding app.
+   * The environment for a child such as the `claude` CLI or the Agent SDK: `base` (default `process.env`) with `env`,
+   * `NO_PROXY` for the loopback, and Claude Code's settings for an embedding app.
+   *
+   * It is without all variables by which a child could reach Claude another way: Anthropic's credentials (keys, OAuth
+   * tokens, file descriptors and files of tokens, profiles, federation), base URLs and sockets; the switches, base URLs
+   * and credentials of Bedrock, Mantle, Vertex, Foundry, Claude Platform on AWS and on Google Cloud, and of gateways.
+   *
+   * The user's own cloud credentials stay (`AWS_ACCESS_KEY_ID`, `AWS_PROFILE`, `GOOGLE_APPLICATION_CREDENTIALS`, `AZURE_*`):
+   * without a switch they choose nothing in a Claude client, and the tools that a child runs for its user, such as `aws`, may
+   * need them. Delete them from `base` if yours do not. Claude Code hides their secrets from its own commands where
+   * `CLAUDE_CODE_SUBPROCESS_ENV_SCRUB` is `1`, the default here but on a Linux without bubblewrap. `HTTPS_PROXY` stays, too.
    */
   childEnv(base?: Readonly<Record<string, string | undefined>>): Record<string, string>;
   /** The status at this moment, also after `close()`. */

@@ -5,6 +5,7 @@ const path = require('path');
 const { spawnSync } = require('child_process');
 const { test, before, after } = require('node:test');
 const { startProxy, startProxyFromEnv } = require('..');
+const { childEnv } = require('../lib/environment.js');
 const { startRig } = require('./rig.js');
 
 let rig;
@@ -40,6 +41,51 @@ test('a child gets the launch key and no other credential', async () => {
   assert.ok(!('CLAUDE_CODE_USE_BEDROCK' in child));
   assert.strictEqual(base.ANTHROPIC_API_KEY, 'sk-ant-own');
   await proxy.close();
+});
+
+// All others that the pinned `claude` and SDK name: `npm run drift`.
+test('a child has no variable by which it could reach Claude another way', () => {
+  const ways = [
+    'ANTHROPIC_ADMIN_API_KEY',
+    'ANTHROPIC_AWS_API_KEY',
+    'ANTHROPIC_AWS_BASE_URL',
+    'ANTHROPIC_BEDROCK_BASE_URL',
+    'ANTHROPIC_BEDROCK_MANTLE_BASE_URL',
+    'ANTHROPIC_FOUNDRY_API_KEY',
+    'ANTHROPIC_FOUNDRY_AUTH_TOKEN',
+    'ANTHROPIC_FOUNDRY_RESOURCE',
+    'ANTHROPIC_GOOGLE_CLOUD_BASE_URL',
+    'ANTHROPIC_VERTEX_BASE_URL',
+    'ANTHROPIC_VERTEX_PROJECT_ID',
+    'AWS_BEARER_TOKEN_BEDROCK',
+    'CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR',
+    'CLAUDE_CODE_OAUTH_REFRESH_TOKEN',
+    'CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR',
+    'CLAUDE_CODE_SKIP_BEDROCK_AUTH',
+    'CLAUDE_CODE_SOMETHING_NEW_FILE_DESCRIPTOR',
+    'CLAUDE_CODE_USE_ANTHROPIC_AWS',
+    'CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD',
+    'CLAUDE_CODE_USE_MANTLE',
+    'CLAUDE_CODE_WEBSOCKET_AUTH_FILE_DESCRIPTOR',
+    'claude_code_use_mantle',
+  ];
+  const child = childEnv(Object.fromEntries(ways.map((name) => [name, 'own'])), { ANTHROPIC_AUTH_TOKEN: 'launch key' });
+  assert.deepStrictEqual(
+    ways.filter((name) => name in child),
+    [],
+  );
+  assert.strictEqual(child.ANTHROPIC_AUTH_TOKEN, 'launch key');
+});
+
+test('a child keeps what the commands of its user need, whatever a variable is called', () => {
+  const base = JSON.parse(`{
+    "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token", "AWS_PROFILE": "work",
+    "AWS_REGION": "eu-central-1", "GOOGLE_APPLICATION_CREDENTIALS": "/file", "AZURE_CLIENT_SECRET": "secret",
+    "HTTPS_PROXY": "http://proxy.example", "CLAUDE_CODE_USE_POWERSHELL_TOOL": "1", "CLAUDE_CONFIG_DIR": "/folder",
+    "toString": "a", "constructor": "b", "hasOwnProperty": "c"
+  }`);
+  const child = childEnv(base, {});
+  assert.deepStrictEqual(Object.assign({}, child, base), child);
 });
 
 test('the credential variable can be chosen', async () => {

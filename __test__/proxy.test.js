@@ -159,13 +159,28 @@ test('a fixed port that is taken is an error', async () => {
   const error = await rejected(startProxy(options({ port: taken.address().port })));
   assert.strictEqual(error.code, 'VALET_PORT_IN_USE');
   assert.strictEqual(error.retryable, true);
+  assert.strictEqual(error.cause.code, 'EADDRINUSE');
+  assert.strictEqual(error.cause.address, `127.0.0.1:${taken.address().port}`);
   taken.close();
 });
 
 test('an absent service is VALET_NETWORK', async () => {
   const error = await rejected(startProxy(options({ bootstrapUrl: 'http://127.0.0.1:9/bootstrap' })));
   assert.strictEqual(error.code, 'VALET_NETWORK');
-  assert.ok(error.cause instanceof Error);
+  const { cause } = error;
+  assert.ok(cause instanceof Error);
+  assert.strictEqual(cause.code, 'ECONNREFUSED');
+  assert.strictEqual(cause.address, '127.0.0.1:9');
+  assert.ok(error.message.endsWith(`: ${cause.message}`), `${error.message} | ${cause.message}`);
+});
+
+test('an error with nothing beneath it has no cause', async () => {
+  const errors = [await rejected(startProxy(options({ port: 70000 }))), await rejected(startProxy(null))];
+  for (const error of errors) assert.ok(!('cause' in error), error.message);
+  assert.throws(
+    () => deviceId('no spaces'),
+    (error) => error.code === 'VALET_CONFIG' && !('cause' in error),
+  );
 });
 
 test('a service that hangs is VALET_TIMEOUT within the deadline', async () => {
@@ -232,6 +247,17 @@ test('a bad option is VALET_CONFIG and named', async () => {
     assert.ok(error.message.includes(name), `${name}: ${error.message}`);
   }
   assert.strictEqual((await rejected(startProxy(null))).code, 'VALET_CONFIG');
+});
+
+test('an option named like a property of every object is unknown like any other', async () => {
+  for (const name of ['toString', 'constructor', '__proto__', 'hasOwnProperty', 'valueOf', 'toJSON']) {
+    for (const value of [1, 'text', () => 'text']) {
+      const given = Object.defineProperty(options(), name, { value, enumerable: true });
+      const error = await rejected(startProxy(given));
+      assert.strictEqual(error.code, 'VALET_CONFIG', name);
+      assert.ok(error.message.includes(name), `${name}: ${error.message}`);
+    }
+  }
 });
 
 test('a failure in the background is told and logged, and without a listener throws nothing', async () => {

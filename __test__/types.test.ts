@@ -14,6 +14,7 @@ import {
   type Storage,
   startProxy,
   startProxyFromEnv,
+  type ValetCause,
   ValetError,
   type ValetErrorCode,
   type ValetEvents,
@@ -74,8 +75,9 @@ function useStatus(status: ValetStatus): void {
 function useError(error: ValetError): string {
   const code: ValetErrorCode = error.code;
   const retryable: boolean = error.retryable;
-  const cause: unknown = error.cause;
-  void [retryable, cause];
+  const cause: ValetCause | undefined = error.cause;
+  const beneath: (string | undefined)[] = [cause?.message, cause?.code, cause?.address];
+  void [retryable, beneath];
   // Every code is handled: a new one must be added here.
   switch (code) {
     case 'VALET_CONFIG':

@@ -7,21 +7,24 @@ class ValetError extends Error {
     this.name = 'ValetError';
     this.code = code;
     this.retryable = retryable;
-    this.cause = cause;
+    if (cause !== undefined) this.cause = cause;
   }
 }
 
-function toError(facts, cause) {
-  return new ValetError(facts.code, facts.message, facts.retryable, cause);
+/** The facts of the addon as an error, with what failed beneath as its cause, if the addon knows that. */
+function toError({ code, message, retryable, cause }) {
+  return new ValetError(code, message, retryable, cause && Object.assign(new Error(cause.message), cause));
 }
 
-/** Turns the addon's JSON reason into an error; any other text is a fault of valetkey. */
-function parseReason(reason, cause) {
+/** Turns the addon's JSON reason into an error. Any other text is a fault of valetkey, and `thrown` its cause. */
+function parseReason(reason, thrown) {
+  let facts;
   try {
-    return toError(JSON.parse(reason), cause);
+    facts = JSON.parse(reason);
   } catch (_) {
-    return new ValetError('VALET_INTERNAL', String(reason), false, cause);
+    return new ValetError('VALET_INTERNAL', String(reason), false, thrown);
   }
+  return toError(facts);
 }
 
 /** Waits for a promise of the addon, and turns its errors into `ValetError`s. */

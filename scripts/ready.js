@@ -18,6 +18,7 @@ const STEPS = [
   ['links and quotes in the documents', 'node', ['scripts/docs.js']],
   ['licences and sources', 'cargo', ['deny', 'check', 'licenses', 'bans', 'sources']],
   ['known vulnerabilities', 'node', ['scripts/advisories.js']],
+  ['what the SDK and claude know', 'npm', ['run', 'drift']],
   ...FEATURE_SETS.map((features) => [`lints with "${features}"`, 'cargo', clippy(features)]),
   [
     'documentation',

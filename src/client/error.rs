@@ -1,10 +1,14 @@
 //! What can go wrong on the desktop, and what an app can do about it.
 
+mod cause;
+
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use strum::IntoStaticStr;
 
+pub use self::cause::Cause;
+pub(super) use self::cause::system_code;
 use super::keychain::KeychainError;
 use crate::wire::ErrorCode;
 
@@ -17,7 +21,7 @@ pub enum ClientError {
     Config(String),
     /// The service cannot be reached: no network, no such name, a refused connection, an untrusted certificate.
     #[error("cannot reach the service: {0}")]
-    Network(String),
+    Network(Cause),
     /// The service did not answer in time.
     #[error("the service did not answer within {} ms", .0.as_millis())]
     Timeout(Duration),
@@ -104,6 +108,22 @@ impl ClientError {
         )
     }
 
+    /// What failed beneath, where more is known of it than the message says.
+    fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Network(cause) => Some(cause.clone()),
+            Self::Denied { code, message } => {
+                Some(Cause { code: Some(code.as_str()), message: message.clone(), address: None })
+            }
+            Self::PortInUse(port) => Some(Cause {
+                code: Some("EADDRINUSE"),
+                message: "address already in use".into(),
+                address: Some(format!("127.0.0.1:{port}")),
+            }),
+            _ => None,
+        }
+    }
+
     /// Whether the network or the service fails for a while, which says nothing about this device.
     #[must_use]
     pub fn is_outage(&self) -> bool {
@@ -126,9 +146,18 @@ impl ClientError {
 /// In JSON the facts of a `ValetError` of `index.d.ts`.
 impl Serialize for ClientError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::json!({ "code": self.code(), "message": self.to_string(), "retryable": self.is_retryable() })
-            .serialize(serializer)
+        let (message, retryable) = (self.to_string(), self.is_retryable());
+        Facts { code: self.code(), message, retryable, cause: self.cause() }.serialize(serializer)
     }
+}
+
+#[derive(Serialize)]
+struct Facts {
+    code: &'static str,
+    message: String,
+    retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<Cause>,
 }
 
 impl From<KeychainError> for ClientError {
@@ -152,7 +181,7 @@ mod tests {
         let text = String::new;
         let errors = [
             ClientError::Config(text()),
-            ClientError::Network(text()),
+            ClientError::Network(Cause::default()),
             ClientError::Timeout(Duration::ZERO),
             ClientError::NoAnswer { way: text(), limit: Duration::ZERO },
             ClientError::Unhealthy(text()),
@@ -173,5 +202,23 @@ mod tests {
         let declared = interface.lines().filter_map(|line| line.trim().strip_prefix("| '")?.split('\'').next());
         let declared: BTreeSet<_> = declared.filter(|code| code.starts_with("VALET_")).collect();
         assert_eq!(codes, declared);
+    }
+
+    #[test]
+    fn an_error_shows_the_cause_beneath_it_and_never_itself() {
+        let shown = |error: &ClientError| serde_json::to_value(error).unwrap()["cause"].take();
+        let refused = Cause {
+            code: Some("ECONNREFUSED"),
+            message: "Connection refused".into(),
+            address: Some("127.0.0.1:9".into()),
+        };
+        let expected = serde_json::json!({
+            "code": "ECONNREFUSED", "message": "Connection refused", "address": "127.0.0.1:9",
+        });
+        assert_eq!(shown(&ClientError::Network(refused)), expected);
+        let denied = ClientError::Denied { code: ErrorCode::BootstrapClosed, message: "closed".into() };
+        let expected = serde_json::json!({ "code": ErrorCode::BootstrapClosed.as_str(), "message": "closed" });
+        assert_eq!(shown(&denied), expected);
+        assert!(shown(&ClientError::Closed).is_null());
     }
 }

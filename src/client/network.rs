@@ -10,7 +10,7 @@ use http::Uri;
 use rustls::ClientConfig;
 use url::Url;
 
-use super::error::ClientError;
+use super::error::{Cause, ClientError, system_code};
 use super::status::{Event, EventSink, Level, Network};
 use crate::transport::connect::{ConnectError, system_proxy};
 use crate::transport::origin::Origin;
@@ -88,13 +88,15 @@ pub(super) fn link_error(error: &UpstreamError, origin: &Origin) -> Option<Clien
 
 /// The error for a call over `way` that failed because of `cause`.
 pub(super) fn network_error(way: &str, cause: &(dyn Error + 'static)) -> ClientError {
-    ClientError::Network(match certificate_error(cause) {
+    let message = match certificate_error(cause) {
         Some(fault) => format!(
             "{way}: its certificate is not trusted ({fault}). If a proxy here inspects TLS, name the file of its CA in \
              NODE_EXTRA_CA_CERTS"
         ),
         None => format!("{way}: {}", root_cause(cause)),
-    })
+    };
+    let address = way.split(' ').next().map(str::to_owned);
+    ClientError::Network(Cause { code: system_code(cause), message, address })
 }
 
 /// The host and port of `origin`, and the proxy in between if there is one; no credentials.

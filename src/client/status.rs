@@ -140,6 +140,7 @@ mod tests {
         status.last_error = Some(ClientError::PortInUse(80));
         let error = json!({
             "code": "VALET_PORT_IN_USE", "message": "port 80 on 127.0.0.1 is in use", "retryable": true,
+            "cause": { "code": "EADDRINUSE", "message": "address already in use", "address": "127.0.0.1:80" },
         });
         assert_eq!(serde_json::to_value(&status).unwrap()["lastError"], error);
         let events = [Event::Error(ClientError::PortInUse(80)), Event::Log(Level::Warn, "A line".into())];

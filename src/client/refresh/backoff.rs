@@ -99,11 +99,12 @@ const LONGEST_STATED: Duration = Duration::from_secs(3600);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::error::Cause;
 
     #[test]
     fn waits_double_up_to_their_limit() {
         let busy = ClientError::Unavailable { message: String::new(), retry_after: None };
-        let offline = ClientError::Network(String::new());
+        let offline = ClientError::Network(Cause::default());
         for (failures, error, full) in
             [(1, &busy, 1), (4, &busy, 8), (40, &busy, 300), (1, &offline, 1), (9, &offline, 30)]
         {

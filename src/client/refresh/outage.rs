@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::task::JoinHandle;
 
 use super::retries::Retries;
-use crate::client::error::ClientError;
+use crate::client::error::{Cause, ClientError};
 use crate::client::service_link::ServiceLink;
 use crate::client::session::Session;
 
@@ -27,7 +27,7 @@ impl Outage {
     /// Starts a check if the service cannot be reached and the next check is due. True once an outage is over.
     pub(super) fn look(&mut self, now: SystemTime) -> bool {
         // However the service was missed, it is looked for as often as in an outage of the network.
-        let error = self.session.link_error().map(|error| ClientError::Network(error.to_string()));
+        let error = self.session.link_error().map(|_| ClientError::Network(Cause::default()));
         if error.is_none() {
             return std::mem::take(&mut self.checks).are_under_way();
         }

@@ -50,13 +50,14 @@ impl Retries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::error::Cause;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn attempts_begin_after_a_moment_and_grow_rare() {
         let (mut retries, mut now) = (Retries::default(), SystemTime::UNIX_EPOCH);
-        let error = || Some(ClientError::Network(String::new()));
+        let error = || Some(ClientError::Network(Cause::default()));
         assert!(!retries.is_due(error(), now));
         assert!(retries.until_next(now).unwrap() <= SECOND);
         let mut attempts = 0;

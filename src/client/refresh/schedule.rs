@@ -123,6 +123,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::client::error::Cause;
     use crate::secret::Secret;
     use crate::transport::origin::Origin;
 
@@ -190,7 +191,7 @@ mod tests {
             now += 30 * SECOND;
         }
         // An outage does not make the device forget that it has to ask.
-        schedule.failed(&ClientError::Network(String::new()), now);
+        schedule.failed(&ClientError::Network(Cause::default()), now);
         assert!(schedule.is_due(Some(&token), now + 8 * SECOND));
         schedule.succeeded(Reason::Aged(1), now + 8 * SECOND);
         assert!(!schedule.is_due(Some(&token), now + HOUR));
