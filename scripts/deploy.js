@@ -18,6 +18,7 @@ const TESTS = ['deploy/prometheus/valetkey.rules.test.yml', 'deploy/prometheus/v
 const DASHBOARD = 'deploy/grafana/valetkey.json';
 const MANUAL = 'docs/operations';
 const RUNBOOK = `${MANUAL}/alerts.md`;
+const METRICS = `${MANUAL}/metrics.md`;
 
 /** What a family of this type is called in a query. */
 const SUFFIXES = { counter: ['_total'], info: ['_info'], histogram: ['_bucket', '_count', '_sum'], gauge: [''] };
@@ -30,6 +31,7 @@ function main() {
   const report = new Report();
   judge(report, 'every metric and label is exported', () => nameProblems(queries));
   judge(report, 'every alert is explained and tested', alertProblems);
+  judge(report, 'every line of what to watch has an alert', watchProblems);
   const here = !spawnSync('promtool', ['--version']).error;
   for (const [name, ask] of Object.entries(promtoolChecks(queries))) {
     if (here || process.env.CI === 'true') judge(report, name, ask);
@@ -116,6 +118,21 @@ function alertProblems() {
       ...(tested.includes(`${name}false`) ? [] : [`${name} is silent in no test`]),
     ];
   });
+}
+
+/** Each line of the tables under "What to watch" names an alert in its second column. */
+function watchProblems() {
+  const alerts = Array.from(read(RULES).matchAll(/^ +- alert: (\w+)$/gm), ([, name]) => name);
+  const watched = read(METRICS)
+    .split(/^## /m)
+    .find((section) => section.startsWith('What to watch'));
+  const lines = watched?.match(/^\| `.*$/gm) ?? [];
+  if (lines.length === 0) return [`${METRICS} says nothing about what to watch`];
+  const wrong = lines.filter((line) => {
+    const [, name, section] = /` \w*[^|]*\| \[(\w+)\]\(alerts\.md#(\w+)\) \|/.exec(line) ?? [];
+    return !alerts.includes(name) || section !== name.toLowerCase();
+  });
+  return wrong.map((line) => `${METRICS}: no alert of ${RULES} in: ${line}`);
 }
 
 /** Every query of the dashboard, with Grafana's variables filled in. */

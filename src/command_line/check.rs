@@ -1,6 +1,7 @@
 //! `valetkey check`: reports what is wrong with the configuration. It connects to nothing.
 
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use valetkey::service::config::{Config, Flags};
 use valetkey::service::diagnose::check;
@@ -13,10 +14,11 @@ pub(crate) fn check(flags: &Flags) -> ExitCode {
         Ok(config) => config,
         Err(problems) => return refuse(&problems),
     };
-    for warning in config.warnings() {
-        say(warning);
+    let now = SystemTime::now();
+    for warning in check::warnings(&config, now) {
+        say(&warning);
     }
-    let problems = check::problems(&config);
+    let problems = check::problems(&config, now);
     if !problems.is_empty() {
         return refuse(&problems);
     }

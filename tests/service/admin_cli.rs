@@ -1,6 +1,7 @@
 //! `valetkey admin` in a process of its own, towards a real service.
 
 use std::net::TcpListener;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use valetkey::service::govern::overrides::LimitOverrides;
@@ -84,7 +85,7 @@ async fn long_lists_are_followed_page_by_page_up_to_the_limit() {
     let database = TestDatabase::sqlite();
     let store = database.open().await;
     let rows: Vec<_> = (0..2300).map(|number| row(&format!("req_{number}"), device(1), at(NOON + number))).collect();
-    store.usage().insert(&rows).await.unwrap();
+    store.usage().insert(&rows, SystemTime::now()).await.unwrap();
     let service = on(&database);
     for (limit, rows, pages, has_more) in [
         ("--limit 0", 2300, 3, false),
@@ -304,7 +305,11 @@ async fn fixed() -> (TestDatabase, TestService) {
     let store = database.open().await;
     let unanswered = UsageRow { status: None, model_answered: None, ..row("req_2", device(1), at(NOON + 1000)) };
     let misleading = UsageRow { user: Some("\u{202e}eve".to_owned()), ..row("req_3", device(2), at(NOON + 100_000)) };
-    store.usage().insert(&[row("req_1", device(1), at(NOON)), unanswered, misleading]).await.unwrap();
+    store
+        .usage()
+        .insert(&[row("req_1", device(1), at(NOON)), unanswered, misleading], SystemTime::now())
+        .await
+        .unwrap();
     let entry = NewAuditEntry {
         actor: "admin/ann".to_owned(),
         source: Some("2001:db8::1".parse().unwrap()),

@@ -1,8 +1,9 @@
 //! F40: the server's wall clock leaps. Tokens live by it; limits, timers and revocations do not.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use valetkey::clock::Clock;
 
 use testkit::http::post;
 use testkit::service::TestService;
@@ -84,6 +85,30 @@ async fn f40_a_revocation_holds_and_the_service_serves_whatever_the_clock_does()
         assert_eq!(service.messages(&spared, BODY).await.status, 200);
         assert_eq!(testkit::http::get(&service.at("/readyz"), &[]).await.status, 200);
     }
+}
+
+#[tokio::test]
+async fn f40_a_device_that_was_seen_while_the_clock_was_ahead_is_seen_at_the_right_time_again() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let last_seen = async || {
+        let shown = service.admin("GET", "/admin/devices/device-0001", None).await.json();
+        shown["last_seen"].as_u64().unwrap_or_default()
+    };
+    let now = millis(&service);
+    service.clock.advance(LEAP);
+    let ahead = service.token().await;
+    assert_eq!(service.messages(&ahead, BODY).await.status, 200);
+    service.until(async || last_seen().await > now).await;
+    service.clock.set_back(LEAP);
+    let token = service.token().await;
+    assert_eq!(service.messages(&token, BODY).await.status, 200);
+    service.until(async || last_seen().await == now).await;
+}
+
+fn millis(service: &TestService) -> u64 {
+    let since = service.clock.now().duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_millis()).unwrap()
 }
 
 fn limited() -> (Upstream, TestService) {

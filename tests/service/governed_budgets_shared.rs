@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
+use sqlx::Executor;
 use valetkey::clock::{Clock, ManualClock};
 use valetkey::service::govern::budgets::Period;
-use valetkey::service::store::database::UsageRow;
+use valetkey::service::store::database::{Database, UsageRow};
 
 use crate::governed_budgets::{BODY, costing};
 use testkit::service::TestService;
@@ -47,7 +48,7 @@ async fn what_an_instance_has_spent_itself_counts_once() {
             on_record(&service, 2 * count as u64 - 1).await;
             // Of another device: when this is known, the rest was looked at too.
             let another = UsageRow { device: device(count + 1), ..costly(count, clock.now(), 7) };
-            database.open().await.usage().insert(&[another]).await.unwrap();
+            database.open().await.usage().insert(&[another], clock.now()).await.unwrap();
             clock.advance(EVERY);
             let path = format!("/admin/budgets/device/{}", device(count + 1));
             let known = async || service.admin("GET", &path, None).await.json()["day"]["spent_usd"].clone();
@@ -132,7 +133,7 @@ async fn earlier_days_count_for_the_week_and_the_month_they_are_in() {
         .enumerate()
         .map(|(number, (at, cost))| costly(number, at, cost))
         .collect();
-        database.open().await.usage().insert(&rows).await.unwrap();
+        database.open().await.usage().insert(&rows, clock.now()).await.unwrap();
         let service = on(&database, &upstream, &clock, "99/day,99/week,99/month");
         for (window, dollars) in [("day", 0.0), ("week", 54.0), ("month", 54.32)] {
             assert_eq!(spent(&service, window).await, dollars, "{}: {window}, at the start", database.name);
@@ -143,7 +144,13 @@ async fn earlier_days_count_for_the_week_and_the_month_they_are_in() {
         assert_eq!(spent(&service, "month").await, 54.422, "{}", database.name);
 
         // One that was spilled comes late, and is found within the hour.
-        database.open().await.usage().insert(&[costly(9, day.begin() - second * 2, 600_000)]).await.unwrap();
+        database
+            .open()
+            .await
+            .usage()
+            .insert(&[costly(9, day.begin() - second * 2, 600_000)], clock.now())
+            .await
+            .unwrap();
         on_record(&service, 7).await;
         clock.advance(Duration::from_secs(3600));
         service.until(async || spent(&service, "week").await == 54.702).await;
@@ -151,6 +158,65 @@ async fn earlier_days_count_for_the_week_and_the_month_they_are_in() {
         service.until(async || spent(&service, "day").await == 0.0).await;
         assert_eq!(spent(&service, "month").await, 55.022, "{}", database.name);
     }
+}
+
+#[tokio::test]
+async fn f71_what_comes_late_to_the_database_counts_within_ten_seconds_and_once() {
+    let second = Duration::from_secs(1);
+    for database in TestDatabase::each().await {
+        let (upstream, clock, store) = (expensive(), noon(), database.open().await);
+        let service = on(&database, &upstream, &clock, "99/day,99/month");
+        store.usage().insert(&[costly(1, clock.now(), 1_000_000)], clock.now()).await.unwrap();
+        look_again(&service, &store, &clock, 101).await;
+        assert_eq!(spent(&service, "day").await, 1.0, "{}", database.name);
+
+        // It ended before the last look, and writing it took longer than that.
+        let ended = clock.now() - second * 20;
+        store.usage().insert(&[costly(2, ended, 200_000)], ended + second).await.unwrap();
+        look_again(&service, &store, &clock, 102).await;
+        assert_eq!(spent(&service, "day").await, 1.2, "{}", database.name);
+
+        // Another instance has spilled these.
+        let early = [costly(3, clock.now() - second * 3600, 30_000), costly(4, clock.now() - second * 300, 4000)];
+        store.usage().insert(&early, clock.now()).await.unwrap();
+        look_again(&service, &store, &clock, 103).await;
+        for number in 104..124 {
+            assert_eq!(spent(&service, "day").await, 1.234, "{}: before {number}", database.name);
+            assert_eq!(spent(&service, "month").await, 1.234, "{}: before {number}", database.name);
+            look_again(&service, &store, &clock, number).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_read_some_minutes_ago_is_read_again_after_an_hour_and_no_sooner() {
+    for database in TestDatabase::each().await {
+        let (upstream, clock, store) = (expensive(), noon(), database.open().await);
+        let service = on(&database, &upstream, &clock, "99/day,99/month");
+        store.usage().insert(&[costly(1, clock.now(), 1_000_000)], clock.now()).await.unwrap();
+        for number in 101..116 {
+            look_again(&service, &store, &clock, number).await;
+        }
+        let more = "UPDATE usage_records SET cost_microusd = 5000000 WHERE request_id = 'req_1'";
+        database.connect().await.execute(more).await.unwrap();
+        look_again(&service, &store, &clock, 116).await;
+        assert_eq!(spent(&service, "day").await, 1.0, "{}", database.name);
+        clock.advance(Duration::from_secs(3600));
+        look_again(&service, &store, &clock, 117).await;
+        for window in ["day", "month"] {
+            assert_eq!(spent(&service, window).await, 5.0, "{}: {window}", database.name);
+        }
+    }
+}
+
+/// Advances the clock and waits until this instance has read what was spent. The device with this number tells of it.
+async fn look_again(service: &TestService, store: &Database, clock: &ManualClock, number: usize) {
+    let teller = UsageRow { device: device(number), ..costly(number, clock.now(), 7) };
+    store.usage().insert(&[teller], clock.now()).await.unwrap();
+    clock.advance(EVERY);
+    let path = format!("/admin/budgets/device/{}", device(number));
+    let known = async || service.admin("GET", &path, None).await.json()["month"]["spent_usd"].clone();
+    service.until(async || known().await == 0.000_007).await;
 }
 
 fn on(database: &TestDatabase, upstream: &Upstream, clock: &ManualClock, budget: &str) -> TestService {

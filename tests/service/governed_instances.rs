@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use sqlx::Executor;
 use valetkey::service::config::Flags;
 use valetkey::service::meter::usage::Ended;
 use valetkey::service::store::database::{PageRequest, UsageFilter};
@@ -82,6 +83,36 @@ async fn f67_services_with_another_issuer_share_no_limits_on_one_redis() {
             assert_eq!(service.messages(&token, BODY).await.status, status, "{issuer}");
         }
         running.push(service);
+    }
+}
+
+#[tokio::test]
+async fn of_rules_only_the_changed_ones_are_read_and_all_of_them_after_a_change_by_an_earlier_version() {
+    for database in TestDatabase::each().await {
+        let upstream = Upstream::start();
+        let (one, other) = (on(&database, &upstream), on(&database, &upstream));
+        let tokens = [one.token().await, one.token_for("device-0002").await];
+        let patch = async |device: &str, change: serde_json::Value| {
+            assert_eq!(one.admin("PATCH", &format!("/admin/devices/{device}"), Some(change)).await.status, 200);
+        };
+        let status = async |device: usize| other.messages(&tokens[device - 1], BODY).await.status;
+        let (none, all) = (json!({ "models": ["claude-none"] }), json!({ "models": ["claude-*"] }));
+        for device in ["device-0001", "device-0002"] {
+            patch(device, none.clone()).await;
+        }
+        other.until(async || status(1).await == 400 && status(2).await == 400).await;
+
+        // Nobody counts this, so nobody reads it.
+        let unseen = r#"UPDATE devices SET models = '["claude-*"]' WHERE id = 'device-0002'"#;
+        database.connect().await.execute(unseen).await.unwrap();
+        patch("device-0001", all).await;
+        other.until(async || status(1).await == 200).await;
+        assert_eq!(status(2).await, 400, "{}", database.name);
+
+        let counted = "UPDATE revisions SET revision = revision + 1 WHERE subject = 'devices'";
+        database.connect().await.execute(counted).await.unwrap();
+        other.until(async || status(2).await == 200).await;
+        assert_eq!(status(1).await, 200, "{}", database.name);
     }
 }
 

@@ -66,6 +66,7 @@ mod rotation_binary;
 mod secrets;
 mod secured;
 mod sentry;
+mod served_certificate;
 mod shutdown;
 mod sizes;
 mod slow_clients;

@@ -15,7 +15,7 @@ async fn the_oldest_go_first_and_so_many_at_once() {
     for database in TestDatabase::each().await {
         let store = database.open().await;
         let rows: Vec<_> = (0..10).map(|number| row(&format!("req_{number}"), device(1), at(1000 + number))).collect();
-        store.usage().insert(&rows).await.unwrap();
+        store.usage().insert(&rows, SystemTime::now()).await.unwrap();
         for number in 0..10 {
             store.audit().insert(&entry(&number.to_string()), at(1000 + number)).await.unwrap();
         }
@@ -37,7 +37,7 @@ async fn what_is_older_than_the_settings_say_is_deleted_every_hour() {
         let store = database.open().await;
         let mut rows: Vec<_> = (0..1200).map(|number| row(&format!("req_{number}"), device(1), days_ago(3))).collect();
         rows.push(row("req_young", device(1), days_ago(1)));
-        store.usage().insert(&rows).await.unwrap();
+        store.usage().insert(&rows, SystemTime::now()).await.unwrap();
         store.audit().insert(&entry("old"), days_ago(40)).await.unwrap();
         store.audit().insert(&entry("young"), days_ago(1)).await.unwrap();
         let service = TestService::start_with("http://127.0.0.1:9", |flags| {
@@ -57,7 +57,7 @@ async fn what_is_older_than_the_settings_say_is_deleted_every_hour() {
 async fn by_default_only_revocations_and_references_go_that_have_ended() {
     for database in TestDatabase::each().await {
         let store = database.open().await;
-        store.usage().insert(&[row("req_old", device(1), at(1000))]).await.unwrap();
+        store.usage().insert(&[row("req_old", device(1), at(1000))], SystemTime::now()).await.unwrap();
         store.audit().insert(&entry("old"), at(1000)).await.unwrap();
         for (value, end) in [("ended", Some(days_ago(1))), ("for-ever", None)] {
             let new = NewRevocation {
@@ -73,7 +73,7 @@ async fn by_default_only_revocations_and_references_go_that_have_ended() {
         for (id, finished_at) in [("msg_old", days_ago(1)), ("msg_young", now)] {
             let made = Reference { kind: ReferenceKind::Message, id: id.into(), tokens: None };
             let row = UsageRow { references: vec![made], ..row(id, device(1), finished_at) };
-            store.usage().insert(&[row]).await.unwrap();
+            store.usage().insert(&[row], SystemTime::now()).await.unwrap();
         }
         let service =
             TestService::start_with("http://127.0.0.1:9", |flags| flags.set("DATABASE_URL", database.setting()));

@@ -1,5 +1,7 @@
 //! What is kept of budgets, and what was spent, on SQLite and on PostgreSQL.
 
+use std::time::SystemTime;
+
 use sqlx::Executor;
 use valetkey::service::govern::budgets::{Limits, Subject};
 use valetkey::service::meter::money::MicroDollars;
@@ -94,7 +96,7 @@ async fn costs_are_summed_up_by_device_user_and_organisation_between_two_times()
             spent(6, None, None, 2000, Some(7)),
             spent(7, None, None, 999, Some(7)),
         ];
-        store.usage().insert(&rows).await.unwrap();
+        store.usage().insert(&rows, SystemTime::now()).await.unwrap();
         let mut found = store.usage().costs(at(1000), at(2000)).await.unwrap();
         found.sort_by_key(|costs| costs.sum);
         let costs = |user: Option<&str>, org: Option<&str>, sum: u64| Costs {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use sqlx::Executor;
 use valetkey::service::govern::budgets::Limits;
 use valetkey::service::govern::overrides::LimitOverrides;
 use valetkey::service::meter::money::MicroDollars;
@@ -16,9 +17,9 @@ use testkit::stores::database::{TestDatabase, at, device};
 async fn a_device_is_added_when_it_is_first_seen_and_keeps_its_first_and_last_time() {
     for database in TestDatabase::each().await {
         let devices = database.open().await.devices();
-        devices.see(&[seen(1, 5000, Some("acme"), None)]).await.unwrap();
-        devices.see(&[seen(1, 9000, None, Some("ann")), seen(2, 9000, None, None)]).await.unwrap();
-        devices.see(&[seen(1, 2000, Some("old"), Some("old"))]).await.unwrap();
+        devices.see(&[seen(1, 5000, Some("acme"), None)], at(20_000)).await.unwrap();
+        devices.see(&[seen(1, 9000, None, Some("ann")), seen(2, 9000, None, None)], at(20_000)).await.unwrap();
+        devices.see(&[seen(1, 2000, Some("old"), Some("old"))], at(20_000)).await.unwrap();
         let first = devices.get(&device(1), at(0)).await.unwrap().unwrap();
         assert_eq!((first.first_seen, first.last_seen), (Some(at(2000)), Some(at(9000))), "{}", database.name);
         assert_eq!((first.org, first.user.as_deref()), (None, Some("ann")), "{}", database.name);
@@ -29,11 +30,41 @@ async fn a_device_is_added_when_it_is_first_seen_and_keeps_its_first_and_last_ti
 }
 
 #[tokio::test]
+async fn f40_a_last_time_that_lies_ahead_because_the_clock_did_comes_back_with_the_next_request() {
+    let hour = Duration::from_secs(3600);
+    for database in TestDatabase::each().await {
+        let devices = database.open().await.devices();
+        let seen_at = async || {
+            let device = devices.get(&device(1), at(0)).await.unwrap().unwrap();
+            (device.first_seen.unwrap(), device.last_seen.unwrap(), device.user)
+        };
+        let now = at(1_700_000_000_000);
+        let ahead = DeviceActivity { at: now + hour, ..seen(1, 0, None, Some("ann")) };
+        devices.see(std::slice::from_ref(&ahead), now + hour).await.unwrap();
+        assert_eq!(seen_at().await.1, now + hour, "{}: nothing is known of a better clock", database.name);
+
+        let next = DeviceActivity { at: now, ..seen(1, 0, None, Some("bob")) };
+        devices.see(&[next], now).await.unwrap();
+        assert_eq!(seen_at().await, (now, now, Some("bob".to_owned())), "{}", database.name);
+
+        // Spilled while the clock was ahead, and taken in when it is right again.
+        let now = now + Duration::from_secs(5);
+        devices.see(&[ahead], now).await.unwrap();
+        assert_eq!(seen_at().await, (at(1_700_000_000_000), now, Some("ann".to_owned())), "{}", database.name);
+
+        // The clock of another instance is a little behind.
+        let behind = DeviceActivity { at: now - Duration::from_secs(40), ..seen(1, 0, None, Some("eve")) };
+        devices.see(&[behind], now - Duration::from_secs(10)).await.unwrap();
+        assert_eq!(seen_at().await.1, now, "{}", database.name);
+    }
+}
+
+#[tokio::test]
 async fn the_same_device_many_times_in_one_batch_is_one_device() {
     for database in TestDatabase::each().await {
         let devices = database.open().await.devices();
         let batch: Vec<_> = (0..3000).map(|number| seen(number % 1200, 1000 + number as u64, None, None)).collect();
-        devices.see(&batch).await.unwrap();
+        devices.see(&batch, at(20_000)).await.unwrap();
         let first = devices.get(&device(0), at(0)).await.unwrap().unwrap();
         assert_eq!((first.first_seen, first.last_seen), (Some(at(1000)), Some(at(3400))), "{}", database.name);
         assert_eq!(ids(&devices, DeviceFilter::default()).await.len(), 1200, "{}", database.name);
@@ -45,7 +76,7 @@ async fn an_administrator_changes_what_is_named_and_nothing_else() {
     for database in TestDatabase::each().await {
         let store = database.open().await;
         let devices = store.devices();
-        devices.see(&[seen(1, 5000, None, None)]).await.unwrap();
+        devices.see(&[seen(1, 5000, None, None)], at(20_000)).await.unwrap();
         let models = vec!["one \"quoted\"".to_owned(), "zwei €".to_owned()];
         let budget = Limits { day: Some(MicroDollars::new(1_500_001)), ..Limits::default() };
         let limits = LimitOverrides {
@@ -91,13 +122,13 @@ async fn a_device_can_be_spoken_of_before_it_is_seen() {
         change.commit().await.unwrap();
         assert_eq!(devices.changed_since(at(0), at(0)).await.unwrap().len(), 1, "{}", database.name);
 
-        devices.see(&[seen(1, 9000, Some("acme"), None)]).await.unwrap();
-        devices.see(&[seen(1, 5000, None, Some("ann"))]).await.unwrap();
+        devices.see(&[seen(1, 9000, Some("acme"), None)], at(20_000)).await.unwrap();
+        devices.see(&[seen(1, 5000, None, Some("ann"))], at(20_000)).await.unwrap();
         let first = devices.get(&device(1), at(0)).await.unwrap().unwrap();
         assert_eq!((first.first_seen, first.last_seen), (Some(at(5000)), Some(at(9000))), "{}", database.name);
         assert_eq!((first.org.as_deref(), first.user), (Some("acme"), None), "the later one counts: {}", database.name);
         assert_eq!(first.limits.concurrent, Some(3), "{}", database.name);
-        devices.see(&[seen(1, 10_000, Some("acme"), None), seen(1, 11_000, None, None)]).await.unwrap();
+        devices.see(&[seen(1, 10_000, Some("acme"), None), seen(1, 11_000, None, None)], at(20_000)).await.unwrap();
         let first = devices.get(&device(1), at(0)).await.unwrap().unwrap();
         assert_eq!((first.org, first.user), (None, None), "it belongs to nobody any more: {}", database.name);
     }
@@ -108,7 +139,7 @@ async fn a_device_is_revoked_as_long_as_its_revocation_lasts() {
     for database in TestDatabase::each().await {
         let store = database.open().await;
         let (devices, revocations) = (store.devices(), store.revocations());
-        devices.see(&[seen(1, 1000, None, None), seen(2, 1000, None, None)]).await.unwrap();
+        devices.see(&[seen(1, 1000, None, None), seen(2, 1000, None, None)], at(20_000)).await.unwrap();
         let state = async |now: u64| devices.get(&device(1), at(now)).await.unwrap().unwrap().state;
         let revocation = NewRevocation {
             kind: RevocationKind::DeviceId,
@@ -157,7 +188,7 @@ async fn a_device_is_revoked_as_long_as_its_revocation_lasts() {
 async fn a_deleted_device_is_shut_out_for_a_while_and_no_shorter_than_it_was() {
     for database in TestDatabase::each().await {
         let store = database.open().await;
-        store.devices().see(&[seen(1, 1000, None, None), seen(2, 1000, None, None)]).await.unwrap();
+        store.devices().see(&[seen(1, 1000, None, None), seen(2, 1000, None, None)], at(20_000)).await.unwrap();
         let revoke = DevicePatch { state: Some(DeviceState::Revoked), ..DevicePatch::default() };
         patched(&store, 2, &revoke, at(2000)).await;
         let mut change = store.change(&entry(), at(3000)).await.unwrap();
@@ -179,9 +210,9 @@ async fn a_poll_sees_rules_and_not_traffic() {
     for database in TestDatabase::each().await {
         let store = database.open().await;
         let devices = store.devices();
-        devices.see(&[seen(1, 5000, None, None), seen(2, 5000, None, None)]).await.unwrap();
+        devices.see(&[seen(1, 5000, None, None), seen(2, 5000, None, None)], at(20_000)).await.unwrap();
         let before = devices.revision().await.unwrap();
-        devices.see(&[seen(1, 8000, None, None)]).await.unwrap();
+        devices.see(&[seen(1, 8000, None, None)], at(20_000)).await.unwrap();
         assert_eq!(devices.revision().await.unwrap(), before, "{}", database.name);
         assert_eq!(devices.changed_since(at(0), at(0)).await.unwrap(), []);
 
@@ -203,13 +234,51 @@ async fn a_poll_sees_rules_and_not_traffic() {
 }
 
 #[tokio::test]
+async fn a_poll_is_told_which_devices_changed_unless_an_instance_of_an_earlier_version_changed_one() {
+    for database in TestDatabase::each().await {
+        let store = database.open().await;
+        let devices = store.devices();
+        let patch = DevicePatch { limits: Some(three_at_once()), ..DevicePatch::default() };
+        patched(&store, 1, &patch, at(6000)).await;
+        let known = devices.revision().await.unwrap();
+        assert_eq!(devices.changes_after(known, known, at(0)).await.unwrap(), None, "{}: there is none", database.name);
+
+        let second = patched(&store, 2, &patch, at(7000)).await;
+        patched(&store, 3, &patch, at(7000)).await;
+        let third = patched(&store, 3, &DevicePatch { models: Some(Some(vec![])), ..patch.clone() }, at(8000)).await;
+        let mut change = store.change(&entry(), at(8000)).await.unwrap();
+        assert!(change.delete_device(&device(1), at(9000)).await.unwrap());
+        change.commit().await.unwrap();
+        let latest = devices.revision().await.unwrap();
+        let changes = devices.changes_after(known, latest, at(0)).await.unwrap().unwrap();
+        assert_eq!(changes.revision, known + 4, "{}", database.name);
+        let expected = [(device(1), None), (device(2), Some(second)), (device(3), Some(third))];
+        assert_eq!(changes.devices, expected, "{}", database.name);
+
+        // It was seen after it was deleted, and has no rules.
+        devices.see(&[seen(1, 8500, None, None)], at(8500)).await.unwrap();
+        let changes = devices.changes_after(known, latest, at(0)).await.unwrap().unwrap();
+        assert_eq!(changes.devices[0], (device(1), None), "{}", database.name);
+
+        let uncounted = "UPDATE revisions SET revision = revision + 1 WHERE subject = 'devices'";
+        database.connect().await.execute(uncounted).await.unwrap();
+        patched(&store, 2, &patch, at(9000)).await;
+        for known in [known, latest] {
+            let changes = devices.changes_after(known, latest + 2, at(0)).await.unwrap();
+            assert_eq!(changes, None, "{}: after {known}", database.name);
+        }
+        assert!(devices.changes_after(latest + 1, latest + 2, at(0)).await.unwrap().is_some(), "{}", database.name);
+    }
+}
+
+#[tokio::test]
 async fn a_list_is_given_page_by_page_and_narrowed() {
     for database in TestDatabase::each().await {
         let store = database.open().await;
         let devices = store.devices();
         let orgs = [Some("acme"), Some("Acme"), Some("a%me"), None];
         let batch: Vec<_> = (0..20).map(|number| seen(number, 1000, orgs[number % 4], Some("müller"))).collect();
-        devices.see(&batch).await.unwrap();
+        devices.see(&batch, at(20_000)).await.unwrap();
         let patch = DevicePatch { state: Some(DeviceState::Revoked), ..DevicePatch::default() };
         patched(&store, 7, &patch, at(2000)).await;
 

@@ -1,6 +1,7 @@
 //! Opening a database: a new one, one that others open too, and one that cannot be used.
 
 use std::fs;
+use std::time::SystemTime;
 
 use sqlx::{AnyConnection, Connection, Executor, Row};
 use valetkey::secret::Secret;
@@ -14,7 +15,7 @@ use testkit::stores::database::{TestDatabase, at, device, row};
 async fn what_was_written_is_there_after_a_restart() {
     for database in TestDatabase::each().await {
         let store = database.open().await;
-        store.usage().insert(&[row("req_1", device(1), at(1000))]).await.unwrap();
+        store.usage().insert(&[row("req_1", device(1), at(1000))], SystemTime::now()).await.unwrap();
         store.close().await;
         let store = database.open().await;
         store.ping().await.unwrap();
@@ -60,7 +61,7 @@ async fn only_this_user_can_read_the_file() {
     use std::os::unix::fs::PermissionsExt;
     let database = TestDatabase::sqlite();
     let store = database.open().await;
-    store.usage().insert(&[row("req_1", device(1), at(1000))]).await.unwrap();
+    store.usage().insert(&[row("req_1", device(1), at(1000))], SystemTime::now()).await.unwrap();
     let mut files = 0;
     for file in fs::read_dir(database.file().parent().unwrap()).unwrap() {
         let file = file.unwrap();
@@ -190,7 +191,7 @@ async fn damaged_in_the_middle() -> Vec<u8> {
     let database = TestDatabase::sqlite();
     let store = database.open().await;
     let rows: Vec<_> = (0..2000).map(|number| row(&format!("req_{number}"), device(1), at(number))).collect();
-    store.usage().insert(&rows).await.unwrap();
+    store.usage().insert(&rows, SystemTime::now()).await.unwrap();
     let mut connection = database.connect().await;
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
     connection.close().await.unwrap();

@@ -153,7 +153,7 @@ async fn a51_a52_a_reference_is_recorded_with_the_usage_of_its_request_and_found
             reference(ReferenceKind::Message, "msg_1", Some(900_000)),
             reference(ReferenceKind::Container, "c_1", None),
         ];
-        store.usage().insert(&[with("req_1", 1, at(1000), &made)]).await.unwrap();
+        store.usage().insert(&[with("req_1", 1, at(1000), &made)], SystemTime::now()).await.unwrap();
         let found = async |owner, now| {
             let ids = ["msg_1".to_owned(), "c_1".to_owned(), "msg_2".to_owned()];
             let mut found = store.owned_references().of_device(&device(owner), &ids, now).await.unwrap();
@@ -165,8 +165,8 @@ async fn a51_a52_a_reference_is_recorded_with_the_usage_of_its_request_and_found
         // Another device cannot take them, and a repeated record changes nothing.
         let taken =
             [reference(ReferenceKind::Message, "msg_1", None), reference(ReferenceKind::Container, "c_1", None)];
-        store.usage().insert(&[with("req_2", 2, at(2000), &taken)]).await.unwrap();
-        store.usage().insert(&[with("req_1", 1, at(1000), &made)]).await.unwrap();
+        store.usage().insert(&[with("req_2", 2, at(2000), &taken)], SystemTime::now()).await.unwrap();
+        store.usage().insert(&[with("req_1", 1, at(1000), &made)], SystemTime::now()).await.unwrap();
         assert_eq!((found(1, at(2000)).await, found(2, at(2000)).await), (made.to_vec(), vec![]), "{}", database.name);
         let [message, container] = [ReferenceKind::Message, ReferenceKind::Container].map(ReferenceKind::life);
         assert_eq!(found(1, at(1000) + message).await, made[1..].to_vec(), "{}", database.name);
@@ -184,13 +184,13 @@ async fn a52_a_container_that_is_used_again_lives_longer_also_within_one_batch_o
         let (first, day) = (at(1000), Duration::from_secs(24 * 3600));
         let rows = [(2, day), (1, Duration::ZERO), (3, day / 2)]
             .map(|(number, later)| with(&format!("req_{number}"), 1, first + later, &container));
-        store.usage().insert(&rows).await.unwrap();
+        store.usage().insert(&rows, SystemTime::now()).await.unwrap();
         let references = store.owned_references();
         let ids = ["c_1".to_owned()];
         let lives = async |now| !references.of_device(&device(1), &ids, now).await.unwrap().is_empty();
         let life = ReferenceKind::Container.life();
         assert!(lives(first + life + day / 2).await, "{}: as long as by the last of them", database.name);
-        store.usage().insert(&[with("req_4", 1, first + day * 2, &container)]).await.unwrap();
+        store.usage().insert(&[with("req_4", 1, first + day * 2, &container)], SystemTime::now()).await.unwrap();
         assert!(lives(first + life + day).await && !lives(first + life + day * 2).await, "{}", database.name);
     }
 }
@@ -201,8 +201,8 @@ async fn references_that_have_ended_are_deleted_so_many_at_once() {
         let store = database.open().await;
         let messages: Vec<_> =
             (0..10).map(|number| reference(ReferenceKind::Message, &format!("msg_{number}"), None)).collect();
-        store.usage().insert(&[with("req_1", 1, at(1000), &messages[..7])]).await.unwrap();
-        store.usage().insert(&[with("req_2", 1, at(2000), &messages[7..])]).await.unwrap();
+        store.usage().insert(&[with("req_1", 1, at(1000), &messages[..7])], SystemTime::now()).await.unwrap();
+        store.usage().insert(&[with("req_2", 1, at(2000), &messages[7..])], SystemTime::now()).await.unwrap();
         let (references, now) = (store.owned_references(), at(1000) + ReferenceKind::Message.life());
         for deleted in [4, 3, 0] {
             assert_eq!(references.delete_expired(now, 4).await.unwrap(), deleted, "{}", database.name);

@@ -1,5 +1,7 @@
 //! The history of usage, on SQLite and on PostgreSQL.
 
+use std::time::{Duration, SystemTime};
+
 use valetkey::service::store::database::{PageRequest, StoreError, Totals, TotalsBy, UsageFilter, UsageRow};
 
 use testkit::stores::database::{TestDatabase, at, device, row};
@@ -20,7 +22,7 @@ async fn a_row_comes_back_as_it_was_written() {
             cost_microusd: None,
             ..row("req_2", device(2), at(1_700_000_000_122))
         };
-        store.usage().insert(&[empty.clone(), full.clone()]).await.unwrap();
+        store.usage().insert(&[empty.clone(), full.clone()], SystemTime::now()).await.unwrap();
         let page = store.usage().list(&UsageFilter::default(), &PageRequest::first(10)).await.unwrap();
         assert_eq!((page.items, page.next), (vec![full, empty], None), "{}", database.name);
         let seen = store.devices().get(&device(1), at(0)).await.unwrap().unwrap();
@@ -33,10 +35,27 @@ async fn a_row_that_is_written_twice_is_there_once() {
     for database in TestDatabase::each().await {
         let usage = database.open().await.usage();
         let first = row("req_1", device(1), at(1000));
-        usage.insert(&[first.clone(), first.clone()]).await.unwrap();
-        usage.insert(&[row("req_2", device(1), at(1000)), UsageRow { total_ms: 9, ..first.clone() }]).await.unwrap();
+        usage.insert(&[first.clone(), first.clone()], SystemTime::now()).await.unwrap();
+        usage
+            .insert(&[row("req_2", device(1), at(1000)), UsageRow { total_ms: 9, ..first.clone() }], SystemTime::now())
+            .await
+            .unwrap();
         let page = usage.list(&UsageFilter::default(), &PageRequest::first(10)).await.unwrap();
         assert_eq!(page.items, [row("req_2", device(1), at(1000)), first], "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn f71_rows_that_come_late_are_counted_and_others_are_not() {
+    for database in TestDatabase::each().await {
+        let (usage, now) = (database.open().await.usage(), at(1_700_000_000_000));
+        let start = usage.late_revision().await.unwrap();
+        let ended =
+            |number: usize, before: u64| row(&format!("req_{number}"), device(1), now - Duration::from_secs(before));
+        for (number, (before, late)) in [(0, 0), (30, 0), (31, 1), (30, 1), (3600, 2)].into_iter().enumerate() {
+            usage.insert(&[ended(2 * number, 0), ended(2 * number + 1, before)], now).await.unwrap();
+            assert_eq!(usage.late_revision().await.unwrap(), start + late, "{}: {before} s", database.name);
+        }
     }
 }
 
@@ -49,7 +68,7 @@ async fn what_a_request_may_hold_and_a_database_may_not_does_no_harm() {
             total_ms: u64::MAX,
             ..row("req_1", device(1), at(1000))
         };
-        usage.insert(std::slice::from_ref(&odd)).await.unwrap();
+        usage.insert(std::slice::from_ref(&odd), SystemTime::now()).await.unwrap();
         let page = usage.list(&UsageFilter::default(), &PageRequest::first(10)).await.unwrap();
         let kept = odd.model_asked.map(|model| model.replace('\0', "\u{fffd}"));
         assert_eq!(page.items[0].model_asked, kept, "{}", database.name);
@@ -65,7 +84,7 @@ async fn a_list_has_the_newest_first_and_goes_on_where_a_page_ended() {
         let rows: Vec<_> = (0..1203)
             .map(|number| row(&format!("req_{number:05}"), device(number % 3), at(number as u64 / 3)))
             .collect();
-        usage.insert(&rows).await.unwrap();
+        usage.insert(&rows, SystemTime::now()).await.unwrap();
         let mut page = PageRequest::first(100);
         let mut found = Vec::new();
         loop {
@@ -93,7 +112,7 @@ async fn rows_are_narrowed_by_every_filter() {
         let plain = row("req_1", device(1), at(1000));
         let asked = UsageRow { model_answered: None, org: None, ..row("req_2", device(2), at(2000)) };
         let user = UsageRow { user: Some("ann".to_owned()), ..row("req_3", device(2), at(3000)) };
-        usage.insert(&[plain, asked, user]).await.unwrap();
+        usage.insert(&[plain, asked, user], SystemTime::now()).await.unwrap();
         let ids = async |filter: UsageFilter| -> Vec<String> {
             let page = usage.list(&filter, &PageRequest::first(10)).await.unwrap();
             page.items.into_iter().map(|row| row.request_id).collect()
@@ -125,7 +144,7 @@ async fn ids_of_one_model_are_found_and_summed_together() {
             model_answered: Some((*model).to_owned()),
             ..row(&format!("req_{number}"), device(1), at(1000))
         });
-        usage.insert(&rows.collect::<Vec<_>>()).await.unwrap();
+        usage.insert(&rows.collect::<Vec<_>>(), SystemTime::now()).await.unwrap();
         let totals = usage.totals(TotalsBy::Model, &UsageFilter::default()).await.unwrap();
         let sums: Vec<_> = totals.iter().map(|sum| (sum.key.as_deref().unwrap(), sum.requests)).collect();
         let expected = [
@@ -161,7 +180,7 @@ async fn sums_are_right_for_every_key() {
             cost_microusd: None,
             ..row("req_3", device(2), at(20_000 * DAY + 5))
         };
-        usage.insert(&[first, second, third]).await.unwrap();
+        usage.insert(&[first, second, third], SystemTime::now()).await.unwrap();
         let totals = async |by| usage.totals(by, &UsageFilter::default()).await.unwrap();
         let sum = |key: Option<&str>, requests: u64, priced: u64| Totals {
             key: key.map(Into::into),

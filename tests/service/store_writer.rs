@@ -138,10 +138,12 @@ async fn f38_what_neither_database_nor_disk_takes_waits_and_beyond_the_limit_is_
         assert_eq!(writer.counters(), expected, "{}", database.name);
         tokio::time::sleep(Duration::from_secs(2)).await; // several attempts
         assert_eq!(writer.counters(), expected, "{}", database.name);
+        assert!(writer.is_spill_refused(), "{}", database.name);
 
         lock.close().await.unwrap();
         let counters = until(&writer, |counters| counters.waiting == 0).await;
         assert_eq!(counters, UsageCounters { written: 1000, lost: 500, ..UsageCounters::default() });
+        assert!(!writer.is_spill_refused(), "{}", database.name);
         assert_eq!(requests(&store).await, 1000, "{}", database.name);
     }
 }

@@ -1,7 +1,10 @@
 //! Checks a configuration for `valetkey check` and the doctor beyond its settings: the files that it names, and
 //! addresses in full. It opens no connection and creates no file.
 
+mod certificate;
+
 use std::path::Path;
+use std::time::SystemTime;
 use std::{fs, io};
 
 use crate::service::config::settings::{self, Setting};
@@ -13,8 +16,9 @@ use crate::service::store::database::DatabaseUrl;
 use crate::service::token::keyring::SigningSecret;
 use crate::transport::tls::tls_config;
 
-/// The problems that would stop the service from starting and can be found without a connection.
-pub fn problems(config: &Config) -> Vec<ConfigError> {
+/// The problems that can be found without a connection: those that would stop the service from starting, and a
+/// certificate that clients would refuse at `now`.
+pub fn problems(config: &Config, now: SystemTime) -> Vec<ConfigError> {
     let database = database(&config.stores.database);
     // The usual folder is beside the file of the database, so one problem would be told twice.
     let spill = if database.is_ok() { spill(&config.stores.spill) } else { Ok(()) };
@@ -25,7 +29,13 @@ pub fn problems(config: &Config) -> Vec<ConfigError> {
         (settings::REDIS_URL, config.stores.redis.as_ref().map_or(Ok(()), |url| said(limits::check_url(url)))),
         roots(config),
     ];
-    checks.into_iter().filter_map(|(setting, result)| Some(ConfigError::new(setting, result.err()?))).collect()
+    let wrong = checks.into_iter().filter_map(|(setting, result)| Some(ConfigError::new(setting, result.err()?)));
+    wrong.chain(certificate::judge(config, now).problems).collect()
+}
+
+/// Settings that work but are probably wrong, and what is to be seen of a certificate that clients accept at `now`.
+pub fn warnings(config: &Config, now: SystemTime) -> Vec<ConfigError> {
+    config.warnings().iter().cloned().chain(certificate::judge(config, now).warnings).collect()
 }
 
 fn signing(signing: &SigningSecret) -> Result<(), String> {

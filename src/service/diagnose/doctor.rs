@@ -30,7 +30,7 @@ pub async fn examine(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
         running::examine(config, PATIENCE),
     );
     let disk = disk::examine(&config.stores.spill);
-    [files::examine(config), upstream, vec![limits, database], disk, running].concat()
+    [files::examine(config, clock.now()), upstream, vec![limits, database], disk, running].concat()
 }
 
 /// The findings when the configuration cannot be read.

@@ -21,6 +21,16 @@ impl AccessPolicy {
     /// Replaces all overrides, for requests that are open too.
     pub(crate) fn replace_overrides(&self, overrides: HashMap<DeviceId, Arc<DeviceOverride>>) {
         self.overrides.replace(overrides);
+        self.describe_open();
+    }
+
+    /// Replaces the overrides of single devices, for requests that are open too; `None` removes them.
+    pub(crate) fn change_overrides(&self, changes: Vec<(DeviceId, Option<Arc<DeviceOverride>>)>) {
+        self.overrides.change(changes);
+        self.describe_open();
+    }
+
+    fn describe_open(&self) {
         self.revocations.describe_open(|caller| self.ruled(Arc::clone(caller)).0);
     }
 

@@ -1,4 +1,4 @@
-//! The per-device overrides that administrators have set: a copy of the store's, replaced as a whole.
+//! The per-device overrides that administrators have set: a copy of the store's. A change puts another copy in its place.
 
 use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroU64};
@@ -70,6 +70,18 @@ impl DeviceOverrides {
 
     pub fn replace(&self, overrides: HashMap<DeviceId, Arc<DeviceOverride>>) {
         self.current.store(Arc::new(overrides));
+    }
+
+    /// Replaces the overrides of single devices; `None` removes them. To be called by one thread at a time.
+    pub fn change(&self, changes: impl IntoIterator<Item = (DeviceId, Option<Arc<DeviceOverride>>)>) {
+        let mut overrides = (**self.current.load()).clone();
+        for (device, rule) in changes {
+            match rule {
+                Some(rule) => overrides.insert(device, rule),
+                None => overrides.remove(&device),
+            };
+        }
+        self.replace(overrides);
     }
 }
 

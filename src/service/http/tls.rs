@@ -7,6 +7,7 @@
 
 mod certificate;
 mod certificate_files;
+mod chain;
 mod reload;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -24,6 +25,7 @@ use tokio_rustls::server::TlsStream;
 
 pub use self::certificate::{Certificate, CertificateError, Part};
 pub use self::certificate_files::CertificateFiles;
+pub use self::chain::Place;
 pub(crate) use self::reload::follow;
 use crate::clock::Clock;
 use crate::lock::lock;
@@ -56,6 +58,8 @@ pub(crate) struct TlsCounts {
     pub reloaded: u64,
     /// Refused reloads; the certificate in use stayed.
     pub reload_failed: u64,
+    /// Whether the last reload was refused: the files are still not valid.
+    pub refused_now: bool,
 }
 
 impl Tls {
@@ -65,10 +69,19 @@ impl Tls {
 
     fn replace(&self, certificate: Certificate) {
         self.current.store(Arc::new(certificate));
-        self.counts().reloaded += 1;
+        let mut counts = self.counts();
+        counts.reloaded += 1;
+        counts.refused_now = false;
     }
 
-    /// Logs an error if the certificate has expired. The service starts all the same: it has no better certificate.
+    fn count_refusal(&self) {
+        let mut counts = self.counts();
+        counts.reload_failed += 1;
+        counts.refused_now = true;
+    }
+
+    /// Logs an error if the certificate has expired or is not valid yet. The service starts all the same: it has no
+    /// better certificate.
     pub(crate) fn tell_if_expired(&self, now: SystemTime) {
         if let Err(fault) = self.current.load().check_time(now) {
             tracing::error!(%fault, "Clients will refuse to connect: {fault}");
@@ -80,7 +93,7 @@ impl Tls {
         lock(&self.counts)
     }
 
-    /// The seconds until the certificate in use expires; negative once it has.
+    /// The seconds until the first certificate of the chain to expire does; negative once it has.
     fn seconds_left(&self) -> i64 {
         let whole = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         match self.current.load().expires_at.duration_since(self.clock.now()) {
@@ -98,8 +111,14 @@ impl MetricSource for Tls {
         let reloads = [("taken", counts.reloaded), ("refused", counts.reload_failed)];
         let help = "Attempts to take over a changed certificate";
         page.counters("tls_certificate_reloads", help, "outcome", reloads)?;
+        let help = "1 while the files of the certificate cannot be used, so that the one read before stays in use";
+        page.gauge("tls_certificate_refused", help, u32::from(counts.refused_now))?;
         let left = ConstGauge::new(self.seconds_left());
-        page.seconds("tls_certificate_expires_in", "Until the certificate in use expires", &left)
+        page.seconds(
+            "tls_certificate_expires_in",
+            "Until the certificate in use, or one that vouches for it, expires",
+            &left,
+        )
     }
 }
 

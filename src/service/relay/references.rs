@@ -54,7 +54,9 @@ impl References {
         }
         let now = self.0.clock.now();
         let mut recent = lock(&self.0.recent);
-        made.iter().for_each(|reference| recent.put(device, reference, now));
+        for reference in made {
+            recent.put(device, reference, now);
+        }
     }
 
     /// Returns what is named, in no order, if `device` owns all of it. The error is the API's own 404 for an unknown id.

@@ -39,7 +39,7 @@ pub use self::audit::{Audit, AuditEntry, AuditOutcome, NewAuditEntry};
 pub use self::budgets::{Budget, BudgetTable};
 pub use self::change::{Change, PatchedDevice};
 pub use self::device_keys::DeviceKeyTable;
-pub use self::devices::{Device, DeviceActivity, DeviceFilter, DevicePatch, DeviceState, DeviceTable};
+pub use self::devices::{Device, DeviceActivity, DeviceChanges, DeviceFilter, DevicePatch, DeviceState, DeviceTable};
 pub use self::error::StoreError;
 pub use self::inspection::{DatabaseInspection, check_url, inspect};
 pub use self::owned::{ObjectKind, OwnedObject, OwnedObjects, OwnedPage, PageStart};

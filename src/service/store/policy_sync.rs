@@ -1,8 +1,9 @@
 //! Keeps the copies in memory that requests are judged by equal to the database.
 //!
 //! Revocations, devices and budgets have a number each that grows with every change. It asks for the three every
-//! second, reads what has a new number, and replaces the copy as a whole. So a revocation made at another instance
-//! takes effect here about a second later. Instances tell each other of it in no other way: Redis has no part in it.
+//! second and reads what has a new number: of devices those that were changed, else all. So a revocation made at another
+//! instance takes effect here about a second later. Instances tell each other of it in no other way: Redis has no part
+//! in it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::budgets::{Budgets, Limits, Subject};
 use crate::service::govern::overrides::DeviceOverride;
 use crate::service::govern::revocation::{RevocationSet, Revoked};
-use crate::service::store::database::{Database, Device, Revocation, RevocationKind, StoreError};
+use crate::service::store::database::{Database, Device, DeviceChanges, Revocation, RevocationKind, StoreError};
 use crate::wire::DeviceId;
 
 pub(crate) struct PolicySync {
@@ -90,16 +91,41 @@ impl PolicySync {
     }
 
     async fn catch_up_with_rules(&self, seen: &mut SyncedState) -> Result<(), StoreError> {
-        let devices = self.database.devices();
+        let (devices, now) = (self.database.devices(), self.clock.now());
         let revision = devices.revision().await?;
-        if seen.devices != Some(revision) {
-            let ruled = devices.changed_since(SystemTime::UNIX_EPOCH, self.clock.now()).await?;
-            seen.limits[0] = ruled.iter().filter_map(budget_of).collect();
-            self.budgets.replace_limits(seen.all_limits());
-            self.access.replace_overrides(ruled.into_iter().map(rule_of).collect());
-            seen.devices = Some(revision);
+        if seen.devices == Some(revision) {
+            return Ok(());
         }
+        if let Some(known) = seen.devices
+            && let Some(changes) = devices.changes_after(known, revision, now).await?
+        {
+            self.change_rules(seen, changes);
+            return Ok(());
+        }
+        let ruled = devices.changed_since(SystemTime::UNIX_EPOCH, now).await?;
+        seen.limits[0] = ruled.iter().filter_map(budget_of).collect();
+        self.budgets.replace_limits(seen.all_limits());
+        self.access.replace_overrides(ruled.into_iter().map(rule_of).collect());
+        seen.devices = Some(revision);
         Ok(())
+    }
+
+    fn change_rules(&self, seen: &mut SyncedState, changes: DeviceChanges) {
+        let (mut overrides, mut budgets_differ) = (Vec::new(), false);
+        for (id, device) in changes.devices {
+            let (subject, budget) = (Subject::Device(id.clone()), device.as_ref().and_then(|device| device.budget));
+            let before = match budget {
+                Some(limits) => seen.limits[0].insert(subject, limits),
+                None => seen.limits[0].remove(&subject),
+            };
+            budgets_differ |= before != budget;
+            overrides.push((id, device.map(|device| rule_of(device).1)));
+        }
+        if budgets_differ {
+            self.budgets.replace_limits(seen.all_limits());
+        }
+        self.access.change_overrides(overrides);
+        seen.devices = Some(changes.revision);
     }
 
     async fn catch_up_with_budgets(&self, seen: &mut SyncedState) -> Result<(), StoreError> {

@@ -4,22 +4,27 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
+use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, ServerConfig};
-use x509_parser::parse_x509_certificate;
 
+use super::chain::{Chain, Place};
 use crate::service::base::watched_file::Content;
 
 /// A chain of certificates, and the private key that belongs to the first.
 pub struct Certificate {
     pub(super) config: Arc<ServerConfig>,
+    /// When the first to expire of the chain's certificates does.
     pub(super) expires_at: SystemTime,
+    own: CertificateDer<'static>,
+    chain: Chain,
 }
 
 /// Why a certificate cannot be used. No message quotes a file, because one file is a secret.
@@ -42,8 +47,11 @@ pub enum CertificateError {
     #[error("the private key does not belong to the first certificate of the other file")]
     Mismatch,
     /// Clients would refuse the certificate.
-    #[error("the certificate has expired, {}", moment(.0))]
-    Expired(SystemTime),
+    #[error("{} has expired, {}", .0, moment(.1))]
+    Expired(Place, SystemTime),
+    /// As `Expired`, for a certificate that is used too early, or a clock that is wrong.
+    #[error("{} is not valid before {}", .0, moment(.1))]
+    NotYetValid(Place, SystemTime),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +71,8 @@ impl Certificate {
 
     fn of(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, CertificateError> {
         let provider = Arc::new(default_provider());
-        let expires_at = not_after(&chain)?;
+        let own = chain.first().ok_or(CertificateError::NoCertificate)?.clone();
+        let links = Chain::read(&chain).ok_or(CertificateError::Malformed(Part::Certificate))?;
         let key = provider.key_provider.load_private_key(key);
         let pair = CertifiedKey::new(chain, key.map_err(|error| CertificateError::Unusable(Part::Key, error))?);
         match pair.keys_match() {
@@ -74,12 +83,30 @@ impl Certificate {
         }
         let config =
             server_config(provider, pair).map_err(|error| CertificateError::Unusable(Part::Certificate, error))?;
-        Ok(Self { config: Arc::new(config), expires_at })
+        Ok(Self { config: Arc::new(config), expires_at: links.expires_at(), own, chain: links })
     }
 
-    /// Whether the certificate is still valid at `now`.
+    /// Whether every certificate of the chain is valid at `now`.
     pub(super) fn check_time(&self, now: SystemTime) -> Result<(), CertificateError> {
-        if self.expires_at <= now { Err(CertificateError::Expired(self.expires_at)) } else { Ok(()) }
+        for link in &self.chain.links {
+            if now < link.begins_at {
+                return Err(CertificateError::NotYetValid(link.place, link.begins_at));
+            }
+            if link.expires_at <= now {
+                return Err(CertificateError::Expired(link.place, link.expires_at));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a client that asks for `name` accepts the certificate.
+    pub(super) fn is_for(&self, name: &ServerName<'_>) -> bool {
+        ParsedCertificate::try_from(&self.own).is_ok_and(|own| verify_server_name(&own, name).is_ok())
+    }
+
+    /// Whether the certificate may sign others. The addon accepts no such certificate of a server.
+    pub(super) fn is_of_authority(&self) -> bool {
+        self.chain.begins_with_authority
     }
 }
 
@@ -95,7 +122,7 @@ impl CertificateError {
         match self {
             Self::Unreadable(part, _) | Self::Malformed(part) | Self::Unusable(part, _) => *part,
             Self::NoKey | Self::Mismatch => Part::Key,
-            Self::NoCertificate | Self::Expired(_) => Part::Certificate,
+            Self::NoCertificate | Self::Expired(..) | Self::NotYetValid(..) => Part::Certificate,
         }
     }
 }
@@ -129,14 +156,6 @@ fn readable(part: Part, content: &Content) -> Result<&[u8], CertificateError> {
         Ok(text) => Ok(text.expose().as_bytes()),
         Err(error) => Err(CertificateError::Unreadable(part, io::Error::new(error.kind(), error.to_string()))),
     }
-}
-
-/// The expiry of the first certificate, which is the service's own.
-fn not_after(chain: &[CertificateDer<'_>]) -> Result<SystemTime, CertificateError> {
-    let own = chain.first().ok_or(CertificateError::NoCertificate)?;
-    let (_, own) = parse_x509_certificate(own).map_err(|_| CertificateError::Malformed(Part::Certificate))?;
-    let seconds = u64::try_from(own.validity().not_after.timestamp()).unwrap_or(0);
-    Ok(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 fn moment(at: &SystemTime) -> humantime::Rfc3339Timestamp {

@@ -21,7 +21,7 @@ pub(crate) fn follow(config: TlsConfig, clock: Arc<dyn Clock>) -> (Arc<Tls>, Fol
     (tls, follower)
 }
 
-/// Refuses an expired certificate too: it is never better than the one in use.
+/// Refuses a certificate that clients would refuse now too: it is never better than the one in use.
 fn reload(tls: &Tls, contents: [&Content; 2], now: SystemTime, paths: &[PathBuf; 2]) {
     let [certificate_file, key_file] = paths.each_ref().map(|path| path.display());
     let read = Certificate::from_contents(contents)
@@ -33,7 +33,7 @@ fn reload(tls: &Tls, contents: [&Content; 2], now: SystemTime, paths: &[PathBuf;
             tracing::info!(%certificate_file, %until, "Certificate reloaded, good until {until}");
         }
         Err(faults) => {
-            tls.counts().reload_failed += 1;
+            tls.count_refusal();
             let faults = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             tracing::error!(
                 %certificate_file, %key_file, faults,

@@ -179,7 +179,7 @@ impl Biller {
         let now = self.clock.now();
         let row = |record: &UsageRecord| UsageRow::of(record.clone(), now, record.cost.map(MicroDollars::get));
         let rows: Vec<_> = records.iter().map(row).collect();
-        self.ledger.database().usage().insert(&rows).await?;
+        self.ledger.database().usage().insert(&rows, now).await?;
         for record in records {
             self.told.record(&Arc::new(record));
         }

@@ -56,8 +56,8 @@ impl Copies {
 
     fn look(self: &Arc<Self>, request: CopyRequest, upstream: &Upstream) -> Look {
         let (key, now) = (request.key(), self.clock.now());
-        let mut shelf = lock(&self.shelf);
-        let place = shelf.place(&key);
+        let mut copies = lock(&self.shelf);
+        let place = copies.place(&key);
         let copy = place.copy.clone();
         if let Some(copy) = &copy
             && (copy.is_fresh(now) || (copy.is_good(now) && place.rests(now)))
@@ -69,7 +69,7 @@ impl Copies {
             place.fetch(&fetching, now);
             fetching
         });
-        shelf.make_room();
+        copies.make_room();
         match copy {
             Some(copy) if copy.is_good(now) => Look::Serve(copy),
             old => Look::Wait { fetching, old },
@@ -95,9 +95,9 @@ impl Copies {
             let status = answer.status().as_u16();
             tracing::info!(status, "The upstream gave an answer about models that is not copied");
         }
-        let mut shelf = lock(&self.shelf);
-        shelf.keep(key, copy);
-        shelf.make_room();
+        let mut copies = lock(&self.shelf);
+        copies.keep(key, copy);
+        copies.make_room();
     }
 }
 

@@ -74,6 +74,7 @@ mod tests {
         Reference { kind: ReferenceKind::Message, id: id.into(), tokens }
     }
 
+    #[expect(clippy::option_option, reason = "a reference whose length is unknown is found too")]
     fn found(recent: &RecentReferences, device: &DeviceId, id: &str, now: SystemTime) -> Option<Option<u64>> {
         recent.get(device, ReferenceKind::Message, id, now).map(|reference| reference.tokens)
     }

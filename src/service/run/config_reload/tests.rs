@@ -207,9 +207,11 @@ async fn f26_a_bad_file_is_counted_once_and_changes_nothing_and_a_good_file_is_a
         later().await;
         later().await;
         assert_eq!((followed.requests(), followed.reloads()), (5, (0, number)), "{name}");
+        assert!(followed.reloadable.metrics.is_refused(), "{name}");
     }
     followed.write("valetkey.toml", "rate_limit_max = 6\n").await;
     assert_eq!((followed.requests(), followed.reloads().0), (6, 1));
+    assert!(!followed.reloadable.metrics.is_refused());
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,15 +2,18 @@
 //! revoked is read from the revocations.
 //!
 //! The usage writer keeps `last_seen`, a [`Change`](super::Change) changes the rest, and the copy in memory that judges
-//! requests polls [`DeviceTable::revision`] and then reads [`DeviceTable::changed_since`].
+//! requests polls [`DeviceTable::revision`] and then reads [`DeviceTable::changes_after`].
 
+mod changes;
 mod row;
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::{Any, Transaction};
 
+use self::changes::ChangedIds;
+pub use self::changes::DeviceChanges;
 pub use self::row::{Device, DevicePatch, DeviceState};
 use super::error::StoreError;
 use super::page::{Page, PageRequest};
@@ -47,10 +50,10 @@ impl Database {
 }
 
 impl DeviceTable {
-    /// Records sightings. New devices are added.
-    pub async fn see(&self, seen: &[DeviceActivity]) -> Result<(), StoreError> {
+    /// Records sightings by a clock that says `now`. New devices are added.
+    pub async fn see(&self, seen: &[DeviceActivity], now: SystemTime) -> Result<(), StoreError> {
         let mut transaction = self.0.write().await?;
-        see(&mut transaction, seen).await?;
+        see(&mut transaction, seen, now).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -100,6 +103,23 @@ impl DeviceTable {
         statement.fetch_all(&self.0.pool).await?.iter().map(Device::read).collect()
     }
 
+    /// The devices that administrators changed after the revision `known`, as they are now. `None` if it is not known
+    /// which devices all the changes up to the revision `latest` were about.
+    pub async fn changes_after(
+        &self,
+        known: i64,
+        latest: i64,
+        now: SystemTime,
+    ) -> Result<Option<DeviceChanges>, StoreError> {
+        let rows = ChangedIds::statement(known).fetch_all(&self.0.pool).await?;
+        let Some(changed) = ChangedIds::read(&rows, known, latest)? else { return Ok(None) };
+        let mut statement = select(now);
+        changed.narrow(&mut statement);
+        let rows = statement.fetch_all(&self.0.pool).await?;
+        let found = rows.iter().map(Device::read).collect::<Result<_, _>>()?;
+        Ok(Some(changed.with(found)))
+    }
+
     /// A number that grows with each change by an administrator and is cheap to read.
     pub async fn revision(&self) -> Result<i64, StoreError> {
         RevisionKind::Devices.current(&self.0.pool).await
@@ -131,7 +151,7 @@ pub(super) async fn patch(
         statement.push(", ").push(column).push(" = ").bind(value);
     }
     statement.push(" WHERE id = ").bind(id.as_str()).execute(&mut **transaction).await?;
-    RevisionKind::Devices.advance(transaction).await?;
+    changes::record(transaction, id).await?;
     Ok(added > 0)
 }
 
@@ -140,7 +160,7 @@ pub(super) async fn delete(transaction: &mut Transaction<'static, Any>, id: &Dev
     let mut statement = Statement::new("DELETE FROM devices WHERE id = ");
     let deleted = statement.bind(id.as_str()).execute(&mut **transaction).await? > 0;
     if deleted {
-        RevisionKind::Devices.advance(transaction).await?;
+        changes::record(transaction, id).await?;
     }
     Ok(deleted)
 }
@@ -170,16 +190,19 @@ fn is_revoked(statement: &mut Statement, now: SystemTime) {
     statement.bind(millis::from_time(now)).push("))");
 }
 
-/// Records sightings, within a transaction.
+/// Records sightings by a clock that says `now`, within a transaction. A sighting that lies ahead of `now` counts as one
+/// of this moment: the clock was ahead and is right again.
 ///
 /// Rows are written in the order of their ids, so that two transactions with the same devices cannot deadlock.
 pub(super) async fn see(
     transaction: &mut Transaction<'static, Any>,
     seen: &[DeviceActivity],
+    now: SystemTime,
 ) -> Result<(), StoreError> {
-    let seen: Vec<_> = each_once(seen).into_values().collect();
+    let seen: Vec<_> = each_once(seen, now).into_values().collect();
     let rows: Vec<_> = seen.iter().map(Sight::values).collect();
-    SEE.run(&mut *transaction, &rows).await
+    let ahead = [millis::from_time(now + CLOCKS_DIFFER); 3].map(Value::from);
+    SEE.run(&mut *transaction, &rows, &ahead).await
 }
 
 /// All sightings of one device.
@@ -198,29 +221,35 @@ impl Sight<'_> {
     }
 }
 
-fn each_once(seen: &[DeviceActivity]) -> BTreeMap<&DeviceId, Sight<'_>> {
+fn each_once(seen: &[DeviceActivity], now: SystemTime) -> BTreeMap<&DeviceId, Sight<'_>> {
     let mut sights = BTreeMap::new();
     for DeviceActivity { device, at, org, user } in seen {
-        let (org, user) = (org.as_deref(), user.as_deref());
-        let new = Sight { device, first: *at, last: UNIX_EPOCH, org, user };
+        let (at, org, user) = (now.min(*at), org.as_deref(), user.as_deref());
+        let new = Sight { device, first: at, last: UNIX_EPOCH, org, user };
         let sight = sights.entry(device).or_insert(new);
-        sight.first = sight.first.min(*at);
-        if *at >= sight.last {
-            *sight = Sight { last: *at, org, user, ..*sight };
+        sight.first = sight.first.min(at);
+        if at >= sight.last {
+            *sight = Sight { last: at, org, user, ..*sight };
         }
     }
     sights
 }
 
-/// Usage may come late, from a spill file: the later sighting counts, whichever is written first. A device that only an
-/// administrator has named was seen at 0. The organisation and the user are those of the last request, which may have
-/// none.
+/// How far the clocks of instances may differ without a sighting of another instance counting as one ahead of time.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+
+/// Usage may come late, from a spill file: the later sighting counts, whichever is written first. One that lies ahead of
+/// time, because a clock was ahead, gives way to any other. A device that only an administrator has named was seen at 0.
+/// The organisation and the user are those of the last request, which may have none.
 const SEE: RowInsert = RowInsert {
     into: "INSERT INTO devices (id, first_seen, last_seen, org, user_name)",
     on_conflict: "ON CONFLICT (id) DO UPDATE SET
     first_seen = CASE WHEN devices.first_seen = 0 OR excluded.first_seen < devices.first_seen
         THEN excluded.first_seen ELSE devices.first_seen END,
-    last_seen = CASE WHEN excluded.last_seen > devices.last_seen THEN excluded.last_seen ELSE devices.last_seen END,
-    org = CASE WHEN excluded.last_seen >= devices.last_seen THEN excluded.org ELSE devices.org END,
-    user_name = CASE WHEN excluded.last_seen >= devices.last_seen THEN excluded.user_name ELSE devices.user_name END",
+    last_seen = CASE WHEN excluded.last_seen >= devices.last_seen OR devices.last_seen > ?
+        THEN excluded.last_seen ELSE devices.last_seen END,
+    org = CASE WHEN excluded.last_seen >= devices.last_seen OR devices.last_seen > ?
+        THEN excluded.org ELSE devices.org END,
+    user_name = CASE WHEN excluded.last_seen >= devices.last_seen OR devices.last_seen > ?
+        THEN excluded.user_name ELSE devices.user_name END",
 };

@@ -79,7 +79,7 @@ pub(super) async fn add(
         is_same
     });
     let rows: Vec<_> = references.iter().map(NewReference::values).collect();
-    INSERT.run(&mut *transaction, &rows).await
+    INSERT.run(&mut *transaction, &rows, &[]).await
 }
 
 impl NewReference<'_> {

@@ -11,17 +11,25 @@ pub(super) enum RevisionKind {
     Devices,
     Revocations,
     Budgets,
+    LateUsage,
 }
 
-enum_names!(RevisionKind { Devices = "devices", Revocations = "revocations", Budgets = "budgets" });
+enum_names!(RevisionKind {
+    Devices = "devices",
+    Revocations = "revocations",
+    Budgets = "budgets",
+    LateUsage = "late_usage"
+});
 
 impl RevisionKind {
-    /// Counts a change, in the transaction that makes it. Transactions of one subject thereby come one after another,
-    /// so a greater revision never becomes visible before a smaller one.
-    pub(super) async fn advance(self, transaction: &mut Transaction<'static, Any>) -> Result<(), StoreError> {
-        let mut statement = Statement::new("UPDATE revisions SET revision = revision + 1 WHERE subject = ");
-        statement.bind(self.as_str()).execute(&mut **transaction).await?;
-        Ok(())
+    /// Counts a change, in the transaction that makes it, and returns the new revision. Transactions of one subject
+    /// thereby come one after another, so a greater revision never becomes visible before a smaller one.
+    pub(super) async fn advance(self, transaction: &mut Transaction<'static, Any>) -> Result<i64, StoreError> {
+        let mut statement = Statement::new("INSERT INTO revisions (subject, revision) VALUES (");
+        statement.bind(self.as_str());
+        statement.push(", 1) ON CONFLICT (subject) DO UPDATE SET revision = revisions.revision + 1 RETURNING revision");
+        let row = statement.fetch_optional(&mut **transaction).await?;
+        row.map_or(Ok(0), |row| Ok(row.try_get(0)?))
     }
 
     /// The number of changes so far.

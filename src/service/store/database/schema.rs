@@ -47,10 +47,11 @@ impl MigrationSource<'static> for KnownMigrations {
 }
 
 /// In order. A released migration is never changed.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("initial", include_str!("migrations/0001_initial.sql")),
     ("owned objects", include_str!("migrations/0002_owned_objects.sql")),
     ("budgets", include_str!("migrations/0003_budgets.sql")),
     ("device keys", include_str!("migrations/0004_device_keys.sql")),
     ("owned references", include_str!("migrations/0005_owned_references.sql")),
+    ("device changes", include_str!("migrations/0006_device_changes.sql")),
 ];

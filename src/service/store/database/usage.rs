@@ -6,7 +6,7 @@ mod costs;
 mod row;
 mod totals;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use sqlx::{Any, Transaction};
 
@@ -17,6 +17,7 @@ use super::devices::{self, DeviceActivity};
 use super::error::StoreError;
 use super::page::{Page, PageRequest};
 use super::references::{self, NewReference};
+use super::revision::RevisionKind;
 use super::row_insert::RowInsert;
 use super::statement::Statement;
 use super::{Database, millis};
@@ -47,15 +48,19 @@ impl Database {
 }
 
 impl UsageHistory {
-    /// Adds all rows or none, with what their devices may refer to, and records that the devices were seen. A row whose
-    /// request id exists changes nothing.
-    pub async fn insert(&self, rows: &[UsageRow]) -> Result<(), StoreError> {
+    /// Adds all rows or none, by a clock that says `now`, with what their devices may refer to, and records that the
+    /// devices were seen. A row whose request id exists changes nothing.
+    pub async fn insert(&self, rows: &[UsageRow], now: SystemTime) -> Result<(), StoreError> {
         let mut transaction = self.0.write().await?;
         insert(&mut transaction, rows).await?;
         references::add(&mut transaction, rows.iter().flat_map(references_of).collect()).await?;
         // The usage of a batch tells neither when its device was active nor its present organisation and user.
         let seen: Vec<_> = rows.iter().filter(|row| row.route != BATCH_ROUTE).map(seen).collect();
-        devices::see(&mut transaction, &seen).await?;
+        devices::see(&mut transaction, &seen, now).await?;
+        // Last: transactions with late rows come one after another from here on.
+        if rows.iter().any(|row| now.duration_since(row.finished_at).is_ok_and(|age| age > LATE)) {
+            RevisionKind::LateUsage.advance(&mut transaction).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }
@@ -96,6 +101,12 @@ impl UsageHistory {
         // Ids of one model, dated or not, have one sum.
         totals.dedup_by(|next, sum| next.key == sum.key && sum.add(next));
         Ok(totals)
+    }
+
+    /// A number that grows when rows are added whose requests ended more than half a minute before, such as spilled
+    /// ones. All other rows are there a minute after their request, or not at all.
+    pub async fn late_revision(&self) -> Result<i64, StoreError> {
+        RevisionKind::LateUsage.current(&self.0.pool).await
     }
 
     /// The costs of requests that ended at `from` or later and before `to`. The index by time finds them.
@@ -146,7 +157,7 @@ async fn insert(transaction: &mut Transaction<'static, Any>, rows: &[UsageRow]) 
     let mut rows: Vec<_> = rows.iter().collect();
     rows.sort_unstable_by(|one, other| one.request_id.cmp(&other.request_id));
     let rows: Vec<_> = rows.into_iter().map(UsageRow::values).collect();
-    INSERT.run(&mut *transaction, &rows).await
+    INSERT.run(&mut *transaction, &rows, &[]).await
 }
 
 fn references_of(row: &UsageRow) -> impl Iterator<Item = NewReference<'_>> {
@@ -157,5 +168,8 @@ fn references_of(row: &UsageRow) -> impl Iterator<Item = NewReference<'_>> {
 fn seen(row: &UsageRow) -> DeviceActivity {
     DeviceActivity { device: row.device.clone(), at: row.finished_at, org: row.org.clone(), user: row.user.clone() }
 }
+
+/// The writer tries for half a minute at most to add rows that are not late yet.
+const LATE: Duration = Duration::from_secs(30);
 
 const INSERT: RowInsert = RowInsert { into: row::INSERT_INTO, on_conflict: "ON CONFLICT (request_id) DO NOTHING" };

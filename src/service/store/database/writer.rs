@@ -89,7 +89,7 @@ impl UsageWriter {
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartWriterError::Thread)?;
         let flusher = {
             let _inside = runtime.enter(); // the connection belongs to this runtime
-            Flusher::new(Arc::clone(&queue), database, spill)?
+            Flusher::new(Arc::clone(&queue), database, spill, Arc::clone(&clock))?
         };
         let run = move || {
             runtime.block_on(flusher.run());
@@ -109,6 +109,11 @@ impl UsageWriter {
 
     pub fn counters(&self) -> UsageCounters {
         self.queue.counters()
+    }
+
+    /// Whether neither the database nor the disk takes records, so that they wait in memory.
+    pub fn is_spill_refused(&self) -> bool {
+        self.queue.is_spill_refused()
     }
 
     /// Writes the queued records, or spills them if the database does not take them, and ends the thread. Waits for

@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use super::*;
 use crate::secret::Secret;
-use crate::service::http::tls::samples::{Sample, until};
+use crate::service::http::tls::samples::{self, Sample, until};
 
 fn contents(chain: &str, key: &str) -> [Content; 2] {
     [chain, key].map(|text| Ok(Secret::new(text)))
@@ -21,6 +23,34 @@ fn a_matching_pair_is_read_with_its_expiry() {
     let expired = read.check_time(end).unwrap_err();
     assert_eq!(expired.to_string(), "the certificate has expired, 2040-01-01T00:00:00Z");
     assert_eq!(expired.part(), Part::Certificate);
+}
+
+#[test]
+fn f70_each_certificate_of_the_chain_is_judged_by_its_times_and_the_own_one_by_its_names() {
+    let (intermediate, own) = (samples::issuer(2035), until(2040));
+    let chain = format!("{}{}{}", own.certificate, intermediate.certificate, until(2020).certificate);
+    let read = Certificate::from_contents(contents(&chain, &own.key).each_ref()).unwrap();
+    let at = |text: &str| humantime::parse_rfc3339_weak(text).unwrap();
+    assert_eq!(read.expires_at, at("2035-01-01T00:00:00Z"), "the root that ended in 2020 is a copy");
+    assert!(read.check_time(at("2034-12-31T23:59:59Z")).is_ok());
+    for (now, fault) in [
+        ("2035-01-01T00:00:00Z", "certificate 2 of the chain has expired, 2035-01-01T00:00:00Z"),
+        ("2041-01-01T00:00:00Z", "the certificate has expired, 2040-01-01T00:00:00Z"),
+        ("1974-01-01T00:00:00Z", "the certificate is not valid before 1975-01-01T00:00:00Z"),
+    ] {
+        assert_eq!(read.check_time(at(now)).unwrap_err().to_string(), fault);
+    }
+    for (name, expected) in [("localhost", true), ("other.example", false), ("127.0.0.1", false)] {
+        assert_eq!(read.is_for(&ServerName::try_from(name).unwrap()), expected, "{name}");
+    }
+}
+
+#[test]
+fn f70_a_certificate_of_an_authority_is_known() {
+    for (sample, expected) in [(samples::issuer(2040), true), (until(2040), false)] {
+        let files = contents(&sample.certificate, &sample.key);
+        assert_eq!(Certificate::from_contents(files.each_ref()).unwrap().is_of_authority(), expected);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock::ManualClock;
 use crate::service::http::tls::TlsCounts;
-use crate::service::http::tls::samples::{Sample, until};
+use crate::service::http::tls::samples::{Sample, from, until};
 
 type Spoil = fn(&Followed);
 
@@ -63,23 +63,24 @@ async fn a_renewed_certificate_takes_the_place_of_the_old_one() {
 async fn f26_a_bad_pair_is_counted_once_and_changes_nothing_and_a_good_pair_is_used_again() {
     let followed = Followed::start(&until(2040));
     let (_, before) = followed.later().await;
-    let bad: [(&str, Spoil); 5] = [
+    let bad: [(&str, Spoil); 6] = [
         ("nonsense", |followed| followed.write_one(NAMES[0], "nonsense")),
         ("a new certificate beside the old key", |followed| followed.write_one(NAMES[0], &until(2041).certificate)),
         ("empty", |followed| NAMES.iter().for_each(|name| followed.write_one(name, ""))),
         ("expired", |followed| followed.write(&until(2020))),
+        ("too early", |followed| followed.write(&from(2500))),
         ("gone", |followed| fs::remove_file(followed.folder.path().join(NAMES[1])).unwrap()),
     ];
     for (number, (name, make)) in (1..).zip(bad) {
         make(&followed);
         let (counts, expires_at) = followed.later().await;
-        assert_eq!((counts.reloaded, counts.reload_failed), (0, number), "{name}");
+        assert_eq!((counts.reloaded, counts.reload_failed, counts.refused_now), (0, number, true), "{name}");
         assert_eq!(expires_at, before, "{name}");
         assert_eq!((counts, expires_at), followed.later().await, "{name}");
     }
     followed.write(&until(2042));
     let (counts, expires_at) = followed.later().await;
-    assert_eq!((counts.reloaded, counts.reload_failed), (1, 5));
+    assert_eq!((counts.reloaded, counts.reload_failed, counts.refused_now), (1, 6, false));
     assert!(expires_at > before);
 }
 

@@ -12,12 +12,14 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::queue::{BATCH, RecordQueue};
 use super::spill::Spill;
+use crate::clock::Clock;
 use crate::service::store::database::{Database, StoreError, UsageRow};
 
 pub(super) struct Flusher {
     queue: Arc<RecordQueue>,
     database: Database,
     spill: Spill,
+    clock: Arc<dyn Clock>,
     /// Rows that neither the database nor the disk has taken yet.
     left: Vec<UsageRow>,
     trouble: Option<Outage>,
@@ -47,9 +49,14 @@ enum FlushError {
 }
 
 impl Flusher {
-    pub(super) fn new(queue: Arc<RecordQueue>, database: &Database, spill: Spill) -> Result<Self, StoreError> {
+    pub(super) fn new(
+        queue: Arc<RecordQueue>,
+        database: &Database,
+        spill: Spill,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
         let database = database.separate(PATIENCE)?;
-        Ok(Self { queue, database, spill, left: Vec::new(), trouble: None, disk_fails: false })
+        Ok(Self { queue, database, spill, clock, left: Vec::new(), trouble: None, disk_fails: false })
     }
 
     pub(super) async fn run(mut self) {
@@ -117,7 +124,7 @@ impl Flusher {
     /// value says where `rows` are.
     async fn write(&mut self, rows: &[UsageRow], mut origin: RowSource) -> (Result<(), FlushError>, RowSource) {
         let usage = self.database.usage();
-        let mut insert = pin!(usage.insert(rows));
+        let mut insert = pin!(usage.insert(rows, self.clock.now()));
         let started = Instant::now();
         let result = loop {
             tokio::select! {
@@ -171,15 +178,22 @@ impl Flusher {
         match self.spill.write(rows) {
             Ok(()) => {
                 self.queue.release(rows.len(), |counters, rows| counters.spilled += rows);
-                self.disk_fails = false;
+                self.disk_works();
                 true
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.disk_fails, true) {
+                    self.queue.note_spill(true);
                     tracing::error!(%error, "Usage records wait in memory: neither the database nor the disk takes them");
                 }
                 false
             }
+        }
+    }
+
+    fn disk_works(&mut self) {
+        if std::mem::take(&mut self.disk_fails) {
+            self.queue.note_spill(false);
         }
     }
 
@@ -202,6 +216,8 @@ impl Flusher {
     }
 
     fn recovered(&mut self) {
+        // While the database takes records the disk is not needed.
+        self.disk_works();
         if self.trouble.take().is_some() {
             tracing::info!("The database takes usage records again");
         }

@@ -12,6 +12,8 @@ impl MetricSource for UsageWriter {
         let help = "Usage records that have left the service, by what became of them";
         page.counters("usage_records", help, "outcome", [("written", written), ("lost", lost)])?;
         page.gauge("usage_records_waiting", "Usage records in memory, on their way to the database", waiting)?;
-        page.gauge("usage_records_spilled", "Usage records in files that the database has not taken yet", spilled)
+        page.gauge("usage_records_spilled", "Usage records in files that the database has not taken yet", spilled)?;
+        let help = "1 while neither the database nor the disk takes usage records, so that they wait in memory";
+        page.gauge("usage_spill_refused", help, u32::from(self.is_spill_refused()))
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct RecordTally {
     counters: UsageCounters,
     /// Records are being lost, and the log says so.
     losing: bool,
+    /// The disk does not take the records that the database does not take.
+    spill_refused: bool,
 }
 
 pub(super) struct RecordQueue {
@@ -77,6 +79,15 @@ impl RecordQueue {
 
     pub(super) fn count(&self, change: impl FnOnce(&mut UsageCounters)) {
         self.entries.count(|tally, _| change(&mut tally.counters));
+    }
+
+    /// Says whether the disk refuses the records that the database does not take.
+    pub(super) fn note_spill(&self, refused: bool) {
+        self.entries.count(|tally, _| tally.spill_refused = refused);
+    }
+
+    pub(super) fn is_spill_refused(&self) -> bool {
+        self.entries.count(|tally, _| tally.spill_refused)
     }
 
     pub(super) fn counters(&self) -> UsageCounters {

@@ -1,0 +1,18 @@
+//! When something was read.
+
+use std::time::{Duration, SystemTime};
+
+/// A moment by the wall clock, which may be set back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ReadTime(pub(super) SystemTime);
+
+impl ReadTime {
+    /// Whether `time` has passed since. It counts as passed when the clock was set back.
+    pub(super) fn is_past(self, time: Duration, now: SystemTime) -> bool {
+        !now.duration_since(self.0).is_ok_and(|passed| passed < time)
+    }
+}
+
+/// How long what was read is good at most: instances with a wrong clock or of an earlier version may have added records
+/// unnoticed.
+pub(super) const AGAIN: Duration = Duration::from_secs(3600);
