@@ -60,7 +60,7 @@ async fn f66_clients_that_ask_at_once_wait_for_one_answer_even_if_the_first_leav
     upstream.answer_models_next(list(r#"{"id":"claude-new-1"}"#, r#""has_more":false"#).hold_before_head(gate.clone()));
     let token = service.token().await;
     let mut first = Wire::connect(&service.url).await;
-    first.send(format!("GET /v1/models HTTP/1.1\r\nhost: s\r\nx-api-key: {token}\r\n\r\n")).await;
+    first.send(format!("GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx-api-key: {token}\r\n\r\n")).await;
     upstream.wait_for_requests(1).await;
     drop(first);
     assert_eq!(service.usage.wait_for(1).await[0].ended, Ended::Cancelled);

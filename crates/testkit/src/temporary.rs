@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A file that is deleted when dropped.
+/// A file that only its owner may read, because it may hold a key; deleted when dropped.
 pub struct TemporaryFile(PathBuf);
 
 impl TemporaryFile {
@@ -11,6 +11,12 @@ impl TemporaryFile {
     pub fn with(content: &[u8]) -> Self {
         let file = Self(unique());
         std::fs::write(&file.0, content).expect("the folder for temporary files can be written");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let owner = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&file.0, owner).expect("the file is ours");
+        }
         file
     }
 
