@@ -10,7 +10,7 @@ const { ROOT } = require('./command.js');
 
 const PAGE = path.join('docs', 'FAULTS.md');
 const FOLDERS = ['src', 'crates', 'fuzz', 'tests', 'benches', '__test__'];
-const NUMBERS = [...numbers('A', 54), ...numbers('F', 64)];
+const NUMBERS = [...numbers('A', 60), ...numbers('F', 69)];
 
 /** A row of the page: begin, number, count, end. */
 const ROW = /^(\| ([AF]\d\d) \|[^|]*\|) *(\d*) *(\|.*\|)$/;

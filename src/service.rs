@@ -22,6 +22,7 @@ pub mod base {
     pub mod model_id;
     pub mod outage;
     pub mod private_file;
+    pub mod shown;
     pub mod strict_object;
     pub mod text_file;
     pub mod trace_context;
@@ -55,11 +56,12 @@ pub mod token {
     pub mod verify;
 }
 
-/// May this caller do it now? Overrides, revocations, limits, budgets, the breaker, leaks.
+/// May this caller do it now? Overrides, revocations, features, limits, budgets, the breaker, leaks.
 pub mod govern {
     pub mod access;
     pub mod breaker;
     pub mod budgets;
+    pub mod features;
     pub mod leak;
     pub mod limits;
     pub mod overrides;
@@ -91,6 +93,7 @@ pub mod relay {
     pub mod batches;
     pub mod budget_gate;
     pub mod encoded_error;
+    pub mod feature_check;
     pub mod in_flight;
     pub mod key_mask;
     pub mod key_probe;
@@ -99,6 +102,7 @@ pub mod relay {
     pub mod list_page;
     pub mod models;
     pub mod ownership_check;
+    pub mod payer_check;
     pub mod pipeline;
     pub mod references;
     pub mod request_body;

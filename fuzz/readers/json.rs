@@ -3,8 +3,8 @@
 use super::node::{Named, Node};
 use super::pieces::same_in_pieces;
 use crate::service::base::json::{
-    Found, JsonError, MessageDepth, MessageKey, MessageScanner, NamedTexts, ObjectScanner, ReferenceScanner,
-    RequestModels, RequestReferences, RequestsScanner,
+    Found, JsonError, Mention, MessageDepth, MessageKey, MessageScanner, NamedTexts, ObjectScanner, ReferenceScanner,
+    RequestReferences, RequestsScanner,
 };
 
 /// Scans the bytes as an answer, as a message and as a batch; true if they are a JSON object.
@@ -25,17 +25,14 @@ pub fn read(bytes: &[u8]) -> bool {
     };
     let answer = scans.answer.expect("an object can be scanned");
     assert_eq!(answer.map(named), ["model", "usage"].map(|key| Named::of(&members, key)));
-    let (message, models) = scans.message.expect("an object can be scanned");
-    assert_eq!(message.map(named), MESSAGE.map(|key| Named::of(&members, key)));
-    assert_eq!(models.into_iter().map(named).collect::<Vec<_>>(), other_models(&members));
+    let (message, below) = scans.message.expect("an object can be scanned");
+    assert_eq!(message.map(named), MESSAGE.map(|(_, key)| Named::of(&members, key)));
+    assert_eq!(said(below), below_of(&members));
     assert_eq!(scans.first_model.map(named), Ok(first(&members, "model")));
+    assert_eq!(scans.payer.map(named), Ok(Named::of(&members, "billing_policy")));
     let references = scans.references.expect("an object can be scanned");
     assert_eq!(references.map(named), REFERENCES.map(|key| Named::of(&members, key)));
-    let batch = scans.batch.ok().map(|(asked, is_complete)| Batch {
-        models: asked.models.into_iter().map(named).collect(),
-        others: asked.others.into_iter().map(named).collect(),
-        is_complete,
-    });
+    let batch = scans.batch.ok().map(|(asked, is_complete)| Batch { asked: said(asked), is_complete });
     assert_eq!(batch, Batch::of(&members));
     true
 }
@@ -44,10 +41,11 @@ pub fn read(bytes: &[u8]) -> bool {
 #[derive(Debug, PartialEq)]
 struct Scans {
     answer: Result<[Found; 2], JsonError>,
-    /// The values of [`MESSAGE`], and all other models.
-    message: Result<([Found; 4], Vec<Found>), JsonError>,
+    /// The values of [`MESSAGE`], and what stands below.
+    message: Result<([Found; 8], Vec<Mention>), JsonError>,
     first_model: Result<Found, JsonError>,
-    batch: Result<(RequestModels, bool), JsonError>,
+    payer: Result<Found, JsonError>,
+    batch: Result<(Vec<Mention>, bool), JsonError>,
     /// The values of [`REFERENCES`].
     references: Result<[Found; 3], JsonError>,
     texts: Result<Vec<String>, JsonError>,
@@ -59,6 +57,7 @@ impl Scans {
             answer: answer(pieces),
             message: message(pieces),
             first_model: first_model(pieces),
+            payer: payer(pieces),
             batch: batch(pieces),
             references: references(pieces),
             texts: named_texts(pieces),
@@ -67,16 +66,15 @@ impl Scans {
 }
 
 fn answer(pieces: &[&[u8]]) -> Result<[Found; 2], JsonError> {
-    let mut scanner = ObjectScanner::new(["model", "usage"]);
+    let mut scanner = ObjectScanner::new(&["model", "usage"]);
     pieces.iter().try_for_each(|piece| scanner.feed(piece))?;
     Ok([0, 1].map(|index| scanner.found(index).clone()))
 }
 
-fn message(pieces: &[&[u8]]) -> Result<([Found; 4], Vec<Found>), JsonError> {
-    let (mut scanner, mut others) = (MessageScanner::new(MessageDepth::AllModels), Vec::new());
-    pieces.iter().try_for_each(|piece| scanner.feed(piece, &mut others))?;
-    let keys = [MessageKey::Model, MessageKey::MaxTokens, MessageKey::Speed, MessageKey::InferenceGeo];
-    Ok((keys.map(|key| scanner.found(key).clone()), others))
+fn message(pieces: &[&[u8]]) -> Result<([Found; 8], Vec<Mention>), JsonError> {
+    let (mut scanner, mut below) = (MessageScanner::new(MessageDepth::Whole), Vec::new());
+    pieces.iter().try_for_each(|piece| scanner.feed(piece, &mut below))?;
+    Ok((MESSAGE.map(|(key, _)| scanner.found(key).clone()), below))
 }
 
 fn first_model(pieces: &[&[u8]]) -> Result<Found, JsonError> {
@@ -85,8 +83,14 @@ fn first_model(pieces: &[&[u8]]) -> Result<Found, JsonError> {
     Ok(scanner.found(MessageKey::Model).clone())
 }
 
-fn batch(pieces: &[&[u8]]) -> Result<(RequestModels, bool), JsonError> {
-    let (mut scanner, mut asked) = (RequestsScanner::new(), RequestModels::default());
+fn payer(pieces: &[&[u8]]) -> Result<Found, JsonError> {
+    let mut scanner = MessageScanner::new(MessageDepth::Payer);
+    pieces.iter().try_for_each(|piece| scanner.feed(piece, &mut Vec::new()))?;
+    Ok(scanner.found(MessageKey::BillingPolicy).clone())
+}
+
+fn batch(pieces: &[&[u8]]) -> Result<(Vec<Mention>, bool), JsonError> {
+    let (mut scanner, mut asked) = (RequestsScanner::new(MessageDepth::Whole), Vec::new());
     pieces.iter().try_for_each(|piece| scanner.feed(piece, &mut asked))?;
     Ok((asked, scanner.is_complete()))
 }
@@ -114,20 +118,72 @@ fn named(found: Found) -> Named {
     }
 }
 
+fn said(mentions: Vec<Mention>) -> Vec<Said> {
+    mentions.into_iter().map(|mention| (mention.key, named(mention.found))).collect()
+}
+
 fn first(members: &[(String, Node)], key: &str) -> Named {
     let value = members.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
     value.map_or(Named::Nothing, Named::Once)
 }
 
-/// The models that may run, but for that of the message.
-fn other_models(members: &[(String, Node)]) -> Vec<Named> {
+/// A value below the top level, and what it says.
+type Said = (MessageKey, Named);
+
+/// What stands below the top level of a message and can be judged.
+fn below_of(members: &[(String, Node)]) -> Vec<Said> {
     let found = members.iter().flat_map(|(key, value)| match key.as_str() {
-        "tools" | "fallbacks" => elements(value).iter().filter_map(model_of).collect(),
-        "messages" => models_at(value, &["content", "tool", "definition"]),
-        "system" => models_at(value, &["tool", "definition"]),
+        "tools" => below(value, &[], &TOOL, Some(MessageKey::OtherModel)),
+        "fallbacks" => below(value, &[], &FALLBACK, Some(MessageKey::OtherModel)),
+        "messages" => elements(value).iter().flat_map(|turn| inner(turn, "content")).flat_map(blocks).collect(),
+        "system" => blocks(value),
+        "betas" | "anthropic_beta" => below(value, &[], &[], Some(MessageKey::Beta)),
         _ => Vec::new(),
     });
     found.collect()
+}
+
+/// The tools that blocks of a message define.
+fn blocks(value: &Node) -> Vec<Said> {
+    let members = elements(value).iter().filter_map(Node::members).flatten();
+    let found = members.flat_map(|(key, value)| match key.as_str() {
+        "tool" => below(value, &["definition"], &TOOL, None),
+        "tool_changes" => below(value, &["tool", "definition"], &TOOL, None),
+        _ => Vec::new(),
+    });
+    found.collect()
+}
+
+/// What the objects say that a path of keys leads to. `text` is what a text says in place of the first of them.
+fn below(value: &Node, path: &[&str], keys: &[(&str, MessageKey)], text: Option<MessageKey>) -> Vec<Said> {
+    let Some((key, rest)) = path.split_first() else {
+        return elements(value).iter().flat_map(|element| own(element, keys, text)).collect();
+    };
+    let inner = elements(value).iter().flat_map(|element| inner(element, key));
+    inner.flat_map(|value| below(value, rest, keys, None)).collect()
+}
+
+/// What one object says, in the order in which its keys come.
+fn own(element: &Node, keys: &[(&str, MessageKey)], text: Option<MessageKey>) -> Vec<Said> {
+    let mut said: Vec<Said> = Vec::new();
+    if let (Node::Text(_), Some(key)) = (element, text) {
+        said.push((key, Named::Once(element.clone())));
+    }
+    let Some(members) = element.members() else { return said };
+    for (name, _) in members {
+        if let Some((_, key)) = keys.iter().find(|(wanted, _)| wanted == name)
+            && said.iter().all(|(known, _)| known != key)
+        {
+            said.push((*key, Named::of(members, name)));
+        }
+    }
+    said
+}
+
+/// The values of a key in an object.
+fn inner<'a>(element: &'a Node, key: &str) -> Vec<&'a Node> {
+    let members = element.members().into_iter().flatten();
+    members.filter(|(name, _)| name == key).map(|(_, value)| value).collect()
 }
 
 /// The elements of a list. Another value is an element itself.
@@ -138,32 +194,10 @@ fn elements(value: &Node) -> &[Node] {
     }
 }
 
-/// The models of the objects that a path of keys leads to.
-fn models_at(value: &Node, path: &[&str]) -> Vec<Named> {
-    let objects = elements(value).iter().filter_map(|element| match element {
-        Node::Object(members) => Some(members),
-        _ => None,
-    });
-    let Some((key, rest)) = path.split_first() else {
-        return objects.map(|members| Named::of(members, "model")).filter(|model| *model != Named::Nothing).collect();
-    };
-    objects.flatten().filter(|(name, _)| name == key).flat_map(|(_, inner)| models_at(inner, rest)).collect()
-}
-
-/// The model that a tool or fallback names. A text is a model.
-fn model_of(element: &Node) -> Option<Named> {
-    match element {
-        Node::Object(members) => Some(Named::of(members, "model")).filter(|model| *model != Named::Nothing),
-        Node::Text(_) => Some(Named::Once(element.clone())),
-        Node::List(_) | Node::Plain(_) => None,
-    }
-}
-
-/// The models that the requests of a batch name.
+/// What the requests of a batch say.
 #[derive(Debug, Default, PartialEq)]
 struct Batch {
-    models: Vec<Named>,
-    others: Vec<Named>,
+    asked: Vec<Said>,
     is_complete: bool,
 }
 
@@ -178,14 +212,14 @@ impl Batch {
         let mut batch = Self { is_complete: true, ..Self::default() };
         for request in &requests {
             let Node::Object(request) = request else { return None };
-            match Named::of(request, "params") {
-                Named::Nothing => batch.models.push(Named::Nothing),
-                Named::Once(Node::Object(params)) => {
-                    batch.models.push(Named::of(&params, "model"));
-                    batch.others.extend(other_models(&params));
-                }
+            let params = match Named::of(request, "params") {
+                Named::Nothing => Vec::new(),
+                Named::Once(Node::Object(params)) => params,
                 Named::Once(_) | Named::Repeated => return None,
-            }
+            };
+            batch.asked.extend(below_of(&params));
+            let own = MESSAGE.map(|(key, name)| (key, Named::of(&params, name)));
+            batch.asked.extend(own.into_iter().filter(|(key, value)| *key == MODEL || *value != Named::Nothing));
         }
         Some(batch)
     }
@@ -208,7 +242,30 @@ fn texts(node: &Node) -> Vec<String> {
 
 const REFERENCES: [&str; 3] = ["thread", "diagnostics", "container"];
 
-const MESSAGE: [&str; 4] = ["model", "max_tokens", "speed", "inference_geo"];
+const MODEL: MessageKey = MessageKey::Model;
+
+/// The values at the top level of a message.
+const MESSAGE: [(MessageKey, &str); 8] = [
+    (MODEL, "model"),
+    (MessageKey::MaxTokens, "max_tokens"),
+    (MessageKey::Speed, "speed"),
+    (MessageKey::InferenceGeo, "inference_geo"),
+    (MessageKey::ServiceTier, "service_tier"),
+    (MessageKey::Thread, "thread"),
+    (MessageKey::Container, "container"),
+    (MessageKey::McpServers, "mcp_servers"),
+];
+
+const TOOL: [(&str, MessageKey); 3] =
+    [("model", MessageKey::OtherModel), ("type", MessageKey::ToolType), ("max_tokens", MessageKey::MaxTokens)];
+
+const FALLBACK: [(&str, MessageKey); 5] = [
+    ("model", MessageKey::OtherModel),
+    ("max_tokens", MessageKey::MaxTokens),
+    ("speed", MessageKey::Speed),
+    ("inference_geo", MessageKey::InferenceGeo),
+    ("service_tier", MessageKey::ServiceTier),
+];
 
 const FILE_ID: &str = "file_id";
 

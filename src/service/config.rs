@@ -19,6 +19,7 @@ pub(super) use self::sources::{Sources, differing};
 use crate::service::admin::api::{AdminConfig, SettingsInForce};
 use crate::service::enrol::issuer::{Enrolment, Terms};
 use crate::service::govern::budgets::DefaultLimits;
+use crate::service::govern::features::FeaturePolicy;
 use crate::service::govern::leak::LeakConfig;
 use crate::service::govern::limits::DeviceLimits;
 use crate::service::http::allowed_hosts::AllowedHosts;
@@ -55,6 +56,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Limits of a device without overrides.
     pub limits: DeviceLimits,
+    /// Features of a device without overrides.
+    pub features: FeaturePolicy,
     /// Budgets without overrides of an administrator.
     pub budgets: DefaultLimits,
     pub batches_and_files: BatchesAndFiles,
@@ -98,6 +101,7 @@ impl Config {
             cors: reader.cors(),
             log: reader.log(),
             limits: reader.limits(),
+            features: reader.features(),
             budgets: reader.budgets(),
             batches_and_files: reader.batches_and_files(),
             shared_skills: reader.shared_skills(),

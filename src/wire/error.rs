@@ -57,6 +57,10 @@ pub enum ErrorCode {
     ModelNotAllowed,
     /// The body does not say beyond doubt which model it asks for.
     ModelAmbiguous,
+    /// The device may not use a feature that the request names.
+    FeatureNotAllowed,
+    /// The body does not say beyond doubt which features it uses.
+    FeatureAmbiguous,
     /// The upstream cannot be reached.
     UpstreamUnreachable,
     /// The connection ended after the request was written and before the answer came. It may have been processed.
@@ -122,7 +126,9 @@ impl ErrorCode {
             | Self::BodyInvalid
             | Self::PathInvalid
             | Self::ModelNotAllowed
-            | Self::ModelAmbiguous => (400, Kind::InvalidRequestError, false),
+            | Self::ModelAmbiguous
+            | Self::FeatureNotAllowed
+            | Self::FeatureAmbiguous => (400, Kind::InvalidRequestError, false),
             Self::TokenMissing
             | Self::TokenInvalid
             | Self::TokenExpired
@@ -232,7 +238,7 @@ mod tests {
 
     #[test]
     fn header_and_body_spell_a_code_alike() {
-        assert!(ErrorCode::ALL.iter().map(|code| *code as usize).eq(0..39), "all codes are there");
+        assert!(ErrorCode::ALL.iter().map(|code| *code as usize).eq(0..41), "all codes are there");
         for &code in ErrorCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
             assert_eq!(ErrorCode::parse(code.as_str()), code);

@@ -174,6 +174,30 @@ async fn budgets_are_governed_by_commands() {
 }
 
 #[tokio::test]
+async fn features_are_governed_by_commands() {
+    let service = TestService::start("http://127.0.0.1:9");
+    let features = async || service.admin("GET", "/admin/devices/device-0001", None).await.json()["features"].clone();
+    let set = admin(&service, "devices set device-0001 --features fast_mode=off");
+    assert_eq!(set.code, Some(0), "{set:?}");
+    assert!(set.out.contains("\nFEATURES           {\"fast_mode\":false}\n"), "{}", set.out);
+    let set = admin(&service, "devices set device-0001 --features server_tools=web_fetch+web_search,fast_mode=off");
+    assert_eq!(set.code, Some(0), "{set:?}");
+    assert_eq!(features().await, json!({ "server_tools": ["web_fetch", "web_search"], "fast_mode": false }));
+    assert_eq!(admin(&service, "devices set device-0001 --features betas=none,max_tokens=8192").code, Some(0));
+    assert_eq!(features().await, json!({ "betas": [], "max_tokens": 8192 }), "it replaced what was said before");
+    assert_eq!(admin(&service, "devices set device-0001 --unset features").code, Some(0));
+    assert_eq!(features().await, Value::Null);
+    for (misused, says) in [
+        ("web_search=off", "names no feature"),
+        ("fast_mode=maybe", "is neither on nor off"),
+        ("fast_mode=off,fast_mode=on", "that an earlier word names"),
+    ] {
+        let ended = admin(&service, &format!("devices set device-0001 --features {misused}"));
+        assert!(ended.code == Some(64) && ended.errors.contains(says), "{ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn tokens_and_revocations_are_governed_by_commands() {
     let service = TestService::start("http://127.0.0.1:9");
     let minted = admin(&service, "tokens mint device-0001 --ttl-seconds 600 --json").out;
@@ -358,6 +382,7 @@ LAST SEEN          2023-11-14T22:13:21Z
 ORG                acme
 USER               ada\u{1b}[2J
 MODELS             claude-haiku-*,claude-sonnet-5
+FEATURES           -
 REQUESTS           20
 WINDOW MS          -
 TOKENS PER MINUTE  -

@@ -27,6 +27,7 @@ mod device_keys;
 mod device_proofs;
 mod disconnect;
 mod doctor;
+mod features;
 mod files;
 mod first_byte;
 mod governed_breaker;

@@ -131,18 +131,20 @@ async fn a58_a_list_that_cannot_be_read_is_not_shown_to_a_restricted_device() {
 }
 
 #[tokio::test]
-async fn an_unrestricted_device_gets_the_upstreams_answer_byte_for_byte() {
-    let upstream = Upstream::start();
-    let service = TestService::before(&upstream);
+async fn a_device_of_all_models_gets_the_upstreams_answer_byte_for_byte_whatever_features_it_may_use() {
     let body =
         "{ \"data\" : [ {\"id\":\"claude-opus-5-5\"} ,{\"id\":7}],\n\"of_the_future\":[1.0],\"has_more\":true }\n";
-    for _ in 0..2 {
-        upstream
-            .answer_models_next(Answer::whole(200, "application/json", body.as_bytes().to_vec()).header("x-new", "1"));
-        let answer = models(&service, "?limit=1&x=%2F").await;
-        assert_eq!((answer.status, answer.text().as_str(), answer.header("x-new")), (200, body, Some("1")));
+    for features in ["", "server_tools=none,fast_mode=off,max_tokens=8"] {
+        let upstream = Upstream::start();
+        let service = TestService::before_with(&upstream, |flags| flags.set("DEVICE_FEATURES", features));
+        for _ in 0..2 {
+            let answer = Answer::whole(200, "application/json", body.as_bytes().to_vec());
+            upstream.answer_models_next(answer.header("x-new", "1"));
+            let answer = models(&service, "?limit=1&x=%2F").await;
+            assert_eq!((answer.status, answer.text().as_str(), answer.header("x-new")), (200, body, Some("1")));
+        }
+        assert_eq!(upstream.requests()[0].target, "/v1/models?limit=1&x=%2F", "{features}");
     }
-    assert_eq!(upstream.requests()[0].target, "/v1/models?limit=1&x=%2F");
 }
 
 fn restricted(upstream: &Upstream) -> TestService {

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use sqlx::Executor;
 use valetkey::service::govern::budgets::Limits;
+use valetkey::service::govern::features::FeaturePolicy;
 use valetkey::service::govern::overrides::LimitOverrides;
 use valetkey::service::meter::money::MicroDollars;
 use valetkey::service::store::database::{
@@ -24,7 +25,7 @@ async fn a_device_is_added_when_it_is_first_seen_and_keeps_its_first_and_last_ti
         assert_eq!((first.first_seen, first.last_seen), (Some(at(2000)), Some(at(9000))), "{}", database.name);
         assert_eq!((first.org, first.user.as_deref()), (None, Some("ann")), "{}", database.name);
         assert_eq!((first.models, first.limits, first.budget), (None, LimitOverrides::default(), None));
-        assert_eq!((first.state, first.updated_at), (DeviceState::Active, None));
+        assert_eq!((first.features, first.state, first.updated_at), (None, DeviceState::Active, None));
         assert_eq!(devices.get(&device(3), at(0)).await.unwrap(), None);
     }
 }
@@ -105,6 +106,31 @@ async fn an_administrator_changes_what_is_named_and_nothing_else() {
         let again = patched(&store, 1, &patch, at(7000)).await;
         assert_eq!((again.models, again.limits), (None, LimitOverrides { concurrent: Some(3), ..limits }));
         assert_eq!((again.state, again.last_seen), (DeviceState::Revoked, Some(at(5000))));
+    }
+}
+
+#[tokio::test]
+async fn the_features_of_a_device_are_kept_replaced_and_taken_back_whole() {
+    for database in TestDatabase::each().await {
+        let store = database.open().await;
+        let devices = store.devices();
+        let policy = FeaturePolicy {
+            server_tools: Some(vec!["web_fetch".to_owned()]),
+            fast_mode: Some(false),
+            betas: Some(Vec::new()),
+            max_tokens: Some(u64::MAX),
+            ..FeaturePolicy::default()
+        };
+        let threads = FeaturePolicy { threads: Some(true), ..FeaturePolicy::default() };
+        for features in [Some(policy), Some(threads), Some(FeaturePolicy::default()), None] {
+            let patch = DevicePatch { features: Some(features.clone()), ..DevicePatch::default() };
+            let first = patched(&store, 1, &patch, at(6000)).await;
+            assert_eq!(first.features, features, "{}", database.name);
+            let other = DevicePatch { limits: Some(three_at_once()), ..DevicePatch::default() };
+            assert_eq!(patched(&store, 1, &other, at(6000)).await.features, features, "{}", database.name);
+            let changed = devices.changed_since(at(0), at(6000)).await.unwrap();
+            assert_eq!(changed[0].features, features, "{}", database.name);
+        }
     }
 }
 

@@ -10,25 +10,29 @@
 
 mod error;
 mod list;
+mod mention;
 mod message;
 mod named;
 mod page;
+mod places;
 mod references;
 mod requests;
 mod skim;
 mod walk;
+mod wanted;
 
 pub(crate) use self::error::JsonError;
-pub(crate) use self::message::{MessageDepth, MessageKey, MessageScanner};
+pub(crate) use self::mention::{Mention, MessageKey};
+pub(crate) use self::message::{MessageDepth, MessageScanner};
 pub(crate) use self::named::NamedTexts;
 pub(crate) use self::page::ListPage;
 pub(crate) use self::references::{ReferenceScanner, RequestReferences};
-pub(crate) use self::requests::{RequestModels, RequestsScanner};
+pub(crate) use self::requests::RequestsScanner;
 use self::walk::Walk;
 
 /// Finds the values of some top-level keys in a JSON object that arrives in pieces.
 pub(crate) struct ObjectScanner<const N: usize> {
-    walk: Walk<N>,
+    walk: Walk,
     found: [Found; N],
     /// The raw text of the value that is being read.
     text: Vec<u8>,
@@ -48,13 +52,13 @@ pub(crate) enum Found {
 }
 
 impl<const N: usize> ObjectScanner<N> {
-    pub(crate) fn new(keys: [&'static str; N]) -> Self {
+    pub(crate) fn new(keys: &'static [&'static str; N]) -> Self {
         Self::of_first(N, keys)
     }
 
     /// As [`new`](Self::new), for the first `used` of the keys; the others are skipped like unknown ones.
-    pub(crate) fn of_first(used: usize, keys: [&'static str; N]) -> Self {
-        Self { walk: Walk::of_first(used, keys), found: [const { Found::Nothing }; N], text: Vec::new() }
+    pub(crate) fn of_first(used: usize, keys: &'static [&'static str; N]) -> Self {
+        Self { walk: Walk::new(&keys[..used]), found: [const { Found::Nothing }; N], text: Vec::new() }
     }
 
     /// Whether the object is closed.
@@ -96,7 +100,7 @@ mod tests {
     use super::*;
 
     fn scan(text: &[u8], piece: usize) -> Result<(Found, Found, bool), JsonError> {
-        let mut scanner = ObjectScanner::new(["model", "usage"]);
+        let mut scanner = ObjectScanner::new(&["model", "usage"]);
         for bytes in text.chunks(piece) {
             scanner.feed(bytes)?;
         }

@@ -74,6 +74,8 @@ table! {
     DEVICE_KEYS: TOKENS { default: Some("bind") }
     /// Models that devices may ask for, separated by commas; claude-haiku-* stands for all that begin so; default all
     ALLOWED_MODELS: LIMITS { is_list: true, is_reloadable: true }
+    /// Features that devices may use, separated by commas: `server_tools=web_fetch+web_search,fast_mode=off,max_tokens=8192`; default all
+    DEVICE_FEATURES: LIMITS { is_list: true, is_reloadable: true }
     /// Address of this service as clients reach it; default is where they asked for the token
     PROXY_BASE_URL: LISTENERS { is_reloadable: true }
     /// Largest request body, in bytes

@@ -62,6 +62,7 @@ fn every_bad_setting_is_reported_at_once() {
         "--database-url=mysql://x",
         "--usage-retention-days=-1",
         "--device-budget=5/day,6",
+        "--device-features=fast_mode=off,web_search=off",
         "--user-budget=5/day,6/day",
         "--org-budget=many/month",
         "--audit-retention-days=400d",
@@ -79,6 +80,7 @@ fn every_bad_setting_is_reported_at_once() {
         "CORS_ORIGINS",
         "DATABASE_URL",
         "DEVICE_BUDGET",
+        "DEVICE_FEATURES",
         "HOST",
         "JWT_EXPIRATION_HOURS",
         "LOG_FORMAT",
@@ -255,6 +257,30 @@ fn a_flag_goes_over_the_file_and_the_file_over_a_default() {
     assert_eq!(read(&[KEY, &flag, "--port=3001"]).unwrap().listen.address.port(), 3001);
     // An empty value counts as not given.
     assert_eq!(read(&[KEY, &flag, "--port="]).unwrap().listen.address.port(), 4000);
+}
+
+#[test]
+fn features_are_words_of_a_flag_or_a_list_of_the_file() {
+    let words = "server_tools=web_fetch+web_search,betas=none,fast_mode=off,max_tokens=8192";
+    let by_flag = read(&[KEY, &format!("--device-features={words}")]).unwrap();
+    let (_file, flag) = file(
+        "device_features = [\"server_tools=web_fetch+web_search\", \"max_tokens=8192\", \"fast_mode=off\", \"betas=none\"]\n",
+    );
+    let by_file = read(&[KEY, &flag]).unwrap();
+    assert_eq!(by_flag.features, by_file.features);
+    assert_eq!((by_flag.features.max_tokens, by_flag.features.betas.as_deref()), (Some(8192), Some(&[][..])));
+    for config in [by_flag, by_file] {
+        let shown: Vec<_> = words.split(',').map(serde_json::Value::from).collect();
+        let shown = ("DEVICE_FEATURES", serde_json::Value::from(shown));
+        assert!(config.shown.0.contains(&shown), "{:?}", config.shown);
+    }
+    let problems =
+        read(&[KEY, "--device-features=server_tools=,fast_mode=off,fast_mode=on,web_search=off"]).unwrap_err();
+    let said: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(said[0].starts_with("\"server_tools=\" has an empty entry"), "{said:?}");
+    assert!(said[1].starts_with("\"fast_mode=on\" is a feature that an earlier word names"), "{said:?}");
+    assert!(said[2].starts_with("\"web_search=off\" names no feature; there are server_tools, "), "{said:?}");
 }
 
 #[test]

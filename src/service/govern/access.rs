@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::service::govern::features::FeaturePolicy;
 use crate::service::govern::limits::DeviceLimits;
 use crate::service::govern::overrides::{DeviceOverride, DeviceOverrides};
 use crate::service::govern::revocation::Revocations;
@@ -15,6 +16,14 @@ use crate::wire::{Claims, DeviceId};
 pub struct AccessPolicy {
     pub overrides: Arc<DeviceOverrides>,
     pub revocations: Arc<Revocations>,
+}
+
+/// A caller that is not revoked, as the overrides of its device describe it.
+pub struct AdmittedCaller {
+    pub caller: Arc<Caller>,
+    pub limits: DeviceLimits,
+    /// `None` if no feature is limited.
+    pub features: Option<Arc<FeaturePolicy>>,
 }
 
 impl AccessPolicy {
@@ -34,15 +43,16 @@ impl AccessPolicy {
         self.revocations.describe_open(|caller| self.ruled(Arc::clone(caller)).0);
     }
 
-    /// Returns the caller with its device's overrides, and its limits. Judges it as [`Revocations::judge`] does, both
-    /// as its token describes it and with the overrides.
-    pub fn admit(&self, caller: Arc<Caller>) -> Result<(Arc<Caller>, DeviceLimits), Problem> {
+    /// Returns the caller with its device's overrides, its limits and its features. Judges it as [`Revocations::judge`]
+    /// does, both as its token describes it and with the overrides.
+    pub fn admit(&self, caller: Arc<Caller>) -> Result<AdmittedCaller, Problem> {
         self.revocations.judge(caller.claims())?;
         let (caller, rule) = self.ruled(caller);
         if rule.is_some() {
             self.revocations.judge(caller.claims())?;
         }
-        Ok((caller, self.overrides.limits(rule.as_deref())))
+        let (limits, features) = self.overrides.rules(rule.as_deref());
+        Ok(AdmittedCaller { caller, limits, features })
     }
 
     fn ruled(&self, caller: Arc<Caller>) -> (Arc<Caller>, Option<Arc<DeviceOverride>>) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use crate::service::govern::features::FeaturePolicy;
 use crate::service::govern::limits::DeviceLimits;
 use crate::wire::DeviceId;
 
@@ -18,6 +19,8 @@ pub struct DeviceOverride {
     /// The models that the device may ask for; empty means all.
     pub models: Option<Vec<String>>,
     pub limits: LimitOverrides,
+    /// Field by field.
+    pub features: Option<Arc<FeaturePolicy>>,
 }
 
 /// Limits of one device; zero means no limit.
@@ -44,28 +47,52 @@ impl LimitOverrides {
 
 pub struct DeviceOverrides {
     current: ArcSwap<HashMap<DeviceId, Arc<DeviceOverride>>>,
-    defaults: ArcSwap<DeviceLimits>,
+    defaults: ArcSwap<DeviceDefaults>,
+}
+
+/// What holds for a device without overrides.
+struct DeviceDefaults {
+    limits: DeviceLimits,
+    /// `None` if nothing is limited.
+    features: Option<Arc<FeaturePolicy>>,
+}
+
+impl DeviceDefaults {
+    fn new(limits: DeviceLimits, features: FeaturePolicy) -> Self {
+        Self { limits, features: Some(features).filter(FeaturePolicy::limits_anything).map(Arc::new) }
+    }
+
+    /// The features of a device with this policy of its own; `None` if nothing is limited.
+    fn features(&self, own: Option<&Arc<FeaturePolicy>>) -> Option<Arc<FeaturePolicy>> {
+        let features = match (own, &self.features) {
+            (None, defaults) => return defaults.clone(),
+            (Some(own), None) => Arc::clone(own),
+            (Some(own), Some(defaults)) => Arc::new(own.over(defaults)),
+        };
+        features.limits_anything().then_some(features)
+    }
 }
 
 impl DeviceOverrides {
-    /// Starts without overrides, so that all devices have the limits `defaults`.
-    pub fn new(defaults: DeviceLimits) -> Self {
-        Self { current: ArcSwap::default(), defaults: ArcSwap::from_pointee(defaults) }
+    /// Starts without overrides, so that these limits and features hold for all devices.
+    pub fn new(limits: DeviceLimits, features: FeaturePolicy) -> Self {
+        Self { current: ArcSwap::default(), defaults: ArcSwap::from_pointee(DeviceDefaults::new(limits, features)) }
     }
 
     pub fn of(&self, device: &DeviceId) -> Option<Arc<DeviceOverride>> {
         self.current.load().get(device).cloned()
     }
 
-    /// The limits of a device with these overrides, or with none.
-    pub fn limits(&self, rule: Option<&DeviceOverride>) -> DeviceLimits {
-        let defaults: DeviceLimits = **self.defaults.load();
-        rule.map_or(defaults, |rule| rule.limits.over(&defaults))
+    /// The limits of a device with these overrides, or with none, and its features; `None` is no limit of features.
+    pub fn rules(&self, own: Option<&DeviceOverride>) -> (DeviceLimits, Option<Arc<FeaturePolicy>>) {
+        let defaults = self.defaults.load();
+        let limits = own.map_or(defaults.limits, |own| own.limits.over(&defaults.limits));
+        (limits, defaults.features(own.and_then(|own| own.features.as_ref())))
     }
 
-    /// Sets the limits of all devices, but for their overrides.
-    pub fn set_defaults(&self, defaults: DeviceLimits) {
-        self.defaults.store(Arc::new(defaults));
+    /// Sets the limits and features of all devices, but for their overrides.
+    pub fn set_defaults(&self, limits: DeviceLimits, features: FeaturePolicy) {
+        self.defaults.store(Arc::new(DeviceDefaults::new(limits, features)));
     }
 
     pub fn replace(&self, overrides: HashMap<DeviceId, Arc<DeviceOverride>>) {
@@ -89,6 +116,10 @@ impl DeviceOverrides {
 mod tests {
     use super::*;
 
+    fn limits(overrides: &DeviceOverrides, own: Option<&DeviceOverride>) -> DeviceLimits {
+        overrides.rules(own).0
+    }
+
     #[test]
     fn an_override_replaces_a_default_and_zero_lifts_a_limit() {
         let defaults = DeviceLimits {
@@ -98,17 +129,40 @@ mod tests {
             concurrent: None,
             tells_requests: false,
         };
-        let overrides = DeviceOverrides::new(defaults);
-        assert_eq!(overrides.limits(None), defaults);
-        let limits = LimitOverrides { requests: Some(0), concurrent: Some(2), ..LimitOverrides::default() };
-        let rule = DeviceOverride { limits, ..DeviceOverride::default() };
+        let overrides = DeviceOverrides::new(defaults, FeaturePolicy::default());
+        assert_eq!(limits(&overrides, None), defaults);
+        let own = LimitOverrides { requests: Some(0), concurrent: Some(2), ..LimitOverrides::default() };
+        let rule = DeviceOverride { limits: own, ..DeviceOverride::default() };
         let expected =
             DeviceLimits { requests: None, concurrent: NonZeroU32::new(2), tells_requests: true, ..defaults };
-        assert_eq!(overrides.limits(Some(&rule)), expected);
+        assert_eq!(limits(&overrides, Some(&rule)), expected);
         let fewer = DeviceLimits { tokens_per_minute: NonZeroU64::new(1), ..defaults };
-        overrides.set_defaults(fewer);
-        assert_eq!(overrides.limits(None), fewer);
+        overrides.set_defaults(fewer, FeaturePolicy::default());
+        assert_eq!(limits(&overrides, None), fewer);
         let expected = DeviceLimits { tokens_per_minute: NonZeroU64::new(1), ..expected };
-        assert_eq!(overrides.limits(Some(&rule)), expected);
+        assert_eq!(limits(&overrides, Some(&rule)), expected);
+    }
+
+    #[test]
+    fn features_are_replaced_field_by_field_and_none_are_limited_when_nothing_is_said() {
+        let limits = DeviceLimits {
+            requests: None,
+            window: Duration::from_secs(60),
+            tokens_per_minute: None,
+            concurrent: None,
+            tells_requests: false,
+        };
+        let policy = |json: &str| serde_json::from_str::<FeaturePolicy>(json).unwrap();
+        let own = |json: &str| DeviceOverride { features: Some(Arc::new(policy(json))), ..DeviceOverride::default() };
+        let overrides = DeviceOverrides::new(limits, FeaturePolicy::default());
+        let features = |rule: Option<&DeviceOverride>| overrides.rules(rule).1.map(|features| (*features).clone());
+        assert_eq!((features(None), features(Some(&own("{}")))), (None, None));
+        assert_eq!(features(Some(&own(r#"{"threads":false}"#))), Some(policy(r#"{"threads":false}"#)));
+        overrides.set_defaults(limits, policy(r#"{"fast_mode":false,"max_tokens":8}"#));
+        assert_eq!(features(None), Some(policy(r#"{"fast_mode":false,"max_tokens":8}"#)));
+        assert_eq!(features(Some(&DeviceOverride::default())), features(None));
+        let more = own(r#"{"max_tokens":9,"threads":false}"#);
+        assert_eq!(features(Some(&more)), Some(policy(r#"{"fast_mode":false,"max_tokens":9,"threads":false}"#)));
+        assert_eq!(features(Some(&own(r#"{"fast_mode":true,"max_tokens":0}"#))), None, "all is lifted");
     }
 }

@@ -1,5 +1,5 @@
-//! The first stage of a relayed request: token, overrides and revocations, where the device is seen, limits. It opens
-//! the guard of the request.
+//! The first stage of a relayed request: token, overrides and revocations, where the device is seen, limits, betas. It
+//! opens the guard of the request.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,11 +8,12 @@ use http::Request;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use super::feature_check::judge_betas;
 use super::in_flight::InFlight;
 use super::route::RelayRoute;
 use super::worker::Worker;
 use crate::clock::Clock;
-use crate::service::govern::access::AccessPolicy;
+use crate::service::govern::access::{AccessPolicy, AdmittedCaller};
 use crate::service::govern::leak::Leaks;
 use crate::service::govern::limits::{Allowance, DeviceLimits, LimitExceededError, Limiter};
 use crate::service::token::verify::Auth;
@@ -41,22 +42,26 @@ pub(crate) struct Admission {
 
 impl Admission {
     /// Admits one request, with the overrides and revocations in force. A request that is refused here does not count
-    /// against the device's limits; a request whose caller is revoked while it waits for its permit does.
+    /// against the device's limits; a request whose caller is revoked while it waits for its permit does, and so does one
+    /// that names a beta which its device may not use.
     pub(crate) async fn admit(&self, arrival: &Arrival, worker: &Worker) -> Result<InFlight, Problem> {
         let headers = arrival.request.headers();
         let signed = self.auth.admit(headers, &worker.token_cache)?;
         let seen = self.leaks.look(&signed, arrival.client, headers);
-        let (caller, limits) = self.access.admit(Arc::clone(&signed))?;
+        let AdmittedCaller { caller, limits, features } = self.access.admit(Arc::clone(&signed))?;
         if let Some(seen) = &seen {
             self.leaks.sight(caller.device(), seen);
         }
         let permit = self.limiter.admit(caller.device(), &limits, arrival.route.is_charged()).await;
         let permit = permit.map_err(|denied| self.denied(denied, &limits))?;
         let open = worker.open.open(Arc::clone(&signed), Arc::clone(&caller));
-        let flight = InFlight::new(caller, open, permit);
+        let flight = InFlight::new(caller, features, open, permit);
         // A revocation between the policy and the entry in the open requests would miss the revoke signal.
         self.access.revocations.judge(signed.claims())?;
         self.access.revocations.judge(flight.caller().claims())?;
+        if let Some(features) = flight.features() {
+            judge_betas(features, headers)?;
+        }
         Ok(flight)
     }
 

@@ -19,6 +19,7 @@ use super::request_body::RequestedModel;
 use super::standing::Standing;
 use crate::service::govern::breaker::{CircuitPermit, UpstreamOutcome};
 use crate::service::govern::budgets::Reservation;
+use crate::service::govern::features::FeaturePolicy;
 use crate::service::govern::limits::Permit;
 use crate::service::govern::revocation::OpenRequest;
 use crate::service::meter::prices::Prices;
@@ -30,6 +31,8 @@ use crate::transport::revoke_signal::RevokeSignal;
 #[must_use = "the request ends when this is dropped"]
 pub(crate) struct InFlight {
     caller: Arc<Caller>,
+    /// `None` if no feature is limited.
+    features: Option<Arc<FeaturePolicy>>,
     signal: RevokeSignal,
     /// `None` once everything is given back.
     taken: Option<Taken>,
@@ -63,14 +66,24 @@ pub(crate) struct OpenRecord {
 }
 
 impl InFlight {
-    pub(crate) fn new(caller: Arc<Caller>, open: OpenRequest, permit: Permit) -> Self {
+    pub(crate) fn new(
+        caller: Arc<Caller>,
+        features: Option<Arc<FeaturePolicy>>,
+        open: OpenRequest,
+        permit: Permit,
+    ) -> Self {
         let signal = open.signal.clone();
         let taken = Taken { open, permit, reservation: None, circuit: None, outcome: None };
-        Self { caller, signal, taken: Some(taken), record: None }
+        Self { caller, features, signal, taken: Some(taken), record: None }
     }
 
     pub(crate) fn caller(&self) -> &Arc<Caller> {
         &self.caller
+    }
+
+    /// The features that the caller may use; `None` if none is limited.
+    pub(crate) fn features(&self) -> Option<&Arc<FeaturePolicy>> {
+        self.features.as_ref()
     }
 
     /// The signal that ends the request when its caller is revoked.

@@ -100,6 +100,11 @@ impl OwnershipCheck {
         self.references.as_ref().is_some_and(|references| references.ids.iter().any(is_message))
     }
 
+    /// Whether the bytes so far may contain the key `billing_policy`.
+    pub(super) fn may_name_payer(&self) -> bool {
+        self.prefilter.seen_payer
+    }
+
     /// Some parsers read JSON in UTF-16 and UTF-32 too, in which this inspector would find nothing.
     fn check_encoding(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         let end = FIRST.min(self.begun + bytes.len());

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::admission::{Admission, Arrival};
 use super::answer::{Answered, Answers};
 use super::budget_gate::BudgetGate;
+use super::feature_check::FeatureCheck;
 use super::in_flight::{InFlight, OpenRecord};
 use super::key_swap::problem;
 use super::ledger::Ledger;
@@ -129,7 +130,8 @@ impl Pipeline {
         let is_priced = route == RelayRoute::Messages && self.stages.budgets.pays_for(caller);
         let (files, references) = (self.ledger.clone(), self.references.clone());
         let ownership = OwnershipCheck::of_message(Owner { caller: Arc::clone(caller), files, references });
-        Ok(Some(RequestReader::new(caller.models().clone(), is_priced, ownership)))
+        let features = FeatureCheck::new(flight.features().cloned(), route == RelayRoute::Messages);
+        Ok(Some(RequestReader::new(caller.models().clone(), features, is_priced, ownership)))
     }
 
     /// Asks the breaker to let a request for a model through.

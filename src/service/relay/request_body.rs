@@ -1,10 +1,10 @@
 //! Reads a request's body in one walk, as it passes, and judges it on exactly the bytes that are forwarded: the model, the
-//! models of tools and fallbacks, what it refers to, and the values that decide the price.
+//! models of tools and fallbacks, the features, what it refers to, who pays, and the values that decide the price.
 //!
-//! What a caller may do decides how much is read. For a caller of all models without a budget the walk ends with the
-//! first `model`, which the breaker and the usage record go by. A budget needs everything that decides the price, and
-//! a restricted caller's models are all judged, so their bodies are read to the end: a second `model` further down
-//! could be the one that counts upstream.
+//! What a caller may do decides how much is read. For a caller of all models and features without a budget the walk ends
+//! with the first `model`, which the breaker and the usage record go by. A budget needs everything that decides the
+//! price, and a restricted caller's models and features are all judged, so their bodies are read to the end: a second
+//! `model` further down could be the one that counts upstream.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
@@ -12,8 +12,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
+use super::feature_check::FeatureCheck;
 use super::ownership_check::OwnershipCheck;
-use crate::service::base::json::{Found, MessageDepth, MessageKey, MessageScanner};
+use super::payer_check::PayerCheck;
+use crate::service::base::json::{Found, Mention, MessageDepth, MessageKey, MessageScanner};
+use crate::service::base::shown::shown;
 use crate::service::meter::prices::{Conditions, EstimateInput};
 use crate::service::token::models::ModelRule;
 use crate::transport::buffered_body::{Inspector, RefusedBodyError};
@@ -42,6 +45,7 @@ pub(crate) struct RequestReader {
     scanner: MessageScanner,
     depth: MessageDepth,
     rule: ModelRule,
+    features: FeatureCheck,
     model: RequestedModel,
     /// The model needs no further look: it was found, or the upstream has to judge it.
     is_settled: bool,
@@ -50,6 +54,7 @@ pub(crate) struct RequestReader {
     /// `None` for a request that no budget pays.
     estimate: Option<EstimateInput>,
     ownership: OwnershipCheck,
+    payer: PayerCheck,
 }
 
 impl Default for RequestedModel {
@@ -83,21 +88,24 @@ impl RequestedModel {
 
 impl RequestReader {
     /// Reads the body of a request whose token is for the models of `rule`. `is_priced` says whether a budget pays.
-    pub(crate) fn new(rule: ModelRule, is_priced: bool, ownership: OwnershipCheck) -> Self {
-        let depth = match (&rule, is_priced) {
-            (ModelRule::Only(_), _) => MessageDepth::AllModels,
-            (ModelRule::Any, true) => MessageDepth::Price,
-            (ModelRule::Any, false) => MessageDepth::Model,
+    pub(crate) fn new(rule: ModelRule, features: FeatureCheck, is_priced: bool, ownership: OwnershipCheck) -> Self {
+        let is_restricted = rule != ModelRule::Any || features.is_limited();
+        let depth = match (is_restricted, is_priced) {
+            (true, _) => MessageDepth::Whole,
+            (false, true) => MessageDepth::Price,
+            (false, false) => MessageDepth::Model,
         };
         Self {
             scanner: MessageScanner::new(depth),
             depth,
             rule,
+            features,
             model: RequestedModel::default(),
             is_settled: false,
             is_readable: true,
             estimate: is_priced.then(EstimateInput::default),
             ownership,
+            payer: PayerCheck::of_message(),
         }
     }
 
@@ -111,20 +119,28 @@ impl RequestReader {
         if !self.is_readable || (self.is_settled && self.depth == MessageDepth::Model) {
             return Ok(());
         }
-        let mut others = Vec::new();
+        let mut below = Vec::new();
         let read = match self.depth {
             MessageDepth::Model => self.scanner.feed_to_model(bytes),
-            MessageDepth::Price | MessageDepth::AllModels => self.scanner.feed(bytes, &mut others),
+            _ => self.scanner.feed(bytes, &mut below),
         };
         if read.is_err() {
             self.is_readable = false;
-            return self.model_unknown("the body is not a JSON object");
+            return self.unreadable("the body is not a JSON object");
         }
-        others.iter().try_for_each(|found| match named(found) {
+        below.iter().try_for_each(|mention| self.judge_below(mention))?;
+        self.judge()
+    }
+
+    fn judge_below(&self, Mention { key, found }: &Mention) -> Result<(), RefusedBodyError> {
+        if *key != MessageKey::OtherModel {
+            return self.features.judge(*key, found);
+        }
+        match named(found) {
+            _ if self.rule == ModelRule::Any => Ok(()),
             Some(model) => self.allow(&model),
             None => Err(ambiguous("the `model` of a tool or a fallback is not one short text")),
-        })?;
-        self.judge()
+        }
     }
 
     fn judge(&mut self) -> Result<(), RefusedBodyError> {
@@ -151,23 +167,30 @@ impl RequestReader {
         Err(RefusedBodyError { code: ErrorCode::ModelNotAllowed, message })
     }
 
-    /// Handles a body whose model cannot be read: refuses a restricted caller, and lets the upstream judge any other.
+    /// Handles a body whose model cannot be read: refuses a caller of certain models, and lets the upstream judge any
+    /// other.
     fn model_unknown(&mut self, reason: &str) -> Result<(), RefusedBodyError> {
         self.is_settled = true;
         if self.rule == ModelRule::Any { Ok(()) } else { Err(ambiguous(reason)) }
     }
 
+    /// Handles a body that cannot be read: refuses a restricted caller.
+    fn unreadable(&mut self, reason: &str) -> Result<(), RefusedBodyError> {
+        self.model_unknown(reason)?;
+        self.features.unreadable(reason)
+    }
+
     fn end(&mut self) -> Result<(), RefusedBodyError> {
-        if self.depth != MessageDepth::AllModels {
+        if self.depth != MessageDepth::Whole {
             return Ok(());
         }
         if !self.scanner.is_complete() {
-            return self.model_unknown("the body is not a complete JSON object");
+            return self.unreadable("the body is not a complete JSON object");
         }
         if *self.scanner.found(MessageKey::Model) == Found::Nothing {
-            return self.model_unknown("the body has no `model`");
+            self.model_unknown("the body has no `model`")?;
         }
-        Ok(())
+        self.features.judge_top(&self.scanner)
     }
 
     /// What decides the price of a whole body. A value that cannot be read for certain counts as the dearest there is.
@@ -201,7 +224,8 @@ impl RequestReader {
 impl Inspector for RequestReader {
     fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         self.read(bytes)?;
-        self.ownership.piece(bytes)
+        self.ownership.piece(bytes)?;
+        self.payer.piece(bytes, self.ownership.may_name_payer())
     }
 
     fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), RefusedBodyError> {
@@ -211,7 +235,8 @@ impl Inspector for RequestReader {
         } else if self.estimate.is_some() {
             self.estimate = Some(self.estimate(pieces.iter().map(|piece| piece.len() as u64).sum()));
         }
-        self.ownership.held(pieces, whole)
+        self.ownership.held(pieces, whole)?;
+        self.payer.held(pieces, whole, self.ownership.may_name_payer())
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
@@ -229,11 +254,6 @@ pub(super) fn named(found: &Found) -> Option<String> {
 fn ambiguous(reason: &str) -> RefusedBodyError {
     let message = format!("The model cannot be told for certain: {reason}");
     RefusedBodyError { code: ErrorCode::ModelAmbiguous, message }
-}
-
-/// A name from a request, made harmless for a message.
-pub(super) fn shown(model: &str) -> String {
-    model.chars().take(100).filter(|char| !char.is_control()).collect()
 }
 
 /// No model has a longer name. A longer one would stand in the log and in the database with each request (A48).

@@ -18,7 +18,7 @@ use crate::service::telemetry::log;
 
 /// The parts that take a change.
 pub(crate) struct Reloadable {
-    /// Holds the limits of all devices.
+    /// Holds the limits and features of all devices.
     pub overrides: Arc<DeviceOverrides>,
     pub budgets: Budgets,
     /// Holds the models that tokens allow.
@@ -40,7 +40,7 @@ impl Reloadable {
             }
         }
         self.settings.store(Arc::new(shown));
-        self.overrides.set_defaults(new.limits);
+        self.overrides.set_defaults(new.limits, new.features);
         self.budgets.limit_by_default(new.budgets);
         self.issuer.set_terms(new.terms);
         self.prices.store(Arc::new(new.prices.table));

@@ -151,8 +151,8 @@ fn budget_of(device: &Device) -> Option<(Subject, Limits)> {
 }
 
 fn rule_of(device: Device) -> (DeviceId, Arc<DeviceOverride>) {
-    let Device { id, ruled_org: org, ruled_user: user, models, limits, .. } = device;
-    (id, Arc::new(DeviceOverride { org, user, models, limits }))
+    let Device { id, ruled_org: org, ruled_user: user, models, limits, features, .. } = device;
+    (id, Arc::new(DeviceOverride { org, user, models, limits, features: features.map(Arc::new) }))
 }
 
 /// Translates an entry of the database. An entry that makes no sense has no effect, and is logged for an operator.

@@ -1,4 +1,4 @@
-//! `/admin/devices`: the devices, and the overrides of their models, limits and budgets.
+//! `/admin/devices`: the devices, and the overrides of their models, features, limits and budgets.
 
 mod change;
 
@@ -17,6 +17,7 @@ use super::trail::Attempt;
 use super::view::{Listed, PageQuery, millis};
 use crate::clock;
 use crate::service::govern::budgets::Limits;
+use crate::service::govern::features::FeaturePolicy;
 use crate::service::store::database::{Device, DeviceFilter, PatchedDevice};
 use crate::wire::DeviceId;
 
@@ -34,6 +35,8 @@ pub(super) struct DeviceView {
     /// The models it may ask for; null is the service's default, empty means all.
     models: Option<Vec<String>>,
     limits: LimitsView,
+    /// The features that go over the service's defaults, field by field; null is the defaults.
+    features: Option<FeaturePolicy>,
     /// The device's budget; null is the service's default. How much of it is spent is in `/admin/budgets`.
     budget: Option<Limits>,
     /// The thumbprint (RFC 7638) of the key that it must prove to get tokens; null is none.
@@ -144,6 +147,7 @@ fn view(device: Device) -> DeviceView {
             tokens_per_minute: device.limits.tokens_per_minute,
             concurrent: device.limits.concurrent,
         },
+        features: device.features,
         budget: device.budget,
         key: device.key,
         state: device.state.as_str(),

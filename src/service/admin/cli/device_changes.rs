@@ -7,6 +7,7 @@ use super::connection::ApiClient;
 use super::error::CliError;
 use crate::service::admin::api::{DeviceChange, LimitsView};
 use crate::service::govern::budgets::{Limits, amount};
+use crate::service::govern::features::{FeaturePolicy, FeatureWordError};
 use crate::service::meter::money::MicroDollars;
 use crate::service::token::model_pattern::{PatternError, check_pattern};
 use crate::wire::DeviceId;
@@ -29,6 +30,10 @@ pub(super) struct DeviceChanges {
     /// Let the device ask for all models
     #[arg(long, conflicts_with = "models")]
     all_models: bool,
+    /// The features that the device may use: `server_tools=web_fetch+web_search,fast_mode=off`; for those that are not
+    /// named the service's default holds
+    #[arg(long, value_delimiter = ',')]
+    features: Option<Vec<String>>,
     /// Requests in any window; of all limits, 0 is no limit
     #[arg(long)]
     requests: Option<u32>,
@@ -66,6 +71,7 @@ enum Field {
     Org,
     User,
     Models,
+    Features,
     Requests,
     WindowMs,
     TokensPerMinute,
@@ -83,6 +89,7 @@ impl DeviceChanges {
             org: self.changed(self.org.clone(), Field::Org),
             user: self.changed(self.user.clone(), Field::User),
             models: self.changed(models, Field::Models),
+            features: self.changed(self.features()?, Field::Features),
             budget: self.changed(self.budget(), Field::Budget),
             key: self.changed(self.key.clone(), Field::Key),
             ..DeviceChange::default()
@@ -91,10 +98,21 @@ impl DeviceChanges {
             change.limits = Some(Some(self.limits(&self.current_limits(connection).await?)));
         }
         let is_empty = change.org.is_none() && change.user.is_none() && change.models.is_none();
-        if is_empty && change.budget.is_none() && change.key.is_none() && change.limits.is_none() {
+        let is_empty = is_empty && change.features.is_none() && change.limits.is_none();
+        if is_empty && change.budget.is_none() && change.key.is_none() {
             return Err(CliError::Misused("there is nothing to change; see --help".into()));
         }
         Ok(change)
+    }
+
+    fn features(&self) -> Result<Option<FeaturePolicy>, CliError> {
+        let Some(words) = &self.features else { return Ok(None) };
+        let mut features = FeaturePolicy::default();
+        for word in words {
+            let misused = |fault: FeatureWordError| CliError::Misused(format!("--features: {word:?} {fault}"));
+            features.add(word.trim()).map_err(misused)?;
+        }
+        Ok(Some(features))
     }
 
     fn budget(&self) -> Option<Limits> {

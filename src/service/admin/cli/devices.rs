@@ -115,7 +115,7 @@ const LISTED: [Column; 6] = [
     Column::new("MODELS", &["/models"], Shape::Text),
 ];
 
-const SHOWN: [Column; 13] = [
+const SHOWN: [Column; 14] = [
     Column::new("DEVICE", &["/device_id"], Shape::Name),
     Column::new("STATE", &["/state"], Shape::Name),
     Column::new("FIRST SEEN", &["/first_seen"], Shape::Millis),
@@ -123,6 +123,7 @@ const SHOWN: [Column; 13] = [
     Column::new("ORG", &["/org"], Shape::Text),
     Column::new("USER", &["/user"], Shape::Text),
     Column::new("MODELS", &["/models"], Shape::Text),
+    Column::new("FEATURES", &["/features"], Shape::Text),
     Column::new("REQUESTS", &["/limits/requests"], Shape::Number),
     Column::new("WINDOW MS", &["/limits/window_ms"], Shape::Number),
     Column::new("TOKENS PER MINUTE", &["/limits/tokens_per_minute"], Shape::Number),

@@ -1,20 +1,14 @@
-//! Finds the values at the end of a path through lists of objects, which arrive in pieces.
+//! Finds the wanted values in a list of objects that arrives in pieces, and in the lists below it.
 
+use super::JsonError;
+use super::mention::Mention;
 use super::skim::{self, Skim};
 use super::walk::Walk;
-use super::{Found, JsonError};
-
-/// The keys that lead to a value, the outermost first. Behind each but the last one an object or a list of objects follows.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Path {
-    pub keys: &'static [&'static str],
-    /// Whether a string, as an element or in place of the list, counts as the value.
-    pub takes_texts: bool,
-}
+use super::wanted::{Lead, Wanted};
 
 /// A list of objects. An object in place of the list is read like an element.
 pub(super) struct ObjectList {
-    path: Path,
+    wanted: &'static Wanted,
     place: Nesting,
     state: ListState,
     skim: Skim,
@@ -40,34 +34,31 @@ enum ListState {
 
 /// An object of the list.
 struct Element {
-    walk: Walk<1>,
-    value: ElementValue,
-}
-
-enum ElementValue {
-    /// The value of the last key, and its raw text while it is read.
-    Last {
-        found: Found,
-        text: Vec<u8>,
-    },
-    Deeper(ObjectList),
+    wanted: &'static Wanted,
+    walk: Walk,
+    /// The values that have come.
+    values: Vec<Mention>,
+    /// The raw text of the value that is being read.
+    text: Vec<u8>,
+    /// The list below that is being read.
+    below: Option<Box<ObjectList>>,
 }
 
 impl ObjectList {
-    pub(super) fn new(path: Path) -> Self {
-        Self { path, place: Nesting::Alone, state: ListState::Between, skim: Skim::default(), text: Vec::new() }
+    pub(super) fn new(wanted: &'static Wanted) -> Self {
+        Self { wanted, place: Nesting::Alone, state: ListState::Between, skim: Skim::default(), text: Vec::new() }
     }
 
-    /// Adds the value of each element that ends in `bytes` to `found`. [`JsonError`] means that an element cannot be
+    /// Adds the values of each element that ends in `bytes` to `found`. [`JsonError`] means that an element cannot be
     /// read or told from the next one; the list must not be fed after that.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], found: &mut Vec<Found>) -> Result<(), JsonError> {
+    pub(super) fn feed(&mut self, mut bytes: &[u8], found: &mut Vec<Mention>) -> Result<(), JsonError> {
         while let Some(&byte) = bytes.first() {
             let used = match &mut self.state {
                 ListState::Between => self.begin(byte)?,
                 ListState::InObject(object) => {
                     let used = object.feed_to_end(bytes, found)?;
                     if object.walk.is_over() {
-                        found.extend(object.last().filter(|value| *value != Found::Nothing));
+                        found.append(&mut object.values);
                         self.end_element();
                     }
                     used
@@ -91,7 +82,7 @@ impl ObjectList {
             (b']', Nesting::InList) => (ListState::Over, 1),
             // No value begins with one of these, and skipping a value would make no progress here.
             (b',' | b']' | b'}' | b':', _) => return Err(JsonError),
-            (b'{', _) => (ListState::InObject(Box::new(Element::new(self.path))), 0),
+            (b'{', _) => (ListState::InObject(Box::new(Element::new(self.wanted))), 0),
             (b'"', _) => (ListState::InText, 0),
             _ => (ListState::InOther, 0),
         };
@@ -100,17 +91,15 @@ impl ObjectList {
     }
 
     /// Reads a part of an element that is not an object.
-    fn read_plain(&mut self, bytes: &[u8], found: &mut Vec<Found>) -> usize {
+    fn read_plain(&mut self, bytes: &[u8], found: &mut Vec<Mention>) -> usize {
         let (length, ended) = self.skim.value_part(bytes);
-        let is_text = self.path.takes_texts && matches!(self.state, ListState::InText);
-        if is_text {
+        let key = self.wanted.text.filter(|_| matches!(self.state, ListState::InText));
+        if key.is_some() {
             skim::keep_value(&mut self.text, &bytes[..length]);
         }
         if ended {
-            if is_text {
-                let mut text = Found::Nothing;
-                text.add(std::mem::take(&mut self.text));
-                found.push(text);
+            if let Some(key) = key {
+                found.push(Mention::once(key, std::mem::take(&mut self.text)));
             }
             self.end_element();
         }
@@ -123,44 +112,32 @@ impl ObjectList {
 }
 
 impl Element {
-    fn new(path: Path) -> Self {
-        let [key, deeper @ ..] = path.keys else { unreachable!("a path has a key") };
-        let value = match deeper {
-            [] => ElementValue::Last { found: Found::Nothing, text: Vec::new() },
-            keys => ElementValue::Deeper(ObjectList::new(Path { keys, takes_texts: false })),
-        };
-        Self { walk: Walk::new([key]), value }
+    fn new(wanted: &'static Wanted) -> Self {
+        Self { wanted, walk: Walk::new(wanted.keys), values: Vec::new(), text: Vec::new(), below: None }
     }
 
-    /// Reads up to the byte that closes the object. Returns the number of bytes it read.
-    fn feed_to_end(&mut self, bytes: &[u8], values: &mut Vec<Found>) -> Result<usize, JsonError> {
-        let Self { walk, value } = self;
+    /// Reads up to the byte that closes the object. Returns the number of bytes it read. What stands below goes to
+    /// `found`, the object's own values to [`values`](Self::values).
+    fn feed_to_end(&mut self, bytes: &[u8], found: &mut Vec<Mention>) -> Result<usize, JsonError> {
+        let Self { wanted, walk, values, text, below } = self;
         let (mut at, mut read) = (0, Ok(()));
         while at < bytes.len() && !walk.is_over() {
-            at += walk.step(&bytes[at..], |_, part, ended| match value {
-                ElementValue::Last { found, text } => {
+            at += walk.step(&bytes[at..], |key, part, ended| match wanted.leads[key] {
+                Lead::Value(key) => {
                     skim::keep_value(text, part);
                     if ended {
-                        found.add(std::mem::take(text));
+                        Mention::add(values, key, std::mem::take(text));
                     }
                 }
-                ElementValue::Deeper(list) => {
-                    read = list.feed(part, values);
+                Lead::Objects(inner) => {
+                    read = below.get_or_insert_with(|| Box::new(ObjectList::new(inner))).feed(part, found);
                     if ended {
-                        *list = ObjectList::new(list.path);
+                        *below = None;
                     }
                 }
             })?;
             read?;
         }
         Ok(at)
-    }
-
-    /// The value of the last key, if this object is where the path ends.
-    fn last(&mut self) -> Option<Found> {
-        match &mut self.value {
-            ElementValue::Last { found, .. } => Some(std::mem::take(found)),
-            ElementValue::Deeper(_) => None,
-        }
     }
 }

@@ -1,64 +1,67 @@
-//! Reads what a request for a message says of models and price, while the request streams by.
+//! Reads what a request for a message says of models, price, features and payer, while the request streams by.
 
-use super::list::{ObjectList, Path};
+use super::list::ObjectList;
+use super::mention::{Mention, MessageKey};
+use super::places;
 use super::walk::Walk;
+use super::wanted::{Lead, Wanted};
 use super::{Found, JsonError, skim};
 
-/// Reads `model`, `max_tokens`, `speed` and `inference_geo`, and each other place that names a model which may run: a tool
-/// can be a model of its own (the advisor), in `tools` or added by a block of a message, and a fallback is one.
+/// Reads the values at the top level, and what the lists below name ([`places`]).
 pub(crate) struct MessageScanner {
-    walk: Walk<8>,
-    found: [Found; 4],
+    wanted: &'static Wanted,
+    walk: Walk,
+    found: [Found; MessageKey::TOP],
     /// The raw text of the value that is being read.
     text: Vec<u8>,
     /// The list that is being read.
     list: Option<Box<ObjectList>>,
 }
 
-/// How much of a message is read.
+/// What is read of a message. Everything else is skipped and costs no memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MessageDepth {
     Model,
     /// The values that decide the price, too.
     Price,
-    /// All models that may run, too.
-    AllModels,
-}
-
-/// The values of a message that stand at its top level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MessageKey {
-    Model,
-    MaxTokens,
-    Speed,
-    InferenceGeo,
+    /// All models that may run and all features, too.
+    Whole,
+    /// Only who pays.
+    Payer,
 }
 
 impl MessageScanner {
-    /// Everything beyond `depth` is skipped and costs no memory.
     pub(crate) fn new(depth: MessageDepth) -> Self {
-        let keys = [MODEL, "max_tokens", "speed", "inference_geo", "tools", "fallbacks", "messages", "system"];
         let wanted = match depth {
-            MessageDepth::Model => 1,
-            MessageDepth::Price => VALUES,
-            MessageDepth::AllModels => keys.len(),
+            MessageDepth::Model => &places::MODEL,
+            MessageDepth::Price => &places::PRICE,
+            MessageDepth::Whole => &places::WHOLE,
+            MessageDepth::Payer => &places::PAYER,
         };
-        let walk = Walk::of_first(wanted, keys);
-        Self { walk, found: [const { Found::Nothing }; VALUES], text: Vec::new(), list: None }
+        let found = [const { Found::Nothing }; MessageKey::TOP];
+        Self { wanted, walk: Walk::new(wanted.keys), found, text: Vec::new(), list: None }
     }
 
+    /// The value of a key that can stand at the top level.
     pub(crate) fn found(&self, key: MessageKey) -> &Found {
         &self.found[key as usize]
+    }
+
+    /// The values at the top level that are read, those too that have not come.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (MessageKey, &Found)> {
+        self.wanted.leads.iter().filter_map(|lead| match *lead {
+            Lead::Value(key) => Some((key, self.found(key))),
+            Lead::Objects(_) => None,
+        })
     }
 
     pub(crate) fn is_complete(&self) -> bool {
         self.walk.is_over()
     }
 
-    /// Adds the models in `bytes`, but for that of the message, to `others`. After [`JsonError`] the scanner must not be fed
-    /// again.
-    pub(crate) fn feed(&mut self, bytes: &[u8], others: &mut Vec<Found>) -> Result<(), JsonError> {
-        self.feed_while(bytes, others, |_| true)
+    /// Adds what the lists in `bytes` name to `below`. After [`JsonError`] the scanner must not be fed again.
+    pub(crate) fn feed(&mut self, bytes: &[u8], below: &mut Vec<Mention>) -> Result<(), JsonError> {
+        self.feed_while(bytes, below, |_| true)
     }
 
     /// Reads up to the end of the first `model`.
@@ -69,23 +72,24 @@ impl MessageScanner {
     fn feed_while(
         &mut self,
         bytes: &[u8],
-        others: &mut Vec<Found>,
+        below: &mut Vec<Mention>,
         goes_on: impl Fn(&[Found]) -> bool,
     ) -> Result<(), JsonError> {
-        let Self { walk, found, text, list } = self;
+        let Self { wanted, walk, found, text, list } = self;
         let (mut at, mut read) = (0, Ok(()));
         while at < bytes.len() && goes_on(found) {
-            at += walk.step(&bytes[at..], |key, part, ended| {
-                if key < VALUES {
+            at += walk.step(&bytes[at..], |key, part, ended| match wanted.leads[key] {
+                Lead::Value(key) => {
                     skim::keep_value(text, part);
                     if ended {
-                        found[key].add(std::mem::take(text));
+                        found[key as usize].add(std::mem::take(text));
                     }
-                    return;
                 }
-                read = list.get_or_insert_with(|| Box::new(ObjectList::new(LISTS[key - VALUES]))).feed(part, others);
-                if ended {
-                    *list = None;
+                Lead::Objects(inner) => {
+                    read = list.get_or_insert_with(|| Box::new(ObjectList::new(inner))).feed(part, below);
+                    if ended {
+                        *list = None;
+                    }
                 }
             })?;
             read?;
@@ -94,32 +98,22 @@ impl MessageScanner {
     }
 }
 
-const MODEL: &str = "model";
-
-/// How many of the keys have one value.
-const VALUES: usize = 4;
-
-/// The way from each other key to the models that it names. A block of a message may define a tool
-/// (`{"type": "tool_addition", "tool": {"type": "tool_definition", "definition": {…}}}`, beta of inline tools).
-const LISTS: [Path; 4] = [
-    Path { keys: &[MODEL], takes_texts: true },
-    Path { keys: &[MODEL], takes_texts: true },
-    Path { keys: &["content", "tool", "definition", MODEL], takes_texts: false },
-    Path { keys: &["tool", "definition", MODEL], takes_texts: false },
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn scan(text: &str, piece: usize) -> Result<(Found, Vec<String>), JsonError> {
-        let (mut scanner, mut others) = (MessageScanner::new(MessageDepth::AllModels), Vec::new());
-        text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut others))?;
-        let others = others.into_iter().map(|found| match found {
+        let (mut scanner, mut below) = (MessageScanner::new(MessageDepth::Whole), Vec::new());
+        text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut below))?;
+        let models = below.into_iter().filter(|mention| mention.key == MessageKey::OtherModel);
+        Ok((scanner.found(MessageKey::Model).clone(), models.map(|mention| said(mention.found)).collect()))
+    }
+
+    fn said(found: Found) -> String {
+        match found {
             Found::Value(raw) => String::from_utf8(raw).unwrap(),
             other => format!("{other:?}"),
-        });
-        Ok((scanner.found(MessageKey::Model).clone(), others.collect()))
+        }
     }
 
     #[test]
@@ -144,11 +138,50 @@ mod tests {
                 {"type":"tool_use","input":{"model":"no","tool":{"definition":{"model":"no"}}}},
                 {"t\u006fol":{"definition":{"m\u006fdel":"y"}},"tool":{"definition":{"model":"z","model":"w"}}},
                 {"tool":{"type":"tool_reference","name":"no"}},{"tool":"no"},{"tool":[{"definition":[{"model":"l"}]}]}]},
-            {"content":{"tool":{"definition":{"model":"o"}}},"model":"no","definition":{"model":"no"}},7]}"#;
-        let expected: Vec<_> = [r#""s""#, r#""x""#, r#""y""#, "Repeated", r#""l""#, r#""o""#].map(str::to_owned).into();
+            {"content":{"tool":{"definition":{"model":"o"}}},"model":"no","definition":{"model":"no"}},7,
+            {"content":[{"type":"compaction","tool_changes":[{"tool":{"definition":{"model":"k"}}},{"model":"no"}]}]}]}"#;
+        let expected: Vec<_> =
+            [r#""s""#, r#""x""#, r#""y""#, "Repeated", r#""l""#, r#""o""#, r#""k""#].map(str::to_owned).into();
         for piece in 1..text.len() {
             let found = scan(text, piece);
             assert_eq!(found, Ok((Found::Value(br#""main""#.to_vec()), expected.clone())), "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a56_features_are_found_wherever_they_may_stand_however_the_bytes_are_cut() {
+        use MessageKey::{Beta, Container, MaxTokens, McpServers, OtherModel, ServiceTier, Speed, Thread, ToolType};
+        let text = r#"{"tools":[{"type":"web_search_20250305","name":"t"},{"t\u0079pe":"a","type":"b"},{"name":"type"}],
+            "fallbacks":[{"model":"f","speed":"fast","max_tokens":9,"service_tier":"auto","type":"no"}],
+            "messages":[{"type":"no","content":[{"type":"no","tool":{"type":"no","definition":{"type":"inline"}}},
+                {"type":"compaction","tool_changes":[{"type":"no","tool":{"definition":{"type":"kept","model":"m"}}}]}]}],
+            "system":[{"tool":{"definition":{"max_tokens":7}}}],"betas":["b-1",7,"b-2"],"anthropic_beta":"b-3",
+            "container":{"id":"c"},"mcp_s\u0065rvers":[{}],"thread":{"type":"create"},"service_tier":"auto"}"#;
+        let below = [
+            (ToolType, r#""web_search_20250305""#),
+            (ToolType, "Repeated"),
+            (OtherModel, r#""f""#),
+            (Speed, r#""fast""#),
+            (MaxTokens, "9"),
+            (ServiceTier, r#""auto""#),
+            (ToolType, r#""inline""#),
+            (ToolType, r#""kept""#),
+            (OtherModel, r#""m""#),
+            (MaxTokens, "7"),
+            (Beta, r#""b-1""#),
+            (Beta, r#""b-2""#),
+            (Beta, r#""b-3""#),
+        ];
+        let own = [(Container, r#"{"id":"c"}"#), (McpServers, "[{}]"), (Thread, r#"{"type":"create"}"#)];
+        for piece in 1..text.len() {
+            let (mut scanner, mut found) = (MessageScanner::new(MessageDepth::Whole), Vec::new());
+            text.as_bytes().chunks(piece).for_each(|bytes| scanner.feed(bytes, &mut found).unwrap());
+            let found: Vec<_> = found.into_iter().map(|mention| (mention.key, said(mention.found))).collect();
+            let expected: Vec<_> = below.iter().map(|(key, raw)| (*key, (*raw).to_owned())).collect();
+            assert_eq!(found, expected, "pieces of {piece}");
+            for (key, raw) in own {
+                assert_eq!(said(scanner.found(key).clone()), raw, "pieces of {piece}");
+            }
         }
     }
 

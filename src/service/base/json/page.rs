@@ -21,7 +21,7 @@ impl<'a> ListPage<'a> {
     /// Fails unless the page is an object with one list of objects. A second `data` is an error: parsers differ on which
     /// one counts.
     pub(crate) fn read(page: &'a [u8]) -> Result<Self, JsonError> {
-        let mut walk = Walk::new(["data", "has_more"]);
+        let mut walk = Walk::new(&["data", "has_more"]);
         let (mut at, mut values): (usize, [Option<&[u8]>; 2]) = (0, [None, None]);
         while at < page.len() {
             let mut part = None;
@@ -63,7 +63,7 @@ fn object_length(bytes: &[u8]) -> Result<usize, JsonError> {
 
 /// `None` unless the id is one text.
 fn id_of(entry: &[u8]) -> Result<Option<String>, JsonError> {
-    let mut scanner = ObjectScanner::new(["id"]);
+    let mut scanner = ObjectScanner::new(&["id"]);
     scanner.feed(entry)?;
     let Found::Value(raw) = scanner.found(0) else { return Ok(None) };
     Ok(serde_json::from_slice(raw).ok())

@@ -21,11 +21,11 @@ pub(crate) struct MessageReferences(ObjectScanner<3>);
 
 impl ReferenceScanner {
     pub(crate) fn of_message() -> Self {
-        Self::Message(MessageReferences::begin())
+        Self::Message(MessageReferences::begin(()))
     }
 
     pub(crate) fn of_batch() -> Self {
-        Self::Batch(RequestsScanner::of_params())
+        Self::Batch(RequestsScanner::of_params(()))
     }
 
     /// Whether the body is closed, and a batch had its list of requests.
@@ -54,10 +54,11 @@ impl ReferenceScanner {
 }
 
 impl ParamsReader for MessageReferences {
+    type Depth = ();
     type Found = Vec<RequestReferences>;
 
-    fn begin() -> Self {
-        Self(ObjectScanner::new(["thread", "diagnostics", "container"]))
+    fn begin((): ()) -> Self {
+        Self(ObjectScanner::new(&["thread", "diagnostics", "container"]))
     }
 
     fn read(&mut self, bytes: &[u8], _: &mut Vec<RequestReferences>) -> Result<(), JsonError> {

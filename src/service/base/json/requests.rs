@@ -1,36 +1,33 @@
-//! Reads the `params` of every request in a batch while the batch streams by: the models, or what another reader is for.
+//! Reads the `params` of every request in a batch while the batch streams by: what the requests say, or what another reader
+//! is for.
 
-use super::message::{MessageDepth, MessageKey, MessageScanner};
+use super::mention::{Mention, MessageKey};
+use super::message::{MessageDepth, MessageScanner};
 use super::walk::Walk;
 use super::{Found, JsonError};
 
 /// Follows `requests[].params` in `{"requests": [{"params": {"model": …}}, …]}` and skips everything else. A `requests`
 /// or `params` that has the wrong type, or comes twice, is malformed: parsers differ on which one counts.
-pub(crate) struct RequestsScanner<P = MessageScanner> {
-    batch: Walk<1>,
+pub(crate) struct RequestsScanner<P: ParamsReader = MessageScanner> {
+    batch: Walk,
     list: RequestsState<P>,
+    depth: P::Depth,
 }
 
 /// Reads the `params` of one request.
 pub(crate) trait ParamsReader {
+    /// How much of each request is read.
+    type Depth: Copy;
     /// What is found in all requests.
     type Found;
 
-    fn begin() -> Self;
+    fn begin(depth: Self::Depth) -> Self;
 
     /// After [`JsonError`] no further bytes may be read.
     fn read(&mut self, bytes: &[u8], found: &mut Self::Found) -> Result<(), JsonError>;
 
     /// The request has ended.
     fn end(&mut self, found: &mut Self::Found);
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct RequestModels {
-    /// The models of requests that have ended.
-    pub models: Vec<Found>,
-    /// The models of tools and fallbacks. One request can name millions, so the caller empties this after each piece.
-    pub others: Vec<Found>,
 }
 
 enum RequestsState<P> {
@@ -42,20 +39,22 @@ enum RequestsState<P> {
 }
 
 struct Request<P> {
-    walk: Walk<1>,
+    walk: Walk,
     params: P,
 }
 
 impl RequestsScanner<MessageScanner> {
-    /// A scanner of models.
-    pub(crate) fn new() -> Self {
-        Self::of_params()
+    /// A scanner of what the requests say: what stands in their lists as it comes, and at the end of each request its own
+    /// values and its model, [`Found::Nothing`] if it has none. One request can name millions, so the caller empties the
+    /// list after each piece.
+    pub(crate) fn new(depth: MessageDepth) -> Self {
+        Self::of_params(depth)
     }
 }
 
 impl<P: ParamsReader> RequestsScanner<P> {
-    pub(super) fn of_params() -> Self {
-        Self { batch: Walk::new(["requests"]), list: RequestsState::Before }
+    pub(super) fn of_params(depth: P::Depth) -> Self {
+        Self { batch: Walk::new(&["requests"]), list: RequestsState::Before, depth }
     }
 
     /// Whether the batch is closed and had its list of requests.
@@ -65,10 +64,10 @@ impl<P: ParamsReader> RequestsScanner<P> {
 
     /// Adds what is found in `bytes` to `asked`. After [`JsonError`] the scanner must not be fed again.
     pub(crate) fn feed(&mut self, bytes: &[u8], asked: &mut P::Found) -> Result<(), JsonError> {
-        let Self { batch, list } = self;
+        let Self { batch, list, depth } = self;
         let (mut at, mut read) = (0, Ok(()));
         while at < bytes.len() {
-            at += batch.step(&bytes[at..], |_, part, _| read = list.feed(part, asked))?;
+            at += batch.step(&bytes[at..], |_, part, _| read = list.feed(part, *depth, asked))?;
             read?;
         }
         Ok(())
@@ -76,7 +75,7 @@ impl<P: ParamsReader> RequestsScanner<P> {
 }
 
 impl<P: ParamsReader> RequestsState<P> {
-    fn feed(&mut self, mut bytes: &[u8], asked: &mut P::Found) -> Result<(), JsonError> {
+    fn feed(&mut self, mut bytes: &[u8], depth: P::Depth, asked: &mut P::Found) -> Result<(), JsonError> {
         while let Some(&byte) = bytes.first() {
             let used = if let Self::InRequest(request) = self {
                 let used = request.feed_to_end(bytes, asked)?;
@@ -86,7 +85,7 @@ impl<P: ParamsReader> RequestsState<P> {
                 }
                 used
             } else {
-                self.read_structure(byte)?
+                self.read_structure(byte, depth)?
             };
             bytes = &bytes[used..];
         }
@@ -94,12 +93,12 @@ impl<P: ParamsReader> RequestsState<P> {
     }
 
     /// Reads one byte between requests. Returns 0 when the byte belongs to a request.
-    fn read_structure(&mut self, byte: u8) -> Result<usize, JsonError> {
+    fn read_structure(&mut self, byte: u8, depth: P::Depth) -> Result<usize, JsonError> {
         *self = match (&self, byte) {
             (_, b' ' | b'\t' | b'\n' | b'\r') => return Ok(1),
             (Self::Before, b'[') => Self::BeforeRequest { first: true },
             (Self::BeforeRequest { .. }, b'{') => {
-                *self = Self::InRequest(Box::new(Request::new()));
+                *self = Self::InRequest(Box::new(Request::new(depth)));
                 return Ok(0);
             }
             (Self::AfterRequest, b',') => Self::BeforeRequest { first: false },
@@ -111,8 +110,8 @@ impl<P: ParamsReader> RequestsState<P> {
 }
 
 impl<P: ParamsReader> Request<P> {
-    fn new() -> Self {
-        Self { walk: Walk::new(["params"]), params: P::begin() }
+    fn new(depth: P::Depth) -> Self {
+        Self { walk: Walk::new(&["params"]), params: P::begin(depth) }
     }
 
     /// Reads up to the end of the request, if it is in `bytes`. Returns the number of bytes it used.
@@ -128,18 +127,20 @@ impl<P: ParamsReader> Request<P> {
 }
 
 impl ParamsReader for MessageScanner {
-    type Found = RequestModels;
+    type Depth = MessageDepth;
+    type Found = Vec<Mention>;
 
-    fn begin() -> Self {
-        Self::new(MessageDepth::AllModels)
+    fn begin(depth: MessageDepth) -> Self {
+        Self::new(depth)
     }
 
-    fn read(&mut self, bytes: &[u8], found: &mut RequestModels) -> Result<(), JsonError> {
-        self.feed(bytes, &mut found.others)
+    fn read(&mut self, bytes: &[u8], found: &mut Vec<Mention>) -> Result<(), JsonError> {
+        self.feed(bytes, found)
     }
 
-    fn end(&mut self, found: &mut RequestModels) {
-        found.models.push(self.found(MessageKey::Model).clone());
+    fn end(&mut self, found: &mut Vec<Mention>) {
+        let said = self.values().filter(|(key, value)| *key == MessageKey::Model || **value != Found::Nothing);
+        found.extend(said.map(|(key, value)| Mention { key, found: value.clone() }));
     }
 }
 
@@ -147,26 +148,39 @@ impl ParamsReader for MessageScanner {
 mod tests {
     use super::*;
 
-    fn scan(text: &str, piece: usize) -> Result<(RequestModels, bool), JsonError> {
-        let (mut scanner, mut asked) = (RequestsScanner::new(), RequestModels::default());
+    fn scan(text: &str, piece: usize) -> Result<(Vec<Mention>, bool), JsonError> {
+        let (mut scanner, mut asked) = (RequestsScanner::new(MessageDepth::Whole), Vec::new());
         text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut asked))?;
         Ok((asked, scanner.is_complete()))
     }
 
-    fn model(name: &str) -> Found {
-        Found::Value(format!("\"{name}\"").into_bytes())
+    fn value(raw: &str) -> Found {
+        Found::Value(raw.as_bytes().to_vec())
     }
 
     #[test]
-    fn a30_the_model_of_each_request_is_found_however_the_bytes_are_cut() {
+    fn a30_what_each_request_says_is_found_however_the_bytes_are_cut() {
+        use MessageKey::{MaxTokens, Model, OtherModel, ToolType};
         let text = r#" {"model":"no","requests" : [ {"custom_id":"}]","params":{"max_tokens":1,"model" : "a",
             "messages":[{"model":"no","params":{"model":"no"}}]},"model":"no"}, {"params":{"\u006dodel":"b"}},
             {"params":{}},{}, {"params":{"model":"c","model":"c"}},
-            {"params":{"tools":[{"model":"x"}, {"input":{"model":"no"}}],"model":"d","fallbacks":["y"]}}],"x":{"requests":[1]} } "#;
+            {"params":{"tools":[{"model":"x"}, {"type":"t","input":{"model":"no"}}],"model":"d","fallbacks":["y"]}}],
+            "x":{"requests":[1]} } "#;
+        let expected = [
+            (Model, value(r#""a""#)),
+            (MaxTokens, value("1")),
+            (Model, value(r#""b""#)),
+            (Model, Found::Nothing),
+            (Model, Found::Nothing),
+            (Model, Found::Repeated),
+            (OtherModel, value(r#""x""#)),
+            (ToolType, value(r#""t""#)),
+            (OtherModel, value(r#""y""#)),
+            (Model, value(r#""d""#)),
+        ];
+        let expected = expected.map(|(key, found)| Mention { key, found });
         for piece in 1..text.len() {
-            let models = vec![model("a"), model("b"), Found::Nothing, Found::Nothing, Found::Repeated, model("d")];
-            let expected = RequestModels { models, others: vec![model("x"), model("y")] };
-            assert_eq!(scan(text, piece), Ok((expected, true)), "pieces of {piece}");
+            assert_eq!(scan(text, piece), Ok((expected.to_vec(), true)), "pieces of {piece}");
         }
     }
 

@@ -3,10 +3,9 @@
 use super::JsonError;
 use super::skim::{self, Skim};
 
-pub(super) struct Walk<const N: usize> {
-    keys: [&'static str; N],
-    /// How many of the keys are wanted.
-    used: usize,
+pub(super) struct Walk {
+    /// The wanted keys.
+    keys: &'static [&'static str],
     state: WalkState,
     skim: Skim,
     /// The raw text of the key that is being read.
@@ -27,14 +26,9 @@ enum WalkState {
     AfterObject,
 }
 
-impl<const N: usize> Walk<N> {
-    pub(super) fn new(keys: [&'static str; N]) -> Self {
-        Self::of_first(N, keys)
-    }
-
-    /// Walks for the first `used` of the keys; the others are skipped like unknown ones.
-    pub(super) fn of_first(used: usize, keys: [&'static str; N]) -> Self {
-        Self { keys, used, state: WalkState::BeforeObject, skim: Skim::default(), key: Vec::new(), wanted: None }
+impl Walk {
+    pub(super) fn new(keys: &'static [&'static str]) -> Self {
+        Self { keys, state: WalkState::BeforeObject, skim: Skim::default(), key: Vec::new(), wanted: None }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -88,7 +82,7 @@ impl<const N: usize> Walk<N> {
         if !ended {
             return Ok(length);
         }
-        self.wanted = skim::spelled(&self.key, &self.keys[..self.used])?;
+        self.wanted = skim::spelled(&self.key, self.keys)?;
         self.state = WalkState::BeforeColon;
         Ok(length + 1)
     }

@@ -1,4 +1,4 @@
-//! Settings of limits, budgets, batches and files, and leak detection.
+//! Settings of limits, features, budgets, batches and files, and leak detection.
 
 use std::num::{NonZeroU32, NonZeroU64};
 
@@ -6,6 +6,7 @@ use super::Reader;
 use crate::service::config::settings::{self, Setting};
 use crate::service::enrol::issuer::BootstrapMode;
 use crate::service::govern::budgets::{DefaultLimits, Limits};
+use crate::service::govern::features::FeaturePolicy;
 use crate::service::govern::leak::{LeakConfig, LeakMode};
 use crate::service::govern::limits::DeviceLimits;
 use crate::service::relay::batches::BatchesAndFiles;
@@ -19,6 +20,17 @@ impl Reader<'_> {
             concurrent: NonZeroU32::new(self.number(settings::CONCURRENT_REQUESTS, 0..=u32::MAX)),
             tells_requests: self.given(settings::RATE_LIMIT_MAX).is_some(),
         }
+    }
+
+    pub(in crate::service::config) fn features(&mut self) -> FeaturePolicy {
+        let mut features = FeaturePolicy::default();
+        for word in self.list(settings::DEVICE_FEATURES) {
+            if let Err(fault) = features.add(word) {
+                self.wrong(settings::DEVICE_FEATURES, format!("{word:?} {fault}"));
+            }
+        }
+        self.show(settings::DEVICE_FEATURES, features.words());
+        features
     }
 
     pub(in crate::service::config) fn budgets(&mut self) -> DefaultLimits {

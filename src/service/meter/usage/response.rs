@@ -51,7 +51,7 @@ impl ResponseMeter {
     pub fn with_message_id(mut self) -> Self {
         match &mut self.reader {
             BodyReader::Stream(scanner) => scanner.reads_id = true,
-            BodyReader::Object(object) => object.scanner = ObjectScanner::new(ANSWER_KEYS),
+            BodyReader::Object(object) => object.scanner = ObjectScanner::new(&ANSWER_KEYS),
             BodyReader::Unreadable { .. } => {}
         }
         self
@@ -195,7 +195,7 @@ fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, BodyReader) {
     let reader = if is_media_type(headers, "text/event-stream") {
         BodyReader::Stream(Box::default())
     } else if is_media_type(headers, "application/json") {
-        BodyReader::Object(Box::new(ObjectReader { scanner: ObjectScanner::of_first(ID, ANSWER_KEYS), bytes: 0 }))
+        BodyReader::Object(Box::new(ObjectReader { scanner: ObjectScanner::of_first(ID, &ANSWER_KEYS), bytes: 0 }))
     } else {
         BodyReader::Unreadable { expected: true }
     };

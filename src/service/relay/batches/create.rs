@@ -9,12 +9,13 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Response};
 
 use super::call::{Calls, Whole, follow_up};
-use super::models::BatchModels;
+use super::request_check::RequestCheck;
 use super::upload::UploadReader;
 use super::{BatchRequest, Batches, answered};
 use crate::clock::Clock;
 use crate::service::govern::revocation::revoked;
 use crate::service::meter::usage::Ended;
+use crate::service::relay::feature_check::FeatureCheck;
 use crate::service::relay::in_flight::InFlight;
 use crate::service::relay::ledger::Ledger;
 use crate::service::relay::ownership_check::{Owner, OwnershipCheck};
@@ -44,7 +45,7 @@ impl Batches {
         self.ledger.is_there().await?;
         let signal = flight.revoke_signal();
         let (max, reader) = match route.kind() {
-            ObjectKind::Batch => (self.offer.max_batch, self.batch_reader(flight.caller(), &parts.headers, &signal)?),
+            ObjectKind::Batch => (self.offer.max_batch, self.batch_reader(&flight, &parts.headers, &signal)?),
             ObjectKind::File => (self.offer.max_file, UploadReader::of_file(signal.clone())),
         };
         let limits = BodyLimits { max, ..self.stages.body_limits.clone() };
@@ -67,17 +68,18 @@ impl Batches {
 
     fn batch_reader(
         &self,
-        caller: &Arc<Caller>,
+        flight: &InFlight,
         headers: &HeaderMap,
         signal: &RevokeSignal,
     ) -> Result<UploadReader, Problem> {
         readable(headers)?;
+        let caller = flight.caller();
         let (files, references) = (Some(self.ledger.clone()), self.references.clone());
         let ownership = OwnershipCheck::of_batch(Owner { caller: Arc::clone(caller), files, references });
-        // A token for all models needs no check of models.
-        let is_restricted = *caller.models() != ModelRule::Any;
-        let models = is_restricted.then(|| BatchModels::new(caller.models().clone()));
-        Ok(UploadReader::of_batch(signal.clone(), models, ownership))
+        let features = FeatureCheck::new(flight.features().cloned(), false);
+        let is_restricted = *caller.models() != ModelRule::Any || features.is_limited();
+        let requests = is_restricted.then(|| RequestCheck::new(caller.models().clone(), features));
+        Ok(UploadReader::of_batch(signal.clone(), requests, ownership))
     }
 }
 

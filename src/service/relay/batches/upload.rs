@@ -1,32 +1,34 @@
-//! Reads an upload as it passes: whether its device is revoked, which models a batch asks for, and what it refers to.
+//! Reads an upload as it passes: whether its device is revoked, which models and features a batch asks for, what it refers
+//! to, and whether it says who pays.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use super::models::BatchModels;
+use super::request_check::RequestCheck;
 use crate::service::govern::revocation::revoked;
 use crate::service::relay::ownership_check::OwnershipCheck;
+use crate::service::relay::payer_check::PayerCheck;
 use crate::transport::buffered_body::{Inspector, RefusedBodyError};
 use crate::transport::problem::Problem;
 use crate::transport::revoke_signal::RevokeSignal;
 
 pub(super) struct UploadReader {
     signal: RevokeSignal,
-    /// `None` for a file, and for a token for all models.
-    models: Option<BatchModels>,
+    /// `None` for a file, and for a device that may use all models and features.
+    requests: Option<RequestCheck>,
     /// `None` for a file, whose content is not read.
-    ownership: Option<OwnershipCheck>,
+    names: Option<(OwnershipCheck, PayerCheck)>,
 }
 
 impl UploadReader {
     pub(super) fn of_file(signal: RevokeSignal) -> Self {
-        Self { signal, models: None, ownership: None }
+        Self { signal, requests: None, names: None }
     }
 
-    pub(super) fn of_batch(signal: RevokeSignal, models: Option<BatchModels>, ownership: OwnershipCheck) -> Self {
-        Self { signal, models, ownership: Some(ownership) }
+    pub(super) fn of_batch(signal: RevokeSignal, requests: Option<RequestCheck>, ownership: OwnershipCheck) -> Self {
+        Self { signal, requests, names: Some((ownership, PayerCheck::of_batch())) }
     }
 
     /// Breaks off an upload whose device is revoked. Then it is certain that nothing was created.
@@ -42,17 +44,21 @@ impl UploadReader {
 impl Inspector for UploadReader {
     fn piece(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         self.check()?;
-        self.models.piece(bytes)?;
-        self.ownership.piece(bytes)
+        self.requests.piece(bytes)?;
+        let Some((ownership, payer)) = &mut self.names else { return Ok(()) };
+        ownership.piece(bytes)?;
+        payer.piece(bytes, ownership.may_name_payer())
     }
 
     fn held(&mut self, pieces: &VecDeque<Bytes>, whole: bool) -> Result<(), RefusedBodyError> {
-        self.ownership.held(pieces, whole)
+        let Some((ownership, payer)) = &mut self.names else { return Ok(()) };
+        ownership.held(pieces, whole)?;
+        payer.held(pieces, whole, ownership.may_name_payer())
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RefusedBodyError>> {
         self.check()?;
-        ready!(self.models.poll_end(cx))?;
-        self.ownership.poll_end(cx)
+        ready!(self.requests.poll_end(cx))?;
+        self.names.as_mut().map_or(Poll::Ready(Ok(())), |(ownership, _)| ownership.poll_end(cx))
     }
 }

@@ -1,4 +1,4 @@
-//! Prefilter of a body: whether it can contain a key that names something at all.
+//! Prefilter of a body: whether it can contain a key that names something, or who pays, at all.
 
 use std::sync::LazyLock;
 
@@ -12,6 +12,8 @@ pub(super) struct KeyPrefilter {
     pub(super) seen_file: bool,
     /// The body may refer to a message, a container or a skill.
     pub(super) seen_reference: bool,
+    /// The body may say who pays.
+    pub(super) seen_payer: bool,
     /// The last bytes of the previous piece, for a match across two pieces.
     tail: [u8; SEAM],
     kept: usize,
@@ -20,7 +22,7 @@ pub(super) struct KeyPrefilter {
 impl KeyPrefilter {
     /// Notes which keys these bytes, joined to the previous ones, may contain.
     pub(super) fn look(&mut self, bytes: &[u8]) {
-        if self.seen_file && self.seen_reference {
+        if self.seen_all() {
             return;
         }
         let head = &bytes[..bytes.len().min(SEAM)];
@@ -41,20 +43,29 @@ impl KeyPrefilter {
         static MESSAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(LONGEST));
         // A skill is named inside a container.
         static CONTAINER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"container\""));
+        static PAYER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"billing_policy\""));
         static ESCAPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\\u00"));
         let is_letter = |at: usize| bytes.get(at + 4..at + 6).is_some_and(spells_letter);
         let has = |key: &LazyLock<Finder<'static>>| key.find(bytes).is_some();
         self.seen_file = self.seen_file || has(&FILE);
         self.seen_reference = self.seen_reference || has(&MESSAGE) || has(&CONTAINER);
-        if !(self.seen_file && self.seen_reference) && ESCAPE.find_iter(bytes).any(is_letter) {
-            (self.seen_file, self.seen_reference) = (true, true);
+        self.seen_payer = self.seen_payer || has(&PAYER);
+        if !self.seen_all() && ESCAPE.find_iter(bytes).any(is_letter) {
+            (self.seen_file, self.seen_reference, self.seen_payer) = (true, true, true);
         }
+    }
+
+    fn seen_all(&self) -> bool {
+        self.seen_file && self.seen_reference && self.seen_payer
     }
 }
 
-/// Whether these two hexadecimal digits may spell a letter of a key: they are small letters and `_`.
+/// Whether these two hexadecimal digits spell a letter of a key: they are small letters and `_`.
 fn spells_letter(digits: &[u8]) -> bool {
-    matches!(digits, [b'6' | b'7', _] | b"5f" | b"5F")
+    matches!(
+        digits,
+        [b'6', b'1'..=b'9' | b'a'..=b'f' | b'A'..=b'F'] | [b'7', b'0'..=b'9' | b'a' | b'A'] | [b'5', b'f' | b'F']
+    )
 }
 
 /// The longest search text.

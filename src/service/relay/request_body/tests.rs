@@ -1,20 +1,24 @@
 use super::*;
 
 fn inspect(rule: &ModelRule, body: &str) -> (Result<(), ErrorCode>, Option<String>) {
-    let mut reader = RequestReader::new(rule.clone(), false, OwnershipCheck::of_nobody());
+    let mut reader = RequestReader::new(rule.clone(), unlimited(), false, OwnershipCheck::of_nobody());
     let verdict = body.as_bytes().chunks(7).try_for_each(|piece| reader.piece(piece)).and_then(|()| reader.end());
     (verdict.map_err(|refusal| refusal.code), reader.facts().model.name().map(str::to_owned))
 }
 
 /// What a budget learns from a body.
 fn ask(body: &str, whole: bool) -> EstimateInput {
-    let mut reader = RequestReader::new(ModelRule::Any, true, OwnershipCheck::of_nobody());
+    let mut reader = RequestReader::new(ModelRule::Any, unlimited(), true, OwnershipCheck::of_nobody());
     let pieces: VecDeque<_> = body.as_bytes().chunks(7).map(Bytes::copy_from_slice).collect();
     for piece in &pieces {
         reader.piece(piece).unwrap();
     }
     reader.held(&pieces, whole).unwrap();
     reader.facts().estimate.unwrap()
+}
+
+fn unlimited() -> FeatureCheck {
+    FeatureCheck::new(None, true)
 }
 
 fn only(models: &[&str]) -> ModelRule {
@@ -90,7 +94,7 @@ fn a30_a_tool_or_a_fallback_is_no_way_around_the_list() {
 #[test]
 fn a30_a_request_that_a_budget_pays_for_has_one_model() {
     let inspect = |body: &str| {
-        let mut reader = RequestReader::new(ModelRule::Any, true, OwnershipCheck::of_nobody());
+        let mut reader = RequestReader::new(ModelRule::Any, unlimited(), true, OwnershipCheck::of_nobody());
         reader.piece(body.as_bytes()).and_then(|()| reader.end()).map_err(|refusal| refusal.code)
     };
     for body in [r#"{"model":"a","max_tokens":1,"model":"b"}"#, r#"{"model":"a","\u006dodel":"b"}"#] {
@@ -139,7 +143,7 @@ fn a44_a_value_that_cannot_be_read_for_certain_counts_as_the_most_there_is() {
 
 #[test]
 fn a30_a_model_that_comes_late_is_found_while_the_body_is_on_its_way() {
-    let mut reader = RequestReader::new(ModelRule::Any, false, OwnershipCheck::of_nobody());
+    let mut reader = RequestReader::new(ModelRule::Any, unlimited(), false, OwnershipCheck::of_nobody());
     reader.piece(br#"{"messages":[],"#).unwrap();
     reader.held(&VecDeque::new(), false).unwrap();
     let facts = reader.facts();
@@ -151,7 +155,7 @@ fn a30_a_model_that_comes_late_is_found_while_the_body_is_on_its_way() {
 #[test]
 fn a30_a44_a_restricted_token_with_a_budget_is_judged_and_priced() {
     let read = |body: &str| {
-        let mut reader = RequestReader::new(only(&["a"]), true, OwnershipCheck::of_nobody());
+        let mut reader = RequestReader::new(only(&["a"]), unlimited(), true, OwnershipCheck::of_nobody());
         let pieces: VecDeque<_> = body.as_bytes().chunks(5).map(Bytes::copy_from_slice).collect();
         let passed = pieces.iter().try_for_each(|piece| reader.piece(piece)).and_then(|()| reader.end());
         passed.and_then(|()| reader.held(&pieces, true)).map_err(|refusal| refusal.code)?;
@@ -165,7 +169,7 @@ fn a30_a44_a_restricted_token_with_a_budget_is_judged_and_priced() {
 
 #[test]
 fn a30_a_second_model_that_comes_late_is_refused_when_a_budget_pays() {
-    let mut reader = RequestReader::new(ModelRule::Any, true, OwnershipCheck::of_nobody());
+    let mut reader = RequestReader::new(ModelRule::Any, unlimited(), true, OwnershipCheck::of_nobody());
     reader.piece(br#"{"model":"a","max_tokens":1,"#).unwrap();
     reader.held(&VecDeque::new(), false).unwrap();
     assert_eq!(reader.facts().estimate, Some(EstimateInput::default()), "more may come");
@@ -184,4 +188,90 @@ fn a44_a_key_in_escapes_is_the_same_key_to_a_budget() {
     );
     let estimate = ask(&body, true);
     assert_eq!((estimate.max_tokens, estimate.conditions.fast, estimate.conditions.us), (Some(7), true, true));
+}
+
+/// The verdict on a buffered message of a device with this policy.
+fn under(policy: &str, body: &str) -> Result<(), ErrorCode> {
+    let features = FeatureCheck::new(Some(Arc::new(serde_json::from_str(policy).unwrap())), true);
+    let mut reader = RequestReader::new(ModelRule::Any, features, false, OwnershipCheck::of_nobody());
+    let pieces: VecDeque<_> = body.as_bytes().chunks(7).map(Bytes::copy_from_slice).collect();
+    let passed = pieces.iter().try_for_each(|piece| reader.piece(piece));
+    let passed = passed.and_then(|()| reader.held(&pieces, true)).and_then(|()| reader.end());
+    passed.map_err(|refusal| refusal.code)
+}
+
+#[test]
+fn a56_what_decides_about_a_limited_feature_and_cannot_be_read_is_refused() {
+    let policy = r#"{"server_tools":["web_fetch"],"fast_mode":false,"max_tokens":8,"containers":false}"#;
+    for body in [
+        r#"{"tools":[{"type":7}]}"#,
+        r#"{"tools":[{"type":"custom","type":"custom"}]}"#,
+        r#"{"speed":"standard","sp\u0065ed":"fast"}"#,
+        r#"{"speed":["fast"]}"#,
+        r#"{"max_tokens":"9"}"#,
+        r#"{"max_tokens":8.0}"#,
+        r#"{"max_tokens":-1}"#,
+        r#"{"max_tokens":1e1}"#,
+        r#"[{"speed":"fast"}]"#,
+        r#"{"max_tokens":1"#,
+        r#"{"max_tokens":1}{"max_tokens":9}"#,
+        "",
+    ] {
+        assert_eq!(under(policy, body), Err(ErrorCode::FeatureAmbiguous), "{body}");
+        assert_eq!(inspect(&ModelRule::Any, body).0, Ok(()), "{body}");
+    }
+    for body in [
+        r#"{"model":7,"max_tokens":8,"speed":null,"container":null,"mcp_servers":[],"tools":[{"name":"t","type":null}]}"#,
+        r#"{"thread":{"type":"create"},"inference_geo":[],"betas":7,"service_tier":{}}"#,
+        r#"{"metadata":{"speed":"fast"},"messages":[{"speed":"fast","content":"\"speed\":\"fast\""}]}"#,
+    ] {
+        assert_eq!(under(policy, body), Ok(()), "{body}");
+    }
+}
+
+#[test]
+fn a56_a_message_without_a_service_tier_asks_for_the_default_one() {
+    let policy = r#"{"service_tier":["standard_only"]}"#;
+    for (body, verdict) in [
+        (r#"{"service_tier":"standard_only"}"#, Ok(())),
+        (r#"{"service_tier":"auto"}"#, Err(ErrorCode::FeatureNotAllowed)),
+        (r#"{"service_tier":null }"#, Err(ErrorCode::FeatureNotAllowed)),
+        (r#"{"model":"a"}"#, Err(ErrorCode::FeatureNotAllowed)),
+        (r#"{"service_tier":"standard_only","service_tier":"standard_only"}"#, Err(ErrorCode::FeatureAmbiguous)),
+    ] {
+        assert_eq!(under(policy, body), verdict, "{body}");
+    }
+    let counting = FeatureCheck::new(Some(Arc::new(serde_json::from_str(policy).unwrap())), false);
+    let mut reader = RequestReader::new(ModelRule::Any, counting, false, OwnershipCheck::of_nobody());
+    reader.piece(br#"{"model":"a"}"#).unwrap();
+    assert!(reader.end().is_ok(), "counting tokens has no tier");
+}
+
+#[test]
+fn a55_who_pays_is_found_in_every_spelling_however_long_the_body_is() {
+    let filling = "x".repeat(100);
+    for (body, verdict) in [
+        (r#"{"model":"a","billing_policy":{"bill_to":"user_profile"}}"#, Err(ErrorCode::BodyInvalid)),
+        (r#"{"billing_policy" : null,"model":"a"}"#, Err(ErrorCode::BodyInvalid)),
+        (r#"{"b\u0069lling_policy":{}}"#, Err(ErrorCode::BodyInvalid)),
+        (r#"{"billing\u005Fpolicy":{},"billing_policy":{}}"#, Err(ErrorCode::BodyInvalid)),
+        ("\u{feff}{\"billing_policy\":{}}", Err(ErrorCode::BodyInvalid)),
+        (r#"{"model":"a","tools":[{"input_schema":{"properties":{"billing_policy":{}}}}]}"#, Ok(())),
+        (r#"{"model":"a","messages":"\"billing_policy\":{} and \u0062"}"#, Ok(())),
+        (r#"{"model":"a","Billing_policy":1,"billing_policy ":2}"#, Ok(())),
+        ("nonsense", Ok(())),
+    ] {
+        let body = body.replacen("\"model\":\"a\"", &format!("\"model\":\"a\",\"x\":\"{filling}\""), 1);
+        for piece in 1..=body.len() {
+            let pieces: VecDeque<_> = body.as_bytes().chunks(piece).map(Bytes::copy_from_slice).collect();
+            for held in [pieces.len(), 1] {
+                let mut reader = RequestReader::new(ModelRule::Any, unlimited(), false, OwnershipCheck::of_nobody());
+                let first: VecDeque<_> = pieces.iter().take(held).cloned().collect();
+                let begun = first.iter().try_for_each(|piece| reader.piece(piece));
+                let begun = begun.and_then(|()| reader.held(&first, held == pieces.len()));
+                let rest = begun.and_then(|()| pieces.iter().skip(held).try_for_each(|piece| reader.piece(piece)));
+                assert_eq!(rest.map_err(|refusal| refusal.code), verdict, "{body} in pieces of {piece}, {held} held");
+            }
+        }
+    }
 }

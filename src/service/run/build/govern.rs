@@ -16,9 +16,9 @@ pub(super) struct Govern {
 }
 
 impl Govern {
-    /// Default limits only: overrides, revocations and costs are loaded from the database later.
+    /// Default limits and features only: overrides, revocations and costs are loaded from the database later.
     pub(super) fn build(config: &Config) -> Self {
-        let overrides = Arc::new(DeviceOverrides::new(config.limits));
+        let overrides = Arc::new(DeviceOverrides::new(config.limits, config.features.clone()));
         let revocations = Arc::new(Revocations::new(config.admin.max_staleness));
         let access = AccessPolicy { overrides, revocations };
         Self { access, budgets: Budgets::new(config.budgets), breaker: Breaker::new(BreakerSettings::default()) }

@@ -73,7 +73,7 @@ impl Followed {
     }
 
     fn requests(&self) -> u32 {
-        self.reloadable.overrides.limits(None).requests.map_or(0, std::num::NonZeroU32::get)
+        self.reloadable.overrides.rules(None).0.requests.map_or(0, std::num::NonZeroU32::get)
     }
 
     fn models(&self) -> Vec<String> {
@@ -94,7 +94,7 @@ impl Followed {
 }
 
 fn reloadable(config: &Config) -> Reloadable {
-    let overrides = Arc::new(DeviceOverrides::new(config.limits));
+    let overrides = Arc::new(DeviceOverrides::new(config.limits, config.features.clone()));
     let access = AccessPolicy {
         overrides: Arc::clone(&overrides),
         revocations: Arc::new(Revocations::new(config.admin.max_staleness)),

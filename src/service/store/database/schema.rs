@@ -47,11 +47,12 @@ impl MigrationSource<'static> for KnownMigrations {
 }
 
 /// In order. A released migration is never changed.
-const MIGRATIONS: [(&str, &str); 6] = [
+const MIGRATIONS: [(&str, &str); 7] = [
     ("initial", include_str!("migrations/0001_initial.sql")),
     ("owned objects", include_str!("migrations/0002_owned_objects.sql")),
     ("budgets", include_str!("migrations/0003_budgets.sql")),
     ("device keys", include_str!("migrations/0004_device_keys.sql")),
     ("owned references", include_str!("migrations/0005_owned_references.sql")),
     ("device changes", include_str!("migrations/0006_device_changes.sql")),
+    ("device policies", include_str!("migrations/0007_device_policies.sql")),
 ];

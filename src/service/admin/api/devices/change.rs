@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::service::admin::api::error::AdminError;
 use crate::service::base::strict_object::StrictObject;
 use crate::service::govern::budgets::Limits;
+use crate::service::govern::features::{FeaturePolicy, FeatureWordError};
 use crate::service::govern::overrides::LimitOverrides;
 use crate::service::store::database::{DevicePatch, DeviceState};
 use crate::service::token::model_pattern::check_pattern;
@@ -31,6 +32,10 @@ pub(crate) struct DeviceChange {
     #[serde(default, deserialize_with = "said_object", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<LimitsView>)]
     pub limits: Option<Option<LimitsView>>,
+    /// The features that it may use, replaced as a whole: for what is absent or null in it the service's default holds.
+    #[serde(default, deserialize_with = "said_object", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<FeaturePolicy>)]
+    pub features: Option<Option<FeaturePolicy>>,
     /// What it may spend, replaced as a whole: what is absent or null in it is no limit.
     #[serde(default, deserialize_with = "said_object", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Limits>)]
@@ -76,6 +81,11 @@ impl DeviceChange {
         for model in self.models.iter().flatten().flatten() {
             check_pattern(model).map_err(|fault| AdminError::Invalid(format!("`models`: {model:?} {fault}")))?;
         }
+        for features in self.features.iter().flatten() {
+            let wrong =
+                |(name, fault): (&str, FeatureWordError)| AdminError::Invalid(format!("`features.{name}` {fault}"));
+            features.check().map_err(wrong)?;
+        }
         let names = [&self.org, &self.user];
         if names.into_iter().flatten().flatten().any(|name| name.is_empty() || name.chars().count() > 200) {
             return Err(AdminError::Invalid("`org` and `user` have 1 to 200 characters".into()));
@@ -91,6 +101,7 @@ impl DeviceChange {
             user: self.user,
             models: self.models,
             limits: self.limits.map(|limits| limits.unwrap_or_default().overrides()).transpose()?,
+            features: self.features,
             budget: self.budget,
             key: self.key,
             state: self.state.as_deref().map(state).transpose()?,

@@ -9,6 +9,7 @@ use sqlx::any::AnyRow;
 use crate::service::base::enum_names::enum_names;
 use crate::service::base::strict_object::StrictObject;
 use crate::service::govern::budgets::Limits;
+use crate::service::govern::features::FeaturePolicy;
 use crate::service::govern::overrides::LimitOverrides;
 use crate::service::store::database::error::StoreError;
 use crate::service::store::database::statement::Value;
@@ -32,6 +33,8 @@ pub struct Device {
     pub models: Option<Vec<String>>,
     /// The device's limits where they differ from the service's defaults.
     pub limits: LimitOverrides,
+    /// The features that go over the service's defaults, field by field; `None` is the defaults.
+    pub features: Option<FeaturePolicy>,
     /// `None` is the service's default.
     pub budget: Option<Limits>,
     /// The thumbprint of the key that the device has proved or an administrator has set.
@@ -58,6 +61,8 @@ pub struct DevicePatch {
     pub models: Option<Option<Vec<String>>>,
     /// All limits are replaced together.
     pub limits: Option<LimitOverrides>,
+    /// All fields are replaced together.
+    pub features: Option<Option<FeaturePolicy>>,
     pub budget: Option<Option<Limits>>,
     /// `Some(None)` releases the key, and the next key that the device proves is bound.
     pub key: Option<Option<String>>,
@@ -70,10 +75,11 @@ enum_names!(DeviceState { Active = "active", Revoked = "revoked" });
 impl DevicePatch {
     /// Columns and their new values. The state and the key are in other tables.
     pub(super) fn changes(&self) -> Vec<(&'static str, Value<'_>)> {
-        let single: [Option<(&str, Value<'_>)>; 4] = [
+        let single: [Option<(&str, Value<'_>)>; 5] = [
             self.org.as_ref().map(|org| ("ruled_org", org.as_deref().into())),
             self.user.as_ref().map(|user| ("ruled_user", user.as_deref().into())),
             self.models.as_ref().map(|models| ("models", json(models.as_ref()))),
+            self.features.as_ref().map(|features| ("features", json(features.as_ref()))),
             self.budget.as_ref().map(|budget| ("budget", json(budget.as_ref()))),
         ];
         let saturated = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -108,6 +114,7 @@ impl Device {
                 tokens_per_minute: column::maybe_number(row, "limit_tokens_per_minute")?,
                 concurrent: column::maybe_number(row, "limit_concurrent")?,
             },
+            features: column::maybe_json(row, "features")?.map(|StrictObject(features)| features),
             budget: budget(row)?,
             key: row.try_get("key_thumbprint")?,
             state: column::parsed(row, "state", DeviceState::parse)?,
@@ -117,7 +124,7 @@ impl Device {
 }
 
 fn json(value: Option<&impl Serialize>) -> Value<'static> {
-    value.map(|value| serde_json::to_string(value).expect("models and budgets are plain JSON")).into()
+    value.map(|value| serde_json::to_string(value).expect("models, features and budgets are plain JSON")).into()
 }
 
 /// An earlier version kept free text here that was never in force, so a text that cannot be read counts as absent.
@@ -138,4 +145,4 @@ pub(super) const NEVER: i64 = 0;
 /// Without `state`, which the first version kept here. It is not read any more; the column stays for instances of that
 /// version that run beside newer ones.
 pub(super) const COLUMNS: &str = "id, first_seen, last_seen, org, user_name, ruled_org, ruled_user, models, \
-    limit_requests, limit_window_ms, limit_tokens_per_minute, limit_concurrent, budget, updated_at";
+    limit_requests, limit_window_ms, limit_tokens_per_minute, limit_concurrent, features, budget, updated_at";

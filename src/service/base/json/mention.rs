@@ -1,0 +1,52 @@
+//! What a scanner reports of a message: values, each with what it says.
+
+use super::Found;
+
+/// What a value of a message says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MessageKey {
+    Model,
+    MaxTokens,
+    Speed,
+    InferenceGeo,
+    ServiceTier,
+    Thread,
+    Container,
+    McpServers,
+    BillingPolicy,
+    /// The model of a tool or of a fallback.
+    OtherModel,
+    /// The `type` of a tool.
+    ToolType,
+    /// One of the betas that a body names.
+    Beta,
+}
+
+/// A value that stands below the top level of a message, or in a request of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mention {
+    pub key: MessageKey,
+    pub found: Found,
+}
+
+impl MessageKey {
+    /// How many of the keys, the first ones, can have a value at the top level of a message.
+    pub(super) const TOP: usize = Self::BillingPolicy as usize + 1;
+}
+
+impl Mention {
+    /// Adds a value to those of one object. A second one of the same key makes it [`Found::Repeated`].
+    pub(super) fn add(mentions: &mut Vec<Self>, key: MessageKey, raw: Vec<u8>) {
+        if let Some(known) = mentions.iter_mut().find(|known| known.key == key) {
+            known.found.add(raw);
+            return;
+        }
+        mentions.push(Self::once(key, raw));
+    }
+
+    pub(super) fn once(key: MessageKey, raw: Vec<u8>) -> Self {
+        let mut found = Found::Nothing;
+        found.add(raw);
+        Self { key, found }
+    }
+}
