@@ -106,7 +106,7 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
 }
 
 fn serve(config: Config, lines: LineQueue) -> Result<(), StartError> {
-    let drain = config.listen.drain;
+    let (lame_duck, drain) = (config.listen.lame_duck, config.listen.drain);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Worker)?;
     let signals = runtime.block_on(async { StopSignals::listen() }).map_err(StartError::Worker)?;
     let usage = Arc::new(UsageLines::new(lines, config.log.json));
@@ -124,7 +124,7 @@ fn serve(config: Config, lines: LineQueue) -> Result<(), StartError> {
         tracing::info!("Metrics alone are on {metrics_url}");
     }
     announce(&url);
-    runtime.block_on(until_ended(&trigger, running, signals, drain));
+    runtime.block_on(until_ended(&trigger, running, signals, (lame_duck, drain)));
     if let Some(reports) = reports {
         reports.close(REPORT_LIMIT);
     }
@@ -138,14 +138,29 @@ fn announce(url: &str) {
     let _ = writeln!(out, "{{\"event\":\"listening\",\"url\":\"{url}\"}}").and_then(|()| out.flush());
 }
 
-/// Drains at the first signal, and forces the end at the second or after the drain limit.
-async fn until_ended(trigger: &ShutdownTrigger, running: ServiceHandle, mut signals: StopSignals, drain: Duration) {
+/// Goes on as a lame duck at the first signal, then drains, and forces the end at the next signal or after the drain limit.
+async fn until_ended(
+    trigger: &ShutdownTrigger,
+    running: ServiceHandle,
+    mut signals: StopSignals,
+    (lame_duck, drain): (Duration, Duration),
+) {
     let mut ended = tokio::task::spawn_blocking(move || running.join());
     tokio::select! {
         () = signals.next() => {}
         _ = &mut ended => return,
     }
-    tracing::info!(drain_ms = drain.as_millis(), "Stopping: open requests may finish");
+    tracing::info!(
+        lame_duck_ms = lame_duck.as_millis(),
+        drain_ms = drain.as_millis(),
+        "Stopping: open requests may finish"
+    );
+    trigger.advance(Phase::LameDuck);
+    tokio::select! {
+        () = tokio::time::sleep(lame_duck) => {}
+        () = signals.next() => {}
+        _ = &mut ended => return,
+    }
     trigger.advance(Phase::Draining);
     tokio::select! {
         _ = &mut ended => return,

@@ -135,10 +135,12 @@ pub mod config;
 
 /// Builds every part once, runs the threads, reloads and stops.
 pub mod run {
+    pub mod acceptor;
     pub mod background;
     pub mod build;
     pub mod config_reload;
     pub mod handle;
+    pub mod listener;
     pub mod reload;
     pub mod service;
     pub mod start_error;

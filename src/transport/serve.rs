@@ -1,26 +1,29 @@
-//! Accepts connections and serves HTTP/1.1 on them until a shutdown. Both proxies use it.
+//! Serves HTTP/1.1 on connections until a shutdown. Both proxies use it.
 
 mod acceptor;
+mod connections;
+mod dispatcher;
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 pub use self::acceptor::{Acceptor, Plain};
+pub use self::connections::{Accepted, Connections, Listening, Place};
+pub use self::dispatcher::{Dispatched, Dispatcher};
 use super::client_stream::ClientStream;
 use super::reply::Reply;
 use super::shutdown::{Phase, Shutdown};
@@ -40,13 +43,23 @@ pub struct ServeLimits {
     pub head_timeout: Duration,
     /// How long a client may stop reading its answer.
     pub write_stall: Option<Duration>,
+    /// How long a connection without a request stays open once the shutdown has begun: its next request may be on the way.
+    pub last_request: Duration,
 }
 
 impl ServeLimits {
     /// Limits that all workers share, without a limit on stalled writes.
     #[must_use]
     pub fn new(connections: usize, head_timeout: Duration) -> Self {
-        Self { connections: Arc::new(Semaphore::new(connections)), head_timeout, write_stall: None }
+        let connections = Arc::new(Semaphore::new(connections));
+        Self { connections, head_timeout, write_stall: None, last_request: Duration::ZERO }
+    }
+
+    /// Waits `limit` for requests that cross the beginning of the shutdown.
+    #[must_use]
+    pub fn with_last_request(mut self, limit: Duration) -> Self {
+        self.last_request = limit;
+        self
     }
 
     /// Closes the connection of a client that reads nothing of its answer for `limit`.
@@ -57,56 +70,38 @@ impl ServeLimits {
     }
 }
 
-/// Serves connections that `acceptor` accepts, until `shutdown` is [`Draining`](Phase::Draining) and all connections
-/// have ended, or until it is [`Forced`](Phase::Forced) and streams have had a second for their last event.
-pub async fn serve<E: Acceptor, H: Handler>(
-    listener: TcpListener,
+/// Serves what comes of `connections` and `acceptor` accepts, until no more come and all have ended, or until `shutdown` is
+/// [`Forced`](Phase::Forced) and streams have had a second for their last event.
+pub async fn serve<C: Connections, E: Acceptor, H: Handler>(
+    mut source: C,
     acceptor: E,
     handler: H,
     limits: ServeLimits,
     mut shutdown: Shutdown,
 ) {
-    let ServeLimits { head_timeout, write_stall, .. } = limits;
-    let server = Server { acceptor, handler, head_timeout, write_stall, shutdown: shutdown.clone() };
+    let ServeLimits { head_timeout, write_stall, last_request, .. } = limits;
+    let server = Server { acceptor, handler, head_timeout, write_stall, last_request, shutdown: shutdown.clone() };
     let mut connections = JoinSet::new();
-    let mut draining = shutdown.clone();
     loop {
         let accepted = tokio::select! {
             biased;
-            () = draining.reached(Phase::Draining) => break,
             Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &limits) => accepted,
+            accepted = source.next() => accepted,
         };
         match accepted {
-            Ok((stream, peer, slot)) => {
-                connections.spawn(server.clone().take_in(stream, peer, slot));
-            }
-            Err(error) => {
+            None => break,
+            Some(Ok(accepted)) => drop(connections.spawn(server.clone().take_in(accepted))),
+            Some(Err(error)) => {
                 tracing::warn!(%error, "Cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
-    drop(listener);
+    drop(source);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
         () = all_ended => {}
         () = async { shutdown.reached(Phase::Forced).await; tokio::time::sleep(LAST_WORDS).await } => {}
-    }
-}
-
-async fn accept(
-    listener: &TcpListener,
-    limits: &ServeLimits,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(&limits.connections).acquire_owned().await.map_err(io::Error::other)?;
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => return Ok((stream, peer, slot)),
-            // The client left before its connection was accepted; the listener is fine.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 
@@ -117,37 +112,54 @@ struct Server<E, H> {
     handler: H,
     head_timeout: Duration,
     write_stall: Option<Duration>,
+    last_request: Duration,
     shutdown: Shutdown,
 }
 
 impl<E: Acceptor, H: Handler> Server<E, H> {
     /// Serves one connection, from its first byte to its last.
-    async fn take_in(self, stream: TcpStream, peer: SocketAddr, _slot: OwnedSemaphorePermit) {
+    async fn take_in(self, accepted: Accepted) {
+        let Accepted { stream, peer, place: _place } = accepted;
         // Without these options a stream is slower or a dead client is noticed later; both are bearable.
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
-        let mut draining = self.shutdown.clone();
         let admitted = tokio::select! {
             biased;
             admitted = self.acceptor.admit(stream, peer) => admitted,
-            // A client that has not sent a request yet loses nothing.
-            () = draining.reached(Phase::Draining) => None,
+            () = self.no_more_requests() => None,
         };
         if let Some(stream) = admitted {
-            self.speak(stream, peer, draining).await;
+            self.speak(stream, peer).await;
         }
     }
 
-    async fn speak(self, stream: E::Stream, peer: SocketAddr, mut draining: Shutdown) {
+    /// Waits until the shutdown has begun and requests that crossed its beginning have come.
+    fn no_more_requests(&self) -> impl Future<Output = ()> + use<E, H> {
+        let (mut draining, last_request) = (self.shutdown.clone(), self.last_request);
+        async move {
+            draining.reached(Phase::Draining).await;
+            if !last_request.is_zero() {
+                tokio::time::sleep(last_request).await;
+            }
+        }
+    }
+
+    async fn speak(self, stream: E::Stream, peer: SocketAddr) {
+        let mut no_more_requests = pin!(self.no_more_requests());
         let Self { handler, head_timeout, write_stall, shutdown, .. } = self;
         let refused = Arc::new(AtomicBool::new(false));
         let stream = ClientStream::new(stream, write_stall, Arc::clone(&refused));
+        let ending = shutdown.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let (handler, refused) = (handler.clone(), Arc::clone(&refused));
+            let (handler, refused, ending) = (handler.clone(), Arc::clone(&refused), ending.clone());
             async move {
                 let has_body = !request.body().is_end_stream();
                 // Boxed, because hyper reserves room for this future as long as the connection lives, and it is large.
-                let response = Box::pin(handler.handle(request, peer)).await;
+                let mut response = Box::pin(handler.handle(request, peer)).await;
+                if ending.phase() != Phase::Running {
+                    // The client, and not this end, then closes the connection, so no request crosses the close.
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 refused.store(has_body && !response.status().is_success(), Ordering::Relaxed);
                 Ok::<_, Infallible>(response)
             }
@@ -160,9 +172,8 @@ impl<E: Acceptor, H: Handler> Server<E, H> {
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let ended = tokio::select! {
-            // In this order, an answer after the beginning of the drain says `connection: close`.
             biased;
-            () = draining.reached(Phase::Draining) => {
+            () = no_more_requests.as_mut() => {
                 connection.as_mut().graceful_shutdown();
                 finish_draining(connection, shutdown).await
             }

@@ -7,6 +7,8 @@ use tokio::sync::watch;
 pub enum Phase {
     /// The server takes requests.
     Running,
+    /// It still does, says that it is not ready, and ends each connection with its next answer.
+    LameDuck,
     /// No new connections; open requests may finish.
     Draining,
     /// Open requests are ended now.

@@ -56,6 +56,8 @@ mod owned_references;
 mod panics;
 mod process;
 mod process_faults;
+#[cfg(unix)]
+mod process_restart;
 mod rate_limit_headers;
 mod relay;
 mod request_bodies;

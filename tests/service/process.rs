@@ -10,6 +10,20 @@ use tempfile::TempDir;
 
 use testkit::service::REAL_KEY;
 
+/// A wrapper token of the service at `url`, with its prefix.
+pub async fn token(url: &str) -> String {
+    let body = r#"{"device_id":"device-0001"}"#;
+    let answer = testkit::http::post(&format!("{url}/bootstrap"), &[], body).await;
+    format!("sk-ant-proxy-{}", answer.json()["token"].as_str().expect("a token"))
+}
+
+/// A script that starts the program with the socket as its first passed one. `sh` of Debian takes no number above 9.
+#[cfg(unix)]
+fn passing(socket: &std::net::TcpListener) -> String {
+    use std::os::fd::AsRawFd;
+    format!("exec 3<&{}; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" serve", socket.as_raw_fd())
+}
+
 /// A running `valetkey serve`; killed when dropped.
 pub struct Process {
     pub url: String,
@@ -36,6 +50,23 @@ impl Process {
     pub fn start_dumping(upstream: &str, settings: &[(&str, &str)]) -> Self {
         let script = "ulimit -c unlimited 2>/dev/null || true; exec \"$0\" serve";
         Self::spawn(Command::new("sh").args(["-c", script, BINARY]), upstream, settings)
+    }
+
+    /// The same with a socket to listen on, as supervisors pass it on (sd_listen_fds(3)).
+    #[cfg(unix)]
+    pub fn start_with_socket(socket: &std::net::TcpListener, upstream: &str, settings: &[(&str, &str)]) -> Self {
+        Self::spawn(Command::new("bash").args(["-c", &passing(socket), BINARY]), upstream, settings)
+    }
+
+    /// How the start with a passed socket ends that is refused, and what is logged.
+    #[cfg(unix)]
+    pub fn refused_with_socket(socket: &std::net::TcpListener, settings: &[(&str, &str)]) -> (ExitStatus, String) {
+        let folder = TempDir::new().expect("a folder for its files");
+        let mut command = Command::new("bash");
+        command.args(["-c", &passing(socket), BINARY]).current_dir(folder.path()).env_clear();
+        command.envs([("PORT", "0"), ("ADMIN_PORT", "0"), ("ANTHROPIC_API_KEY", REAL_KEY)]);
+        let output = command.envs(settings.iter().copied()).output().expect("the binary starts");
+        (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     /// The same with nobody who reads what it logs. Its log stays empty.

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use valetkey::service::store::database::DatabaseUrl;
 use valetkey::service::store::database::{Database, PageRequest, UsageFilter, UsageRow};
 
-use crate::process::{Process, run};
+use crate::process::{Process, run, token};
 use testkit::http::post;
 use testkit::http::wire::{Wire, messages};
 use testkit::service::REAL_KEY;
@@ -195,12 +195,6 @@ fn f39_a_database_that_is_none_ends_the_start_and_is_named() {
     assert!(errors.contains("The service cannot start"), "{errors}");
     assert!(errors.contains("the database is damaged") && errors.contains("restore a backup"), "{errors}");
     assert!(std::fs::read_to_string(&file).unwrap().starts_with("this is a diary"), "it is not touched");
-}
-
-/// A wrapper token of a running binary.
-async fn token(url: &str) -> String {
-    let answer = post(&format!("{url}/bootstrap"), &[], r#"{"device_id":"device-0001"}"#).await;
-    format!("sk-ant-proxy-{}", answer.json()["token"].as_str().unwrap())
 }
 
 /// The status of one request that is read to its end.

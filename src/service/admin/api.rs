@@ -52,7 +52,6 @@ use crate::secret::Secret;
 use crate::service::http::allowed_hosts::HostCheck;
 use crate::service::telemetry::metrics::MEDIA_TYPE;
 use crate::transport::request_head::check_head;
-use crate::transport::shutdown::{Phase, Shutdown};
 
 #[derive(Debug, Clone)]
 pub struct AdminConfig {
@@ -89,19 +88,19 @@ impl Modify for AdminToken {
     }
 }
 
-/// Serves `/admin` and `/metrics` until `shutdown` begins: plain HTTP on loopback, and TLS beyond it if the clients'
-/// listener has TLS. Without a token `/admin` is off.
-pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, admin_state: AdminState, shutdown: Shutdown) {
-    serve_routes(listener, router(token, admin_state.clone()), &admin_state, shutdown).await;
+/// Serves `/admin` and `/metrics` until it is dropped: plain HTTP on loopback, and TLS beyond it if the clients' listener
+/// has TLS. Without a token `/admin` is off.
+pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, admin_state: AdminState) {
+    serve_routes(listener, router(token, admin_state.clone()), &admin_state).await;
 }
 
 /// Serves `/metrics` alone, likewise.
-pub(crate) async fn serve_metrics(listener: TcpListener, admin_state: AdminState, shutdown: Shutdown) {
+pub(crate) async fn serve_metrics(listener: TcpListener, admin_state: AdminState) {
     let routes = metrics_router().fallback(|| async { AdminError::Unknown("route") });
-    serve_routes(listener, routes.with_state(admin_state.clone()), &admin_state, shutdown).await;
+    serve_routes(listener, routes.with_state(admin_state.clone()), &admin_state).await;
 }
 
-async fn serve_routes(listener: TcpListener, routes: Router, admin_state: &AdminState, mut shutdown: Shutdown) {
+async fn serve_routes(listener: TcpListener, routes: Router, admin_state: &AdminState) {
     // A socket that does not know its address counts as one on loopback, which is checked.
     let address = listener.local_addr().unwrap_or_else(|_| (Ipv4Addr::LOCALHOST, 0).into());
     let hosts = HostCheck::at(address, &admin_state.hosts);
@@ -109,8 +108,7 @@ async fn serve_routes(listener: TcpListener, routes: Router, admin_state: &Admin
     // The tap does nothing; axum gives the routes of our own listener the peer's address only through a tap.
     let listener = AdminListener::new(listener, admin_state.tls.as_ref()).tap_io(|_| {});
     let served = axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>());
-    let until = async move { shutdown.reached(Phase::Draining).await };
-    if let Err(error) = served.with_graceful_shutdown(until).await {
+    if let Err(error) = served.await {
         tracing::error!(%error, %address, "A listener of administrators ended");
     }
 }

@@ -96,7 +96,9 @@ table! {
     CLIENT_READ_TIMEOUT: CAPACITY { default: Some("300000") }
     /// Threads that serve requests; default one for each core
     WORKERS: CAPACITY {}
-    /// How long open requests may go on after SIGTERM, in ms
+    /// How long the service goes on after SIGTERM as before, while /readyz answers 503, in ms: longer than a load balancer takes to notice
+    LAME_DUCK: CAPACITY { default: Some("0") }
+    /// How long open requests may go on after that, in ms
     DRAIN_TIMEOUT: CAPACITY { default: Some("30000") }
     /// Web origins that may read answers, separated by commas; default none
     CORS_ORIGINS: LISTENERS { is_list: true }

@@ -16,6 +16,8 @@ pub struct Listen {
     pub request_timeout: Duration,
     /// The longest wait for a client to take the next piece of its answer.
     pub client_read_timeout: Duration,
-    /// How long open requests may go on after a signal to stop.
+    /// How long everything goes on after a signal to stop, while the service says that it is not ready.
+    pub lame_duck: Duration,
+    /// How long open requests may go on after that.
     pub drain: Duration,
 }

@@ -27,7 +27,6 @@ use crate::service::store::policy_sync::PolicySync;
 use crate::service::store::retention::Retention;
 use crate::service::store::spent_loader::SpentLoader;
 use crate::service::store::stores::Stores;
-use crate::transport::shutdown::Shutdown;
 
 /// The thread with everything open, not yet serving.
 pub(crate) struct Control {
@@ -66,7 +65,6 @@ struct Beginning {
     biller: Option<Arc<Biller>>,
     probe: Arc<KeyProbe>,
     responder: Responder,
-    shutdown: Shutdown,
     end: oneshot::Receiver<()>,
 }
 
@@ -117,16 +115,15 @@ impl Control {
         Ok(Self { thread, begin, opened })
     }
 
-    /// Starts to serve; the admin listener ends with `shutdown`.
+    /// Starts to serve. The admin listener ends with the thread, after everything that it tells of.
     pub(crate) fn start(
         self,
         admin_state: AdminState,
         (biller, probe, responder): (Option<Arc<Biller>>, Arc<KeyProbe>, Responder),
-        shutdown: Shutdown,
     ) -> ControlHandle {
         let (end, ended) = oneshot::channel();
         // If the thread has ended, `join` reports it.
-        let _ = self.begin.send(Beginning { admin_state, biller, probe, responder, shutdown, end: ended });
+        let _ = self.begin.send(Beginning { admin_state, biller, probe, responder, end: ended });
         ControlHandle { thread: self.thread, end, usage: self.opened.usage }
     }
 }
@@ -173,11 +170,11 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErr
 }
 
 async fn serve(opened: Opened, listeners: Listeners, token: Option<Secret>, beginning: oneshot::Receiver<Beginning>) {
-    if let Ok(Beginning { admin_state, biller, probe, responder, shutdown, end }) = beginning.await {
+    if let Ok(Beginning { admin_state, biller, probe, responder, end }) = beginning.await {
         if let Some(metrics) = listeners.metrics {
-            tokio::spawn(api::serve_metrics(metrics, admin_state.clone(), shutdown.clone()));
+            tokio::spawn(api::serve_metrics(metrics, admin_state.clone()));
         }
-        tokio::spawn(api::serve(listeners.admin, token, admin_state, shutdown));
+        tokio::spawn(api::serve(listeners.admin, token, admin_state));
         tokio::select! {
             () = opened.sync.run() => {}
             () = opened.spending.run() => {}

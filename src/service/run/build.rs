@@ -7,8 +7,6 @@ mod relay;
 mod telemetry;
 mod tokens;
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -31,10 +29,10 @@ use crate::service::http::tls::{self, Tls};
 use crate::service::relay::batches::Batches;
 use crate::service::relay::key_probe::KeyProbe;
 use crate::service::run::background::Control;
-use crate::service::run::config_reload;
 use crate::service::run::reload::{ReloadMetrics, Reloadable};
 use crate::service::run::service::{Service, ServicePorts};
 use crate::service::run::start_error::StartError;
+use crate::service::run::{config_reload, listener};
 use crate::service::telemetry::metrics::MetricsPage;
 use crate::transport::cors::Cors;
 
@@ -65,7 +63,7 @@ impl Service {
         let followers = followers.chain(config_reload::follower(config.sources, config.prices.file, reloadable));
         Ok(Self {
             parts: Arc::new(handler_parts),
-            listener: bind(config.listen.address)?,
+            listener: listener::listen(config.listen.address)?,
             listen: config.listen,
             connector,
             control,
@@ -167,18 +165,3 @@ fn admin_state(
         token_life: config.tokens.lifetime,
     }
 }
-
-fn bind(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
-    let bound = || -> io::Result<std::net::TcpListener> {
-        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
-        #[cfg(unix)] // elsewhere the option lets a stranger take the port over
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(socket.into())
-    };
-    bound().map_err(|source| StartError::Bind { address, source })
-}
-
-const BACKLOG: i32 = 1024;

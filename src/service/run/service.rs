@@ -1,8 +1,8 @@
 //! The service: built by [`build`](super::build), bound, and then started.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::service::admin::api::{AdminState, Responder, tls_at};
@@ -16,7 +16,7 @@ use crate::service::relay::worker::Worker;
 use crate::service::run::background::Control;
 use crate::service::run::handle::ServiceHandle;
 use crate::service::run::start_error::StartError;
-use crate::service::run::worker;
+use crate::service::run::{acceptor, worker};
 use crate::service::telemetry::error_reports::ErrorReports;
 use crate::service::telemetry::otlp::Otlp;
 use crate::service::token::keyring::KeyRing;
@@ -107,19 +107,24 @@ impl Service {
         // If nothing is followed this still listens for SIGHUP, which would end the process.
         let reloading = watched_file::start(self.followers).map_err(StartError::Worker)?;
         let limits = ServeLimits::new(self.listen.max_connections, self.listen.request_timeout)
-            .with_write_stall(self.listen.client_read_timeout);
-        let workers = (0..self.listen.workers)
-            .map(|number| {
-                let listener = self.listener.try_clone()?;
-                let open = self.admin_state.access.revocations.for_worker();
-                let worker = Worker::new(self.connector.clone(), open, shutdown.clone());
-                let handler = ServiceHandler::new(Arc::clone(&self.parts), worker);
-                let tls = self.admin_state.tls.clone();
-                worker::start(number, listener, tls, handler, limits.clone(), shutdown.clone())
-            })
-            .collect::<io::Result<_>>()
-            .map_err(StartError::Worker)?;
-        let control = self.control.start(self.admin_state, (self.biller, self.probe, self.responder), shutdown.clone());
+            .with_write_stall(self.listen.client_read_timeout)
+            .with_last_request(LAST_REQUEST);
+        let slots = Arc::clone(&limits.connections);
+        let (accepting, dispatched) =
+            acceptor::start(self.listener, self.listen.workers, slots, shutdown.clone()).map_err(StartError::Worker)?;
+        let mut workers = vec![accepting];
+        for (number, connections) in dispatched.into_iter().enumerate() {
+            let open = self.admin_state.access.revocations.for_worker();
+            let worker = Worker::new(self.connector.clone(), open, shutdown.clone());
+            let handler = ServiceHandler::new(Arc::clone(&self.parts), worker);
+            let tls = self.admin_state.tls.clone();
+            let started = worker::start(number, connections, tls, handler, limits.clone(), shutdown.clone());
+            workers.push(started.map_err(StartError::Worker)?);
+        }
+        let control = self.control.start(self.admin_state, (self.biller, self.probe, self.responder));
         Ok(ServiceHandle { workers, reloading, control, otlp: self.otlp })
     }
 }
+
+/// A load balancer's requests take less than this to cross the beginning of the shutdown.
+const LAST_REQUEST: Duration = Duration::from_millis(500);

@@ -19,6 +19,12 @@ pub enum StartError {
         address: SocketAddr,
         source: io::Error,
     },
+    /// What `LISTEN_FDS` announces is no listening socket.
+    #[error("the socket that LISTEN_FDS passes on cannot be used: {0}")]
+    Inherited(#[source] io::Error),
+    /// The settings were judged for another address.
+    #[error("LISTEN_FDS passes on a socket at {inherited}, and HOST and PORT say {address}")]
+    InheritedElsewhere { inherited: SocketAddr, address: SocketAddr },
     #[error(transparent)]
     SigningFile(#[from] SigningFileError),
     #[error(transparent)]

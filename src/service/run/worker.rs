@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::service::http::handler::ServiceHandler;
 use crate::service::http::tls::Tls;
-use crate::transport::serve::{Plain, ServeLimits, serve};
+use crate::transport::serve::{Dispatched, Plain, ServeLimits, serve};
 use crate::transport::shutdown::Shutdown;
 use crate::transport::upstream::Upstream;
 
@@ -16,7 +16,7 @@ use crate::transport::upstream::Upstream;
 /// `shutdown`.
 pub(crate) fn start(
     number: usize,
-    listener: std::net::TcpListener,
+    connections: Dispatched,
     tls: Option<Arc<Tls>>,
     handler: ServiceHandler,
     limits: ServeLimits,
@@ -26,12 +26,9 @@ pub(crate) fn start(
     let upstream = handler.upstream().clone();
     std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         runtime.block_on(async move {
-            match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => tokio::select! {
-                    () = serve_all(listener, tls, handler, limits, shutdown) => {}
-                    () = tick(&upstream) => {}
-                },
-                Err(error) => tracing::error!(%error, "A worker cannot listen"),
+            tokio::select! {
+                () = serve_all(connections, tls, handler, limits, shutdown) => {}
+                () = tick(&upstream) => {}
             }
         });
     })
@@ -39,15 +36,15 @@ pub(crate) fn start(
 
 /// Two servers, so that the plain one does not check for TLS at each read.
 async fn serve_all(
-    listener: tokio::net::TcpListener,
+    connections: Dispatched,
     tls: Option<Arc<Tls>>,
     handler: ServiceHandler,
     limits: ServeLimits,
     shutdown: Shutdown,
 ) {
     match tls {
-        None => serve(listener, Plain, handler, limits, shutdown).await,
-        Some(tls) => serve(listener, tls, handler, limits, shutdown).await,
+        None => serve(connections, Plain, handler, limits, shutdown).await,
+        Some(tls) => serve(connections, tls, handler, limits, shutdown).await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use http::HeaderValue;
 
@@ -26,6 +27,7 @@ impl Reader<'_> {
             max_payload: self.number(settings::MAX_PAYLOAD_SIZE, 1..=1 << 30),
             request_timeout: self.millis(settings::REQUEST_TIMEOUT),
             client_read_timeout: self.millis(settings::CLIENT_READ_TIMEOUT),
+            lame_duck: Duration::from_millis(self.number(settings::LAME_DUCK, 0..=24 * 3600 * 1000)),
             drain: self.millis(settings::DRAIN_TIMEOUT),
         }
     }

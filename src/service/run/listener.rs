@@ -1,0 +1,49 @@
+//! The listening socket: inherited from a supervisor, or bound.
+//!
+//! An inherited socket (`LISTEN_FDS`, `sd_listen_fds(3)`) outlives the process. Connections that come while the service
+//! restarts wait in its queue, so a restart refuses none.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use socket2::{Domain, Socket, Type};
+
+use super::start_error::StartError;
+
+/// The socket that a supervisor passes on, or else a new one at `address`. An inherited one must be at `address`, because
+/// the settings were judged for it; port 0 stands for any.
+pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let Some(listener) = inherited().map_err(StartError::Inherited)? else {
+        return bind(address).map_err(|source| StartError::Bind { address, source });
+    };
+    listener.set_nonblocking(true).map_err(StartError::Inherited)?;
+    let at = listener.local_addr().map_err(StartError::Inherited)?;
+    if at.ip() != address.ip() || (address.port() != 0 && address.port() != at.port()) {
+        return Err(StartError::InheritedElsewhere { inherited: at, address });
+    }
+    tracing::info!(address = %at, "The listening socket is inherited");
+    Ok(listener)
+}
+
+#[cfg(unix)]
+fn inherited() -> io::Result<Option<TcpListener>> {
+    listenfd::ListenFd::from_env().take_tcp_listener(0)
+}
+
+/// Only Unix has the protocol.
+#[cfg(not(unix))]
+fn inherited() -> io::Result<Option<TcpListener>> {
+    Ok(None)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    #[cfg(unix)] // elsewhere the option lets a stranger take the port over
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+const BACKLOG: i32 = 1024;

@@ -1,0 +1,97 @@
+//! Where a server's connections come from.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::transport::shutdown::{Phase, Shutdown};
+
+/// A source of connections.
+pub trait Connections: Send {
+    /// The next connection; `None` when no more will come.
+    fn next(&mut self) -> impl Future<Output = Option<io::Result<Accepted>>> + Send;
+}
+
+/// A connection of a client.
+pub struct Accepted {
+    /// The connection itself.
+    pub stream: TcpStream,
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// Kept until the connection has ended.
+    pub place: Place,
+}
+
+/// The place of a connection among those that may be open at once.
+pub struct Place {
+    _slot: OwnedSemaphorePermit,
+    /// The open connections of the worker that has this one.
+    load: Option<Arc<AtomicUsize>>,
+}
+
+impl Place {
+    pub(super) fn new(slot: OwnedSemaphorePermit) -> Self {
+        Self { _slot: slot, load: None }
+    }
+
+    /// Counts the connection among those of a worker.
+    pub(super) fn at(mut self, load: &Arc<AtomicUsize>) -> Self {
+        load.fetch_add(1, Ordering::Relaxed);
+        self.load = Some(Arc::clone(load));
+        self
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(load) = &self.load {
+            load.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The connections of a listener, until the shutdown begins.
+pub struct Listening {
+    listener: TcpListener,
+    slots: Arc<Semaphore>,
+    shutdown: Shutdown,
+}
+
+impl Listening {
+    /// Accepts a connection when there is a slot for it; further ones wait in the listener's queue.
+    #[must_use]
+    pub fn new(listener: TcpListener, slots: Arc<Semaphore>, shutdown: Shutdown) -> Self {
+        Self { listener, slots, shutdown }
+    }
+
+    async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<Accepted> {
+        let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => return Ok(Accepted { stream, peer, place: Place::new(slot) }),
+                // The client left before its connection was accepted; the listener is fine.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(super) fn into_listener(self) -> (TcpListener, Arc<Semaphore>) {
+        (self.listener, self.slots)
+    }
+}
+
+impl Connections for Listening {
+    async fn next(&mut self) -> Option<io::Result<Accepted>> {
+        let Self { listener, slots, shutdown } = self;
+        tokio::select! {
+            biased;
+            () = shutdown.reached(Phase::Draining) => None,
+            accepted = Self::accept(listener, slots) => Some(accepted),
+        }
+    }
+}
