@@ -89,7 +89,7 @@ pub enum ErrorCode {
     LaunchKeyInvalid,
     /// The request names a host that the listener does not answer to. Loopback: or it comes from a web page.
     OriginForbidden,
-    /// The service cannot read revocations, device keys or owners now. Loopback: there is no usable token yet.
+    /// The service cannot read revocations, device keys or owners now, or cannot record usage. Loopback: there is no usable token yet.
     NotReady,
     /// A code that this version does not know.
     #[serde(other)]

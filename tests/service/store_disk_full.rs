@@ -3,13 +3,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use valetkey::service::store::database::DatabaseUrl;
 use valetkey::service::store::database::{Database, UsageCounters, WriterSettings};
 
+use testkit::http::{get, post};
+use testkit::service::ADMIN_TOKEN;
 use testkit::stores::database::{device, record};
 use testkit::stores::usage_writer::{requests, until, writer_of};
+use testkit::upstream::{Answer, Upstream};
+
+use crate::process::{Process, token};
 
 #[tokio::test]
 async fn f38_a_full_disk_loses_nothing_that_fits_into_memory() {
@@ -18,7 +24,7 @@ async fn f38_a_full_disk_loses_nothing_that_fits_into_memory() {
         return;
     };
     let store = Database::open(&DatabaseUrl::Sqlite(disk.path().join("valetkey.db"))).await.unwrap();
-    let writer = writer_of(&store, WriterSettings { spill: disk.path().join("spill"), most_waiting: 5000 });
+    let writer = writer_of(&store, WriterSettings { spill: disk.path().join("spill"), most_waiting: 5000, reserve: 0 });
     writer.keep(record("req_first", device(1)), None);
     until(&writer, |counters| counters.written == 1).await;
 
@@ -37,6 +43,100 @@ async fn f38_a_full_disk_loses_nothing_that_fits_into_memory() {
     );
     assert_eq!(requests(&store).await, counters.written);
     store.close().await;
+}
+
+#[tokio::test]
+async fn f38_a_full_disk_keeps_records_in_the_reserve_and_asks_for_no_more_than_fit() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("skipped: no disk can be mounted here");
+        return;
+    };
+    let store = Database::open(&DatabaseUrl::Sqlite(disk.path().join("valetkey.db"))).await.unwrap();
+    let settings = WriterSettings { spill: disk.path().join("spill"), most_waiting: 5000, reserve: 256 << 10 };
+    let writer = writer_of(&store, settings.clone());
+    writer.keep(record("req_first", device(1)), None);
+    until(&writer, |counters| counters.written == 1).await;
+    let filler = disk.fill();
+    let mut kept = 1;
+    while writer.has_room() {
+        for _ in 0..20 {
+            writer.keep(record(&format!("req_{kept}"), device(1)), None);
+            kept += 1;
+        }
+        until(&writer, |counters| counters.waiting == 0).await;
+    }
+    assert!(writer.is_spill_refused() && kept > 20, "{kept}");
+    // What was on its way finds room in the other half.
+    writer.keep(record("req_last", device(1)), None);
+    let counters = writer.close(Duration::from_secs(5));
+    assert_eq!((counters.waiting, counters.lost, counters.spilled + counters.written), (0, 0, kept + 1));
+    store.close().await;
+
+    fs::remove_file(filler).unwrap();
+    let store = Database::open(&DatabaseUrl::Sqlite(disk.path().join("valetkey.db"))).await.unwrap();
+    let writer = writer_of(&store, settings);
+    until(&writer, |counters| counters.spilled == 0 && counters.waiting == 0).await;
+    assert_eq!((requests(&store).await, writer.has_room()), (kept + 1, true));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn f38_a_service_on_a_full_disk_refuses_requests_before_it_loses_one() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("skipped: no disk can be mounted here");
+        return;
+    };
+    let upstream = Upstream::start();
+    upstream.answer_always(Answer::message_stream("hello"));
+    let file = disk.path().join("valetkey.db");
+    let address = format!("sqlite:{}", file.display());
+    let settings = [("DATABASE_URL", address.as_str()), ("ADMIN_TOKEN", ADMIN_TOKEN)];
+    let service = Process::start(&upstream.url(), &settings);
+    let token = token(&service.url).await;
+    let filler = disk.fill();
+    let (answered, refused) = ask_until_refused(&service.url, &token).await;
+    assert!(answered > 0);
+    assert_eq!((refused.status, refused.error_code().as_str()), (503, "not_ready"));
+    assert_eq!(get(&format!("{}/readyz", service.url), &[]).await.text(), r#"{"status":"usage_unrecorded"}"#);
+    service.signal("TERM");
+    let (status, log) = service.end().await;
+    assert!(status.success() && !log.contains("Lost"), "{log}");
+
+    fs::remove_file(filler).unwrap();
+    let service = Process::start(&upstream.url(), &settings);
+    let store = Database::open(&DatabaseUrl::Sqlite(file)).await.unwrap();
+    let recorded = async {
+        while requests(&store).await < answered {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), recorded).await.expect("all that was answered is on record");
+    assert_eq!(requests(&store).await, answered);
+    store.close().await;
+    drop(service);
+}
+
+/// How many requests were answered before the first that was refused, and that answer.
+async fn ask_until_refused(url: &str, token: &str) -> (u64, testkit::http::Answer) {
+    // The longest model makes the largest record.
+    let body = format!(r#"{{"model":"{}","max_tokens":16,"messages":[]}}"#, "m".repeat(200));
+    let (url, bearer) = (format!("{url}/v1/messages"), format!("Bearer {token}"));
+    let (mut answered, mut refused) = (0, None);
+    while refused.is_none() {
+        let asked: Vec<_> = (0..64)
+            .map(|_| {
+                let (url, bearer, body) = (url.clone(), bearer.clone(), body.clone());
+                tokio::spawn(async move { post(&url, &[("authorization", &bearer)], body).await })
+            })
+            .collect();
+        for answer in asked {
+            match answer.await.unwrap() {
+                answer if answer.status == 200 => answered += 1,
+                answer => refused = Some(answer),
+            }
+        }
+    }
+    (answered, refused.expect("the loop ends with one"))
 }
 
 /// Some megabytes; unmounted when dropped.

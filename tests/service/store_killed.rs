@@ -60,7 +60,7 @@ fn the_process_that_is_killed() {
     let spill = file.parent().unwrap().join("spill");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let store = runtime.block_on(Database::open(&url)).unwrap();
-    let writer = writer_of(&store, WriterSettings { spill, most_waiting: 100_000 });
+    let writer = writer_of(&store, WriterSettings { spill, most_waiting: 100_000, reserve: 0 });
     for number in 0.. {
         let id = format!("req_{number}");
         writer.keep(record(&id, device(number % 50)), None);

@@ -126,7 +126,7 @@ async fn f37_closing_under_a_lock_spills_and_the_next_start_takes_in() {
 async fn f38_what_neither_database_nor_disk_takes_waits_and_beyond_the_limit_is_counted() {
     for database in TestDatabase::each().await {
         let store = database.open().await;
-        let writer = writer_of(&store, WriterSettings { spill: database.folder(), most_waiting: 1000 });
+        let writer = writer_of(&store, WriterSettings { spill: database.folder(), most_waiting: 1000, reserve: 0 });
         let lock = database.lock().await;
         // No file can be made in what is no folder.
         fs::remove_dir(database.folder()).unwrap();
@@ -233,7 +233,7 @@ async fn fifty_devices_on_three_writers_do_not_block_each_other() {
         let writers: Vec<_> = (0..3)
             .map(|number| {
                 let spill = database.folder().join(number.to_string());
-                Arc::new(writer_of(&store, WriterSettings { spill, most_waiting: 100_000 }))
+                Arc::new(writer_of(&store, WriterSettings { spill, most_waiting: 100_000, reserve: 0 }))
             })
             .collect();
         let threads: Vec<_> = writers

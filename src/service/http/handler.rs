@@ -146,6 +146,8 @@ impl ServiceHandler {
     fn readiness(&self) -> Response<Reply> {
         if self.worker.shutdown.phase() != Phase::Running {
             json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(DRAINING))
+        } else if !self.parts.pipeline.can_record() {
+            json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(UNRECORDED))
         } else if self.parts.pipeline.is_stale() {
             json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(STALE))
         } else {
@@ -267,6 +269,7 @@ fn token_bytes(body: &Secret) -> Bytes {
 }
 
 const HEALTHY: &[u8] = concat!(r#"{"status":"ok","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#).as_bytes();
+const UNRECORDED: &[u8] = br#"{"status":"usage_unrecorded"}"#;
 const STALE: &[u8] = br#"{"status":"revocations_unknown"}"#;
 const DRAINING: &[u8] = br#"{"status":"draining"}"#;
 const NOT_OFFERED: &str = "Batches and files are not offered through this service";

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
@@ -16,9 +17,11 @@ use crate::clock::Clock;
 use crate::service::govern::access::{AccessPolicy, AdmittedCaller};
 use crate::service::govern::leak::Leaks;
 use crate::service::govern::limits::{Allowance, DeviceLimits, LimitExceededError, Limiter};
+use crate::service::store::database::UsageWriter;
 use crate::service::token::verify::Auth;
 use crate::transport::problem::Problem;
 use crate::transport::request_id::RequestId;
+use crate::wire::ErrorCode;
 
 /// A request before its admission.
 pub(crate) struct Arrival {
@@ -37,6 +40,7 @@ pub(crate) struct Admission {
     pub access: AccessPolicy,
     pub leaks: Arc<Leaks>,
     pub limiter: Limiter,
+    pub usage: Arc<UsageWriter>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -47,6 +51,9 @@ impl Admission {
     pub(crate) async fn admit(&self, arrival: &Arrival, worker: &Worker) -> Result<InFlight, Problem> {
         let headers = arrival.request.headers();
         let signed = self.auth.admit(headers, &worker.token_cache)?;
+        if !self.usage.has_room() {
+            return Err(Problem::new(ErrorCode::NotReady, NO_ROOM).retry_after(NO_ROOM_RETRY));
+        }
         let seen = self.leaks.look(&signed, arrival.client, headers);
         let AdmittedCaller { caller, limits, features } = self.access.admit(Arc::clone(&signed))?;
         if let Some(seen) = &seen {
@@ -71,3 +78,6 @@ impl Admission {
         problem
     }
 }
+
+const NO_ROOM: &str = "The service has no room to record the usage of further requests";
+const NO_ROOM_RETRY: Duration = Duration::from_secs(10);

@@ -73,6 +73,11 @@ impl Pipeline {
         self.stages.admission.access.revocations.is_too_stale()
     }
 
+    /// Whether the usage of further requests can be kept; every request is refused where it cannot.
+    pub(crate) fn can_record(&self) -> bool {
+        self.stages.admission.usage.has_room()
+    }
+
     /// Serves one request over the connections of `worker`. Once the request is sent to the upstream, every outcome
     /// leaves a usage record.
     pub(crate) async fn serve(&self, arrival: Arrival, worker: &Worker) -> Result<Response<Reply>, Problem> {

@@ -12,7 +12,7 @@ use crate::stores::database::TestDatabase;
 
 /// Writes to `store`, spills to the test's folder.
 pub fn writer(database: &TestDatabase, store: &Database) -> UsageWriter {
-    writer_of(store, WriterSettings { spill: database.folder(), most_waiting: 100_000 })
+    writer_of(store, WriterSettings { spill: database.folder(), most_waiting: 100_000, reserve: 0 })
 }
 
 pub fn writer_of(store: &Database, settings: WriterSettings) -> UsageWriter {

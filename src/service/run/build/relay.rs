@@ -71,6 +71,7 @@ fn stages(config: &Config, parts: &ServiceParts, probe: &Arc<KeyProbe>) -> Stage
         access: govern.access.clone(),
         leaks: Arc::clone(&parts.leaks),
         limiter: parts.opened.limiter.clone(),
+        usage: Arc::clone(&parts.opened.usage),
         clock: Arc::clone(&parts.clock),
     };
     let (clock, swap) = (Arc::clone(&parts.clock), KeySwap::new(&config.upstream));

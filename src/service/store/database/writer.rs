@@ -2,12 +2,13 @@
 //!
 //! Records go through a queue in memory to a thread that writes them in batches. While the database is locked, slow or
 //! away, they go to a spill file and come back when it works again, also at the next start. So a killed process loses
-//! only what was queued in the last second. Records that find neither database nor disk wait in memory; beyond a limit
-//! they are counted as lost and logged.
+//! only what was queued in the last second. Records that find neither database nor disk go to a reserve on the disk, and
+//! when that is used up they wait in memory; beyond a limit they are counted as lost and logged.
 
 mod flusher;
 mod metrics;
 mod queue;
+mod reserve;
 mod spill;
 
 use std::ffi::OsString;
@@ -43,6 +44,8 @@ pub struct WriterSettings {
     pub spill: PathBuf,
     /// The most records in memory.
     pub most_waiting: usize,
+    /// Bytes on the disk that are kept for records that come when the disk is full.
+    pub reserve: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +62,7 @@ pub enum StartWriterError {
 impl WriterSettings {
     /// The usual settings, with this folder.
     pub fn spilling_to(folder: PathBuf) -> Self {
-        Self { spill: folder, most_waiting: MOST_WAITING }
+        Self { spill: folder, most_waiting: MOST_WAITING, reserve: RESERVE }
     }
 }
 
@@ -82,7 +85,7 @@ impl UsageWriter {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartWriterError> {
         let queue = Arc::new(RecordQueue::new(settings.most_waiting));
-        let spill = Spill::open(&settings.spill, Arc::clone(&clock))
+        let spill = Spill::open(&settings.spill, settings.reserve, Arc::clone(&clock))
             .map_err(|source| StartWriterError::Spill { path: settings.spill, source })?;
         queue.count(|counters| counters.spilled = spill.rows());
         let runtime =
@@ -114,6 +117,11 @@ impl UsageWriter {
     /// Whether neither the database nor the disk takes records, so that they wait in memory.
     pub fn is_spill_refused(&self) -> bool {
         self.queue.is_spill_refused()
+    }
+
+    /// Whether records of further requests can be kept: in the database, on the disk, or in the first half of the reserve.
+    pub fn has_room(&self) -> bool {
+        self.queue.has_room()
     }
 
     /// Writes the queued records, or spills them if the database does not take them, and ends the thread. Waits for
@@ -153,6 +161,9 @@ fn name_of(url: &str) -> String {
 
 /// These take about 50 MB.
 const MOST_WAITING: usize = 100_000;
+
+/// About 10,000 records.
+const RESERVE: u64 = 8 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::queue::{BATCH, RecordQueue};
-use super::spill::Spill;
+use super::spill::{Spill, SpilledTo};
 use crate::clock::Clock;
 use crate::service::store::database::{Database, StoreError, UsageRow};
 
@@ -176,18 +176,32 @@ impl Flusher {
 
     fn spill(&mut self, rows: &[UsageRow]) -> bool {
         match self.spill.write(rows) {
-            Ok(()) => {
+            Ok(place) => {
                 self.queue.release(rows.len(), |counters, rows| counters.spilled += rows);
-                self.disk_works();
+                match place {
+                    SpilledTo::File => self.disk_works(),
+                    SpilledTo::Reserve => {
+                        self.disk_fails(
+                            "Usage records go to the reserve: neither the database nor the disk takes them",
+                        );
+                        self.queue.set_room(self.spill.has_room());
+                    }
+                }
                 true
             }
             Err(error) => {
-                if !std::mem::replace(&mut self.disk_fails, true) {
-                    self.queue.note_spill(true);
-                    tracing::error!(%error, "Usage records wait in memory: neither the database nor the disk takes them");
-                }
+                tracing::debug!(%error, "The disk takes no usage records");
+                self.disk_fails("Usage records wait in memory: neither the database nor the disk takes them");
+                self.queue.set_room(false);
                 false
             }
+        }
+    }
+
+    fn disk_fails(&mut self, what: &'static str) {
+        if !std::mem::replace(&mut self.disk_fails, true) {
+            self.queue.note_spill(true);
+            tracing::error!("{what}");
         }
     }
 
@@ -195,6 +209,7 @@ impl Flusher {
         if std::mem::take(&mut self.disk_fails) {
             self.queue.note_spill(false);
         }
+        self.queue.set_room(true);
     }
 
     fn note(&mut self, why: &FlushError) {

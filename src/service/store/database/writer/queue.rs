@@ -1,6 +1,7 @@
 //! Usage records on their way from requests to the flusher.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -43,11 +44,14 @@ pub(super) struct RecordTally {
 pub(super) struct RecordQueue {
     pub(super) entries: BatchQueue<QueuedRecord, RecordTally>,
     most: usize,
+    /// Whether records of further requests can be kept.
+    has_room: AtomicBool,
 }
 
 impl RecordQueue {
     pub(super) fn new(most: usize) -> Self {
-        Self { entries: BatchQueue::new(BatchQueueLimits { most, batch: BATCH, gather: GATHER }), most }
+        let entries = BatchQueue::new(BatchQueueLimits { most, batch: BATCH, gather: GATHER });
+        Self { entries, most, has_room: AtomicBool::new(true) }
     }
 
     /// Takes a record, or counts it as lost when too many wait.
@@ -79,6 +83,16 @@ impl RecordQueue {
 
     pub(super) fn count(&self, change: impl FnOnce(&mut UsageCounters)) {
         self.entries.count(|tally, _| change(&mut tally.counters));
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.has_room.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_room(&self, has_room: bool) {
+        if self.has_room.swap(has_room, Ordering::Relaxed) && !has_room {
+            tracing::error!("Requests are refused: their usage could not be kept");
+        }
     }
 
     /// Says whether the disk refuses the records that the database does not take.

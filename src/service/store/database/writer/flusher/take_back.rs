@@ -69,6 +69,7 @@ impl Flusher {
             // Another instance took these in.
             counters.written += left.saturating_sub(damaged);
         });
+        self.spill.renew_reserve();
         if self.spill.is_empty() {
             tracing::info!("All spilled usage records are in the database");
         }
