@@ -3,8 +3,10 @@
 //! Apps use `index.js`, which wraps these items: it sets `err.code`, emits events, and adds what needs JavaScript.
 
 mod engine;
+mod environment;
 mod event;
 mod json;
+mod slot;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use napi_derive::napi;
 use zeroize::Zeroizing;
 
 use self::engine::Engine;
+use self::environment::end_with;
 use self::event::event_sink;
 use self::json::{to_js, to_json};
 use crate::client::config::{ClientConfig, app_id};
@@ -54,10 +57,9 @@ impl NativeProxy {
         // The enrolment token may be among them.
         let options = Zeroizing::new(options);
         let config = ClientConfig::parse(&options).map_err(|error| to_js(&error))?;
-        let events = event_sink(&on_event)?;
+        let (events, slot) = event_sink(&on_event)?;
         let engine = Arc::new(Engine::start(config, events).map_err(|error| to_js(&error))?);
-        // A terminated worker frees the port at once.
-        env.add_env_cleanup_hook(Arc::clone(&engine), |engine| engine.stop())?;
+        end_with(env, &engine, &slot)?;
         Ok(Self { engine })
     }
 

@@ -81,6 +81,11 @@ impl Engine {
         }
     }
 
+    /// Whether the thread is done with the client.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(&*self.stage.borrow(), Stage::Ended | Stage::Failed(_))
+    }
+
     /// Closes the client within about `limit` and waits for the end. Idempotent.
     pub(super) async fn close(&self, limit: Duration) {
         self.order(Order::Close(limit));
