@@ -54,7 +54,7 @@ const CLI_CASES = {
     const outcome = await cli.json(rig.proxy, 'hello', { extra });
     const [arrival] = await rig.takeArrivals();
     assertArrivedAsSent(outcome.exchanges, [arrival]);
-    assert.match(arrival.header('user-agent') ?? '', /^claude-cli\/2\.1\.330 /);
+    assert.match(arrival.header('user-agent') ?? '', /^claude-cli\/2\.1\.332 /);
     assert.match(arrival.header('anthropic-beta') ?? '', /claude-code-20250219,/);
     assert.equal(arrival.header('anthropic-version'), '2023-06-01');
     assert.equal(arrival.header('x-app-of-the-suite'), 'yes');

@@ -18,10 +18,10 @@ const CASE_TIMEOUT_MS = 60_000;
 
 const CLIENTS = [
   sdk('javascript 0.137.0', () => installation.javascriptSdk('anthropic-sdk-0')),
-  sdk('javascript 1.12.0', () => installation.javascriptSdk('anthropic-sdk-1')),
-  sdkBesideTheAddon('javascript 1.12.0 in the process of the addon', 'anthropic-sdk-1'),
-  sdk('python 2.12.0', () => installation.pythonSdk()),
-  cli('claude 2.1.330', () => installation.claudeCli()),
+  sdk('javascript 1.15.0', () => installation.javascriptSdk('anthropic-sdk-1')),
+  sdkBesideTheAddon('javascript 1.15.0 in the process of the addon', 'anthropic-sdk-1'),
+  sdk('python 2.15.0', () => installation.pythonSdk()),
+  cli('claude 2.1.332', () => installation.claudeCli()),
 ];
 
 async function main(wanted) {

@@ -109,7 +109,7 @@ const KEPT_UP: [(&str, &str); 20] = [
     ("x-stainless-retry-count", "0"),
     ("x-stainless-lang", "js"),
     ("x-request-id", "mine"),
-    ("user-agent", "claude-cli/2.1.330 (external, cli)"),
+    ("user-agent", "claude-cli/2.1.332 (external, cli)"),
     ("accept", "application/json"),
     ("accept-encoding", "gzip, deflate, br, zstd"),
     ("content-type", "application/json"),
