@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use valetkey::service::govern::overrides::LimitOverrides;
+use valetkey::service::meter::usage::CostCertainty;
 use valetkey::service::store::database::{AuditOutcome, DevicePatch, DeviceState, NewAuditEntry, UsageRow};
 
 use crate::process::{Ended, run_with};
@@ -327,8 +328,17 @@ fn admin_reading(service: &TestService, command: &str, input: &str) -> Ended {
 async fn fixed() -> (TestDatabase, TestService) {
     let database = TestDatabase::sqlite();
     let store = database.open().await;
-    let unanswered = UsageRow { status: None, model_answered: None, ..row("req_2", device(1), at(NOON + 1000)) };
-    let misleading = UsageRow { user: Some("\u{202e}eve".to_owned()), ..row("req_3", device(2), at(NOON + 100_000)) };
+    let unanswered = UsageRow {
+        status: None,
+        model_answered: None,
+        cost_certainty: Some(CostCertainty::Unknown),
+        ..row("req_2", device(1), at(NOON + 1000))
+    };
+    let misleading = UsageRow {
+        user: Some("\u{202e}eve".to_owned()),
+        cost_certainty: Some(CostCertainty::Exact),
+        ..row("req_3", device(2), at(NOON + 100_000))
+    };
     store
         .usage()
         .insert(&[row("req_1", device(1), at(NOON)), unanswered, misleading], SystemTime::now())
@@ -396,22 +406,22 @@ KIND  NAME  DAY  SPENT      WEEK     SPENT  MONTH  SPENT
 user  ada     -      -  7.000000  0.000000      -      -
 ";
 
-const USAGE: &str = r#"DEVICE       REQUESTS  INPUT  OUTPUT  CACHE WRITE  CACHE READ       USD
-device-0001         2      2      40         8600      100000  0.000014
-device-0002         1      1      20         4300       50000  0.000007
-total               3      3      60        12900      150000  0.000021
+const USAGE: &str = r#"DEVICE       REQUESTS  INPUT  OUTPUT  CACHE WRITE  CACHE READ       USD  EXACT USD  ESTIMATED USD  UNKNOWN COST
+device-0001         2      2      40         8600      100000  0.000014   0.000000       0.000014             1
+device-0002         1      1      20         4300       50000  0.000007   0.000007       0.000000             0
+total               3      3      60        12900      150000  0.000021   0.000007       0.000014             1
 "#;
 
-const USAGE_BY_USER: &str = r#"USER         REQUESTS  INPUT  OUTPUT  CACHE WRITE  CACHE READ       USD
--                   2      2      40         8600      100000  0.000014
-\u{202e}eve         1      1      20         4300       50000  0.000007
-total               3      3      60        12900      150000  0.000021
+const USAGE_BY_USER: &str = r#"USER         REQUESTS  INPUT  OUTPUT  CACHE WRITE  CACHE READ       USD  EXACT USD  ESTIMATED USD  UNKNOWN COST
+-                   2      2      40         8600      100000  0.000014   0.000000       0.000014             1
+\u{202e}eve         1      1      20         4300       50000  0.000007   0.000007       0.000000             0
+total               3      3      60        12900      150000  0.000021   0.000007       0.000014             1
 "#;
 
-const REQUESTS: &str = r#"FINISHED              DEVICE       USER         MODEL           STATUS  ENDED          MS  INPUT  OUTPUT  CACHE READ       USD
-2023-11-14T22:15:00Z  device-0002  \u{202e}eve  model-answered     200  upstream_cut  345      1      20       50000  0.000007
-2023-11-14T22:13:21Z  device-0001  -            model-asked          -  upstream_cut  345      1      20       50000  0.000007
-2023-11-14T22:13:20Z  device-0001  -            model-answered     200  upstream_cut  345      1      20       50000  0.000007
+const REQUESTS: &str = r#"FINISHED              DEVICE       USER         MODEL           STATUS  ENDED          MS  INPUT  OUTPUT  CACHE READ       USD  CERTAINTY
+2023-11-14T22:15:00Z  device-0002  \u{202e}eve  model-answered     200  upstream_cut  345      1      20       50000  0.000007  exact
+2023-11-14T22:13:21Z  device-0001  -            model-asked          -  upstream_cut  345      1      20       50000  0.000007  unknown
+2023-11-14T22:13:20Z  device-0001  -            model-answered     200  upstream_cut  345      1      20       50000  0.000007  estimated
 "#;
 
 const AUDIT: &str = r#"TIME                  ACTOR      FROM         OUTCOME  METHOD  PATH                        DETAIL

@@ -19,6 +19,9 @@ async fn sums_are_what_was_used_by_device_model_and_day() {
     let total: u64 = service.usage.records().iter().map(|record| record.tokens.output_tokens).sum();
     assert_eq!(by_device["total"]["output_tokens"], total);
     assert!(total > 0);
+    let cost = &by_device["total"];
+    assert!(cost["cost_usd"].as_f64().unwrap() > 0.0 && cost["cost_exact_usd"] == cost["cost_usd"], "{cost}");
+    assert_eq!((&cost["cost_estimated_usd"], &cost["requests_of_unknown_cost"]), (&json!(0.0), &json!(0)));
     assert_eq!(sums("group_by=model").await["rows"][0]["requests"], 3);
     assert_eq!(sums("group_by=day").await["rows"].as_array().unwrap().len(), 1);
     assert_eq!(sums("group_by=org").await["rows"][0]["key"], Value::Null);
@@ -37,7 +40,11 @@ async fn sums_come_as_csv_that_no_spreadsheet_executes() {
     service.until(async || csv().await.text().contains("calc")).await;
     let answer = csv().await;
     assert_eq!(answer.header("content-type"), Some("text/csv; charset=utf-8"));
-    assert!(answer.text().starts_with("key,requests,"), "{}", answer.text());
+    let titles = "key,requests,input_tokens,output_tokens,cache_creation_input_tokens,cache_read_input_tokens,cost_usd,\
+        cost_exact_usd,cost_estimated_usd,requests_of_unknown_cost\r\n";
+    assert!(answer.text().starts_with(titles), "{}", answer.text());
+    let exact = answer.text().lines().skip(1).all(|line| line.ends_with(",0.000000,0"));
+    assert!(exact, "nothing was estimated: {}", answer.text());
     assert!(answer.text().contains("\r\n\"'=cmd|'/c calc'!A0\",1,"), "{}", answer.text());
 }
 
@@ -58,6 +65,7 @@ async fn single_requests_come_newest_first_page_by_page() {
     let mut records = service.usage.records();
     records.reverse();
     assert!(seen.iter().all(|item| item["ended"] == "complete" && item["status"] == 200), "{seen:?}");
+    assert!(seen.iter().all(|item| item["cost_certainty"] == "exact"), "{seen:?}");
     let ids = |ids: Vec<String>| ids.into_iter().collect::<std::collections::BTreeSet<_>>();
     let listed = seen.iter().map(|item| item["request_id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids(listed), ids(records.into_iter().map(|record| record.request_id).collect()));

@@ -247,6 +247,7 @@ async fn results_are_on_record_once_however_often_they_are_read_at_half_the_pric
     assert!((cost - expected).abs() < 2e-6, "{cost} {expected}");
     let failed = items.iter().find(|item| item["ended"] == "error").unwrap();
     assert_eq!((&failed["input_tokens"], &failed["cost_usd"]), (&json!(0), &Value::Null));
+    assert!(items.iter().all(|item| item["cost_certainty"] == "exact"), "what failed costs nothing: {items:?}");
 }
 
 #[tokio::test]

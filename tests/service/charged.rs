@@ -1,7 +1,7 @@
 //! What is charged for a request that does not end as it should: all that was seen of it, and never twice (A44).
 
 use serde_json::json;
-use valetkey::service::meter::usage::Ended;
+use valetkey::service::meter::usage::{CostCertainty, Ended};
 
 use testkit::http::wire::{Wire, messages};
 use testkit::service::TestService;
@@ -74,6 +74,7 @@ async fn a44_who_leaves_before_the_end_of_a_whole_answer_is_charged_for_what_cam
     let record = service.usage.wait_for(1).await.remove(0);
     assert_eq!((record.ended, record.output_estimated, record.no_usage), (Ended::Cancelled, true, true));
     assert!((7_000..=7_500).contains(&record.tokens.output_tokens), "{:?}", record.tokens);
+    assert_eq!(record.cost_certainty, CostCertainty::Unknown, "its input was never said");
     assert_eq!(service.messages(&token, BODY).await.status, 429);
 }
 

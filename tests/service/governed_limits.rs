@@ -1,7 +1,7 @@
 //! What a device may do is really decided on a request's way, and what a request takes comes back however it ends.
 
 use serde_json::json;
-use valetkey::service::meter::usage::Ended;
+use valetkey::service::meter::usage::{CostCertainty, Ended};
 
 use testkit::http::{Answer as Reply, get, post};
 use testkit::service::{TestService, metrics};
@@ -133,17 +133,21 @@ async fn a_request_costs_what_its_model_costs() {
         assert_eq!(service.messages(&token, BODY).await.status, status);
     }
     let records = service.usage.wait_for(3).await;
-    let cost_of = |at: usize| (records[at].cost.map(|cost| cost.get()), records[at].cost_estimated);
-    assert_eq!(cost_of(0), (Some(1000 * 2 + 100 * 10), false));
-    let (guess, is_estimated) = cost_of(1);
-    assert!(guess > Some(3000) && is_estimated, "{guess:?}: as the dearest model that is known");
-    assert_eq!(cost_of(2), (None, false), "what used nothing has no price");
+    let cost_of = |at: usize| (records[at].cost.map(|cost| cost.get()), records[at].cost_certainty);
+    assert_eq!(cost_of(0), (Some(1000 * 2 + 100 * 10), CostCertainty::Exact));
+    let (guess, certainty) = cost_of(1);
+    assert!(guess > Some(3000), "{guess:?}: as the dearest model that is known");
+    assert_eq!(certainty, CostCertainty::Estimated);
+    assert_eq!(cost_of(2), (None, CostCertainty::Exact), "what used nothing has no price");
     let sums = async || service.admin("GET", "/admin/usage?group_by=model", None).await.json();
     service.until(async || sums().await["total"]["requests"] == 3).await;
     let sums = sums().await;
     let row = |key: &str| sums["rows"].as_array().unwrap().iter().find(|row| row["key"] == key).unwrap().clone();
     assert_eq!(row("claude-unheard-of-9")["cost_usd"], guess.unwrap() as f64 / 1e6);
     assert_eq!(sums["total"]["cost_usd"], (3000 + guess.unwrap()) as f64 / 1e6);
+    let total = &sums["total"];
+    assert_eq!((&total["cost_exact_usd"], &total["requests_of_unknown_cost"]), (&json!(0.003), &json!(0)));
+    assert_eq!(total["cost_estimated_usd"], guess.unwrap() as f64 / 1e6);
 }
 
 /// Refused by a limit, and told when to try again: within a minute.

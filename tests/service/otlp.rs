@@ -47,6 +47,7 @@ async fn a_request_is_a_span_by_the_conventions() {
         ("valetkey.request_id", json!(record.request_id)),
         ("valetkey.upstream_request_id", json!(record.upstream_request_id)),
         ("valetkey.ended", json!("complete")),
+        ("valetkey.cost_certainty", json!("exact")),
     ] {
         assert_eq!(attribute(&span.attributes, key), value, "{key}");
     }

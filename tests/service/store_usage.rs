@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use sqlx::{Connection, Executor};
+use valetkey::service::meter::usage::CostCertainty;
 use valetkey::service::store::database::{PageRequest, StoreError, Totals, TotalsBy, UsageFilter, UsageRow};
 
 use testkit::stores::database::{TestDatabase, at, device, row};
@@ -20,6 +22,7 @@ async fn a_row_comes_back_as_it_was_written() {
             status: None,
             first_byte_ms: None,
             cost_microusd: None,
+            cost_certainty: None,
             ..row("req_2", device(2), at(1_700_000_000_122))
         };
         store.usage().insert(&[empty.clone(), full.clone()], SystemTime::now()).await.unwrap();
@@ -190,6 +193,8 @@ async fn sums_are_right_for_every_key() {
             cache_creation_input_tokens: 4300 * requests,
             cache_read_input_tokens: 50_000 * requests,
             cost_microusd: 7 * priced,
+            cost_exact_microusd: 0,
+            requests_of_unknown_cost: 0,
         };
         let name = database.name;
         assert_eq!(
@@ -210,5 +215,61 @@ async fn sums_are_right_for_every_key() {
         assert_eq!(usage.totals(TotalsBy::Day, &filter).await.unwrap(), [sum(Some("2024-10-04"), 2, 1)], "{name}");
         let none = UsageFilter { to: Some(at(0)), ..UsageFilter::default() };
         assert_eq!(usage.totals(TotalsBy::Day, &none).await.unwrap(), [], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn sums_say_how_much_of_them_is_exact_and_how_many_costs_are_unknown() {
+    for database in TestDatabase::each().await {
+        let usage = database.open().await.usage();
+        let of = |number: usize, model: &str, cost: Option<u64>, certainty: Option<CostCertainty>| UsageRow {
+            model_answered: Some(model.to_owned()),
+            cost_microusd: cost,
+            cost_certainty: certainty,
+            ..row(&format!("req_{number}"), device(1), at(1000))
+        };
+        let rows = [
+            of(1, "claude-opus-5", Some(1), Some(CostCertainty::Exact)),
+            of(2, "claude-opus-5-20260101", Some(20), Some(CostCertainty::Exact)),
+            of(3, "claude-opus-5", Some(300), Some(CostCertainty::Estimated)),
+            of(4, "claude-opus-5[1m]", None, Some(CostCertainty::Unknown)),
+            of(5, "claude-opus-5", Some(4000), Some(CostCertainty::Unknown)),
+            // Costs nothing.
+            of(6, "claude-opus-5", None, Some(CostCertainty::Exact)),
+            // Of an earlier version.
+            of(7, "claude-opus-5", Some(50_000), None),
+            of(8, "claude-opus-5", None, None),
+        ];
+        usage.insert(&rows, SystemTime::now()).await.unwrap();
+        for by in [TotalsBy::Device, TotalsBy::Model] {
+            let sums = usage.totals(by, &UsageFilter::default()).await.unwrap();
+            assert_eq!(sums.len(), 1, "{}: {by:?}", database.name);
+            let sum = &sums[0];
+            let costs = (sum.cost_microusd, sum.cost_exact_microusd, sum.requests_of_unknown_cost);
+            assert_eq!((sum.requests, costs), (8, (54_321, 21, 2)), "{}: {by:?}", database.name);
+        }
+        let page = usage.list(&UsageFilter::default(), &PageRequest::first(10)).await.unwrap();
+        let listed = page.items.iter().rev().map(|row| row.cost_certainty);
+        assert!(listed.eq(rows.iter().map(|row| row.cost_certainty)), "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn records_of_an_earlier_version_are_kept_and_do_not_say_how_sure_their_cost_is() {
+    for database in TestDatabase::each().await {
+        let store = database.open().await;
+        store.usage().insert(&[row("req_1", device(1), at(1000))], SystemTime::now()).await.unwrap();
+        store.close().await;
+        let mut connection = database.connect().await;
+        connection.execute("ALTER TABLE usage_records DROP COLUMN cost_certainty").await.unwrap();
+        connection.execute("DELETE FROM _sqlx_migrations WHERE version >= 8").await.unwrap();
+        connection.close().await.unwrap();
+
+        let usage = database.open().await.usage();
+        let page = usage.list(&UsageFilter::default(), &PageRequest::first(10)).await.unwrap();
+        assert_eq!((page.items[0].cost_microusd, page.items[0].cost_certainty), (Some(7), None), "{}", database.name);
+        let sums = usage.totals(TotalsBy::Device, &UsageFilter::default()).await.unwrap();
+        assert_eq!((sums[0].cost_microusd, sums[0].cost_exact_microusd), (7, 0), "{}", database.name);
+        assert_eq!(sums[0].requests_of_unknown_cost, 0, "{}", database.name);
     }
 }

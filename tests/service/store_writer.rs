@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use sqlx::{Connection, Executor};
-use valetkey::service::store::database::DatabaseUrl;
-use valetkey::service::store::database::{TotalsBy, UsageCounters, UsageFilter, UsageRow, UsageWriter, WriterSettings};
+use valetkey::service::meter::usage::CostCertainty;
+use valetkey::service::store::database::{DatabaseUrl, PageRequest, TotalsBy};
+use valetkey::service::store::database::{UsageCounters, UsageFilter, UsageRow, UsageWriter, WriterSettings};
 
 use testkit::stores::database::{TestDatabase, at, device, record, row};
 use testkit::stores::usage_writer::{request_ids, requests, spill_files, until, writer, writer_of};
@@ -180,6 +181,23 @@ async fn a_line_that_cannot_be_read_costs_that_line() {
     let counters = until(&writer, |counters| counters.spilled == 0).await;
     assert_eq!(counters, UsageCounters { written: 2, lost: 1, ..UsageCounters::default() });
     assert!(database.folder().join("usage-1.damaged").exists(), "a person may still read it");
+}
+
+#[tokio::test]
+async fn a_spilled_record_of_an_earlier_version_is_taken_in() {
+    let database = TestDatabase::sqlite();
+    let store = database.open().await;
+    let mut earlier = serde_json::to_value(row("req_1", device(1), at(1000))).unwrap();
+    assert_eq!(earlier.as_object_mut().unwrap().remove("cost_certainty"), Some("estimated".into()));
+    let later = serde_json::to_string(&row("req_2", device(1), at(2000))).unwrap();
+    fs::create_dir(database.folder()).unwrap();
+    fs::write(database.folder().join("usage-1.jsonl"), format!("{earlier}\n{later}\n")).unwrap();
+    let writer = writer(&database, &store);
+    let counters = until(&writer, |counters| counters.spilled == 0).await;
+    assert_eq!(counters, UsageCounters { written: 2, ..UsageCounters::default() });
+    let page = store.usage().list(&UsageFilter::default(), &PageRequest::first(10)).await.unwrap();
+    let costs: Vec<_> = page.items.iter().map(|row| (row.cost_microusd, row.cost_certainty)).collect();
+    assert_eq!(costs, [(Some(7), Some(CostCertainty::Estimated)), (Some(7), None)]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde_json::json;
 use valetkey::service::meter::prices::{Conditions, Prices};
-use valetkey::service::meter::usage::{Ended, Tokens, UsageRecord};
+use valetkey::service::meter::usage::{CostCertainty, Ended, Tokens, UsageRecord};
 
 use testkit::http::client;
 use testkit::http::wire::{Wire, messages};
@@ -132,8 +132,33 @@ async fn f13_an_error_event_after_200_is_relayed_and_counted_as_an_error() {
 async fn f14_a_page_in_place_of_an_answer_has_no_usage() {
     let record = metered(Answer::html(200)).await;
     assert_eq!((record.ended, record.no_usage, record.tokens), (Ended::Complete, true, Tokens::default()));
+    assert_eq!((record.cost, record.cost_certainty), (None, CostCertainty::Unknown));
     let record = metered(Answer::html(502)).await;
     assert_eq!((record.ended, record.no_usage, record.status), (Ended::Error, false, Some(502)));
+}
+
+#[tokio::test]
+async fn a_request_has_an_unknown_cost_only_where_the_upstream_may_charge_for_it() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    for (answer, status, certainty) in [
+        (Answer::message_stream("hello"), 200, CostCertainty::Exact),
+        (Answer::error(400, "invalid_request_error", "no"), 400, CostCertainty::Exact),
+        (Answer::html(502), 502, CostCertainty::Exact),
+        (Answer::raw(b"nonsense\r\n\r\n".to_vec()), 502, CostCertainty::Unknown),
+    ] {
+        let count = service.usage.records().len() + 1;
+        upstream.answer_next(answer);
+        assert_eq!(service.messages(&token, BODY).await.status, status);
+        let record = service.usage.wait_for(count).await.pop().unwrap();
+        assert_eq!(record.cost_certainty, certainty, "{record:?}");
+    }
+    let without_upstream = TestService::start("http://127.0.0.1:9");
+    let token = without_upstream.token().await;
+    assert_eq!(without_upstream.messages(&token, BODY).await.status, 502);
+    let record = without_upstream.usage.wait_for(1).await.remove(0);
+    assert_eq!((record.ended, record.cost_certainty), (Ended::Error, CostCertainty::Exact), "nothing was sent");
 }
 
 #[tokio::test]
@@ -168,6 +193,7 @@ async fn f06_f07_a_cut_stream_leaves_the_tokens_seen_and_invents_no_end() {
                 let record = service.usage.wait_for(1).await.remove(0);
                 assert_eq!(record.ended, Ended::UpstreamCut, "{leg:?} {cut:?}");
                 assert_eq!((record.tokens.input_tokens, record.output_estimated), (25, true), "{leg:?} {cut:?}");
+                assert_eq!(record.cost_certainty, CostCertainty::Estimated, "{leg:?} {cut:?}");
             }
         }
     }
@@ -206,6 +232,7 @@ async fn only_messages_are_expected_to_state_usage() {
     let routes: Vec<_> = records.iter().map(|record| record.route).collect();
     assert_eq!(routes, ["GET /v1/models", "GET /v1/models/{id}", "POST /v1/messages/count_tokens"]);
     assert!(records.iter().all(|record| !record.no_usage && record.tokens == Tokens::default()));
+    assert!(records.iter().all(|record| record.cost_certainty == CostCertainty::Exact), "they cost nothing");
     assert_eq!(records[2].model_asked.as_deref(), Some("claude-sonnet-5-5"));
 }
 

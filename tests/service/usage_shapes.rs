@@ -13,7 +13,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use valetkey::service::meter::prices::Prices;
-use valetkey::service::meter::usage::{BatchItem, ResponseMeter, UsageOwner, UsageRecord};
+use valetkey::service::meter::usage::{BatchItem, CostCertainty, ResponseMeter, UsageOwner, UsageRecord};
 use valetkey::wire::DeviceId;
 
 use crate::usage_encoded::compressed;
@@ -34,6 +34,7 @@ struct Shape {
     /// Input, output, cache writes for five minutes, for an hour, cache reads.
     tokens: [u64; 5],
     cost: u64,
+    certainty: CostCertainty,
 }
 
 #[derive(Deserialize)]
@@ -119,7 +120,8 @@ fn assert_billed(shape: &Shape, record: &UsageRecord, how: &str) {
     ];
     assert_eq!(found, [input, output, five_minutes, hour, read], "{}: {how}", shape.name);
     assert_eq!(record.cost.map(|cost| cost.get()), Some(shape.cost), "{}: {how}", shape.name);
-    assert!(!record.cost_estimated && !record.no_usage && !record.output_estimated, "{}: {how}", shape.name);
+    assert_eq!(record.cost_certainty, shape.certainty, "{}: {how}", shape.name);
+    assert!(!record.no_usage && !record.output_estimated, "{}: {how}", shape.name);
     assert_eq!(record.model_answered.as_deref(), Some(shape.model.as_str()), "{}: {how}", shape.name);
 }
 
@@ -172,6 +174,7 @@ fn a44_every_shape_of_usage_is_read_from_the_results_of_a_batch() {
         assert_eq!(item.model.as_deref(), Some(shape.model.as_str()), "{}", shape.name);
         let used = (&item.tokens, item.shares.as_slice());
         let cost = Prices::shipped().cost_of_all(&shape.model, late_in_november(), used, &item.conditions);
+        assert_eq!(cost.estimated, shape.certainty == CostCertainty::Estimated, "{}", shape.name);
         // Half of each part, rounded up; searches have their whole price.
         let searches = item.conditions.web_searches * 10_000;
         let parts = item.shares.len() as u64 + 1;
@@ -200,6 +203,7 @@ fn a44_a_stream_that_is_cut_after_a_fallback_has_the_price_of_the_model_that_too
             assert_eq!((record.tokens.input_tokens, record.tokens.output_tokens), (1000, 100));
             // 1000 tokens of input at 4 dollars for a million, 100 of output at 20.
             assert_eq!(record.cost.map(|cost| cost.get()), Some(6000));
+            assert_eq!(record.cost_certainty, CostCertainty::Estimated);
         }
     }
 }
@@ -217,4 +221,5 @@ fn a44_a_refusal_after_text_that_no_count_speaks_of_is_not_free() {
     );
     let record = metered("text/event-stream", "identity", stream.as_bytes(), stream.len());
     assert!(record.cost.is_some_and(|cost| cost.get() >= 4120), "{:?}", record.cost);
+    assert_eq!(record.cost_certainty, CostCertainty::Estimated, "no count speaks of the text");
 }

@@ -62,7 +62,7 @@ pub struct Cost {
     /// Rounded up to the whole micro-dollar, once for each model that a request used.
     pub amount: MicroDollars,
     /// Whether the table lacks something (the model, its prices on that day, or a factor), so that the most expensive
-    /// value there is was taken instead.
+    /// value there is was taken instead, or the usage itself is assumed.
     pub estimated: bool,
 }
 
@@ -78,7 +78,7 @@ impl Prices {
     pub fn cost_under(&self, model: &str, at: SystemTime, tokens: &Tokens, conditions: &Conditions) -> Cost {
         if conditions.is_free {
             let searches = self.web_search.saturating_mul(u128::from(conditions.web_searches));
-            return Cost { amount: rates::rounded_up(searches), estimated: false };
+            return Cost { amount: rates::rounded_up(searches), estimated: conditions.is_assumed };
         }
         let at = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if let Some(rows) = self.rows(model) {
@@ -119,7 +119,7 @@ impl Prices {
 
     fn cost_by(&self, rows: &[Row], at: u64, tokens: &Tokens, conditions: &Conditions) -> Cost {
         let (row, known_day) = row_for(rows, at, rates::prompt_length(tokens));
-        let mut estimated = !known_day;
+        let mut estimated = !known_day || conditions.is_assumed;
         let mut picos = row.rates.of(tokens);
         let asked_for: [(bool, FactorOf); 2] = [(conditions.fast, |row| row.fast), (conditions.us, |row| row.us)];
         for (_, factor) in asked_for.into_iter().filter(|(asked, _)| *asked) {

@@ -4,6 +4,7 @@
 //! exactly once, however the request ends.
 
 mod batch_item;
+mod certainty;
 mod decode;
 mod iterations;
 mod lenient;
@@ -12,11 +13,13 @@ mod record;
 mod reference;
 mod response;
 mod sse;
+mod stated;
 mod stop;
 mod tokens;
 mod usage_object;
 
 pub use batch_item::{BATCH_ROUTE, BatchItem};
+pub use certainty::CostCertainty;
 pub(crate) use decode::{DecodeError, Decoder};
 pub use iterations::ModelTokens;
 pub(crate) use lines::Lines;

@@ -23,7 +23,7 @@ use crate::service::govern::features::FeaturePolicy;
 use crate::service::govern::limits::Permit;
 use crate::service::govern::revocation::OpenRequest;
 use crate::service::meter::prices::Prices;
-use crate::service::meter::usage::{Ended, Reference, UsageOwner, UsageRecord, UsageSink};
+use crate::service::meter::usage::{CostCertainty, Ended, Reference, UsageOwner, UsageRecord, UsageSink};
 use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
 use crate::transport::revoke_signal::RevokeSignal;
@@ -144,6 +144,10 @@ impl InFlight {
             open.usage.status = Some(status);
             open.usage.first_byte = Some(now - open.at);
             open.usage.upstream_request_id = upstream_request_id;
+            if status >= 300 {
+                // The API does not charge for errors.
+                open.usage.cost_certainty = CostCertainty::Exact;
+            }
         }
     }
 

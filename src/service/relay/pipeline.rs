@@ -28,7 +28,7 @@ use super::worker::Worker;
 use crate::service::base::trace_context::Tracer;
 use crate::service::govern::breaker::{Breaker, UpstreamOutcome};
 use crate::service::govern::revocation::revoked;
-use crate::service::meter::usage::{Ended, UsageRecord, UsageSink};
+use crate::service::meter::usage::{CostCertainty, Ended, UsageRecord, UsageSink};
 use crate::transport::buffered_body::{BodyError, BodyLimits, BufferedBody, MemoryBudget, Upload};
 use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
@@ -61,7 +61,11 @@ pub(crate) struct Pipeline {
 impl Stages {
     /// The record of a request that is about to go up.
     pub(super) fn record(&self, flight: &InFlight, route: RelayRoute, id: &RequestId, at: Instant) -> OpenRecord {
-        let usage = UsageRecord::new(id.to_string(), flight.owner(), route.name());
+        let mut usage = UsageRecord::new(id.to_string(), flight.owner(), route.name());
+        if route.is_metered() {
+            // It stays so unless the upstream says what it used, or refuses the request.
+            usage.cost_certainty = CostCertainty::Unknown;
+        }
         let (model, sink) = (RequestedModel::default(), Arc::clone(&self.sink));
         OpenRecord { usage, model, prices: None, references: None, keeps_message: false, sink, at }
     }
@@ -160,12 +164,16 @@ fn facts(reader: &Option<RequestReader>) -> BodyFacts {
 
 /// Finishes a request without a response of the upstream.
 fn unanswered(mut flight: InFlight, error: &UpstreamError, upload: Option<&Upload>) -> Problem {
+    let is_unfinished = upload.is_some_and(|upload| upload.passed().is_some());
+    if is_unfinished || matches!(error, UpstreamError::Connect(_) | UpstreamError::Body(_)) {
+        // Without the whole request the upstream does nothing that costs.
+        flight.fill(|record| record.cost_certainty = CostCertainty::Exact);
+    }
     if let UpstreamError::Body(BodyError::Broken) = error {
         // The client has left, so it gets no answer.
         flight.finish(Ended::Cancelled);
         return BodyError::Broken.into();
     }
-    let is_unfinished = upload.is_some_and(|upload| upload.passed().is_some());
     if is_unfinished && matches!(error, UpstreamError::Dropped(_)) {
         // An upstream that closes the connection during an upload has not failed.
         flight.upstream_did(UpstreamOutcome::Cancelled);

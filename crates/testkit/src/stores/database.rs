@@ -9,7 +9,7 @@ use sqlx::{AnyConnection, Connection, Executor, Row};
 use tempfile::TempDir;
 use valetkey::secret::Secret;
 use valetkey::service::meter::prices::Conditions;
-use valetkey::service::meter::usage::{Ended, Tokens, UsageRecord};
+use valetkey::service::meter::usage::{CostCertainty, Ended, Tokens, UsageRecord};
 use valetkey::service::store::database::DatabaseUrl;
 use valetkey::service::store::database::{Database, UsageRow};
 use valetkey::wire::DeviceId;
@@ -177,7 +177,7 @@ pub fn record(id: &str, device: DeviceId) -> UsageRecord {
             cache_read_tokens: 50_000,
         },
         cost: None,
-        cost_estimated: false,
+        cost_certainty: CostCertainty::Estimated,
         output_estimated: true,
         shares: Vec::new(),
         conditions: Conditions::default(),

@@ -14,6 +14,7 @@ use super::extract::QueryPair;
 use super::state::AdminState;
 use super::view::{Listed, PageQuery, millis, moment};
 use crate::service::meter::money::MicroDollars;
+use crate::service::meter::usage::CostCertainty;
 use crate::service::store::database::{Totals, TotalsBy, UsageFilter, UsageRow};
 
 /// The requests that count.
@@ -67,6 +68,12 @@ pub(super) struct UsageSum {
     cache_read_input_tokens: u64,
     /// US dollars, of the requests that have a price.
     cost_usd: f64,
+    /// The part of `cost_usd` that is exact.
+    cost_exact_usd: f64,
+    /// The other part: something that decides the cost was assumed.
+    cost_estimated_usd: f64,
+    /// Requests that the upstream may charge for although it never said what they used.
+    requests_of_unknown_cost: u64,
 }
 
 /// A request that was relayed.
@@ -96,6 +103,8 @@ pub(super) struct RequestView {
     /// `complete`, `cancelled`, `upstream_cut`, `error` or `revoked`.
     ended: &'static str,
     cost_usd: Option<f64>,
+    /// `exact`, `estimated` or `unknown`; null where an earlier version made the record.
+    cost_certainty: Option<&'static str>,
 }
 
 /// Sums up the usage.
@@ -157,6 +166,9 @@ impl UsageSum {
             cache_creation_input_tokens: totals.cache_creation_input_tokens,
             cache_read_input_tokens: totals.cache_read_input_tokens,
             cost_usd: dollars(totals.cost_microusd),
+            cost_exact_usd: dollars(totals.cost_exact_microusd),
+            cost_estimated_usd: dollars(totals.cost_microusd.saturating_sub(totals.cost_exact_microusd)),
+            requests_of_unknown_cost: totals.requests_of_unknown_cost,
         }
     }
 
@@ -169,6 +181,9 @@ impl UsageSum {
             cache_creation_input_tokens: self.cache_creation_input_tokens + other.cache_creation_input_tokens,
             cache_read_input_tokens: self.cache_read_input_tokens + other.cache_read_input_tokens,
             cost_usd: self.cost_usd + other.cost_usd,
+            cost_exact_usd: self.cost_exact_usd + other.cost_exact_usd,
+            cost_estimated_usd: self.cost_estimated_usd + other.cost_estimated_usd,
+            requests_of_unknown_cost: self.requests_of_unknown_cost + other.requests_of_unknown_cost,
         }
     }
 }
@@ -176,18 +191,18 @@ impl UsageSum {
 /// RFC 4180. A key comes from a client: a key that a spreadsheet would read as a formula gets a quote in front.
 fn csv(rows: &[UsageSum]) -> String {
     let mut text = String::from(
-        "key,requests,input_tokens,output_tokens,cache_creation_input_tokens,cache_read_input_tokens,cost_usd\r\n",
+        "key,requests,input_tokens,output_tokens,cache_creation_input_tokens,cache_read_input_tokens,cost_usd,\
+         cost_exact_usd,cost_estimated_usd,requests_of_unknown_cost\r\n",
     );
     for row in rows {
         let key = row.key.as_deref().unwrap_or_default().replace('"', "\"\"");
         let guard = if is_formula(&key) { "'" } else { "" };
-        let UsageSum { requests, input_tokens, output_tokens, cost_usd, .. } = row;
+        let UsageSum { requests, input_tokens, output_tokens, cost_usd, cost_exact_usd, cost_estimated_usd, .. } = row;
         let (written, read) = (row.cache_creation_input_tokens, row.cache_read_input_tokens);
         // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "\"{guard}{key}\",{requests},{input_tokens},{output_tokens},{written},{read},{cost_usd:.6}\r\n"
-        );
+        let _ = write!(text, "\"{guard}{key}\",{requests},{input_tokens},{output_tokens},{written},{read},");
+        let _ = write!(text, "{cost_usd:.6},{cost_exact_usd:.6},{cost_estimated_usd:.6},");
+        let _ = write!(text, "{}\r\n", row.requests_of_unknown_cost);
     }
     text
 }
@@ -221,6 +236,7 @@ fn view(row: UsageRow) -> RequestView {
         output_estimated: row.output_estimated,
         ended: row.ended.as_str(),
         cost_usd: row.cost_microusd.map(dollars),
+        cost_certainty: row.cost_certainty.map(CostCertainty::as_str),
     }
 }
 

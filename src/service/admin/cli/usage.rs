@@ -134,7 +134,7 @@ impl UsageFilterArgs {
     }
 }
 
-fn columns(key: &'static str) -> [Column; 7] {
+fn columns(key: &'static str) -> [Column; 10] {
     [
         Column::new(key, &["/key"], Shape::Name),
         Column::new("REQUESTS", &["/requests"], Shape::Number),
@@ -143,10 +143,13 @@ fn columns(key: &'static str) -> [Column; 7] {
         Column::new("CACHE WRITE", &["/cache_creation_input_tokens"], Shape::Number),
         Column::new("CACHE READ", &["/cache_read_input_tokens"], Shape::Number),
         Column::new("USD", &["/cost_usd"], Shape::Dollars),
+        Column::new("EXACT USD", &["/cost_exact_usd"], Shape::Dollars),
+        Column::new("ESTIMATED USD", &["/cost_estimated_usd"], Shape::Dollars),
+        Column::new("UNKNOWN COST", &["/requests_of_unknown_cost"], Shape::Number),
     ]
 }
 
-const REQUESTS: [Column; 11] = [
+const REQUESTS: [Column; 12] = [
     Column::new("FINISHED", &["/finished_at"], Shape::Millis),
     Column::new("DEVICE", &["/device_id"], Shape::Name),
     Column::new("USER", &["/user"], Shape::Text),
@@ -158,4 +161,5 @@ const REQUESTS: [Column; 11] = [
     Column::new("OUTPUT", &["/output_tokens"], Shape::Number),
     Column::new("CACHE READ", &["/cache_read_tokens"], Shape::Number),
     Column::new("USD", &["/cost_usd"], Shape::Dollars),
+    Column::new("CERTAINTY", &["/cost_certainty"], Shape::Name),
 ];

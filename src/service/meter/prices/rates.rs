@@ -26,6 +26,8 @@ pub struct Conditions {
     pub is_free: bool,
     /// `server_tool_use.web_search_requests`. Searches are charged beside the tokens, and no factor applies to them.
     pub web_searches: u64,
+    /// Something that decides the cost is assumed, because the response does not state it or the list has no price for it.
+    pub is_assumed: bool,
 }
 
 impl Rates {

@@ -114,6 +114,17 @@ fn a_factor_the_model_does_not_offer_is_estimated_not_ignored() {
 }
 
 #[test]
+fn what_the_usage_leaves_open_makes_the_cost_an_estimate_also_where_the_answer_is_free() {
+    let tokens = Tokens { input_tokens: 1_000_000, ..Tokens::default() };
+    for (is_assumed, is_free) in [(false, false), (false, true), (true, false), (true, true)] {
+        let conditions = Conditions { is_free, is_assumed, ..Conditions::default() };
+        let cost = Prices::shipped().cost_under("claude-opus-5-5", today(), &tokens, &conditions);
+        let amount = MicroDollars::new(if is_free { 0 } else { 4_000_000 });
+        assert_eq!(cost, Cost { amount, estimated: is_assumed });
+    }
+}
+
+#[test]
 fn dated_and_long_context_spellings_are_known() {
     let prices = Prices::shipped();
     for model in ["claude-sonnet-4-5-20250929", "claude-sonnet-4-5[1m]", "claude-sonnet-4-5-20250929[1m]"] {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::iterations::divide;
+use super::iterations::{TopLevel, divide};
 use super::lenient::{LenientObject, LenientText};
 use super::reference::{AnswerContainer, Reference};
 use super::stop::{Stop, StopDetails};
@@ -44,12 +44,14 @@ impl BatchItem {
         let ItemMessage { mut model, usage, stop_reason, stop_details, container } = result.message.unwrap_or_default();
         let container = Reference::container(container.0.and_then(|container| container.id.0));
         let (mut tokens, mut shares) = (Tokens::default(), Vec::new());
-        let mut conditions = Conditions { batch: true, ..Conditions::default() };
+        // The hours of a container have a price, and no usage says them.
+        let mut conditions = Conditions { batch: true, is_assumed: container.is_some(), ..Conditions::default() };
         if let Some(usage) = &usage {
             tokens.merge(&usage.counts());
             usage.describe(&mut conditions);
-            let divided = divide(model.as_deref(), None, tokens, &usage.iterations.0);
-            conditions.is_free = Stop { stop_reason, stop_details }.is_free_refusal() && !divided.has_output;
+            let top = TopLevel { tokens, stated: usage.stated() };
+            let divided = divide(model.as_deref(), None, &top, &usage.iterations.0);
+            divided.describe(&mut conditions, &Stop { stop_reason, stop_details }, false);
             model = divided.model.map(Into::into);
             (tokens, shares) = (divided.tokens, divided.shares);
         }

@@ -18,14 +18,55 @@ pub(super) struct LenientObjects<T>(pub(super) Vec<T>);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct LenientText(pub(super) Option<Box<str>>);
 
-/// `None` when the value is not a whole number, or above [`MOST`]. A bad counter must not void the others, and sums of
-/// counts must not overflow, neither here nor in a database.
+/// A count of tokens or requests. A bad counter must not void the others, and sums of counts must not overflow, neither here
+/// nor in a database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Count(pub(super) Option<u64>);
+pub(super) enum Count {
+    /// Also `null`.
+    #[default]
+    Absent,
+    Of(u64),
+    /// The value is not a whole number, or above [`MOST`].
+    Unreadable,
+}
+
+impl Count {
+    pub(super) fn get(self) -> Option<u64> {
+        match self {
+            Self::Of(count) => Some(count),
+            Self::Absent | Self::Unreadable => None,
+        }
+    }
+}
+
+/// A word of a usage object about how a request was served, as far as it changes the price.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum ServiceWord {
+    /// The price of the list. Also `null`.
+    #[default]
+    Usual,
+    Fast,
+    Us,
+    Batch,
+    /// What it does to the price is not known.
+    Unlisted,
+}
+
+impl From<&str> for ServiceWord {
+    fn from(word: &str) -> Self {
+        match word {
+            "standard" | "global" | "not_available" | "" => Self::Usual,
+            "fast" => Self::Fast,
+            "us" => Self::Us,
+            "batch" => Self::Batch,
+            _ => Self::Unlisted,
+        }
+    }
+}
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for LenientObject<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_any(LenientVisitor::<T, false>(PhantomData))? {
+        match deserializer.deserialize_any(LenientVisitor::<T, NoText, false>(PhantomData))? {
             LenientValue::Object(object) => Ok(Self(Some(object))),
             _ => Ok(Self(None)),
         }
@@ -34,7 +75,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for LenientObject<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for LenientObjects<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_any(LenientVisitor::<T, true>(PhantomData))? {
+        match deserializer.deserialize_any(LenientVisitor::<T, NoText, true>(PhantomData))? {
             LenientValue::Objects(objects) => Ok(Self(objects)),
             _ => Ok(Self(Vec::new())),
         }
@@ -43,7 +84,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for LenientObjects<T> {
 
 impl<'de> Deserialize<'de> for LenientText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_any(LenientVisitor::<IgnoredAny, false>(PhantomData))? {
+        match deserializer.deserialize_any(LenientVisitor::<IgnoredAny, Box<str>, false>(PhantomData))? {
             LenientValue::Text(text) => Ok(Self(Some(text))),
             _ => Ok(Self(None)),
         }
@@ -52,37 +93,62 @@ impl<'de> Deserialize<'de> for LenientText {
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_any(LenientVisitor::<IgnoredAny, false>(PhantomData))? {
-            LenientValue::Number(count) if count <= MOST => Ok(Self(Some(count))),
-            _ => Ok(Self(None)),
+        match deserializer.deserialize_any(LenientVisitor::<IgnoredAny, NoText, false>(PhantomData))? {
+            LenientValue::Number(count) if count <= MOST => Ok(Self::Of(count)),
+            LenientValue::Null => Ok(Self::Absent),
+            _ => Ok(Self::Unreadable),
         }
     }
 }
 
+impl<'de> Deserialize<'de> for ServiceWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match deserializer.deserialize_any(LenientVisitor::<IgnoredAny, Self, false>(PhantomData))? {
+            LenientValue::Text(word) => Ok(word),
+            LenientValue::Null => Ok(Self::Usual),
+            _ => Ok(Self::Unlisted),
+        }
+    }
+}
+
+/// Stands for a text that no reader wants.
+struct NoText;
+
+impl From<&str> for NoText {
+    fn from(_: &str) -> Self {
+        Self
+    }
+}
+
 /// What a value turned out to be, as far as any reader wants it.
-enum LenientValue<T> {
+enum LenientValue<T, Text> {
     Object(T),
     Objects(Vec<T>),
-    Text(Box<str>),
+    Text(Text),
     Number(u64),
+    Null,
     Other,
 }
 
 /// With `INTO_LISTS` the objects of a list are collected. Without it lists are skipped, however deep they are.
-struct LenientVisitor<T, const INTO_LISTS: bool>(PhantomData<T>);
+struct LenientVisitor<T, Text, const INTO_LISTS: bool>(PhantomData<(T, Text)>);
 
-impl<'de, T: Deserialize<'de>, const INTO_LISTS: bool> Visitor<'de> for LenientVisitor<T, INTO_LISTS> {
-    type Value = LenientValue<T>;
+impl<'de, T, Text, const INTO_LISTS: bool> Visitor<'de> for LenientVisitor<T, Text, INTO_LISTS>
+where
+    T: Deserialize<'de>,
+    Text: for<'text> From<&'text str>,
+{
+    type Value = LenientValue<T, Text>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("anything")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LenientValue<T>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
         T::deserialize(MapAccessDeserializer::new(map)).map(LenientValue::Object)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<LenientValue<T>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut objects = Vec::new();
         if INTO_LISTS {
             while let Some(LenientObject(object)) = seq.next_element::<LenientObject<T>>()? {
@@ -94,28 +160,28 @@ impl<'de, T: Deserialize<'de>, const INTO_LISTS: bool> Visitor<'de> for LenientV
         Ok(LenientValue::Objects(objects))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<LenientValue<T>, E> {
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         Ok(LenientValue::Text(text.into()))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<LenientValue<T>, E> {
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
         Ok(LenientValue::Number(number))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<LenientValue<T>, E> {
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
         Ok(LenientValue::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<LenientValue<T>, E> {
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
         Ok(LenientValue::Other)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<LenientValue<T>, E> {
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
         Ok(LenientValue::Other)
     }
 
-    fn visit_unit<E>(self) -> Result<LenientValue<T>, E> {
-        Ok(LenientValue::Other)
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(LenientValue::Null)
     }
 }
 
@@ -127,14 +193,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a33_a_value_that_is_not_a_count_reads_as_none() {
-        let read = |text: &str| serde_json::from_str::<Count>(text).unwrap().0;
-        assert_eq!(read("7"), Some(7));
-        assert_eq!(read("1099511627776"), Some(MOST));
-        for text in
-            ["1099511627777", "18446744073709551615", "18446744073709551616", "-1", "1.5", "1e300", "null", "[1]", "{}"]
-        {
-            assert_eq!(read(text), None, "{text}");
+    fn a33_a_value_that_is_not_a_count_is_none_and_does_not_pass_for_an_absent_one() {
+        let read = |text: &str| serde_json::from_str::<Count>(text).unwrap();
+        assert_eq!((read("7").get(), read("1099511627776").get()), (Some(7), Some(MOST)));
+        assert_eq!((read("null"), read("null").get()), (Count::Absent, None));
+        for text in [
+            "1099511627777",
+            "18446744073709551615",
+            "18446744073709551616",
+            "-1",
+            "1.5",
+            "1e300",
+            "true",
+            "\"7\"",
+            "[1]",
+            "{}",
+        ] {
+            assert_eq!((read(text), read(text).get()), (Count::Unreadable, None), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_without_a_known_price_is_unlisted() {
+        let read = |text: &str| serde_json::from_str::<ServiceWord>(text).unwrap();
+        for text in ["\"standard\"", "\"global\"", "\"not_available\"", "\"\"", "null"] {
+            assert_eq!(read(text), ServiceWord::Usual, "{text}");
+        }
+        let known = ["\"fast\"", "\"us\"", "\"batch\""].map(read);
+        assert_eq!(known, [ServiceWord::Fast, ServiceWord::Us, ServiceWord::Batch]);
+        for text in ["\"priority\"", "\"Fast\"", "\"eu\"", "1", "-1", "1.5", "true", "[\"fast\"]", "{}"] {
+            assert_eq!(read(text), ServiceWord::Unlisted, "{text}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize, Serializer};
 use strum::IntoStaticStr;
 
-use super::{ModelTokens, Reference, Tokens};
+use super::{CostCertainty, ModelTokens, Reference, Tokens};
 use crate::clock;
 use crate::service::base::trace_context::TraceContext;
 use crate::service::meter::money::MicroDollars;
@@ -76,9 +76,8 @@ pub struct UsageRecord {
     /// `None` when no token was counted.
     #[serde(rename = "cost_microusd", skip_serializing_if = "Option::is_none")]
     pub cost: Option<MicroDollars>,
-    /// Whether a price was missing, and the most expensive one there is was taken instead.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub cost_estimated: bool,
+    /// How sure the cost is. `Exact` without a cost is a request that costs nothing.
+    pub cost_certainty: CostCertainty,
     /// Whether `output_tokens` is a lower bound made from the text that passed, because the final count never came.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub output_estimated: bool,
@@ -149,7 +148,7 @@ impl UsageRecord {
             conditions: Conditions::default(),
             references: Vec::new(),
             cost: None,
-            cost_estimated: false,
+            cost_certainty: CostCertainty::Exact,
             output_estimated: false,
             no_usage: false,
             unparsed_events: 0,
@@ -165,14 +164,22 @@ impl UsageRecord {
     }
 
     /// Prices the record by the model that answered. A request that used nothing, such as counting tokens, has no
-    /// price.
+    /// price. The cost is as certain as its usage and its price are.
     pub fn price(&mut self, prices: &Prices, now: SystemTime) {
-        if self.tokens != Tokens::default() {
-            let model = self.priced_model().unwrap_or_default();
-            let used = (&self.tokens, self.shares.as_slice());
-            let cost = prices.cost_of_all(model, now, used, &self.conditions);
-            self.cost = Some(cost.amount);
-            self.cost_estimated = cost.estimated;
+        let is_unused = self.tokens == Tokens::default();
+        // A usage without counts says no more than none.
+        if self.no_usage || (is_unused && self.conditions.is_assumed) {
+            self.cost_certainty = CostCertainty::Unknown;
+        }
+        if is_unused {
+            return;
+        }
+        let model = self.priced_model().unwrap_or_default();
+        let used = (&self.tokens, self.shares.as_slice());
+        let cost = prices.cost_of_all(model, now, used, &self.conditions);
+        self.cost = Some(cost.amount);
+        if cost.estimated || self.output_estimated || self.model_answered.is_none() {
+            self.cost_certainty = self.cost_certainty.max(CostCertainty::Estimated);
         }
     }
 }

@@ -5,12 +5,13 @@ use http::header::CONTENT_ENCODING;
 use serde::de::DeserializeOwned;
 
 use super::Tokens;
+use super::certainty::CostCertainty;
 use super::decode::Decoder;
-use super::iterations::{DividedUsage, divide};
+use super::iterations::{DividedUsage, TopLevel, divide};
 use super::lenient::{LenientObject, LenientText};
 use super::record::UsageRecord;
-use super::reference::{AnswerContainer, Reference, conversation};
-use super::sse::SseScanner;
+use super::reference::{AnswerContainer, Reference, ReferenceKind, conversation};
+use super::sse::{SseScanner, StreamUsage};
 use super::stop::Stop;
 use super::usage_object::Usage;
 use crate::service::base::json::{Found, ObjectScanner};
@@ -104,51 +105,59 @@ impl ResponseMeter {
     pub fn report(&self, record: &mut UsageRecord, is_complete: bool) {
         record.references = self.references();
         match &self.reader {
-            BodyReader::Stream(scanner) => {
-                let seen = &scanner.seen;
-                record.first_chunk = record.first_byte;
-                record.conditions = seen.conditions;
-                let took_over = seen.took_over.as_deref();
-                let divided = divide(seen.model.as_deref(), took_over, seen.stated_tokens(), &seen.iterations);
-                record.use_divided(divided, seen.stop.is_free_refusal() && seen.content_bytes == 0);
-                record.unparsed_events = seen.unparsed;
-                record.no_usage = !seen.has_usage;
-                if !seen.has_final_count {
-                    let estimate = (seen.content_bytes / BYTES_PER_TOKEN) as u64;
-                    record.output_estimated = true;
-                    record.tokens.output_tokens = record.tokens.output_tokens.max(estimate);
-                }
-            }
-            BodyReader::Object(object) => {
-                record.model_answered = parsed(object.scanner.found(MODEL));
-                match parsed::<Usage>(object.scanner.found(USAGE)) {
-                    Some(usage) => {
-                        record.tokens.merge(&usage.counts());
-                        usage.describe(&mut record.conditions);
-                        let stop = Stop {
-                            stop_reason: parsed(object.scanner.found(STOP_REASON)).unwrap_or_default(),
-                            stop_details: parsed(object.scanner.found(STOP_DETAILS)).unwrap_or_default(),
-                        };
-                        let model = record.model_answered.as_deref();
-                        let divided = divide(model, None, record.tokens, &usage.iterations.0);
-                        record.use_divided(divided, stop.is_free_refusal());
-                    }
-                    None => record.no_usage = true,
-                }
-                // Usage comes last in an answer. A client that leaves earlier has received text, which is estimated
-                // here.
-                if record.no_usage && !is_complete {
-                    record.output_estimated = true;
-                    let content = object.bytes.saturating_sub(OBJECT_OVERHEAD);
-                    record.tokens.output_tokens = (content / BYTES_PER_TOKEN) as u64;
-                }
-            }
+            BodyReader::Stream(scanner) => report_stream(&scanner.seen, record),
+            BodyReader::Object(object) => object.report(record, is_complete),
             BodyReader::Unreadable { expected } => record.no_usage = *expected,
         }
+        // The hours of a container have a price, and no usage says them.
+        let has_container = record.references.iter().any(|made| made.kind == ReferenceKind::Container);
+        record.conditions.is_assumed |= has_container;
+        record.cost_certainty = CostCertainty::Exact; // as far as the price assumes nothing
+    }
+}
+
+fn report_stream(seen: &StreamUsage, record: &mut UsageRecord) {
+    record.first_chunk = record.first_byte;
+    record.conditions = seen.conditions;
+    let top = TopLevel { tokens: seen.stated_tokens(), stated: seen.stated };
+    let divided = divide(seen.model.as_deref(), seen.took_over.as_deref(), &top, &seen.iterations);
+    record.use_divided(divided, &seen.stop, seen.content_bytes > 0);
+    record.conditions.is_assumed |= !seen.has_whole_output();
+    record.unparsed_events = seen.unparsed;
+    record.no_usage = !seen.has_usage;
+    if !seen.has_final_count {
+        let estimate = (seen.content_bytes / BYTES_PER_TOKEN) as u64;
+        record.output_estimated = true;
+        record.tokens.output_tokens = record.tokens.output_tokens.max(estimate);
     }
 }
 
 impl ObjectReader {
+    fn report(&self, record: &mut UsageRecord, is_complete: bool) {
+        record.model_answered = parsed(self.scanner.found(MODEL));
+        match parsed::<Usage>(self.scanner.found(USAGE)) {
+            Some(usage) => {
+                record.tokens.merge(&usage.counts());
+                usage.describe(&mut record.conditions);
+                let stop = Stop {
+                    stop_reason: parsed(self.scanner.found(STOP_REASON)).unwrap_or_default(),
+                    stop_details: parsed(self.scanner.found(STOP_DETAILS)).unwrap_or_default(),
+                };
+                let top = TopLevel { tokens: record.tokens, stated: usage.stated() };
+                let divided = divide(record.model_answered.as_deref(), None, &top, &usage.iterations.0);
+                record.use_divided(divided, &stop, false);
+                record.conditions.is_assumed |= !self.scanner.is_complete();
+            }
+            None => record.no_usage = true,
+        }
+        // Usage comes last in an answer. A client that leaves earlier has received text, which is estimated here.
+        if record.no_usage && !is_complete {
+            record.output_estimated = true;
+            let content = self.bytes.saturating_sub(OBJECT_OVERHEAD);
+            record.tokens.output_tokens = (content / BYTES_PER_TOKEN) as u64;
+        }
+    }
+
     /// The message, where its id is read, and the container.
     fn references(&self) -> (Option<Reference>, Option<Reference>) {
         let container: Option<LenientObject<AnswerContainer>> = parsed(self.scanner.found(CONTAINER));
@@ -167,8 +176,8 @@ impl ObjectReader {
 }
 
 impl UsageRecord {
-    fn use_divided(&mut self, divided: DividedUsage, is_free_refusal: bool) {
-        self.conditions.is_free = is_free_refusal && !divided.has_output;
+    fn use_divided(&mut self, divided: DividedUsage, stop: &Stop, has_text: bool) {
+        divided.describe(&mut self.conditions, stop, has_text);
         self.model_answered = divided.model.map(Into::into);
         (self.tokens, self.shares) = (divided.tokens, divided.shares);
     }

@@ -10,6 +10,7 @@ use super::Tokens;
 use super::iterations::Iteration;
 use super::lenient::{LenientObject, LenientText};
 use super::reference::AnswerContainer;
+use super::stated::Stated;
 use super::stop::{Stop, StopDetails};
 use super::usage_object::Usage;
 use crate::service::meter::prices::Conditions;
@@ -37,6 +38,8 @@ pub(super) struct StreamUsage {
     pub model: Option<String>,
     /// Usage, merged from all events that carry it.
     pub tokens: Tokens,
+    /// What the events say of these counts.
+    pub stated: Stated,
     pub conditions: Conditions,
     /// As stated by the last event that has iterations.
     pub iterations: Vec<Iteration>,
@@ -45,6 +48,8 @@ pub(super) struct StreamUsage {
     pub took_over: Option<Box<str>>,
     /// The output that the last `message_delta` stated, zero included.
     final_output: Option<u64>,
+    /// The output that was stated together with the reason for which the answer stopped.
+    stop_output: Option<u64>,
     /// Whether the final count of output tokens came.
     pub has_final_count: bool,
     pub has_usage: bool,
@@ -191,6 +196,7 @@ impl SseScanner {
         self.seen.took_over = None;
         self.seen.stop = Stop { stop_reason: message.stop_reason, stop_details: message.stop_details };
         self.seen.final_output = None;
+        self.seen.stop_output = None;
         if self.reads_id {
             let start: Option<IdentifiedStart> = serde_json::from_slice(data).ok();
             self.seen.message = start.and_then(|start| start.message.id.0);
@@ -209,6 +215,7 @@ impl SseScanner {
         self.seen.has_final_count |= output.is_some_and(|count| count > 0 || stop.is_some());
         if let Some(stop) = stop {
             self.seen.stop = stop;
+            self.seen.stop_output = output;
         }
         self.seen.final_output = output.or(self.seen.final_output);
         self.seen.keep_container(container);
@@ -220,6 +227,7 @@ impl SseScanner {
     fn merge(&mut self, usage: Option<&Usage>) -> bool {
         let Some(usage) = usage else { return false };
         self.seen.tokens.merge(&usage.counts());
+        self.seen.stated.add(usage.stated());
         usage.describe(&mut self.seen.conditions);
         if !usage.iterations.0.is_empty() {
             self.seen.iterations.clone_from(&usage.iterations.0);
@@ -323,6 +331,13 @@ impl StreamUsage {
         } else {
             self.tokens
         }
+    }
+
+    /// Whether the stream came to its last count of output, and neither an earlier count nor text speaks against it.
+    pub(super) fn has_whole_output(&self) -> bool {
+        let output = self.stated_tokens().output_tokens;
+        let is_stated = self.stop_output.is_some() && self.final_output == Some(output);
+        is_stated && (output > 0 || self.content_bytes == 0)
     }
 }
 

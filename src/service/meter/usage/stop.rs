@@ -29,10 +29,21 @@ impl Stop {
 
     /// Whether it is a refusal that is free unless output came before it.
     pub(super) fn is_free_refusal(&self) -> bool {
-        let category = self.stop_details.0.as_ref().and_then(|details| details.category.0.as_deref());
-        self.stop_reason.0.as_deref() == Some("refusal") && !category.is_some_and(|name| BILLED.contains(&name))
+        self.stop_reason.0.as_deref() == Some("refusal") && !self.category().is_some_and(|name| BILLED.contains(&name))
+    }
+
+    /// Whether its category is a new one, of which nobody has said whether its refusals are billed.
+    pub(super) fn is_unlisted(&self) -> bool {
+        self.category().is_some_and(|name| !BILLED.contains(&name) && !FREE.contains(&name))
+    }
+
+    fn category(&self) -> Option<&str> {
+        self.stop_details.0.as_ref().and_then(|details| details.category.0.as_deref())
     }
 }
 
 /// Categories whose refusals are billed.
 const BILLED: [&str; 3] = ["bio", "frontier_llm", "reasoning_extraction"];
+
+/// The other categories. A refusal without a category is free, too.
+const FREE: [&str; 2] = ["cyber", "general_harms"];

@@ -36,6 +36,24 @@ pub(super) struct Counts<'a> {
     pub(super) split: Option<&'a CacheCreation>,
 }
 
+impl Counts<'_> {
+    /// The cache writes whose lifetime is said.
+    pub(super) fn split_writes(&self) -> u64 {
+        let lifetimes = self.lifetimes().into_iter().filter_map(Count::get);
+        lifetimes.fold(0, u64::saturating_add)
+    }
+
+    pub(super) fn has_unreadable(&self) -> bool {
+        let counts = [self.input, self.output, self.cache_read, self.cache_write];
+        counts.into_iter().chain(self.lifetimes()).any(|count| count == Count::Unreadable)
+    }
+
+    fn lifetimes(&self) -> [Count; 2] {
+        self.split
+            .map_or_else(Default::default, |split| [split.ephemeral_5m_input_tokens, split.ephemeral_1h_input_tokens])
+    }
+}
+
 impl Tokens {
     /// The counts in the order of prices: input, output, cache writes for five minutes, for an hour, cache reads.
     pub(crate) fn by_price(&self) -> [u64; 5] {
@@ -55,13 +73,13 @@ impl Tokens {
     /// counts as five minutes, the cheaper lifetime and the API's default.
     pub(super) fn merge(&mut self, counts: &Counts<'_>) {
         let overwrite =
-            |field: &mut u64, Count(value): Count| *field = value.filter(|count| *count > 0).unwrap_or(*field);
+            |field: &mut u64, count: Count| *field = count.get().filter(|count| *count > 0).unwrap_or(*field);
         overwrite(&mut self.input_tokens, counts.input);
         overwrite(&mut self.output_tokens, counts.output);
         overwrite(&mut self.cache_read_tokens, counts.cache_read);
         match counts.split.map(|split| (split.ephemeral_5m_input_tokens, split.ephemeral_1h_input_tokens)) {
             // A whole split replaces one that was made from a total.
-            Some((Count(Some(five_minutes)), Count(Some(hour)))) if five_minutes + hour > 0 => {
+            Some((Count::Of(five_minutes), Count::Of(hour))) if five_minutes + hour > 0 => {
                 (self.cache_write_5m_tokens, self.cache_write_1h_tokens) = (five_minutes, hour);
             }
             Some((five_minutes, hour)) => {
@@ -70,18 +88,22 @@ impl Tokens {
             }
             None => {}
         }
-        if let Count(Some(total)) = counts.cache_write {
+        if let Count::Of(total) = counts.cache_write {
             let rest = total.saturating_sub(self.cache_write_1h_tokens);
             self.cache_write_5m_tokens = self.cache_write_5m_tokens.max(rest);
         }
     }
 
+    /// All that was written to the cache.
+    pub(super) fn written(&self) -> u64 {
+        self.cache_write_5m_tokens.saturating_add(self.cache_write_1h_tokens)
+    }
+
     /// Raises each count to that of `other`. If `other` does not split its cache writes by lifetime, what it has more of them
     /// counts as five minutes.
     pub(super) fn raised_to(&self, other: &Self) -> Self {
-        let written = |tokens: &Self| tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
         let mut raised = self.with(other, u64::max);
-        raised.cache_write_5m_tokens = written(self).max(written(other)) - raised.cache_write_1h_tokens;
+        raised.cache_write_5m_tokens = self.written().max(other.written()) - raised.cache_write_1h_tokens;
         raised
     }
 
@@ -93,13 +115,12 @@ impl Tokens {
     /// The tokens of an attempt, with what only `top` says of it: a later count of output, the prompt where the entry has
     /// none, and the lifetimes of the cache where the entry does not split its writes.
     pub(super) fn completed_by(&self, top: &Self) -> Self {
-        let written = |tokens: &Self| tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
         let output_tokens = self.output_tokens.max(top.output_tokens);
-        let has_prompt = self.input_tokens + self.cache_read_tokens + written(self) > 0;
+        let has_prompt = self.input_tokens + self.cache_read_tokens + self.written() > 0;
         if !has_prompt {
             return Self { output_tokens, ..*top };
         }
-        let split = if written(self) == written(top) { top } else { self };
+        let split = if self.written() == top.written() { top } else { self };
         Self {
             output_tokens,
             cache_write_5m_tokens: split.cache_write_5m_tokens,
@@ -119,11 +140,15 @@ impl Tokens {
     /// Whether no count exceeds that of `other`. Cache writes are compared as a sum, because only the top level of a
     /// usage splits them by lifetime.
     pub(super) fn is_within(&self, other: &Self) -> bool {
-        let written = |tokens: &Self| tokens.cache_write_5m_tokens + tokens.cache_write_1h_tokens;
         self.input_tokens <= other.input_tokens
             && self.output_tokens <= other.output_tokens
             && self.cache_read_tokens <= other.cache_read_tokens
-            && written(self) <= written(other)
+            && self.written() <= other.written()
+    }
+
+    /// Whether both have the same counts, with cache writes compared as in [`is_within`](Self::is_within).
+    pub(super) fn is_as_much_as(&self, other: &Self) -> bool {
+        self.is_within(other) && other.is_within(self)
     }
 
     fn with(&self, other: &Self, count: fn(u64, u64) -> u64) -> Self {

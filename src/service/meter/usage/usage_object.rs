@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::iterations::Iterations;
-use super::lenient::{Count, LenientObject, LenientText};
+use super::lenient::{Count, LenientObject, ServiceWord};
+use super::stated::Stated;
 use super::tokens::{CacheCreation, Counts};
 use crate::service::meter::prices::Conditions;
 
@@ -18,8 +19,9 @@ pub(super) struct Usage {
     cache_creation: LenientObject<CacheCreation>,
     /// What else worked on the answer.
     pub(super) iterations: Iterations,
-    speed: LenientText,
-    inference_geo: LenientText,
+    speed: ServiceWord,
+    inference_geo: ServiceWord,
+    service_tier: ServiceWord,
     server_tool_use: LenientObject<ServerTools>,
 }
 
@@ -28,22 +30,44 @@ pub(super) struct Usage {
 #[serde(default)]
 struct ServerTools {
     web_search_requests: Count,
+    code_execution_requests: Count,
 }
 
 impl Usage {
     /// The output tokens it states, which the last event of a stream does.
     pub(super) fn output(&self) -> Option<u64> {
-        self.output_tokens.0
+        self.output_tokens.get()
     }
 
     /// Adds to `conditions` what it says of how the request was served. The first event of a stream says it, but for the
-    /// searches, of which the last one has all.
+    /// tools, of which the last one has all.
+    ///
+    /// Code execution is charged by the hour, and no usage says the hours.
     pub(super) fn describe(&self, conditions: &mut Conditions) {
-        conditions.fast |= self.speed.0.as_deref() == Some("fast");
-        conditions.us |= self.inference_geo.0.as_deref() == Some("us");
-        let searches =
-            self.server_tool_use.0.as_ref().and_then(|tools| tools.web_search_requests.0).unwrap_or_default();
-        conditions.web_searches = conditions.web_searches.max(searches);
+        conditions.fast |= self.speed == ServiceWord::Fast;
+        conditions.us |= self.inference_geo == ServiceWord::Us;
+        conditions.is_assumed |= !matches!(self.speed, ServiceWord::Usual | ServiceWord::Fast)
+            || !matches!(self.inference_geo, ServiceWord::Usual | ServiceWord::Us)
+            || !self.is_of_known_tier(conditions.batch);
+        if let Some(tools) = &self.server_tool_use.0 {
+            conditions.web_searches = conditions.web_searches.max(tools.web_search_requests.get().unwrap_or_default());
+            let has_run_code = !matches!(tools.code_execution_requests, Count::Absent | Count::Of(0));
+            conditions.is_assumed |= has_run_code || tools.web_search_requests == Count::Unreadable;
+        }
+    }
+
+    /// The list has no prices of the priority tier. A batch is told by its route.
+    fn is_of_known_tier(&self, is_batch: bool) -> bool {
+        match self.service_tier {
+            ServiceWord::Usual => true,
+            ServiceWord::Batch => is_batch,
+            _ => false,
+        }
+    }
+
+    /// What it says of its counts, but for those of its iterations.
+    pub(super) fn stated(&self) -> Stated {
+        Stated::of(&self.counts())
     }
 
     /// The counts of the top level.

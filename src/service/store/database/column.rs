@@ -28,6 +28,15 @@ pub(super) fn parsed<T>(
     parse(&value).ok_or(StoreError::Unreadable { what: column, value })
 }
 
+pub(super) fn maybe_parsed<T>(
+    row: &AnyRow,
+    column: &'static str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, StoreError> {
+    let Some(value) = row.try_get::<Option<String>, _>(column)? else { return Ok(None) };
+    parse(&value).map(Some).ok_or(StoreError::Unreadable { what: column, value })
+}
+
 pub(super) fn maybe_json<T: DeserializeOwned>(row: &AnyRow, column: &'static str) -> Result<Option<T>, StoreError> {
     let Some(value) = row.try_get::<Option<String>, _>(column)? else { return Ok(None) };
     serde_json::from_str(&value).map(Some).map_err(|_| StoreError::Unreadable { what: column, value })

@@ -47,7 +47,7 @@ impl MigrationSource<'static> for KnownMigrations {
 }
 
 /// In order. A released migration is never changed.
-const MIGRATIONS: [(&str, &str); 7] = [
+const MIGRATIONS: [(&str, &str); 8] = [
     ("initial", include_str!("migrations/0001_initial.sql")),
     ("owned objects", include_str!("migrations/0002_owned_objects.sql")),
     ("budgets", include_str!("migrations/0003_budgets.sql")),
@@ -55,4 +55,5 @@ const MIGRATIONS: [(&str, &str); 7] = [
     ("owned references", include_str!("migrations/0005_owned_references.sql")),
     ("device changes", include_str!("migrations/0006_device_changes.sql")),
     ("device policies", include_str!("migrations/0007_device_policies.sql")),
+    ("cost certainty", include_str!("migrations/0008_cost_certainty.sql")),
 ];

@@ -71,3 +71,24 @@ fn human_line(timestamp: &Rfc3339Timestamp, record: &UsageRecord) -> String {
 
 /// Capacity that most lines fit into.
 const USUAL_LINE: usize = 768;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::service::meter::usage::{CostCertainty, UsageOwner};
+    use crate::wire::DeviceId;
+
+    #[test]
+    fn a_line_says_how_sure_the_cost_is() {
+        let owner = UsageOwner { device: DeviceId::parse("device-0001").unwrap(), org: None, user: None };
+        let mut record = UsageRecord::new("req_1".into(), owner, "POST /v1/messages");
+        for certainty in CostCertainty::ALL {
+            record.cost_certainty = certainty;
+            let line = json_line(&format_rfc3339_micros(SystemTime::UNIX_EPOCH), &record);
+            let line: Value = serde_json::from_slice(&line).unwrap();
+            assert_eq!((&line["request_id"], &line["cost_certainty"]), (&"req_1".into(), &certainty.as_str().into()));
+        }
+    }
+}

@@ -11,7 +11,7 @@ use super::collector::{FamilyEncoder, MetricSource};
 use crate::lock::lock;
 use crate::service::base::model_id::plain_id;
 use crate::service::meter::prices::Prices;
-use crate::service::meter::usage::{UsageRecord, UsageSink};
+use crate::service::meter::usage::{CostCertainty, UsageRecord, UsageSink};
 
 pub struct UnpricedModels {
     prices: Arc<ArcSwap<Prices>>,
@@ -33,7 +33,7 @@ impl UnpricedModels {
 
 impl UsageSink for UnpricedModels {
     fn record(&self, record: &Arc<UsageRecord>) {
-        if !record.cost_estimated {
+        if record.cost.is_none() || record.cost_certainty == CostCertainty::Exact {
             return;
         }
         let prices = self.prices.load();

@@ -40,6 +40,8 @@ pub(super) const UPSTREAM_REQUEST_ID: &str = "valetkey.upstream_request_id";
 pub(super) const ENDED: &str = "valetkey.ended";
 /// Ours: the cost in millionths of a US dollar.
 pub(super) const COST: &str = "valetkey.cost_microusd";
+/// Ours: how sure the cost is, as in the usage record.
+pub(super) const COST_CERTAINTY: &str = "valetkey.cost_certainty";
 /// Ours: the organisation of the device.
 pub(super) const ORG: &str = "valetkey.org";
 /// Ours: set when the output tokens are a lower bound.

@@ -69,6 +69,7 @@ fn about_generation(record: &UsageRecord) -> impl Iterator<Item = KeyValue> {
         usage(names::CACHE_WRITE_TOKENS, cache_writes(record)),
         usage(names::CACHE_READ_TOKENS, record.tokens.cache_read_tokens),
         record.output_estimated.then(|| flag(names::OUTPUT_ESTIMATED)),
+        Some(text(names::COST_CERTAINTY, record.cost_certainty.as_str())),
     ]
     .into_iter()
     .flatten()

@@ -1,8 +1,12 @@
+use std::time::SystemTime;
+
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
 use super::*;
-use crate::service::meter::usage::ReferenceKind;
+use crate::service::meter::prices::Prices;
+use crate::service::meter::usage::UsageOwner;
+use crate::wire::DeviceId;
 
 fn meter(media_type: &'static str) -> ResponseMeter {
     let mut headers = HeaderMap::new();
@@ -63,6 +67,78 @@ fn a52_a_container_is_known_from_every_answer_and_a_message_only_where_it_is_ask
         assert_eq!((plain.references_told(), plain.references()), (1, vec![container("container_1")]));
         assert_eq!(asked.references(), [message("msg_1", Some(65)), container("container_1")]);
     }
+}
+
+/// How sure the cost of a whole or a cut answer is.
+fn certainty(media_type: &'static str, body: &str, is_complete: bool) -> CostCertainty {
+    let mut meter = meter(media_type);
+    meter.data(body.as_bytes());
+    let owner = UsageOwner { device: DeviceId::parse("device-0001").unwrap(), org: None, user: None };
+    let mut record = UsageRecord::new("req_1".into(), owner, "POST /v1/messages");
+    record.model_asked = Some("claude-opus-5".into());
+    meter.report(&mut record, is_complete);
+    record.price(&Prices::shipped(), SystemTime::UNIX_EPOCH);
+    record.cost_certainty
+}
+
+#[test]
+fn the_cost_of_a_stream_is_exact_once_it_has_said_all() {
+    let start = |model: &str| {
+        format!(
+            "data: {{\"type\":\"message_start\",\"message\":{{{model}\"usage\":{{\"input_tokens\":25,\"output_tokens\":1}}}}}}\n\n"
+        )
+    };
+    let named = start(r#""model":"claude-opus-5","#);
+    let delta = |delta: &str, usage: &str| {
+        format!("data: {{\"type\":\"message_delta\",\"delta\":{delta},\"usage\":{usage}}}\n\n")
+    };
+    let text = "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"12345678901234567890\"}}\n\n";
+    let (going_on, ended) = (r#"{"stop_reason":null}"#, r#"{"stop_reason":"end_turn"}"#);
+    let in_container = r#"{"stop_reason":"end_turn","container":{"id":"container_1"}}"#;
+    let count = r#"{"output_tokens":40}"#;
+    let stream = "text/event-stream";
+    for (body, expected) in [
+        (format!("{named}{text}{}", delta(ended, count)), CostCertainty::Exact),
+        (format!("{named}{}{}", delta(going_on, count), delta(ended, count)), CostCertainty::Exact),
+        (format!("{named}{text}"), CostCertainty::Estimated),
+        (format!("{named}{text}{}{text}", delta(going_on, count)), CostCertainty::Estimated),
+        (format!("{named}{}{}", delta(going_on, count), delta(ended, "null")), CostCertainty::Estimated),
+        (
+            format!("{named}{}{}", delta(going_on, count), delta(ended, r#"{"output_tokens":0}"#)),
+            CostCertainty::Estimated,
+        ),
+        (format!("{named}{text}{}", delta(ended, r#"{"output_tokens":0}"#)), CostCertainty::Estimated),
+        (format!("{}{}", start(""), delta(ended, count)), CostCertainty::Estimated),
+        (format!("{named}{}", delta(in_container, count)), CostCertainty::Estimated),
+        (delta(ended, count), CostCertainty::Estimated),
+        (text.to_owned(), CostCertainty::Unknown),
+        (String::new(), CostCertainty::Unknown),
+    ] {
+        assert_eq!(certainty(stream, &body, true), expected, "{body}");
+    }
+    let whole = format!("{named}{text}{}", delta(ended, count));
+    assert_eq!(certainty(stream, &whole, false), CostCertainty::Exact, "a client that leaves after the last count");
+}
+
+#[test]
+fn the_cost_of_an_answer_in_one_piece_is_exact_if_it_came_to_its_end() {
+    let usage = r#""usage":{"input_tokens":25,"output_tokens":40}"#;
+    for (body, expected) in [
+        (format!(r#"{{"model":"claude-opus-5",{usage}}}"#), CostCertainty::Exact),
+        (format!(r#"{{"model":"claude-opus-5",{usage},"stop_re"#), CostCertainty::Estimated),
+        (format!("{{{usage}}}"), CostCertainty::Estimated),
+        (
+            format!(r#"{{"model":"claude-opus-5","container":{{"id":"container_1"}},{usage}}}"#),
+            CostCertainty::Estimated,
+        ),
+        (r#"{"model":"claude-opus-5","usage":{"input_tokens":25}}"#.to_owned(), CostCertainty::Estimated),
+        (r#"{"model":"claude-opus-5","usage":{}}"#.to_owned(), CostCertainty::Unknown),
+        (r#"{"model":"claude-opus-5"}"#.to_owned(), CostCertainty::Unknown),
+        (r#"{"model":"claude-opus-5","content":[{"type":"text","text":"#.to_owned(), CostCertainty::Unknown),
+    ] {
+        assert_eq!(certainty("application/json", &body, body.ends_with('}')), expected, "{body}");
+    }
+    assert_eq!(certainty("text/html", "<html>", true), CostCertainty::Unknown);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::clock;
-use crate::service::meter::usage::{Ended, Reference, Tokens, UsageRecord};
+use crate::service::meter::usage::{CostCertainty, Ended, Reference, Tokens, UsageRecord};
 use crate::service::store::database::error::StoreError;
 use crate::service::store::database::statement::Value;
 use crate::service::store::database::{column, millis};
@@ -38,6 +38,9 @@ pub struct UsageRow {
     pub ended: Ended,
     /// In millionths of a US dollar; `None` when the request has no price.
     pub cost_microusd: Option<u64>,
+    /// `None` where an earlier version made the record.
+    #[serde(default)]
+    pub cost_certainty: Option<CostCertainty>,
     /// What later requests of the device may refer to. It has a table of its own, so rows that are read have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<Reference>,
@@ -64,6 +67,7 @@ impl UsageRow {
             unparsed_events: record.unparsed_events,
             ended: record.ended,
             cost_microusd,
+            cost_certainty: Some(record.cost_certainty),
             references: record.references,
         }
     }
@@ -74,7 +78,7 @@ impl UsageRow {
     }
 
     /// In the order of [`COLUMNS`].
-    pub(super) fn values(&self) -> [Value<'_>; 22] {
+    pub(super) fn values(&self) -> [Value<'_>; 23] {
         let Tokens { input_tokens, output_tokens, cache_write_5m_tokens, cache_write_1h_tokens, cache_read_tokens } =
             self.tokens;
         [
@@ -100,6 +104,7 @@ impl UsageRow {
             i64::from(self.unparsed_events).into(),
             Ended::as_str(self.ended).into(),
             self.cost_microusd.map(|cost| i64::try_from(cost).unwrap_or(i64::MAX)).into(),
+            self.cost_certainty.map(CostCertainty::as_str).into(),
         ]
     }
 
@@ -127,6 +132,7 @@ impl UsageRow {
             no_usage: row.try_get::<i64, _>("no_usage")? != 0,
             unparsed_events: column::number(row, "unparsed_events")?,
             cost_microusd: column::maybe_number(row, "cost_microusd")?,
+            cost_certainty: column::maybe_parsed(row, "cost_certainty", CostCertainty::parse)?,
             ended: column::parsed(row, "ended", ended_named)?,
             device: column::parsed(row, "device", |id| DeviceId::parse(id).ok())?,
             references: Vec::new(),
@@ -149,7 +155,7 @@ macro_rules! columns {
     () => {
         "request_id, finished_at, upstream_request_id, device, org, user_name, route, model_asked, model_answered, \
          status, first_byte_ms, total_ms, input_tokens, output_tokens, cache_write_5m_tokens, cache_write_1h_tokens, \
-         cache_read_tokens, output_estimated, no_usage, unparsed_events, ended, cost_microusd"
+         cache_read_tokens, output_estimated, no_usage, unparsed_events, ended, cost_microusd, cost_certainty"
     };
 }
 

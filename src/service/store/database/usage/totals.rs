@@ -36,6 +36,10 @@ pub struct Totals {
     pub cache_read_input_tokens: u64,
     /// The cost of the requests that have a price, in millionths of a US dollar.
     pub cost_microusd: u64,
+    /// The part of the cost that is exact. All else is estimated, or the record does not say how sure it is.
+    pub cost_exact_microusd: u64,
+    /// Requests that the upstream may charge for and whose usage it never said.
+    pub requests_of_unknown_cost: u64,
 }
 
 enum_names!(TotalsBy { Device = "device", User = "user", Org = "org", Model = "model", Day = "day" });
@@ -68,6 +72,8 @@ impl Totals {
             cache_creation_input_tokens: number(row, "cache_creation_input_tokens")?,
             cache_read_input_tokens: number(row, "cache_read_input_tokens")?,
             cost_microusd: number(row, "cost_microusd")?,
+            cost_exact_microusd: number(row, "cost_exact_microusd")?,
+            requests_of_unknown_cost: number(row, "requests_of_unknown_cost")?,
         })
     }
 
@@ -79,6 +85,8 @@ impl Totals {
         self.cache_creation_input_tokens += other.cache_creation_input_tokens;
         self.cache_read_input_tokens += other.cache_read_input_tokens;
         self.cost_microusd += other.cost_microusd;
+        self.cost_exact_microusd += other.cost_exact_microusd;
+        self.requests_of_unknown_cost += other.requests_of_unknown_cost;
         true
     }
 }
@@ -95,4 +103,6 @@ pub(super) const SUMS: &str = "COUNT(*) AS requests, \
     CAST(SUM(output_tokens) AS BIGINT) AS output_tokens, \
     CAST(SUM(cache_write_5m_tokens + cache_write_1h_tokens) AS BIGINT) AS cache_creation_input_tokens, \
     CAST(SUM(cache_read_tokens) AS BIGINT) AS cache_read_input_tokens, \
-    CAST(COALESCE(SUM(cost_microusd), 0) AS BIGINT) AS cost_microusd";
+    CAST(COALESCE(SUM(cost_microusd), 0) AS BIGINT) AS cost_microusd, \
+    CAST(COALESCE(SUM(CASE WHEN cost_certainty = 'exact' THEN cost_microusd END), 0) AS BIGINT) AS cost_exact_microusd, \
+    COUNT(CASE WHEN cost_certainty = 'unknown' THEN 1 END) AS requests_of_unknown_cost";
