@@ -108,7 +108,10 @@ export interface StartOptions {
    * and half of it waiting for the service where a good token is stored.
    */
   startupTimeoutMs?: number;
-  /** The most open connections. Default 512. */
+  /**
+   * The most open connections. Default 512. When all are in use, the oldest connection on which the launch key was not
+   * shown is closed for a new one.
+   */
   maxConnections?: number;
   /** Web origins that may call the proxy, such as `app://main`. Default none: web pages are refused. */
   allowedOrigins?: string[];

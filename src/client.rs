@@ -52,7 +52,7 @@ use crate::clock::Clock;
 use crate::lock::lock;
 use crate::secret::Secret;
 use crate::transport::cors::Cors;
-use crate::transport::serve::{Listening, Plain, ServeLimits, serve};
+use crate::transport::serve::{Authenticating, Plain, ServeLimits, serve};
 use crate::transport::shutdown::{self, Phase, ShutdownTrigger};
 
 /// The parts of the machine that the client uses; tests pass their own.
@@ -125,8 +125,8 @@ impl Client {
             body_limits: body_limits(),
         };
         let limits = ServeLimits::new(config.max_connections, HEAD_TIMEOUT);
-        let listening = Listening::new(listener, Arc::clone(&limits.connections), shutdown.clone());
-        let server = serve(listening, Plain, Loopback::new(loopback, shutdown.clone()), limits, shutdown);
+        let connections = Authenticating::new(listener, Arc::clone(&limits.connections), shutdown.clone());
+        let server = serve(connections, Plain, Loopback::new(loopback, shutdown.clone()), limits, shutdown);
         let server = Mutex::new(Some(tokio::spawn(server)));
         session.set_bound(address);
         Ok(Self { session, refresher, link, launch_key, address, trigger, server })

@@ -5,8 +5,10 @@
 //! task stands between the two sockets. A [`masked`] one hides a secret.
 
 pub mod buffered_body;
+pub mod client_body;
 mod client_stream;
 pub mod connect;
+mod connection_end;
 pub mod cors;
 pub mod credentials;
 mod grace;

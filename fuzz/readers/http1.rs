@@ -168,12 +168,26 @@ fn plain_chunks(mut body: &[u8]) -> Vec<u8> {
         let digits: String = body.iter().map(|byte| char::from(*byte)).take_while(char::is_ascii_hexdigit).collect();
         let size = usize::from_str_radix(&digits, 16).expect("a size is a number");
         if size == 0 {
+            check_trailers(&body[line..]);
             return data;
         }
         let end = line + size;
         data.extend_from_slice(&body[line..end]);
         assert_eq!(body[end..end + 2], *b"\r\n", "behind a chunk");
         body = &body[end + 2..];
+    }
+}
+
+/// Each line of a trailer section is a field and ends with CRLF, and the last one is empty (RFC 9112 §5, §7.1.2).
+fn check_trailers(section: &[u8]) {
+    let mut lines = section.split_inclusive(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r\n"));
+    assert_eq!(lines.next_back(), Some(Some(b"".as_slice())), "the last line");
+    for line in lines {
+        let line = line.expect("a line ends with CRLF");
+        assert!(!line.iter().any(|byte| matches!(byte, b'\r' | 0)), "{line:?}");
+        let name = line.iter().position(|byte| *byte == b':').map(|colon| &line[..colon]);
+        let is_name = |name: &[u8]| !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
+        assert!(name.is_some_and(is_name), "{line:?}");
     }
 }
 

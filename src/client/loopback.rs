@@ -1,13 +1,11 @@
 //! Replaces the launch key by the wrapper token and relays the request to the service.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 
 use super::admission::Admission;
 use super::credential::{Freshness, WrapperToken};
@@ -17,6 +15,7 @@ use super::refresh::{Reason, Refresher};
 use super::service_link::ServiceLink;
 use super::session::{Installed, Session};
 use crate::transport::buffered_body::{BodyLimits, BufferedBody, MemoryBudget};
+use crate::transport::client_body::ClientBody;
 use crate::transport::cors;
 use crate::transport::headers::{strip_request, strip_service_response};
 use crate::transport::origin::Origin;
@@ -26,7 +25,7 @@ use crate::transport::relay::Relay;
 use crate::transport::reply::Reply;
 use crate::transport::request_head::check_head;
 use crate::transport::request_id::RequestId;
-use crate::transport::serve::Handler;
+use crate::transport::serve::{ClientConnection, Handler};
 use crate::transport::shutdown::Shutdown;
 use crate::transport::upstream::{UpstreamBody, UpstreamError};
 use crate::wire::ErrorCode;
@@ -54,22 +53,27 @@ impl Loopback {
         Self { parts: Arc::new(parts), shutdown }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Reply>, Problem> {
+    async fn answer(
+        &self,
+        request: Request<ClientBody>,
+        connection: &ClientConnection,
+    ) -> Result<Response<Reply>, Problem> {
         let parts = &self.parts;
-        check_head(request.version(), request.headers())?;
+        check_head(&request)?;
         parts.admission.check_source(request.headers())?;
         check_target(request.method(), request.uri())?;
         match request.uri().path() {
             "/" | "/api/hello" | HEALTH_PATH if is_look(request.method()) => Ok(Response::new(Reply::empty())),
             path if path.starts_with("/v1/") => {
                 parts.admission.check_key(request.headers())?;
+                connection.authenticated();
                 self.forward(request).await
             }
             _ => Err(Problem::new(ErrorCode::RouteUnknown, "This proxy serves /v1 only")),
         }
     }
 
-    async fn forward(&self, request: Request<Incoming>) -> Result<Response<Reply>, Problem> {
+    async fn forward(&self, request: Request<ClientBody>) -> Result<Response<Reply>, Problem> {
         let (mut parts, body) = request.into_parts();
         let was_revoked = self.parts.session.is_revoked();
         let used = self.usable_token().await?;
@@ -161,7 +165,7 @@ impl Loopback {
 }
 
 impl Handler for Loopback {
-    async fn handle(&self, request: Request<Incoming>, _peer: SocketAddr) -> Response<Reply> {
+    async fn handle(&self, request: Request<ClientBody>, connection: &ClientConnection) -> Response<Reply> {
         let admission = &self.parts.admission;
         let origin = admission.cors.allowed(request.headers());
         if let Some(preflight) = admission.cors.preflight(request.method(), request.headers())
@@ -170,7 +174,7 @@ impl Handler for Loopback {
             return preflight;
         }
         let mut response =
-            self.answer(request).await.unwrap_or_else(|problem| problem.into_response(&RequestId::next()));
+            self.answer(request, connection).await.unwrap_or_else(|problem| problem.into_response(&RequestId::next()));
         if let Some(origin) = origin {
             cors::grant(response.headers_mut(), origin);
         }

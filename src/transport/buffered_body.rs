@@ -5,34 +5,35 @@
 //! when the inspector has accepted the whole.
 
 mod body_limits;
+mod body_reader;
 mod inspector;
 mod memory_budget;
 mod rest;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http_body_util::BodyExt;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 
 pub use self::body_limits::{BodyError, BodyLimits};
+use self::body_reader::{BodyReader, SMALL};
 pub use self::inspector::{Inspector, RefusedBodyError};
 pub use self::memory_budget::MemoryBudget;
 use self::memory_budget::MemoryShare;
 use self::rest::Rest;
 pub use self::rest::Upload;
-use super::grace::within;
+use super::client_body::ClientBody;
 
 /// A request's body, ready to be sent on: its buffered pieces, and the part that is still streamed.
 #[derive(Default)]
 pub struct BufferedBody {
     pieces: Pieces,
-    rest: Option<Rest>,
+    /// Boxed, because few bodies have one, and every request moves its body about.
+    rest: Option<Box<Rest>>,
     share: Option<Arc<MemoryShare>>,
 }
 
@@ -48,7 +49,7 @@ impl BufferedBody {
     /// is refused before any of it is read.
     #[expect(clippy::manual_async_fn, reason = "an async function would keep its parameters twice in the future")]
     pub fn take<I: Inspector + 'static, F>(
-        mut body: Incoming,
+        body: ClientBody,
         limits: &BodyLimits,
         mut inspector: I,
         facts: impl FnOnce(&I) -> F,
@@ -63,17 +64,18 @@ impl BufferedBody {
                 return Err(BodyError::TooLarge(limits.max));
             }
             let mut share = limits.budget.share();
-            while let Some(piece) = next_piece(&mut body, limits.idle_timeout).await? {
+            let mut body = BodyReader::new(body, limits.idle_timeout);
+            while let Some(piece) = poll_fn(|cx| body.poll_piece(cx)).await.transpose()? {
                 pieces.push(&piece, limits.max, &mut inspector)?;
                 let within_budget = share.grow(piece.len());
-                if body.is_end_stream() {
+                if body.is_end() {
                     break;
                 }
                 if !within_budget || pieces.length > limits.buffer_limit as u64 {
                     inspector.held(&pieces.queue, false)?;
                     let facts = facts(&inspector);
                     let rest = Rest::new(body, pieces.length, limits, Some(Box::new(inspector)));
-                    return Ok((Self { pieces, rest: Some(rest), share: Some(Arc::new(share)) }, facts));
+                    return Ok((Self { pieces, rest: Some(Box::new(rest)), share: Some(Arc::new(share)) }, facts));
                 }
             }
             pieces.approve(&mut inspector).await?;
@@ -164,7 +166,7 @@ impl Pieces {
         poll_fn(|cx| inspector.poll_end(cx)).await
     }
 
-    /// Joins small pieces: a body that comes byte by byte must not cost a handle and a write for each byte.
+    /// Joins small pieces: a body that comes slowly, byte by byte, must not cost a handle and a write for each byte.
     fn append(&mut self, piece: &Bytes) {
         let joins = self.queue.back().is_some_and(|last| last.len() + piece.len() <= SMALL);
         let last = if joins { self.queue.pop_back() } else { None };
@@ -181,26 +183,6 @@ impl Pieces {
                 joined.freeze()
             }
         });
-    }
-}
-
-/// Pieces up to this many bytes are copied together.
-const SMALL: usize = 4 * 1024;
-
-async fn next_piece(body: &mut Incoming, idle_timeout: Duration) -> Result<Option<Bytes>, BodyError> {
-    loop {
-        let mut coming = pin!(body.frame());
-        let frame = within(idle_timeout, coming.as_mut()).await.ok_or(BodyError::Stalled(idle_timeout))?;
-        match frame {
-            None => return Ok(None),
-            Some(Err(_)) => return Err(BodyError::Broken),
-            // Trailers end at this hop (RFC 9112 §7.1.2).
-            Some(Ok(frame)) => {
-                if let Ok(piece) = frame.into_data() {
-                    return Ok(Some(piece));
-                }
-            }
-        }
     }
 }
 

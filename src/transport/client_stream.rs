@@ -4,35 +4,36 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::connection_end::ConnectionEnd;
+
 /// **No single write, flush or close waits longer than a limit.** Over TLS up to 64 KiB wait in TLS's own buffer, so the
 /// wait for a client may be in any of the three. A client that keeps its window shut could otherwise hold its answer,
 /// and with it the upstream connection, for ever: its operating system answers keep-alive probes, so they prove nothing.
 /// A connection that never waits costs no timer: the timer is set when a write, flush or close has to wait.
 ///
-/// **The close lingers after a refused body**, which the client may still be sending. Closing with unread bytes would
-/// send RST, which destroys the answer on its way, so this sends FIN, reads on for up to 5 s, and then closes (RFC 9112
-/// §9.6).
+/// **The close lingers where the client may still be sending**: a body that was refused, or a request that comes too late.
+/// Closing with unread bytes would send RST, which destroys the answer on its way, so this sends FIN, reads on for up to
+/// 5 s, and then closes (RFC 9112 §9.6).
 pub(super) struct ClientStream<S> {
     stream: S,
     write_limit: Option<Duration>,
     waiting: Option<Pin<Box<Sleep>>>,
-    refused: Arc<AtomicBool>,
+    end: Arc<ConnectionEnd>,
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> ClientStream<S> {
-    /// Lets a write, flush or close wait for `write_limit`, with `None` for ever. Lingers if `refused` is true when hyper closes the
-    /// connection.
+    /// Lets a write, flush or close wait for `write_limit`, with `None` for ever. `end` says whether it lingers when hyper
+    /// closes the connection.
     #[must_use]
-    pub(super) fn new(stream: S, write_limit: Option<Duration>, refused: Arc<AtomicBool>) -> Self {
-        Self { stream, write_limit, waiting: None, refused, lingering: None }
+    pub(super) fn new(stream: S, write_limit: Option<Duration>, end: Arc<ConnectionEnd>) -> Self {
+        Self { stream, write_limit, waiting: None, end, lingering: None }
     }
 
     /// Fails what is pending once it has waited for the limit.
@@ -81,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
         if self.lingering.is_none() {
             let closed = Pin::new(&mut self.stream).poll_shutdown(cx);
             ready!(self.watch(cx, closed))?;
-            if !self.refused.load(Ordering::Relaxed) {
+            if !self.end.lingers() {
                 return Poll::Ready(Ok(()));
             }
         }

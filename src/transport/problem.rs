@@ -97,7 +97,7 @@ impl From<BodyError> for Problem {
         match error {
             BodyError::TooLarge(_) => Self::new(ErrorCode::PayloadTooLarge, message),
             BodyError::Stalled(_) => Self::new(ErrorCode::BodyTimeout, message),
-            BodyError::Broken => Self::new(ErrorCode::RequestInvalid, message),
+            BodyError::Broken | BodyError::Trailers => Self::new(ErrorCode::RequestInvalid, message),
             BodyError::Refused(refusal) => refusal.into(),
         }
     }

@@ -1,16 +1,22 @@
-//! Checks that a request's head is clear about its host and about where its body ends. Both proxies call it before routing.
+//! Checks that a request's head is not too long, and clear about its host and about where its body ends. Both proxies call
+//! it before routing.
 
 use http::header::{CONTENT_TYPE, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 
 use super::named_host::NamedHost;
 use super::problem::Problem;
 use crate::wire::ErrorCode;
 
-/// Checks what hyper lets pass: a request names one host, which can be one (RFC 9112 §3.2), and its body has no transfer
-/// coding but `chunked` (§6.1). Neither proxy undoes another coding: the encoded bytes would go on as if they were
-/// plain.
-pub fn check_head(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
+/// Checks what hyper lets pass: a request has a head of 64 KiB at most, however it arrives, and names one host, which can be
+/// one (RFC 9112 §3.2); its body has no transfer coding but `chunked` (§6.1). Neither proxy undoes another coding: the
+/// encoded bytes would go on as if they were plain.
+pub fn check_head<B>(request: &Request<B>) -> Result<(), Problem> {
+    if length(request) > LONGEST_HEAD {
+        let message = format!("The request line and the headers exceed {LONGEST_HEAD} bytes together");
+        return Err(Problem::new(ErrorCode::HeadTooLarge, message));
+    }
+    let (version, headers) = (request.version(), request.headers());
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() || (host.is_none() && version == Version::HTTP_11) {
@@ -30,6 +36,17 @@ pub fn check_head(version: Version, headers: &HeaderMap) -> Result<(), Problem> 
     Ok(())
 }
 
+/// The length of a head that is written with one space behind each colon and CRLF behind each line.
+fn length<B>(request: &Request<B>) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let line = request.method().as_str().len() + target + "  HTTP/1.1\r\n".len();
+    let field = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
+    line + request.headers().iter().map(field).sum::<usize>() + "\r\n".len()
+}
+
+/// In bytes. Real heads have a few thousand; what a corporate gateway adds makes some of them several times as long.
+pub(super) const LONGEST_HEAD: usize = 64 * 1024;
+
 /// Checks that the body of a request says that it is JSON. A web page can send such a request to another origin only
 /// after a preflight, which is refused (WHATWG Fetch §2.2.2, CORS-safelisted request-header); text it sends unasked.
 pub fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
@@ -43,17 +60,29 @@ pub fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
-    use http::header::HeaderName;
-
     use super::*;
 
     fn check(version: Version, pairs: &[(HeaderName, &'static str)]) -> bool {
-        let pairs = pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
-        let mut headers = HeaderMap::new();
+        let mut request = Request::new(());
+        *request.version_mut() = version;
         for (name, value) in pairs {
-            headers.append(name, value);
+            request.headers_mut().append(name, HeaderValue::from_static(value));
         }
-        check_head(version, &headers).is_ok()
+        check_head(&request).is_ok()
+    }
+
+    #[test]
+    fn f74_the_length_of_a_head_counts_each_of_its_bytes() {
+        let head = |longer: usize| {
+            let request =
+                Request::post("/v1/messages?beta=true").header(HOST, "a").header("x-a", "1").header("x-a", "2");
+            request.header("x-long", "x".repeat(longer)).body(()).unwrap()
+        };
+        let written = "POST /v1/messages?beta=true HTTP/1.1\r\nhost: a\r\nx-a: 1\r\nx-a: 2\r\nx-long: \r\n\r\n".len();
+        assert_eq!((length(&head(0)), length(&head(1000))), (written, written + 1000));
+        let room = LONGEST_HEAD - written;
+        assert!(check_head(&head(room)).is_ok());
+        assert_eq!(check_head(&head(room + 1)).unwrap_err().code, ErrorCode::HeadTooLarge);
     }
 
     #[test]

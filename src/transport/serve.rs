@@ -1,14 +1,17 @@
 //! Serves HTTP/1.1 on connections until a shutdown. Both proxies use it.
 
 mod acceptor;
+mod authenticating;
+mod authentication;
+mod client_connection;
 mod connections;
 mod dispatcher;
+mod limits;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::header::{CONNECTION, HeaderValue};
@@ -18,56 +21,31 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 pub use self::acceptor::{Acceptor, Plain};
+pub use self::authenticating::Authenticating;
+pub use self::client_connection::ClientConnection;
 pub use self::connections::{Accepted, Connections, Listening, Place};
 pub use self::dispatcher::{Dispatched, Dispatcher};
+pub use self::limits::ServeLimits;
+use super::client_body::ClientBody;
 use super::client_stream::ClientStream;
+use super::problem::Problem;
 use super::reply::Reply;
+use super::request_head::LONGEST_HEAD;
+use super::request_id::RequestId;
 use super::shutdown::{Phase, Shutdown};
+use crate::wire::ErrorCode;
 
 /// Answers requests; implemented by each proxy.
 pub trait Handler: Clone + Send + 'static {
-    /// Answers one request that came over a connection from `peer`.
-    fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<Reply>> + Send;
-}
-
-/// Limits on what clients may use.
-#[derive(Debug, Clone)]
-pub struct ServeLimits {
-    /// Open connections, over all workers; further ones wait in the listener's queue.
-    pub connections: Arc<Semaphore>,
-    /// From the first byte of a request's head, or from the end of the request before, to the head's last byte.
-    pub head_timeout: Duration,
-    /// How long a client may stop reading its answer.
-    pub write_stall: Option<Duration>,
-    /// How long a connection without a request stays open once the shutdown has begun: its next request may be on the way.
-    pub last_request: Duration,
-}
-
-impl ServeLimits {
-    /// Limits that all workers share, without a limit on stalled writes.
-    #[must_use]
-    pub fn new(connections: usize, head_timeout: Duration) -> Self {
-        let connections = Arc::new(Semaphore::new(connections));
-        Self { connections, head_timeout, write_stall: None, last_request: Duration::ZERO }
-    }
-
-    /// Waits `limit` for requests that cross the beginning of the shutdown.
-    #[must_use]
-    pub fn with_last_request(mut self, limit: Duration) -> Self {
-        self.last_request = limit;
-        self
-    }
-
-    /// Closes the connection of a client that reads nothing of its answer for `limit`.
-    #[must_use]
-    pub fn with_write_stall(mut self, limit: Duration) -> Self {
-        self.write_stall = Some(limit);
-        self
-    }
+    /// Answers one request that came over `connection`.
+    fn handle(
+        &self,
+        request: Request<ClientBody>,
+        connection: &ClientConnection,
+    ) -> impl Future<Output = Response<Reply>> + Send;
 }
 
 /// Serves what comes of `connections` and `acceptor` accepts, until no more come and all have ended, or until `shutdown` is
@@ -119,7 +97,8 @@ struct Server<E, H> {
 impl<E: Acceptor, H: Handler> Server<E, H> {
     /// Serves one connection, from its first byte to its last.
     async fn take_in(self, accepted: Accepted) {
-        let Accepted { stream, peer, place: _place } = accepted;
+        let Accepted { stream, peer, place } = accepted;
+        let client = ClientConnection::new(peer, place);
         // Without these options a stream is slower or a dead client is noticed later; both are bearable.
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
@@ -129,7 +108,7 @@ impl<E: Acceptor, H: Handler> Server<E, H> {
             () = self.no_more_requests() => None,
         };
         if let Some(stream) = admitted {
-            self.speak(stream, peer).await;
+            self.speak(stream, Arc::new(client)).await;
         }
     }
 
@@ -144,25 +123,13 @@ impl<E: Acceptor, H: Handler> Server<E, H> {
         }
     }
 
-    async fn speak(self, stream: E::Stream, peer: SocketAddr) {
+    async fn speak(self, stream: E::Stream, client: Arc<ClientConnection>) {
         let mut no_more_requests = pin!(self.no_more_requests());
         let Self { handler, head_timeout, write_stall, shutdown, .. } = self;
-        let refused = Arc::new(AtomicBool::new(false));
-        let stream = ClientStream::new(stream, write_stall, Arc::clone(&refused));
-        let ending = shutdown.clone();
+        let stream = ClientStream::new(stream, write_stall, Arc::clone(&client.end));
+        let (own, ending) = (Arc::clone(&client), shutdown.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let (handler, refused, ending) = (handler.clone(), Arc::clone(&refused), ending.clone());
-            async move {
-                let has_body = !request.body().is_end_stream();
-                // Boxed, because hyper reserves room for this future as long as the connection lives, and it is large.
-                let mut response = Box::pin(handler.handle(request, peer)).await;
-                if ending.phase() != Phase::Running {
-                    // The client, and not this end, then closes the connection, so no request crosses the close.
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                refused.store(has_body && !response.status().is_success(), Ordering::Relaxed);
-                Ok::<_, Infallible>(response)
-            }
+            answer(handler.clone(), request, Arc::clone(&own), ending.clone())
         });
         // Up to 100 headers, hyper's own limit, need no heap. Claude Code sends about 30, corporate gateways add some.
         let connection = http1::Builder::new()
@@ -177,11 +144,47 @@ impl<E: Acceptor, H: Handler> Server<E, H> {
                 connection.as_mut().graceful_shutdown();
                 finish_draining(connection, shutdown).await
             }
-            ended = connection.as_mut() => ended,
+            ended = poll_fn(|cx| {
+                let polled = connection.as_mut().poll(cx);
+                if polled.is_ready() || !client.end.is_near() {
+                    return polled;
+                }
+                connection.as_mut().graceful_shutdown();
+                connection.as_mut().poll(cx)
+            }) => ended,
+            // Behind the connection, which may have received a request with a good credential at this moment.
+            () = client.evicted() => Ok(()),
         };
         if let Err(error) = ended {
-            tracing::debug!(%error, %peer, "A connection ended abnormally");
+            tracing::debug!(%error, peer = %client.peer, "A connection ended abnormally");
         }
+    }
+}
+
+/// Answers one request, and says whether it is the last one of its connection.
+#[expect(clippy::manual_async_fn, reason = "an async function would keep its parameters twice in the future")]
+fn answer<H: Handler>(
+    handler: H,
+    request: Request<Incoming>,
+    client: Arc<ClientConnection>,
+    ending: Shutdown,
+) -> impl Future<Output = Result<Response<Reply>, Infallible>> {
+    async move {
+        let end = &client.end;
+        let has_body = !request.body().is_end_stream();
+        let mut response = if end.is_near() {
+            Problem::new(ErrorCode::RequestInvalid, TOO_LATE).into_response(&RequestId::next())
+        } else {
+            let request = request.map(|incoming| ClientBody::new(incoming, end));
+            // Boxed, because hyper reserves room for this future as long as the connection lives, and it is large.
+            Box::pin(handler.handle(request, &client)).await
+        };
+        if end.is_near() || ending.phase() != Phase::Running {
+            // The client, and not this end, then closes the connection, so no request crosses the close.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        end.set_refused(has_body && !response.status().is_success());
+        Ok(response)
     }
 }
 
@@ -203,7 +206,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a stream has to send its last event after a forced end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Bounds the head of a request, and how much of a response is buffered.
-const MAX_BUFFER: usize = 64 * 1024;
+/// Bounds how much of a request is read ahead, and how much of a response is buffered. It leaves room above the longest
+/// head, so that one which is a little too long is read and gets a whole answer.
+const MAX_BUFFER: usize = LONGEST_HEAD * 3 / 2;
+
+const TOO_LATE: &str =
+    "This connection ended with an earlier request, whose body had trailers or was not read to its end";
 
 const KEEPALIVE: Duration = Duration::from_secs(60);

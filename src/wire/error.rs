@@ -12,6 +12,8 @@ use strum::{IntoStaticStr, VariantArray};
 pub enum ErrorCode {
     /// The request line, a header or the framing is not acceptable.
     RequestInvalid,
+    /// The request line and the headers are too long together.
+    HeadTooLarge,
     /// The body does not have the form that the route takes.
     BodyInvalid,
     /// The path is not in normal form.
@@ -147,6 +149,7 @@ impl ErrorCode {
             Self::MethodNotAllowed => (405, Kind::InvalidRequestError, false),
             // Not 408, which every SDK retries: a body that stalled once stalls again.
             Self::BodyTimeout => (400, Kind::InvalidRequestError, true),
+            Self::HeadTooLarge => (431, Kind::InvalidRequestError, false),
             Self::PayloadTooLarge => (413, Kind::RequestTooLarge, false),
             Self::EncodingUnsupported => (415, Kind::InvalidRequestError, false),
             Self::BudgetSpent => (429, Kind::BillingError, false),
@@ -238,7 +241,7 @@ mod tests {
 
     #[test]
     fn header_and_body_spell_a_code_alike() {
-        assert!(ErrorCode::ALL.iter().map(|code| *code as usize).eq(0..41), "all codes are there");
+        assert!(ErrorCode::ALL.iter().map(|code| *code as usize).eq(0..42), "all codes are there");
         for &code in ErrorCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
             assert_eq!(ErrorCode::parse(code.as_str()), code);

@@ -98,6 +98,30 @@ async fn a22_an_ambiguous_message_never_becomes_two_requests() {
     assert_eq!(service.tokens_asked(), 1);
 }
 
+#[tokio::test]
+async fn a22_no_request_is_lost_in_the_trailer_section_of_another() {
+    let (service, client) = start().await;
+    for (section, status) in [
+        ("\n", 400),
+        ("x: y\n\n", 200),
+        ("x: y\r\n\r\n", 200),
+        (" x\r\n\r\n", 400),
+        ("no colon\r\n\r\n", 400),
+        ("x\0: y\r\n\r\n", 400),
+    ] {
+        let rest = format!("transfer-encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n{section}");
+        let hidden = request(&client, "GET /v1/hidden HTTP/1.1", "\r\n");
+        let first = request(&client, "POST /v1/messages HTTP/1.1", &rest);
+        let mut raw = Raw::connect(&client.url()).await;
+        raw.send(format!("{first}{hidden}{hidden}")).await;
+        let answers = raw.read_to_end().await;
+        assert!(answers.starts_with(&format!("HTTP/1.1 {status} ")), "{section:?}: {answers}");
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "the connection ends with it: {section:?}: {answers}");
+    }
+    let seen = service.seen(Route::V1);
+    assert!(seen.len() == 2 && seen.iter().all(|seen| seen.target == "/v1/messages"), "{seen:?}");
+}
+
 /// Sends `bytes` and reads until the proxy closes: the inner request has the wrong Host, so the proxy refuses it.
 async fn answer_and_close(client: &TestClient, bytes: String) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

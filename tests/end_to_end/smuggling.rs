@@ -11,9 +11,9 @@ fn request(both: &Both, headers: &str, body: &str) -> String {
     format!("POST /v1/messages HTTP/1.1\r\nhost: {host}\r\nauthorization: {bearer}\r\n{headers}\r\n\r\n{body}")
 }
 
-fn chunked(pieces: &[&str]) -> String {
+fn chunked(pieces: &[&str], trailers: &str) -> String {
     let pieces: String = pieces.iter().map(|piece| format!("{:x};a=\"b\"\r\n{piece}\r\n", piece.len())).collect();
-    format!("{pieces}0\r\nx-trailer: 1\r\n\r\n")
+    format!("{pieces}0\r\n{trailers}\r\n")
 }
 
 /// Sends `bytes`, then one honest request, and returns the number of 200s.
@@ -29,20 +29,39 @@ async fn exchange(both: &Both, bytes: &str) -> usize {
 async fn a23_bodies_in_odd_but_valid_framing_arrive_once_and_whole() {
     let both = Both::start().await;
     both.upstream.answer_always(Answer::json(200, serde_json::json!({})));
-    let chunks = chunked(&[&BODY[..1], &BODY[1..20], &BODY[20..]]);
+    let pieces = [&BODY[..1], &BODY[1..20], &BODY[20..]];
+    let (chunks, trailed) = (chunked(&pieces, ""), chunked(&pieces, "x-trailer: 1\r\n"));
     let length = format!("content-length: {}", BODY.len());
+    // The connection ends with a request that has trailers.
     let cases = [
-        (length.as_str(), BODY),
-        ("transfer-encoding: chunked", chunks.as_str()),
-        ("Transfer-Encoding: CHUNKED", chunks.as_str()),
-        ("transfer-encoding: chunked\r\ntrailer: x-trailer", chunks.as_str()),
+        (length.as_str(), BODY, 2),
+        ("transfer-encoding: chunked", chunks.as_str(), 2),
+        ("Transfer-Encoding: CHUNKED", chunks.as_str(), 2),
+        ("transfer-encoding: chunked\r\ntrailer: x-trailer", trailed.as_str(), 1),
     ];
-    for (number, (headers, body)) in cases.iter().enumerate() {
-        assert_eq!(exchange(&both, &request(&both, headers, body)).await, 2, "{headers}");
+    let mut sent = 0;
+    for (headers, body, answers) in cases {
+        assert_eq!(exchange(&both, &request(&both, headers, body)).await, answers, "{headers}");
+        sent += answers;
         let requests = both.upstream.requests();
-        assert_eq!(requests.len(), 2 * (number + 1));
+        assert_eq!(requests.len(), sent);
         assert!(requests.iter().all(|request| request.body == BODY.as_bytes()), "{headers}");
         assert!(requests.iter().all(|request| request.header("x-trailer").is_none()));
+    }
+}
+
+#[tokio::test]
+async fn a23_no_request_is_lost_in_the_trailer_section_of_another() {
+    let both = Both::start().await;
+    both.upstream.answer_always(Answer::json(200, serde_json::json!({})));
+    for (trailers, answers) in [("\n", 0), ("x: y\n\n", 1), (" x\r\n", 0), ("no colon\r\n", 0), ("x\0: y\r\n", 0)] {
+        let before = both.upstream.requests().len();
+        let first = request(&both, "transfer-encoding: chunked", &chunked(&[BODY], trailers));
+        let hidden = request(&both, "x-smuggled: 1\r\ncontent-length: 0", "");
+        assert_eq!(exchange(&both, &format!("{first}{hidden}")).await, answers, "{trailers:?}");
+        let requests = both.upstream.requests();
+        assert_eq!(requests.len(), before + answers, "{trailers:?}");
+        assert!(requests.iter().all(|seen| seen.header("x-smuggled").is_none()), "{trailers:?}");
     }
 }
 

@@ -151,10 +151,40 @@ async fn f59_heads_beyond_every_measure_are_refused() {
         let came = String::from_utf8_lossy(&came);
         assert!(came.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {came}");
     }
-    let some: Vec<_> = (0..90).map(|number| format!("x-{number}: {}", "y".repeat(1000))).collect();
+    let some: Vec<_> = (0..60).map(|number| format!("x-{number}: {}", "y".repeat(1000))).collect();
     let some = post("/v1/messages", &token, &some.iter().map(String::as_str).collect::<Vec<_>>(), BODY);
     assert_eq!(Wire::ask(&service.url, some).await.status(), 200);
     assert_eq!(upstream.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn f74_a_head_is_refused_above_64_kib_and_taken_below_however_it_arrives() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    for (length, status) in
+        [(60_000, 200), (65_535, 200), (65_536, 200), (65_537, 431), (70_000, 431), (90_000, 431), (127_000, 431)]
+    {
+        let without = post("/v1/messages", &token, &["x-long: "], BODY).len() - BODY.len();
+        let long = format!("x-long: {}", "x".repeat(length - without));
+        let request = post("/v1/messages", &token, &[&long], BODY);
+        for piece in [length, 65_535, 32_768, 8191, 1000] {
+            let mut wire = Wire::connect(&service.url).await;
+            for piece in request.as_bytes().chunks(piece) {
+                // A head that is much too long is refused before all of it has come.
+                if wire.try_send(piece).await.is_err() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            let head = wire.head().await;
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{length} in pieces of {piece}: {head}");
+            // hyper itself refuses a much longer one.
+            let is_told = head.contains("x-valetkey-error: head_too_large\r\n") || length > 96 << 10;
+            assert_eq!(is_told, status == 431, "{length} in pieces of {piece}: {head}");
+        }
+    }
+    assert_eq!(upstream.requests().len(), 15);
 }
 
 const BODY: &str = r#"{"model":"claude-sonnet-5-5","stream":true,"messages":[]}"#;

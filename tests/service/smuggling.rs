@@ -59,6 +59,50 @@ async fn a22_a_second_request_in_a_body_stays_in_the_body() {
 }
 
 #[tokio::test]
+async fn a22_no_request_is_lost_in_the_trailer_section_of_another() {
+    for (section, status) in SECTIONS {
+        let upstream = Upstream::start();
+        let service = TestService::before(&upstream);
+        let token = service.token().await;
+        let long = format!("{BODY}{}", " ".repeat(3 << 20));
+        let next =
+            |limit| format!("GET /v1/models?limit={limit} HTTP/1.1\r\nhost: localhost\r\nx-api-key: {token}\r\n\r\n");
+        for (token, data, status) in [
+            (token.as_str(), format!("{:x}\r\n{BODY}\r\n", BODY.len()), status),
+            // Streamed: its end comes while it is on its way up.
+            (token.as_str(), format!("{:x}\r\n{long}\r\n", long.len()), status),
+            // Refused before its body is read.
+            ("wrong", String::new(), "401"),
+        ] {
+            let head = "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n";
+            let request = format!("{head}x-api-key: {token}\r\n\r\n{data}0\r\n{section}{}{}", next(1), next(2));
+            let mut wire = Wire::connect(&service.url).await;
+            let _ = wire.try_send(request).await;
+            let (came, _) = wire.rest().await;
+            let came = String::from_utf8_lossy(&came);
+            assert!(came.starts_with(&format!("HTTP/1.1 {status} ")), "{section:?}: {came}");
+            assert_eq!(came.matches("HTTP/1.1 ").count(), 1, "the connection ends with it: {section:?}: {came}");
+            assert_eq!(came.contains("trailer section"), status == "400" && section.starts_with('\n'), "{came}");
+        }
+        assert!(upstream.requests().iter().all(|one| one.target == "/v1/messages"), "{section:?}");
+    }
+}
+
+#[tokio::test]
+async fn a22_a_body_in_chunks_without_trailers_keeps_its_connection() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    let head = "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n";
+    let request = format!("{head}x-api-key: {token}\r\n\r\n{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
+    let mut wire = Wire::connect(&service.url).await;
+    wire.send(request.repeat(3)).await;
+    for _ in 0..3 {
+        assert_eq!(wire.response().await.status(), 200);
+    }
+}
+
+#[tokio::test]
 async fn a22_each_pipelined_request_is_admitted_for_itself() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
@@ -84,6 +128,19 @@ async fn a25_bytes_behind_a_refused_method_are_a_request_of_their_own_or_nothing
     assert!(came.starts_with("HTTP/1.1 405 ") && !came.contains("HTTP/1.1 200 "), "{came}");
     assert_eq!(upstream.connections(), 0);
 }
+
+/// What follows the last chunk, and the status of the answer to its request.
+const SECTIONS: [(&str, &str); 7] = [
+    ("\n", "400"),
+    ("x: y\n\n", "200"),
+    ("x: y\r\n\r\n", "200"),
+    (" x\r\n\r\n", "400"),
+    ("no colon\r\n\r\n", "400"),
+    ("x\0: y\r\n\r\n", "400"),
+    ("x: y\r\n folded\r\n\r\n", "400"),
+];
+
+const BODY: &str = r#"{"model":"claude-sonnet-5-5","messages":[]}"#;
 
 /// Name, header lines, body, verdict.
 const MESSAGES: [(&str, &str, &str, Verdict); 26] = [

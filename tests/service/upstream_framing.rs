@@ -77,6 +77,25 @@ async fn f15_a_body_that_breaks_its_framing_ends_abnormally() {
 }
 
 #[tokio::test]
+async fn f73_an_answer_with_malformed_trailers_is_cut_and_its_connection_is_not_used_again() {
+    for section in ["no colon\0\r\n\r\n", " x: y\r\n\r\n", "x: y\r\n z\r\n\r\n", ": y\r\n\r\n", "x: y\n\r\n", "\n"] {
+        let upstream = Upstream::start();
+        let service = TestService::before(&upstream);
+        let token = service.token().await;
+        let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n{section}");
+        upstream.answer_next(Answer::raw(answer.into_bytes()).keep_open());
+        let mut wire = Wire::connect(&service.url).await;
+        wire.send(messages(&token, BODY)).await;
+        let (came, _) = wire.rest().await;
+        let came = String::from_utf8_lossy(&came);
+        assert!(came.contains("hello") && !came.ends_with("0\r\n\r\n"), "{section:?}: {came}");
+        assert!(service.messages(&token, BODY).await.text().contains("stand-in"), "{section:?}");
+        assert_eq!(upstream.connections(), 2, "{section:?}");
+        assert_eq!(service.usage.wait_for(2).await[0].ended, Ended::UpstreamCut, "{section:?}");
+    }
+}
+
+#[tokio::test]
 async fn f15_bytes_behind_an_answer_never_become_the_next_one() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);

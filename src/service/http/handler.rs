@@ -1,7 +1,7 @@
 //! The handler of requests: finds the route, calls the part that answers, and leaves one log line.
 
 use std::future::poll_fn;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::clock::millis;
@@ -32,13 +31,14 @@ use crate::service::telemetry::error_reports::ErrorReports;
 use crate::service::telemetry::metrics::RequestMetrics;
 use crate::service::token::verify::Auth;
 use crate::transport::buffered_body::{BodyError, BodyLimits, BufferedBody, MemoryBudget};
+use crate::transport::client_body::ClientBody;
 use crate::transport::cors::{self, Cors};
 use crate::transport::path::check_target;
 use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
 use crate::transport::request_head::check_head;
 use crate::transport::request_id::RequestId;
-use crate::transport::serve::Handler;
+use crate::transport::serve::{ClientConnection, Handler};
 use crate::transport::shutdown::Phase;
 use crate::transport::upstream::Upstream;
 use crate::wire::ErrorCode;
@@ -86,9 +86,9 @@ impl ServiceHandler {
 
     /// The route of a request whose target, head and host are good. Probes may name any host: they tell only that the
     /// service runs, and a load balancer names it by an address of its own.
-    fn target(&self, request: &Request<Incoming>) -> Result<Route, Problem> {
+    fn target(&self, request: &Request<ClientBody>) -> Result<Route, Problem> {
         check_target(request.method(), request.uri())?;
-        check_head(request.version(), request.headers())?;
+        check_head(request)?;
         let path = request.uri().path();
         if !matches!(path, HEALTH_PATH | READY_PATH) {
             self.parts.hosts.check(request.headers())?;
@@ -98,7 +98,7 @@ impl ServiceHandler {
 
     async fn answer(
         &self,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
         route: Route,
         client: IpAddr,
         (id, at): (RequestId, Instant),
@@ -157,7 +157,7 @@ impl ServiceHandler {
 
     /// Reads the body of a control request, a few hundred bytes. The whole body has to arrive within the idle timeout
     /// of other bodies: byte by byte, an unauthenticated client could hold a connection for days.
-    async fn small_body(&self, body: Incoming) -> Result<Bytes, Problem> {
+    async fn small_body(&self, body: ClientBody) -> Result<Bytes, Problem> {
         let limits = BodyLimits {
             buffer_limit: MAX_CONTROL_BODY,
             max: MAX_CONTROL_BODY as u64,
@@ -171,7 +171,7 @@ impl ServiceHandler {
 }
 
 impl Handler for ServiceHandler {
-    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Reply> {
+    async fn handle(&self, request: Request<ClientBody>, connection: &ClientConnection) -> Response<Reply> {
         let at = Instant::now();
         let id = RequestId::next();
         let origin = self.parts.cors.allowed(request.headers());
@@ -182,7 +182,7 @@ impl Handler for ServiceHandler {
         }
         let target = self.target(&request);
         let asked = target.as_ref().ok().copied();
-        let peer = self.parts.proxies.client(peer, request.headers());
+        let peer = self.parts.proxies.client(connection.peer, request.headers());
         let line = RequestLine { method: request.method().clone(), target: request.uri().clone(), peer, id, at };
         let outcome = match target {
             Ok(route) => {

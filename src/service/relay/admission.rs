@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::feature_check::judge_betas;
@@ -19,6 +18,7 @@ use crate::service::govern::leak::Leaks;
 use crate::service::govern::limits::{Allowance, DeviceLimits, LimitExceededError, Limiter};
 use crate::service::store::database::UsageWriter;
 use crate::service::token::verify::Auth;
+use crate::transport::client_body::ClientBody;
 use crate::transport::problem::Problem;
 use crate::transport::request_id::RequestId;
 use crate::wire::ErrorCode;
@@ -26,7 +26,7 @@ use crate::wire::ErrorCode;
 /// A request before its admission.
 pub(crate) struct Arrival {
     /// The head, and the body, of which nothing is read yet.
-    pub request: Request<Incoming>,
+    pub request: Request<ClientBody>,
     pub client: IpAddr,
     pub route: RelayRoute,
     pub id: RequestId,

@@ -22,7 +22,6 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Response, StatusCode};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 pub(crate) use self::biller::Biller;
@@ -40,6 +39,7 @@ use crate::service::relay::pipeline::Stages;
 use crate::service::relay::references::References;
 use crate::service::relay::route::{ObjectRoute, RelayRoute};
 use crate::service::relay::worker::Worker;
+use crate::transport::client_body::ClientBody;
 use crate::transport::connect::Connector;
 use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
@@ -85,7 +85,7 @@ pub(crate) struct BatchParts<'a> {
 struct BatchRequest<'a> {
     route: ObjectRoute,
     parts: Parts,
-    body: Incoming,
+    body: ClientBody,
     id: RequestId,
     /// When the head arrived.
     at: Instant,

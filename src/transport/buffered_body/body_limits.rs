@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::inspector::RefusedBodyError;
 use super::memory_budget::MemoryBudget;
+use crate::transport::client_body::ClientBodyError;
 
 /// How many bytes of a body are read and buffered, and how long to wait for them.
 #[derive(Debug, Clone)]
@@ -30,7 +31,19 @@ pub enum BodyError {
     /// The client went away or broke the framing.
     #[error("the client did not send its whole body")]
     Broken,
+    /// The trailer section is not a list of fields.
+    #[error("{}", ClientBodyError::Trailers)]
+    Trailers,
     /// An inspector refused the body.
     #[error(transparent)]
     Refused(#[from] RefusedBodyError),
+}
+
+impl From<ClientBodyError> for BodyError {
+    fn from(error: ClientBodyError) -> Self {
+        match error {
+            ClientBodyError::Broken => Self::Broken,
+            ClientBodyError::Trailers => Self::Trailers,
+        }
+    }
 }

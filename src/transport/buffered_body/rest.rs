@@ -1,25 +1,19 @@
 //! The part of a body beyond the buffer limit: streamed, and inspected on its way.
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::{Body, Incoming};
 
+use super::body_reader::BodyReader;
 use super::{BodyError, BodyLimits, Inspector, RefusedBodyError};
-use crate::transport::idle_timeout::IdleTimeout;
 
 pub(super) struct Rest {
-    pub(super) body: Incoming,
+    pub(super) body: BodyReader,
     seen: u64,
     max: u64,
     inspector: Option<Box<dyn Inspector>>,
-    idle_timeout: Duration,
-    /// The idle timeout; runs while the client sends nothing.
-    stalls: Option<IdleTimeout>,
     pub(super) upload: Arc<Upload>,
     /// The last piece, kept back until the inspector accepts the body; empty if the body ended without one.
     last: Option<Bytes>,
@@ -49,9 +43,8 @@ impl Upload {
 
 impl Rest {
     /// The rest of `body`, of which `seen` bytes are already buffered.
-    pub(super) fn new(body: Incoming, seen: u64, limits: &BodyLimits, inspector: Option<Box<dyn Inspector>>) -> Self {
-        let (max, idle_timeout) = (limits.max, limits.idle_timeout);
-        Self { body, seen, max, inspector, idle_timeout, stalls: None, upload: Arc::default(), last: None }
+    pub(super) fn new(body: BodyReader, seen: u64, limits: &BodyLimits, inspector: Option<Box<dyn Inspector>>) -> Self {
+        Self { body, seen, max: limits.max, inspector, upload: Arc::default(), last: None }
     }
 
     /// The next bytes; after an error, the same error again.
@@ -65,7 +58,7 @@ impl Rest {
             Some(Err(error)) => drop(self.upload.fault.get_or_init(|| error.clone())),
             None => {}
         }
-        if !matches!(piece, Some(Ok(_))) || self.body.is_end_stream() {
+        if !matches!(piece, Some(Ok(_))) || self.body.is_end() {
             self.upload.is_over.store(true, Ordering::Relaxed);
         }
         Poll::Ready(piece)
@@ -73,21 +66,14 @@ impl Rest {
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         while self.last.is_none() {
-            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-                let limit = self.idle_timeout;
-                let idle_timeout = self.stalls.get_or_insert_with(|| IdleTimeout::new(limit));
-                return idle_timeout.poll(cx).map(|limit| Some(Err(BodyError::Stalled(limit))));
-            };
-            self.stalls = None;
-            let piece = match frame {
+            let piece = match ready!(self.body.poll_piece(cx)) {
                 None => Bytes::new(),
-                Some(Err(_)) => return Poll::Ready(Some(Err(BodyError::Broken))),
-                Some(Ok(frame)) => {
-                    let Ok(piece) = frame.into_data() else { continue };
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(piece)) => {
                     if let Err(error) = self.check(&piece) {
                         return Poll::Ready(Some(Err(error)));
                     }
-                    if !self.body.is_end_stream() {
+                    if !self.body.is_end() {
                         return Poll::Ready(Some(Ok(piece)));
                     }
                     piece

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::authentication::Authentication;
 use crate::transport::shutdown::{Phase, Shutdown};
 
 /// A source of connections.
@@ -31,11 +32,19 @@ pub struct Place {
     _slot: OwnedSemaphorePermit,
     /// The open connections of the worker that has this one.
     load: Option<Arc<AtomicUsize>>,
+    /// `None` where clients do not authenticate by connection.
+    pub(super) authentication: Option<Authentication>,
 }
 
 impl Place {
     pub(super) fn new(slot: OwnedSemaphorePermit) -> Self {
-        Self { _slot: slot, load: None }
+        Self { _slot: slot, load: None, authentication: None }
+    }
+
+    /// Gives the place to a connection whose client has to authenticate in order to keep it.
+    pub(super) fn of_unauthenticated(mut self, authentication: Authentication) -> Self {
+        self.authentication = Some(authentication);
+        self
     }
 
     /// Counts the connection among those of a worker.
@@ -70,14 +79,8 @@ impl Listening {
 
     async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<Accepted> {
         let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-        loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => return Ok(Accepted { stream, peer, place: Place::new(slot) }),
-                // The client left before its connection was accepted; the listener is fine.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let (stream, peer) = accept(listener).await?;
+        Ok(Accepted { stream, peer, place: Place::new(slot) })
     }
 
     pub(super) fn into_listener(self) -> (TcpListener, Arc<Semaphore>) {
@@ -92,6 +95,17 @@ impl Connections for Listening {
             biased;
             () = shutdown.reached(Phase::Draining) => None,
             accepted = Self::accept(listener, slots) => Some(accepted),
+        }
+    }
+}
+
+/// Accepts the next connection that is still there.
+pub(super) async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    loop {
+        match listener.accept().await {
+            // The client left before its connection was accepted; the listener is fine.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            accepted => return accepted,
         }
     }
 }

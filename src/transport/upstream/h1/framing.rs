@@ -1,6 +1,7 @@
 //! Finds a response's body among the bytes of its connection (RFC 9112 §6, §7.1). Fails on framing that is not certain.
 
 use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderName, HeaderValue};
 use httparse::Status;
 use hyper::body::SizeHint;
 
@@ -128,14 +129,16 @@ impl Chunks {
                 [b'\r'] => Ok(None),
                 _ => Err(UpstreamReadError::Syntax("a chunk is longer than its size")),
             },
-            // Line feeds alone end a line here too (RFC 9112 §2.2).
             Self::Trailers(read) => {
                 let Some(line) = memchr::memchr(b'\n', bytes) else {
                     let within = *read + bytes.len() <= LONGEST_TRAILERS;
                     return if within { Ok(None) } else { Err(UpstreamReadError::Syntax("the trailers are too long")) };
                 };
+                // These lines end with CRLF, other than those of a head (RFC 9112 §2.2, §7.1).
+                let field = bytes[..line].strip_suffix(b"\r").filter(|field| field.is_empty() || is_field(field));
+                let field = field.ok_or(UpstreamReadError::Syntax("a trailer is malformed"))?;
                 *read += line + 1;
-                if matches!(bytes[..line], [] | [b'\r']) {
+                if field.is_empty() {
                     *self = Self::End;
                 } else if *read > LONGEST_TRAILERS {
                     return Err(UpstreamReadError::Syntax("the trailers are too long"));
@@ -150,6 +153,13 @@ impl Chunks {
 /// Refuses what the parser accepts: a line without a digit, as a zero, and line feeds in extensions (RFC 9112 §7.1.1).
 fn is_size_line(line: &[u8]) -> bool {
     line[0].is_ascii_hexdigit() && memchr::memchr(b'\n', line) == Some(line.len() - 1)
+}
+
+/// Whether a line without its CRLF is a field (RFC 9112 §5): a token, a colon directly behind it, and a value without control
+/// characters. A folded line is none (§5.2).
+fn is_field(line: &[u8]) -> bool {
+    let Some(colon) = memchr::memchr(b':', line) else { return false };
+    HeaderName::from_bytes(&line[..colon]).is_ok() && HeaderValue::from_bytes(&line[colon + 1..]).is_ok()
 }
 
 /// The longest `chunk-size` line with its extensions, which no known upstream sends (RFC 9112 §7.1.1).

@@ -75,6 +75,8 @@ fn f15_malformed_chunks_are_refused_and_the_data_before_them_is_kept() {
         ("11111111111111111\r\n", ""),
         ("3\r\nyou!!\r\n", "you"),
         ("3\r\nyou\rx", "you"),
+        ("0\r\n\n", ""),
+        ("0\r\nx: y\n\r\n", ""),
     ] {
         let text = format!("5\r\nhello\r\n{wrong}");
         for parts in cuts(&text) {
@@ -86,12 +88,44 @@ fn f15_malformed_chunks_are_refused_and_the_data_before_them_is_kept() {
 }
 
 #[test]
+fn f73_a_trailer_section_is_lines_of_fields() {
+    for (section, is_good) in [
+        ("", true),
+        ("x-a: 1\r\nx-b:\r\n", true),
+        ("X_a|~:\t\"b\"; c\t\r\n", true),
+        ("no colon\r\n", false),
+        ("no colon\0\r\n", false),
+        (": empty\r\n", false),
+        ("x-a : 1\r\n", false),
+        (" x-a: 1\r\n", false),
+        ("x-a: 1\r\n folded: 2\r\n", false),
+        ("x-a: 1\r\n\tfolded\r\n", false),
+        ("x\0: y\r\n", false),
+        ("x: \0\r\n", false),
+        ("x: a\rb\r\n", false),
+        ("x: a\r\r\n", false),
+        ("x: a\u{7f}\r\n", false),
+        ("x: a\n", false),
+        ("\n", false),
+        ("HTTP/1.1 200 OK\r\nx: y\r\n", false),
+    ] {
+        let text = format!("5\r\nhello\r\n0\r\n{section}\r\n");
+        for parts in cuts(&text) {
+            let (arrival, taken) = Arrival::of(&parts);
+            assert_eq!((taken.is_ok(), arrival.framing.is_end()), (is_good, is_good), "{parts:?}");
+            assert!(is_good || matches!(taken, Err(UpstreamReadError::Syntax(_))), "{parts:?}");
+            assert_eq!(arrival.data, b"hello", "{parts:?}");
+        }
+    }
+}
+
+#[test]
 fn f59_framing_is_refused_at_its_limits() {
     let long = |length| "x".repeat(length);
     for (good, too_much) in [
         (format!("5;{}", long(LONGEST_SIZE - 2)), "x"),
         (format!("0\r\nx: {}", long(LONGEST_TRAILERS - 3)), "x"),
-        (format!("0\r\n{}", "x: long\n".repeat(LONGEST_TRAILERS / 8)), "x: y\r\n"),
+        (format!("0\r\n{}", "x: lon\r\n".repeat(LONGEST_TRAILERS / 8)), "x: y\r\n"),
     ] {
         let (mut arrival, taken) = Arrival::of(&[&good]);
         assert!(taken.is_ok() && !arrival.framing.is_end(), "{good:.9}");
