@@ -103,7 +103,7 @@ fn references(pieces: &[&[u8]]) -> Result<[Found; 3], JsonError> {
 }
 
 fn named_texts(pieces: &[&[u8]]) -> Result<Vec<String>, JsonError> {
-    let (mut scanner, mut found) = (NamedTexts::new(FILE_ID), Vec::new());
+    let (mut scanner, mut found) = (NamedTexts::new(FILE_ID, FREE), Vec::new());
     pieces.iter().try_for_each(|piece| scanner.feed(piece, &mut found))?;
     Ok(found)
 }
@@ -225,12 +225,13 @@ impl Batch {
     }
 }
 
-/// The texts under [`FILE_ID`], at any depth.
+/// The texts under [`FILE_ID`], at any depth outside of free objects.
 fn texts(node: &Node) -> Vec<String> {
     match node {
         Node::Object(members) => {
             let found = members.iter().map(|(key, value)| match value {
                 Node::Text(text) if key == FILE_ID => vec![text.clone()],
+                Node::Object(_) if FREE.contains(&key.as_str()) => Vec::new(),
                 value => texts(value),
             });
             found.flatten().collect()
@@ -268,6 +269,7 @@ const FALLBACK: [(&str, MessageKey); 5] = [
 ];
 
 const FILE_ID: &str = "file_id";
+const FREE: &[&str] = &["input", "input_schema"];
 
 /// As long as the fuzzer's inputs are by itself; each is read about twenty times.
 const LONGEST: usize = 4096;

@@ -48,10 +48,15 @@ impl Enrolment {
     }
 
     /// Replaces `living`, the token in use: trades it in, or enrols the device again if there is none or the service
-    /// rejects it. The new token is stored in the background: requests use it already, so a slow keychain delays none.
+    /// rejects it. The new token is stored in the background: requests use it already, so a slow keychain delays none. A
+    /// keychain that has failed is not asked, which could prompt the person: it gets the token when it is taken up again.
     pub(super) async fn renew(&mut self, living: Option<&WrapperToken>) -> Result<(), ClientError> {
         let issued = self.newer_token(living).await?;
-        let keeping = self.keep(self.install(issued));
+        let token = self.install(issued);
+        if self.session.keychain_error().is_some() {
+            return Ok(());
+        }
+        let keeping = self.keep(token);
         let session = Arc::clone(&self.session);
         tokio::spawn(async move {
             if let Err(error) = keeping.await {
@@ -62,7 +67,9 @@ impl Enrolment {
     }
 
     async fn newer_token(&mut self, living: Option<&WrapperToken>) -> Result<Issued, ClientError> {
-        let read = self.read_key().await;
+        if let Err(error) = self.read_key().await {
+            self.session.keychain_failed(error);
+        }
         if let Some(token) = living {
             let device = self.identity.device(&self.ids);
             match self.api.refresh(token, &device.id, self.identity.key()).await {
@@ -71,7 +78,7 @@ impl Enrolment {
                     ..
                 }) => {}
                 // The key may exist while the keychain cannot be read. The token lasts a while; try again later.
-                Err(error) if is_of_another_key(&error) => self.session.keychain_error().map_or(read, Err)?,
+                Err(error) if is_of_another_key(&error) => self.session.keychain_error().map_or(Ok(()), Err)?,
                 other => return other,
             }
         }

@@ -144,16 +144,18 @@ impl Loopback {
     /// Notes whether the service could be reached. The refresh task looks for it during an outage.
     fn note_outage(&self, sent: &Result<Response<UpstreamBody>, UpstreamError>, origin: &Origin) {
         let session = &self.parts.session;
-        let is_news = match sent {
-            // It may come from a load balancer in front of a service that is away.
+        let news = match sent {
+            // It is Claude's, or comes from a load balancer in front of a service that is away.
             Ok(response) if response.status().is_server_error() && !response.headers().contains_key(ERROR_HEADER) => {
-                false
+                Some(Reason::LinkDoubtful)
             }
-            Ok(_) => session.reached(),
-            Err(error) => link_error(error, origin).is_some_and(|error| session.unreached(error)),
+            Ok(_) => session.reached().then_some(Reason::LinkChanged),
+            Err(error) => {
+                link_error(error, origin).is_some_and(|error| session.unreached(error)).then_some(Reason::LinkChanged)
+            }
         };
-        if is_news {
-            self.parts.refresher.kick(Reason::LinkChanged);
+        if let Some(reason) = news {
+            self.parts.refresher.kick(reason);
         }
     }
 

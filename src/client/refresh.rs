@@ -102,6 +102,10 @@ impl RefreshLoop {
             }
             // The loop asks the session about the outage before it sleeps.
             (None, Reason::LinkChanged) => Ok(()),
+            (None, Reason::LinkDoubtful) => {
+                self.outage.suspect(self.clock.now());
+                Ok(())
+            }
             (None, Reason::Forced) => {
                 self.try_keychain().await;
                 self.attempt(Reason::Forced).await

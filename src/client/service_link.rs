@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use http::{Request, Uri};
+use http::{Request, StatusCode, Uri};
 use tokio::time::Instant;
 
+use super::error::ClientError;
+use super::network::{link_error, way_to};
 use crate::clock::Clock;
 use crate::lock::lock;
 use crate::transport::buffered_body::BufferedBody;
@@ -13,7 +15,7 @@ use crate::transport::connect::{Connector, HttpVersion};
 use crate::transport::origin::Origin;
 use crate::transport::tls::tls_config;
 use crate::transport::upstream::{ProbeRule, Upstream};
-use crate::wire::names::HEALTH_PATH;
+use crate::wire::names::{ERROR_HEADER, HEALTH_PATH};
 
 /// Gives requests their connections; shared by all requests of the proxy.
 pub(super) struct ServiceLink {
@@ -53,13 +55,25 @@ impl ServiceLink {
         Upstream::probing(connector.with_dead_peer_limit(DEAD_PEER), PROBE)
     }
 
-    /// Whether the service answers a request over these connections. A 5xx comes from a load balancer in front of a
-    /// service that is away; any other answer will do, because not every way leads to the health check.
-    pub(super) async fn reaches(&self, origin: &Arc<Origin>) -> bool {
+    /// Whether the service answers its health check over these connections. False if something else answers: a login
+    /// page, or a gateway that leads to no health check. An error if nobody answers, or if a load balancer answers a 5xx
+    /// for a service that is away.
+    pub(super) async fn reaches(&self, origin: &Arc<Origin>) -> Result<bool, ClientError> {
         let mut check = Request::new(BufferedBody::default());
         *check.uri_mut() = origin.retarget(&Uri::from_static(HEALTH_PATH));
-        let answer = self.at(origin).send(check, ANSWER).await;
-        answer.is_ok_and(|answer| !answer.status().is_server_error())
+        let answer = match self.at(origin).send(check, ANSWER).await {
+            Ok(answer) => answer,
+            Err(error) => return link_error(&error, origin).map_or(Ok(false), Err),
+        };
+        let status = answer.status();
+        if status == StatusCode::OK || answer.headers().contains_key(ERROR_HEADER) {
+            return Ok(true);
+        }
+        if status.is_server_error() {
+            let message = format!("{}: it answered {status}", way_to(origin));
+            return Err(ClientError::Unavailable { message, retry_after: None });
+        }
+        Ok(false)
     }
 
     /// Drops the pooled connections: after a sleep, or on another network, they may be dead without notice. Streams on
@@ -80,6 +94,8 @@ impl Pool {
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long the service's machine may acknowledge nothing: an SDK is told within five seconds that its request is lost.
+/// Linux is up to half a second late. A silent stream ends with the third probe in a row that is lost; the probes cost a
+/// packet a second while a connection is open and silent.
 const DEAD_PEER: Duration = Duration::from_secs(4);
 
 /// A pause in which a laptop can have changed its network.

@@ -106,12 +106,12 @@ impl Session {
     }
 
     /// Records a failed attempt to get a token. A token that still lives stays in use. A refusal is told to the app
-    /// once, and an outage says nothing about it.
+    /// once, and no other failure ends it.
     pub fn failed(&self, error: &ClientError) {
         let mut is_known = false;
         self.change(|inner| {
             is_known = error.is_refusal() && inner.revoked;
-            inner.revoked = error.is_refusal() || (inner.revoked && error.is_outage());
+            inner.revoked |= error.is_refusal();
             inner.token_error = Some(error.clone());
         });
         if !is_known {

@@ -102,14 +102,13 @@ impl Connector {
         self
     }
 
-    /// Gives a connection up when the other side acknowledges nothing for `limit`, or answers no keep-alive probe after
-    /// `limit` of silence and five seconds more. The limit on unacknowledged bytes is there on Linux only.
+    /// Gives a connection up when the other side acknowledges no sent byte for `limit`, or, while nothing is sent, no
+    /// keep-alive probe for `limit` rounded up to a second; a probe goes out each second of silence. That is so on Linux.
+    /// Other systems limit silence only: the end comes after `limit` and five more seconds of probes.
     #[must_use]
     pub fn with_dead_peer_limit(mut self, limit: Duration) -> Self {
-        self.tcp.set_keepalive(Some(limit));
-        self.tcp.set_keepalive_interval(Some(Duration::from_secs(1)));
-        self.tcp.set_keepalive_retries(Some(5));
-        limit_unacknowledged(&mut self.tcp, limit);
+        self.tcp.set_keepalive_interval(Some(PROBE_INTERVAL));
+        limit_silence(&mut self.tcp, limit);
         self
     }
 
@@ -169,14 +168,23 @@ impl Connector {
     }
 }
 
-/// Sets `TCP_USER_TIMEOUT` (RFC 5482). Other systems have no such option that sockets of Rust can set.
+/// Sets `TCP_USER_TIMEOUT` (RFC 5482). With it Linux counts no probes: it gives up at the first probe that is due after
+/// `limit` of silence, if one before it was lost. The probes begin early, so that several must be lost in a row.
 #[cfg(target_os = "linux")]
-fn limit_unacknowledged(tcp: &mut HttpConnector, limit: Duration) {
+fn limit_silence(tcp: &mut HttpConnector, limit: Duration) {
+    tcp.set_keepalive(Some(PROBE_INTERVAL));
     tcp.set_tcp_user_timeout(Some(limit));
 }
 
+/// Other systems have no limit on sent bytes that sockets of Rust can set.
 #[cfg(not(target_os = "linux"))]
-fn limit_unacknowledged(_tcp: &mut HttpConnector, _limit: Duration) {}
+fn limit_silence(tcp: &mut HttpConnector, limit: Duration) {
+    tcp.set_keepalive(Some(limit));
+    tcp.set_keepalive_retries(Some(5));
+}
+
+/// The shortest that every system can set.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The proxy that the system or the environment names for `origin`, if any. A loopback origin is always reached directly.
 #[must_use]
@@ -189,5 +197,33 @@ fn alpn(version: HttpVersion) -> Vec<Vec<u8>> {
         HttpVersion::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         HttpVersion::Http1 => vec![b"http/1.1".to_vec()],
         HttpVersion::Http2 => vec![b"h2".to_vec()],
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use socket2::SockRef;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn f81_a_silent_connection_outlives_two_lost_probes_and_a_dead_one_is_given_up_within_five_seconds() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let limit = Duration::from_secs(4);
+        let connector = Connector::new(Arc::new(origin), None, HttpVersion::Auto, limit).with_dead_peer_limit(limit);
+        let connection = connector.connect().await.unwrap();
+        let Stream::Left(tcp) = &connection.stream else { panic!("there is no TLS") };
+        let socket = SockRef::from(tcp);
+        let (first, interval) = (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap());
+        // By `tcp_keepalive_timer` of Linux: the end comes with the first timer, after the first probe, past the limit.
+        let mut ends = first + interval;
+        let mut lost = 1;
+        while ends < socket.tcp_user_timeout().unwrap().unwrap() {
+            ends += interval;
+            lost += 1;
+        }
+        assert!(lost > 2 && ends <= Duration::from_secs(5), "{lost} probes, {ends:?}");
     }
 }

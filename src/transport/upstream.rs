@@ -122,7 +122,9 @@ impl Upstream {
                 Ok((response, connection)) => return Ok(self.with_connection(response, connection)),
                 Err((_, Some(unsent))) => request = unsent,
                 Err((error, None)) => {
-                    self.0.lost(idle);
+                    if error.is_lost_connection() {
+                        self.0.lost(idle);
+                    }
                     return Err(error);
                 }
             }

@@ -23,6 +23,9 @@ pub enum ErrorCode {
     /// The batch or file does not exist, or belongs to another device; or the model is none that the device may use. Only
     /// logs name this code: the answer is the API's own 404, so that a caller cannot tell the cases apart.
     ObjectUnknown,
+    /// The message that a thread goes on from does not exist, or is another device's. The answer is the API's own 404, with the
+    /// API's own code, on which the SDKs send the whole conversation.
+    ThreadNotFound,
     /// The route exists, but not with this method.
     MethodNotAllowed,
     /// The body exceeds the limit.
@@ -115,6 +118,25 @@ pub enum ErrorKind {
     OverloadedError,
 }
 
+impl ErrorKind {
+    /// The kind with which the Anthropic API answers this HTTP status.
+    #[must_use]
+    pub fn of_status(status: u16) -> Self {
+        match status {
+            401 => Self::AuthenticationError,
+            402 => Self::BillingError,
+            403 => Self::PermissionError,
+            404 => Self::NotFoundError,
+            413 => Self::RequestTooLarge,
+            429 => Self::RateLimitError,
+            400..=499 => Self::InvalidRequestError,
+            504 => Self::TimeoutError,
+            529 => Self::OverloadedError,
+            _ => Self::ApiError,
+        }
+    }
+}
+
 impl ErrorCode {
     /// Every code, in the order in which they are declared.
     pub const ALL: &'static [Self] = Self::VARIANTS;
@@ -145,7 +167,7 @@ impl ErrorCode {
             Self::BootstrapClosed | Self::DeviceKeyMismatch | Self::OriginForbidden => {
                 (403, Kind::PermissionError, false)
             }
-            Self::RouteUnknown | Self::ObjectUnknown => (404, Kind::NotFoundError, false),
+            Self::RouteUnknown | Self::ObjectUnknown | Self::ThreadNotFound => (404, Kind::NotFoundError, false),
             Self::MethodNotAllowed => (405, Kind::InvalidRequestError, false),
             // Not 408, which every SDK retries: a body that stalled once stalls again.
             Self::BodyTimeout => (400, Kind::InvalidRequestError, true),
@@ -168,7 +190,7 @@ impl ErrorCode {
     /// Whether the answer shows that it is valetkey's own.
     #[must_use]
     pub fn is_told(self) -> bool {
-        self != Self::ObjectUnknown
+        !matches!(self, Self::ObjectUnknown | Self::ThreadNotFound)
     }
 
     /// The code as headers and bodies spell it.
@@ -230,8 +252,16 @@ impl ErrorBody {
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>, request_id: Option<String>) -> Self {
         let (_, kind, _) = code.answer();
-        let details = code.is_told().then_some(ErrorDetails { error_code: code });
+        let is_in_body = code.is_told() || code == ErrorCode::ThreadNotFound;
+        let details = is_in_body.then_some(ErrorDetails { error_code: code });
         Self { tag: ErrorTag::Error, error: ErrorDetail { kind, message: message.into(), details }, request_id }
+    }
+
+    /// The envelope for an error of the API with this HTTP status, whose own body cannot be passed on.
+    #[must_use]
+    pub fn of_status(status: u16, message: impl Into<String>, request_id: Option<String>) -> Self {
+        let error = ErrorDetail { kind: ErrorKind::of_status(status), message: message.into(), details: None };
+        Self { tag: ErrorTag::Error, error, request_id }
     }
 }
 
@@ -241,7 +271,7 @@ mod tests {
 
     #[test]
     fn header_and_body_spell_a_code_alike() {
-        assert!(ErrorCode::ALL.iter().map(|code| *code as usize).eq(0..42), "all codes are there");
+        assert!(ErrorCode::ALL.iter().map(|code| *code as usize).eq(0..43), "all codes are there");
         for &code in ErrorCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
             assert_eq!(ErrorCode::parse(code.as_str()), code);
@@ -255,6 +285,11 @@ mod tests {
             "type": "error", "error": { "type": "not_found_error", "message": "Not found" }, "request_id": "req_1"
         });
         assert_eq!(serde_json::to_value(body).unwrap(), expected);
+        let body = ErrorBody::new(ErrorCode::ThreadNotFound, "Not found", Some("req_1".into()));
+        let details = serde_json::json!({ "error_code": "thread_not_found" });
+        let error = serde_json::json!({ "type": "not_found_error", "message": "Not found", "details": details });
+        assert_eq!(serde_json::to_value(body.error).unwrap(), error);
+        assert!(!ErrorCode::ThreadNotFound.is_told());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use valetkey::client::refresh::Reason;
 use valetkey::client::status::{ClientState, Storage};
 
 use testkit::client::fake_service::{FakeService, Route, Say};
+use testkit::client::keychain::Op;
 use testkit::client::{Setup, TestClient, no_machine, some_machine};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -64,6 +65,37 @@ async fn f77_a_keychain_that_stays_locked_is_told_once() {
         client.client.refresher.ask(Reason::Forced).await.unwrap();
     }
     assert_eq!((client.client.status().state, client.events.errors().len()), (ClientState::Ready, 1));
+}
+
+#[tokio::test]
+async fn f77_a_keychain_that_is_locked_after_the_start_is_not_asked_with_each_attempt_to_renew_the_token() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    setup.start().await.client.close(SECOND).await;
+    // This start takes the stored token, and has not read the key.
+    let client = setup.start().await;
+    setup.store.fail_always(&KeychainError::Locked);
+    let token = [Route::Bootstrap, Route::Refresh];
+    token.iter().for_each(|route| service.always(*route, Say::cut()));
+    let before = (setup.store.calls(Op::Get), service.tokens_asked());
+    for _ in 0..60 {
+        client.client.refresher.ask(Reason::Rejected(1)).await.unwrap_err();
+        client.clock.advance(2 * SECOND);
+    }
+    let asked = setup.store.calls(Op::Get) - before.0;
+    let attempts = service.tokens_asked() - before.1;
+    // After 1, 2, 4 s and so on up to a minute, half of each at random.
+    assert!(attempts >= 50 && (1..=20).contains(&asked), "{asked} times in {attempts} attempts");
+    let codes: Vec<_> = client.events.errors().iter().map(|error| error.code()).collect();
+    assert_eq!(codes.iter().filter(|code| **code == "VALET_KEYCHAIN_LOCKED").count(), 1, "{codes:?}");
+    token.iter().for_each(|route| service.heal(*route));
+    let writes = setup.store.calls(Op::Set);
+    client.client.refresher.ask(Reason::Rejected(1)).await.unwrap();
+    assert_eq!(client.messages("hello").await.status, 200);
+    assert_eq!(setup.store.calls(Op::Set), writes, "the new token waits until the keychain is taken up again");
+    setup.store.heal();
+    until_it_is_used(&client).await;
+    assert!(setup.store.calls(Op::Set) > writes);
 }
 
 #[tokio::test]

@@ -111,6 +111,52 @@ async fn f76_a_5xx_of_a_load_balancer_ends_no_outage() {
 }
 
 #[tokio::test]
+async fn f76_a_balancer_that_answers_for_a_service_that_is_away_makes_the_state_offline() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    let away = [Route::Health, Route::V1];
+    away.iter().for_each(|route| service.always(*route, Say::json(503, "<html>Service Unavailable</html>")));
+    assert_eq!(client.messages("hello").await.status, 503);
+    until(&client, ClientState::Offline).await;
+    assert_eq!(client.client.status().last_error.unwrap().code(), "VALET_UNAVAILABLE");
+    away.iter().for_each(|route| service.heal(*route));
+    pass(&client, 30 * SECOND).await;
+    until(&client, ClientState::Ready).await;
+    assert_eq!(client.events.errors().len(), 1);
+}
+
+#[tokio::test]
+async fn f01_f76_errors_of_an_overloaded_upstream_cost_one_check_and_are_no_outage() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.always(Route::V1, Say::json(529, "{}"));
+    for _ in 0..20 {
+        assert_eq!(client.messages("hello").await.status, 529);
+    }
+    service.wait_for(Route::Health, 2).await;
+    client.client.refresher.ask(Reason::LinkDoubtful).await.unwrap();
+    assert_eq!((client.client.status().state, service.count(Route::Health)), (ClientState::Ready, 2));
+    assert!(client.events.errors().is_empty());
+}
+
+#[tokio::test]
+async fn f76_a_redirect_and_a_page_that_is_missing_end_no_outage() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    for say in [Say::redirect("http://127.0.0.1:1/login"), Say::json(404, "{}")] {
+        service.once(Route::Health, say);
+    }
+    service.once(Route::V1, Say::cut());
+    client.messages("hello").await;
+    for checks in 2..=4 {
+        pass(&client, 30 * SECOND).await;
+        // A check that ended the outage would be the last one.
+        service.wait_for(Route::Health, checks).await;
+    }
+    until(&client, ClientState::Ready).await;
+}
+
+#[tokio::test]
 async fn f76_an_outage_costs_few_checks() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;

@@ -46,6 +46,18 @@ async fn f48_a_good_token_stays_in_use_during_an_outage_and_the_app_is_told() {
 }
 
 #[tokio::test]
+async fn f48_a_failed_refresh_of_a_fresh_token_is_made_again_so_that_the_state_does_not_stay_offline() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.once(Route::Refresh, Say::cut());
+    client.client.refresher.ask(Reason::Forced).await.unwrap_err();
+    assert_eq!(client.client.status().state, ClientState::Offline);
+    client.clock.advance(SECOND);
+    client.wait_for("recovery", |status| status.state == ClientState::Ready).await;
+    assert_eq!((service.count(Route::Refresh), client.client.status().last_error.is_none()), (2, true));
+}
+
+#[tokio::test]
 async fn f48_an_outage_is_probed_at_growing_intervals_and_not_with_every_request() {
     let service = FakeService::start().await;
     let client = Setup::new(&service.url).start().await;

@@ -119,3 +119,21 @@ async fn f75_an_outage_while_a_device_is_revoked_ends_neither_the_state_nor_the_
     client.clock.advance(30 * SECOND);
     until(&client, ClientState::Ready).await;
 }
+
+#[tokio::test]
+async fn f75_a_login_page_while_a_device_is_revoked_ends_neither_the_state_nor_the_questions() {
+    for page in [Say::html(), Say::redirect("http://127.0.0.1:1/login")] {
+        let service = FakeService::start().await;
+        let client = Setup::new(&service.url).start().await;
+        revoke(&service);
+        client.client.refresher.ask(Reason::Forced).await.unwrap_err();
+        service.always(Route::Refresh, page);
+        client.clock.advance(30 * SECOND);
+        let told = |event: &Event| matches!(event, Event::Error(ClientError::Unhealthy(_)));
+        client.events.wait("the login page", |events| events.iter().any(told)).await;
+        assert_eq!(client.client.status().state, ClientState::Revoked);
+        restore(&service);
+        client.clock.advance(30 * SECOND);
+        until(&client, ClientState::Ready).await;
+    }
+}

@@ -164,6 +164,31 @@ async fn a55_a_body_that_chooses_who_pays_is_refused_for_every_device() {
 }
 
 #[tokio::test]
+async fn a55_a_request_of_a_batch_that_says_who_is_meant_is_refused() {
+    let upstream = Upstream::start();
+    let service = limited(&upstream, "");
+    let token = service.token().await;
+    for (fields, name) in [
+        (r#""user_profile_id":"profile_1""#, "user_profile_id"),
+        (r#""\u0075ser_profile_id" : null"#, "user_profile_id"),
+        (
+            r#""\u0075\u0073\u0065\u0072\u005f\u0070\u0072\u006f\u0066\u0069\u006c\u0065\u005f\u0069\u0064":1"#,
+            "user_profile_id",
+        ),
+        (r#""workspace_id":"workspace_1""#, "workspace_id"),
+        (r#""metadata":{"user_profile_id":1},"workspace_id":1"#, "workspace_id"),
+    ] {
+        let [messages, _, (_, batch)] = everywhere(&service, &token, fields).await;
+        assert_eq!((batch.status, batch.error_code().as_str()), (400, "body_invalid"), "{fields}");
+        assert!(batch.text().contains(&format!("`{name}`")), "{fields}: {}", batch.text());
+        assert_eq!(messages.1.status, 200, "only a batch has {fields} in its body");
+    }
+    for (route, answer) in everywhere(&service, &token, r#""metadata":{"user_profile_id":1,"workspace_id":2}"#).await {
+        assert_eq!(answer.status, 200, "{route}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn a55_who_pays_is_found_at_the_end_of_a_long_body_and_never_arrives_whole() {
     let filling = "x".repeat(2 << 20);
     for leg in Leg::ALL {
@@ -288,6 +313,7 @@ const LIMITED: &str = "server_tools=web_fetch+tool_search_tool_*,fast_mode=off,i
     code_execution=off,containers=off,threads=off,betas=context-*,max_tokens=8192";
 
 const DENIED: &[&str] = &[
+    r#""tools":[{"type":"web_fetch_20260318","name":"web_fetch"}]"#,
     r#""tools":[{"type":"web_search_20250305","name":"web_search"}]"#,
     r#""tools":[{"name":"a"},{"t\u0079pe":"web_search_20250305"}]"#,
     r#""tools":[{"type":"web\u005fsearch_20250305"}]"#,
@@ -340,7 +366,7 @@ const AMBIGUOUS: &[&str] = &[
 const ALLOWED: &[&str] = &[
     r#""tools":[{"name":"a","input_schema":{"type":"object","properties":{"type":{"type":"web_search_20250305"}}}}]"#,
     r#""tools":[{"type":"custom","name":"a"},{"type":null,"name":"b"},{"type":"bash_20250124","name":"bash"}]"#,
-    r#""tools":[{"type":"web_fetch_20260318","name":"web_fetch"},{"type":"tool_search_tool_bm25_20251119"}]"#,
+    r#""tools":[{"type":"web_fetch_20250910","name":"web_fetch"},{"type":"tool_search_tool_bm25_20251119"}]"#,
     r#""messages":[{"role":"user","content":[{"type":"text","text":"\"speed\":\"fast\""}]}]"#,
     r#""messages":[{"content":[{"type":"server_tool_use","name":"web_search","input":{"type":"web_search_20250305"}}]}]"#,
     r#""messages":[{"content":[{"type":"tool_addition","tool":{"type":"tool_reference","name":"web_search"}}]}]"#,

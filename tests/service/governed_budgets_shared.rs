@@ -143,7 +143,7 @@ async fn earlier_days_count_for_the_week_and_the_month_they_are_in() {
         service.usage.wait_for(1).await;
         assert_eq!(spent(&service, "month").await, 54.422, "{}", database.name);
 
-        // One that was spilled comes late, and is found within the hour.
+        // One that was spilled comes late, and is found at the next look.
         database
             .open()
             .await
@@ -152,7 +152,7 @@ async fn earlier_days_count_for_the_week_and_the_month_they_are_in() {
             .await
             .unwrap();
         on_record(&service, 7).await;
-        clock.advance(Duration::from_secs(3600));
+        clock.advance(EVERY);
         service.until(async || spent(&service, "week").await == 54.702).await;
         clock.advance(Duration::from_secs(24 * 3600));
         service.until(async || spent(&service, "day").await == 0.0).await;

@@ -3,6 +3,7 @@
 use compression_codecs::brotli::params::EncoderParams;
 use compression_codecs::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
 use flate2::Compression;
+use serde_json::json;
 use valetkey::service::meter::usage::Ended;
 
 use crate::usage_encoded::compressed;
@@ -142,21 +143,56 @@ async fn a41_an_encoded_error_without_the_key_arrives_as_the_upstreams_bytes() {
 }
 
 #[tokio::test]
-async fn a41_an_error_that_cannot_be_decoded_is_replaced() {
+async fn a41_the_body_of_an_error_that_cannot_be_decoded_is_replaced_and_the_head_stays() {
     let upstream = Upstream::start();
     let service = TestService::before(&upstream);
     let token = service.token().await;
     let gzip = encoded(REAL_KEY.as_bytes()).remove(0).1;
     let cut = gzip[..gzip.len() - 4].to_vec();
     let more = [gzip.clone(), REAL_KEY.into()].concat();
-    for (encoding, bytes) in [("compress", gzip.clone()), ("gzip, gzip", gzip), ("gzip", cut), ("gzip", more)] {
-        upstream.answer_next(Answer::whole(400, "text/plain", bytes).header("content-encoding", encoding));
+    let cases = [
+        (400, "invalid_request_error", ("compress", gzip.clone())),
+        (429, "rate_limit_error", ("gzip, gzip", gzip)),
+        (500, "api_error", ("gzip", cut)),
+        (529, "overloaded_error", ("gzip", more)),
+    ];
+    for (status, kind, (encoding, bytes)) in cases {
+        upstream.answer_next(unreadable(status, encoding, bytes));
         let answer = service.messages(&token, BODY).await;
-        assert_eq!((answer.status, answer.error_code().as_str()), (502, "upstream_invalid"), "{encoding}");
-        assert!(answer.text().contains("The upstream answers 400") && !answer.text().contains("canary"));
+        assert_unreadable(&answer, status, kind);
     }
     let records = service.usage.wait_for(4).await;
-    assert!(records.iter().all(|record| (record.ended, record.status) == (Ended::Error, Some(502))));
+    let statuses: Vec<_> = records.iter().map(|record| record.status).collect();
+    assert_eq!(statuses, [Some(400), Some(429), Some(500), Some(529)]);
+    assert!(records.iter().all(|record| record.ended == Ended::Error));
+}
+
+#[tokio::test]
+async fn a41_an_error_about_files_that_cannot_be_decoded_keeps_its_head() {
+    let upstream = Upstream::start();
+    let service = TestService::before_with(&upstream, |flags| flags.set("BATCHES_AND_FILES", "on"));
+    let token = service.token().await;
+    upstream.answer_next(unreadable(529, "compress", REAL_KEY.into()));
+    let answer = post(&service.at("/v1/files"), &[("x-api-key", &token)], "a file").await;
+    assert_unreadable(&answer, 529, "overloaded_error");
+}
+
+fn unreadable(status: u16, encoding: &'static str, bytes: Vec<u8>) -> Answer {
+    let answer = Answer::whole(status, "text/plain", bytes).header("content-encoding", encoding);
+    answer.header("retry-after", "7").header("x-should-retry", "true").header("request-id", "req_upstream")
+}
+
+fn assert_unreadable(answer: &Received, status: u16, kind: &str) {
+    let body = answer.json();
+    assert_eq!(
+        (answer.status, &body["error"]["type"], &body["request_id"]),
+        (status, &json!(kind), &json!("req_upstream"))
+    );
+    let said = ["retry-after", "x-should-retry", "request-id"].map(|name| answer.header(name));
+    assert_eq!(said, [Some("7"), Some("true"), Some("req_upstream")]);
+    let described = ["content-type", "content-encoding"].map(|name| answer.header(name));
+    assert_eq!(described, [Some("application/json"), None]);
+    assert!(answer.text().contains(&format!("The upstream answers {status}")) && !answer.text().contains("canary"));
 }
 
 #[tokio::test]

@@ -143,6 +143,36 @@ async fn a43_no_client_decides_what_others_see() {
 }
 
 #[tokio::test]
+async fn a48_a_query_that_the_api_does_not_know_goes_up_each_time_and_no_longer_than_its_client_waits() {
+    let (upstream, service) = pair();
+    for asked in 1..4 {
+        let answer = models(&service, "?x=1").await;
+        assert_eq!((answer.status, answer.header("age"), upstream.requests().len()), (200, None, asked));
+    }
+}
+
+#[tokio::test]
+async fn a48_clients_that_leave_keep_few_requests_on_their_way_and_others_are_answered() {
+    let (upstream, service) = pair();
+    let (gate, token) = (Gate::new(), service.token().await);
+    for sent in 1..=MOST_FETCHES {
+        let held = list(r#"{"id":"claude-new-1"}"#, r#""has_more":false"#).hold_before_head(gate.clone());
+        upstream.answer_models_next(held);
+        let mut leaves = Wire::connect(&service.url).await;
+        let head = format!("GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx-api-key: {token}\r\n");
+        leaves.send(format!("{head}anthropic-beta: invented-{sent}\r\n\r\n")).await;
+        upstream.wait_for_requests(sent).await;
+    }
+    for more in 1..3 {
+        let answer = models(&service, "").await;
+        assert_eq!((answer.status, answer.header("age")), (200, None), "without a copy");
+        assert_eq!(upstream.requests().len(), MOST_FETCHES + more);
+    }
+    gate.open();
+    service.until(async || models(&service, "").await.header("age").is_some()).await;
+}
+
+#[tokio::test]
 async fn f56_a_revoked_device_gets_no_copy() {
     let (_upstream, service) = pair();
     let token = service.token().await;
@@ -158,6 +188,9 @@ fn pair() -> (Upstream, TestService) {
     let service = TestService::before(&upstream);
     (upstream, service)
 }
+
+/// Requests for copies that are on their way at once.
+const MOST_FETCHES: usize = 8;
 
 /// How long a copy is served without a look at the upstream.
 const FRESH: Duration = Duration::from_secs(5 * 60);

@@ -22,11 +22,14 @@ async fn a51_a52_a54_no_request_refers_to_what_another_device_has() {
         let (owner, other) = (service.token_for("device-0001").await, service.token_for("device-0002").await);
         make(&service, &upstream, &owner).await;
         let before = upstream.requests().len();
-        for (fields, name) in REFERENCES {
+        for (fields, status, code, message) in REFERENCES {
+            let code = &json!(code);
             for answer in everywhere(&service, &other, fields).await {
-                assert_eq!(answer.status, 404, "{leg:?} {fields} {}", answer.text());
-                assert_eq!(answer.json()["error"]["message"], format!("{name} not found: {}_own", name.to_lowercase()));
-                assert_eq!(answer.header("x-valetkey-error"), None);
+                assert_eq!(answer.status, status, "{leg:?} {fields} {}", answer.text());
+                let body = answer.json();
+                let error = &body["error"];
+                assert_eq!((&error["message"], &error["details"]["error_code"]), (&json!(message), code), "{fields}");
+                assert_eq!(answer.header("x-valetkey-error").is_none(), status == 404, "{leg:?} {fields}");
             }
             for answer in everywhere(&service, &owner, fields).await {
                 assert_eq!(answer.status, 200, "{leg:?} {fields} {}", answer.text());
@@ -142,6 +145,37 @@ async fn messages_are_remembered_only_where_requests_can_refer_to_them() {
 }
 
 #[tokio::test]
+async fn a54_a_request_with_diagnostics_and_no_beta_can_be_compared_with() {
+    let upstream = Upstream::start();
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    let filling = "x".repeat(1_200_000);
+    for (id, fields) in [
+        ("message_1", r#""diagnostics":{"previous_message_id":null}"#.to_owned()),
+        ("message_2", r#""diagnostics":{"previous_message_id":"message_1"}"#.to_owned()),
+        ("message_3", format!(r#""x":"{filling}","diagnostics":{{"previous_message_id":"message_2"}}"#)),
+        ("message_4", r#""diagnostics":{"previous_message_id":"message_3"}"#.to_owned()),
+    ] {
+        let usage = json!({ "input_tokens": 1, "output_tokens": 1 });
+        upstream.answer_next(Answer::json(200, json!({ "id": id, "type": "message", "usage": usage })));
+        let answer = service.messages(&token, message(&fields)).await;
+        assert_eq!(answer.status, 200, "{id} {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a52_an_id_that_no_database_can_hold_is_unknown_and_no_fault() {
+    for database in TestDatabase::each().await {
+        let (upstream, clock) = (Upstream::start(), ManualClock::starting_now());
+        let service = on(&database, &upstream, &clock);
+        let token = service.token().await;
+        for fields in [r#""container":"a\u0000""#, r#""thread":{"previous_message_id":"\u0000"}"#] {
+            assert_eq!(status(&service, &token, fields).await, 404, "{} {fields}", database.name);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a51_a52_instances_know_what_others_have_made_and_forget_it_when_the_upstream_does() {
     for database in TestDatabase::each().await {
         let (upstream, clock) = (Upstream::start(), ManualClock::starting_now());
@@ -185,14 +219,32 @@ async fn without_the_database_an_instance_knows_what_its_own_answers_have_made()
     database.reopen().await;
 }
 
-/// Each with what the API calls it.
-const REFERENCES: [(&str, &str); 5] = [
-    (r#""thread":{"type":"continue","previous_message_id":"message_own"}"#, "Message"),
-    (r#""\u0074hread":{"previous\u005fmessage_id" : "message_own"}"#, "Message"),
-    (r#""diagnostics":{"previous_message_id":"message_own"}"#, "Message"),
-    (r#""container":"container_own""#, "Container"),
-    (r#""c\u006fntainer":{"skills":[{"type":"anthropic","skill_id":"pdf"}],"id":"container\u005fown"}"#, "Container"),
+/// Each with the status, the code in the body and the sentence for a device that does not own it.
+const REFERENCES: [(&str, u16, Option<&str>, &str); 5] = [
+    (
+        r#""thread":{"type":"continue","previous_message_id":"message_own"}"#,
+        404,
+        NO_THREAD,
+        "Message not found: message_own",
+    ),
+    (r#""\u0074hread":{"previous\u005fmessage_id" : "message_own"}"#, 404, NO_THREAD, "Message not found: message_own"),
+    (
+        r#""diagnostics":{"previous_message_id":"message_own"}"#,
+        400,
+        Some("body_invalid"),
+        "diagnostics.previous_message_id: the message message_own is not known",
+    ),
+    (r#""container":"container_own""#, 404, None, "Container not found: container_own"),
+    (
+        r#""c\u006fntainer":{"skills":[{"type":"anthropic","skill_id":"pdf"}],"id":"container\u005fown"}"#,
+        404,
+        None,
+        "Container not found: container_own",
+    ),
 ];
+
+/// On this code of the API the SDKs send the whole conversation.
+const NO_THREAD: Option<&str> = Some("thread_not_found");
 
 /// Gives a device the message `message_own` and the container `container_own`.
 async fn make(service: &TestService, upstream: &Upstream, token: &str) {

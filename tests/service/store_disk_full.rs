@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use sqlx::{AnyConnection, Connection, Executor};
 use tempfile::TempDir;
 use valetkey::service::store::database::DatabaseUrl;
 use valetkey::service::store::database::{Database, UsageCounters, WriterSettings};
@@ -77,6 +78,42 @@ async fn f38_a_full_disk_keeps_records_in_the_reserve_and_asks_for_no_more_than_
     let writer = writer_of(&store, settings);
     until(&writer, |counters| counters.spilled == 0 && counters.waiting == 0).await;
     assert_eq!((requests(&store).await, writer.has_room()), (kept + 1, true));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn f38_room_on_the_disk_is_found_while_the_database_is_still_away() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("skipped: no disk can be mounted here");
+        return;
+    };
+    let file = disk.path().join("valetkey.db");
+    let store = Database::open(&DatabaseUrl::Sqlite(file.clone())).await.unwrap();
+    let settings = WriterSettings { spill: disk.path().join("spill"), most_waiting: 5000, reserve: 256 << 10 };
+    let writer = writer_of(&store, settings);
+    writer.keep(record("req_first", device(1)), None);
+    until(&writer, |counters| counters.written == 1).await;
+    let mut lock = AnyConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+    lock.execute("BEGIN EXCLUSIVE").await.unwrap();
+    let filler = disk.fill();
+    let mut kept = 1;
+    while writer.has_room() {
+        for _ in 0..20 {
+            writer.keep(record(&format!("req_{kept}"), device(1)), None);
+            kept += 1;
+        }
+        until(&writer, |counters| counters.waiting == 0).await;
+    }
+    fs::remove_file(filler).unwrap();
+    until(&writer, |_| writer.has_room()).await;
+    assert!(!writer.is_spill_refused());
+    let counters = writer.counters();
+    assert_eq!((counters.waiting, counters.written, counters.spilled, counters.lost), (0, 1, kept - 1, 0));
+
+    lock.close().await.unwrap();
+    until(&writer, |counters| counters.spilled == 0).await;
+    assert_eq!((requests(&store).await, writer.counters().lost), (kept, 0));
+    writer.close(Duration::from_secs(5));
     store.close().await;
 }
 

@@ -196,6 +196,21 @@ async fn a52_a_container_that_is_used_again_lives_longer_also_within_one_batch_o
 }
 
 #[tokio::test]
+async fn a52_a_spilled_record_that_comes_after_a_later_one_takes_nothing_back() {
+    for database in TestDatabase::each().await {
+        let store = database.open().await;
+        let (first, day) = (at(1000), Duration::from_secs(24 * 3600));
+        let later = [reference(ReferenceKind::Message, "msg_1", Some(900_000))];
+        store.usage().insert(&[with("req_2", 1, first + day, &later)], SystemTime::now()).await.unwrap();
+        let spilled = [reference(ReferenceKind::Message, "msg_1", None)];
+        store.usage().insert(&[with("req_1", 1, first, &spilled)], SystemTime::now()).await.unwrap();
+        let last = first + day + ReferenceKind::Message.life() - Duration::from_secs(1);
+        let found = store.owned_references().of_device(&device(1), &["msg_1".to_owned()], last).await.unwrap();
+        assert_eq!(found, later, "{}", database.name);
+    }
+}
+
+#[tokio::test]
 async fn references_that_have_ended_are_deleted_so_many_at_once() {
     for database in TestDatabase::each().await {
         let store = database.open().await;

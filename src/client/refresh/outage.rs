@@ -16,12 +16,14 @@ pub(super) struct Outage {
     link: Arc<ServiceLink>,
     checks: Retries,
     running: Option<JoinHandle<()>>,
+    /// When a check was last made because of a server error.
+    suspected: Option<SystemTime>,
 }
 
 impl Outage {
     #[must_use]
     pub(super) fn new(session: Arc<Session>, link: Arc<ServiceLink>) -> Self {
-        Self { session, link, checks: Retries::default(), running: None }
+        Self { session, link, checks: Retries::default(), running: None, suspected: None }
     }
 
     /// Starts a check if the service cannot be reached and the next check is due. True once an outage is over.
@@ -31,18 +33,33 @@ impl Outage {
         if error.is_none() {
             return std::mem::take(&mut self.checks).are_under_way();
         }
-        if self.running.is_none()
-            && self.checks.is_due(error, now)
-            && let Some(token) = self.session.token()
-        {
-            let (session, link) = (Arc::clone(&self.session), Arc::clone(&self.link));
-            self.running = Some(tokio::spawn(async move {
-                if link.reaches(&token.origin).await {
-                    session.reached();
-                }
-            }));
+        if self.running.is_none() && self.checks.is_due(error, now) {
+            self.check();
         }
         false
+    }
+
+    /// Checks whether the service is there, because a request got a server error that may not be the service's. While
+    /// Claude is overloaded many requests do, so a check follows the last one after a pause.
+    pub(super) fn suspect(&mut self, now: SystemTime) {
+        let is_recent = |at: SystemTime| now.duration_since(at).is_ok_and(|since| since < SUSPICION_PAUSE);
+        let is_known = self.session.link_error().is_some() || self.suspected.is_some_and(is_recent);
+        if !is_known && self.running.is_none() {
+            self.suspected = Some(now);
+            self.check();
+        }
+    }
+
+    fn check(&mut self) {
+        let Some(token) = self.session.token() else { return };
+        let (session, link) = (Arc::clone(&self.session), Arc::clone(&self.link));
+        self.running = Some(tokio::spawn(async move {
+            match link.reaches(&token.origin).await {
+                Ok(true) => session.reached(),
+                Ok(false) => false,
+                Err(error) => session.unreached(error),
+            };
+        }));
     }
 
     /// Waits for the end of the check that runs, and for ever if none does.
@@ -68,3 +85,6 @@ impl Outage {
         self.checks.end_wait();
     }
 }
+
+/// The shortest time between two checks that server errors cause.
+const SUSPICION_PAUSE: Duration = Duration::from_secs(5);

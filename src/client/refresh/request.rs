@@ -27,6 +27,8 @@ pub enum Reason {
     Resumed,
     /// An outage of the service has begun or is over, as a request found out.
     LinkChanged,
+    /// A request got a server error that the service may not have sent.
+    LinkDoubtful,
 }
 
 impl Reason {
@@ -36,7 +38,7 @@ impl Reason {
         match self {
             Self::Aged(_) | Self::Rejected(_) => true,
             Self::Forced => attempt == Self::Forced,
-            Self::Resumed | Self::LinkChanged => false,
+            Self::Resumed | Self::LinkChanged | Self::LinkDoubtful => false,
         }
     }
 }

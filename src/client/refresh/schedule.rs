@@ -14,8 +14,6 @@ pub(super) struct Schedule {
     refresh_interval: Duration,
     failures: u32,
     setback: Option<Setback>,
-    /// Whether the service refuses this device, as far as is known.
-    is_refused: bool,
     /// When a token that the service had rejected was replaced.
     last_rejection: Option<SystemTime>,
     /// Random, from 0 to 1: with 0 the present token is refreshed when it is due, with 1 as early as [`JITTER`] allows.
@@ -30,7 +28,6 @@ impl Schedule {
             refresh_interval: config.refresh_interval,
             failures: 0,
             setback: None,
-            is_refused: false,
             last_rejection: None,
             early: random_fraction(),
         }
@@ -40,7 +37,6 @@ impl Schedule {
     pub(super) fn succeeded(&mut self, reason: Reason, now: SystemTime) {
         self.failures = 0;
         self.setback = None;
-        self.is_refused = false;
         self.early = random_fraction();
         if matches!(reason, Reason::Rejected(_)) {
             self.last_rejection = Some(now);
@@ -50,7 +46,6 @@ impl Schedule {
     /// Records an attempt that failed.
     pub(super) fn failed(&mut self, error: &ClientError, now: SystemTime) {
         self.failures = self.failures.saturating_add(1);
-        self.is_refused = error.is_refusal() || (self.is_refused && error.is_outage());
         self.setback = Some(Setback::new(self.failures, error.clone(), now));
     }
 
@@ -59,13 +54,13 @@ impl Schedule {
         self.setback.iter_mut().filter(|setback| !setback.error.is_refusal()).for_each(Setback::lift);
     }
 
-    /// Whether `token`, the one in use, is to be replaced now, if no wait holds. A refused device asks whatever its
-    /// token is like: only so it learns that it is let in again.
+    /// Whether `token`, the one in use, is to be replaced now, if no wait holds. After a failure that is so whatever the
+    /// token is like: only a success shows that the service can be asked again, and that it lets the device in.
     #[must_use]
     pub(super) fn is_due(&self, token: Option<&WrapperToken>, now: SystemTime) -> bool {
         let waits = self.setback.as_ref().is_some_and(|setback| setback.holds(now));
         let is_old = |token: &WrapperToken| token.is_expired(now) || now >= self.due_at(token);
-        !waits && (self.is_refused || token.is_none_or(is_old))
+        !waits && (self.setback.is_some() || token.is_none_or(is_old))
     }
 
     /// How long the task may sleep before it compares the clock again.
@@ -73,9 +68,9 @@ impl Schedule {
     pub(super) fn until_next_look(&self, token: Option<&WrapperToken>, now: SystemTime) -> Duration {
         let next = match (&self.setback, token) {
             (Some(setback), _) if setback.holds(now) => setback.ends_at(),
-            (Some(_), _) if self.is_refused => now,
-            (_, Some(token)) => self.due_at(token),
-            (_, None) => now + LONGEST_SLEEP,
+            (Some(_), _) => now,
+            (None, Some(token)) => self.due_at(token),
+            (None, None) => now + LONGEST_SLEEP,
         };
         let until = next.duration_since(now).unwrap_or_default();
         until.clamp(SHORTEST_SLEEP, self.refresh_interval.clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
@@ -133,7 +128,7 @@ mod tests {
     fn schedule(early: f64) -> Schedule {
         let (refresh_before, refresh_interval) = (HOUR, HOUR / 2);
         let (setback, last_rejection) = (None, None);
-        Schedule { refresh_before, refresh_interval, failures: 0, setback, is_refused: false, last_rejection, early }
+        Schedule { refresh_before, refresh_interval, failures: 0, setback, last_rejection, early }
     }
 
     fn token() -> WrapperToken {
@@ -190,11 +185,23 @@ mod tests {
             }
             now += 30 * SECOND;
         }
-        // An outage does not make the device forget that it has to ask.
-        schedule.failed(&ClientError::Network(Cause::default()), now);
-        assert!(schedule.is_due(Some(&token), now + 8 * SECOND));
-        schedule.succeeded(Reason::Aged(1), now + 8 * SECOND);
+        // No other failure makes the device forget that it has to ask.
+        for error in [ClientError::Network(Cause::default()), ClientError::Unhealthy(String::new())] {
+            schedule.failed(&error, now);
+            now += 32 * SECOND;
+            assert!(schedule.is_due(Some(&token), now), "{error}");
+        }
+        schedule.succeeded(Reason::Aged(1), now);
         assert!(!schedule.is_due(Some(&token), now + HOUR));
+    }
+
+    #[test]
+    fn f48_a_failed_attempt_is_made_again_though_the_token_is_fresh() {
+        let (token, mut schedule) = (token(), schedule(0.0));
+        let now = token.received_at;
+        schedule.failed(&ClientError::Network(Cause::default()), now);
+        assert!(!schedule.is_due(Some(&token), now) && schedule.is_due(Some(&token), now + SECOND));
+        assert_eq!(schedule.until_next_look(Some(&token), now + SECOND), SHORTEST_SLEEP);
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub struct AllowedHosts {
     pub of_base_url: Option<AllowedHost>,
 }
 
-/// A host, and perhaps the one port that must stand behind it.
+/// A host, and perhaps the one port that must stand behind it. Clients leave out the default port of a scheme, so none
+/// stands for 80 and for 443.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedHost {
     name: Box<str>,
@@ -54,7 +55,11 @@ impl AllowedHost {
     }
 
     fn is(&self, named: &NamedHost<'_>) -> bool {
-        self.name.eq_ignore_ascii_case(named.name()) && (self.port.is_none() || self.port == named.port)
+        let is_port = match (self.port, named.port) {
+            (None, _) | (Some(80 | 443), None) => true,
+            (listed, named) => listed == named,
+        };
+        is_port && self.name.eq_ignore_ascii_case(named.name())
     }
 }
 
@@ -125,6 +130,17 @@ mod tests {
             assert!(!allowed("127.0.0.1:3001", &listed, base_url, host), "{host}");
             assert!(!allowed("[::1]:3001", &[], None, host), "{host}");
             assert!(!allowed("0.0.0.0:3001", &listed, base_url, host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a35_a_host_that_is_listed_with_a_default_port_is_answered_without_one() {
+        for listed in ["a.example:443", "a.example:80"] {
+            for (host, is_answered) in
+                [("a.example", true), (listed, true), ("a.example:8443", false), ("b.example", false)]
+            {
+                assert_eq!(allowed("127.0.0.1:3001", &[listed], None, host), is_answered, "{listed} {host}");
+            }
         }
     }
 

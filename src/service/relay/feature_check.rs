@@ -75,7 +75,11 @@ pub(super) fn judge_betas(policy: &FeaturePolicy, headers: &HeaderMap) -> Result
 /// The name of a value that decides about a limited feature.
 fn limited(policy: &FeaturePolicy, key: MessageKey) -> Option<&'static str> {
     let (name, is_limited) = match key {
-        MessageKey::Model | MessageKey::OtherModel | MessageKey::BillingPolicy => return None,
+        MessageKey::Model
+        | MessageKey::OtherModel
+        | MessageKey::BillingPolicy
+        | MessageKey::UserProfile
+        | MessageKey::Workspace => return None,
         MessageKey::ToolType => ("the `type` of a tool", policy.limits_tools()),
         MessageKey::McpServers => ("`mcp_servers`", policy.limits_mcp()),
         MessageKey::Speed => ("`speed`", policy.limits_speed()),

@@ -1,7 +1,7 @@
-//! The upstream of the service (the Anthropic API), and the only file that reads the real key.
+//! The upstream of the service (the Anthropic API), and the only file that puts the real key into a request.
 //!
 //! The pipeline, the batches and the key probe build their requests here. An answer that repeats the key passes the
-//! [`KeyMask`].
+//! [`KeyMask`], the other file of the relay that reads it.
 
 use std::sync::Arc;
 use std::time::Duration;

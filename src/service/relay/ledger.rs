@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::service::enrol::db_requests::DbRequests;
+use crate::service::meter::usage::Reference;
 use crate::service::store::database::{Database, ObjectKind, OwnedObject, OwnedPage, PageStart, StoreError};
 use crate::transport::problem::Problem;
 use crate::wire::{DeviceId, ErrorCode};
@@ -40,6 +41,9 @@ impl Ledger {
         kind: ObjectKind,
         id: &str,
     ) -> Result<Option<OwnedObject>, Problem> {
+        if !Reference::may_be_id(id) {
+            return Ok(None);
+        }
         let (objects, device, id) = (self.database().owned_objects(), device.clone(), id.to_owned());
         self.ask(async move { objects.find(&device, kind, &id).await }).await
     }
@@ -62,6 +66,11 @@ impl Ledger {
         start: PageStart,
         limit: u32,
     ) -> Result<Option<OwnedPage>, Problem> {
+        if let PageStart::After(id) | PageStart::Before(id) = &start
+            && !Reference::may_be_id(id)
+        {
+            return Ok(None);
+        }
         let (objects, device) = (self.database().owned_objects(), device.clone());
         self.ask(async move { objects.page(&device, kind, &start, limit).await }).await
     }

@@ -21,7 +21,7 @@ use self::reference_names::ReferenceNames;
 use super::ledger::{Ledger, not_found, unknown};
 use super::references::{NamedReferences, References, unknown_reference};
 use crate::service::base::json::ReferenceScanner;
-use crate::service::meter::usage::{Reference, ReferenceKind};
+use crate::service::meter::usage::Reference;
 use crate::service::store::database::ObjectKind;
 use crate::service::token::verify::Caller;
 use crate::transport::buffered_body::{Inspector, RefusedBodyError};
@@ -52,6 +52,8 @@ pub(crate) struct Owner {
     /// `None` where the service offers no files: it made none, and the other files of the account belong to no device.
     pub files: Option<Ledger>,
     pub references: References,
+    /// An unknown message or container is looked for until another instance must have recorded it.
+    pub waits: bool,
 }
 
 /// Gives the tokens of the conversation that a thread goes on from.
@@ -94,13 +96,12 @@ impl OwnershipCheck {
         self.kept
     }
 
-    /// Whether the body refers to an earlier message. Then a later request may refer to the answer.
-    pub(crate) fn refers_to_message(&self) -> bool {
-        let is_message = |(kind, _): &(ReferenceKind, String)| *kind == ReferenceKind::Message;
-        self.references.as_ref().is_some_and(|references| references.ids.iter().any(is_message))
+    /// Whether the body has a thread or diagnostics, as far as it is held: then a later request may refer to the answer.
+    pub(crate) fn keeps_message(&self) -> bool {
+        self.is_reading || self.references.as_ref().is_some_and(|references| references.keeps_message)
     }
 
-    /// Whether the bytes so far may contain the key `billing_policy`.
+    /// Whether the bytes so far may contain a key that says who pays.
     pub(super) fn may_name_payer(&self) -> bool {
         self.prefilter.seen_payer
     }
@@ -156,7 +157,7 @@ impl OwnershipCheck {
         }
         match &self.owner {
             Some(owner) => Ok(Some(owner.ask(files, ids, thread))),
-            None => ids.into_iter().next().map_or(Ok(None), |(kind, id)| Err(refused(unknown_reference(kind, &id)))),
+            None => ids.into_iter().min().map_or(Ok(None), |(by, id)| Err(refused(unknown_reference(by, &id)))),
         }
     }
 }
@@ -165,11 +166,13 @@ impl Owner {
     /// Asks whether it owns these files and what else is named.
     fn ask(&self, files: Vec<String>, named: NamedReferences, thread: Option<String>) -> Asking {
         let (caller, ledger, references) = (Arc::clone(&self.caller), self.files.clone(), self.references.clone());
+        let waits = self.waits;
         Box::pin(async move {
             if let Some(ledger) = ledger {
                 own_files(&ledger, &caller, files).await?;
             }
-            let owned = if named.is_empty() { Vec::new() } else { references.owned(caller.device(), named).await? };
+            let owned =
+                if named.is_empty() { Vec::new() } else { references.owned(caller.device(), named, waits).await? };
             Ok(kept(thread.as_deref(), &owned))
         })
     }
@@ -180,7 +183,7 @@ impl Inspector for OwnershipCheck {
         if self.begun < FIRST {
             self.check_encoding(bytes)?;
         }
-        self.prefilter.look(bytes);
+        self.prefilter.look(bytes, self.is_batch);
         if self.is_reading { self.read(bytes) } else { Ok(()) }
     }
 

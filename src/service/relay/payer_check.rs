@@ -1,4 +1,5 @@
-//! Refuses a body that says who pays (`billing_policy`): that is for the service to say, never for a device.
+//! Refuses a body that says who pays (`billing_policy`), or in a batch who is meant (`user_profile_id`, `workspace_id`): that
+//! is for the service to say, never for a device.
 //!
 //! Nearly no body contains the name at all, which the search of [`OwnershipCheck`](super::ownership_check::OwnershipCheck)
 //! tells; only the others, and bodies too long to be buffered, are walked. The name may stand anywhere else, as in the
@@ -46,7 +47,7 @@ impl PayerCheck {
         let Some(walk) = &mut self.walk else { return Ok(()) };
         walk.read(bytes)?;
         if matches!(walk, PayerWalk::Lost) && is_suspicious {
-            return Err(refusal("It cannot be told whether the body says who pays (`billing_policy`)"));
+            return Err(refusal("It cannot be told whether the body says who pays (`billing_policy`)".to_owned()));
         }
         Ok(())
     }
@@ -63,7 +64,7 @@ impl PayerCheck {
         }
         self.walk = Some(match self.form {
             BodyForm::Message => PayerWalk::Message(Box::new(MessageScanner::new(MessageDepth::Payer))),
-            BodyForm::Batch => PayerWalk::Batch(Box::new(RequestsScanner::new(MessageDepth::Payer))),
+            BodyForm::Batch => PayerWalk::Batch(Box::new(RequestsScanner::new(MessageDepth::PayerInBatch))),
         });
         pieces.iter().try_for_each(|piece| self.piece(piece, is_suspicious))
     }
@@ -77,13 +78,21 @@ impl PayerWalk {
             Self::Batch(batch) => batch.feed(bytes, &mut said),
             Self::Lost => return Ok(()),
         };
-        let names_payer = match self {
-            Self::Message(message) => *message.found(MessageKey::BillingPolicy) != Found::Nothing,
+        let named = match self {
+            Self::Message(message) => {
+                let policy = message.found(MessageKey::BillingPolicy);
+                (*policy != Found::Nothing).then_some(MessageKey::BillingPolicy)
+            }
             // At this depth requests say nothing else.
-            Self::Batch(_) | Self::Lost => !said.is_empty(),
+            Self::Batch(_) | Self::Lost => said.first().map(|mention| mention.key),
         };
-        if names_payer {
-            return Err(refusal("`billing_policy` is for the service to say and not for a device; leave it out"));
+        if let Some(key) = named {
+            let name = match key {
+                MessageKey::UserProfile => "user_profile_id",
+                MessageKey::Workspace => "workspace_id",
+                _ => "billing_policy",
+            };
+            return Err(refusal(format!("`{name}` is for the service to say and not for a device; leave it out")));
         }
         if read.is_err() {
             *self = Self::Lost;
@@ -92,6 +101,6 @@ impl PayerWalk {
     }
 }
 
-fn refusal(message: &str) -> RefusedBodyError {
-    RefusedBodyError { code: ErrorCode::BodyInvalid, message: message.to_owned() }
+fn refusal(message: String) -> RefusedBodyError {
+    RefusedBodyError { code: ErrorCode::BodyInvalid, message }
 }

@@ -98,7 +98,7 @@ impl Pipeline {
             model: facts.model,
             prices: Some(stages.budgets.prices.load_full()),
             references: Some(self.references.clone()),
-            keeps_message: facts.refers_to_message || keeps_message(&parts.headers),
+            keeps_message: facts.keeps_message || keeps_message(&parts.headers),
             ..stages.record(&flight, route, &id, at)
         };
         record.usage.trace = self.tracer.and_then(|tracer| tracer.trace(&mut parts.headers));
@@ -138,7 +138,9 @@ impl Pipeline {
         // Counting tokens costs nothing.
         let is_priced = route == RelayRoute::Messages && self.stages.budgets.pays_for(caller);
         let (files, references) = (self.ledger.clone(), self.references.clone());
-        let ownership = OwnershipCheck::of_message(Owner { caller: Arc::clone(caller), files, references });
+        // An unknown id in a count is refused at once: counting is free, so waiting would load the database for nothing.
+        let waits = route == RelayRoute::Messages;
+        let ownership = OwnershipCheck::of_message(Owner { caller: Arc::clone(caller), files, references, waits });
         let features = FeatureCheck::new(flight.features().cloned(), route == RelayRoute::Messages);
         Ok(Some(RequestReader::new(caller.models().clone(), features, is_priced, ownership)))
     }

@@ -2,7 +2,7 @@
 //!
 //! Answers make them. An instance remembers those of its own answers for an hour, from before the client has the last
 //! byte. It asks the database about all others: the usage writer of another instance records them there within a
-//! second, so a request waits that long before an id counts as unknown.
+//! second, so a message waits that long before an id counts as unknown.
 
 mod recent;
 
@@ -12,35 +12,64 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 use memchr::memmem::Finder;
+use tokio::sync::Semaphore;
 
 use self::recent::RecentReferences;
 use super::ledger::{away, not_found};
 use crate::clock::Clock;
 use crate::lock::lock;
+use crate::service::base::shown::shown;
 use crate::service::enrol::db_requests::DbRequests;
 use crate::service::meter::usage::{Reference, ReferenceKind};
 use crate::transport::problem::Problem;
-use crate::wire::DeviceId;
+use crate::wire::{DeviceId, ErrorCode};
 
 /// Shared by all workers.
 #[derive(Clone)]
 pub(crate) struct References(Arc<SharedReferences>);
 
 /// What a body refers to by its id.
-pub(crate) type NamedReferences = HashSet<(ReferenceKind, String)>;
+pub(crate) type NamedReferences = HashSet<(NamedBy, String)>;
+
+/// The field that refers to something. Of several ids that are unknown the answer tells that of the first field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum NamedBy {
+    Thread,
+    Diagnostics,
+    Container,
+}
 
 struct SharedReferences {
     recent: Mutex<RecentReferences>,
     db_requests: DbRequests,
     clock: Arc<dyn Clock>,
     shared_skills: Vec<String>,
+    /// For the requests that wait until another instance may have recorded what they refer to.
+    waits: Semaphore,
+}
+
+impl NamedBy {
+    /// The fields that refer to something of this kind.
+    fn all_of(kind: ReferenceKind) -> &'static [Self] {
+        match kind {
+            ReferenceKind::Message => &[Self::Thread, Self::Diagnostics],
+            ReferenceKind::Container => &[Self::Container],
+        }
+    }
+
+    fn kind(self) -> ReferenceKind {
+        match self {
+            Self::Thread | Self::Diagnostics => ReferenceKind::Message,
+            Self::Container => ReferenceKind::Container,
+        }
+    }
 }
 
 impl References {
     /// `shared_skills` are the custom skills that every device may use.
     pub(crate) fn new(db_requests: DbRequests, clock: Arc<dyn Clock>, shared_skills: Vec<String>) -> Self {
-        let recent = Mutex::default();
-        Self(Arc::new(SharedReferences { recent, db_requests, clock, shared_skills }))
+        let (recent, waits) = (Mutex::default(), Semaphore::new(MOST_WAITS));
+        Self(Arc::new(SharedReferences { recent, db_requests, clock, shared_skills, waits }))
     }
 
     pub(crate) fn shares_skill(&self, id: &str) -> bool {
@@ -59,34 +88,59 @@ impl References {
         }
     }
 
-    /// Returns what is named, in no order, if `device` owns all of it. The error is the API's own 404 for an unknown id.
-    pub(crate) async fn owned(&self, device: &DeviceId, mut named: NamedReferences) -> Result<Vec<Reference>, Problem> {
-        if let Some((kind, id)) = named.iter().find(|(_, id)| id.len() > Reference::LONGEST_ID) {
-            return Err(unknown_reference(*kind, id));
-        }
+    /// Returns what is named, in no order, if `device` owns all of it. The error is the API's own 404 for an unknown id, or
+    /// a 400 where a client expects that. `waits` says whether an unknown id is looked for again.
+    pub(crate) async fn owned(
+        &self,
+        device: &DeviceId,
+        mut named: NamedReferences,
+        waits: bool,
+    ) -> Result<Vec<Reference>, Problem> {
         let mut owned = Vec::new();
+        self.find(device, &mut named, &mut owned).await?;
+        // Ids that nobody made must not load the database at will.
+        if waits
+            && !named.is_empty()
+            && let Ok(_waiting) = self.0.waits.try_acquire()
+        {
+            self.find_later(device, &mut named, &mut owned).await?;
+        }
+        named.into_iter().min().map_or(Ok(owned), |(by, id)| Err(unknown_reference(by, &id)))
+    }
+
+    async fn find_later(
+        &self,
+        device: &DeviceId,
+        named: &mut NamedReferences,
+        owned: &mut Vec<Reference>,
+    ) -> Result<(), Problem> {
         for pause in PAUSES {
-            if !pause.is_zero() {
-                tokio::time::sleep(pause).await;
-            }
-            self.recall(device, &mut named, &mut owned);
-            if !named.is_empty() {
-                self.look_up(device, &mut named, &mut owned).await?;
-            }
+            tokio::time::sleep(pause).await;
+            self.find(device, named, owned).await?;
             if named.is_empty() {
-                return Ok(owned);
+                break;
             }
         }
-        let unknown = named.into_iter().next().map(|(kind, id)| unknown_reference(kind, &id));
-        unknown.map_or(Ok(owned), Err)
+        Ok(())
+    }
+
+    /// Moves what is known as the device's own from `named` to `owned`.
+    async fn find(
+        &self,
+        device: &DeviceId,
+        named: &mut NamedReferences,
+        owned: &mut Vec<Reference>,
+    ) -> Result<(), Problem> {
+        self.recall(device, named, owned);
+        if named.is_empty() { Ok(()) } else { self.look_up(device, named, owned).await }
     }
 
     /// Moves what is remembered as the device's own from `named` to `owned`.
     fn recall(&self, device: &DeviceId, named: &mut NamedReferences, owned: &mut Vec<Reference>) {
         let now = self.0.clock.now();
         let recent = lock(&self.0.recent);
-        named.retain(|(kind, id)| {
-            let reference = recent.get(device, *kind, id, now);
+        named.retain(|(by, id)| {
+            let reference = recent.get(device, by.kind(), id, now);
             let is_known = reference.is_some();
             owned.extend(reference);
             !is_known
@@ -109,7 +163,13 @@ impl References {
             away()
         })?;
         self.remember(device, &found);
-        owned.extend(found.into_iter().filter(|found| named.remove(&(found.kind, String::from(&*found.id)))));
+        owned.extend(found.into_iter().filter(|found| {
+            let before = named.len();
+            for by in NamedBy::all_of(found.kind) {
+                named.remove(&(*by, String::from(&*found.id)));
+            }
+            named.len() < before
+        }));
         Ok(())
     }
 }
@@ -122,19 +182,26 @@ pub(crate) fn keeps_message(headers: &HeaderMap) -> bool {
     headers.get_all(&BETA).iter().any(|line| names_one(line.as_bytes()))
 }
 
-/// The API's answer to an unknown id, given for an id of another device too.
-pub(super) fn unknown_reference(kind: ReferenceKind, id: &str) -> Problem {
-    let what = match kind {
-        ReferenceKind::Message => "Message",
-        ReferenceKind::Container => "Container",
-    };
-    not_found(what, id)
+/// The answer to an unknown id, given for an id of another device too. It is the API's own, but for diagnostics: the API
+/// compares with nothing if it does not know the message. A 400 that names the field makes Claude Code leave it out.
+pub(super) fn unknown_reference(by: NamedBy, id: &str) -> Problem {
+    match by {
+        NamedBy::Thread => Problem { code: ErrorCode::ThreadNotFound, ..not_found("Message", id) },
+        NamedBy::Container => not_found("Container", id),
+        NamedBy::Diagnostics => {
+            let message = format!("diagnostics.previous_message_id: the message {} is not known", shown(id));
+            Problem::new(ErrorCode::BodyInvalid, message)
+        }
+    }
 }
 
 const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
-/// The waits before each look for an unknown id. Together they are as long as the usage writer takes.
-const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(300), Duration::from_millis(700)];
+/// The waits before each further look for an unknown id. Together they are as long as the usage writer takes.
+const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(700)];
+
+/// So many requests of the process wait at once. Any further one gets its answer after the first look.
+const MOST_WAITS: usize = 64;
 
 #[cfg(test)]
 mod tests {

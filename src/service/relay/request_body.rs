@@ -29,8 +29,8 @@ pub(crate) struct BodyFacts {
     /// For a request that a budget pays. Of a body that is streamed, more of everything may come, so the estimate is the
     /// largest there is.
     pub estimate: Option<EstimateInput>,
-    /// Whether it refers to an earlier message.
-    pub refers_to_message: bool,
+    /// Whether a later request may refer to the message that answers it.
+    pub keeps_message: bool,
 }
 
 /// The model that a body names.
@@ -111,8 +111,8 @@ impl RequestReader {
 
     pub(crate) fn facts(&self) -> BodyFacts {
         let estimate = self.estimate.map(|estimate| EstimateInput { kept: self.ownership.kept(), ..estimate });
-        let refers_to_message = self.ownership.refers_to_message();
-        BodyFacts { model: self.model.clone(), estimate, refers_to_message }
+        let keeps_message = self.ownership.keeps_message();
+        BodyFacts { model: self.model.clone(), estimate, keeps_message }
     }
 
     fn read(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {

@@ -6,8 +6,9 @@
 //!
 //! Every ten seconds the records of the last two minutes are summed up, and those before them that are new; the whole of
 //! today only at the start, once an hour, and when records came late. The days before today, as far as a week or a month
-//! has them, are read at the start (before any request is served), when the day changes, and once an hour. That is one
-//! statement for each day, and costs 2 to 9 s of two cores for a million requests. Without any limit nothing is read.
+//! has them, are read at the start (before any request is served), when the day changes, once an hour, and when records
+//! came late. That is one statement for each day, and costs 2 to 9 s of two cores for a million requests. Without any
+//! limit nothing is read.
 
 mod earlier;
 mod read_time;
@@ -90,21 +91,23 @@ impl SpentLoader {
         if known.asked.replace(ReadTime(now)).is_none_or(|asked| Period::Day.window(asked.0) != day) {
             self.budgets.forget_past(now);
         }
-        self.read_earlier(&mut known, now).await?;
-        self.read_today(&mut known, now).await
+        // Asked first: what comes late meanwhile is then read twice, not never.
+        let late = in_time(self.database.usage().late_revision()).await?;
+        self.read_earlier(&mut known, late, now).await?;
+        self.read_today(&mut known, late, now).await
     }
 
     /// Reads the days of this week and this month before today, one by one, if they are needed and not known.
-    async fn read_earlier(&self, known: &mut LoadState, now: SystemTime) -> Result<(), StoreError> {
+    async fn read_earlier(&self, known: &mut LoadState, late: i64, now: SystemTime) -> Result<(), StoreError> {
         let [today, week, month] = Period::ALL.map(|period| period.window(now));
         if !self.budgets.are_set_for(Period::Week) && !self.budgets.are_set_for(Period::Month) {
             known.earlier = None;
             return Ok(());
         }
-        if known.earlier.as_ref().is_some_and(|earlier| !earlier.is_old(today, now)) {
+        if known.earlier.as_ref().is_some_and(|earlier| !earlier.is_old(today, late, now)) {
             return Ok(());
         }
-        let mut earlier = Earlier::before(today, now);
+        let mut earlier = Earlier::before(today, late, now);
         let mut day = Period::Day.window(week.begin().min(month.begin()));
         while day.start < today.start {
             let spent = self.spent(day.begin(), day.over()).await?;
@@ -121,10 +124,8 @@ impl SpentLoader {
         Ok(())
     }
 
-    async fn read_today(&self, known: &mut LoadState, now: SystemTime) -> Result<(), StoreError> {
+    async fn read_today(&self, known: &mut LoadState, late: i64, now: SystemTime) -> Result<(), StoreError> {
         let [day, week, month] = Period::ALL.map(|period| period.window(now));
-        // Asked first: what comes late meanwhile is then read twice, not never.
-        let late = in_time(self.database.usage().late_revision()).await?;
         let known_today = known.today.take().filter(|today| !today.is_old(day, late, now));
         let mut today = known_today.unwrap_or_else(|| Today::unread(day, late, now));
         let edge = today.edge(now);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::connections::{Accepted, Connections, Listening, Place};
@@ -53,13 +54,18 @@ impl Dispatcher {
     }
 
     /// Accepts from `listener` until the shutdown begins, and then what is left in its queue: the clients of those
-    /// connections believe that they are open, and closing the listener would reset them.
+    /// connections believe that they are open, and closing the listener would reset them. Ends early if all workers have
+    /// ended.
     pub async fn run(mut self, listener: TcpListener, shutdown: Shutdown) {
         let mut listening = Listening::new(listener, Arc::clone(&self.slots), shutdown);
         while let Some(accepted) = listening.next().await {
             if let Err(error) = accepted.and_then(|accepted| self.pass(accepted)) {
                 tracing::warn!(%error, "Cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            if self.workers.is_empty() {
+                tracing::error!("All workers have ended, and no more connections are accepted");
+                return;
             }
         }
         if let Err(error) = self.empty(listening) {
@@ -73,14 +79,24 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn give(&mut self, stream: std::net::TcpStream, peer: SocketAddr, place: Place) {
+    /// Gives a connection to a worker. One that has ended has no connections, would get all new ones, and takes none: it
+    /// is removed. The connection is closed if there is no other.
+    fn give(&mut self, mut stream: std::net::TcpStream, peer: SocketAddr, mut place: Place) {
+        while let Some(fewest) = self.fewest() {
+            self.first = (fewest + 1) % self.workers.len();
+            let worker = &self.workers[fewest];
+            let passed = Passed { stream, peer, place: place.at(&worker.load) };
+            let Err(SendError(refused)) = worker.connections.send(passed) else { return };
+            tracing::error!("A worker has ended, and its share of the connections goes to the others");
+            self.workers.remove(fewest);
+            (stream, place) = (refused.stream, refused.place);
+        }
+    }
+
+    fn fewest(&self) -> Option<usize> {
         let count = self.workers.len();
         let in_turn = (0..count).map(|step| (self.first + step) % count);
-        let Some(fewest) = in_turn.min_by_key(|at| self.workers[*at].load.load(Ordering::Relaxed)) else { return };
-        self.first = (fewest + 1) % count;
-        let worker = &self.workers[fewest];
-        // A worker that has ended takes nothing; the connection is closed.
-        let _ = worker.connections.send(Passed { stream, peer, place: place.at(&worker.load) });
+        in_turn.min_by_key(|at| self.workers[*at].load.load(Ordering::Relaxed))
     }
 
     fn empty(&mut self, listening: Listening) -> io::Result<()> {
@@ -169,5 +185,27 @@ mod tests {
             workers[0].next().await.unwrap().unwrap();
         }
         assert!(workers[0].next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_has_ended_gets_no_connections_and_without_workers_none_is_accepted() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (dispatcher, mut workers) = Dispatcher::new(Arc::new(Semaphore::new(100)), 3);
+        let (_trigger, shutdown) = channel();
+        let running = tokio::spawn(dispatcher.run(listener, shutdown));
+        let mut left = workers.pop().unwrap();
+        drop(workers);
+        let mut clients = Vec::new();
+        for _ in 0..10 {
+            clients.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut held = Vec::new();
+        for _ in 0..10 {
+            held.push(left.next().await.unwrap().unwrap());
+        }
+        drop(left);
+        clients.push(TcpStream::connect(address).await.unwrap());
+        running.await.unwrap();
     }
 }

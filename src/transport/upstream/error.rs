@@ -35,4 +35,26 @@ impl UpstreamError {
     pub(super) fn of(cut: UpstreamReadError) -> Self {
         if cut.is_syntax() { Self::Invalid(cut) } else { Self::Dropped(cut) }
     }
+
+    /// Whether the upstream closed the connection or it failed; a client that breaks off its upload does neither.
+    pub(super) fn is_lost_connection(&self) -> bool {
+        matches!(self, Self::Dropped(UpstreamReadError::Closed | UpstreamReadError::Io(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_lost_when_it_was_closed_or_failed_and_not_when_the_client_breaks_off() {
+        let failed = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        for lost in [UpstreamReadError::Closed, UpstreamReadError::Io(failed)] {
+            assert!(UpstreamError::of(lost).is_lost_connection());
+        }
+        for other in [UpstreamReadError::Request, UpstreamReadError::Syntax("no status")] {
+            assert!(!UpstreamError::of(other).is_lost_connection());
+        }
+        assert!(!UpstreamError::Body(BodyError::Broken).is_lost_connection());
+    }
 }

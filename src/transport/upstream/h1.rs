@@ -49,6 +49,16 @@ pub(super) struct H1 {
     idle_since: Instant,
 }
 
+/// What a look at an idle connection tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    Open,
+    /// The upstream has closed it, or has sent bytes that answer no request.
+    Closed,
+    /// The task has spent its budget with tokio, and every socket looks quiet.
+    Unknown,
+}
+
 impl H1 {
     pub(super) fn new(stream: Stream, drops: DropsHeader) -> Box<Self> {
         Box::new(Self {
@@ -208,19 +218,18 @@ impl H1 {
         let is_written = self.outgoing.is_none() && self.unwritten.is_none();
         let is_clean = is_written && self.read_end.is_none() && self.received.bytes.is_empty();
         self.received.release_if_empty();
-        self.keeps_alive && is_clean && self.is_open()
+        self.keeps_alive && is_clean && self.look() == Look::Open
     }
 
-    /// Whether the upstream has neither closed the connection nor sent bytes that answer no request. No task waits for
-    /// this read, so it has no waker.
-    pub(super) fn is_open(&mut self) -> bool {
-        // Without tokio's budget every socket looks quiet.
+    /// Looks whether the connection can be used. No task waits for this read, so it has no waker.
+    pub(super) fn look(&mut self) -> Look {
         if !has_budget_remaining() {
-            return false;
+            return Look::Unknown;
         }
         let mut cx = Context::from_waker(Waker::noop());
         let mut room = [0];
-        Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut room)).is_pending()
+        let read = Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut room));
+        if read.is_pending() { Look::Open } else { Look::Closed }
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The limit on idle time of one pool. Three closes in a row without a use after a longer pause make a pattern; one
-/// alone may be a restart.
+/// The limit on idle time of one pool. Three closes in a row without a use after a longer pause make a pattern. One alone
+/// may be a restart, which closes all idle connections: the pool counts those that it finds closed together as one.
 #[derive(Debug, Default)]
 pub(super) struct IdleLimit {
     closes: u32,

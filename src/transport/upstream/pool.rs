@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::h1::H1;
+use super::h1::{H1, Look};
 use super::h2::H2;
 use super::idle_limit::IdleLimit;
 use super::probe::ProbeRule;
@@ -48,12 +48,13 @@ impl ConnectionPool {
     }
 
     /// The most recently used idle connection that is still open, and how long it has been idle. Dead ones are dropped
-    /// on the way.
+    /// on the way, and count as one close.
     pub(super) fn usable_h1(&self) -> Option<(Box<H1>, Duration)> {
         let mut pooled = lock(&self.idle);
         let mut connection = pooled.pop_back()?;
         let now = Instant::now();
         let mut limit = lock(&self.idle_limit);
+        let mut is_counted = false;
         loop {
             let idle = connection.idle_at(now);
             if idle > limit.at(now) {
@@ -61,11 +62,21 @@ impl ConnectionPool {
                 pooled.clear();
                 return None;
             }
-            if connection.is_open() {
-                limit.open(idle);
-                return Some((connection, idle));
+            match connection.look() {
+                Look::Open => {
+                    limit.open(idle);
+                    return Some((connection, idle));
+                }
+                Look::Closed if is_counted => {}
+                Look::Closed => {
+                    limit.closed(idle, now);
+                    is_counted = true;
+                }
+                Look::Unknown => {
+                    pooled.push_back(connection);
+                    return None;
+                }
             }
-            limit.closed(idle, now);
             connection = pooled.pop_back()?;
         }
     }
@@ -75,19 +86,23 @@ impl ConnectionPool {
         lock(&self.idle_limit).closed(idle, Instant::now());
     }
 
-    /// Drops idle connections that the upstream has closed or that are too old to use.
+    /// Drops idle connections that the upstream has closed, which count as one close, or that are too old to use.
     pub(super) fn drop_dead(&self) {
         let now = Instant::now();
-        let mut limit = lock(&self.idle_limit);
-        let longest = limit.at(now);
+        let longest = lock(&self.idle_limit).at(now);
+        let mut closed = None;
         lock(&self.idle).retain_mut(|connection| {
             let idle = connection.idle_at(now);
-            let is_open = connection.is_open();
-            if !is_open {
-                limit.closed(idle, now);
+            let is_closed = connection.look() == Look::Closed;
+            if is_closed {
+                // The last one has been idle for the shortest time.
+                closed = Some(idle);
             }
-            is_open && idle <= longest
+            !is_closed && idle <= longest
         });
+        if let Some(idle) = closed {
+            lock(&self.idle_limit).closed(idle, now);
+        }
         lock(&self.multiplexed).retain(H2::is_usable);
     }
 
@@ -109,3 +124,66 @@ impl ConnectionPool {
 
 /// Idle connections that one worker keeps. More than this many come from a burst and may go.
 const MAX_IDLE: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::task::Poll;
+
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::coop::poll_proceed;
+
+    use super::*;
+    use crate::transport::connect::{HttpVersion, Stream};
+    use crate::transport::origin::Origin;
+
+    /// A pool with idle connections that the upstream has closed.
+    async fn with_closed(count: usize) -> ConnectionPool {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let origin = Arc::new(Origin::parse(&format!("http://{address}")).unwrap());
+        let pool = ConnectionPool::new(Connector::new(origin, None, HttpVersion::Auto, UNLEARNED), |_| false, None);
+        for _ in 0..count {
+            let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
+            drop(far.unwrap());
+            let near = near.unwrap();
+            near.readable().await.unwrap();
+            lock(&pool.idle).push_back(H1::new(Stream::Left(near), |_| false));
+        }
+        pool
+    }
+
+    fn longest(pool: &ConnectionPool) -> Duration {
+        lock(&pool.idle_limit).at(Instant::now())
+    }
+
+    #[tokio::test]
+    async fn f17_idle_connections_that_a_restart_closes_together_make_no_pattern() {
+        let asked = with_closed(5).await;
+        assert!(asked.usable_h1().is_none());
+        let swept = with_closed(5).await;
+        swept.drop_dead();
+        for pool in [asked, swept] {
+            assert_eq!((lock(&pool.idle).len(), longest(&pool)), (0, UNLEARNED));
+        }
+    }
+
+    #[tokio::test]
+    async fn f17_a_task_that_has_spent_its_budget_takes_no_connection_for_closed() {
+        let pool = with_closed(5).await;
+        poll_fn(|cx| {
+            while let Poll::Ready(step) = poll_proceed(cx) {
+                step.made_progress();
+            }
+            assert!(pool.usable_h1().is_none());
+            pool.drop_dead();
+            Poll::Ready(())
+        })
+        .await;
+        assert_eq!((lock(&pool.idle).len(), longest(&pool)), (5, UNLEARNED));
+    }
+
+    /// The limit on idle time while no close is known.
+    const UNLEARNED: Duration = Duration::from_secs(90);
+}

@@ -2,14 +2,14 @@
 //!
 //! A laptop sleeps and changes its networks, and its open connections are then dead without notice. A request that is
 //! written to one is lost, so after a pause a `HEAD` request goes first, which asks for nothing. A new connection that
-//! opens before the answer comes takes the old one's place.
+//! opens before the answer comes takes the old one's place; one that cannot be opened says nothing of the old one.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use http::Request;
 use http::header::HOST;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::{ConnectError, Connection};
@@ -39,23 +39,69 @@ pub(super) enum Proven<T> {
     New(Connection),
 }
 
-/// Waits for `probe`, which gives the connection back when it was answered, and after a while for `connect` too.
+/// Waits for `probe`, which gives the connection back when it was answered, and after a while for `connect` too. An
+/// error means that the probe has failed or is late, too.
 pub(super) async fn proven<T>(
     probe: impl Future<Output = Option<T>>,
     connect: impl Future<Output = Result<Connection, ConnectError>>,
 ) -> Result<Proven<T>, ConnectError> {
-    let mut probe = pin!(probe);
+    let began = Instant::now();
+    let (mut probe, mut connect) = (pin!(probe), pin!(connect));
     match timeout(HEAD_START, probe.as_mut()).await {
         Ok(Some(pooled)) => return Ok(Proven::Pooled(pooled)),
         Ok(None) => return connect.await.map(Proven::New),
         Err(_) => {}
     }
-    tokio::select! {
+    let failed = tokio::select! {
         biased;
-        Some(pooled) = probe => Ok(Proven::Pooled(pooled)),
-        opened = connect => opened.map(Proven::New),
+        answered = probe.as_mut() => match answered {
+            Some(pooled) => return Ok(Proven::Pooled(pooled)),
+            None => return connect.await.map(Proven::New),
+        },
+        opened = connect.as_mut() => match opened {
+            Ok(connection) => return Ok(Proven::New(connection)),
+            Err(error) => error,
+        },
+    };
+    match timeout_at(began + LATEST, probe).await {
+        Ok(Some(pooled)) => Ok(Proven::Pooled(pooled)),
+        Ok(None) | Err(_) => Err(failed),
     }
 }
 
 /// How long the probe alone is waited for: a round trip to the other side of the world.
 const HEAD_START: Duration = Duration::from_millis(300);
+
+/// How long the probe is waited for in all when no connection can be opened: a lost packet is sent again twice by then.
+const LATEST: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    fn refused() -> impl Future<Output = Result<Connection, ConnectError>> {
+        std::future::ready(Err(ConnectError::Reach("refused".into())))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f81_a_pooled_connection_that_answers_late_is_used_when_no_new_one_can_be_opened() {
+        let late = async {
+            sleep(Duration::from_secs(1)).await;
+            Some("pooled")
+        };
+        assert!(matches!(proven(late, refused()).await, Ok(Proven::Pooled("pooled"))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f81_without_a_new_connection_a_silent_or_dead_pooled_one_is_waited_for_three_seconds_at_most() {
+        let began = Instant::now();
+        assert!(matches!(proven(ready(None::<()>), refused()).await, Err(ConnectError::Reach(_))));
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        assert!(matches!(proven(pending::<Option<()>>(), refused()).await, Err(ConnectError::Reach(_))));
+        assert!(began.elapsed() <= LATEST + HEAD_START, "{:?}", began.elapsed());
+    }
+}

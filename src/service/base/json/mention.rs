@@ -14,6 +14,8 @@ pub(crate) enum MessageKey {
     Container,
     McpServers,
     BillingPolicy,
+    UserProfile,
+    Workspace,
     /// The model of a tool or of a fallback.
     OtherModel,
     /// The `type` of a tool.
@@ -31,7 +33,7 @@ pub(crate) struct Mention {
 
 impl MessageKey {
     /// How many of the keys, the first ones, can have a value at the top level of a message.
-    pub(super) const TOP: usize = Self::BillingPolicy as usize + 1;
+    pub(super) const TOP: usize = Self::Workspace as usize + 1;
 }
 
 impl Mention {

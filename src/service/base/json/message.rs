@@ -28,6 +28,8 @@ pub(crate) enum MessageDepth {
     Whole,
     /// Only who pays.
     Payer,
+    /// Only who pays or is meant, in a request of a batch.
+    PayerInBatch,
 }
 
 impl MessageScanner {
@@ -37,6 +39,7 @@ impl MessageScanner {
             MessageDepth::Price => &places::PRICE,
             MessageDepth::Whole => &places::WHOLE,
             MessageDepth::Payer => &places::PAYER,
+            MessageDepth::PayerInBatch => &places::PAYER_IN_BATCH,
         };
         let found = [const { Found::Nothing }; MessageKey::TOP];
         Self { wanted, walk: Walk::new(wanted.keys), found, text: Vec::new(), list: None }

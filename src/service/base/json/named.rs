@@ -5,9 +5,11 @@ use memchr::memchr;
 use super::JsonError;
 use super::skim::{self, MAX_VALUE, Skim};
 
-/// Understands only strings, and which of them are keys; brackets are ignored. A value that is not a string is skipped.
+/// Understands only strings, and which of them are keys; brackets are ignored. A value that is not a string is skipped. So
+/// is an object under one of the `free` keys, with all that it holds.
 pub(crate) struct NamedTexts {
     key: &'static str,
+    free: &'static [&'static str],
     skim: Skim,
     state: NamedTextsState,
     /// The raw text of the string that is being read, as far as it is needed.
@@ -23,11 +25,14 @@ enum NamedTextsState {
     /// After the key and its colon.
     BeforeValue,
     InValue,
+    /// After a free key and its colon.
+    BeforeFree,
+    InFree,
 }
 
 impl NamedTexts {
-    pub(crate) fn new(key: &'static str) -> Self {
-        Self { key, skim: Skim::default(), state: NamedTextsState::Between, text: Vec::new() }
+    pub(crate) fn new(key: &'static str, free: &'static [&'static str]) -> Self {
+        Self { key, free, skim: Skim::default(), state: NamedTextsState::Between, text: Vec::new() }
     }
 
     /// Adds the strings under the key in `bytes` to `found`. [`JsonError`] means that a key or a wanted string cannot
@@ -38,9 +43,11 @@ impl NamedTexts {
                 NamedTextsState::Between => self.find_string(bytes),
                 NamedTextsState::InString => self.read_string(bytes),
                 NamedTextsState::InValue => self.read_value(bytes, found)?,
+                NamedTextsState::InFree => self.skip_free(bytes),
                 _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => 1,
                 NamedTextsState::AfterString => self.after_string(byte)?,
                 NamedTextsState::BeforeValue => self.before_value(byte),
+                NamedTextsState::BeforeFree => self.before_free(byte),
             };
             bytes = &bytes[used..];
         }
@@ -66,11 +73,15 @@ impl NamedTexts {
 
     fn after_string(&mut self, byte: u8) -> Result<usize, JsonError> {
         self.state = NamedTextsState::Between;
-        if byte == b':' && skim::spelled(&self.text, &[self.key])?.is_some() {
-            self.state = NamedTextsState::BeforeValue;
-            return Ok(1);
+        if byte != b':' {
+            return Ok(0);
         }
-        Ok(0)
+        if skim::spelled(&self.text, &[self.key])?.is_some() {
+            self.state = NamedTextsState::BeforeValue;
+        } else if skim::spelled(&self.text, self.free)?.is_some() {
+            self.state = NamedTextsState::BeforeFree;
+        }
+        Ok(1)
     }
 
     fn before_value(&mut self, byte: u8) -> usize {
@@ -81,6 +92,19 @@ impl NamedTexts {
         self.text.clear();
         self.state = NamedTextsState::InValue;
         1
+    }
+
+    fn before_free(&mut self, byte: u8) -> usize {
+        self.state = if byte == b'{' { NamedTextsState::InFree } else { NamedTextsState::Between };
+        0
+    }
+
+    fn skip_free(&mut self, bytes: &[u8]) -> usize {
+        let (length, ended) = self.skim.value_part(bytes);
+        if ended {
+            self.state = NamedTextsState::Between;
+        }
+        length
     }
 
     fn read_value(&mut self, bytes: &[u8], found: &mut Vec<String>) -> Result<usize, JsonError> {
@@ -103,7 +127,7 @@ mod tests {
     use super::*;
 
     fn scan(text: &str, piece: usize) -> Result<Vec<String>, JsonError> {
-        let (mut scanner, mut found) = (NamedTexts::new("file_id"), Vec::new());
+        let (mut scanner, mut found) = (NamedTexts::new("file_id", &["input"]), Vec::new());
         text.as_bytes().chunks(piece).try_for_each(|bytes| scanner.feed(bytes, &mut found))?;
         Ok(found)
     }
@@ -114,6 +138,16 @@ mod tests {
             "y":"\"file_id\":\"no\"","z":{"\u0066ile\u005fid":"e"},"file_ids":"f","file_id":{"file_id":"g"}}"#;
         for piece in 1..text.len() {
             assert_eq!(scan(text, piece).unwrap(), ["a", "b\"c", "e", "g"], "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a_free_object_names_nothing_and_what_follows_it_does() {
+        let text = r#"{"input" : {"file_id":"no","x":["}",{"file_id":"no"}]},"file_id":"a","inpu\u0074":{"file_id":"no"},
+            "input":[{"file_id":"b"}],"input":"file_id","x":["input",{"file_id":"c"}],"inputs":{"file_id":"d"},
+            "input":{},"source":{"file_id":"e","input":{"file_id":"no"}}}"#;
+        for piece in 1..text.len() {
+            assert_eq!(scan(text, piece).unwrap(), ["a", "b", "c", "d", "e"], "pieces of {piece}");
         }
     }
 

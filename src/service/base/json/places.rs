@@ -24,6 +24,13 @@ pub(super) static PRICE: Wanted = Wanted {
 pub(super) static PAYER: Wanted =
     Wanted { keys: &["billing_policy"], leads: &[Value(MessageKey::BillingPolicy)], text: None };
 
+/// A request of a batch has in its body what is a header of a message.
+pub(super) static PAYER_IN_BATCH: Wanted = Wanted {
+    keys: &["billing_policy", "user_profile_id", "workspace_id"],
+    leads: &[Value(MessageKey::BillingPolicy), Value(MessageKey::UserProfile), Value(MessageKey::Workspace)],
+    text: None,
+};
+
 pub(super) static WHOLE: Wanted = Wanted {
     keys: &[
         "model",

@@ -16,6 +16,9 @@ impl FeaturePolicy {
         if self.code_execution == Some(false) && family.ends_with(CODE_EXECUTION) {
             return Err(FeatureRefused::new(family, "no code execution"));
         }
+        if self.code_execution == Some(false) && runs_code(kind) {
+            return Err(FeatureRefused::new(kind, "no code execution, which this version has"));
+        }
         self.allow_server_tool(kind)
     }
 
@@ -104,6 +107,18 @@ fn undated(kind: &str) -> &str {
     }
 }
 
+/// Whether this version of a web tool runs code, with no tool for that in the request. A version without a date may be any.
+fn runs_code(kind: &str) -> bool {
+    let version = WEB_TOOLS.iter().find_map(|tool| kind.strip_prefix(tool));
+    version.is_some_and(|version| undated(kind) == kind || version >= FIRST_WITH_CODE)
+}
+
+/// The web tools whose newer versions filter what they find by code.
+const WEB_TOOLS: [&str; 2] = ["web_fetch", "web_search"];
+
+/// The oldest such version.
+const FIRST_WITH_CODE: &str = "_20260209";
+
 /// The type of a tool that an app defines by itself; such a tool may also have no type.
 const CUSTOM: &str = "custom";
 
@@ -170,6 +185,13 @@ mod tests {
         assert_eq!(denied.allow_tool("web_search_20250305"), Ok(()));
         for tool in ["code_execution_20260521", "bash_code_execution", "mcp_toolset"] {
             assert!(denied.allow_tool(tool).is_err(), "{tool}");
+        }
+        assert_eq!(denied.allow_tool("web_fetch_20250910"), Ok(()));
+        for tool in
+            ["web_search_20260209", "web_fetch_20260209", "web_fetch_20260318", "web_search_of_2027", "web_search"]
+        {
+            let sentence = format!("This device may not use {tool}: the operator allows no code execution");
+            assert!(denied.allow_tool(tool).unwrap_err().to_string().starts_with(&sentence), "{tool}");
         }
         assert!(denied.allow_mcp().is_err() && denied.allow_container().is_err());
         let tools = policy(r#"{"server_tools":["mcp_toolset"]}"#);

@@ -50,6 +50,11 @@ impl Reference {
     /// No id of the upstream is longer.
     pub const LONGEST_ID: usize = 256;
 
+    /// Whether the upstream could have given this id. No id that it gives has other characters.
+    pub fn may_be_id(id: &str) -> bool {
+        (1..=Self::LONGEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+    }
+
     pub(super) fn message(id: Option<Box<str>>, tokens: Option<u64>) -> Option<Self> {
         Self::of(ReferenceKind::Message, id, tokens)
     }
@@ -59,7 +64,7 @@ impl Reference {
     }
 
     fn of(kind: ReferenceKind, id: Option<Box<str>>, tokens: Option<u64>) -> Option<Self> {
-        let id = id.filter(|id| (1..=Self::LONGEST_ID).contains(&id.len()))?;
+        let id = id.filter(|id| Self::may_be_id(id))?;
         Some(Self { kind, id, tokens })
     }
 }

@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version, response};
 use serde::Deserialize;
 
-use crate::service::relay::encoded_error::unreadable;
+use crate::service::relay::encoded_error::in_place;
 use crate::service::relay::key_probe::KeyProbe;
 use crate::service::relay::key_swap::UpstreamConfig;
 use crate::service::relay::key_swap::{KeySwap, problem};
@@ -72,7 +72,7 @@ impl Calls {
         }
         swap.mask.strip_head(&mut head);
         let body = whole_body(&mut rest, *idle_timeout).await?;
-        let body = swap.mask.whole(&mut head, body).map_err(|_| unreadable(head.status.as_u16()))?;
+        let body = swap.mask.whole(&mut head, body).unwrap_or_else(|_| in_place(&mut head));
         Ok(Whole { head, body })
     }
 

@@ -75,7 +75,8 @@ impl Batches {
         readable(headers)?;
         let caller = flight.caller();
         let (files, references) = (Some(self.ledger.clone()), self.references.clone());
-        let ownership = OwnershipCheck::of_batch(Owner { caller: Arc::clone(caller), files, references });
+        let owner = Owner { caller: Arc::clone(caller), files, references, waits: false };
+        let ownership = OwnershipCheck::of_batch(owner);
         let features = FeatureCheck::new(flight.features().cloned(), false);
         let is_restricted = *caller.models() != ModelRule::Any || features.is_limited();
         let requests = is_restricted.then(|| RequestCheck::new(caller.models().clone(), features));

@@ -2,6 +2,7 @@
 
 use http::request::Parts;
 use http::{HeaderMap, Request, Uri};
+use url::form_urlencoded;
 
 use crate::transport::headers::strip_request;
 use crate::transport::problem::Problem;
@@ -35,6 +36,17 @@ impl CopyRequest {
         Ok(Self { uri: uri.map_err(too_long)?, headers: self.headers.clone() })
     }
 
+    /// Whether the API knows each parameter of the query. Of others a client could invent any number.
+    pub(super) fn is_known(&self) -> bool {
+        let mut parameters = form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes());
+        parameters.all(|(name, value)| match name.as_ref() {
+            "limit" | "after_id" | "before_id" => true,
+            // SDKs send it.
+            "beta" => value == "true",
+            _ => false,
+        })
+    }
+
     pub(super) fn key(&self) -> CopyKey {
         let mut lines: Vec<_> = self.headers.iter().collect();
         // Lines of one name stay in their order.
@@ -62,6 +74,16 @@ mod tests {
     fn request(target: &str, lines: &[(&str, &str)]) -> CopyRequest {
         let request = lines.iter().fold(Request::get(target), |request, (name, value)| request.header(*name, *value));
         CopyRequest::of(request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn a48_a_query_that_the_api_does_not_know_is_told_from_one_that_it_knows() {
+        for query in ["", "?", "?limit=5&after_id=a", "?before_id=a&beta=true", "?li%6dit=5"] {
+            assert!(request(&format!("/v1/models{query}"), &[]).is_known(), "{query}");
+        }
+        for query in ["?x=1", "?limit=5&x", "?beta=1", "?Limit=5"] {
+            assert!(!request(&format!("/v1/models{query}"), &[]).is_known(), "{query}");
+        }
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub(super) type Fetched = Result<Arc<Whole>, Problem>;
 pub(super) type Fetching = watch::Receiver<Option<Fetched>>;
 
 /// Clients choose the keys, so the number of copies and their bytes are bounded. The copy that was not asked for for the
-/// longest time makes room.
+/// longest time makes room for another copy. A place that waits for its copy takes none from others; there are only as
+/// many as requests on their way.
 #[derive(Default)]
 pub(super) struct Shelf {
     places: HashMap<CopyKey, Place>,
@@ -59,17 +60,22 @@ impl Shelf {
     }
 
     pub(super) fn make_room(&mut self) {
-        while self.places.len() > MOST_COPIES || self.bytes() > MOST_BYTES {
-            let Some(key) = self.places.iter().min_by_key(|(_, place)| place.used).map(|(key, _)| key.clone()) else {
-                return;
-            };
+        self.places.retain(|_, place| place.copy.is_some() || place.fetching().is_some());
+        while self.copied().count() > MOST_COPIES || self.bytes() > MOST_BYTES {
+            let longest_unused = self.copied().min_by_key(|(_, place)| place.used).map(|(key, _)| key.clone());
+            let Some(key) = longest_unused else { return };
             self.places.remove(&key);
         }
     }
 
+    /// The places that have a copy.
+    fn copied(&self) -> impl Iterator<Item = (&CopyKey, &Place)> {
+        self.places.iter().filter(|(_, place)| place.copy.is_some())
+    }
+
     fn bytes(&self) -> usize {
         let copied = |place: &Place| place.copy.as_ref().map_or(0, |copy| copy.answer().body.len());
-        self.places.iter().map(|(key, place)| key.len() + copied(place)).sum()
+        self.copied().map(|(key, place)| key.len() + copied(place)).sum()
     }
 }
 
@@ -137,6 +143,23 @@ mod tests {
         assert_eq!(shelf.places.len(), 2);
         assert!(shelf.bytes() <= MOST_BYTES && shelf.places.contains_key(&b"4"[..]));
         assert!(with(&[MOST_BYTES + 1]).places.is_empty());
+    }
+
+    #[test]
+    fn a48_a_request_on_its_way_takes_the_place_of_no_copy() {
+        let mut shelf = with(&[10; MOST_COPIES]);
+        let (tell, fetching) = watch::channel(None);
+        for number in 0..8 {
+            shelf.place(&format!("new {number}").into_bytes()).fetch(&fetching, SystemTime::UNIX_EPOCH);
+            shelf.make_room();
+        }
+        assert_eq!((shelf.places.len(), shelf.copied().count()), (MOST_COPIES + 8, MOST_COPIES));
+        shelf.keep(&b"new 0".to_vec(), copy(10));
+        shelf.make_room();
+        assert!(shelf.copied().count() == MOST_COPIES && !shelf.places.contains_key(&b"0"[..]));
+        drop(tell);
+        shelf.make_room();
+        assert_eq!(shelf.places.len(), MOST_COPIES, "a request whose thread has ended leaves no place");
     }
 
     #[test]

@@ -9,9 +9,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::service::base::json::{Found, ReferenceScanner, RequestReferences};
-use crate::service::meter::usage::ReferenceKind;
-use crate::service::relay::references::NamedReferences;
+use crate::service::meter::usage::Reference;
+use crate::service::relay::ledger::not_found;
+use crate::service::relay::references::{NamedBy, NamedReferences, unknown_reference};
 use crate::transport::buffered_body::RefusedBodyError;
+use crate::transport::problem::Problem;
 use crate::wire::ErrorCode;
 
 pub(super) struct ReferenceNames {
@@ -20,6 +22,8 @@ pub(super) struct ReferenceNames {
     /// The scanner has followed all bytes so far.
     is_readable: bool,
     pub(super) ids: NamedReferences,
+    /// A request has a thread or diagnostics, so a later one may refer to its answer.
+    pub(super) keeps_message: bool,
     /// The message that a thread goes on from: what the upstream has kept comes before the body.
     pub(super) thread: Option<String>,
     /// Custom skills.
@@ -52,6 +56,7 @@ impl ReferenceNames {
             found: Vec::new(),
             is_readable: true,
             ids: NamedReferences::new(),
+            keeps_message: false,
             thread: None,
             skills: HashSet::new(),
         }
@@ -81,18 +86,35 @@ impl ReferenceNames {
 
     fn take(&mut self, values: &RequestReferences) -> Result<(), RefusedBodyError> {
         let thread: Option<Previous> = value(&values.thread, "thread")?;
-        if let Some(id) = thread.and_then(|thread| thread.previous_message_id) {
-            self.thread = Some(id.clone());
-            self.ids.insert((ReferenceKind::Message, id));
-        }
         let diagnostics: Option<Previous> = value(&values.diagnostics, "diagnostics")?;
-        let compared = diagnostics.and_then(|diagnostics| diagnostics.previous_message_id);
-        self.ids.extend(compared.map(|id| (ReferenceKind::Message, id)));
+        self.keeps_message |= thread.is_some() || diagnostics.is_some();
+        if let Some(id) = thread.and_then(|thread| thread.previous_message_id) {
+            self.name(NamedBy::Thread, id.clone())?;
+            self.thread = Some(id);
+        }
+        if let Some(id) = diagnostics.and_then(|diagnostics| diagnostics.previous_message_id) {
+            self.name(NamedBy::Diagnostics, id)?;
+        }
         let container = container(&values.container)?;
-        self.ids.extend(container.id.map(|id| (ReferenceKind::Container, id)));
+        if let Some(id) = container.id {
+            self.name(NamedBy::Container, id)?;
+        }
         // Those of Anthropic are everybody's.
         let custom = container.skills.into_iter().flatten().filter(|skill| skill.kind.as_deref() != Some("anthropic"));
-        self.skills.extend(custom.filter_map(|skill| skill.skill_id));
+        for id in custom.filter_map(|skill| skill.skill_id) {
+            if !Reference::may_be_id(&id) {
+                return Err(refused(not_found("Skill", &id)));
+            }
+            self.skills.insert(id);
+        }
+        Ok(())
+    }
+
+    fn name(&mut self, by: NamedBy, id: String) -> Result<(), RefusedBodyError> {
+        if !Reference::may_be_id(&id) {
+            return Err(refused(unknown_reference(by, &id)));
+        }
+        self.ids.insert((by, id));
         Ok(())
     }
 }
@@ -114,6 +136,10 @@ fn value<T: DeserializeOwned>(found: &Found, key: &str) -> Result<Option<T>, Ref
         Found::Repeated | Found::TooLong => None,
     };
     read.ok_or_else(|| refusal(format!("It cannot be told for certain what `{key}` refers to")))
+}
+
+fn refused(problem: Problem) -> RefusedBodyError {
+    RefusedBodyError { code: problem.code, message: problem.message }
 }
 
 fn refusal(message: String) -> RefusedBodyError {

@@ -1,6 +1,7 @@
 use std::task::Waker;
 
 use super::*;
+use crate::service::meter::usage::ReferenceKind;
 
 /// The verdicts on a buffered body, and on a body that is streamed after its first piece, for a device that owns nothing.
 fn verdicts(body: &[u8], piece: usize) -> [Result<(), ErrorCode>; 2] {
@@ -36,6 +37,8 @@ fn a32_a_file_is_found_in_every_spelling_however_the_bytes_are_cut() {
         r#"{"x":{"\u0066\u0069\u006c\u0065\u005f\u0069\u0064":"file_1"}}"#,
         r#"{"x":{"file\u005Fid" : "file_1"}}"#,
         r#"{"x":"\\","file_i\u0064":"file_1"}"#,
+        r#"{"messages":[{"content":[{"input":{"file_id":"no"},"source":{"type":"file","file_id":"file_1"}}]}]}"#,
+        r#"{"tools":[{"input_schema":{}}],"input":[{"file_id":"file_1"}]}"#,
     ] {
         for piece in 1..body.len() {
             assert_eq!(verdicts(body.as_bytes(), piece), [Err(ErrorCode::BodyInvalid); 2], "{body} {piece}");
@@ -49,6 +52,8 @@ fn text_that_mentions_file_id_names_no_file() {
         r#"{"content":"\"file_id\":\"file_1\" and \u0066ile_id"}"#,
         r#"{"file_ids":["file_1"],"my_file_id":"file_1","x":["file_id"],"file_id":null}"#,
         r#"{"content":"\u001b[0m caf\u00e9 \\u0066"}"#,
+        r#"{"messages":[{"content":[{"type":"tool_use","input":{"file_id":"1AbC"}},{"input":{},"type":"text"}]}]}"#,
+        r#"{"tools":[{"name":"open","input_schema":{"properties":{"file_id":{"const":"x"}},"default":{"file_id":"1AbC"}}}]}"#,
         "",
     ] {
         for piece in 1..=body.len().max(1) {
@@ -59,18 +64,23 @@ fn text_that_mentions_file_id_names_no_file() {
 
 #[test]
 fn a51_a52_a53_a54_every_reference_is_found_in_every_spelling_however_the_bytes_are_cut() {
-    for body in [
-        r#"{"thread":{"type":"continue","previous_message_id":"msg_1"}}"#,
-        r#"{"model":"a","\u0074hread" : {"previous\u005Fmessage_id":"msg\u005f1"}}"#,
-        r#"{"diagnostics":{"previous_message_id":"msg_1"}}"#,
-        r#"{"container":"container_1"}"#,
-        r#"{"c\u006Fntainer":"container_1"}"#,
-        r#"{"x":"\\","container":{"id":"container_1"}}"#,
-        r#"{"container":{"id":null,"skills":[{"type":"anthropic","skill_id":"pdf"},{"type":"custom","skill_id":"s"}]}}"#,
-        r#"{"container":{"skills":[{"skill_id":"s"}]}}"#,
+    use ErrorCode::{BodyInvalid, ObjectUnknown, ThreadNotFound};
+    for (body, code) in [
+        (r#"{"thread":{"type":"continue","previous_message_id":"msg_1"}}"#, ThreadNotFound),
+        (r#"{"model":"a","\u0074hread" : {"previous\u005Fmessage_id":"msg\u005f1"}}"#, ThreadNotFound),
+        (r#"{"diagnostics":{"previous_message_id":"msg_1"}}"#, BodyInvalid),
+        (r#"{"diagnostics":{"previous_message_id":"a"},"thread":{"previous_message_id":"b"}}"#, ThreadNotFound),
+        (r#"{"container":"container_1"}"#, ObjectUnknown),
+        (r#"{"c\u006Fntainer":"container_1"}"#, ObjectUnknown),
+        (r#"{"x":"\\","container":{"id":"container_1"}}"#, ObjectUnknown),
+        (
+            r#"{"container":{"id":null,"skills":[{"type":"anthropic","skill_id":"pdf"},{"type":"custom","skill_id":"s"}]}}"#,
+            ObjectUnknown,
+        ),
+        (r#"{"container":{"skills":[{"skill_id":"s"}]}}"#, ObjectUnknown),
     ] {
         for piece in 1..body.len() {
-            assert_eq!(verdicts(body.as_bytes(), piece), [Err(ErrorCode::ObjectUnknown); 2], "{body} {piece}");
+            assert_eq!(verdicts(body.as_bytes(), piece), [Err(code); 2], "{body} {piece}");
         }
     }
 }
@@ -112,6 +122,47 @@ fn what_only_looks_like_a_reference_passes() {
 }
 
 #[test]
+fn a48_an_id_that_the_api_never_gives_is_unknown_before_it_is_kept() {
+    use ErrorCode::{BodyInvalid, ObjectUnknown, ThreadNotFound};
+    let long = "x".repeat(Reference::LONGEST_ID + 1);
+    for id in [long.as_str(), r"a\u0000", "\u{e9}", ""] {
+        for (body, code) in [
+            (format!(r#"{{"x":{{"file_id":"{id}"}}}}"#), ObjectUnknown),
+            (format!(r#"{{"thread":{{"previous_message_id":"{id}"}}}}"#), ThreadNotFound),
+            (format!(r#"{{"diagnostics":{{"previous_message_id":"{id}"}}}}"#), BodyInvalid),
+            (format!(r#"{{"container":"{id}"}}"#), ObjectUnknown),
+            (format!(r#"{{"container":{{"skills":[{{"skill_id":"{id}"}}]}}}}"#), ObjectUnknown),
+        ] {
+            let mut inspector = OwnershipCheck::of_nobody();
+            inspector.piece(body.as_bytes()).unwrap();
+            let held = inspector.held(&VecDeque::from([Bytes::from(body.clone())]), true);
+            assert_eq!(held.map_err(|refusal| refusal.code), Err(code), "{body}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_is_remembered_where_a_later_request_can_refer_to_it() {
+    for (body, keeps) in [
+        (r#"{"diagnostics":{"previous_message_id":null}}"#, true),
+        (r#"{"diagnostics":{}}"#, true),
+        (r#"{"thread":{"type":"create"}}"#, true),
+        (r#"{"diagn\u006fstics":{}}"#, true),
+        (r#"{"diagnostics":null,"thread":null}"#, false),
+        (r#"{"x":{"diagnostics":{},"thread":{}}}"#, false),
+    ] {
+        let whole = VecDeque::from([Bytes::from_static(body.as_bytes())]);
+        for is_whole in [true, false] {
+            let mut inspector = OwnershipCheck::of_nobody();
+            inspector.piece(body.as_bytes()).unwrap();
+            inspector.held(&whole, is_whole).unwrap();
+            // What comes later in a long body is not known when the request goes up.
+            assert_eq!(inspector.keeps_message(), keeps || !is_whole, "{body}");
+        }
+    }
+}
+
+#[test]
 fn a30_a_body_in_another_encoding_is_refused() {
     let text = r#"{"file_id":"file_1"}"#;
     let utf16: Vec<u16> = text.encode_utf16().collect();
@@ -131,7 +182,7 @@ fn a_body_that_refers_to_nothing_passes_at_once() {
     inspector.held(&VecDeque::from([Bytes::from_static(b"{}")]), true).unwrap();
     assert!(inspector.files.is_none() && inspector.references.is_none(), "nothing is read");
     assert!(end(&mut inspector).is_ok());
-    assert_eq!((inspector.kept(), inspector.refers_to_message()), (0, false));
+    assert_eq!((inspector.kept(), inspector.keeps_message()), (0, false));
 }
 
 #[test]

@@ -63,8 +63,8 @@ impl OwnedReferences {
     }
 }
 
-/// Adds references within a transaction. One that its device owns already lives longer; one of another device stays
-/// that device's.
+/// Adds references within a transaction. One that its device owns already lives as long as by the latest record; one of
+/// another device stays that device's.
 pub(super) async fn add(
     transaction: &mut Transaction<'static, Any>,
     mut references: Vec<NewReference<'_>>,
@@ -105,7 +105,10 @@ fn read(row: &AnyRow) -> Result<Reference, StoreError> {
 
 const INSERT: RowInsert = RowInsert {
     into: "INSERT INTO owned_references (id, kind, device, tokens, expires_at)",
-    on_conflict: "ON CONFLICT (id) DO UPDATE SET tokens = excluded.tokens, expires_at = excluded.expires_at \
+    // A spilled row may come after a later one.
+    on_conflict: "ON CONFLICT (id) DO UPDATE SET tokens = COALESCE(excluded.tokens, owned_references.tokens), \
+                  expires_at = CASE WHEN excluded.expires_at > owned_references.expires_at \
+                  THEN excluded.expires_at ELSE owned_references.expires_at END \
                   WHERE owned_references.device = excluded.device",
 };
 

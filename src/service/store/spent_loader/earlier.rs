@@ -1,9 +1,9 @@
 //! What was spent on the days before today, as far as they belong to this week or this month.
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use super::read_time::{AGAIN, ReadTime};
+use super::read_time::{AGAIN, ON_RECORD, ReadTime};
 use super::spending::Spending;
 use crate::service::govern::budgets::{BudgetWindow, Subject};
 use crate::service::meter::money::MicroDollars;
@@ -12,6 +12,8 @@ use crate::service::meter::money::MicroDollars;
 pub(super) struct Earlier {
     today: BudgetWindow,
     read: ReadTime,
+    /// The number of late additions before that.
+    late: i64,
     sums: HashMap<Subject, PastSpending>,
 }
 
@@ -23,8 +25,8 @@ pub(super) struct PastSpending {
 }
 
 impl Earlier {
-    pub(super) fn before(today: BudgetWindow, now: SystemTime) -> Self {
-        Self { today, read: ReadTime(now), sums: HashMap::new() }
+    pub(super) fn before(today: BudgetWindow, late: i64, now: SystemTime) -> Self {
+        Self { today, read: ReadTime(now), late, sums: HashMap::new() }
     }
 
     /// Adds the costs of one day, which is in this week, in this month, or in both.
@@ -43,9 +45,10 @@ impl Earlier {
     }
 
     /// Whether the sums must be read again. Costs of requests that ended just before midnight are written after it.
-    pub(super) fn is_old(&self, today: BudgetWindow, now: SystemTime) -> bool {
-        let settled = today.begin() + SETTLE;
-        self.today != today || self.read.is_past(AGAIN, now) || (self.read.0 < settled && now >= settled)
+    pub(super) fn is_old(&self, today: BudgetWindow, late: i64, now: SystemTime) -> bool {
+        let settled = today.begin() + ON_RECORD;
+        let is_settled_since = self.read.0 < settled && now >= settled;
+        self.today != today || self.late != late || self.read.is_past(AGAIN, now) || is_settled_since
     }
 }
 
@@ -60,10 +63,10 @@ impl PastSpending {
     }
 }
 
-const SETTLE: Duration = Duration::from_secs(60);
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::service::govern::budgets::Period;
 
@@ -82,17 +85,17 @@ mod tests {
     }
 
     #[test]
-    fn earlier_days_are_read_again_each_day_each_hour_and_a_minute_after_midnight() {
+    fn earlier_days_are_read_again_each_day_each_hour_for_late_records_and_two_minutes_after_midnight() {
         let today = Period::Day.window(noon());
         let second = Duration::from_secs(1);
-        let midday = Earlier::before(today, noon());
-        assert!(!midday.is_old(today, noon()) && !midday.is_old(today, noon() + AGAIN - second));
-        assert!(midday.is_old(today, noon() + AGAIN));
-        assert!(midday.is_old(today, noon() - second), "the clock was set back");
-        assert!(midday.is_old(Period::Day.window(noon() + 24 * AGAIN), noon()));
-        let midnight = Earlier::before(today, today.begin() + second);
-        assert!(
-            !midnight.is_old(today, today.begin() + SETTLE - second) && midnight.is_old(today, today.begin() + SETTLE)
-        );
+        let midday = Earlier::before(today, 7, noon());
+        assert!(!midday.is_old(today, 7, noon()) && !midday.is_old(today, 7, noon() + AGAIN - second));
+        assert!(midday.is_old(today, 8, noon()), "a record came late");
+        assert!(midday.is_old(today, 7, noon() + AGAIN));
+        assert!(midday.is_old(today, 7, noon() - second), "the clock was set back");
+        assert!(midday.is_old(Period::Day.window(noon() + 24 * AGAIN), 7, noon()));
+        let midnight = Earlier::before(today, 7, today.begin() + second);
+        let settled = today.begin() + Duration::from_secs(120);
+        assert!(!midnight.is_old(today, 7, settled - second) && midnight.is_old(today, 7, settled));
     }
 }

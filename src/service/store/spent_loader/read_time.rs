@@ -16,3 +16,6 @@ impl ReadTime {
 /// How long what was read is good at most: instances with a wrong clock or of an earlier version may have added records
 /// unnoticed.
 pub(super) const AGAIN: Duration = Duration::from_secs(3600);
+/// When a record is in the database after its request ended, but for late ones: a minute for the writer, and another for
+/// clocks that differ.
+pub(super) const ON_RECORD: Duration = Duration::from_secs(120);

@@ -6,9 +6,9 @@
 //!
 //! [`UsageHistory::late_revision`]: crate::service::store::database::UsageHistory::late_revision
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use super::read_time::{AGAIN, ReadTime};
+use super::read_time::{AGAIN, ON_RECORD, ReadTime};
 use super::spending::Spending;
 use crate::service::govern::budgets::{BudgetWindow, Subject};
 use crate::service::meter::money::MicroDollars;
@@ -57,11 +57,10 @@ impl Today {
     }
 }
 
-/// A minute for the writer, and another for clocks that differ.
-const ON_RECORD: Duration = Duration::from_secs(120);
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::service::govern::budgets::Period;
     use crate::service::store::database::Costs;

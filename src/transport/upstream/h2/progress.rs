@@ -24,13 +24,16 @@ struct Movement {
     waiting: usize,
     /// Requests whose body the upstream does not take.
     held: usize,
+    /// When the first of those was held.
+    held_since: Instant,
     /// When a frame of a request came last, or the first of the requests that wait was sent.
     moved_at: Instant,
 }
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Movement { waiting: 0, held: 0, moved_at: Instant::now() })))
+        let now = Instant::now();
+        Self(Arc::new(Mutex::new(Movement { waiting: 0, held: 0, held_since: now, moved_at: now })))
     }
 
     /// Counts a request as waiting until the returned guard is dropped.
@@ -45,7 +48,7 @@ impl Progress {
 
     /// Counts a body that the upstream is to take as held until the guard says otherwise.
     pub(super) fn upload(&self) -> Held {
-        lock(&self.0).held += 1;
+        lock(&self.0).hold();
         Held { progress: self.clone(), is_held: true }
     }
 
@@ -55,10 +58,12 @@ impl Progress {
         movement.waiting > 0 && movement.moved_at.elapsed() > QUIET
     }
 
-    /// Whether the upstream takes no bytes of a body and nothing has moved for long: the connection gets nowhere.
+    /// Whether the upstream takes no bytes of any body and nothing has moved for long: the connection gets nowhere. A
+    /// request that waits and is not held may still get its answer.
     pub(super) fn is_stuck(&self) -> bool {
         let movement = lock(&self.0);
-        movement.held > 0 && movement.moved_at.elapsed() > STUCK
+        let are_all_held = movement.held > 0 && movement.held >= movement.waiting;
+        are_all_held && movement.moved_at.max(movement.held_since).elapsed() > STUCK
     }
 
     /// The time since anything moved.
@@ -68,6 +73,15 @@ impl Progress {
 
     fn moved(&self) {
         lock(&self.0).moved_at = Instant::now();
+    }
+}
+
+impl Movement {
+    fn hold(&mut self) {
+        if self.held == 0 {
+            self.held_since = Instant::now();
+        }
+        self.held += 1;
     }
 }
 
@@ -92,7 +106,11 @@ impl Held {
         if self.is_held != is_held {
             self.is_held = is_held;
             let mut movement = lock(&self.progress.0);
-            movement.held = if is_held { movement.held + 1 } else { movement.held - 1 };
+            if is_held {
+                movement.hold();
+            } else {
+                movement.held -= 1;
+            }
         }
     }
 }
@@ -270,5 +288,28 @@ mod tests {
         held.set(true);
         drop(held);
         assert!(!progress.is_stuck());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f80_an_upload_that_is_held_does_not_end_the_request_that_waits_beside_it() {
+        let progress = Progress::new();
+        let waits_for_its_answer = progress.ask();
+        tokio::time::advance(STUCK * 2).await;
+        let _uploads = progress.ask();
+        let _held = progress.upload();
+        tokio::time::advance(STUCK * 2).await;
+        assert!(!progress.is_stuck());
+        drop(waits_for_its_answer);
+        assert!(progress.is_stuck());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_not_stuck_as_soon_as_a_body_is_held() {
+        let progress = Progress::new();
+        tokio::time::advance(STUCK * 2).await;
+        let _held = progress.upload();
+        assert!(!progress.is_stuck());
+        tokio::time::advance(STUCK * 2).await;
+        assert!(progress.is_stuck());
     }
 }

@@ -25,19 +25,14 @@ pub(super) struct Flusher {
     trouble: Option<Outage>,
     /// The disk failed the last time, and the log says so.
     disk_fails: bool,
+    /// When the disk is asked for room next, while requests are refused.
+    ask_disk: Instant,
 }
 
 /// The wait while the database does not take records.
 struct Outage {
     retry: Instant,
     pause: Duration,
-}
-
-/// Where rows are while they are being written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum RowSource {
-    Memory,
-    Disk,
 }
 
 enum FlushError {
@@ -56,7 +51,8 @@ impl Flusher {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         let database = database.separate(PATIENCE)?;
-        Ok(Self { queue, database, spill, clock, left: Vec::new(), trouble: None, disk_fails: false })
+        let ask_disk = Instant::now();
+        Ok(Self { queue, database, spill, clock, left: Vec::new(), trouble: None, disk_fails: false, ask_disk })
     }
 
     pub(super) async fn run(mut self) {
@@ -85,6 +81,7 @@ impl Flusher {
 
     /// Writes one batch of the queue and one spilled batch.
     async fn turn(&mut self) {
+        self.look_for_room();
         let mut batch = std::mem::take(&mut self.left);
         batch.extend(self.queue.take(BATCH.saturating_sub(batch.len())));
         self.left = batch.split_off(batch.len().min(BATCH));
@@ -105,24 +102,22 @@ impl Flusher {
         }
     }
 
-    async fn write_batch(&mut self, batch: Vec<UsageRow>) {
-        let (written, origin) = self.write(&batch, RowSource::Memory).await;
-        match (written, origin) {
-            (Ok(()), RowSource::Memory) => self.queue.release(batch.len(), |counters, rows| counters.written += rows),
-            // The batch was spilled meanwhile, and is counted when it comes back.
-            (Ok(()), RowSource::Disk) => {}
-            (Err(why), origin) => {
+    async fn write_batch(&mut self, mut batch: Vec<UsageRow>) {
+        let (written, spilled) = self.write(&batch, 0).await;
+        let in_memory = batch.split_off(spilled);
+        match written {
+            // What was spilled meanwhile is counted when it comes back.
+            Ok(()) => self.queue.release(in_memory.len(), |counters, rows| counters.written += rows),
+            Err(why) => {
                 self.note(&why);
-                if origin == RowSource::Memory {
-                    self.put_down(batch);
-                }
+                self.put_down(in_memory);
             }
         }
     }
 
-    /// Writes rows and waits for the outcome. If that takes long, all records in memory go to the disk; the second
-    /// value says where `rows` are.
-    async fn write(&mut self, rows: &[UsageRow], mut origin: RowSource) -> (Result<(), FlushError>, RowSource) {
+    /// Writes rows, of which the first `spilled` are on the disk, and waits for the outcome. If that takes long, all
+    /// records in memory go to the disk; the second value says how many of `rows` are there then.
+    async fn write(&mut self, rows: &[UsageRow], mut spilled: usize) -> (Result<(), FlushError>, usize) {
         let usage = self.database.usage();
         let mut insert = pin!(usage.insert(rows, self.clock.now()));
         let started = Instant::now();
@@ -131,12 +126,13 @@ impl Flusher {
                 result = &mut insert => break result.map_err(FlushError::Store),
                 () = sleep(PATIENCE) => {}
             }
-            if origin == RowSource::Memory && self.spill(rows) {
-                origin = RowSource::Disk;
+            self.look_for_room();
+            if spilled < rows.len() {
+                spilled += self.spill(&rows[spilled..]);
             }
             self.spill_queue();
             let late = self.queue.entries.closed().is_some_and(|limit| Instant::now() >= limit);
-            if (late && origin == RowSource::Disk) || started.elapsed() > WRITE_LIMIT {
+            if (late && spilled == rows.len()) || started.elapsed() > WRITE_LIMIT {
                 break Err(FlushError::Silence);
             }
         };
@@ -145,7 +141,7 @@ impl Flusher {
             Err(FlushError::Silence) => self.reconnect(),
             Err(FlushError::Store(_) | FlushError::Disk(_)) => {}
         }
-        (result, origin)
+        (result, spilled)
     }
 
     /// A connection in the middle of a statement cannot be used for another statement.
@@ -167,34 +163,45 @@ impl Flusher {
         self.put_down(rows);
     }
 
-    /// Puts rows on the disk, or keeps them in memory if that fails.
+    /// Puts rows on the disk, and keeps those in memory that find no room there.
     fn put_down(&mut self, rows: Vec<UsageRow>) {
-        if !rows.is_empty() && !self.spill(&rows) {
-            self.left.extend(rows);
+        if !rows.is_empty() {
+            let spilled = self.spill(&rows);
+            self.left.extend(rows.into_iter().skip(spilled));
         }
     }
 
-    fn spill(&mut self, rows: &[UsageRow]) -> bool {
-        match self.spill.write(rows) {
-            Ok(place) => {
-                self.queue.release(rows.len(), |counters, rows| counters.spilled += rows);
-                match place {
-                    SpilledTo::File => self.disk_works(),
-                    SpilledTo::Reserve => {
-                        self.disk_fails(
-                            "Usage records go to the reserve: neither the database nor the disk takes them",
-                        );
-                        self.queue.set_room(self.spill.has_room());
-                    }
-                }
-                true
+    /// Puts rows on the disk, from the first one on. Returns how many found room.
+    fn spill(&mut self, rows: &[UsageRow]) -> usize {
+        let spilled = match self.spill.write(rows) {
+            Ok(SpilledTo::File) => {
+                self.disk_works();
+                rows.len()
+            }
+            Ok(SpilledTo::Reserve(spilled)) => {
+                self.disk_fails("Usage records go to the reserve: neither the database nor the disk takes them");
+                self.queue.set_room(spilled == rows.len() && self.spill.has_room());
+                spilled
             }
             Err(error) => {
                 tracing::debug!(%error, "The disk takes no usage records");
                 self.disk_fails("Usage records wait in memory: neither the database nor the disk takes them");
                 self.queue.set_room(false);
-                false
+                0
             }
+        };
+        self.queue.release(spilled, |counters, rows| counters.spilled += rows);
+        spilled
+    }
+
+    /// While requests are refused, asks the disk for another reserve now and then.
+    fn look_for_room(&mut self) {
+        if self.queue.has_room() || Instant::now() < self.ask_disk {
+            return;
+        }
+        self.ask_disk = Instant::now() + DISK_PAUSE;
+        if self.spill.replace_reserve() {
+            self.disk_works();
         }
     }
 
@@ -247,7 +254,9 @@ impl Flusher {
     /// When to act even if no record comes.
     fn next_attempt(&self) -> Option<Instant> {
         let pending = !self.spill.is_empty() || !self.left.is_empty();
-        pending.then(|| self.trouble.as_ref().map_or_else(Instant::now, |trouble| trouble.retry))
+        let retry = pending.then(|| self.trouble.as_ref().map_or_else(Instant::now, |trouble| trouble.retry));
+        let ask_disk = (!self.queue.has_room()).then_some(self.ask_disk);
+        retry.into_iter().chain(ask_disk).min()
     }
 }
 
@@ -267,5 +276,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The pause between questions for room on the disk.
+const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// The pause between attempts while records can go nowhere.
 const PAUSE: Duration = Duration::from_millis(100);

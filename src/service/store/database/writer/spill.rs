@@ -2,16 +2,16 @@
 //!
 //! A file gets its name when it is whole and on the disk, and never changes after that. So any number of instances can
 //! share the folder, and two that take in the same file add its rows once, because rows have ids. On a full disk records
-//! go to the [`Reserve`], which is of one instance and becomes such a file at its end.
+//! go to the [`Reserve`], which is of one instance and becomes such a file at its end, or when another takes its place.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reserve::{self, Reserve, without_room};
+use super::reserve::{self, Reserve, UNFINISHED, WHOLE, without_room};
 use crate::clock::Clock;
 use crate::service::base::private_file;
 use crate::service::store::database::{UsageRow, identifier};
@@ -28,10 +28,10 @@ pub(super) struct Spill {
 /// Where rows are put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SpilledTo {
-    /// A file of their own.
+    /// All have a file of their own.
     File,
-    /// The reserve, because the disk takes no new file.
-    Reserve,
+    /// So many, from the first on, are in the reserve, because the disk takes no new file.
+    Reserve(usize),
 }
 
 struct SpillFile {
@@ -60,8 +60,8 @@ impl Spill {
             let path = entry?.path();
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some(WHOLE) => paths.push(path),
-                Some(UNFINISHED) if spill.is_old(&path) => fs::remove_file(&path)?,
-                Some(RESERVE) if reserve::is_abandoned(&path) => paths.extend(take_over(&path)?),
+                Some(UNFINISHED) if spill.is_old(&path) => gone(fs::remove_file(&path))?,
+                Some(RESERVE) => paths.extend(reserve::take_over(&path)?),
                 _ => {}
             }
         }
@@ -86,7 +86,7 @@ impl Spill {
         self.files.is_empty()
     }
 
-    /// The rows are on the disk when this returns.
+    /// The rows that it tells of are on the disk when this returns.
     pub(super) fn write(&mut self, rows: &[UsageRow]) -> io::Result<SpilledTo> {
         match self.put(rows, WHOLE) {
             Ok(path) => {
@@ -94,8 +94,8 @@ impl Spill {
                 Ok(SpilledTo::File)
             }
             Err(error) => match self.write_to_reserve(rows) {
-                Ok(true) => Ok(SpilledTo::Reserve),
-                Ok(false) | Err(_) => Err(error),
+                Ok(0) | Err(_) => Err(error),
+                Ok(rows) => Ok(SpilledTo::Reserve(rows)),
             },
         }
     }
@@ -108,26 +108,54 @@ impl Spill {
     /// Takes room on the disk again after the reserve was used. A disk that is still too full is asked the next time.
     pub(super) fn renew_reserve(&mut self) {
         if self.reserve.is_none() && self.reserve_size > 0 {
-            let path = self.folder.join(format!("usage-{}.{RESERVE}", identifier::next(self.clock.now())));
-            match Reserve::take(&path, self.reserve_size) {
+            match self.new_reserve() {
                 Ok(reserve) => self.reserve = Some(reserve),
                 Err(error) => tracing::warn!(%error, "The disk has no room to keep in reserve for usage records"),
             }
         }
     }
 
-    /// False without a reserve.
-    fn write_to_reserve(&mut self, rows: &[UsageRow]) -> io::Result<bool> {
-        let Some(reserve) = &mut self.reserve else { return Ok(false) };
+    /// Takes another reserve, if the disk has room for it, and makes the one that is used a file like the others. Returns
+    /// whether the disk has room.
+    pub(super) fn replace_reserve(&mut self) -> bool {
+        if self.reserve_size == 0 {
+            return false;
+        }
+        let Ok(another) = self.new_reserve() else { return false };
+        let Some(used) = self.reserve.replace(another) else { return true };
+        let path = used.path.clone();
+        match used.retire() {
+            Ok(whole) => {
+                let file = self.files.iter_mut().find(|file| file.path == path);
+                if let (Some(file), Some(whole)) = (file, whole) {
+                    file.path = whole;
+                }
+            }
+            // The next start takes it in under the name that it has.
+            Err(error) => tracing::warn!(%error, "Cannot rename the used reserve of usage records"),
+        }
+        true
+    }
+
+    fn new_reserve(&self) -> io::Result<Reserve> {
+        let path = self.folder.join(format!("usage-{}.{RESERVE}", identifier::next(self.clock.now())));
+        let reserve = Reserve::take(&path, self.reserve_size)?;
+        sync_folder(&self.folder);
+        Ok(reserve)
+    }
+
+    /// Returns how many rows, from the first on, are in the reserve.
+    fn write_to_reserve(&mut self, rows: &[UsageRow]) -> io::Result<usize> {
+        let Some(reserve) = &mut self.reserve else { return Ok(0) };
         let first = !reserve.is_used();
-        reserve.append(&lines(rows)?)?;
-        if first {
+        let put = reserve.append(&lines(rows)?)?;
+        if first && put > 0 {
             self.files.push_back(SpillFile { path: reserve.path.clone(), rows: 0, taken: 0 });
         }
         if let Some(file) = self.files.iter_mut().find(|file| file.path == reserve.path) {
-            file.rows += rows.len() as u64;
+            file.rows += put as u64;
         }
-        Ok(true)
+        Ok(put)
     }
 
     /// Puts rows on the disk that the database will never take, for an operator to look at.
@@ -135,19 +163,22 @@ impl Spill {
         self.put(rows, REFUSED)
     }
 
-    /// The rows of the oldest file, which stays; `None` when there is no file. A file that cannot be read is left for
-    /// the next start.
+    /// The rows of the oldest file, which stays; `None` when there is no file. Nothing is added to it until
+    /// [`keep_oldest`](Self::keep_oldest). A file that cannot be read is left for the next start.
     pub(super) fn oldest(&mut self) -> io::Result<Option<Spilled>> {
         let Some(file) = self.files.front() else { return Ok(None) };
-        if self.reserve.as_ref().is_some_and(|reserve| reserve.path == file.path) {
-            // From here on nothing is added to the file, which goes when its rows are in the database.
-            self.reserve = None;
+        let mut reserve = self.reserve.as_mut().filter(|reserve| reserve.path == file.path);
+        if let Some(reserve) = &mut reserve {
+            reserve.seal(true);
         }
         let text = match fs::read(&file.path) {
             Ok(text) => text,
             // Another instance has taken the file in.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => {
+                if reserve.is_some() {
+                    self.reserve = None;
+                }
                 self.files.pop_front();
                 return Err(error);
             }
@@ -171,15 +202,23 @@ impl Spill {
         }
     }
 
+    /// Says that the oldest file stays: the database does not have all of its rows.
+    pub(super) fn keep_oldest(&mut self) {
+        if let Some(reserve) = &mut self.reserve {
+            reserve.seal(false);
+        }
+    }
+
     /// Removes the oldest file. Returns how many rows it was thought to hold still. A damaged file is kept under
     /// another name, for an operator to look at.
     pub(super) fn remove_oldest(&mut self, damaged: bool) -> (u64, io::Result<()>) {
         let Some(file) = self.files.pop_front() else { return (0, Ok(())) };
         let aside = file.path.with_extension(DAMAGED);
         let removed = if damaged { fs::rename(&file.path, aside) } else { fs::remove_file(&file.path) };
-        // Another instance may have removed the file.
-        let gone = removed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        (file.rows, if gone { Ok(()) } else { removed })
+        if self.reserve.as_ref().is_some_and(|reserve| reserve.path == file.path) {
+            self.reserve = None;
+        }
+        (file.rows, gone(removed))
     }
 
     fn put(&self, rows: &[UsageRow], extension: &str) -> io::Result<PathBuf> {
@@ -222,24 +261,19 @@ fn lines(rows: &[UsageRow]) -> io::Result<Vec<u8>> {
 impl Drop for Spill {
     fn drop(&mut self) {
         if let Some(reserve) = self.reserve.take()
-            && let Err(error) = take_over(&reserve.path)
+            && let Err(error) = reserve.retire()
         {
             tracing::warn!(%error, "The next start takes in the usage records of the reserve");
         }
     }
 }
 
-/// Makes a reserve that no process uses a file of records, or removes it if it holds none.
-fn take_over(path: &Path) -> io::Result<Option<PathBuf>> {
-    let mut first = [0];
-    let length = File::open(path)?.read(&mut first)?;
-    if length == 0 || first == [0] {
-        fs::remove_file(path)?;
-        return Ok(None);
+/// A file that another instance has removed is gone too.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
-    let whole = path.with_extension(WHOLE);
-    fs::rename(path, &whole)?;
-    Ok(Some(whole))
 }
 
 /// Where a folder can be synced, a new name in it is then on the disk; elsewhere the file system sees to that.
@@ -249,9 +283,12 @@ fn sync_folder(folder: &Path) {
     }
 }
 
-const WHOLE: &str = "jsonl";
-const UNFINISHED: &str = "unfinished";
 const RESERVE: &str = "reserve";
 const REFUSED: &str = "refused";
 const DAMAGED: &str = "damaged";
 const ABANDONED: Duration = Duration::from_secs(3600);
+
+// Elsewhere a folder with open files in it cannot be moved.
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Brings spilled records back into the database, one file at a time.
 
 use super::super::queue::BATCH;
-use super::{FlushError, Flusher, RowSource};
+use super::{FlushError, Flusher};
 use crate::service::store::database::{StoreError, UsageRow};
 
 impl Flusher {
@@ -15,14 +15,22 @@ impl Flusher {
                 return;
             }
         };
-        for rows in spilled.rows.chunks(BATCH) {
-            let refused = match self.write(rows, RowSource::Disk).await.0 {
+        match self.write_back(&spilled.rows).await {
+            Ok(()) => self.finish_taking_back(spilled.damaged),
+            Err(why) => {
+                self.spill.keep_oldest();
+                self.note(&why);
+            }
+        }
+    }
+
+    /// Writes the rows of the oldest file, or puts those aside that the database refuses.
+    async fn write_back(&mut self, spilled: &[UsageRow]) -> Result<(), FlushError> {
+        for rows in spilled.chunks(BATCH) {
+            let refused = match self.write(rows, rows.len()).await.0 {
                 Ok(()) => 0,
-                Err(FlushError::Store(StoreError::Refused(_))) => match self.one_by_one(rows).await {
-                    Ok(refused) => refused,
-                    Err(why) => return self.note(&why),
-                },
-                Err(why) => return self.note(&why),
+                Err(FlushError::Store(StoreError::Refused(_))) => self.one_by_one(rows).await?,
+                Err(why) => return Err(why),
             };
             self.spill.advance(rows.len());
             self.queue.count(|counters| {
@@ -31,14 +39,14 @@ impl Flusher {
                 counters.lost += refused as u64;
             });
         }
-        self.finish_taking_back(spilled.damaged);
+        Ok(())
     }
 
     /// Finds the rows that the database refuses and puts them aside. Returns how many there are.
     async fn one_by_one(&mut self, rows: &[UsageRow]) -> Result<usize, FlushError> {
         let mut refused = Vec::new();
         for row in rows {
-            match self.write(std::slice::from_ref(row), RowSource::Disk).await.0 {
+            match self.write(std::slice::from_ref(row), 1).await.0 {
                 Ok(()) => {}
                 Err(FlushError::Store(StoreError::Refused(error))) => {
                     tracing::error!(%error, request_id = row.request_id, "The database refuses a usage record");
