@@ -19,7 +19,7 @@ use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::task::JoinSet;
 
@@ -31,6 +31,7 @@ pub use self::dispatcher::{Dispatched, Dispatcher};
 pub use self::limits::ServeLimits;
 use super::client_body::ClientBody;
 use super::client_stream::ClientStream;
+use super::grace::GraceTimer;
 use super::problem::Problem;
 use super::reply::Reply;
 use super::request_head::LONGEST_HEAD;
@@ -133,7 +134,7 @@ impl<E: Acceptor, H: Handler> Server<E, H> {
         });
         // Up to 100 headers, hyper's own limit, need no heap. Claude Code sends about 30, corporate gateways add some.
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
+            .timer(GraceTimer)
             .header_read_timeout(head_timeout)
             .max_buf_size(MAX_BUFFER)
             .serve_connection(TokioIo::new(stream), service);
