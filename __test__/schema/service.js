@@ -61,7 +61,8 @@ async function adminAddress(service) {
 }
 
 async function post(url, body, headers) {
-  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  const json = { 'content-type': 'application/json' };
+  const response = await fetch(url, { method: 'POST', headers: { ...json, ...headers }, body: JSON.stringify(body) });
   if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
   return response.json();
 }

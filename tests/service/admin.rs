@@ -95,6 +95,7 @@ async fn what_makes_no_sense_is_refused_by_name_and_changes_nothing() {
         ("PATCH", "/admin/devices/device-0001", json!({ "features": { "web_search": false } }), "web_search"),
         ("PATCH", "/admin/devices/device-0001", json!({ "features": { "fast_mode": "off" } }), "boolean"),
         ("PATCH", "/admin/devices/device-0001", json!({ "features": { "betas": ["a*b"] } }), "`features.betas`"),
+        ("PATCH", "/admin/devices/device-0001", json!({ "features": { "max_tokens": 1_u64 << 63 } }), "is more than"),
         ("PATCH", "/admin/devices/device-0001", json!({ "features": { "service_tier": ["flex"] } }), "service tier"),
         ("PUT", "/admin/budgets/user/ada", json!([]), "sequence"),
         ("POST", "/admin/revocations", json!({}), "Exactly one"),

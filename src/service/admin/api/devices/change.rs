@@ -85,6 +85,9 @@ impl DeviceChange {
             let wrong =
                 |(name, fault): (&str, FeatureWordError)| AdminError::Invalid(format!("`features.{name}` {fault}"));
             features.check().map_err(wrong)?;
+            if features.max_tokens.is_some_and(|tokens| tokens > MOST_TOKENS) {
+                return Err(AdminError::Invalid(format!("`features.max_tokens` is more than {MOST_TOKENS}")));
+            }
         }
         let names = [&self.org, &self.user];
         if names.into_iter().flatten().flatten().any(|name| name.is_empty() || name.chars().count() > 200) {
