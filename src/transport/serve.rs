@@ -113,7 +113,7 @@ impl<E: Acceptor, H: Handler> Server<E, H> {
         }
     }
 
-    /// Waits until the shutdown has begun and requests that crossed its beginning have come.
+    /// Waits for the shutdown, and then for requests that were on their way when it began.
     fn no_more_requests(&self) -> impl Future<Output = ()> + use<E, H> {
         let (mut draining, last_request) = (self.shutdown.clone(), self.last_request);
         async move {

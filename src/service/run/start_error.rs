@@ -19,7 +19,7 @@ pub enum StartError {
         address: SocketAddr,
         source: io::Error,
     },
-    /// What `LISTEN_FDS` announces is no listening socket.
+    /// `LISTEN_FDS` passes on something that is no listening socket.
     #[error("the socket that LISTEN_FDS passes on cannot be used: {0}")]
     Inherited(#[source] io::Error),
     /// The settings were judged for another address.

@@ -31,7 +31,7 @@ impl ProbeRule {
     }
 }
 
-/// What a request goes over after a probe.
+/// The connection that a request uses after a probe.
 pub(super) enum Proven<T> {
     /// The pooled connection, which answered.
     Pooled(T),

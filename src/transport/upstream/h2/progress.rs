@@ -101,7 +101,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Says who keeps the body from going on: the upstream, or else the client that sends it.
+    /// Marks the body as held by the upstream, or as waiting for more from the client.
     pub(super) fn set(&mut self, is_held: bool) {
         if self.is_held != is_held {
             self.is_held = is_held;
