@@ -16,9 +16,13 @@ impl<'a> NamedHost<'a> {
     #[must_use]
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let (name, port) = split(std::str::from_utf8(value).ok()?)?;
-        let is_port =
-            port.is_empty() || (port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok());
-        (is_port && is_name(name)).then(|| Self { name, port: port.parse().ok() })
+        let port = match port {
+            "" => None,
+            // A number as Rust reads it may begin with a plus.
+            port if port.starts_with('+') => return None,
+            port => Some(port.parse().ok()?),
+        };
+        is_name(name).then_some(Self { name, port })
     }
 
     /// The name without the dot at its end, which changes nothing about where it leads, or the address; an IPv6 address

@@ -10,8 +10,8 @@ use crate::wire::ErrorCode;
 
 /// Checks what hyper lets pass: a request has a head of 64 KiB at most, however it arrives, and names one host, which can be
 /// one (RFC 9112 §3.2); its body has no transfer coding but `chunked` (§6.1). Neither proxy undoes another coding: the
-/// encoded bytes would go on as if they were plain.
-pub fn check_head<B>(request: &Request<B>) -> Result<(), Problem> {
+/// encoded bytes would go on as if they were plain. Returns the host; only a request of HTTP/1.0 has none.
+pub fn check_head<B>(request: &Request<B>) -> Result<Option<NamedHost<'_>>, Problem> {
     if length(request) > LONGEST_HEAD {
         let message = format!("The request line and the headers exceed {LONGEST_HEAD} bytes together");
         return Err(Problem::new(ErrorCode::HeadTooLarge, message));
@@ -22,18 +22,17 @@ pub fn check_head<B>(request: &Request<B>) -> Result<(), Problem> {
     if hosts.next().is_some() || (host.is_none() && version == Version::HTTP_11) {
         return Err(Problem::new(ErrorCode::RequestInvalid, "The request must name one host in `Host`"));
     }
-    if host.is_some_and(|host| NamedHost::parse(host.as_bytes()).is_none()) {
-        return Err(Problem::new(
-            ErrorCode::RequestInvalid,
-            "`Host` must be a host such as a.example or a.example:8080",
-        ));
-    }
+    let named = host.map(|host| NamedHost::parse(host.as_bytes()).ok_or_else(no_host)).transpose()?;
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     if codings.next().is_some_and(|coding| !is_chunked(coding)) || codings.next().is_some() {
         return Err(Problem::new(ErrorCode::RequestInvalid, "The body may have no transfer coding but `chunked`"));
     }
-    Ok(())
+    Ok(named)
+}
+
+fn no_host() -> Problem {
+    Problem::new(ErrorCode::RequestInvalid, "`Host` must be a host such as a.example or a.example:8080")
 }
 
 /// The length of a head that is written with one space behind each colon and CRLF behind each line.

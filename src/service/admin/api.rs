@@ -145,7 +145,7 @@ fn metrics_router() -> Router<AdminState> {
 
 /// Refuses a request with a malformed head or for another host.
 async fn addressed(State(hosts): State<HostCheck>, request: Request, next: Next) -> Response {
-    let judged = check_head(&request).and_then(|()| hosts.check(request.headers()));
+    let judged = check_head(&request).and_then(|host| hosts.check(host));
     match judged {
         Ok(()) => next.run(request).await,
         Err(problem) => {

@@ -88,10 +88,10 @@ impl ServiceHandler {
     /// service runs, and a load balancer names it by an address of its own.
     fn target(&self, request: &Request<ClientBody>) -> Result<Route, Problem> {
         check_target(request.method(), request.uri())?;
-        check_head(request)?;
+        let host = check_head(request)?;
         let path = request.uri().path();
         if !matches!(path, HEALTH_PATH | READY_PATH) {
-            self.parts.hosts.check(request.headers())?;
+            self.parts.hosts.check(host)?;
         }
         route(request.method(), path, self.parts.batches.is_some())
     }
@@ -176,7 +176,7 @@ impl Handler for ServiceHandler {
         let id = RequestId::next();
         let origin = self.parts.cors.allowed(request.headers());
         if let Some(preflight) = self.parts.cors.preflight(request.method(), request.headers())
-            && self.parts.hosts.check(request.headers()).is_ok()
+            && check_head(&request).and_then(|host| self.parts.hosts.check(host)).is_ok()
         {
             return preflight;
         }
