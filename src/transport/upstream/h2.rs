@@ -3,6 +3,7 @@
 mod body;
 mod progress;
 mod sent_body;
+mod watched;
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -17,8 +18,9 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 pub(super) use self::body::H2Body;
-use self::progress::{Progress, Watched};
+use self::progress::Progress;
 use self::sent_body::SentBody;
+use self::watched::Watched;
 use super::error::{Unsent, UpstreamError};
 use super::read_error::UpstreamReadError;
 use crate::transport::buffered_body::BufferedBody;
