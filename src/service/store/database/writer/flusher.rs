@@ -1,6 +1,7 @@
 //! The flusher behind the queue: writes batches to the database, or to the disk while the database does not take them.
 //! It ends when the queue is closed and empty.
 
+mod disk;
 mod take_back;
 
 use std::io;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::queue::{BATCH, RecordQueue};
-use super::spill::{Spill, SpilledTo};
+use super::spill::Spill;
 use crate::clock::Clock;
 use crate::service::store::database::{Database, StoreError, UsageRow};
 
@@ -151,74 +152,6 @@ impl Flusher {
         }
     }
 
-    /// Puts everything that is only in memory on the disk.
-    fn set_down(&mut self) {
-        let mut rows = std::mem::take(&mut self.left);
-        rows.extend(self.queue.take(usize::MAX));
-        self.put_down(rows);
-    }
-
-    fn spill_queue(&mut self) {
-        let rows = self.queue.take(usize::MAX);
-        self.put_down(rows);
-    }
-
-    /// Puts rows on the disk, and keeps those in memory that find no room there.
-    fn put_down(&mut self, rows: Vec<UsageRow>) {
-        if !rows.is_empty() {
-            let spilled = self.spill(&rows);
-            self.left.extend(rows.into_iter().skip(spilled));
-        }
-    }
-
-    /// Puts rows on the disk, from the first one on. Returns how many found room.
-    fn spill(&mut self, rows: &[UsageRow]) -> usize {
-        let spilled = match self.spill.write(rows) {
-            Ok(SpilledTo::File) => {
-                self.disk_works();
-                rows.len()
-            }
-            Ok(SpilledTo::Reserve(spilled)) => {
-                self.disk_fails("Usage records go to the reserve: neither the database nor the disk takes them");
-                self.queue.set_room(spilled == rows.len() && self.spill.has_room());
-                spilled
-            }
-            Err(error) => {
-                tracing::debug!(%error, "The disk takes no usage records");
-                self.disk_fails("Usage records wait in memory: neither the database nor the disk takes them");
-                self.queue.set_room(false);
-                0
-            }
-        };
-        self.queue.release(spilled, |counters, rows| counters.spilled += rows);
-        spilled
-    }
-
-    /// While requests are refused, asks the disk for another reserve now and then.
-    fn look_for_room(&mut self) {
-        if self.queue.has_room() || Instant::now() < self.ask_disk {
-            return;
-        }
-        self.ask_disk = Instant::now() + DISK_PAUSE;
-        if self.spill.replace_reserve() {
-            self.disk_works();
-        }
-    }
-
-    fn disk_fails(&mut self, what: &'static str) {
-        if !std::mem::replace(&mut self.disk_fails, true) {
-            self.queue.note_spill(true);
-            tracing::error!("{what}");
-        }
-    }
-
-    fn disk_works(&mut self) {
-        if std::mem::take(&mut self.disk_fails) {
-            self.queue.note_spill(false);
-        }
-        self.queue.set_room(true);
-    }
-
     fn note(&mut self, why: &FlushError) {
         if self.trouble.is_none() {
             match why {
@@ -276,7 +209,5 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// The pause between questions for room on the disk.
-const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// The pause between attempts while records can go nowhere.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -4,14 +4,17 @@
 //! share the folder, and two that take in the same file add its rows once, because rows have ids. On a full disk records
 //! go to the [`Reserve`], which is of one instance and becomes such a file at its end, or when another takes its place.
 
+mod lines;
+mod oldest;
+
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reserve::{self, Reserve, UNFINISHED, WHOLE, without_room};
+use super::reserve::{self, Reserve, UNFINISHED, WHOLE};
 use crate::clock::Clock;
 use crate::service::base::private_file;
 use crate::service::store::database::{UsageRow, identifier};
@@ -42,13 +45,6 @@ struct SpillFile {
     taken: usize,
 }
 
-/// The rows of the oldest file that the database does not have yet.
-pub(super) struct Spilled {
-    pub(super) rows: Vec<UsageRow>,
-    /// Lines that cannot be read.
-    pub(super) damaged: u64,
-}
-
 impl Spill {
     /// Creates the folder if there is none, and finds the files in it.
     pub(super) fn open(folder: &Path, reserve_size: u64, clock: Arc<dyn Clock>) -> io::Result<Self> {
@@ -69,8 +65,7 @@ impl Spill {
         for path in paths {
             // Another instance may take the file in at this moment.
             if let Ok(text) = fs::read(&path) {
-                let rows =
-                    without_room(&text).split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).count() as u64;
+                let rows = lines::of(&text).count() as u64;
                 spill.files.push_back(SpillFile { path, rows, taken: 0 });
             }
         }
@@ -148,7 +143,7 @@ impl Spill {
     fn write_to_reserve(&mut self, rows: &[UsageRow]) -> io::Result<usize> {
         let Some(reserve) = &mut self.reserve else { return Ok(0) };
         let first = !reserve.is_used();
-        let put = reserve.append(&lines(rows)?)?;
+        let put = reserve.append(&lines::format(rows)?)?;
         if first && put > 0 {
             self.files.push_back(SpillFile { path: reserve.path.clone(), rows: 0, taken: 0 });
         }
@@ -163,68 +158,10 @@ impl Spill {
         self.put(rows, REFUSED)
     }
 
-    /// The rows of the oldest file, which stays; `None` when there is no file. Nothing is added to it until
-    /// [`keep_oldest`](Self::keep_oldest). A file that cannot be read is left for the next start.
-    pub(super) fn oldest(&mut self) -> io::Result<Option<Spilled>> {
-        let Some(file) = self.files.front() else { return Ok(None) };
-        let mut reserve = self.reserve.as_mut().filter(|reserve| reserve.path == file.path);
-        if let Some(reserve) = &mut reserve {
-            reserve.seal(true);
-        }
-        let text = match fs::read(&file.path) {
-            Ok(text) => text,
-            // Another instance has taken the file in.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => {
-                if reserve.is_some() {
-                    self.reserve = None;
-                }
-                self.files.pop_front();
-                return Err(error);
-            }
-        };
-        let mut spilled = Spilled { rows: Vec::new(), damaged: 0 };
-        for line in without_room(&text).split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            match serde_json::from_slice(line) {
-                Ok(row) => spilled.rows.push(row),
-                Err(_) => spilled.damaged += 1,
-            }
-        }
-        spilled.rows.drain(..file.taken.min(spilled.rows.len()));
-        Ok(Some(spilled))
-    }
-
-    /// Says that the next `rows` of the oldest file are in the database, so that another attempt begins after them.
-    pub(super) fn advance(&mut self, rows: usize) {
-        if let Some(file) = self.files.front_mut() {
-            file.taken += rows;
-            file.rows = file.rows.saturating_sub(rows as u64);
-        }
-    }
-
-    /// Says that the oldest file stays: the database does not have all of its rows.
-    pub(super) fn keep_oldest(&mut self) {
-        if let Some(reserve) = &mut self.reserve {
-            reserve.seal(false);
-        }
-    }
-
-    /// Removes the oldest file. Returns how many rows it was thought to hold still. A damaged file is kept under
-    /// another name, for an operator to look at.
-    pub(super) fn remove_oldest(&mut self, damaged: bool) -> (u64, io::Result<()>) {
-        let Some(file) = self.files.pop_front() else { return (0, Ok(())) };
-        let aside = file.path.with_extension(DAMAGED);
-        let removed = if damaged { fs::rename(&file.path, aside) } else { fs::remove_file(&file.path) };
-        if self.reserve.as_ref().is_some_and(|reserve| reserve.path == file.path) {
-            self.reserve = None;
-        }
-        (file.rows, gone(removed))
-    }
-
     fn put(&self, rows: &[UsageRow], extension: &str) -> io::Result<PathBuf> {
         let path = self.folder.join(format!("usage-{}.{extension}", identifier::next(self.clock.now())));
         let unfinished = path.with_extension(UNFINISHED);
-        let written = write_lines(&unfinished, rows).and_then(|()| fs::rename(&unfinished, &path));
+        let written = lines::write(&unfinished, rows).and_then(|()| fs::rename(&unfinished, &path));
         if let Err(error) = written {
             // The file may not even exist; if it does, it takes room that is needed.
             let _ = fs::remove_file(&unfinished);
@@ -239,22 +176,6 @@ impl Spill {
         let changed = fs::metadata(path).and_then(|file| file.modified());
         changed.is_ok_and(|changed| self.clock.now().duration_since(changed).is_ok_and(|age| age > ABANDONED))
     }
-}
-
-fn write_lines(path: &Path, rows: &[UsageRow]) -> io::Result<()> {
-    let text = lines(rows)?;
-    let mut file = private_file::create(path)?;
-    file.write_all(&text)?;
-    file.sync_all()
-}
-
-fn lines(rows: &[UsageRow]) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    for row in rows {
-        serde_json::to_writer(&mut text, row)?;
-        text.push(b'\n');
-    }
-    Ok(text)
 }
 
 /// An unused reserve goes with the process. One that holds records becomes a file like the others.
@@ -285,7 +206,6 @@ fn sync_folder(folder: &Path) {
 
 const RESERVE: &str = "reserve";
 const REFUSED: &str = "refused";
-const DAMAGED: &str = "damaged";
 const ABANDONED: Duration = Duration::from_secs(3600);
 
 // Elsewhere a folder with open files in it cannot be moved.
