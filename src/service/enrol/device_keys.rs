@@ -7,6 +7,7 @@
 //! A token names its device's key (`cnf`), but a `/v1` request needs no proof: verifying a signature takes about as
 //! long as all the rest of a small request.
 
+mod binding;
 mod nonces;
 pub(crate) mod proof;
 
@@ -16,18 +17,19 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 
+pub(crate) use self::binding::Admissible;
 use self::nonces::{Nonce, NonceError, Nonces};
 pub(crate) use self::proof::ProofTarget;
 use self::proof::{Proof, ProofError};
 use crate::clock::Clock;
 use crate::service::base::enum_names::enum_names;
 use crate::service::base::outage::Outage;
-use crate::service::enrol::db_requests::{DbRequestError, DbRequests};
+use crate::service::enrol::db_requests::DbRequests;
 use crate::service::telemetry::metrics::{Counters, FamilyEncoder, MetricSource, counters};
 use crate::service::token::keyring::KeyRing;
 use crate::transport::problem::Problem;
+use crate::wire::ErrorCode;
 use crate::wire::names::{PROOF_HEADER, PROOF_NONCE_HEADER};
-use crate::wire::{Confirmation, DeviceId, ErrorCode};
 
 /// Whether device ids are bound to device keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,13 +64,6 @@ pub(crate) struct Presented {
 pub(crate) struct Proven {
     thumbprint: String,
     nonce: Nonce,
-}
-
-/// A device that may get a token.
-pub(crate) struct Admissible {
-    device: DeviceId,
-    proven: Option<Proven>,
-    is_bound: bool,
 }
 
 impl DeviceKeys {
@@ -118,98 +113,6 @@ impl DeviceKeys {
         Ok(Proven { thumbprint, nonce })
     }
 
-    /// Checks that `proven` is enough for a token for `device`, and uses up its nonce. The key that an earlier token
-    /// was bound to counts too. `may_ask` is called before the database request and may refuse it.
-    ///
-    /// # Errors
-    /// Those of `may_ask`, [`ErrorCode::ProofRequired`], [`ErrorCode::ProofNonce`], [`ErrorCode::DeviceKeyMismatch`],
-    /// [`ErrorCode::NotReady`]
-    pub(crate) async fn judge(
-        &self,
-        device: &DeviceId,
-        earlier: Option<&Confirmation>,
-        proven: Option<Proven>,
-        may_ask: impl FnOnce() -> Result<(), Problem>,
-    ) -> Result<Admissible, Problem> {
-        if let Some(earlier) = earlier {
-            compare(&earlier.jkt, proven.as_ref()).inspect_err(|_| {
-                if proven.is_some() {
-                    tracing::warn!(%device, "Somebody with another key wants to renew a device's token, which may be a copy");
-                }
-            })?;
-        }
-        may_ask()?;
-        let bound = match self.bound(device).await {
-            Ok(bound) => bound,
-            // Without the database the earlier token decides: the service signed its key.
-            Err(_) if earlier.is_some() => earlier.map(|earlier| earlier.jkt.clone()),
-            Err(problem) => return Err(problem),
-        };
-        match (&bound, &proven) {
-            (Some(bound), proven) => compare(bound, proven.as_ref())?,
-            (None, None) if self.is_required => {
-                let message = "This service gives tokens only to devices that prove a key";
-                return Err(Problem::new(ErrorCode::ProofRequired, message));
-            }
-            (None, _) => {}
-        }
-        if let Some(proven) = &proven {
-            self.nonces.take(&proven.nonce).map_err(|fault| self.challenge(fault))?;
-            self.count(GOOD);
-        }
-        Ok(Admissible { device: device.clone(), proven, is_bound: bound.is_some() })
-    }
-
-    /// Binds the proved key, if none is bound, and returns the confirmation claim of the token. If the database fails
-    /// the token has no key, unless keys are required.
-    ///
-    /// # Errors
-    /// [`ErrorCode::DeviceKeyMismatch`] when another key was bound first, [`ErrorCode::NotReady`]
-    pub(crate) async fn bind(&self, admissible: Admissible) -> Result<Option<Confirmation>, Problem> {
-        let Admissible { device, proven: Some(proven), is_bound } = admissible else { return Ok(None) };
-        if !is_bound {
-            let (table, now) = (self.db_requests.database().device_keys(), self.clock.now());
-            let key = proven.thumbprint.clone();
-            match self.db_requests.ask(async move { table.bind(&device, &key, now).await }).await {
-                Ok(bound) => {
-                    if self.binding.ends() {
-                        tracing::info!("Devices' keys can be bound again");
-                    }
-                    compare(&bound, Some(&proven))?;
-                }
-                Err(error) if !self.is_required => {
-                    if self.binding.begins() {
-                        tracing::error!(%error, "Cannot bind devices' keys; devices get tokens without one");
-                    }
-                    return Ok(None);
-                }
-                Err(error) => return Err(self.away(&error)),
-            }
-        }
-        Ok(Some(Confirmation { jkt: proven.thumbprint }))
-    }
-
-    async fn bound(&self, device: &DeviceId) -> Result<Option<String>, Problem> {
-        let (table, device) = (self.db_requests.database().device_keys(), device.clone());
-        match self.db_requests.ask(async move { table.of(&device).await }).await {
-            Ok(bound) => {
-                if self.reading.ends() {
-                    tracing::info!("The keys of devices can be read again");
-                }
-                Ok(bound)
-            }
-            Err(error) => Err(self.away(&error)),
-        }
-    }
-
-    fn away(&self, error: &DbRequestError) -> Problem {
-        if self.reading.begins() {
-            tracing::error!(%error, "Cannot tell which keys belong to devices; they get no tokens");
-        }
-        let message = "The service cannot tell at the moment which key belongs to this device; try again later";
-        Problem::new(ErrorCode::NotReady, message).retry_after(RETRY_AFTER)
-    }
-
     fn count(&self, outcome: &'static str) {
         self.proofs.get_or_create(&[("outcome", outcome)]).inc();
     }
@@ -244,20 +147,6 @@ fn outcomes() -> impl Iterator<Item = &'static str> {
     let refused = ProofError::ALL.map(ProofError::as_str);
     let challenged = NonceError::ALL.map(NonceError::as_str);
     [GOOD].into_iter().chain(refused).chain(challenged)
-}
-
-fn compare(bound: &str, proven: Option<&Proven>) -> Result<(), Problem> {
-    match proven {
-        Some(proven) if proven.thumbprint == bound => Ok(()),
-        Some(_) => Err(Problem::new(
-            ErrorCode::DeviceKeyMismatch,
-            "This device id belongs to a device with another key; an administrator can let the key go",
-        )),
-        None => Err(Problem::new(
-            ErrorCode::DeviceKeyMismatch,
-            "This device id belongs to a device with a key, and no proof of it came; an administrator can let the key go",
-        )),
-    }
 }
 
 const GOOD: &str = "good";
