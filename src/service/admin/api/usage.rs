@@ -1,6 +1,7 @@
 //! `/admin/usage` and `/admin/requests`: the usage in sums and request by request.
 
-use std::fmt::Write;
+mod csv;
+mod sum;
 
 use axum::Json;
 use axum::extract::State;
@@ -9,13 +10,14 @@ use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use self::csv::csv;
+use self::sum::{UsageSum, dollars};
 use super::error::AdminError;
 use super::extract::QueryPair;
 use super::state::AdminState;
 use super::view::{Listed, PageQuery, millis, moment};
-use crate::service::meter::money::MicroDollars;
 use crate::service::meter::usage::CostCertainty;
-use crate::service::store::database::{Totals, TotalsBy, UsageFilter, UsageRow};
+use crate::service::store::database::{TotalsBy, UsageFilter, UsageRow};
 
 /// The requests that count.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -54,26 +56,6 @@ pub(super) struct UsageView {
     rows: Vec<UsageSum>,
     /// The sum over all rows; its key is null.
     total: UsageSum,
-}
-
-/// The usage of one key.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub(super) struct UsageSum {
-    /// The device, user, organisation, model or day; null where a request has none.
-    key: Option<String>,
-    requests: u64,
-    input_tokens: u64,
-    output_tokens: u64,
-    cache_creation_input_tokens: u64,
-    cache_read_input_tokens: u64,
-    /// US dollars, of the requests that have a price.
-    cost_usd: f64,
-    /// The part of `cost_usd` that is exact.
-    cost_exact_usd: f64,
-    /// The other part: something that decides the cost was assumed.
-    cost_estimated_usd: f64,
-    /// Requests that the upstream may charge for although it never said what they used.
-    requests_of_unknown_cost: u64,
 }
 
 /// A request that was relayed.
@@ -156,64 +138,6 @@ impl UsageQuery {
     }
 }
 
-impl UsageSum {
-    fn of(totals: Totals) -> Self {
-        Self {
-            key: totals.key,
-            requests: totals.requests,
-            input_tokens: totals.input_tokens,
-            output_tokens: totals.output_tokens,
-            cache_creation_input_tokens: totals.cache_creation_input_tokens,
-            cache_read_input_tokens: totals.cache_read_input_tokens,
-            cost_usd: dollars(totals.cost_microusd),
-            cost_exact_usd: dollars(totals.cost_exact_microusd),
-            cost_estimated_usd: dollars(totals.cost_microusd.saturating_sub(totals.cost_exact_microusd)),
-            requests_of_unknown_cost: totals.requests_of_unknown_cost,
-        }
-    }
-
-    fn plus(self, other: &Self) -> Self {
-        Self {
-            key: None,
-            requests: self.requests + other.requests,
-            input_tokens: self.input_tokens + other.input_tokens,
-            output_tokens: self.output_tokens + other.output_tokens,
-            cache_creation_input_tokens: self.cache_creation_input_tokens + other.cache_creation_input_tokens,
-            cache_read_input_tokens: self.cache_read_input_tokens + other.cache_read_input_tokens,
-            cost_usd: self.cost_usd + other.cost_usd,
-            cost_exact_usd: self.cost_exact_usd + other.cost_exact_usd,
-            cost_estimated_usd: self.cost_estimated_usd + other.cost_estimated_usd,
-            requests_of_unknown_cost: self.requests_of_unknown_cost + other.requests_of_unknown_cost,
-        }
-    }
-}
-
-/// RFC 4180. A key comes from a client: a key that a spreadsheet would read as a formula gets a quote in front.
-fn csv(rows: &[UsageSum]) -> String {
-    let mut text = String::from(
-        "key,requests,input_tokens,output_tokens,cache_creation_input_tokens,cache_read_input_tokens,cost_usd,\
-         cost_exact_usd,cost_estimated_usd,requests_of_unknown_cost\r\n",
-    );
-    for row in rows {
-        let key = row.key.as_deref().unwrap_or_default().replace('"', "\"\"");
-        let guard = if is_formula(&key) { "'" } else { "" };
-        let UsageSum { requests, input_tokens, output_tokens, cost_usd, cost_exact_usd, cost_estimated_usd, .. } = row;
-        let (written, read) = (row.cache_creation_input_tokens, row.cache_read_input_tokens);
-        // Writing to a String cannot fail.
-        let _ = write!(text, "\"{guard}{key}\",{requests},{input_tokens},{output_tokens},{written},{read},");
-        let _ = write!(text, "{cost_usd:.6},{cost_exact_usd:.6},{cost_estimated_usd:.6},");
-        let _ = write!(text, "{}\r\n", row.requests_of_unknown_cost);
-    }
-    text
-}
-
-/// Whether a spreadsheet may read this as a formula: some skip white space in front, and some accept the full-width
-/// signs of East Asian keyboards.
-fn is_formula(key: &str) -> bool {
-    let signs = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
-    key.starts_with(['\t', '\r']) || key.trim_start().starts_with(signs)
-}
-
 fn view(row: UsageRow) -> RequestView {
     RequestView {
         request_id: row.request_id,
@@ -237,24 +161,5 @@ fn view(row: UsageRow) -> RequestView {
         ended: row.ended.as_str(),
         cost_usd: row.cost_microusd.map(dollars),
         cost_certainty: row.cost_certainty.map(CostCertainty::as_str),
-    }
-}
-
-fn dollars(microusd: u64) -> f64 {
-    MicroDollars::new(microusd).in_dollars()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_that_a_spreadsheet_reads_as_a_formula_is_marked() {
-        for formula in ["=1", "+1", "-1", "@a", "\t=1", " =1", "\n+1", "\u{a0}-1", "\u{ff1d}1", " \u{ff20}a", "\ra"] {
-            assert!(is_formula(formula), "{formula:?}");
-        }
-        for text in ["", " ", "ada", "a=1", " ada", "claude-5"] {
-            assert!(!is_formula(text), "{text:?}");
-        }
     }
 }
