@@ -5,25 +5,17 @@
 //! it (an advisor, compaction). Each is an entry with its own counts, and the bill is the sum over the entries, each at
 //! the price of its own model. The top level of the usage counts the answer, or its last attempt.
 
-use serde::Deserialize;
+mod entries;
+mod iteration;
+mod top_level;
 
+use self::entries::Entries;
+pub use self::iteration::ModelTokens;
+pub(super) use self::iteration::{Iteration, Iterations};
+pub(super) use self::top_level::TopLevel;
 use super::Tokens;
-use super::lenient::{Count, LenientObject, LenientObjects, LenientText};
-use super::stated::Stated;
 use super::stop::Stop;
-use super::tokens::{CacheCreation, Counts};
-use crate::service::base::model_id::is_same_model;
 use crate::service::meter::prices::Conditions;
-
-/// Tokens spent on an answer beside the answer itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelTokens {
-    /// `None` is the model that gave the answer.
-    pub model: Option<Box<str>>,
-    pub tokens: Tokens,
-    /// An attempt that was refused before any output. It has no price.
-    pub is_free: bool,
-}
 
 /// The usage of an answer, divided by what has a price of its own.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,101 +32,6 @@ pub(super) struct DividedUsage {
     pub is_answer_assumed: bool,
     /// Whether a count or the model of work beside the answer is assumed, or whether it is free.
     pub are_others_assumed: bool,
-}
-
-/// The top level of a usage.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct TopLevel {
-    pub tokens: Tokens,
-    pub stated: Stated,
-}
-
-pub(super) type Iterations = LenientObjects<Iteration>;
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub(super) struct Iteration {
-    #[serde(rename = "type")]
-    kind: LenientText,
-    model: LenientText,
-    input_tokens: Count,
-    output_tokens: Count,
-    cache_read_input_tokens: Count,
-    cache_creation_input_tokens: Count,
-    cache_creation: LenientObject<CacheCreation>,
-}
-
-impl Iteration {
-    fn is_fallback(&self) -> bool {
-        self.kind.0.as_deref() == Some("fallback_message")
-    }
-
-    /// Whether the entry is a try at the answer, and not work beside it.
-    fn is_attempt(&self) -> bool {
-        matches!(self.kind.0.as_deref(), None | Some("message" | "fallback_message"))
-    }
-
-    fn is_by(&self, model: Option<&str>) -> bool {
-        match (self.model.0.as_deref(), model) {
-            (None, _) => true,
-            (Some(own), Some(model)) => is_same_model(own, model),
-            (Some(_), None) => false,
-        }
-    }
-
-    fn tokens(&self) -> Tokens {
-        let mut tokens = Tokens::default();
-        tokens.merge(&self.counts());
-        tokens
-    }
-
-    fn stated(&self) -> Stated {
-        Stated::of(&self.counts())
-    }
-
-    fn counts(&self) -> Counts<'_> {
-        Counts {
-            input: self.input_tokens,
-            output: self.output_tokens,
-            cache_read: self.cache_read_input_tokens,
-            cache_write: self.cache_creation_input_tokens,
-            split: self.cache_creation.0.as_ref(),
-        }
-    }
-
-    /// The tokens of work beside the answer. Where there was a fallback, an attempt was declined; if it leaves its model out,
-    /// that is the one that was asked.
-    fn share(&self, asked: Option<&str>, has_fallback: bool) -> ModelTokens {
-        let tokens = self.tokens();
-        let is_declined = has_fallback && self.is_attempt();
-        let asked = asked.filter(|_| is_declined).map(Box::from);
-        let is_free = is_declined && tokens.output_tokens == 0;
-        ModelTokens { model: self.model.0.clone().or(asked), tokens, is_free }
-    }
-
-    /// Whether the price of work beside the answer is certain. The API names no model for compaction, which is the work of
-    /// the model that was asked, and may leave that model out of a round.
-    fn has_certain_price(&self) -> bool {
-        let has_model = match self.kind.0.as_deref() {
-            Some("message" | "compaction") => true,
-            Some("advisor_message") => self.model.0.is_some(),
-            // What else there is may be charged in another way.
-            _ => false,
-        };
-        has_model && self.stated().is_all_of(&self.tokens())
-    }
-}
-
-impl TopLevel {
-    /// Whether a count of the answer is assumed. `own` is the sum of its entries, `tokens` what is billed for it.
-    fn is_assumed(&self, answer: &[&Iteration], own: &Tokens, tokens: &Tokens) -> bool {
-        let split = answer.iter().map(|entry| entry.stated().split_writes).fold(0, u64::saturating_add);
-        // The bill is the sum over the entries. Where the top level says more than they do, one of both is incomplete.
-        !self.stated.is_whole()
-            || !tokens.is_as_much_as(own)
-            || tokens.written() > split.max(self.stated.split_writes)
-            || answer.iter().any(|entry| entry.kind.0.is_none() || entry.counts().has_unreadable())
-    }
 }
 
 impl DividedUsage {
@@ -157,47 +54,32 @@ pub(super) fn divide(
     whole: &TopLevel,
     iterations: &[Iteration],
 ) -> DividedUsage {
-    let top = whole.tokens;
-    let fallback = iterations.iter().rev().find(|entry| entry.is_fallback());
-    let answering = fallback.and_then(|entry| entry.model.0.as_deref()).or(took_over).or(model);
-    let is_answer = |entry: &&Iteration| match fallback {
-        // The first attempt may leave its model out: it is the one that was asked.
-        Some(_) if !entry.is_fallback() && entry.model.0.is_none() => false,
-        _ => entry.is_attempt() && entry.is_by(answering),
-    };
-    let (answer, others): (Vec<_>, Vec<_>) = iterations.iter().partition(is_answer);
-    let sum = |entries: &[&Iteration]| entries.iter().fold(Tokens::default(), |sum, entry| sum.plus(&entry.tokens()));
-    let (own, apart) = (sum(&answer), sum(&others));
-    let began_otherwise = model.zip(answering).is_some_and(|(first, last)| !is_same_model(first, last));
-    let tokens = match answer.is_empty() {
-        // The top level of a stream still has counts of the model that began.
-        false if began_otherwise => own.completed_by(&top).plus(&apart),
-        // The API does not say whether the top level includes all entries. If their sum fits into it, it does.
-        false if own.plus(&apart).is_within(&top) => top,
-        false => top.raised_to(&own).plus(&apart),
-        true => top.plus(&apart),
-    };
-    let has_output = tokens.less(&apart).output_tokens > 0;
-    let share = |entry: &&Iteration| entry.share(model, fallback.is_some());
-    let round = |entry: &&Iteration| ModelTokens { model: None, tokens: entry.tokens(), is_free: false };
+    let entries = Entries::of(model, took_over, iterations);
+    let tokens = entries.bill(&whole.tokens);
+    let of_answer = tokens.less(&entries.apart);
+    let has_output = of_answer.output_tokens > 0;
+    let has_rounds = entries.answer.len() > 1;
     // Each round has its own prompt, and so its own tier of prices.
-    let are_apart = answer.len() > 1 && has_output && own.is_part_of(&tokens.less(&apart));
-    let rounds = answer.iter().filter(|_| are_apart).map(round);
-    let shares = others.iter().map(share).chain(rounds).collect();
-    let answered = if began_otherwise { answering } else { model.or(answering) };
+    let are_apart = has_rounds && has_output && entries.own.is_part_of(&of_answer);
     let is_answer_assumed = match iterations {
-        [] => !whole.stated.is_all_of(&top),
-        _ => whole.is_assumed(&answer, &own, &tokens.less(&apart)) || (answer.len() > 1 && !are_apart),
+        [] => !whole.stated.is_all_of(&whole.tokens),
+        _ => whole.is_assumed(&entries.answer, &entries.own, &of_answer) || (has_rounds && !are_apart),
     };
-    let has_fallback = fallback.is_some() || took_over.is_some();
-    let are_others_assumed = has_fallback || !others.iter().all(|entry| entry.has_certain_price());
-    DividedUsage { model: answered.map(Box::from), tokens, shares, has_output, is_answer_assumed, are_others_assumed }
+    DividedUsage {
+        model: entries.model().map(Box::from),
+        tokens,
+        shares: entries.shares(are_apart),
+        has_output,
+        is_answer_assumed,
+        are_others_assumed: entries.are_others_assumed(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::super::lenient::LenientObjects;
     use super::super::usage_object::Usage;
     use super::*;
 

@@ -107,7 +107,7 @@ impl Tokens {
         raised
     }
 
-    /// Whether no count exceeds that of `other`, each lifetime of the cache by itself.
+    /// Whether no count exceeds that of `other`, with each lifetime of the cache compared by itself: each has its own price.
     pub(super) fn is_part_of(&self, other: &Self) -> bool {
         self.by_price().iter().zip(other.by_price()).all(|(own, other)| *own <= other)
     }
@@ -137,8 +137,8 @@ impl Tokens {
         self.with(other, u64::saturating_sub)
     }
 
-    /// Whether no count exceeds that of `other`. Cache writes are compared as a sum, because only the top level of a
-    /// usage splits them by lifetime.
+    /// Whether no count exceeds that of `other`, with cache writes compared as a sum: only the top level of a usage splits
+    /// them by lifetime.
     pub(super) fn is_within(&self, other: &Self) -> bool {
         self.input_tokens <= other.input_tokens
             && self.output_tokens <= other.output_tokens
