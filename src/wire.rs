@@ -8,13 +8,15 @@ mod bootstrap;
 mod claims;
 mod device_id;
 mod error;
+mod error_body;
 pub mod names;
 mod proof;
 
 pub use bootstrap::{BootstrapRequest, TokenResponse, TokenType};
 pub use claims::{Claims, Confirmation, TOKEN_TYP};
 pub use device_id::{DeviceId, DeviceIdError};
-pub use error::{ErrorBody, ErrorCode, ErrorKind};
+pub use error::{ErrorCode, ErrorKind};
+pub use error_body::ErrorBody;
 pub use proof::{PROOF_ALG, PROOF_TYP, ProofClaims, ProofHeader, PublicJwk, token_hash};
 
 /// Raised when a client of the previous version can no longer work with this service.
