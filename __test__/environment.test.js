@@ -3,16 +3,12 @@
 const assert = require('assert');
 const path = require('path');
 const { spawnSync } = require('child_process');
-const { test, before, after } = require('node:test');
+const { test } = require('node:test');
 const { startProxy, startProxyFromEnv } = require('..');
 const { childEnv } = require('../lib/environment.js');
-const { startRig } = require('./rig.js');
+const { rigOfTests } = require('./rig.js');
 
-let rig;
-before(async () => {
-  rig = await startRig();
-});
-after(() => rig.stop());
+const rig = rigOfTests();
 
 const options = (more) => Object.assign({ bootstrapUrl: rig.bootstrapUrl, storage: 'memory' }, more);
 

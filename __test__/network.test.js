@@ -3,14 +3,10 @@
 const assert = require('assert');
 const path = require('path');
 const { spawnSync } = require('child_process');
-const { test, before, after } = require('node:test');
-const { startRig } = require('./rig.js');
+const { test } = require('node:test');
+const { rigOfTests } = require('./rig.js');
 
-let rig;
-before(async () => {
-  rig = await startRig();
-});
-after(() => rig.stop());
+const rig = rigOfTests();
 
 const SCRIPT = `
   const lines = [];

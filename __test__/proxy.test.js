@@ -4,16 +4,12 @@ const assert = require('assert');
 const http = require('http');
 const net = require('net');
 const { format, inspect } = require('util');
-const { test, before, after } = require('node:test');
+const { test } = require('node:test');
 const { Anthropic } = require('@anthropic-ai/sdk');
 const { startProxy, deviceId } = require('..');
-const { startRig } = require('./rig.js');
+const { startRig, rigOfTests } = require('./rig.js');
 
-let rig;
-before(async () => {
-  rig = await startRig();
-});
-after(() => rig.stop());
+const rig = rigOfTests();
 
 const options = (more) =>
   Object.assign({ bootstrapUrl: rig.bootstrapUrl, storage: 'memory', appId: 'test.proxy' }, more);

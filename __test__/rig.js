@@ -7,6 +7,7 @@ const fs = require('fs');
 const path = require('path');
 const readline = require('readline');
 const { spawn } = require('child_process');
+const { before, after } = require('node:test');
 
 const DEBUG = path.join(__dirname, '..', 'target', 'debug');
 const BIN = process.env.VALETKEY_BIN || path.join(DEBUG, 'valetkey');
@@ -27,6 +28,16 @@ async function startRig(settings) {
       fs.rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The rig of a file of tests, which runs from before the first of them until after the last. */
+function rigOfTests() {
+  const rig = {};
+  before(async () => {
+    Object.assign(rig, await startRig());
+  });
+  after(() => rig.stop());
+  return rig;
 }
 
 function startService(upstream, settings, folder) {
@@ -59,4 +70,4 @@ async function start(program, args, env, cwd) {
   return { url: JSON.parse(line).url, pid: child.pid, stop };
 }
 
-module.exports = { startRig, REAL_KEY };
+module.exports = { startRig, rigOfTests, REAL_KEY };

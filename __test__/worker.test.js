@@ -5,14 +5,10 @@ const net = require('net');
 const path = require('path');
 const { spawnSync } = require('child_process');
 const { Worker } = require('worker_threads');
-const { test, before, after } = require('node:test');
-const { startRig } = require('./rig.js');
+const { test } = require('node:test');
+const { rigOfTests } = require('./rig.js');
 
-let rig;
-before(async () => {
-  rig = await startRig();
-});
-after(() => rig.stop());
+const rig = rigOfTests();
 
 const SCRIPT = `
   const { parentPort, workerData } = require('worker_threads');

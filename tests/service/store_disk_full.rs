@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use sqlx::{AnyConnection, Connection, Executor};
 use tempfile::TempDir;
-use valetkey::service::store::database::DatabaseUrl;
-use valetkey::service::store::database::{Database, UsageCounters, WriterSettings};
+use valetkey::service::store::database::{Database, DatabaseUrl, UsageCounters, UsageWriter, WriterSettings};
 
 use testkit::http::{get, post};
 use testkit::service::ADMIN_TOKEN;
@@ -20,12 +19,9 @@ use crate::process::{Process, token};
 
 #[tokio::test]
 async fn f38_a_full_disk_loses_nothing_that_fits_into_memory() {
-    let Some(disk) = SmallDisk::mount() else {
-        eprintln!("skipped: no disk can be mounted here");
-        return;
-    };
+    let Some(disk) = SmallDisk::mount() else { return };
     let store = Database::open(&DatabaseUrl::Sqlite(disk.path().join("valetkey.db"))).await.unwrap();
-    let writer = writer_of(&store, WriterSettings { spill: disk.path().join("spill"), most_waiting: 5000, reserve: 0 });
+    let writer = writer_of(&store, disk.settings(0));
     writer.keep(record("req_first", device(1)), None);
     until(&writer, |counters| counters.written == 1).await;
 
@@ -48,24 +44,14 @@ async fn f38_a_full_disk_loses_nothing_that_fits_into_memory() {
 
 #[tokio::test]
 async fn f38_a_full_disk_keeps_records_in_the_reserve_and_asks_for_no_more_than_fit() {
-    let Some(disk) = SmallDisk::mount() else {
-        eprintln!("skipped: no disk can be mounted here");
-        return;
-    };
+    let Some(disk) = SmallDisk::mount() else { return };
     let store = Database::open(&DatabaseUrl::Sqlite(disk.path().join("valetkey.db"))).await.unwrap();
-    let settings = WriterSettings { spill: disk.path().join("spill"), most_waiting: 5000, reserve: 256 << 10 };
+    let settings = disk.settings(256 << 10);
     let writer = writer_of(&store, settings.clone());
     writer.keep(record("req_first", device(1)), None);
     until(&writer, |counters| counters.written == 1).await;
     let filler = disk.fill();
-    let mut kept = 1;
-    while writer.has_room() {
-        for _ in 0..20 {
-            writer.keep(record(&format!("req_{kept}"), device(1)), None);
-            kept += 1;
-        }
-        until(&writer, |counters| counters.waiting == 0).await;
-    }
+    let kept = 1 + keep_until_no_room(&writer).await;
     assert!(writer.is_spill_refused() && kept > 20, "{kept}");
     // What was on its way finds room in the other half.
     writer.keep(record("req_last", device(1)), None);
@@ -83,27 +69,16 @@ async fn f38_a_full_disk_keeps_records_in_the_reserve_and_asks_for_no_more_than_
 
 #[tokio::test]
 async fn f38_room_on_the_disk_is_found_while_the_database_is_still_away() {
-    let Some(disk) = SmallDisk::mount() else {
-        eprintln!("skipped: no disk can be mounted here");
-        return;
-    };
+    let Some(disk) = SmallDisk::mount() else { return };
     let file = disk.path().join("valetkey.db");
     let store = Database::open(&DatabaseUrl::Sqlite(file.clone())).await.unwrap();
-    let settings = WriterSettings { spill: disk.path().join("spill"), most_waiting: 5000, reserve: 256 << 10 };
-    let writer = writer_of(&store, settings);
+    let writer = writer_of(&store, disk.settings(256 << 10));
     writer.keep(record("req_first", device(1)), None);
     until(&writer, |counters| counters.written == 1).await;
     let mut lock = AnyConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
     lock.execute("BEGIN EXCLUSIVE").await.unwrap();
     let filler = disk.fill();
-    let mut kept = 1;
-    while writer.has_room() {
-        for _ in 0..20 {
-            writer.keep(record(&format!("req_{kept}"), device(1)), None);
-            kept += 1;
-        }
-        until(&writer, |counters| counters.waiting == 0).await;
-    }
+    let kept = 1 + keep_until_no_room(&writer).await;
     fs::remove_file(filler).unwrap();
     until(&writer, |_| writer.has_room()).await;
     assert!(!writer.is_spill_refused());
@@ -119,10 +94,7 @@ async fn f38_room_on_the_disk_is_found_while_the_database_is_still_away() {
 
 #[tokio::test]
 async fn f38_a_service_on_a_full_disk_refuses_requests_before_it_loses_one() {
-    let Some(disk) = SmallDisk::mount() else {
-        eprintln!("skipped: no disk can be mounted here");
-        return;
-    };
+    let Some(disk) = SmallDisk::mount() else { return };
     let upstream = Upstream::start();
     upstream.answer_always(Answer::message_stream("hello"));
     let file = disk.path().join("valetkey.db");
@@ -153,6 +125,19 @@ async fn f38_a_service_on_a_full_disk_refuses_requests_before_it_loses_one() {
     drop(service);
 }
 
+/// Keeps records as long as there is room for them, and returns how many.
+async fn keep_until_no_room(writer: &UsageWriter) -> u64 {
+    let mut kept = 0;
+    while writer.has_room() {
+        for _ in 0..20 {
+            writer.keep(record(&format!("req_{kept}"), device(1)), None);
+            kept += 1;
+        }
+        until(writer, |counters| counters.waiting == 0).await;
+    }
+    kept
+}
+
 /// How many requests were answered before the first that was refused, and that answer.
 async fn ask_until_refused(url: &str, token: &str) -> (u64, testkit::http::Answer) {
     // The longest model makes the largest record.
@@ -180,15 +165,25 @@ async fn ask_until_refused(url: &str, token: &str) -> (u64, testkit::http::Answe
 struct SmallDisk(TempDir);
 
 impl SmallDisk {
+    /// `None` where none can be mounted; the output says then that the test is skipped.
     fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(folder.path()).stderr(Stdio::null());
-        mount.status().is_ok_and(|status| status.success()).then(|| Self(folder))
+        let disk = mount.status().is_ok_and(|status| status.success()).then(|| Self(folder));
+        if disk.is_none() {
+            eprintln!("skipped: no disk can be mounted here");
+        }
+        disk
     }
 
     fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    /// The settings of a writer that spills to this disk.
+    fn settings(&self, reserve: u64) -> WriterSettings {
+        WriterSettings { spill: self.path().join("spill"), most_waiting: 5000, reserve }
     }
 
     /// Takes all the room there is.

@@ -1,4 +1,4 @@
-//! A client that sees every byte: one connection to the service, written and read by hand.
+//! A client that sees every byte: one connection, written and read by hand.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -139,7 +139,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         body
     }
 
-    async fn take(&mut self, length: usize) -> Vec<u8> {
+    /// The next bytes.
+    pub async fn take(&mut self, length: usize) -> Vec<u8> {
         while self.ahead.len() < length {
             self.fill().await;
         }

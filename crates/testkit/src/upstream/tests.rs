@@ -3,7 +3,7 @@
 mod control;
 mod http2;
 mod objects;
-mod peer;
+mod reply;
 
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
@@ -12,22 +12,23 @@ use flate2::read::{GzDecoder, MultiGzDecoder};
 use serde_json::{Value, json};
 
 use super::{Answer, Cut, Gate, Options, Upstream};
-use peer::{Peer, messages};
+use crate::http::wire::End;
+use reply::{ask, connect, messages};
 
 #[tokio::test]
 async fn a_server_without_a_script_repeats_the_words_of_the_user() {
     let upstream = Upstream::start();
-    let mut peer = Peer::connect(&upstream).await;
+    let mut peer = connect(&upstream).await;
     let blocks = json!([{ "type": "text", "text": "first" }, { "type": "text", "text": "a \"quote\"" }]);
     let request = json!({ "model": "claude-opus-5-5", "messages": [{ "role": "user", "content": blocks }] });
-    let reply = peer.ask(&messages(&request.to_string())).await;
+    let reply = ask(&mut peer, &messages(&request.to_string())).await;
     let message: Value = serde_json::from_slice(&reply.body()).expect("JSON");
     assert_eq!(message["model"], "claude-opus-5-5");
     let expected = "I am valetkey's stand-in, not Claude. You said: a \"quote\"";
     assert_eq!(message["content"][0]["text"], expected);
     assert!(reply.head.contains("\r\nrequest-id: req_stand_in_1\r\n"), "{}", reply.head);
 
-    let streamed = peer.ask(&messages(r#"{"model":"claude-opus-5-5","stream":true,"messages":[]}"#)).await;
+    let streamed = ask(&mut peer, &messages(r#"{"model":"claude-opus-5-5","stream":true,"messages":[]}"#)).await;
     assert!(String::from_utf8(streamed.chunks[0].clone()).expect("text").starts_with("event: message_start\ndata: {"));
     assert_eq!(upstream.connections(), 1, "the connection is kept");
     let first = &upstream.requests()[0];
@@ -49,7 +50,7 @@ async fn a_bad_request_gets_the_error_envelope_of_the_api() {
     ];
     for (headers, body, status, kind) in cases {
         let request = messages(body).replacen("host:", &format!("{headers}host:"), 1);
-        let reply = Peer::connect(&upstream).await.ask(&request).await;
+        let reply = ask(&mut connect(&upstream).await, &request).await;
         let error: Value = serde_json::from_slice(&reply.body()).expect("JSON");
         assert_eq!((reply.status(), error["error"]["type"].as_str()), (status, Some(kind)), "{headers}{body}");
         assert!(reply.head.contains(&format!("request-id: {}\r\n", error["request_id"].as_str().expect("an id"))));
@@ -60,9 +61,9 @@ async fn a_bad_request_gets_the_error_envelope_of_the_api() {
 async fn each_piece_is_a_chunk_and_the_bytes_stay_the_same() {
     let upstream = Upstream::start();
     let answer = Answer::message_stream("one two three");
-    let mut peer = Peer::connect(&upstream).await;
+    let mut peer = connect(&upstream).await;
     upstream.answer_next(answer.clone());
-    let by_event = peer.ask(&messages("{}")).await;
+    let by_event = ask(&mut peer, &messages("{}")).await;
     assert_eq!(by_event.chunks.len(), 9);
     assert!(by_event.chunks.iter().all(|event| event.starts_with(b"event: ") && event.ends_with(b"\n\n")));
 
@@ -73,7 +74,7 @@ async fn each_piece_is_a_chunk_and_the_bytes_stay_the_same() {
         (answer.spaced(Duration::from_millis(1)), 9),
     ] {
         upstream.answer_next(modified);
-        let reply = peer.ask(&messages("{}")).await;
+        let reply = ask(&mut peer, &messages("{}")).await;
         assert_eq!((reply.chunks.len(), reply.body()), (chunks, by_event.body()));
     }
 }
@@ -82,15 +83,15 @@ async fn each_piece_is_a_chunk_and_the_bytes_stay_the_same() {
 async fn a_cut_ends_the_connection_inside_the_body() {
     let upstream = Upstream::start();
     let answer = Answer::stream(vec!["event: a\n\n".into(), "event: b\n\n".into()]);
-    for (cut, expected) in [(Cut::Fin, None), (Cut::Reset, Some(ErrorKind::ConnectionReset))] {
+    for (cut, expected) in [(Cut::Fin, End::Closed), (Cut::Reset, End::Reset(ErrorKind::ConnectionReset))] {
         let gate = Gate::new();
         upstream.answer_next(answer.clone().hold_after(1, gate.clone()).cut_after(1, cut));
-        let mut peer = Peer::connect(&upstream).await;
-        peer.send(&messages("{}")).await;
+        let mut peer = connect(&upstream).await;
+        peer.send(messages("{}")).await;
         let (_, first) = (peer.head().await, peer.chunk().await.expect("a chunk"));
         assert_eq!(first, b"event: a\n\n");
         gate.open();
-        assert_eq!(peer.end().await, expected);
+        assert_eq!(peer.rest().await, (Vec::new(), expected));
     }
     upstream.wait_for_open_streams(0).await;
 }
@@ -106,8 +107,8 @@ async fn a_peer_that_leaves_is_noticed_at_once() {
         (stream.spaced(Duration::from_secs(30)), true),
     ] {
         upstream.answer_next(answer);
-        let mut peer = Peer::connect(&upstream).await;
-        peer.send(&messages("{}")).await;
+        let mut peer = connect(&upstream).await;
+        peer.send(messages("{}")).await;
         if begins {
             peer.head().await;
         }
@@ -125,8 +126,8 @@ async fn a_gzip_answer_is_one_stream_flushed_at_each_event() {
     let upstream = Upstream::start();
     upstream.answer_next(Answer::message_stream("one two"));
     upstream.answer_next(Answer::message_stream("one two").gzip());
-    let mut peer = Peer::connect(&upstream).await;
-    let (plain, packed) = (peer.ask(&messages("{}")).await, peer.ask(&messages("{}")).await);
+    let mut peer = connect(&upstream).await;
+    let (plain, packed) = (ask(&mut peer, &messages("{}")).await, ask(&mut peer, &messages("{}")).await);
     assert!(packed.head.contains("\r\ncontent-encoding: gzip\r\n"));
     assert_eq!(packed.chunks.len(), plain.chunks.len());
     let mut unpacked = Vec::new();
@@ -142,9 +143,9 @@ async fn a_gzip_answer_is_one_stream_flushed_at_each_event() {
 async fn a_chunked_body_is_read_and_an_unfinished_body_stays_incomplete() {
     let upstream = Upstream::start();
     upstream.answer_always(Answer::raw(b"HTTP/1.1 299 Odd\r\ncontent-length: 0\r\n\r\n".to_vec()).keep_open());
-    let mut peer = Peer::connect(&upstream).await;
+    let mut peer = connect(&upstream).await;
     let chunked = "host: a\r\nTransfer-Encoding: chunked\r\nexpect: 100-continue\r\n\r\n";
-    peer.send(&format!("POST /v1/messages?beta=true HTTP/1.1\r\n{chunked}")).await;
+    peer.send(format!("POST /v1/messages?beta=true HTTP/1.1\r\n{chunked}")).await;
     assert_eq!(peer.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
     peer.send("3;x=y\r\nabc\r\n0A\r\n0123456789\r\n0\r\ntrailer: x\r\n\r\n").await;
     assert!(peer.head().await.starts_with("HTTP/1.1 299 Odd"));
@@ -163,7 +164,7 @@ async fn a_chunked_body_is_read_and_an_unfinished_body_stays_incomplete() {
 async fn an_answer_can_come_before_the_body_of_the_request() {
     let upstream = Upstream::start();
     upstream.answer_next(Answer::html(413).before_body());
-    let mut peer = Peer::connect(&upstream).await;
+    let mut peer = connect(&upstream).await;
     peer.send("POST /v1/messages HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n{").await;
     let head = peer.head().await;
     assert!(head.starts_with("HTTP/1.1 413 Payload Too Large\r\n") && head.contains("\r\nconnection: close\r\n"));
@@ -173,13 +174,14 @@ async fn an_answer_can_come_before_the_body_of_the_request() {
 #[tokio::test]
 async fn the_models_of_the_benchmark_get_prepared_answers() {
     let upstream = Upstream::start_with(Options { record: false, threads: 2, ..Options::default() });
-    let mut peer = Peer::connect(&upstream).await;
-    let ask = |model: &str| messages(&format!(r#"{{"max_tokens": 9, "model": "stand-in-{model}", "messages": []}}"#));
-    let small = peer.ask(&ask("small")).await;
+    let mut peer = connect(&upstream).await;
+    let request =
+        |model: &str| messages(&format!(r#"{{"max_tokens": 9, "model": "stand-in-{model}", "messages": []}}"#));
+    let small = ask(&mut peer, &request("small")).await;
     let message: Value = serde_json::from_slice(&small.body()).expect("JSON");
     assert_eq!(message["model"], "stand-in-small");
     for model in ["burst", "spaced"] {
-        let stream = peer.ask(&ask(model)).await;
+        let stream = ask(&mut peer, &request(model)).await;
         assert_eq!(stream.chunks.len(), 55);
         assert!((8_500..9_500).contains(&stream.body().len()), "{}", stream.body().len());
         assert!(stream.chunks[54].starts_with(b"event: message_stop\n"));
