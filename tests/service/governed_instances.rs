@@ -143,13 +143,7 @@ async fn f34_a_restart_forgets_no_revocation_and_no_limit() {
 async fn a45_instances_with_one_redis_admit_together_what_one_may() {
     let Some(redis) = Redis::start() else { return };
     let upstream = Upstream::start();
-    let start = || {
-        TestService::before_with(&upstream, |flags| {
-            flags.set("RATE_LIMIT_MAX", "10");
-            flags.set("REDIS_URL", redis.url().expose().to_owned());
-        })
-    };
-    let instances = [start(), start()];
+    let instances = ["10", "10"].map(|limit| sharing(&redis, limit, &upstream));
     // A machine that is too busy for Redis to answer in time proves nothing here; then another device is asked about.
     for attempt in 0..10 {
         let before = by_fallback(&instances).await;
@@ -162,6 +156,28 @@ async fn a45_instances_with_one_redis_admit_together_what_one_may() {
             let admitted = statuses.iter().filter(|status| **status == 200).count();
             let refused = statuses.iter().filter(|status| **status == 429).count();
             assert_eq!((admitted, refused), (10, 10), "{statuses:?}");
+            return;
+        }
+    }
+    panic!("Redis never answered in time");
+}
+
+#[tokio::test]
+async fn answers_of_instances_with_one_redis_tell_what_is_left_over_all_of_them_but_not_of_a_default_limit() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = Upstream::start();
+    let instances = ["5", "5", ""].map(|limit| sharing(&redis, limit, &upstream));
+    // When Redis was too slow for one device, another is asked about.
+    for attempt in 0..10 {
+        let before = by_fallback(&instances).await;
+        let token = instances[0].token_for(&format!("device-{attempt:04}")).await;
+        let mut told = Vec::new();
+        for number in [0, 1, 0, 1, 0, 2] {
+            let answer = instances[number].messages(&token, BODY).await;
+            told.push(answer.header("anthropic-ratelimit-requests-remaining").unwrap_or("nothing").to_owned());
+        }
+        if by_fallback(&instances).await == before {
+            assert_eq!(told, ["4", "3", "2", "1", "0", "nothing"]);
             return;
         }
     }
@@ -204,6 +220,14 @@ async fn by_fallback(instances: &[TestService]) -> u64 {
         sum += line.expect("it is counted").parse::<u64>().unwrap();
     }
     sum
+}
+
+/// An instance of the service with this `RATE_LIMIT_MAX` that shares `redis`.
+fn sharing(redis: &Redis, limit: &str, upstream: &Upstream) -> TestService {
+    TestService::before_with(upstream, |flags: &mut Flags| {
+        flags.set("RATE_LIMIT_MAX", limit);
+        flags.set("REDIS_URL", redis.url().expose().to_owned());
+    })
 }
 
 /// An instance of the service on `database`.

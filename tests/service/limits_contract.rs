@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use valetkey::service::govern::limits::DeviceLimits;
-use valetkey::service::govern::limits::{Limit, Limiter};
+use valetkey::service::govern::limits::{Allowance, Limit, Limiter, Remainder};
 use valetkey::wire::DeviceId;
 
 use testkit::service::limiter::{admitted, concurrent, device, healthy, limits, tokens};
@@ -146,6 +146,30 @@ async fn tokens_are_charged_afterwards_and_count_for_a_minute() {
         assert_eq!(denied.limit, Limit::TokensPerMinute);
         assert!((50..=61).contains(&denied.retry_after.as_secs()), "{denied:?}");
         let _ = limiter.admit(&id, &limits, false).await.expect("what costs nothing goes on");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_left_is_known_at_each_admission_of_the_limits_that_an_operator_has_set() {
+    on_both(async |limiter| {
+        let (id, minute) = (device("device-1"), Duration::from_secs(60));
+        let both = DeviceLimits { tokens_per_minute: tokens(1000).tokens_per_minute, ..limits(3, 60_000) };
+        let only_tokens = DeviceLimits { tells_requests: false, ..both };
+        let left = |limit, remaining, full_in| Some(Remainder { limit, remaining, full_in });
+        for (limits, requests, tokens) in [
+            (both, left(3, 2, minute), left(1000, 1000, Duration::ZERO)),
+            (both, left(3, 1, minute), left(1000, 600, minute)),
+            (only_tokens, None, left(1000, 200, minute)),
+        ] {
+            let permit = limiter.admit(&id, &limits, true).await.unwrap();
+            permit.charge_tokens(400);
+            assert_eq!(permit.allowance(), Some(Allowance { requests, tokens }));
+        }
+        let by_default = DeviceLimits { tells_requests: false, ..limits(9, 60_000) };
+        assert_eq!(limiter.admit(&id, &by_default, true).await.unwrap().allowance(), None);
+        let free = DeviceLimits { concurrent: NonZeroU32::new(9), ..both };
+        assert_eq!(limiter.admit(&id, &free, false).await.unwrap().allowance(), None, "what costs nothing");
     })
     .await;
 }

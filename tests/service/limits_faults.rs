@@ -77,6 +77,21 @@ async fn f30_redis_dies_under_load_and_comes_back_empty() {
 }
 
 #[tokio::test]
+async fn what_is_left_is_not_known_while_an_instance_decides_by_its_share() {
+    let Some(mut redis) = Redis::start() else { return };
+    let (limiter, id, limits) = (healthy(&redis).await, device("device-1"), limits(10, 60_000));
+    let left =
+        async || limiter.admit(&id, &limits, true).await.unwrap().allowance()?.requests.map(|left| left.remaining);
+    assert_eq!(left().await, Some(9));
+    redis.kill();
+    until("it is noticed", || fault(&limiter).is_some()).await;
+    assert_eq!(left().await, None);
+    redis.run();
+    until("it recovers", || is_healthy(&limiter)).await;
+    assert_eq!(left().await, Some(7), "what it has admitted itself still counts");
+}
+
+#[tokio::test]
 async fn f31_a_paused_redis_delays_no_decision_and_few_wait_for_it() {
     let Some(redis) = Redis::start() else { return };
     let limiter = hasty(&redis).await;

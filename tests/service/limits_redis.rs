@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use valetkey::service::govern::limits::{InstanceSettings, Limit, Limiter, Store};
+use valetkey::service::govern::limits::{Allowance, DeviceLimits, InstanceSettings, Limit, Limiter, Store};
+use valetkey::wire::DeviceId;
 
 use testkit::service::limiter::{admitted, concurrent, device, healthy, healthy_of, limits, patient, tokens, until};
 use testkit::stores::redis::Redis;
@@ -43,6 +44,46 @@ async fn tokens_and_open_requests_of_one_instance_count_at_another() {
     while other.admit(&id, &concurrent(1), true).await.is_err() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+#[tokio::test]
+async fn what_is_left_counts_down_over_all_instances() {
+    let Some(redis) = Redis::start() else { return };
+    let (one, other) = (healthy(&redis).await, healthy(&redis).await);
+    let (id, limit) = (device("device-1"), limits(5, 60_000));
+    for (limiter, remaining) in [(&one, 4), (&other, 3), (&one, 2), (&other, 1)] {
+        assert_eq!(requests_left(limiter, &id, &limit).await, remaining);
+    }
+    redis.run_command(&["FLUSHALL"]);
+    assert_eq!(requests_left(&one, &id, &limit).await, 2, "what it has admitted itself still counts");
+    let (id, limit) = (device("device-2"), tokens(1000));
+    one.admit(&id, &limit, true).await.unwrap().charge_tokens(400);
+    while left(&other, &id, &limit).await.tokens.unwrap().remaining != 600 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn instances_of_the_earlier_version_count_together_with_this_one() {
+    let Some(redis) = Redis::start() else { return };
+    let start_earlier = || redis.run_command(&["FUNCTION", "LOAD", "REPLACE", EARLIER]);
+    start_earlier();
+    let (limiter, id, limits) = (healthy(&redis).await, device("device-1"), limits(4, 60_000));
+    assert_eq!(requests_left(&limiter, &id, &limits).await, 3);
+    let key = redis.command::<Vec<String>>(&["KEYS", "valetkey:*:requests"]).unwrap().remove(0);
+    let ask_earlier = || {
+        let call = ["FCALL", "valetkey_admit_2", "3", &key, "tokens", "leases", "4", "60000000", "0", "60000000"];
+        let answer = redis.command::<(u8, u64, u64)>(&[&call[..], &["0", "1000000", "", "60000"]].concat());
+        answer.expect("the earlier version reads three numbers").0
+    };
+    assert_eq!(ask_earlier(), 0, "admitted");
+    assert_eq!(requests_left(&limiter, &id, &limits).await, 1);
+    start_earlier();
+    assert_eq!(requests_left(&limiter, &id, &limits).await, 0);
+    assert_eq!(ask_earlier(), 1, "the limit of requests denies");
+    let beat = ["FCALL", "valetkey_beat_2", "1", "valetkey:instances", "earlier", "8000"];
+    assert_eq!(redis.command::<u32>(&beat).unwrap(), 2, "they know of each other");
+    assert_eq!(limiter.state().by_fallback, 0, "Redis has decided");
 }
 
 #[tokio::test]
@@ -142,3 +183,14 @@ async fn f36_a_redis_whose_clock_was_ahead_neither_frees_nor_blocks_a_device() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+async fn requests_left(limiter: &Limiter, id: &DeviceId, limits: &DeviceLimits) -> u64 {
+    left(limiter, id, limits).await.requests.expect("an operator has set it").remaining
+}
+
+async fn left(limiter: &Limiter, id: &DeviceId, limits: &DeviceLimits) -> Allowance {
+    limiter.admit(id, limits, true).await.unwrap().allowance().expect("clients are told of it")
+}
+
+/// The functions of the earlier version.
+const EARLIER: &str = include_str!("../fixtures/limits_2.lua");

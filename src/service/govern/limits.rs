@@ -177,7 +177,10 @@ async fn together(
         let open = OpenPermit::admit(device, demand)?;
         lease = demand.concurrent().map(|_| shared.lease(name));
         match shared.ask(name, demand, lease.as_ref()).await {
-            Ok(Ok(place)) => return Ok(Permit::local(open, demand).shared(&shared.updates, name, lease).at(place)),
+            Ok(Ok(count)) => {
+                let permit = Permit::local(open, demand).shared(&shared.updates, name, lease);
+                return Ok(permit.counted(demand, &count));
+            }
             Ok(Err(denied)) => {
                 open.take_back();
                 if let Some(lease) = lease {

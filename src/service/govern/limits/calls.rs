@@ -9,28 +9,29 @@ use redis::{Cmd, Pipeline, Value, cmd};
 
 use super::decision::MINUTE;
 use super::device::{ASK_AGAIN, Demand};
-use super::lease::WindowSlot;
+use super::lease::{RedisCount, WindowSlot};
 use super::redis_error::RedisLinkError;
 use super::{Limit, LimitExceededError};
 
-/// Asks in one round trip whether a request is admitted. Returns the slot in which it counts.
+/// Asks in one round trip whether a request is admitted.
 pub(super) async fn admit(
     connection: &mut MultiplexedConnection,
     device: &str,
     demand: &Demand<'_>,
     lease: &str,
     life: Duration,
-) -> Result<Result<u64, LimitExceededError>, RedisLinkError> {
+) -> Result<Result<RedisCount, LimitExceededError>, RedisLinkError> {
     let mut call = cmd("FCALL");
-    call.arg("valetkey_admit_2").arg(3);
+    call.arg("valetkey_admit_3").arg(3);
     call.arg(key(device, "requests")).arg(key(device, "tokens")).arg(key(device, "leases"));
     call.arg(demand.requests().unwrap_or(0)).arg(micros(demand.limits.window));
     call.arg(demand.tokens().unwrap_or(0)).arg(micros(MINUTE));
     call.arg(demand.concurrent().unwrap_or(0)).arg(micros(ASK_AGAIN));
     call.arg(lease).arg(millis(life));
-    let (by, wait, slot): (u8, u64, u64) = call.query_async(connection).await?;
+    let (by, wait, slot, requests, tokens): (u8, u64, u64, u64, u64) = call.query_async(connection).await?;
+    let place = demand.requests().map(|_| WindowSlot { window: demand.limits.window, slot });
     let limit = match by {
-        0 => return Ok(Ok(slot)),
+        0 => return Ok(Ok(RedisCount { place, requests, tokens })),
         1 => Limit::Requests,
         2 => Limit::TokensPerMinute,
         3 => Limit::Concurrent,
@@ -42,7 +43,7 @@ pub(super) async fn admit(
 /// Takes a request back, as if it had never been admitted.
 pub(super) fn take_back(device: &str, place: WindowSlot) -> Cmd {
     let mut call = cmd("FCALL");
-    call.arg("valetkey_take_back_2").arg(1).arg(key(device, "requests")).arg(micros(place.window)).arg(place.slot);
+    call.arg("valetkey_take_back_3").arg(1).arg(key(device, "requests")).arg(micros(place.window)).arg(place.slot);
     call
 }
 
@@ -54,7 +55,7 @@ pub(super) async fn beat(
     life: Duration,
 ) -> Result<u32, RedisLinkError> {
     let mut call = cmd("FCALL");
-    call.arg("valetkey_beat_2").arg(1).arg(instances).arg(instance).arg(millis(life));
+    call.arg("valetkey_beat_3").arg(1).arg(instances).arg(instance).arg(millis(life));
     Ok(call.query_async(connection).await?)
 }
 
@@ -70,14 +71,14 @@ pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<(), R
 
 pub(super) fn charge(device: &str, tokens: u64) -> Cmd {
     let mut call = cmd("FCALL");
-    call.arg("valetkey_charge_2").arg(1).arg(key(device, "tokens")).arg(micros(MINUTE)).arg(tokens.min(MOST_TOKENS));
+    call.arg("valetkey_charge_3").arg(1).arg(key(device, "tokens")).arg(micros(MINUTE)).arg(tokens.min(MOST_TOKENS));
     call
 }
 
 /// Prolongs leases, and adds those that Redis has lost.
 pub(super) fn renew<'a>(device: &str, life: Duration, held: impl IntoIterator<Item = &'a Arc<str>>) -> Cmd {
     let mut call = cmd("FCALL");
-    call.arg("valetkey_renew_2").arg(1).arg(key(device, "leases")).arg(millis(life));
+    call.arg("valetkey_renew_3").arg(1).arg(key(device, "leases")).arg(millis(life));
     for lease in held {
         call.arg(lease.as_ref());
     }
@@ -126,7 +127,7 @@ pub(super) async fn is_loaded(connection: &mut MultiplexedConnection) -> Result<
 
 const LIBRARY: &str = include_str!("limits.lua");
 /// The name in the first line of the library.
-const LIBRARY_NAME: &str = "valetkey_limits_2";
+const LIBRARY_NAME: &str = "valetkey_limits_3";
 
 /// Numbers in Lua are exact up to 2⁵³. This is 28 years and leaves room to add a time to it.
 const LONGEST: u64 = 900_000_000_000_000;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::decision::MINUTE;
 use super::key_names::KeyNames;
+use super::lease::RedisCount;
 use super::{Allowance, Limit, LimitExceededError, Remainder};
 use crate::lock::lock;
 use crate::service::base::window::{SlidingWindow, Slot};
@@ -101,21 +102,24 @@ impl LimitedDevice {
         Ok(Taken { slot, is_open: concurrent.is_some() })
     }
 
-    /// What is left for clients to be told of, as far as this process knows; `None` when they are told of no limit.
-    pub(super) fn allowance(&self, demand: &Demand<'_>) -> Option<Box<Allowance>> {
+    /// What is left for clients to be told of; `None` when they are told of no limit. Of what this process and Redis
+    /// count the greater holds: charges reach Redis a moment late, and Redis may have lost data.
+    pub(super) fn allowance(&self, demand: &Demand<'_>, redis: &RedisCount) -> Option<Box<Allowance>> {
         let requests = demand.requests().filter(|_| demand.limits.tells_requests);
         let tokens = demand.tokens();
         if requests.is_none() && tokens.is_none() {
             return None;
         }
         let lately = self.lately();
-        let left = |limit: u64, counted: &SlidingWindow, window| {
-            let full_in = if counted.total() > 0 { window } else { Duration::ZERO };
-            Remainder { limit, remaining: limit.saturating_sub(counted.total()), full_in }
+        let left = |limit: u64, counted: u64, window| {
+            let full_in = if counted > 0 { window } else { Duration::ZERO };
+            Remainder { limit, remaining: limit.saturating_sub(counted), full_in }
         };
+        let counted_requests = lately.requests.total().max(redis.requests);
+        let counted_tokens = lately.tokens.total().max(redis.tokens);
         Some(Box::new(Allowance {
-            requests: requests.map(|limit| left(limit, &lately.requests, demand.limits.window)),
-            tokens: tokens.map(|limit| left(limit, &lately.tokens, MINUTE)),
+            requests: requests.map(|limit| left(limit, counted_requests, demand.limits.window)),
+            tokens: tokens.map(|limit| left(limit, counted_tokens, MINUTE)),
         }))
     }
 

@@ -36,6 +36,17 @@ pub(super) struct WindowSlot {
     pub slot: u64,
 }
 
+/// How Redis counts a request that it has admitted. The default is for a request that Redis does not count.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RedisCount {
+    /// `None` if no limit of requests applies.
+    pub place: Option<WindowSlot>,
+    /// The requests of all instances in the window, this one included; 0 if no limit of requests applies.
+    pub requests: u64,
+    /// The tokens of all instances in the last minute; 0 if no limit of tokens applies.
+    pub tokens: u64,
+}
+
 pub(super) struct Lease {
     device: Arc<str>,
     name: Arc<str>,

@@ -1,11 +1,11 @@
-#!lua name=valetkey_limits_2
+#!lua name=valetkey_limits_3
 
 -- The limits of devices, decided by one call and by this server's clock alone.
 --
 -- A window is a hash: slot number -> amount, and the slots' width in microseconds. A slot counts until the window has passed
 -- since its end, so what is counted is never less than what happened in the window, and at most a 64th late.
--- Changing a layout or a signature takes a new number at the end of every name here: instances of two versions may
--- run side by side.
+-- Changing a layout, a signature or an answer takes a new number at the end of every name here: instances of two versions
+-- may run side by side. Versions 2 and 3 have the same layouts, so their instances count together.
 
 local SLOTS = 64
 
@@ -77,8 +77,8 @@ end
 
 -- KEYS: requests, tokens, leases. ARGV: requests, window (us), tokens, token window (us), open requests, the wait to
 -- name when too many are open (us), lease, its life (ms). A limit of 0 is none.
--- Returns which limit denies (0: none, 1: requests, 2: tokens, 3: open requests), for how long, and in which slot of the
--- requests this one counts.
+-- Returns which limit denies (0: none, 1: requests, 2: tokens, 3: open requests), for how long, in which slot of the
+-- requests this one counts, and how many requests (this one too) and tokens count now.
 local function admit(keys, args)
   local now = now_us()
   local by, longest = 0, 0
@@ -86,14 +86,14 @@ local function admit(keys, args)
     if time and time > longest then by, longest = limit, time end
   end
   local requests, tokens, most = tonumber(args[1]), tonumber(args[3]), tonumber(args[5])
-  local window
+  local window, used
   if requests > 0 then
     window = open(keys[1], tonumber(args[2]), now)
     keep(window)
     deny(1, wait(window, requests, now))
   end
   if tokens > 0 then
-    local used = open(keys[2], tonumber(args[4]), now)
+    used = open(keys[2], tonumber(args[4]), now)
     keep(used)
     deny(2, wait(used, tokens, now))
   end
@@ -101,13 +101,13 @@ local function admit(keys, args)
     redis.call('ZREMRANGEBYSCORE', keys[3], '-inf', text(now))
     if redis.call('ZCARD', keys[3]) >= most then deny(3, tonumber(args[6])) end
   end
-  if by > 0 then return { by, math.ceil(longest), 0 } end
+  if by > 0 then return { by, math.ceil(longest), 0, 0, 0 } end
   if window then add(window, 1) end
   if most > 0 then
     redis.call('ZADD', keys[3], text(now + tonumber(args[8]) * 1000), args[7])
     redis.call('PEXPIRE', keys[3], args[8])
   end
-  return { 0, 0, window and window.present or 0 }
+  return { 0, 0, window and window.present or 0, window and window.total + 1 or 0, used and used.total or 0 }
 end
 
 -- KEYS: requests. ARGV: window (us), slot. Takes one back that counts there, unless the slot is forgotten, or its requests
@@ -146,8 +146,8 @@ local function beat(keys, args)
   return redis.call('ZCARD', keys[1])
 end
 
-redis.register_function('valetkey_admit_2', admit)
-redis.register_function('valetkey_take_back_2', take_back)
-redis.register_function('valetkey_charge_2', charge)
-redis.register_function('valetkey_renew_2', renew)
-redis.register_function('valetkey_beat_2', beat)
+redis.register_function('valetkey_admit_3', admit)
+redis.register_function('valetkey_take_back_3', take_back)
+redis.register_function('valetkey_charge_3', charge)
+redis.register_function('valetkey_renew_3', renew)
+redis.register_function('valetkey_beat_3', beat)

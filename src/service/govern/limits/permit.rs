@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::device::{Demand, LimitedDevice, Taken};
-use super::lease::{Lease, RedisUpdate, WindowSlot};
+use super::lease::{Lease, RedisCount, RedisUpdate, WindowSlot};
 use super::{Allowance, LimitExceededError};
 
 /// The right to one request. Its holder keeps it while the request is open; dropping it makes room for the next
@@ -20,7 +20,8 @@ pub struct Permit {
     place: Option<WindowSlot>,
     _lease: Option<Lease>,
     is_metered: bool,
-    /// What was left when the request was admitted; `None` when clients are told of no limit, and when Redis decides.
+    /// What was left when the request was admitted; `None` when clients are told of no limit, and when this process has
+    /// decided in place of Redis: it does not know what other instances admit.
     allowance: Option<Box<Allowance>>,
 }
 
@@ -64,7 +65,7 @@ impl Permit {
 
     /// For a request that no other instance counts: also notes what is left.
     pub(super) fn alone(open: OpenPermit, demand: &Demand<'_>) -> Self {
-        let allowance = open.device.allowance(demand);
+        let allowance = open.device.allowance(demand, &RedisCount::default());
         Self { allowance, ..Self::local(open, demand) }
     }
 
@@ -76,9 +77,10 @@ impl Permit {
         Self { told: Some((updates.clone(), Arc::clone(name))), _lease: lease, ..self }
     }
 
-    /// Also remembers where Redis counts the request, so that it can be taken back there.
-    pub(super) fn at(self, place: Option<WindowSlot>) -> Self {
-        Self { place, ..self }
+    /// Also remembers where Redis counts the request, so that it can be taken back there, and notes what is left.
+    pub(super) fn counted(self, demand: &Demand<'_>, count: &RedisCount) -> Self {
+        let allowance = self.open.as_ref().and_then(|open| open.device.allowance(demand, count));
+        Self { place: count.place, allowance, ..self }
     }
 }
 

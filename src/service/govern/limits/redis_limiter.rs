@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::device::Demand;
 use super::gossip::{Gossip, GossipListener};
 use super::key_names::{KeyNames, USUAL};
-use super::lease::{Lease, RedisUpdate, WindowSlot};
+use super::lease::{Lease, RedisCount, RedisUpdate};
 use super::link::Link;
 use super::pending::PendingUpdates;
 use super::redis_error::RedisLinkError;
@@ -70,14 +70,14 @@ impl RedisLimiter {
         Lease::new(Arc::clone(device), name, self.updates.clone())
     }
 
-    /// Asks Redis; the answer says where Redis counts the request. A decision that comes too late is not used, but what
+    /// Asks Redis; the answer says how Redis counts the request. A decision that comes too late is not used, but what
     /// it took stays taken until it leaves the window.
     pub(super) async fn ask(
         &self,
         device: &Arc<str>,
         demand: &Demand<'_>,
         lease: Option<&Lease>,
-    ) -> Result<Result<Option<WindowSlot>, LimitExceededError>, RedisLinkError> {
+    ) -> Result<Result<RedisCount, LimitExceededError>, RedisLinkError> {
         let decision = self.call(device, demand, lease.map_or("", Lease::name)).await;
         match decision {
             Ok(_) => self.link.succeeded(),
@@ -87,8 +87,7 @@ impl RedisLimiter {
             // When the Redis task has ended, so has the limiter.
             let _ = self.updates.send(RedisUpdate::Discard(Arc::clone(device)));
         }
-        let place = |slot| demand.requests().map(|_| WindowSlot { window: demand.limits.window, slot });
-        decision.map(|decision| decision.map(place))
+        decision
     }
 
     async fn call(
@@ -96,7 +95,7 @@ impl RedisLimiter {
         device: &str,
         demand: &Demand<'_>,
         lease: &str,
-    ) -> Result<Result<u64, LimitExceededError>, RedisLinkError> {
+    ) -> Result<Result<RedisCount, LimitExceededError>, RedisLinkError> {
         let mut connection = self.link.connection()?;
         let _waiter = self.link.wait()?;
         let decision = calls::admit(&mut connection, device, demand, lease, self.life);
