@@ -49,8 +49,9 @@ async fn a32_another_devices_file_is_as_unknown_as_one_that_never_was() {
     let before = upstream.requests().len();
     for (method, below) in [("GET", ""), ("DELETE", ""), ("GET", "/content")] {
         let at = |id: &str| format!("/v1/files/{id}{below}");
-        let foreign = ask(&service, &other, method, &at(&own)).await;
-        let unknown = ask(&service, &other, method, &at(never)).await;
+        let (foreign, unknown) = (at(&own), at(never));
+        let (foreign, unknown) =
+            tokio::join!(ask(&service, &other, method, &foreign), ask(&service, &other, method, &unknown));
         assert_eq!(foreign.status, 404, "{method} {below}");
         assert_eq!(likeness(&foreign, &own), likeness(&unknown, never), "{method} {below}");
         let asked = whole(client().request(method.parse().unwrap(), format!("{}{}", upstream.url(), at(never)))).await;
@@ -66,75 +67,76 @@ async fn a32_another_devices_file_is_as_unknown_as_one_that_never_was() {
 
 #[tokio::test]
 async fn a32_no_request_reaches_another_devices_file() {
-    for leg in Leg::ALL {
-        let upstream = leg.upstream();
-        let service = offering(&upstream, |_| {});
-        let (owner, other) = (service.token_for("device-0001").await, service.token_for("device-0002").await);
-        let own = id(&upload(&service, &owner, multipart(b"secret")).await);
-        let before = upstream.requests().len();
-        let filling = "x".repeat(1_200_000);
-        for filling in ["", &filling] {
-            for key in ["file_id", r"\u0066ile_id", r"file\u005FI\u0064", r"file_i\u0064"] {
-                // The third is another key, and no file.
-                let is_file = !key.contains('I');
-                let message = format!(
-                    r#"{{"model":"claude-opus-5-5","x":"{filling}","messages":[{{"role":"user","content":[{{"type":"document","source":{{"{key}" : "{own}"}}}}]}}]}}"#
-                );
-                let batch = format!(r#"{{"requests":[{{"custom_id":"a","params":{message}}}]}}"#);
-                let paths = ["/v1/messages", "/v1/messages/count_tokens", "/v1/messages/batches"];
-                for (path, body) in paths.into_iter().zip([&message, &message, &batch]) {
-                    let answers = each_way(&service, &other, path, body).await;
-                    for answer in answers {
-                        let expected = if is_file { 404 } else { 200 };
-                        assert_eq!(answer.status, expected, "{leg:?} {path} {key} {}", answer.text());
-                        if is_file {
-                            assert_eq!(answer.json()["error"]["message"], format!("File not found: {own}"));
-                        }
+    let [plain, tls, http2] = Leg::ALL.map(nobody_reaches_anothers);
+    tokio::join!(plain, tls, http2);
+}
+
+async fn nobody_reaches_anothers(leg: Leg) {
+    let upstream = leg.upstream();
+    let service = offering(&upstream, |_| {});
+    let (owner, other) = (service.token_for("device-0001").await, service.token_for("device-0002").await);
+    let own = id(&upload(&service, &owner, multipart(b"secret")).await);
+    let before = upstream.requests().len();
+    let filling = "x".repeat(1_200_000);
+    for filling in ["", &filling] {
+        for key in ["file_id", r"\u0066ile_id", r"file\u005FI\u0064", r"file_i\u0064"] {
+            // The third is another key, and no file.
+            let is_file = !key.contains('I');
+            let message = format!(
+                r#"{{"model":"claude-opus-5-5","x":"{filling}","messages":[{{"role":"user","content":[{{"type":"document","source":{{"{key}" : "{own}"}}}}]}}]}}"#
+            );
+            let batch = format!(r#"{{"requests":[{{"custom_id":"a","params":{message}}}]}}"#);
+            let paths = ["/v1/messages", "/v1/messages/count_tokens", "/v1/messages/batches"];
+            for (path, body) in paths.into_iter().zip([&message, &message, &batch]) {
+                for answer in each_way(&service, &other, path, body).await {
+                    let expected = if is_file { 404 } else { 200 };
+                    assert_eq!(answer.status, expected, "{leg:?} {path} {key} {}", answer.text());
+                    if is_file {
+                        assert_eq!(answer.json()["error"]["message"], format!("File not found: {own}"));
                     }
-                    for answer in each_way(&service, &owner, path, body).await {
-                        assert_eq!(answer.status, 200, "{leg:?} {path} {key} {}", answer.text());
-                    }
+                }
+                for answer in each_way(&service, &owner, path, body).await {
+                    assert_eq!(answer.status, 200, "{leg:?} {path} {key} {}", answer.text());
                 }
             }
         }
-        upstream.wait_until("the end of all", |all| all.iter().all(|one| one.has_ended())).await;
-        let complete = upstream.requests()[before..].iter().filter(|received| received.complete).count();
-        // Of each body two ways: all of the owner's, and those that name no file.
-        assert_eq!(complete, 2 * 2 * 3 * (4 + 1), "{leg:?}");
     }
+    upstream.wait_until("the end of all", |all| all.iter().all(|one| one.has_ended())).await;
+    let complete = upstream.requests()[before..].iter().filter(|received| received.complete).count();
+    // Of each body two ways: all of the owner's, and those that name no file.
+    assert_eq!(complete, 2 * 2 * 3 * (4 + 1), "{leg:?}");
 }
 
 #[tokio::test]
-async fn a32_where_no_files_are_offered_no_request_may_name_one() {
-    for leg in Leg::ALL {
-        let upstream = leg.upstream();
-        let service = TestService::before(&upstream);
-        let token = service.token().await;
-        let filling = "x".repeat(1_200_000);
-        for filling in ["", &filling] {
-            let body = |content: &str| {
-                format!(
-                    r#"{{"model":"claude-opus-5-5","messages":[{{"role":"user","content":"{filling}"}}],"x":{content}}}"#
-                )
-            };
-            for content in [r#"{"file_id":"file_011CNha8iCJcU1wXNR6q4V8w"}"#, r#"[{"file_i\u0064": "a"}]"#] {
-                for answer in each_way(&service, &token, "/v1/messages", &body(content)).await {
-                    assert_eq!(
-                        (answer.status, answer.error_code().as_str()),
-                        (400, "body_invalid"),
-                        "{leg:?} {content}"
-                    );
-                }
-            }
-            for content in [r#""\"file_id\": \"file_1\"""#, r#"{"file_id":null}"#, r#"["file_id","file_1"]"#] {
-                for answer in each_way(&service, &token, "/v1/messages", &body(content)).await {
-                    assert_eq!(answer.status, 200, "{leg:?} {content} {}", answer.text());
-                }
+async fn a32_where_no_files_are_offered_no_request_may_name_one_that_no_answer_gave() {
+    let [plain, tls, http2] = Leg::ALL.map(nobody_names_any);
+    tokio::join!(plain, tls, http2);
+}
+
+async fn nobody_names_any(leg: Leg) {
+    let upstream = leg.upstream();
+    let service = TestService::before(&upstream);
+    let token = service.token().await;
+    let filling = "x".repeat(1_200_000);
+    for filling in ["", &filling] {
+        let body = |content: &str| {
+            format!(
+                r#"{{"model":"claude-opus-5-5","messages":[{{"role":"user","content":"{filling}"}}],"x":{content}}}"#
+            )
+        };
+        for content in [r#"{"file_id":"file_011CNha8iCJcU1wXNR6q4V8w"}"#, r#"[{"file_i\u0064": "a"}]"#] {
+            for answer in each_way(&service, &token, "/v1/messages", &body(content)).await {
+                assert_eq!((answer.status, answer.error_code().as_str()), (400, "body_invalid"), "{leg:?} {content}");
             }
         }
-        upstream.wait_until("the end of all", |all| all.iter().all(|one| one.has_ended())).await;
-        assert_eq!(upstream.requests().iter().filter(|received| received.complete).count(), 2 * 3 * 2, "{leg:?}");
+        for content in [r#""\"file_id\": \"file_1\"""#, r#"{"file_id":null}"#, r#"["file_id","file_1"]"#] {
+            for answer in each_way(&service, &token, "/v1/messages", &body(content)).await {
+                assert_eq!(answer.status, 200, "{leg:?} {content} {}", answer.text());
+            }
+        }
     }
+    upstream.wait_until("the end of all", |all| all.iter().all(|one| one.has_ended())).await;
+    assert_eq!(upstream.requests().iter().filter(|received| received.complete).count(), 2 * 3 * 2, "{leg:?}");
 }
 
 #[tokio::test]
@@ -202,7 +204,7 @@ async fn upload(service: &TestService, token: &str, body: Vec<u8>) -> Answer {
     post(&service.at("/v1/files"), &[("authorization", &bearer), ("content-type", kind), beta], body).await
 }
 
-fn multipart(content: &[u8]) -> Vec<u8> {
+pub fn multipart(content: &[u8]) -> Vec<u8> {
     let head = "--x-boundary\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.bin\"\r\nContent-Type: application/octet-stream\r\n\r\n";
     [head.as_bytes(), content, b"\r\n--x-boundary--\r\n"].concat()
 }
@@ -216,5 +218,6 @@ async fn each_way_of(service: &TestService, token: &str, path: &str, body: &[u8]
     let headers = [("x-api-key", token)];
     let pieces = body.chunks(50_000).map(<[u8]>::to_vec).collect();
     let url = service.at(path);
-    [post(&url, &headers, body).await, post_chunked(&url, &headers, pieces).await]
+    // At once, because an unknown file takes a second.
+    tokio::join!(post(&url, &headers, body), post_chunked(&url, &headers, pieces)).into()
 }

@@ -46,6 +46,7 @@ mod limits_contract;
 mod limits_exchange;
 mod limits_faults;
 mod limits_redis;
+mod made_files;
 mod metrics;
 mod model_copies;
 mod model_list;

@@ -44,7 +44,7 @@ async fn a32_nobody_can_take_what_somebody_has() {
 }
 
 #[tokio::test]
-async fn a32_the_first_file_of_others_is_told_among_many() {
+async fn a32_a_devices_files_are_told_from_others_among_many() {
     for database in TestDatabase::each().await {
         let objects = database.open().await.owned_objects();
         let mut names = Vec::new();
@@ -54,13 +54,53 @@ async fn a32_the_first_file_of_others_is_told_among_many() {
             names.push(file.id);
         }
         objects.insert(&object("file_x", ObjectKind::File, 2, 1)).await.unwrap();
-        let first = async |names: &[String]| objects.first_foreign(&device(1), ObjectKind::File, names).await.unwrap();
-        assert_eq!(first(&[]).await, None, "{}", database.name);
-        assert_eq!(first(&names).await, None, "{}", database.name);
-        names.insert(550, "file_x".to_owned());
-        assert_eq!(first(&names).await.as_deref(), Some("file_x"), "{}", database.name);
-        names[3] = "file_unknown".to_owned();
-        assert_eq!(first(&names).await.as_deref(), Some("file_unknown"), "{}", database.name);
+        objects.insert(&object("msgbatch_1", ObjectKind::Batch, 1, 1)).await.unwrap();
+        let own = async |names: &[String]| {
+            let mut own = objects.of_device(&device(1), ObjectKind::File, names).await.unwrap();
+            own.sort_unstable();
+            own
+        };
+        assert_eq!(own(&[]).await, Vec::<String>::new(), "{}", database.name);
+        let others = ["file_x", "file_unknown", "msgbatch_1"].map(str::to_owned);
+        let asked: Vec<_> = names[..550].iter().chain(&others).chain(&names[550..]).cloned().collect();
+        names.sort_unstable();
+        assert_eq!(own(&asked).await, names, "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn f82_a_file_that_claude_made_is_its_devices_like_one_that_it_uploads() {
+    for database in TestDatabase::each().await {
+        let store = database.open().await;
+        let file = [reference(ReferenceKind::File, "file_1", None)];
+        for _ in 0..2 {
+            store.usage().insert(&[with("req_1", 1, at(1000), &file)], SystemTime::now()).await.unwrap();
+        }
+        let objects = store.owned_objects();
+        let found = objects.find(&device(1), ObjectKind::File, "file_1").await.unwrap();
+        assert_eq!(found, Some(object("file_1", ObjectKind::File, 1, 1000)), "{}", database.name);
+        let ids = ["file_1".to_owned()];
+        let kept = store.owned_references().of_device(&device(1), &ids, at(1000)).await.unwrap();
+        assert!(kept.is_empty(), "{}: it is in one table", database.name);
+    }
+}
+
+#[tokio::test]
+async fn a61_a_file_that_has_an_owner_stays_that_owners() {
+    for database in TestDatabase::each().await {
+        let store = database.open().await;
+        let objects = store.owned_objects();
+        let uploaded = object("file_1", ObjectKind::File, 1, 1000);
+        objects.insert(&uploaded).await.unwrap();
+        let files = ["file_1", "file_2"].map(|id| reference(ReferenceKind::File, id, None));
+        // The second file is in two records, of which the later one comes first.
+        let rows = [(3, at(3000), &files[1..]), (2, at(2000), &files[..])];
+        let rows = rows.map(|(owner, at, files)| with(&format!("req_{owner}"), owner, at, files));
+        store.usage().insert(&rows, SystemTime::now()).await.unwrap();
+        let found = async |owner, id| objects.find(&device(owner), ObjectKind::File, id).await.unwrap();
+        assert_eq!(found(1, "file_1").await, Some(uploaded), "{}", database.name);
+        assert_eq!((found(2, "file_1").await, found(3, "file_2").await), (None, None), "{}", database.name);
+        assert!(found(2, "file_2").await.is_some(), "{}", database.name);
     }
 }
 
@@ -168,7 +208,7 @@ async fn a51_a52_a_reference_is_recorded_with_the_usage_of_its_request_and_found
         store.usage().insert(&[with("req_2", 2, at(2000), &taken)], SystemTime::now()).await.unwrap();
         store.usage().insert(&[with("req_1", 1, at(1000), &made)], SystemTime::now()).await.unwrap();
         assert_eq!((found(1, at(2000)).await, found(2, at(2000)).await), (made.to_vec(), vec![]), "{}", database.name);
-        let [message, container] = [ReferenceKind::Message, ReferenceKind::Container].map(ReferenceKind::life);
+        let [message, container] = [ReferenceKind::Message, ReferenceKind::Container].map(life);
         assert_eq!(found(1, at(1000) + message).await, made[1..].to_vec(), "{}", database.name);
         assert!(found(1, at(1000) + container).await.is_empty(), "{}", database.name);
         let rows = store.usage().list(&UsageFilter::default(), &PageRequest::first(10)).await.unwrap().items;
@@ -188,7 +228,7 @@ async fn a52_a_container_that_is_used_again_lives_longer_also_within_one_batch_o
         let references = store.owned_references();
         let ids = ["c_1".to_owned()];
         let lives = async |now| !references.of_device(&device(1), &ids, now).await.unwrap().is_empty();
-        let life = ReferenceKind::Container.life();
+        let life = life(ReferenceKind::Container);
         assert!(lives(first + life + day / 2).await, "{}: as long as by the last of them", database.name);
         store.usage().insert(&[with("req_4", 1, first + day * 2, &container)], SystemTime::now()).await.unwrap();
         assert!(lives(first + life + day).await && !lives(first + life + day * 2).await, "{}", database.name);
@@ -204,7 +244,7 @@ async fn a52_a_spilled_record_that_comes_after_a_later_one_takes_nothing_back() 
         store.usage().insert(&[with("req_2", 1, first + day, &later)], SystemTime::now()).await.unwrap();
         let spilled = [reference(ReferenceKind::Message, "msg_1", None)];
         store.usage().insert(&[with("req_1", 1, first, &spilled)], SystemTime::now()).await.unwrap();
-        let last = first + day + ReferenceKind::Message.life() - Duration::from_secs(1);
+        let last = first + day + life(ReferenceKind::Message) - Duration::from_secs(1);
         let found = store.owned_references().of_device(&device(1), &["msg_1".to_owned()], last).await.unwrap();
         assert_eq!(found, later, "{}", database.name);
     }
@@ -218,7 +258,7 @@ async fn references_that_have_ended_are_deleted_so_many_at_once() {
             (0..10).map(|number| reference(ReferenceKind::Message, &format!("msg_{number}"), None)).collect();
         store.usage().insert(&[with("req_1", 1, at(1000), &messages[..7])], SystemTime::now()).await.unwrap();
         store.usage().insert(&[with("req_2", 1, at(2000), &messages[7..])], SystemTime::now()).await.unwrap();
-        let (references, now) = (store.owned_references(), at(1000) + ReferenceKind::Message.life());
+        let (references, now) = (store.owned_references(), at(1000) + life(ReferenceKind::Message));
         for deleted in [4, 3, 0] {
             assert_eq!(references.delete_expired(now, 4).await.unwrap(), deleted, "{}", database.name);
         }
@@ -229,6 +269,11 @@ async fn references_that_have_ended_are_deleted_so_many_at_once() {
 
 fn reference(kind: ReferenceKind, id: &str, tokens: Option<u64>) -> Reference {
     Reference { kind, id: id.into(), tokens }
+}
+
+/// How long the upstream keeps what it forgets by itself.
+fn life(kind: ReferenceKind) -> Duration {
+    kind.life().unwrap()
 }
 
 /// The record of a request that has made these.

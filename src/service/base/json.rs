@@ -8,6 +8,7 @@
 //! wanted values are kept, so a 30 MB body costs no memory here. The scanner does not validate: it reports bytes that
 //! it cannot follow as [`JsonError`], and the upstream judges the rest.
 
+mod elements;
 mod error;
 mod list;
 mod mention;
@@ -21,6 +22,7 @@ mod skim;
 mod walk;
 mod wanted;
 
+pub(crate) use self::elements::ListElements;
 pub(crate) use self::error::JsonError;
 pub(crate) use self::mention::{Mention, MessageKey};
 pub(crate) use self::message::{MessageDepth, MessageScanner};

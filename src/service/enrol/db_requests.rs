@@ -2,8 +2,8 @@
 //!
 //! The database connections belong to the control thread, which answers every request; the caller waits for a limited
 //! time. These requests have a connection of their own, so that they do not delay the policy and usage queries. First
-//! and renewed tokens, batches, files, and requests that name a file, or a message or container that the instance does
-//! not know, make them; no other request waits for the database.
+//! and renewed tokens, batches, files, and requests that name a message, container or file that the instance does not
+//! know, make them; no other request waits for the database.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,9 +6,11 @@
 mod batch_item;
 mod certainty;
 mod decode;
+mod events;
 mod iterations;
 mod lenient;
 mod lines;
+mod made_files;
 mod record;
 mod reference;
 mod response;

@@ -60,6 +60,8 @@ pub(crate) struct OpenRecord {
     pub references: Option<References>,
     /// Whether later requests may refer to the message that answers.
     pub keeps_message: bool,
+    /// Whether the answer may name files that code has made.
+    pub may_run_code: bool,
     pub sink: Arc<dyn UsageSink>,
     /// When the request's head arrived.
     pub at: Instant,
@@ -168,6 +170,11 @@ impl InFlight {
     /// Whether later requests may refer to the message that answers.
     pub(crate) fn keeps_message(&self) -> bool {
         self.record.as_ref().is_some_and(|open| open.keeps_message)
+    }
+
+    /// Whether the answer may name files that code has made.
+    pub(crate) fn may_run_code(&self) -> bool {
+        self.record.as_ref().is_some_and(|open| open.may_run_code)
     }
 
     /// Remembers what the answer has made as the caller's own, before the client can refer to it.

@@ -48,16 +48,6 @@ impl Ledger {
         self.ask(async move { objects.find(&device, kind, &id).await }).await
     }
 
-    /// The first of these files that this device does not own.
-    pub(crate) async fn first_foreign_file(
-        &self,
-        device: DeviceId,
-        ids: Vec<String>,
-    ) -> Result<Option<String>, Problem> {
-        let objects = self.database().owned_objects();
-        self.ask(async move { objects.first_foreign(&device, ObjectKind::File, &ids).await }).await
-    }
-
     /// A page of a device's objects; `None` if the device does not own the object that the page starts behind.
     pub(crate) async fn page(
         &self,

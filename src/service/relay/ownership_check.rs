@@ -18,11 +18,10 @@ use bytes::Bytes;
 use self::file_names::FileNames;
 use self::prefilter::KeyPrefilter;
 use self::reference_names::ReferenceNames;
-use super::ledger::{Ledger, not_found, unknown};
-use super::references::{NamedReferences, References, unknown_reference};
+use super::ledger::not_found;
+use super::references::{NamedBy, NamedReferences, References, unknown_reference};
 use crate::service::base::json::ReferenceScanner;
 use crate::service::meter::usage::Reference;
-use crate::service::store::database::ObjectKind;
 use crate::service::token::verify::Caller;
 use crate::transport::buffered_body::{Inspector, RefusedBodyError};
 use crate::transport::problem::Problem;
@@ -49,10 +48,8 @@ pub(crate) struct OwnershipCheck {
 /// The device of a request, and what knows what it owns.
 pub(crate) struct Owner {
     pub caller: Arc<Caller>,
-    /// `None` where the service offers no files: it made none, and the other files of the account belong to no device.
-    pub files: Option<Ledger>,
     pub references: References,
-    /// An unknown message or container is looked for until another instance must have recorded it.
+    /// What is unknown is looked for until another instance must have recorded it.
     pub waits: bool,
 }
 
@@ -101,6 +98,12 @@ impl OwnershipCheck {
         self.is_reading || self.references.as_ref().is_some_and(|references| references.keeps_message)
     }
 
+    /// Whether the answer may name files that code has made: the body may name a tool that runs code, or a thread that
+    /// keeps one, or more of it is to come.
+    pub(crate) fn may_run_code(&self) -> bool {
+        self.is_reading || self.prefilter.seen_code || self.prefilter.seen_reference
+    }
+
     /// Whether the bytes so far may contain a key that says who pays.
     pub(super) fn may_name_payer(&self) -> bool {
         self.prefilter.seen_payer
@@ -130,16 +133,12 @@ impl OwnershipCheck {
     fn read(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {
         if let Some(files) = &mut self.files {
             files.read(bytes)?;
-            if self.owner.as_ref().is_none_or(|owner| owner.files.is_none()) {
-                files.refuse_any()?;
-            }
         }
         self.references.as_mut().map_or(Ok(()), |references| references.read(bytes))
     }
 
     /// What has to be asked about the whole body, if anything.
     fn ask(&mut self) -> Result<Option<Asking>, RefusedBodyError> {
-        let files: Vec<_> = self.files.as_mut().map(|files| files.ids.drain().collect()).unwrap_or_default();
         let (mut ids, mut thread) = (NamedReferences::new(), None);
         if let Some(references) = &self.references {
             // A body without any of the keys may be anything.
@@ -152,27 +151,25 @@ impl OwnershipCheck {
             }
             (ids, thread) = (references.ids.clone(), references.thread.clone());
         }
-        if files.is_empty() && ids.is_empty() {
+        if let Some(files) = &mut self.files {
+            ids.extend(files.ids.drain().map(|id| (NamedBy::File, id)));
+        }
+        if ids.is_empty() {
             return Ok(None);
         }
         match &self.owner {
-            Some(owner) => Ok(Some(owner.ask(files, ids, thread))),
+            Some(owner) => Ok(Some(owner.ask(ids, thread))),
             None => ids.into_iter().min().map_or(Ok(None), |(by, id)| Err(refused(unknown_reference(by, &id)))),
         }
     }
 }
 
 impl Owner {
-    /// Asks whether it owns these files and what else is named.
-    fn ask(&self, files: Vec<String>, named: NamedReferences, thread: Option<String>) -> Asking {
-        let (caller, ledger, references) = (Arc::clone(&self.caller), self.files.clone(), self.references.clone());
-        let waits = self.waits;
+    /// Asks whether it owns all that is named.
+    fn ask(&self, named: NamedReferences, thread: Option<String>) -> Asking {
+        let (caller, references, waits) = (Arc::clone(&self.caller), self.references.clone(), self.waits);
         Box::pin(async move {
-            if let Some(ledger) = ledger {
-                own_files(&ledger, &caller, files).await?;
-            }
-            let owned =
-                if named.is_empty() { Vec::new() } else { references.owned(caller.device(), named, waits).await? };
+            let owned = references.owned(caller.device(), named, waits).await?;
             Ok(kept(thread.as_deref(), &owned))
         })
     }
@@ -209,15 +206,6 @@ impl Inspector for OwnershipCheck {
         self.kept = ready!(asking.as_mut().poll(cx)).map_err(refused)?;
         Poll::Ready(Ok(()))
     }
-}
-
-/// A file of another device is refused like a missing one.
-async fn own_files(ledger: &Ledger, caller: &Caller, files: Vec<String>) -> Result<(), Problem> {
-    if files.is_empty() {
-        return Ok(());
-    }
-    let foreign = ledger.first_foreign_file(caller.device().clone(), files).await?;
-    foreign.map_or(Ok(()), |foreign| Err(unknown(ObjectKind::File, &foreign)))
 }
 
 /// The tokens of the conversation that ends with the message `thread`.

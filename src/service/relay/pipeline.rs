@@ -19,7 +19,6 @@ use super::budget_gate::BudgetGate;
 use super::feature_check::FeatureCheck;
 use super::in_flight::{InFlight, OpenRecord};
 use super::key_swap::problem;
-use super::ledger::Ledger;
 use super::ownership_check::{Owner, OwnershipCheck};
 use super::references::{References, keeps_message};
 use super::request_body::{BodyFacts, RequestReader, RequestedModel};
@@ -50,9 +49,7 @@ pub(crate) struct Pipeline {
     pub stages: Arc<Stages>,
     pub breaker: Breaker,
     pub tracer: Option<Tracer>,
-    /// The owners of files; `None` when files are not offered.
-    pub ledger: Option<Ledger>,
-    /// The owners of what answers have made.
+    /// The owners of what requests may refer to.
     pub references: References,
     /// The longest wait for the head of an answer.
     pub first_byte: Duration,
@@ -67,7 +64,8 @@ impl Stages {
             usage.cost_certainty = CostCertainty::Unknown;
         }
         let (model, sink) = (RequestedModel::default(), Arc::clone(&self.sink));
-        OpenRecord { usage, model, prices: None, references: None, keeps_message: false, sink, at }
+        let (keeps_message, may_run_code) = (false, false);
+        OpenRecord { usage, model, prices: None, references: None, keeps_message, may_run_code, sink, at }
     }
 }
 
@@ -99,6 +97,7 @@ impl Pipeline {
             prices: Some(stages.budgets.prices.load_full()),
             references: Some(self.references.clone()),
             keeps_message: facts.keeps_message || keeps_message(&parts.headers),
+            may_run_code: facts.may_run_code,
             ..stages.record(&flight, route, &id, at)
         };
         record.usage.trace = self.tracer.and_then(|tracer| tracer.trace(&mut parts.headers));
@@ -137,10 +136,10 @@ impl Pipeline {
         let caller = flight.caller();
         // Counting tokens costs nothing.
         let is_priced = route == RelayRoute::Messages && self.stages.budgets.pays_for(caller);
-        let (files, references) = (self.ledger.clone(), self.references.clone());
+        let references = self.references.clone();
         // An unknown id in a count is refused at once: counting is free, so waiting would load the database for nothing.
         let waits = route == RelayRoute::Messages;
-        let ownership = OwnershipCheck::of_message(Owner { caller: Arc::clone(caller), files, references, waits });
+        let ownership = OwnershipCheck::of_message(Owner { caller: Arc::clone(caller), references, waits });
         let features = FeatureCheck::new(flight.features().cloned(), route == RelayRoute::Messages);
         Ok(Some(RequestReader::new(caller.models().clone(), features, is_priced, ownership)))
     }

@@ -1,8 +1,9 @@
-//! The messages and containers that requests may refer to, each with its owner, and the skills that all devices share.
+//! The messages, containers and files that requests may refer to, each with its owner, and the skills that all devices
+//! share.
 //!
-//! Answers make them. An instance remembers those of its own answers for an hour, from before the client has the last
-//! byte. It asks the database about all others: the usage writer of another instance records them there within a
-//! second, so a message waits that long before an id counts as unknown.
+//! Answers make them, and devices upload files. An instance remembers those of its own answers for an hour, from before
+//! the client has the last byte. It asks the database about all others: the usage writer of another instance records them
+//! there within a second, so a message waits that long before an id counts as unknown.
 
 mod recent;
 
@@ -15,12 +16,13 @@ use memchr::memmem::Finder;
 use tokio::sync::Semaphore;
 
 use self::recent::RecentReferences;
-use super::ledger::{away, not_found};
+use super::ledger::{away, not_found, unknown};
 use crate::clock::Clock;
 use crate::lock::lock;
 use crate::service::base::shown::shown;
 use crate::service::enrol::db_requests::DbRequests;
 use crate::service::meter::usage::{Reference, ReferenceKind};
+use crate::service::store::database::{ObjectKind, StoreError};
 use crate::transport::problem::Problem;
 use crate::wire::{DeviceId, ErrorCode};
 
@@ -34,6 +36,8 @@ pub(crate) type NamedReferences = HashSet<(NamedBy, String)>;
 /// The field that refers to something. Of several ids that are unknown the answer tells that of the first field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum NamedBy {
+    /// `file_id`, or the path of a file.
+    File,
     Thread,
     Diagnostics,
     Container,
@@ -44,6 +48,8 @@ struct SharedReferences {
     db_requests: DbRequests,
     clock: Arc<dyn Clock>,
     shared_skills: Vec<String>,
+    /// Whether devices may upload files.
+    offers_files: bool,
     /// For the requests that wait until another instance may have recorded what they refer to.
     waits: Semaphore,
 }
@@ -54,6 +60,7 @@ impl NamedBy {
         match kind {
             ReferenceKind::Message => &[Self::Thread, Self::Diagnostics],
             ReferenceKind::Container => &[Self::Container],
+            ReferenceKind::File => &[Self::File],
         }
     }
 
@@ -61,15 +68,21 @@ impl NamedBy {
         match self {
             Self::Thread | Self::Diagnostics => ReferenceKind::Message,
             Self::Container => ReferenceKind::Container,
+            Self::File => ReferenceKind::File,
         }
     }
 }
 
 impl References {
-    /// `shared_skills` are the custom skills that every device may use.
-    pub(crate) fn new(db_requests: DbRequests, clock: Arc<dyn Clock>, shared_skills: Vec<String>) -> Self {
+    /// `shared_skills` are the custom skills that every device may use; `offers_files` says whether devices may upload files.
+    pub(crate) fn new(
+        db_requests: DbRequests,
+        clock: Arc<dyn Clock>,
+        shared_skills: Vec<String>,
+        offers_files: bool,
+    ) -> Self {
         let (recent, waits) = (Mutex::default(), Semaphore::new(MOST_WAITS));
-        Self(Arc::new(SharedReferences { recent, db_requests, clock, shared_skills, waits }))
+        Self(Arc::new(SharedReferences { recent, db_requests, clock, shared_skills, offers_files, waits }))
     }
 
     pub(crate) fn shares_skill(&self, id: &str) -> bool {
@@ -105,7 +118,11 @@ impl References {
         {
             self.find_later(device, &mut named, &mut owned).await?;
         }
-        named.into_iter().min().map_or(Ok(owned), |(by, id)| Err(unknown_reference(by, &id)))
+        match named.into_iter().min() {
+            None => Ok(owned),
+            Some((NamedBy::File, _)) if !self.0.offers_files => Err(no_files()),
+            Some((by, id)) => Err(unknown_reference(by, &id)),
+        }
     }
 
     async fn find_later(
@@ -154,12 +171,19 @@ impl References {
         named: &mut NamedReferences,
         owned: &mut Vec<Reference>,
     ) -> Result<(), Problem> {
-        let (table, now) = (self.0.db_requests.database().owned_references(), self.0.clock.now());
-        let ids: Vec<_> = named.iter().map(|(_, id)| id.clone()).collect();
+        let (database, now) = (self.0.db_requests.database(), self.0.clock.now());
+        let (files, others): (Vec<_>, Vec<_>) = named.iter().cloned().partition(|(by, _)| *by == NamedBy::File);
+        let [files, others] = [files, others].map(|named| named.into_iter().map(|(_, id)| id).collect::<Vec<_>>());
         let asking = device.clone();
-        let asked = self.0.db_requests.ask(async move { table.of_device(&asking, &ids, now).await }).await;
-        let found = asked.map_err(|error| {
-            tracing::error!(%error, "Cannot tell who owns a message or a container");
+        let question = async move {
+            let mut found = database.owned_references().of_device(&asking, &others, now).await?;
+            let own = database.owned_objects().of_device(&asking, ObjectKind::File, &files).await?;
+            let file = |id: String| Reference { kind: ReferenceKind::File, id: id.into(), tokens: None };
+            found.extend(own.into_iter().map(file));
+            Ok::<_, StoreError>(found)
+        };
+        let found = self.0.db_requests.ask(question).await.map_err(|error| {
+            tracing::error!(%error, "Cannot tell who owns a message, a container or a file");
             away()
         })?;
         self.remember(device, &found);
@@ -188,11 +212,18 @@ pub(super) fn unknown_reference(by: NamedBy, id: &str) -> Problem {
     match by {
         NamedBy::Thread => Problem { code: ErrorCode::ThreadNotFound, ..not_found("Message", id) },
         NamedBy::Container => not_found("Container", id),
+        NamedBy::File => unknown(ObjectKind::File, id),
         NamedBy::Diagnostics => {
             let message = format!("diagnostics.previous_message_id: the message {} is not known", shown(id));
             Problem::new(ErrorCode::BodyInvalid, message)
         }
     }
+}
+
+/// The answer to an unknown file where no files are offered.
+fn no_files() -> Problem {
+    let message = "This service offers no files, so a request may name only those of its device's answers (`file_id`)";
+    Problem::new(ErrorCode::BodyInvalid, message)
 }
 
 const BETA: HeaderName = HeaderName::from_static("anthropic-beta");

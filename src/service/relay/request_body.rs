@@ -31,6 +31,8 @@ pub(crate) struct BodyFacts {
     pub estimate: Option<EstimateInput>,
     /// Whether a later request may refer to the message that answers it.
     pub keeps_message: bool,
+    /// Whether the answer may name files that code has made.
+    pub may_run_code: bool,
 }
 
 /// The model that a body names.
@@ -111,8 +113,8 @@ impl RequestReader {
 
     pub(crate) fn facts(&self) -> BodyFacts {
         let estimate = self.estimate.map(|estimate| EstimateInput { kept: self.ownership.kept(), ..estimate });
-        let keeps_message = self.ownership.keeps_message();
-        BodyFacts { model: self.model.clone(), estimate, keeps_message }
+        let (keeps_message, may_run_code) = (self.ownership.keeps_message(), self.ownership.may_run_code());
+        BodyFacts { model: self.model.clone(), estimate, keeps_message, may_run_code }
     }
 
     fn read(&mut self, bytes: &[u8]) -> Result<(), RefusedBodyError> {

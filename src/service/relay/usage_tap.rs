@@ -21,6 +21,7 @@ impl UsageTap {
         let has_usage = is_metered && status.as_u16() < 300;
         let meter = ResponseMeter::new(headers, has_usage);
         let meter = if flight.keeps_message() { meter.with_message_id() } else { meter };
+        let meter = if flight.may_run_code() { meter.with_files() } else { meter };
         Self { flight, status, meter, remembered: 0 }
     }
 

@@ -1,6 +1,6 @@
 //! The thread beside the workers: the database, the admin listener, and the tasks that update workers' policy and
 //! budgets, delete old records, bill batches and probe the key. Only requests for tokens, requests about batches and
-//! files, and requests that name a file, or a message or container that the instance does not know, wait for it.
+//! files, and requests that name a message, container or file that the instance does not know, wait for it.
 
 use std::io;
 use std::net::SocketAddr;

@@ -2,7 +2,7 @@
 //! SQLite or PostgreSQL.
 //!
 //! One SQL text serves both (`docs/decisions/0004-one-store-two-databases.md`). On a request's path only tokens,
-//! batches, files, and requests that name files, messages or containers wait for the database: usage goes through the
+//! batches, files, and requests that name messages, containers or files wait for the database: usage goes through the
 //! [`UsageWriter`], and requests are judged by a copy in memory that polls [`RevocationTable::revision`],
 //! [`DeviceTable::revision`] and [`BudgetTable::revision`].
 

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::iterations::{TopLevel, divide};
-use super::lenient::{LenientObject, LenientText};
+use super::lenient::{LenientObject, LenientObjects, LenientText};
+use super::made_files::{self, MadeFiles, MakingBlock};
 use super::reference::{AnswerContainer, Reference};
 use super::stop::{Stop, StopDetails};
 use super::usage_object::Usage;
@@ -23,8 +24,8 @@ pub struct BatchItem {
     pub shares: Vec<ModelTokens>,
     /// How the request was served, as far as that changes the price.
     pub conditions: Conditions,
-    /// The container in which code ran: later requests may refer to it.
-    pub container: Option<Reference>,
+    /// The container in which code ran, and the files that it has made: later requests may refer to them.
+    pub references: Vec<Reference>,
     /// Whether the request was answered without stating its usage.
     pub no_usage: bool,
 }
@@ -56,8 +57,22 @@ impl BatchItem {
             (tokens, shares) = (divided.tokens, divided.shares);
         }
         let no_usage = answered && usage.is_none();
-        Some(Self { custom_id, ended, model, tokens, shares, conditions, container, no_usage })
+        let references = container.into_iter().chain(files(line).references()).collect();
+        Some(Self { custom_id, ended, model, tokens, shares, conditions, references, no_usage })
     }
+}
+
+/// The files that the answer in a line has made. They are read apart, so that no block can void the usage.
+fn files(line: &[u8]) -> MadeFiles {
+    let mut files = MadeFiles::default();
+    if made_files::may_name(line)
+        && let Ok(MakingLine { result }) = serde_json::from_slice(line)
+    {
+        for block in result.message.0.unwrap_or_default().content.0 {
+            files.add(block);
+        }
+    }
+    files
 }
 
 #[derive(Deserialize)]
@@ -85,9 +100,27 @@ struct ItemMessage {
     container: LenientObject<AnswerContainer>,
 }
 
+#[derive(Deserialize)]
+struct MakingLine {
+    result: MakingResult,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct MakingResult {
+    message: LenientObject<MakingMessage>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct MakingMessage {
+    content: LenientObjects<MakingBlock>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::meter::usage::ReferenceKind;
 
     #[test]
     fn an_answered_request_states_its_usage_and_others_used_nothing() {
@@ -101,6 +134,22 @@ mod tests {
             let item = BatchItem::read(line.as_bytes()).unwrap();
             assert_eq!((item.ended, item.tokens, item.no_usage), (ended, Tokens::default(), false), "{kind}");
         }
+    }
+
+    #[test]
+    fn f82_a_result_names_the_files_that_its_answer_has_made() {
+        let line = br#"{"custom_id":"file_id","result":{"type":"succeeded","message":{"container":{"id":"container_1"},"content":[
+            {"type":"text","text":"x"},{"type":"tool_use","input":{"type":"container_upload","file_id":"file_0"}},
+            {"type":"bash_code_execution_tool_result","content":{"type":"bash_code_execution_result",
+            "content":[{"type":"bash_code_execution_output","file_id":"file_1"}]}}]}}}"#;
+        let made = |line: &[u8]| {
+            let references = BatchItem::read(line).unwrap().references;
+            references.into_iter().map(|made| (made.kind, made.id.into_string())).collect::<Vec<_>>()
+        };
+        let container = (ReferenceKind::Container, "container_1".to_owned());
+        assert_eq!(made(line), [container, (ReferenceKind::File, "file_1".to_owned())]);
+        let odd = br#"{"custom_id":"a","result":{"type":"errored","file_id":"file_1","message":{"content":[{"type":1,"type":2}]}}}"#;
+        assert!(made(odd).is_empty(), "and it can still be read");
     }
 
     #[test]

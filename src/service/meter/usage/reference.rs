@@ -8,13 +8,13 @@ use super::Tokens;
 use super::lenient::LenientText;
 use crate::service::base::enum_names::enum_names;
 
-/// A message or a container that a request may refer to.
+/// A message, a container or a file that a request may refer to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reference {
     pub kind: ReferenceKind,
     /// The id that the upstream gave.
     pub id: Box<str>,
-    /// The length of the conversation that ends with a message; `None` if unknown, and for a container.
+    /// The length of the conversation that ends with a message; `None` if unknown, and for all else.
     pub tokens: Option<u64>,
 }
 
@@ -25,9 +25,11 @@ pub enum ReferenceKind {
     Message,
     /// Code execution keeps files in it.
     Container,
+    /// Code execution has made it.
+    File,
 }
 
-enum_names!(ReferenceKind { Message = "message", Container = "container" });
+enum_names!(ReferenceKind { Message = "message", Container = "container", File = "file" });
 
 /// The `container` of an answer.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -37,11 +39,12 @@ pub(super) struct AnswerContainer {
 }
 
 impl ReferenceKind {
-    /// How long the upstream keeps it at the most after the answer.
-    pub fn life(self) -> Duration {
+    /// How long the upstream keeps it at the most after the answer; `None` for what it keeps until it is deleted.
+    pub fn life(self) -> Option<Duration> {
         match self {
-            Self::Message => Duration::from_secs(3600),
-            Self::Container => Duration::from_secs(30 * 24 * 3600),
+            Self::Message => Some(Duration::from_secs(3600)),
+            Self::Container => Some(Duration::from_secs(30 * 24 * 3600)),
+            Self::File => None,
         }
     }
 }
@@ -55,12 +58,22 @@ impl Reference {
         (1..=Self::LONGEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
     }
 
+    /// Whether it is the id of an object that is safe in a path.
+    pub fn is_object_id(id: &str) -> bool {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        (1..=LONGEST_OBJECT_ID).contains(&id.len()) && id.bytes().all(is_plain)
+    }
+
     pub(super) fn message(id: Option<Box<str>>, tokens: Option<u64>) -> Option<Self> {
         Self::of(ReferenceKind::Message, id, tokens)
     }
 
     pub(super) fn container(id: Option<Box<str>>) -> Option<Self> {
         Self::of(ReferenceKind::Container, id, None)
+    }
+
+    pub(super) fn file(id: Box<str>) -> Option<Self> {
+        Self::is_object_id(&id).then_some(Self { kind: ReferenceKind::File, id, tokens: None })
     }
 
     fn of(kind: ReferenceKind, id: Option<Box<str>>, tokens: Option<u64>) -> Option<Self> {
@@ -73,3 +86,6 @@ impl Reference {
 pub(super) fn conversation(tokens: &Tokens) -> u64 {
     tokens.by_price().into_iter().fold(0, u64::saturating_add)
 }
+
+/// Ids of batches and files have about 30 characters.
+const LONGEST_OBJECT_ID: usize = 128;

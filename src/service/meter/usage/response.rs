@@ -9,12 +9,13 @@ use super::certainty::CostCertainty;
 use super::decode::Decoder;
 use super::iterations::{DividedUsage, TopLevel, divide};
 use super::lenient::{LenientObject, LenientText};
+use super::made_files::{self, MadeFiles};
 use super::record::UsageRecord;
 use super::reference::{AnswerContainer, Reference, ReferenceKind, conversation};
 use super::sse::{SseScanner, StreamUsage};
 use super::stop::Stop;
 use super::usage_object::Usage;
-use crate::service::base::json::{Found, ObjectScanner};
+use crate::service::base::json::{Found, ListElements, ObjectScanner};
 use crate::transport::headers::is_media_type;
 
 pub struct ResponseMeter {
@@ -36,7 +37,15 @@ enum BodyReader {
 
 struct ObjectReader {
     scanner: ObjectScanner<6>,
+    /// `None` unless files are read.
+    blocks: Option<Box<BlockReader>>,
     bytes: usize,
+}
+
+/// Reads the blocks of an answer, as far as they name files.
+struct BlockReader {
+    blocks: ListElements,
+    files: MadeFiles,
 }
 
 impl ResponseMeter {
@@ -54,6 +63,15 @@ impl ResponseMeter {
             BodyReader::Stream(scanner) => scanner.reads_id = true,
             BodyReader::Object(object) => object.scanner = ObjectScanner::new(&ANSWER_KEYS),
             BodyReader::Unreadable { .. } => {}
+        }
+        self
+    }
+
+    /// Reads the files that code has made, too. In a stream they are read in any case: that costs next to nothing.
+    #[must_use]
+    pub fn with_files(mut self) -> Self {
+        if let BodyReader::Object(object) = &mut self.reader {
+            object.blocks = Some(Box::new(BlockReader::new()));
         }
         self
     }
@@ -89,16 +107,17 @@ impl ResponseMeter {
 
     /// What later requests may refer to, as far as it was read.
     pub fn references(&self) -> Vec<Reference> {
-        let (message, container) = match &self.reader {
+        match &self.reader {
             BodyReader::Stream(scanner) => {
                 let seen = &scanner.seen;
                 let tokens = seen.has_final_count.then(|| conversation(&seen.stated_tokens()));
-                (Reference::message(seen.message.clone(), tokens), Reference::container(seen.container.clone()))
+                let message = Reference::message(seen.message.clone(), tokens);
+                let container = Reference::container(seen.container.clone());
+                message.into_iter().chain(container).chain(seen.files.references()).collect()
             }
             BodyReader::Object(object) => object.references(),
-            BodyReader::Unreadable { .. } => (None, None),
-        };
-        message.into_iter().chain(container).collect()
+            BodyReader::Unreadable { .. } => Vec::new(),
+        }
     }
 
     /// Writes into `record` what the response used. Of a response that is not complete, the output is estimated.
@@ -158,8 +177,17 @@ impl ObjectReader {
         }
     }
 
-    /// The message, where its id is read, and the container.
-    fn references(&self) -> (Option<Reference>, Option<Reference>) {
+    fn read(&mut self, bytes: &[u8]) -> bool {
+        self.bytes += bytes.len();
+        let is_readable = self.scanner.feed(bytes).is_ok();
+        if let Some(blocks) = self.blocks.as_mut().filter(|_| is_readable) {
+            blocks.read(bytes);
+        }
+        is_readable
+    }
+
+    /// The message, where its id is read, the container, and the files, where they are read.
+    fn references(&self) -> Vec<Reference> {
         let container: Option<LenientObject<AnswerContainer>> = parsed(self.scanner.found(CONTAINER));
         let container = container.and_then(|container| container.0?.id.0);
         let message = parsed::<LenientText>(self.scanner.found(ID)).and_then(|id| id.0).map(|id| {
@@ -171,7 +199,26 @@ impl ObjectReader {
             (id, length)
         });
         let (id, length) = message.unzip();
-        (Reference::message(id, length.flatten()), Reference::container(container))
+        let made = Reference::message(id, length.flatten()).into_iter().chain(Reference::container(container));
+        made.chain(self.blocks.iter().flat_map(|blocks| blocks.files.references())).collect()
+    }
+}
+
+impl BlockReader {
+    fn new() -> Self {
+        Self { blocks: ListElements::of(&["content"]), files: MadeFiles::default() }
+    }
+
+    /// Bytes that are no JSON fail in the reader of usage, too.
+    fn read(&mut self, bytes: &[u8]) {
+        let Self { blocks, files } = self;
+        let _ = blocks.feed(bytes, |block| {
+            if made_files::may_name(block)
+                && let Ok(block) = serde_json::from_slice(block)
+            {
+                files.add(block);
+            }
+        });
     }
 }
 
@@ -191,10 +238,7 @@ impl BodyReader {
                 scanner.feed(bytes);
                 true
             }
-            Self::Object(object) => {
-                object.bytes += bytes.len();
-                object.scanner.feed(bytes).is_ok()
-            }
+            Self::Object(object) => object.read(bytes),
             Self::Unreadable { .. } => true,
         }
     }
@@ -204,7 +248,8 @@ fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, BodyReader) {
     let reader = if is_media_type(headers, "text/event-stream") {
         BodyReader::Stream(Box::default())
     } else if is_media_type(headers, "application/json") {
-        BodyReader::Object(Box::new(ObjectReader { scanner: ObjectScanner::of_first(ID, &ANSWER_KEYS), bytes: 0 }))
+        let scanner = ObjectScanner::of_first(ID, &ANSWER_KEYS);
+        BodyReader::Object(Box::new(ObjectReader { scanner, blocks: None, bytes: 0 }))
     } else {
         BodyReader::Unreadable { expected: true }
     };

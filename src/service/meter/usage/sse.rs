@@ -4,14 +4,15 @@
 //! never fails: it counts the events that it cannot read.
 
 use memchr::{memchr2, memmem};
-use serde::Deserialize;
 
 use super::Tokens;
+use super::events::{BlockStart, Delta, FallbackBlock, IdentifiedStart, MessageDelta, MessageStart, Typed};
 use super::iterations::Iteration;
-use super::lenient::{LenientObject, LenientText};
+use super::lenient::LenientObject;
+use super::made_files::{self, MadeFiles, MakingBlock};
 use super::reference::AnswerContainer;
 use super::stated::Stated;
-use super::stop::{Stop, StopDetails};
+use super::stop::Stop;
 use super::usage_object::Usage;
 use crate::service::meter::prices::Conditions;
 
@@ -62,7 +63,9 @@ pub(super) struct StreamUsage {
     pub message: Option<Box<str>>,
     /// The id of the container in which code ran.
     pub container: Option<Box<str>>,
-    /// How often something new was said of message or container.
+    /// The files that the answer has made.
+    pub files: MadeFiles,
+    /// How often something new was said of message, container or files.
     pub references_told: u32,
 }
 
@@ -173,12 +176,7 @@ impl SseScanner {
             SseEvent::MessageStart => self.read_start(data),
             SseEvent::MessageDelta => self.read_delta(data),
             SseEvent::ContentBlockStart => {
-                // Most blocks are no fallback, and some are long.
-                if memmem::find(data, b"\"fallback\"").is_some()
-                    && let Ok(BlockStart { content_block: LenientObject(Some(block)) }) = serde_json::from_slice(data)
-                {
-                    self.seen.took_over = block.fallback_to().or_else(|| self.seen.took_over.take());
-                }
+                self.read_block(data);
                 true
             }
             SseEvent::Error => {
@@ -186,6 +184,22 @@ impl SseScanner {
                 true
             }
             SseEvent::Other | SseEvent::ContentBlockDelta => true,
+        }
+    }
+
+    /// Most blocks are no fallback and name no file, and some are long.
+    fn read_block(&mut self, data: &[u8]) {
+        if memmem::find(data, b"\"fallback\"").is_some()
+            && let Ok(BlockStart { content_block }) = serde_json::from_slice::<BlockStart<FallbackBlock>>(data)
+        {
+            let model = content_block.0.and_then(FallbackBlock::model);
+            self.seen.took_over = model.or_else(|| self.seen.took_over.take());
+        }
+        if made_files::may_name(data)
+            && let Ok(BlockStart { content_block }) = serde_json::from_slice::<BlockStart<MakingBlock>>(data)
+        {
+            let is_new = content_block.0.is_some_and(|block| self.seen.files.add(block));
+            self.seen.references_told += u32::from(is_new);
         }
     }
 
@@ -235,83 +249,6 @@ impl SseScanner {
         self.seen.has_usage = true;
         true
     }
-}
-
-#[derive(Deserialize)]
-struct Typed {
-    #[serde(default, rename = "type")]
-    kind: LenientText,
-}
-
-#[derive(Deserialize)]
-struct MessageStart {
-    message: Message,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    #[serde(default)]
-    model: LenientText,
-    usage: Option<Usage>,
-    #[serde(default)]
-    stop_reason: LenientText,
-    #[serde(default)]
-    stop_details: LenientObject<StopDetails>,
-    #[serde(default)]
-    container: LenientObject<AnswerContainer>,
-}
-
-/// A `message_start` as far as it names the message. Few requests need it, so it is read apart.
-#[derive(Deserialize)]
-struct IdentifiedStart {
-    message: Identified,
-}
-
-#[derive(Deserialize)]
-struct Identified {
-    #[serde(default)]
-    id: LenientText,
-}
-
-/// The start of a block, as far as a fallback says with it which model goes on.
-#[derive(Deserialize)]
-struct BlockStart {
-    content_block: LenientObject<Block>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Block {
-    #[serde(rename = "type")]
-    kind: LenientText,
-    to: LenientObject<FallbackModel>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct FallbackModel {
-    model: LenientText,
-}
-
-impl Block {
-    fn fallback_to(self) -> Option<Box<str>> {
-        self.to.0.filter(|_| self.kind.0.as_deref() == Some("fallback")).and_then(|to| to.model.0)
-    }
-}
-
-#[derive(Deserialize)]
-struct MessageDelta {
-    #[serde(default)]
-    delta: LenientObject<Delta>,
-    usage: Option<Usage>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Delta {
-    stop_reason: LenientText,
-    stop_details: LenientObject<StopDetails>,
-    container: LenientObject<AnswerContainer>,
 }
 
 impl StreamUsage {

@@ -52,13 +52,13 @@ fn take(line: &[u8], batch: &OwnedObject, prices: &Prices, record: &mut impl FnM
 /// The request id depends only on the batch and the custom id, so the database keeps one record however often the
 /// results are read.
 fn record_of(item: BatchItem, batch: &OwnedObject, prices: &Prices) -> UsageRecord {
-    let BatchItem { custom_id, ended, model, tokens, shares, conditions, container, no_usage } = item;
+    let BatchItem { custom_id, ended, model, tokens, shares, conditions, references, no_usage } = item;
     let owner = UsageOwner { device: batch.device.clone(), org: batch.org.clone(), user: batch.user.clone() };
     let mut record = UsageRecord::new(format!("{}.{:032x}", batch.id, short_hash(&custom_id)), owner, BATCH_ROUTE);
     record.model_answered = model;
     record.status = (ended == Ended::Complete).then_some(200);
     (record.tokens, record.shares, record.conditions) = (tokens, shares, conditions);
-    record.references = container.into_iter().collect();
+    record.references = references;
     (record.no_usage, record.ended) = (no_usage, ended);
     record.price(prices, SystemTime::now());
     record

@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version, response};
 use serde::Deserialize;
 
+use crate::service::meter::usage::Reference;
 use crate::service::relay::encoded_error::in_place;
 use crate::service::relay::key_probe::KeyProbe;
 use crate::service::relay::key_swap::UpstreamConfig;
@@ -99,8 +100,7 @@ impl Whole {
             id: String,
         }
         let Object { id } = serde_json::from_slice(&self.body).ok()?;
-        let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-        (is_plain && (1..=MAX_ID).contains(&id.len())).then_some(id)
+        Reference::is_object_id(&id).then_some(id)
     }
 
     /// The answer as a response to the client.
@@ -148,6 +148,3 @@ const OF_ONE_REQUEST: [&str; 6] =
 
 /// Version of the API whose batches are read here.
 const API_VERSION: &str = "2023-06-01";
-
-/// Ids have about 30 characters.
-const MAX_ID: usize = 128;

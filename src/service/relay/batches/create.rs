@@ -74,8 +74,7 @@ impl Batches {
     ) -> Result<UploadReader, Problem> {
         readable(headers)?;
         let caller = flight.caller();
-        let (files, references) = (Some(self.ledger.clone()), self.references.clone());
-        let owner = Owner { caller: Arc::clone(caller), files, references, waits: false };
+        let owner = Owner { caller: Arc::clone(caller), references: self.references.clone(), waits: false };
         let ownership = OwnershipCheck::of_batch(owner);
         let features = FeatureCheck::new(flight.features().cloned(), false);
         let is_restricted = *caller.models() != ModelRule::Any || features.is_limited();

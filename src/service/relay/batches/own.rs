@@ -10,9 +10,10 @@ use super::biller::Looked;
 use super::results::ResultsReader;
 use super::{BatchRequest, Batches, answered, results_url};
 use crate::service::govern::revocation::revoked;
-use crate::service::meter::usage::Ended;
+use crate::service::meter::usage::{Ended, Reference};
 use crate::service::relay::answer::Answered;
 use crate::service::relay::ledger::unknown;
+use crate::service::relay::references::{NamedBy, NamedReferences};
 use crate::service::relay::route::{ObjectRoute, RelayRoute};
 use crate::service::store::database::{ObjectKind, OwnedObject};
 use crate::service::token::verify::Caller;
@@ -79,7 +80,27 @@ impl Batches {
 
     async fn owned(&self, caller: &Caller, route: ObjectRoute, path: &str) -> Result<OwnedObject, Problem> {
         let (kind, id) = (route.kind(), route.id_in(path));
-        self.ledger.find(caller.device(), kind, id).await?.ok_or_else(|| unknown(kind, id))
+        match self.ledger.find(caller.device(), kind, id).await? {
+            Some(object) => Ok(object),
+            None if kind == ObjectKind::File && Reference::is_object_id(id) => self.just_made(caller, id).await,
+            None => Err(unknown(kind, id)),
+        }
+    }
+
+    /// A file that an answer has just named is in the table within a second.
+    async fn just_made(&self, caller: &Caller, id: &str) -> Result<OwnedObject, Problem> {
+        let named = NamedReferences::from([(NamedBy::File, id.to_owned())]);
+        self.references.owned(caller.device(), named, true).await?;
+        Ok(OwnedObject {
+            id: id.to_owned(),
+            kind: ObjectKind::File,
+            device: caller.device().clone(),
+            org: caller.org().map(str::to_owned),
+            user: caller.user().map(str::to_owned),
+            created_at: self.clock.now(),
+            look_at: None,
+            missing_since: None,
+        })
     }
 
     /// The reader of a batch's results, until its usage is recorded.

@@ -37,15 +37,6 @@ impl FileNames {
         }
         Ok(())
     }
-
-    /// The service offers no files, so the account's files belong to no device.
-    pub(super) fn refuse_any(&self) -> Result<(), RefusedBodyError> {
-        if self.ids.is_empty() {
-            return Ok(());
-        }
-        let message = "This service offers no files, so a request must not name one (`file_id`)";
-        Err(refusal(message.to_owned()))
-    }
 }
 
 fn refusal(message: String) -> RefusedBodyError {

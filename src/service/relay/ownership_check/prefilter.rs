@@ -7,6 +7,7 @@ use aho_corasick::packed::{Config, Searcher};
 /// Searches for the keys in their usual spelling, and for an escaped letter: without an escape a key has no other
 /// spelling. Nearly every body has none of them.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub(super) struct KeyPrefilter {
     /// The body may name a file.
     pub(super) seen_file: bool,
@@ -14,6 +15,8 @@ pub(super) struct KeyPrefilter {
     pub(super) seen_reference: bool,
     /// The body may say who pays.
     pub(super) seen_payer: bool,
+    /// The body may name a tool that runs code.
+    pub(super) seen_code: bool,
     /// The last bytes of the previous piece, for a match across two pieces.
     tail: [u8; SEAM],
     kept: usize,
@@ -49,8 +52,10 @@ impl KeyPrefilter {
                 Key::Reference => self.seen_reference = true,
                 Key::Payer => self.seen_payer = true,
                 Key::PayerOfBatch => self.seen_payer |= is_batch,
+                Key::Code => self.seen_code = true,
                 Key::Escape if bytes.get(found.end()..found.end() + 2).is_some_and(spells_letter) => {
-                    (self.seen_file, self.seen_reference, self.seen_payer) = (true, true, true);
+                    (self.seen_file, self.seen_reference) = (true, true);
+                    (self.seen_payer, self.seen_code) = (true, true);
                 }
                 Key::Escape => {}
             }
@@ -61,7 +66,7 @@ impl KeyPrefilter {
     }
 
     fn seen_all(&self) -> bool {
-        self.seen_file && self.seen_reference && self.seen_payer
+        self.seen_file && self.seen_reference && self.seen_payer && self.seen_code
     }
 }
 
@@ -80,6 +85,7 @@ enum Key {
     Reference,
     Payer,
     PayerOfBatch,
+    Code,
     Escape,
 }
 
@@ -93,12 +99,14 @@ impl Key {
         Self::Payer,
         Self::PayerOfBatch,
         Self::PayerOfBatch,
+        Self::Code,
+        Self::Code,
         Self::Escape,
     ];
 }
 
-/// A skill is named inside a container.
-const TEXTS: [&[u8]; 8] = [
+/// A skill is named inside a container. The type of a tool has a date behind its name; newer tools of the web run code, too.
+const TEXTS: [&[u8]; 10] = [
     b"\"file_id\"",
     b"\"thread\"",
     b"\"diagnostics\"",
@@ -106,13 +114,15 @@ const TEXTS: [&[u8]; 8] = [
     b"\"billing_policy\"",
     LONGEST,
     b"\"workspace_id\"",
+    b"\"code_execution",
+    b"\"web_",
     b"\\u00",
 ];
 
 /// Finds all texts in one pass, by vector instructions where the processor has them.
 static SEARCHER: LazyLock<Searcher> = LazyLock::new(|| {
     let of = |only_rabin_karp| Config::new().only_rabin_karp(only_rabin_karp).builder().extend(TEXTS).build();
-    of(false).or_else(|| of(true)).expect("eight texts are few enough")
+    of(false).or_else(|| of(true)).expect("ten texts are few enough")
 });
 
 /// The longest search text.

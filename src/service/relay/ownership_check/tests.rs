@@ -41,7 +41,7 @@ fn a32_a_file_is_found_in_every_spelling_however_the_bytes_are_cut() {
         r#"{"tools":[{"input_schema":{}}],"input":[{"file_id":"file_1"}]}"#,
     ] {
         for piece in 1..body.len() {
-            assert_eq!(verdicts(body.as_bytes(), piece), [Err(ErrorCode::BodyInvalid); 2], "{body} {piece}");
+            assert_eq!(verdicts(body.as_bytes(), piece), [Err(ErrorCode::ObjectUnknown); 2], "{body} {piece}");
         }
     }
 }
@@ -163,6 +163,31 @@ fn an_answer_is_remembered_where_a_later_request_can_refer_to_it() {
 }
 
 #[test]
+fn f82_files_of_an_answer_are_read_where_its_request_may_run_code_however_the_bytes_are_cut() {
+    for (body, may) in [
+        (r#"{"tools":[{"type":"code_execution_20260521","name":"code_execution"}]}"#, true),
+        (r#"{"tools":[{"name" : "c\u006fde_execution"}]}"#, true),
+        (r#"{"tools":[{"type":"web_search_20260209"}]}"#, true),
+        (r#"{"tools":[{"type":"web_fetch_20260309"}]}"#, true),
+        (r#"{"thread":{"type":"create"}}"#, true),
+        (r#"{"container":null}"#, true),
+        (r#"{"tools":[{"name":"web"}],"x":"a code_execution, \"code_"}"#, false),
+        ("{}", false),
+    ] {
+        for piece in 1..=body.len() {
+            let pieces: VecDeque<_> = body.as_bytes().chunks(piece).map(Bytes::copy_from_slice).collect();
+            let mut inspector = OwnershipCheck::of_nobody();
+            pieces.iter().try_for_each(|piece| inspector.piece(piece)).unwrap();
+            inspector.held(&pieces, true).unwrap();
+            assert_eq!(inspector.may_run_code(), may, "{body} {piece}");
+        }
+    }
+    let mut long = OwnershipCheck::of_nobody();
+    long.held(&VecDeque::new(), false).unwrap();
+    assert!(long.may_run_code(), "more of it is to come");
+}
+
+#[test]
 fn a30_a_body_in_another_encoding_is_refused() {
     let text = r#"{"file_id":"file_1"}"#;
     let utf16: Vec<u16> = text.encode_utf16().collect();
@@ -182,7 +207,7 @@ fn a_body_that_refers_to_nothing_passes_at_once() {
     inspector.held(&VecDeque::from([Bytes::from_static(b"{}")]), true).unwrap();
     assert!(inspector.files.is_none() && inspector.references.is_none(), "nothing is read");
     assert!(end(&mut inspector).is_ok());
-    assert_eq!((inspector.kept(), inspector.keeps_message()), (0, false));
+    assert_eq!((inspector.kept(), inspector.keeps_message(), inspector.may_run_code()), (0, false, false));
 }
 
 #[test]

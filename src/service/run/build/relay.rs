@@ -33,14 +33,14 @@ impl Relaying {
         let probe = Arc::new(KeyProbe::new(&config.upstream, connector.clone(), parts.reports.clone()));
         let stages = Arc::new(stages(config, parts, &probe));
         let offer = config.batches_and_files;
-        let ledger = offer.offered.then(|| Ledger::new(parts.opened.db_requests.clone()));
         let skills = config.shared_skills.clone();
-        let references = References::new(parts.opened.db_requests.clone(), Arc::clone(&parts.clock), skills);
-        let batches = ledger.clone().map(|ledger| {
+        let (db_requests, clock) = (parts.opened.db_requests.clone(), Arc::clone(&parts.clock));
+        let references = References::new(db_requests, clock, skills, offer.offered);
+        let batches = offer.offered.then(|| {
             Batches::new(BatchParts {
                 offer,
                 stages: Arc::clone(&stages),
-                ledger,
+                ledger: Ledger::new(parts.opened.db_requests.clone()),
                 references: references.clone(),
                 upstream: &config.upstream,
                 probe: Arc::clone(&probe),
@@ -56,7 +56,6 @@ impl Relaying {
             stages,
             breaker: parts.govern.breaker.clone(),
             tracer,
-            ledger,
             references,
             first_byte: config.upstream.first_byte_timeout,
         };

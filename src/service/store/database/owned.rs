@@ -1,16 +1,18 @@
 //! Table `owned_objects`: which device owns which batch or file upstream.
 //!
 //! All devices share one key, and to the upstream everything belongs to that key, so this table decides which device
-//! sees what. The routes of batches and files wait for its answers. The biller, which looks after batches that no
-//! device fetches, reads [`OwnedObjects::due`].
+//! sees what. The routes of batches and files wait for its answers, and so does a request that names a file which its
+//! instance does not know. The biller, which looks after batches that no device fetches, reads [`OwnedObjects::due`].
 
 mod row;
 
-use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
+
+use sqlx::{Any, Row, Transaction};
 
 pub use self::row::{ObjectKind, OwnedObject};
 use super::error::StoreError;
+use super::row_insert::RowInsert;
 use super::statement::Statement;
 use super::{Database, millis};
 use crate::wire::DeviceId;
@@ -44,8 +46,8 @@ impl Database {
 impl OwnedObjects {
     /// [`StoreError::Refused`] means that the object already has an owner.
     pub async fn insert(&self, object: &OwnedObject) -> Result<(), StoreError> {
-        let mut statement = Statement::new("INSERT INTO owned_objects (");
-        statement.push(row::COLUMNS).push(") VALUES");
+        let mut statement = Statement::new(row::INSERT_INTO);
+        statement.push(" VALUES");
         statement.bind_row(object.values());
         statement.execute_alone(&self.0).await.map(|_| ())
     }
@@ -57,27 +59,25 @@ impl OwnedObjects {
         statement.fetch_optional(&self.0.pool).await?.as_ref().map(OwnedObject::read).transpose()
     }
 
-    /// The first of `ids` that names no object of this kind and device.
-    pub async fn first_foreign(
+    /// Those of `ids` that name an object of this kind and device.
+    pub async fn of_device(
         &self,
         device: &DeviceId,
         kind: ObjectKind,
         ids: &[String],
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Vec<String>, StoreError> {
+        let mut own = Vec::new();
         for ids in ids.chunks(IDS) {
             let mut statement = of(device, kind);
             statement.push(" AND id IN (");
             for (place, id) in ids.iter().enumerate() {
                 statement.push(if place > 0 { ", " } else { "" }).bind(id.as_str());
             }
-            let rows = statement.push(")").fetch_all(&self.0.pool).await?;
-            let own = rows.iter().map(|row| OwnedObject::read(row).map(|object| object.id));
-            let own = own.collect::<Result<HashSet<_>, _>>()?;
-            if let Some(foreign) = ids.iter().find(|id| !own.contains(*id)) {
-                return Ok(Some(foreign.clone()));
+            for row in statement.push(")").fetch_all(&self.0.pool).await? {
+                own.push(row.try_get("id")?);
             }
         }
-        Ok(None)
+        Ok(own)
     }
 
     /// At most `limit` objects; `None` if the device does not own the object at which the page starts.
@@ -158,6 +158,17 @@ impl OwnedObjects {
     }
 }
 
+/// Adds objects within a transaction. One that has an owner stays that owner's.
+pub(super) async fn add(
+    transaction: &mut Transaction<'static, Any>,
+    mut objects: Vec<OwnedObject>,
+) -> Result<(), StoreError> {
+    // In the order of their ids, so that two transactions cannot deadlock; of one id the first row counts.
+    objects.sort_by(|one, other| (&one.id, one.created_at).cmp(&(&other.id, other.created_at)));
+    let rows: Vec<_> = objects.iter().map(OwnedObject::values).collect();
+    INSERT.run(&mut *transaction, &rows, &[]).await
+}
+
 fn select() -> Statement<'static> {
     let mut statement = Statement::new("SELECT ");
     statement.push(row::COLUMNS).push(" FROM owned_objects");
@@ -169,6 +180,8 @@ fn of(device: &DeviceId, kind: ObjectKind) -> Statement<'_> {
     statement.push(" WHERE device = ").bind(device.as_str()).push(" AND kind = ").bind(kind.as_str());
     statement
 }
+
+const INSERT: RowInsert = RowInsert { into: row::INSERT_INTO, on_conflict: "ON CONFLICT (id) DO NOTHING" };
 
 /// The most ids in one statement.
 const IDS: usize = 500;

@@ -22,7 +22,8 @@ pub struct OwnedReferences(Database);
 pub(super) struct NewReference<'a> {
     pub(super) reference: &'a Reference,
     pub(super) device: &'a DeviceId,
-    pub(super) made_at: SystemTime,
+    /// When the upstream has forgotten it for certain.
+    pub(super) until: SystemTime,
 }
 
 impl Database {
@@ -70,7 +71,7 @@ pub(super) async fn add(
     mut references: Vec<NewReference<'_>>,
 ) -> Result<(), StoreError> {
     // In the order of their ids, so that two transactions cannot deadlock; and one statement may not touch a row twice.
-    references.sort_by(|one, other| (&one.reference.id, one.made_at).cmp(&(&other.reference.id, other.made_at)));
+    references.sort_by(|one, other| (&one.reference.id, one.until).cmp(&(&other.reference.id, other.until)));
     references.dedup_by(|later, kept| {
         let is_same = later.reference.id == kept.reference.id;
         if is_same && later.device == kept.device {
@@ -90,7 +91,7 @@ impl NewReference<'_> {
             kind.as_str().into(),
             self.device.as_str().into(),
             tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX)).into(),
-            millis::from_time(self.made_at + kind.life()).into(),
+            millis::from_time(self.until).into(),
         ]
     }
 }

@@ -15,6 +15,7 @@ pub use self::row::UsageRow;
 pub use self::totals::{Totals, TotalsBy};
 use super::devices::{self, DeviceActivity};
 use super::error::StoreError;
+use super::owned::{self, ObjectKind, OwnedObject};
 use super::page::{Page, PageRequest};
 use super::references::{self, NewReference};
 use super::revision::RevisionKind;
@@ -22,7 +23,7 @@ use super::row_insert::RowInsert;
 use super::statement::Statement;
 use super::{Database, millis};
 use crate::service::base::model_id::plain_id;
-use crate::service::meter::usage::BATCH_ROUTE;
+use crate::service::meter::usage::{BATCH_ROUTE, ReferenceKind};
 use crate::wire::DeviceId;
 
 #[derive(Clone)]
@@ -48,12 +49,13 @@ impl Database {
 }
 
 impl UsageHistory {
-    /// Adds all rows or none, by a clock that says `now`, with what their devices may refer to, and records that the
-    /// devices were seen. A row whose request id exists changes nothing.
+    /// Adds all rows or none, by a clock that says `now`, with what their devices own by them, and records that the devices
+    /// were seen. A row whose request id exists changes nothing.
     pub async fn insert(&self, rows: &[UsageRow], now: SystemTime) -> Result<(), StoreError> {
         let mut transaction = self.0.write().await?;
         insert(&mut transaction, rows).await?;
         references::add(&mut transaction, rows.iter().flat_map(references_of).collect()).await?;
+        owned::add(&mut transaction, rows.iter().flat_map(files_of).collect()).await?;
         // The usage of a batch tells neither when its device was active nor its present organisation and user.
         let seen: Vec<_> = rows.iter().filter(|row| row.route != BATCH_ROUTE).map(seen).collect();
         devices::see(&mut transaction, &seen, now).await?;
@@ -160,9 +162,26 @@ async fn insert(transaction: &mut Transaction<'static, Any>, rows: &[UsageRow]) 
     INSERT.run(&mut *transaction, &rows, &[]).await
 }
 
+/// What the upstream forgets by itself.
 fn references_of(row: &UsageRow) -> impl Iterator<Item = NewReference<'_>> {
-    let new = move |reference| NewReference { reference, device: &row.device, made_at: row.finished_at };
-    row.references.iter().map(new)
+    row.references.iter().filter_map(move |reference| {
+        let until = row.finished_at + reference.kind.life()?;
+        Some(NewReference { reference, device: &row.device, until })
+    })
+}
+
+/// The files that code has made: like files that a device uploads, they stay until they are deleted.
+fn files_of(row: &UsageRow) -> impl Iterator<Item = OwnedObject> {
+    row.references.iter().filter(|made| made.kind == ReferenceKind::File).map(move |file| OwnedObject {
+        id: String::from(&*file.id),
+        kind: ObjectKind::File,
+        device: row.device.clone(),
+        org: row.org.clone(),
+        user: row.user.clone(),
+        created_at: row.finished_at,
+        look_at: None,
+        missing_since: None,
+    })
 }
 
 fn seen(row: &UsageRow) -> DeviceActivity {

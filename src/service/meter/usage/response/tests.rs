@@ -69,6 +69,48 @@ fn a52_a_container_is_known_from_every_answer_and_a_message_only_where_it_is_ask
     }
 }
 
+fn file(id: &str) -> Reference {
+    Reference { kind: ReferenceKind::File, id: id.into(), tokens: None }
+}
+
+const MAKING: &str = concat!(
+    r#"{"type":"bash_code_execution_tool_result","tool_use_id":"a","content":{"type":"bash_code_execution_result","#,
+    r#""content":[{"type":"bash_code_execution_output","file_id":"file_1"}]}}"#,
+);
+
+#[test]
+fn f82_a_file_is_known_with_its_block_of_a_stream_and_with_the_end_of_any_other_answer() {
+    let start = |index: u32, block: &str| {
+        format!("data: {{\"type\":\"content_block_start\",\"index\":{index},\"content_block\":{block}}}\n\n")
+    };
+    let mut stream = meter("text/event-stream");
+    stream.data(START.as_bytes());
+    stream.data(start(0, r#"{"type":"text","text":"\"file_id\":\"file_0\""}"#).as_bytes());
+    assert_eq!((stream.references_told(), stream.references()), (0, vec![]));
+    for told in [1, 1] {
+        stream.data(start(1, MAKING).as_bytes());
+        assert_eq!((stream.references_told(), stream.references()), (told, vec![file("file_1")]));
+    }
+    let answer = format!(r#"{{"id":"msg_1","content":[{{"type":"text","text":"x"}},{MAKING}],"usage":{{}}}}"#);
+    for piece in [1, 9, answer.len()] {
+        let (mut plain, mut asked) = (meter("application/json"), meter("application/json").with_files());
+        for bytes in answer.as_bytes().chunks(piece) {
+            assert_eq!(asked.references_told(), 0, "before the last byte");
+            plain.data(bytes);
+            asked.data(bytes);
+        }
+        assert_eq!((asked.references_told(), asked.references()), (1, vec![file("file_1")]));
+        assert!(plain.references().is_empty(), "of a request that runs no code no block is read");
+    }
+}
+
+#[test]
+fn f82_a_file_of_an_answer_that_is_cut_is_known() {
+    let mut asked = meter("application/json").with_files();
+    asked.data(format!(r#"{{"content":[{MAKING},{{"type":"te"#).as_bytes());
+    assert_eq!(asked.references(), [file("file_1")]);
+}
+
 /// How sure the cost of a whole or a cut answer is.
 fn certainty(media_type: &'static str, body: &str, is_complete: bool) -> CostCertainty {
     let mut meter = meter(media_type);

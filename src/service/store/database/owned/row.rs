@@ -64,4 +64,12 @@ impl OwnedObject {
     }
 }
 
-pub(super) const COLUMNS: &str = "id, kind, device, org, user_name, created_at, look_at, missing_since";
+macro_rules! columns {
+    () => {
+        "id, kind, device, org, user_name, created_at, look_at, missing_since"
+    };
+}
+
+pub(super) const COLUMNS: &str = columns!();
+
+pub(super) const INSERT_INTO: &str = concat!("INSERT INTO owned_objects (", columns!(), ")");
