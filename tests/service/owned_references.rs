@@ -22,14 +22,14 @@ async fn a51_a52_a54_no_request_refers_to_what_another_device_has() {
         let (owner, other) = (service.token_for("device-0001").await, service.token_for("device-0002").await);
         make(&service, &upstream, &owner).await;
         let before = upstream.requests().len();
-        for (fields, status, code, message) in REFERENCES {
+        for (fields, code, message) in REFERENCES {
             let code = &json!(code);
             for answer in everywhere(&service, &other, fields).await {
-                assert_eq!(answer.status, status, "{leg:?} {fields} {}", answer.text());
+                assert_eq!(answer.status, 404, "{leg:?} {fields} {}", answer.text());
                 let body = answer.json();
                 let error = &body["error"];
                 assert_eq!((&error["message"], &error["details"]["error_code"]), (&json!(message), code), "{fields}");
-                assert_eq!(answer.header("x-valetkey-error").is_none(), status == 404, "{leg:?} {fields}");
+                assert_eq!(answer.header("x-valetkey-error"), None, "{leg:?} {fields}");
             }
             for answer in everywhere(&service, &owner, fields).await {
                 assert_eq!(answer.status, 200, "{leg:?} {fields} {}", answer.text());
@@ -60,6 +60,24 @@ async fn a51_another_devices_message_is_as_unknown_as_one_that_never_was() {
     // A container is no message.
     assert_eq!(service.messages(&owner, message(&thread("container_own"))).await.status, 404);
     assert_eq!(service.messages(&owner, message(&thread(&"x".repeat(10_000)))).await.status, 404);
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a54_diagnostics_with_a_message_that_nobody_has_are_a_400_that_names_the_field() {
+    let Some(database) = TestDatabase::postgres().await else { return };
+    let (upstream, clock) = (Upstream::start(), ManualClock::starting_now());
+    let (service, second) = (on(&database, &upstream, &clock), on(&database, &upstream, &clock));
+    let (owner, other) = (service.token_for("device-0001").await, second.token_for("device-0002").await);
+    make(&service, &upstream, &owner).await;
+    let unknown = message(r#""diagnostics":{"previous_message_id":"message_no"}"#);
+    let answer = second.messages(&other, unknown).await;
+    let sentence = "diagnostics.previous_message_id: the message message_no is not known";
+    assert_eq!((answer.status, answer.json()["error"]["message"].as_str()), (400, Some(sentence)));
+    let foreign = message(r#""diagnostics":{"previous_message_id":"message_own"}"#);
+    let answer = second.messages(&other, foreign).await;
+    let kind = answer.json()["error"]["type"].clone();
+    assert_eq!((answer.status, kind.as_str()), (404, Some("not_found_error")), "the database tells whose it is");
     assert_eq!(upstream.requests().len(), 1);
 }
 
@@ -219,25 +237,18 @@ async fn without_the_database_an_instance_knows_what_its_own_answers_have_made()
     database.reopen().await;
 }
 
-/// Each with the status, the code in the body and the sentence for a device that does not own it.
-const REFERENCES: [(&str, u16, Option<&str>, &str); 5] = [
+/// Each with the code in the body and the sentence for a device that does not own it.
+const REFERENCES: [(&str, Option<&str>, &str); 5] = [
     (
         r#""thread":{"type":"continue","previous_message_id":"message_own"}"#,
-        404,
         NO_THREAD,
         "Message not found: message_own",
     ),
-    (r#""\u0074hread":{"previous\u005fmessage_id" : "message_own"}"#, 404, NO_THREAD, "Message not found: message_own"),
-    (
-        r#""diagnostics":{"previous_message_id":"message_own"}"#,
-        400,
-        Some("body_invalid"),
-        "diagnostics.previous_message_id: the message message_own is not known",
-    ),
-    (r#""container":"container_own""#, 404, None, "Container not found: container_own"),
+    (r#""\u0074hread":{"previous\u005fmessage_id" : "message_own"}"#, NO_THREAD, "Message not found: message_own"),
+    (r#""diagnostics":{"previous_message_id":"message_own"}"#, None, "Message not found: message_own"),
+    (r#""container":"container_own""#, None, "Container not found: container_own"),
     (
         r#""c\u006fntainer":{"skills":[{"type":"anthropic","skill_id":"pdf"}],"id":"container\u005fown"}"#,
-        404,
         None,
         "Container not found: container_own",
     ),

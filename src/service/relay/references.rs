@@ -20,7 +20,7 @@ use super::ledger::{away, not_found, unknown};
 use crate::clock::Clock;
 use crate::lock::lock;
 use crate::service::base::shown::shown;
-use crate::service::enrol::db_requests::DbRequests;
+use crate::service::enrol::db_requests::{DbRequestError, DbRequests};
 use crate::service::meter::usage::{Reference, ReferenceKind};
 use crate::service::store::database::{ObjectKind, StoreError};
 use crate::transport::problem::Problem;
@@ -101,8 +101,8 @@ impl References {
         }
     }
 
-    /// Returns what is named, in no order, if `device` owns all of it. The error is the API's own 404 for an unknown id, or
-    /// a 400 where a client expects that. `waits` says whether an unknown id is looked for again.
+    /// Returns what is named, in no order, if `device` owns all of it. The error is the API's own 404, or a 400 where a
+    /// client expects that. `waits` says whether an unknown id is looked for again.
     pub(crate) async fn owned(
         &self,
         device: &DeviceId,
@@ -121,8 +121,20 @@ impl References {
         match named.into_iter().min() {
             None => Ok(owned),
             Some((NamedBy::File, _)) if !self.0.offers_files => Err(no_files()),
+            Some((NamedBy::Diagnostics, id)) if self.belongs_to_any(&id).await? => Err(not_found("Message", &id)),
             Some((by, id)) => Err(unknown_reference(by, &id)),
         }
+    }
+
+    /// Whether a device owns the message with this id.
+    async fn belongs_to_any(&self, id: &str) -> Result<bool, Problem> {
+        let now = self.0.clock.now();
+        if lock(&self.0.recent).has(id, now) {
+            return Ok(true);
+        }
+        let (database, id) = (self.0.db_requests.database(), id.to_owned());
+        let question = async move { database.owned_references().has(&id, now).await };
+        self.0.db_requests.ask(question).await.map_err(|error| cannot_tell(&error))
     }
 
     async fn find_later(
@@ -182,10 +194,7 @@ impl References {
             found.extend(own.into_iter().map(file));
             Ok::<_, StoreError>(found)
         };
-        let found = self.0.db_requests.ask(question).await.map_err(|error| {
-            tracing::error!(%error, "Cannot tell who owns a message, a container or a file");
-            away()
-        })?;
+        let found = self.0.db_requests.ask(question).await.map_err(|error| cannot_tell(&error))?;
         self.remember(device, &found);
         owned.extend(found.into_iter().filter(|found| {
             let before = named.len();
@@ -198,6 +207,11 @@ impl References {
     }
 }
 
+fn cannot_tell(error: &DbRequestError) -> Problem {
+    tracing::error!(%error, "Cannot tell who owns a message, a container or a file");
+    away()
+}
+
 /// Whether the head of a request names a beta in which later requests refer to the message that answers this one.
 pub(crate) fn keeps_message(headers: &HeaderMap) -> bool {
     static BETAS: LazyLock<[Finder<'static>; 2]> =
@@ -207,7 +221,8 @@ pub(crate) fn keeps_message(headers: &HeaderMap) -> bool {
 }
 
 /// The answer to an unknown id, given for an id of another device too. It is the API's own, but for diagnostics: the API
-/// compares with nothing if it does not know the message. A 400 that names the field makes Claude Code leave it out.
+/// compares with nothing if it does not know the message. A 400 that names the field makes Claude Code leave it out, which
+/// an idle session needs whose last message is forgotten; only a message that another device owns is a 404 there.
 pub(super) fn unknown_reference(by: NamedBy, id: &str) -> Problem {
     match by {
         NamedBy::Thread => Problem { code: ErrorCode::ThreadNotFound, ..not_found("Message", id) },

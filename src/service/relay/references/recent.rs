@@ -47,6 +47,11 @@ impl RecentReferences {
         is_own.then(|| Reference { kind, id: id.into(), tokens: known.tokens })
     }
 
+    /// Whether a device has this id.
+    pub(super) fn has(&self, id: &str, now: SystemTime) -> bool {
+        self.by_id.get(id).is_some_and(|known| known.until > now)
+    }
+
     fn forget_old(&mut self, now: SystemTime) {
         while self.order.front().is_some_and(|(until, _)| *until <= now) {
             if let Some((_, id)) = self.order.pop_front() {

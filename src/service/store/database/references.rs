@@ -55,6 +55,13 @@ impl OwnedReferences {
         Ok(found)
     }
 
+    /// Whether any device owns the reference with this id, and the upstream may still have it.
+    pub async fn has(&self, id: &str, now: SystemTime) -> Result<bool, StoreError> {
+        let mut statement = Statement::new("SELECT id FROM owned_references WHERE id = ");
+        statement.bind(id).push(" AND expires_at > ").bind(millis::from_time(now));
+        Ok(statement.fetch_optional(&self.0.pool).await?.is_some())
+    }
+
     /// Deletes up to `most` references that the upstream has forgotten. Returns how many it deleted.
     pub async fn delete_expired(&self, now: SystemTime, most: u32) -> Result<u64, StoreError> {
         let mut statement = Statement::new("DELETE FROM owned_references WHERE id IN (");
