@@ -21,10 +21,9 @@ pub(crate) fn is_same_model(one: &str, other: &str) -> bool {
 const LONG_CONTEXT: &str = "[1m]";
 
 fn undated(id: &str) -> &str {
-    match id.rsplit_once('-') {
-        Some((name, date)) if date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => id,
-    }
+    let name = id.len().saturating_sub("-20250929".len());
+    let is_date = |[dash, date @ ..]: &[u8; 9]| *dash == b'-' && date.iter().all(u8::is_ascii_digit);
+    if id.as_bytes().last_chunk().is_some_and(is_date) { &id[..name] } else { id }
 }
 
 #[cfg(test)]
@@ -37,7 +36,15 @@ mod tests {
         assert_eq!(last("claude-sonnet-4-5-20250929"), "claude-sonnet-4-5");
         assert_eq!(last("claude-sonnet-4-5-20250929[1m]"), "claude-sonnet-4-5");
         assert_eq!(last("claude-opus-5[1m]"), "claude-opus-5");
-        for other in ["claude-opus-5", "claude-opus-5-2025092", "claude-opus-5-2025092x", "[1m]-", ""] {
+        for other in [
+            "claude-opus-5",
+            "claude-opus-5-2025092",
+            "claude-opus-5-2025092x",
+            "claude-é20250929",
+            "20250929",
+            "[1m]-",
+            "",
+        ] {
             assert_eq!(last(other), other);
         }
     }

@@ -29,6 +29,7 @@ impl KeyPrefilter {
         if self.seen_all() {
             return;
         }
+        self.search(bytes, is_batch);
         let head = &bytes[..bytes.len().min(SEAM)];
         let mut room = [0; 2 * SEAM];
         room[..self.kept].copy_from_slice(&self.tail[..self.kept]);
@@ -36,8 +37,9 @@ impl KeyPrefilter {
         let seam = &room[..self.kept + head.len()];
         let end = if bytes.len() < SEAM { seam } else { bytes };
         let end = &end[end.len().saturating_sub(SEAM)..];
-        self.search(seam, is_batch);
-        self.search(bytes, is_batch);
+        if self.kept > 0 {
+            self.search(seam, is_batch);
+        }
         self.kept = end.len();
         self.tail[..end.len()].copy_from_slice(end);
     }
