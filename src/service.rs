@@ -120,6 +120,7 @@ pub mod http {
     pub mod handler;
     pub mod listen;
     pub mod protocol;
+    pub mod request_line;
     pub mod routes;
     pub mod tls;
 }

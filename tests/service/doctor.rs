@@ -135,6 +135,39 @@ async fn a_service_that_runs_is_found_and_something_else_in_its_place_too() {
 }
 
 #[tokio::test]
+async fn the_reserve_of_a_service_that_runs_is_no_usage_that_waits() {
+    let (upstream, folder) = (Upstream::start(), tempfile::tempdir().unwrap());
+    let (url, database) = (upstream.url(), format!("sqlite:{}", folder.path().join("valetkey.db").display()));
+    let service = Process::start(&url, &[("DATABASE_URL", &database)]);
+    let spill = folder.path().join("valetkey.db.usage-spill");
+    assert_eq!(std::fs::read_dir(&spill).unwrap().count(), 1, "it has its reserve");
+    let settings =
+        [("ANTHROPIC_BASE_URL", url.as_str()), ("PORT", port(&service.url)), ("DATABASE_URL", database.as_str())];
+    let (_, report) = examined(&settings);
+    assert_eq!((verdict(&report, "readiness"), finding(&report, "spill")), ("ok", &Value::Null), "{report:#}");
+    std::fs::write(spill.join("usage-1.refused"), "{}\n").unwrap();
+    let (_, report) = examined(&settings);
+    let found = finding(&report, "spill")["found"].as_str().unwrap();
+    assert!(found.starts_with("1 files of usage wait"), "{report:#}");
+}
+
+#[cfg(unix)]
+#[test]
+fn f38_the_disk_of_a_spill_folder_that_is_not_there_yet_is_looked_at_and_that_of_the_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let [database, spill] = ["valetkey.db", "not/there/yet"].map(|name| folder.path().join(name).display().to_string());
+    let url = format!("sqlite:{database}");
+    let settings = [
+        ("ANTHROPIC_BASE_URL", "http://127.0.0.1:9"),
+        ("DATABASE_URL", url.as_str()),
+        ("USAGE_SPILL_DIR", spill.as_str()),
+    ];
+    let (_, report) = examined(&settings);
+    let found = finding(&report, "disk")["found"].as_str().unwrap_or_else(|| panic!("{report:#}"));
+    assert!(found.contains(&database) && found.contains(&spill), "{found}");
+}
+
+#[tokio::test]
 async fn a_service_that_speaks_tls_is_asked_so_and_one_that_does_not_is_named() {
     let upstream = Upstream::start();
     let url = upstream.url();

@@ -62,6 +62,7 @@ async fn what_can_happen_is_counted_from_the_start() {
         "valetkey_leak_suspicions_total{action=\"revoked\"}",
         "valetkey_limit_decisions_total{decision=\"denied_tokens\"}",
         "valetkey_limit_fallbacks_total",
+        "valetkey_refusals_total{code=\"origin_forbidden\"}",
         "valetkey_refusals_total{code=\"upstream_credential\"}",
         "valetkey_signing_key_reloads_total{outcome=\"refused\"}",
         "valetkey_tokens_total{kind=\"cache_read\"}",

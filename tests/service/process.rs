@@ -17,12 +17,16 @@ pub async fn token(url: &str) -> String {
     format!("sk-ant-proxy-{}", answer.json()["token"].as_str().expect("a token"))
 }
 
-/// A script that starts the program with the socket as its first passed one. `sh` of Debian takes no number above 9.
+/// A script that starts the program with the socket as its first passed one, and with variables that say so, such as
+/// [`ONE_SOCKET`]. `sh` of Debian takes no number above 9.
 #[cfg(unix)]
-fn passing(socket: &std::net::TcpListener) -> String {
-    use std::os::fd::AsRawFd;
-    format!("exec 3<&{}; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" serve", socket.as_raw_fd())
+fn passing(socket: &impl std::os::fd::AsRawFd, variables: &str) -> String {
+    format!("exec 3<&{}; {variables} exec \"$0\" serve", socket.as_raw_fd())
 }
+
+/// What a supervisor sets that passes on one socket.
+#[cfg(unix)]
+pub const ONE_SOCKET: &str = "LISTEN_FDS=1 LISTEN_PID=$$";
 
 /// A running `valetkey serve`; killed when dropped.
 pub struct Process {
@@ -54,18 +58,36 @@ impl Process {
 
     /// The same with a socket to listen on, as supervisors pass it on (sd_listen_fds(3)).
     #[cfg(unix)]
-    pub fn start_with_socket(socket: &std::net::TcpListener, upstream: &str, settings: &[(&str, &str)]) -> Self {
-        Self::spawn(Command::new("bash").args(["-c", &passing(socket), BINARY]), upstream, settings)
+    pub fn start_with_socket(
+        socket: &impl std::os::fd::AsRawFd,
+        variables: &str,
+        upstream: &str,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        Self::spawn(Command::new("bash").args(["-c", &passing(socket, variables), BINARY]), upstream, settings)
     }
 
-    /// How the start with a passed socket ends that is refused, and what is logged.
+    /// How the start with a passed socket ends that is refused, and what is logged. Panics if it is not refused.
     #[cfg(unix)]
-    pub fn refused_with_socket(socket: &std::net::TcpListener, settings: &[(&str, &str)]) -> (ExitStatus, String) {
+    pub fn refused_with_socket(
+        socket: &impl std::os::fd::AsRawFd,
+        variables: &str,
+        settings: &[(&str, &str)],
+    ) -> (ExitStatus, String) {
         let folder = TempDir::new().expect("a folder for its files");
         let mut command = Command::new("bash");
-        command.args(["-c", &passing(socket), BINARY]).current_dir(folder.path()).env_clear();
+        command.args(["-c", &passing(socket, variables), BINARY]).current_dir(folder.path()).env_clear();
         command.envs([("PORT", "0"), ("ADMIN_PORT", "0"), ("ANTHROPIC_API_KEY", REAL_KEY)]);
-        let output = command.envs(settings.iter().copied()).output().expect("the binary starts");
+        command.envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("text");
+        if !line.is_empty() {
+            // It would run for ever.
+            let _ = child.kill();
+        }
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(line, "", "it has started");
         (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
     }
 

@@ -1,6 +1,9 @@
-//! F20: the process restarts while its listening socket stays open, as under systemd, and no request fails.
+//! F20: the process restarts while its listening socket stays open, as under systemd, and no request fails. F86: what is
+//! passed on is nothing that the service can listen on.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,7 +12,7 @@ use socket2::SockRef;
 
 use testkit::upstream::{Answer, Upstream};
 
-use crate::process::Process;
+use crate::process::{ONE_SOCKET, Process};
 
 #[tokio::test]
 async fn f20_no_request_fails_while_the_process_restarts_on_an_inherited_socket() {
@@ -64,9 +67,66 @@ async fn f20_a_lame_duck_serves_on_and_says_that_it_is_not_ready() {
 #[tokio::test]
 async fn an_inherited_socket_at_another_address_than_the_settings_say_is_refused() {
     let listener = Socket::open();
-    let (status, log) = listener.refused(&[("HOST", "127.0.0.2")]);
+    let (status, log) = Process::refused_with_socket(&listener.0, ONE_SOCKET, &[("HOST", "127.0.0.2")]);
     assert!(!status.success());
     assert!(log.contains("LISTEN_FDS passes on a socket at 127.0.0.1:"), "{log}");
+}
+
+#[test]
+fn f86_a_second_socket_whose_clients_would_wait_for_ever_keeps_the_service_from_starting() {
+    let listener = Socket::open();
+    let refused = |number: &str| {
+        let variables = format!("LISTEN_FDS={number} LISTEN_PID=$$");
+        let (status, log) = Process::refused_with_socket(&listener.0, &variables, &[]);
+        assert!(!status.success(), "{log}");
+        log
+    };
+    let log = refused("2");
+    assert!(log.contains("LISTEN_FDS passes on 2 sockets, and the service listens on one"), "{log}");
+    for number in ["-1", "two"] {
+        let log = refused(number);
+        let is_named = log.contains("LISTEN_FDS is ") && log.contains(number) && log.contains("no number of sockets");
+        assert!(is_named, "{log}");
+    }
+}
+
+#[test]
+fn f86_a_passed_socket_that_takes_no_connections_by_tcp_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    named(&UnixListener::bind(folder.path().join("socket")).unwrap(), "passes on is a Unix socket");
+    named(&UdpSocket::bind("127.0.0.1:0").unwrap(), "passes on is a UDP socket");
+    named(&std::fs::File::open("/dev/null").unwrap(), "is not a socket");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn f86_a_passed_socket_that_does_not_listen_is_named() {
+    use socket2::{Domain, Type};
+    let bound = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    bound.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    named(&bound, "passes on does not listen");
+    // As systemd passes on one connection (`Accept=yes`).
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    named(&listener.accept().unwrap().0, "passes on does not listen");
+}
+
+#[tokio::test]
+async fn f86_a_socket_for_another_process_is_left_alone_and_told() {
+    let upstream = Upstream::start();
+    let listener = Socket::open();
+    let process = Process::start_with_socket(&listener.0, "LISTEN_FDS=1 LISTEN_PID=1", &upstream.url(), &[]);
+    process.logged("LISTEN_PID", 1).await;
+    let port = listener.0.local_addr().unwrap().port();
+    assert!(!process.url.ends_with(&format!(":{port}")), "{}", process.url);
+}
+
+/// Passes on an open file, and expects an error that says this of it.
+fn named(file: &impl AsFd, words: &str) {
+    SockRef::from(file).set_cloexec(false).unwrap();
+    let (status, log) = Process::refused_with_socket(&file.as_fd(), ONE_SOCKET, &[]);
+    assert!(!status.success(), "{log}");
+    assert!(log.contains("LISTEN_FDS") && log.contains(words), "{words}: {log}");
 }
 
 /// Sends requests one after the other, and returns what failed.
@@ -107,11 +167,7 @@ impl Socket {
     }
 
     fn pass_to(&self, upstream: &Upstream, settings: &[(&str, &str)]) -> Process {
-        Process::start_with_socket(&self.0, &upstream.url(), settings)
-    }
-
-    fn refused(&self, settings: &[(&str, &str)]) -> (std::process::ExitStatus, String) {
-        Process::refused_with_socket(&self.0, settings)
+        Process::start_with_socket(&self.0, ONE_SOCKET, &upstream.url(), settings)
     }
 }
 

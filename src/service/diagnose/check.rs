@@ -69,9 +69,14 @@ pub(crate) fn database(url: &DatabaseUrl) -> Result<(), String> {
 
 /// Checks the folder of usage records that the database did not take, or the one in which a start would make it.
 fn spill(folder: &Path) -> Result<(), String> {
-    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let there = nearest(folder);
     is_folder(there)?;
     may_write(there).map_err(|error| format!("cannot write into {}: {error}", there.display()))
+}
+
+/// The path, or the nearest above it where there is something.
+pub(crate) fn nearest(path: &Path) -> &Path {
+    path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."))
 }
 
 /// Whether a start could make a file at `path`.

@@ -29,7 +29,7 @@ pub async fn examine(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
         within("database", database::examine(&config.stores.database)),
         running::examine(config, PATIENCE),
     );
-    let disk = disk::examine(&config.stores.spill);
+    let disk = disk::examine(&config.stores);
     [files::examine(config, clock.now()), upstream, vec![limits, database], disk, running].concat()
 }
 

@@ -5,7 +5,7 @@
 //! nothing else. One beyond loopback checks only if `ALLOWED_HOSTS` is set: the names that lead to it are the network's
 //! business.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -28,8 +28,16 @@ pub struct AllowedHosts {
 /// stands for 80 and for 443.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedHost {
-    name: Box<str>,
+    name: HostName,
     port: Option<u16>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum HostName {
+    /// A name, or an IPv4 address.
+    Text(Box<str>),
+    /// What is in brackets: one address has several texts (RFC 4291 §2.2).
+    Ipv6(Ipv6Addr),
 }
 
 /// What one listener asks of `Host`. Clones share the hosts.
@@ -43,13 +51,13 @@ impl AllowedHost {
     /// Reads `a.example` or `a.example:8080`. `None` if it is no host.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let named = NamedHost::parse(text.as_bytes())?;
-        Some(Self { name: named.name().into(), port: named.port })
+        Some(Self { name: HostName::of(&named), port: named.port })
     }
 
     /// The host of an address, with any port.
     pub(crate) fn of(origin: &Origin) -> Option<Self> {
         let named = NamedHost::parse(origin.authority().as_bytes())?;
-        Some(Self { name: named.name().into(), port: None })
+        Some(Self { name: HostName::of(&named), port: None })
     }
 
     fn is(&self, named: &NamedHost<'_>) -> bool {
@@ -57,8 +65,27 @@ impl AllowedHost {
             (None, _) | (Some(80 | 443), None) => true,
             (listed, named) => listed == named,
         };
-        is_port && self.name.eq_ignore_ascii_case(named.name())
+        is_port && self.name.is(named.name())
     }
+}
+
+impl HostName {
+    fn of(named: &NamedHost<'_>) -> Self {
+        let name = named.name();
+        ipv6(name).map_or_else(|| Self::Text(name.into()), Self::Ipv6)
+    }
+
+    fn is(&self, name: &str) -> bool {
+        match self {
+            Self::Text(text) => text.eq_ignore_ascii_case(name),
+            Self::Ipv6(address) => ipv6(name) == Some(*address),
+        }
+    }
+}
+
+/// The address in brackets, if there are brackets.
+fn ipv6(name: &str) -> Option<Ipv6Addr> {
+    name.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
 impl AllowedHosts {
@@ -135,6 +162,25 @@ mod tests {
                 [("a.example", true), (listed, true), ("a.example:8443", false), ("b.example", false)]
             {
                 assert_eq!(allowed("127.0.0.1:3001", &[listed], None, host), is_answered, "{listed} {host}");
+            }
+        }
+    }
+
+    #[test]
+    fn a35_an_ipv6_address_is_the_same_host_however_it_is_written() {
+        for (listed, base_url) in [
+            (&["[2001:0db8::1]"][..], None),
+            (&["[2001:DB8:0:0:0:0:0:1]:443"][..], None),
+            (&[][..], Some("https://[2001:db8:0::0001]/base")),
+        ] {
+            for (host, is_answered) in [
+                ("[2001:db8::1]", true),
+                ("[2001:0DB8:0000::0.0.0.1]", true),
+                ("[2001:db8::2]", false),
+                ("2001", false),
+                ("db8.example", false),
+            ] {
+                assert_eq!(allowed("127.0.0.1:3001", listed, base_url, host), is_answered, "{listed:?} {host}");
             }
         }
     }

@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
-use crate::clock::millis;
 use crate::secret::Secret;
 use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::leak::Leaks;
 use crate::service::http::allowed_hosts::HostCheck;
-use crate::service::http::client_address::{ClientAddress, TrustedProxies};
+use crate::service::http::client_address::TrustedProxies;
+use crate::service::http::request_line::RequestLine;
 use crate::service::http::routes::{Route, route};
 use crate::service::relay::admission::Arrival;
 use crate::service::relay::batches::Batches;
@@ -42,7 +42,7 @@ use crate::transport::serve::{ClientConnection, Handler};
 use crate::transport::shutdown::Phase;
 use crate::transport::upstream::Upstream;
 use crate::wire::ErrorCode;
-use crate::wire::names::{HEALTH_PATH, READY_PATH, REQUEST_ID_HEADER};
+use crate::wire::names::{HEALTH_PATH, READY_PATH};
 
 /// The service as one worker sees it: shared parts and its own connections to the upstream.
 #[derive(Clone)]
@@ -206,43 +206,6 @@ impl Handler for ServiceHandler {
             cors::grant(response.headers_mut(), origin);
         }
         response
-    }
-}
-
-/// The log line of a request that is not relayed. A relayed one has its usage record.
-struct RequestLine {
-    method: Method,
-    target: Uri,
-    peer: ClientAddress,
-    id: RequestId,
-    at: Instant,
-}
-
-impl RequestLine {
-    fn answered(&self, route: Option<Route>, mut response: Response<Reply>) -> Response<Reply> {
-        let is_probe = matches!(route, Some(Route::Health | Route::Ready | Route::Hello));
-        let is_relayed = matches!(route, Some(Route::Relay(_)));
-        if !is_relayed {
-            response.headers_mut().insert(REQUEST_ID_HEADER, self.id.header());
-        }
-        let status = response.status().as_u16();
-        let total_ms = millis(self.at.elapsed());
-        if is_probe {
-            tracing::debug!(request_id = %self.id, method = %self.method, path = self.target.path(), status, total_ms, "Answered a probe");
-        } else if !is_relayed {
-            tracing::info!(request_id = %self.id, method = %self.method, path = self.target.path(), peer = %self.peer, status, total_ms, "Answered a request");
-        }
-        response
-    }
-
-    fn refused(&self, problem: Problem) -> Response<Reply> {
-        let (status, ..) = problem.code.answer();
-        let total_ms = millis(self.at.elapsed());
-        tracing::info!(
-            request_id = %self.id, method = %self.method, path = self.target.path(), peer = %self.peer, status, total_ms,
-            error_code = problem.code.as_str(), "Refused a request"
-        );
-        problem.into_response(&self.id)
     }
 }
 

@@ -1,19 +1,19 @@
 //! The listening socket: inherited from a supervisor, or bound.
-//!
-//! An inherited socket (`LISTEN_FDS`, `sd_listen_fds(3)`) outlives the process. Connections that come while the service
-//! restarts wait in its queue, so a restart refuses none.
+
+mod inherited;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Socket, Type};
 
+use self::inherited::inherited;
 use super::start_error::StartError;
 
 /// The socket that a supervisor passes on, or else a new one at `address`. An inherited one must be at `address`, because
 /// the settings were judged for it; port 0 stands for any.
 pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let Some(listener) = inherited().map_err(StartError::Inherited)? else {
+    let Some(listener) = inherited()? else {
         return bind(address).map_err(|source| StartError::Bind { address, source });
     };
     listener.set_nonblocking(true).map_err(StartError::Inherited)?;
@@ -23,17 +23,6 @@ pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     }
     tracing::info!(address = %at, "The listening socket is inherited");
     Ok(listener)
-}
-
-#[cfg(unix)]
-fn inherited() -> io::Result<Option<TcpListener>> {
-    listenfd::ListenFd::from_env().take_tcp_listener(0)
-}
-
-/// Only Unix has the protocol.
-#[cfg(not(unix))]
-fn inherited() -> io::Result<Option<TcpListener>> {
-    Ok(None)
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

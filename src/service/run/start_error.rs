@@ -1,5 +1,6 @@
 //! The errors that keep the service from starting.
 
+use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 
@@ -19,7 +20,15 @@ pub enum StartError {
         address: SocketAddr,
         source: io::Error,
     },
-    /// `LISTEN_FDS` passes on something that is no listening socket.
+    #[error("LISTEN_FDS is {0:?}, which is no number of sockets")]
+    InheritedNumber(OsString),
+    /// Connections to the others would never be accepted.
+    #[error("LISTEN_FDS passes on {0} sockets, and the service listens on one: pass on that of HOST and PORT alone")]
+    InheritedMany(usize),
+    /// What is passed on is a socket, and clients cannot connect to it by TCP.
+    #[error("the socket that LISTEN_FDS passes on {0}, and the service needs a TCP socket that listens")]
+    InheritedKind(&'static str),
+    /// `LISTEN_FDS` passes on something else than a socket, or the system refuses to use it.
     #[error("the socket that LISTEN_FDS passes on cannot be used: {0}")]
     Inherited(#[source] io::Error),
     /// The settings were judged for another address.

@@ -47,7 +47,7 @@ pub use self::page::{Page, PageRequest};
 pub use self::references::OwnedReferences;
 pub use self::revocations::{NewRevocation, Revocation, RevocationKind, RevocationTable};
 pub use self::usage::{Costs, Totals, TotalsBy, UsageFilter, UsageHistory, UsageRow};
-pub use self::writer::{StartWriterError, UsageCounters, UsageWriter, WriterSettings, spill_beside};
+pub use self::writer::{StartWriterError, UsageCounters, UsageWriter, WriterSettings, files_with_usage, spill_beside};
 
 pub use self::database_url::DatabaseUrl;
 

@@ -74,17 +74,9 @@ impl Here {
     }
 
     async fn readiness(&self) -> Finding {
-        let (status, body) = match self.get(READY_PATH).await {
-            Ok(answer) => answer,
-            Err(error) => return Finding::problem(READY, whole(&error), "restart it"),
-        };
-        match body["status"].as_str() {
-            Some("ok") if status == StatusCode::OK => Finding::ok(READY, "takes requests"),
-            Some("draining") => Finding::warning(READY, "is stopping", ""),
-            Some("revocations_unknown") => {
-                Finding::problem(READY, "nobody is served: who is revoked is not known", "look at the database")
-            }
-            _ => Finding::problem(READY, format!("{READY_PATH} is answered with {status}"), "look at the log"),
+        match self.get(READY_PATH).await {
+            Ok((status, body)) => judge_readiness(status, body["status"].as_str()),
+            Err(error) => Finding::problem(READY, whole(&error), "restart it"),
         }
     }
 
@@ -106,6 +98,21 @@ impl Here {
         let answer = request.send().await?;
         let status = answer.status();
         Ok((status, serde_json::from_slice(&answer.bytes().await?).unwrap_or_default()))
+    }
+}
+
+fn judge_readiness(status: StatusCode, says: Option<&str>) -> Finding {
+    match says {
+        Some("ok") if status == StatusCode::OK => Finding::ok(READY, "takes requests"),
+        Some("draining") => Finding::warning(READY, "is stopping", ""),
+        Some("revocations_unknown") => {
+            Finding::problem(READY, "nobody is served: who is revoked is not known", "look at the database")
+        }
+        Some("usage_unrecorded") => {
+            let advice = "make room on the disks of the database and of the spill folder";
+            Finding::problem(READY, "nobody is served: usage finds no place", advice)
+        }
+        _ => Finding::problem(READY, format!("{READY_PATH} is answered with {status}"), "look at the log"),
     }
 }
 
@@ -133,3 +140,22 @@ const CHECK: &str = "service";
 const READY: &str = "readiness";
 const ADMIN: &str = "admin";
 const ADMIN_ADVICE: &str = "is the running service's ADMIN_PORT another one?";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::diagnose::doctor::Verdict;
+
+    #[test]
+    fn f38_each_reason_for_which_a_service_is_not_ready_has_a_name() {
+        for (says, verdict, words) in [
+            ("draining", Verdict::Warning, "is stopping"),
+            ("revocations_unknown", Verdict::Problem, "who is revoked is not known"),
+            ("usage_unrecorded", Verdict::Problem, "usage finds no place"),
+        ] {
+            let finding = judge_readiness(StatusCode::SERVICE_UNAVAILABLE, Some(says));
+            assert_eq!(finding.verdict, verdict, "{finding}");
+            assert!(finding.found.contains(words), "{finding}");
+        }
+    }
+}

@@ -25,6 +25,7 @@ use self::flusher::Flusher;
 pub use self::queue::UsageCounters;
 use self::queue::{QueuedRecord, RecordQueue};
 use self::spill::Spill;
+pub use self::spill::files_with_usage;
 use super::{Database, StoreError};
 use crate::clock::Clock;
 use crate::lock::lock;

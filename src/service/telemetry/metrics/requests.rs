@@ -79,5 +79,5 @@ impl MetricSource for RequestMetrics {
 
 const TOKEN_KINDS: [&str; 5] = ["input", "output", "cache_write_5m", "cache_write_1h", "cache_read"];
 
-/// Two codes of the loopback proxy, and the one for codes that a client does not know.
-const NEVER_ANSWERED: [ErrorCode; 3] = [ErrorCode::LaunchKeyInvalid, ErrorCode::OriginForbidden, ErrorCode::Unknown];
+/// A code that only the loopback proxy answers with, and the one for codes that a client does not know.
+const NEVER_ANSWERED: [ErrorCode; 2] = [ErrorCode::LaunchKeyInvalid, ErrorCode::Unknown];

@@ -84,13 +84,24 @@ pub(super) fn take_over(path: &Path) -> io::Result<Option<PathBuf>> {
     if !lock(&file) {
         return Ok(None);
     }
-    let mut first = [0];
-    let length = file.read(&mut first)?;
+    let has_records = begins_with_a_record(&mut file)?;
     // The lock is held until the file has its other name.
-    match rename_or_remove(path, length > 0 && first != [0]) {
+    match rename_or_remove(path, has_records) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         taken => taken,
     }
+}
+
+/// Whether records were put into the reserve, of whichever process it is.
+pub(super) fn has_records(path: &Path) -> io::Result<bool> {
+    begins_with_a_record(&mut File::open(path)?)
+}
+
+/// The room of a reserve is zeros.
+fn begins_with_a_record(file: &mut File) -> io::Result<bool> {
+    let mut first = [0];
+    let length = file.read(&mut first)?;
+    Ok(length > 0 && first != [0])
 }
 
 fn rename_or_remove(path: &Path, has_records: bool) -> io::Result<Option<PathBuf>> {

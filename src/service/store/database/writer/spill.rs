@@ -4,6 +4,7 @@
 //! share the folder, and two that take in the same file add its rows once, because rows have ids. On a full disk records
 //! go to the [`Reserve`], which is of one instance and becomes such a file at its end, or when another takes its place.
 
+mod folder;
 mod lines;
 mod oldest;
 
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::folder::files_with_usage;
+use self::folder::{REFUSED, RESERVE, SpillEntry};
 use super::reserve::{self, Reserve, UNFINISHED, WHOLE};
 use crate::clock::Clock;
 use crate::service::base::private_file;
@@ -54,11 +57,11 @@ impl Spill {
         let mut paths = Vec::new();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            match path.extension().and_then(|extension| extension.to_str()) {
-                Some(WHOLE) => paths.push(path),
-                Some(UNFINISHED) if spill.is_old(&path) => gone(fs::remove_file(&path))?,
-                Some(RESERVE) => paths.extend(reserve::take_over(&path)?),
-                _ => {}
+            match SpillEntry::of(&path) {
+                Some(SpillEntry::Records) => paths.push(path),
+                Some(SpillEntry::Unfinished) if spill.is_old(&path) => gone(fs::remove_file(&path))?,
+                Some(SpillEntry::Reserve) => paths.extend(reserve::take_over(&path)?),
+                Some(SpillEntry::Unfinished | SpillEntry::Aside) | None => {}
             }
         }
         paths.sort(); // names begin with the time
@@ -204,8 +207,6 @@ fn sync_folder(folder: &Path) {
     }
 }
 
-const RESERVE: &str = "reserve";
-const REFUSED: &str = "refused";
 const ABANDONED: Duration = Duration::from_secs(3600);
 
 // Elsewhere a folder with open files in it cannot be moved.

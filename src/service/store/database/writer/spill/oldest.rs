@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 
+use super::folder::DAMAGED;
 use super::{Spill, gone, lines};
 use crate::service::store::database::UsageRow;
 
@@ -75,5 +76,3 @@ impl Spill {
         (file.rows, gone(removed))
     }
 }
-
-const DAMAGED: &str = "damaged";
