@@ -29,7 +29,8 @@ pub fn read(bytes: &[u8]) -> bool {
     assert_eq!(message.map(named), MESSAGE.map(|(_, key)| Named::of(&members, key)));
     assert_eq!(said(below), below_of(&members));
     assert_eq!(scans.first_model.map(named), Ok(first(&members, "model")));
-    assert_eq!(scans.payer.map(named), Ok(Named::of(&members, "billing_policy")));
+    let payer = scans.payer.expect("an object can be scanned");
+    assert_eq!(payer.map(named), PAYER.map(|(_, key)| Named::of(&members, key)));
     let references = scans.references.expect("an object can be scanned");
     assert_eq!(references.map(named), REFERENCES.map(|key| Named::of(&members, key)));
     let batch = scans.batch.ok().map(|(asked, is_complete)| Batch { asked: said(asked), is_complete });
@@ -44,7 +45,8 @@ struct Scans {
     /// The values of [`MESSAGE`], and what stands below.
     message: Result<([Found; 8], Vec<Mention>), JsonError>,
     first_model: Result<Found, JsonError>,
-    payer: Result<Found, JsonError>,
+    /// The values of [`PAYER`].
+    payer: Result<[Found; 3], JsonError>,
     batch: Result<(Vec<Mention>, bool), JsonError>,
     /// The values of [`REFERENCES`].
     references: Result<[Found; 3], JsonError>,
@@ -83,10 +85,10 @@ fn first_model(pieces: &[&[u8]]) -> Result<Found, JsonError> {
     Ok(scanner.found(MessageKey::Model).clone())
 }
 
-fn payer(pieces: &[&[u8]]) -> Result<Found, JsonError> {
+fn payer(pieces: &[&[u8]]) -> Result<[Found; 3], JsonError> {
     let mut scanner = MessageScanner::new(MessageDepth::Payer);
     pieces.iter().try_for_each(|piece| scanner.feed(piece, &mut Vec::new()))?;
-    Ok(scanner.found(MessageKey::BillingPolicy).clone())
+    Ok(PAYER.map(|(key, _)| scanner.found(key).clone()))
 }
 
 fn batch(pieces: &[&[u8]]) -> Result<(Vec<Mention>, bool), JsonError> {
@@ -132,66 +134,101 @@ type Said = (MessageKey, Named);
 
 /// What stands below the top level of a message and can be judged.
 fn below_of(members: &[(String, Node)]) -> Vec<Said> {
-    let found = members.iter().flat_map(|(key, value)| match key.as_str() {
-        "tools" => below(value, &[], &TOOL, Some(MessageKey::OtherModel)),
-        "fallbacks" => below(value, &[], &FALLBACK, Some(MessageKey::OtherModel)),
-        "messages" => elements(value).iter().flat_map(|turn| inner(turn, "content")).flat_map(blocks).collect(),
-        "system" => blocks(value),
-        "betas" | "anthropic_beta" => below(value, &[], &[], Some(MessageKey::Beta)),
-        _ => Vec::new(),
-    });
-    found.collect()
+    let mut said = Vec::new();
+    lists_of(members, Place::Message, LEVELS, &mut said);
+    said
 }
 
-/// The tools that blocks of a message define.
-fn blocks(value: &Node) -> Vec<Said> {
-    let members = elements(value).iter().filter_map(Node::members).flatten();
-    let found = members.flat_map(|(key, value)| match key.as_str() {
-        "tool" => below(value, &["definition"], &TOOL, None),
-        "tool_changes" => below(value, &["tool", "definition"], &TOOL, None),
-        _ => Vec::new(),
-    });
-    found.collect()
+/// What an object is.
+#[derive(Clone, Copy)]
+enum Place {
+    /// The message, or a fallback of it.
+    Message,
+    Tool,
+    /// A tool of a conversation, or its definition.
+    AddedTool,
+    Block,
+    Beta,
 }
 
-/// What the objects say that a path of keys leads to. `text` is what a text says in place of the first of them.
-fn below(value: &Node, path: &[&str], keys: &[(&str, MessageKey)], text: Option<MessageKey>) -> Vec<Said> {
-    let Some((key, rest)) = path.split_first() else {
-        return elements(value).iter().flat_map(|element| own(element, keys, text)).collect();
-    };
-    let inner = elements(value).iter().flat_map(|element| inner(element, key));
-    inner.flat_map(|value| below(value, rest, keys, None)).collect()
-}
-
-/// What one object says, in the order in which its keys come.
-fn own(element: &Node, keys: &[(&str, MessageKey)], text: Option<MessageKey>) -> Vec<Said> {
-    let mut said: Vec<Said> = Vec::new();
-    if let (Node::Text(_), Some(key)) = (element, text) {
-        said.push((key, Named::Once(element.clone())));
+impl Place {
+    /// What the values of a key are.
+    fn below(self, key: &str) -> Option<Self> {
+        match (self, key) {
+            (Self::Message, "tools") => Some(Self::Tool),
+            (Self::Message, "fallbacks") => Some(Self::Message),
+            (Self::Message, "messages" | "system") | (Self::Block, "content" | "source" | "tool_changes") => {
+                Some(Self::Block)
+            }
+            (Self::Message, "betas" | "anthropic_beta") => Some(Self::Beta),
+            (Self::Block, "tool") | (Self::Tool | Self::AddedTool, "definition") => Some(Self::AddedTool),
+            _ => None,
+        }
     }
-    let Some(members) = element.members() else { return said };
+
+    /// What the object says by itself.
+    fn keys(self) -> Vec<(MessageKey, &'static str)> {
+        let below =
+            |(key, name): (MessageKey, &'static str)| (if key == MODEL { MessageKey::OtherModel } else { key }, name);
+        match self {
+            Self::Message => MESSAGE.map(below).to_vec(),
+            Self::Tool | Self::AddedTool => TOOL.to_vec(),
+            Self::Block | Self::Beta => Vec::new(),
+        }
+    }
+
+    /// What a text in place of the object says.
+    fn text(self) -> Option<MessageKey> {
+        match self {
+            Self::Message | Self::Tool => Some(MessageKey::OtherModel),
+            Self::Beta => Some(MessageKey::Beta),
+            Self::AddedTool | Self::Block => None,
+        }
+    }
+}
+
+/// Adds what the lists of an object name. Of objects in each other `levels` are read.
+fn lists_of(members: &[(String, Node)], place: Place, levels: usize, said: &mut Vec<Said>) {
+    for (key, value) in members {
+        let Some(below) = place.below(key) else { continue };
+        match value {
+            Node::List(elements) => elements.iter().for_each(|element| element_of(element, below, true, levels, said)),
+            single => element_of(single, below, false, levels, said),
+        }
+    }
+}
+
+/// Adds what an element of a list says, or a value in place of the list.
+fn element_of(element: &Node, place: Place, in_list: bool, levels: usize, said: &mut Vec<Said>) {
+    match element {
+        Node::Object(members) if levels > 0 => {
+            lists_of(members, place, levels - 1, said);
+            let own = own(members, &place.keys());
+            let value = |key: MessageKey| own.iter().find(|(known, _)| *known == key).map(|(_, value)| value);
+            let kind = value(MessageKey::ToolType).cloned();
+            let null = Named::Once(Node::Plain("null".to_owned()));
+            let is_capped = value(MessageKey::MaxTokens).is_some_and(|cap| *cap != null);
+            said.extend(own);
+            said.extend(kind.filter(|_| !is_capped).map(|kind| (MessageKey::UncappedTool, kind)));
+        }
+        Node::Text(_) => said.extend(place.text().map(|key| (key, Named::Once(element.clone())))),
+        Node::Object(_) => said.push((MessageKey::Unreadable, Named::Nothing)),
+        Node::List(_) | Node::Plain(_) if in_list => said.push((MessageKey::Unreadable, Named::Nothing)),
+        Node::List(_) | Node::Plain(_) => {}
+    }
+}
+
+/// What an object says, in the order in which its keys come.
+fn own(members: &[(String, Node)], keys: &[(MessageKey, &'static str)]) -> Vec<Said> {
+    let mut said: Vec<Said> = Vec::new();
     for (name, _) in members {
-        if let Some((_, key)) = keys.iter().find(|(wanted, _)| wanted == name)
+        if let Some((key, _)) = keys.iter().find(|(_, wanted)| wanted == name)
             && said.iter().all(|(known, _)| known != key)
         {
             said.push((*key, Named::of(members, name)));
         }
     }
     said
-}
-
-/// The values of a key in an object.
-fn inner<'a>(element: &'a Node, key: &str) -> Vec<&'a Node> {
-    let members = element.members().into_iter().flatten();
-    members.filter(|(name, _)| name == key).map(|(_, value)| value).collect()
-}
-
-/// The elements of a list. Another value is an element itself.
-fn elements(value: &Node) -> &[Node] {
-    match value {
-        Node::List(elements) => elements.as_slice(),
-        single => std::slice::from_ref(single),
-    }
 }
 
 /// What the requests of a batch say.
@@ -257,16 +294,17 @@ const MESSAGE: [(MessageKey, &str); 8] = [
     (MessageKey::McpServers, "mcp_servers"),
 ];
 
-const TOOL: [(&str, MessageKey); 3] =
-    [("model", MessageKey::OtherModel), ("type", MessageKey::ToolType), ("max_tokens", MessageKey::MaxTokens)];
-
-const FALLBACK: [(&str, MessageKey); 5] = [
-    ("model", MessageKey::OtherModel),
-    ("max_tokens", MessageKey::MaxTokens),
-    ("speed", MessageKey::Speed),
-    ("inference_geo", MessageKey::InferenceGeo),
-    ("service_tier", MessageKey::ServiceTier),
+const PAYER: [(MessageKey, &str); 3] = [
+    (MessageKey::BillingPolicy, "billing_policy"),
+    (MessageKey::UserProfile, "user_profile_id"),
+    (MessageKey::Workspace, "workspace_id"),
 ];
+
+const TOOL: [(MessageKey, &str); 3] =
+    [(MessageKey::OtherModel, "model"), (MessageKey::ToolType, "type"), (MessageKey::MaxTokens, "max_tokens")];
+
+/// Of objects in each other.
+const LEVELS: usize = 8;
 
 const FILE_ID: &str = "file_id";
 const FREE: &[&str] = &["input", "input_schema"];

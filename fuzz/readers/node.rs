@@ -26,11 +26,6 @@ impl Node {
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
     }
-
-    /// The members of an object.
-    pub(super) fn members(&self) -> Option<&[(String, Self)]> {
-        if let Self::Object(members) = self { Some(members) } else { None }
-    }
 }
 
 impl Named {

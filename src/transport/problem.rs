@@ -37,14 +37,15 @@ impl Problem {
     /// A refusal because of `what`, which has happened too often; the message says how long to wait.
     #[must_use]
     pub fn rate_limited(what: &str, wait: Duration) -> Self {
-        let message = format!("{what}; try again in {} s", ceil_secs(wait));
+        let wait = told(wait);
+        let message = format!("{what}; try again in {} s", wait.as_secs());
         Self::new(ErrorCode::RateLimited, message).retry_after(wait)
     }
 
-    /// Sets the wait before another attempt, rounded up.
+    /// Sets the wait before another attempt, in whole seconds: rounded up, or down to a minute where a minute is meant.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(Duration::from_secs(ceil_secs(wait).max(1)));
+        self.retry_after = Some(told(wait));
         self
     }
 
@@ -85,6 +86,13 @@ impl Problem {
     }
 }
 
+/// The wait that a client is told. Room for a limit of a minute appears up to a 64th of it late, and above a minute Claude
+/// Code gives up at once. So the client is told a minute. If it then comes too early, it is told one second.
+fn told(wait: Duration) -> Duration {
+    let wait = if wait <= MINUTE + MINUTE / 64 { wait.min(MINUTE) } else { wait };
+    Duration::from_secs(ceil_secs(wait).max(1))
+}
+
 impl From<RefusedBodyError> for Problem {
     fn from(refusal: RefusedBodyError) -> Self {
         Self::new(refusal.code, refusal.message)
@@ -99,6 +107,27 @@ impl From<BodyError> for Problem {
             BodyError::Stalled(_) => Self::new(ErrorCode::BodyTimeout, message),
             BodyError::Broken | BodyError::Trailers => Self::new(ErrorCode::RequestInvalid, message),
             BodyError::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_for_a_limit_of_a_minute_is_told_as_a_minute_at_most() {
+        for (wait_ms, seconds) in
+            [(0, 1), (1, 1), (59_001, 60), (60_000, 60), (60_001, 60), (60_937, 60), (60_938, 61), (90_000, 90)]
+        {
+            let wait = Duration::from_millis(wait_ms);
+            let problem = Problem::rate_limited("Too many", wait);
+            assert_eq!(problem.retry_after, Some(Duration::from_secs(seconds)), "{wait_ms} ms");
+            assert_eq!(problem.message, format!("Too many; try again in {seconds} s"));
+            let other = Problem::new(ErrorCode::BudgetSpent, "spent").retry_after(wait);
+            assert_eq!(other.retry_after, problem.retry_after, "{wait_ms} ms");
         }
     }
 }

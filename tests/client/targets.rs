@@ -36,6 +36,9 @@ async fn a20_a21_a_target_other_than_a_plain_path_under_v1_is_refused() {
         "GET /v1/models%0d%0ax-injected:%201",
         "GET /v1/models%00",
         "GET /v1/models/",
+        "GET /v1/models/%5B1m%5D",
+        "GET /v1/models/a%5B1m%5D/..",
+        "GET /v1/messages%5B1m%5D",
         "GET /v1//models",
         "GET /V1/models",
         "GET /v1",
@@ -51,6 +54,17 @@ async fn a20_a21_a_target_other_than_a_plain_path_under_v1_is_refused() {
         assert!((400..=405).contains(&answer.status) && answer.status != 401, "{target}: {answer:?}");
     }
     assert_eq!((service.count(Route::V1), service.tokens_asked(), elsewhere.connections()), (0, 1, 0));
+}
+
+#[tokio::test]
+async fn a_model_for_a_long_context_is_asked_for_as_it_is_written() {
+    let (service, client) = start().await;
+    for ending in ["%5B1m%5D", "%5b1m%5d", "[1m]", ""] {
+        let target = format!("/v1/models/claude-opus-5-5{ending}");
+        let bytes = request(&client, &format!("GET {target} HTTP/1.1"), "connection: close\r\n\r\n");
+        assert_eq!(exchange(&client.url(), bytes).await.status, 200, "{target}");
+        assert_eq!(service.seen(Route::V1).last().map(|seen| seen.target.clone()), Some(target));
+    }
 }
 
 #[tokio::test]

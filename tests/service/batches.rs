@@ -159,6 +159,15 @@ async fn a30_every_model_in_a_batch_must_be_allowed() {
             (r#"{"params":{"model":"claude-haiku-5-5"},"params":{"model":"claude-opus-5-5"}}"#, "model_ambiguous"),
             (r#"{"params":{}}"#, "model_ambiguous"),
             (r#"{}"#, "model_ambiguous"),
+            (
+                r#"{"params":{"model":"claude-haiku-5-5","fallbacks":[{"tools":[{"model":"claude-opus-5-5"}]}]}}"#,
+                "model_not_allowed",
+            ),
+            (
+                r#"{"params":{"model":"claude-haiku-5-5","messages":[{"content":[{"tool":{"model":"claude-opus-5-5"}}]}]}}"#,
+                "model_not_allowed",
+            ),
+            (r#"{"params":{"model":"claude-haiku-5-5","tools":[[{"model":"claude-haiku-5-5"}]]}}"#, "model_ambiguous"),
             (r#"{"params":{"model":"claude-haiku-5-5"}}],"requests":[{"params":{"model":"a"}}"#, "model_ambiguous"),
         ] {
             for filling in ["", &filling] {

@@ -116,6 +116,26 @@ async fn a56_betas_are_judged_in_every_line_of_the_head_and_on_every_route() {
 }
 
 #[tokio::test]
+async fn a56_an_advisor_without_a_cap_is_refused_by_name_where_max_tokens_is_limited() {
+    let upstream = Upstream::start();
+    let service = limited(&upstream, "max_tokens=100");
+    let token = service.token().await;
+    let advisor = |rest: &str| format!(r#""tools":[{{"type":"advisor_20260301","model":"claude-opus-5-5"{rest}}}]"#);
+    for rest in ["", r#","max_tokens":null"#] {
+        for (route, answer) in everywhere(&service, &token, &advisor(rest)).await {
+            assert_eq!((answer.status, answer.error_code().as_str()), (400, "feature_not_allowed"), "{route} {rest}");
+            let sentence =
+                "This device may not use advisor without max_tokens: the operator allows a max_tokens of 100";
+            assert!(answer.text().contains(sentence), "{route} {rest}: {}", answer.text());
+        }
+    }
+    assert_eq!(upstream.connections(), 0);
+    for (route, answer) in everywhere(&service, &token, &advisor(r#","max_tokens":100"#)).await {
+        assert_eq!(answer.status, 200, "{route}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn a56_a_message_that_names_no_service_tier_has_the_default_one() {
     let upstream = Upstream::start();
     let service = limited(&upstream, "service_tier=standard_only");
@@ -166,7 +186,7 @@ async fn a55_a_body_that_chooses_who_pays_is_refused_for_every_device() {
 }
 
 #[tokio::test]
-async fn a55_a_request_of_a_batch_that_says_who_is_meant_is_refused() {
+async fn a55_a_body_that_says_who_is_meant_is_refused_for_every_device() {
     let upstream = Upstream::start();
     let service = limited(&upstream, "");
     let token = service.token().await;
@@ -180,11 +200,12 @@ async fn a55_a_request_of_a_batch_that_says_who_is_meant_is_refused() {
         (r#""workspace_id":"workspace_1""#, "workspace_id"),
         (r#""metadata":{"user_profile_id":1},"workspace_id":1"#, "workspace_id"),
     ] {
-        let [messages, _, (_, batch)] = everywhere(&service, &token, fields).await;
-        assert_eq!((batch.status, batch.error_code().as_str()), (400, "body_invalid"), "{fields}");
-        assert!(batch.text().contains(&format!("`{name}`")), "{fields}: {}", batch.text());
-        assert_eq!(messages.1.status, 200, "only a batch has {fields} in its body");
+        for (route, answer) in everywhere(&service, &token, fields).await {
+            assert_eq!((answer.status, answer.error_code().as_str()), (400, "body_invalid"), "{route} {fields}");
+            assert!(answer.text().contains(&format!("`{name}`")), "{route} {fields}: {}", answer.text());
+        }
     }
+    assert_eq!((upstream.connections(), service.usage.records().len()), (0, 0));
     for (route, answer) in everywhere(&service, &token, r#""metadata":{"user_profile_id":1,"workspace_id":2}"#).await {
         assert_eq!(answer.status, 200, "{route}: {}", answer.text());
     }
@@ -198,7 +219,7 @@ async fn a55_who_pays_is_found_at_the_end_of_a_long_body_and_never_arrives_whole
         let service = offering(&upstream, |_| {});
         let token = service.token().await;
         let headers = [("x-api-key", token.as_str())];
-        for fields in [r#""billing_policy":{}"#, r#""billing\u005fpolicy":{}"#] {
+        for fields in [r#""billing_policy":{}"#, r#""billing\u005fpolicy":{}"#, r#""workspace_id":"w""#] {
             let message = format!(r#"{{"model":"claude-sonnet-5-5","messages":[],"x":"{filling}",{fields}}}"#);
             let batch = format!(r#"{{"requests":[{{"custom_id":"a","params":{message}}}]}}"#);
             for (path, body) in [("/v1/messages", message), (BATCHES, batch)] {
@@ -328,6 +349,13 @@ const DENIED: &[&str] = &[
     r#""tools":[{"type":"bash_code_execution_20250825"}]"#,
     r#""tools":[{"type":"mcp_toolset","mcp_server_name":"m"}]"#,
     r#""tools":[{"type":"web_fetch_20250910","max_tokens":9000}]"#,
+    r#""tools":[{"type":"tool_definition","definition":{"type":"web_search_20250305"}}]"#,
+    r#""messages":[{"content":[{"type":"tool_addition","tool":{"type":"web_search_20250305"}}]}]"#,
+    r#""messages":[{"content":[{"type":"tool_result","content":[{"tool":{"definition":{"type":"web_search_20250305"}}}]}]}]"#,
+    r#""messages":[{"type":"tool_addition","tool":{"definition":{"type":"web_search_20250305"}}}]"#,
+    r#""fallbacks":[{"model":"claude-haiku-5-5","tools":[{"type":"web_search_20250305"}]}]"#,
+    r#""fallbacks":[{"model":"claude-haiku-5-5","fallbacks":[{"model":"claude-haiku-5-5","speed":"fast"}]}]"#,
+    r#""fallbacks":[{"model":"claude-haiku-5-5","thread":{"type":"create"}}]"#,
     r#""messages":[{"content":[{"type":"tool_addition","tool":{"type":"tool_definition","definition":{"type":"web_search_20250305"}}}]}]"#,
     r#""messages":[{"content":{"tool":{"d\u0065finition":{"type":"web_search_20250305"}}}}]"#,
     r#""messages":[{"content":[{"type":"compaction","tool_changes":[{"tool":{"definition":{"type":"web_search_20250305"}}}]}]}]"#,
@@ -363,6 +391,8 @@ const AMBIGUOUS: &[&str] = &[
     r#""tools":[{"type":["web_search_20250305"]}]"#,
     r#""fallbacks":[{"model":"claude-haiku-5-5","max_tokens":1,"max_tokens":9000}]"#,
     r#""tools":[}"#,
+    r#""tools":[[{"type":"web_search_20250305"}]]"#,
+    r#""messages":[{"content":[[{"tool":{"definition":{"type":"web_search_20250305"}}}]]}]"#,
 ];
 
 const ALLOWED: &[&str] = &[

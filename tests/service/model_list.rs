@@ -108,6 +108,40 @@ async fn a58_a_model_that_a_device_may_not_use_is_unknown_in_the_apis_own_words(
 }
 
 #[tokio::test]
+async fn a58_an_entry_with_a_star_shows_the_model_under_each_of_its_ids() {
+    let upstream = Upstream::start();
+    for entry in ["claude-haiku-5-5-*", "claude-haiku-5-5-2026*"] {
+        let service = TestService::before_with(&upstream, |flags| flags.set("ALLOWED_MODELS", entry));
+        let all = r#"{"id":"claude-haiku-5-5"},{"id":"claude-haiku-5-5-20260922"},{"id":"claude-haiku-5"}"#;
+        upstream.answer_models_next(list(all, r#""has_more":false"#));
+        let seen = ids(&models(&service, "").await);
+        assert_eq!(seen, ["claude-haiku-5-5", "claude-haiku-5-5-20260922"], "{entry}");
+        assert_eq!(models(&service, "/claude-haiku-5-5").await.status, 200, "{entry}");
+        assert_eq!(models(&service, "/claude-haiku-5").await.status, 404, "{entry}");
+    }
+}
+
+#[tokio::test]
+async fn a58_a_model_for_a_long_context_is_judged_by_its_id_and_asked_for_as_it_is_written() {
+    let upstream = Upstream::start();
+    for service in [restricted(&upstream), TestService::before(&upstream)] {
+        for ending in ["%5B1m%5D", "%5b1m%5d", "%5B1m%5d", "[1m]"] {
+            let before = upstream.requests().len();
+            upstream.answer_models_next(Answer::json(200, json!({ "id": "claude-haiku-5-5" })));
+            let rest = format!("/claude-haiku-5-5{ending}");
+            assert_eq!(models(&service, &rest).await.status, 200, "{ending}");
+            let targets: Vec<_> = upstream.requests().split_off(before).into_iter().map(|one| one.target).collect();
+            assert_eq!(targets, [format!("/v1/models{rest}")]);
+        }
+    }
+    let (service, before) = (restricted(&upstream), upstream.requests().len());
+    let unknown = models(&service, "/claude-opus-5-5%5B1m%5D").await;
+    let message = unknown.json()["error"]["message"].clone();
+    assert_eq!((unknown.status, message), (404, json!("model: claude-opus-5-5[1m]")));
+    assert_eq!(upstream.requests().len(), before);
+}
+
+#[tokio::test]
 async fn a58_a_list_that_cannot_be_read_is_not_shown_to_a_restricted_device() {
     let upstream = Upstream::start();
     let (service, open) = (restricted(&upstream), TestService::before(&upstream));

@@ -31,6 +31,53 @@ async fn an_allowed_model_passes_and_a_denied_one_reaches_nobody() {
 }
 
 #[tokio::test]
+async fn a30_an_entry_with_a_star_allows_every_id_of_a_model_or_none() {
+    let upstream = Upstream::start();
+    for entry in ["claude-haiku-5-5-*", "claude-haiku-5-5-2026*"] {
+        let service = TestService::before_with(&upstream, |flags| flags.set("ALLOWED_MODELS", entry));
+        let token = service.token().await;
+        for ending in ["", "[1m]", "-20260922", "-20260922[1m]", "-20261001"] {
+            let body = format!(r#"{{"model":"claude-haiku-5-5{ending}","messages":[]}}"#);
+            assert_eq!(service.messages(&token, body.clone()).await.status, 200, "{entry} {body}");
+            assert_eq!(count_tokens(&service, &token, body.clone()).await.status, 200, "{entry} {body}");
+        }
+        for model in ["claude-haiku-5", "claude-haiku-5[1m]", "claude-haiku-5-20260922", "claude-haiku-5-55"] {
+            let answer = service.messages(&token, format!(r#"{{"model":"{model}","messages":[]}}"#)).await;
+            assert_eq!(answer.error_code(), "model_not_allowed", "{entry} {model}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a30_a_model_beside_the_places_that_the_api_has_reaches_nobody() {
+    let upstream = Upstream::start();
+    let service = restricted(&upstream);
+    let token = service.token().await;
+    let advisor = r#"{"type":"advisor_20260301","name":"advisor","model":"claude-opus-5-5"}"#;
+    for (fields, code) in [
+        (r#""messages":[{"role":"user","content":[{"type":"tool_addition","tool":ADVISOR}]}]"#, "model_not_allowed"),
+        (
+            r#""messages":[{"content":[{"type":"tool_result","content":[{"type":"tool_addition","tool":{"definition":ADVISOR}}]}]}]"#,
+            "model_not_allowed",
+        ),
+        (r#""fallbacks":[{"model":"claude-haiku-5-5","tools":[ADVISOR]}]"#, "model_not_allowed"),
+        (
+            r#""fallbacks":[{"model":"claude-haiku-5-5","fallbacks":[{"model":"claude-opus-5-5"}]}]"#,
+            "model_not_allowed",
+        ),
+        (r#""tools":[[ADVISOR]]"#, "model_ambiguous"),
+        (r#""messages":[[{"content":[{"tool":ADVISOR}]}]]"#, "model_ambiguous"),
+    ] {
+        let body = format!(r#"{{"model":"claude-sonnet-5-5",{}}}"#, fields.replace("ADVISOR", advisor));
+        for answer in [service.messages(&token, body.clone()).await, count_tokens(&service, &token, body.clone()).await]
+        {
+            assert_eq!((answer.status, answer.error_code().as_str()), (400, code), "{body}");
+        }
+    }
+    assert_eq!((upstream.connections(), service.usage.records().len()), (0, 0));
+}
+
+#[tokio::test]
 async fn a30_a_body_whose_model_is_not_certain_reaches_nobody() {
     let upstream = Upstream::start();
     let service = restricted(&upstream);

@@ -79,6 +79,12 @@ async fn a20_a_path_that_is_not_in_normal_form_is_refused() {
         "/v1\\messages",
         "/v1/models/..%2fmessages",
         "/v1/models/..",
+        "/v1/models/%5B1m%5D",
+        "/v1/models/..%5B1m%5D",
+        "/v1/models/a%5B2m%5D",
+        "/v1/models/a%2f%5B1m%5D",
+        "/v1/models/a%5B1m%5D/..",
+        "/v1/messages%5B1m%5D",
     ] {
         let response = Wire::ask(&service.url, post(path, &token, &[], BODY)).await;
         assert_eq!(response.status(), 400, "{path}: {}", response.head);

@@ -33,6 +33,7 @@ impl FeatureCheck {
     /// Judges a value. One that has not come says nothing.
     pub(crate) fn judge(&self, key: MessageKey, found: &Found) -> Result<(), RefusedBodyError> {
         match &self.policy {
+            Some(_) if key == MessageKey::Unreadable => Err(ambiguous(UNREADABLE)),
             Some(policy) => limited(policy, key).map_or(Ok(()), |name| judge(policy, key, &value(name, found)?, name)),
             None => Ok(()),
         }
@@ -79,8 +80,10 @@ fn limited(policy: &FeaturePolicy, key: MessageKey) -> Option<&'static str> {
         | MessageKey::OtherModel
         | MessageKey::BillingPolicy
         | MessageKey::UserProfile
-        | MessageKey::Workspace => return None,
+        | MessageKey::Workspace
+        | MessageKey::Unreadable => return None,
         MessageKey::ToolType => ("the `type` of a tool", policy.limits_tools()),
+        MessageKey::UncappedTool => ("the `type` of a tool", policy.most_tokens().is_some()),
         MessageKey::McpServers => ("`mcp_servers`", policy.limits_mcp()),
         MessageKey::Speed => ("`speed`", policy.limits_speed()),
         MessageKey::InferenceGeo => ("`inference_geo`", policy.limits_geo()),
@@ -106,6 +109,7 @@ fn judge(policy: &FeaturePolicy, key: MessageKey, value: &Value, name: &str) -> 
     let verdict: Result<(), FeatureRefused> = match (key, value) {
         (_, Value::Null) => Ok(()),
         (MessageKey::ToolType, Value::String(kind)) => policy.allow_tool(kind),
+        (MessageKey::UncappedTool, Value::String(kind)) => policy.allow_uncapped_tool(kind),
         (MessageKey::Speed, Value::String(speed)) => policy.allow_speed(speed),
         (MessageKey::InferenceGeo, Value::String(geo)) => policy.allow_geo(geo),
         (MessageKey::ServiceTier, Value::String(tier)) => policy.allow_tier(tier),
@@ -133,6 +137,10 @@ fn ambiguous(reason: &str) -> RefusedBodyError {
     let message = format!("It cannot be told for certain which features the request uses: {reason}");
     RefusedBodyError { code: ErrorCode::FeatureAmbiguous, message }
 }
+
+/// Why a restricted device's request is refused that has a [`MessageKey::Unreadable`].
+pub(crate) const UNREADABLE: &str =
+    "a list has an element that is neither an object nor a text, or stands in too many other lists";
 
 const BETA_HEADER: &str = "anthropic-beta";
 

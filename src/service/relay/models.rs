@@ -34,6 +34,7 @@ use crate::service::relay::pipeline::Stages;
 use crate::service::relay::route::RelayRoute;
 use crate::service::relay::worker::Worker;
 use crate::service::token::models::ModelRule;
+use crate::transport::path::model_id;
 use crate::transport::problem::Problem;
 use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
@@ -137,11 +138,11 @@ fn judge(route: RelayRoute, rule: &ModelRule, uri: &Uri) -> Result<Option<PageQu
     if route == RelayRoute::Models {
         return PageQuery::read(uri.query()).map(Some);
     }
-    let id = uri.path().rsplit('/').next().unwrap_or_default();
-    if rule.allows(id) {
+    let id = model_id(uri.path()).unwrap_or_default();
+    if rule.allows(&id) {
         Ok(None)
     } else {
-        Err(Problem::new(ErrorCode::ObjectUnknown, format!("model: {}", shown(id))))
+        Err(Problem::new(ErrorCode::ObjectUnknown, format!("model: {}", shown(&id))))
     }
 }
 

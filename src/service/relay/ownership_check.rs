@@ -104,7 +104,7 @@ impl OwnershipCheck {
         self.is_reading || self.prefilter.seen_code || self.prefilter.seen_reference
     }
 
-    /// Whether the bytes so far may contain a key that says who pays.
+    /// Whether the bytes so far may contain a key that says who pays or is meant.
     pub(super) fn may_name_payer(&self) -> bool {
         self.prefilter.seen_payer
     }
@@ -180,7 +180,7 @@ impl Inspector for OwnershipCheck {
         if self.begun < FIRST {
             self.check_encoding(bytes)?;
         }
-        self.prefilter.look(bytes, self.is_batch);
+        self.prefilter.look(bytes);
         if self.is_reading { self.read(bytes) } else { Ok(()) }
     }
 

@@ -1,9 +1,9 @@
-//! Refuses a body that says who pays (`billing_policy`), or in a batch who is meant (`user_profile_id`, `workspace_id`): that
-//! is for the service to say, never for a device.
+//! Refuses a body that says who pays (`billing_policy`) or who is meant (`user_profile_id`, `workspace_id`): that is for the
+//! service to say, never for a device.
 //!
-//! Nearly no body contains the name at all, which the search of [`OwnershipCheck`](super::ownership_check::OwnershipCheck)
-//! tells; only the others, and bodies too long to be buffered, are walked. The name may stand anywhere else, as in the
-//! schema of a tool.
+//! Nearly no body contains one of the names at all, which the search of
+//! [`OwnershipCheck`](super::ownership_check::OwnershipCheck) tells; only the others, and bodies too long to be buffered, are
+//! walked. The names may stand anywhere else, as in the schema of a tool.
 
 use std::collections::VecDeque;
 
@@ -42,7 +42,7 @@ impl PayerCheck {
         Self { form: BodyForm::Batch, walk: None }
     }
 
-    /// Sees the next piece. `is_suspicious` says whether the body so far may contain the name.
+    /// Sees the next piece. `is_suspicious` says whether the body so far may contain one of the names.
     pub(crate) fn piece(&mut self, bytes: &[u8], is_suspicious: bool) -> Result<(), RefusedBodyError> {
         let Some(walk) = &mut self.walk else { return Ok(()) };
         walk.read(bytes)?;
@@ -64,7 +64,7 @@ impl PayerCheck {
         }
         self.walk = Some(match self.form {
             BodyForm::Message => PayerWalk::Message(Box::new(MessageScanner::new(MessageDepth::Payer))),
-            BodyForm::Batch => PayerWalk::Batch(Box::new(RequestsScanner::new(MessageDepth::PayerInBatch))),
+            BodyForm::Batch => PayerWalk::Batch(Box::new(RequestsScanner::new(MessageDepth::Payer))),
         });
         pieces.iter().try_for_each(|piece| self.piece(piece, is_suspicious))
     }
@@ -79,10 +79,7 @@ impl PayerWalk {
             Self::Lost => return Ok(()),
         };
         let named = match self {
-            Self::Message(message) => {
-                let policy = message.found(MessageKey::BillingPolicy);
-                (*policy != Found::Nothing).then_some(MessageKey::BillingPolicy)
-            }
+            Self::Message(message) => message.values().find(|(_, found)| **found != Found::Nothing).map(|(key, _)| key),
             // At this depth requests say nothing else.
             Self::Batch(_) | Self::Lost => said.first().map(|mention| mention.key),
         };

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::feature_check::FeatureCheck;
+use super::feature_check::{FeatureCheck, UNREADABLE};
 use super::ownership_check::OwnershipCheck;
 use super::payer_check::PayerCheck;
 use crate::service::base::json::{Found, Mention, MessageDepth, MessageKey, MessageScanner};
@@ -135,13 +135,14 @@ impl RequestReader {
     }
 
     fn judge_below(&self, Mention { key, found }: &Mention) -> Result<(), RefusedBodyError> {
-        if *key != MessageKey::OtherModel {
-            return self.features.judge(*key, found);
-        }
-        match named(found) {
-            _ if self.rule == ModelRule::Any => Ok(()),
-            Some(model) => self.allow(&model),
-            None => Err(ambiguous("the `model` of a tool or a fallback is not one short text")),
+        match key {
+            _ if self.rule == ModelRule::Any => self.features.judge(*key, found),
+            MessageKey::Unreadable => Err(ambiguous(UNREADABLE)),
+            MessageKey::OtherModel => match named(found) {
+                Some(model) => self.allow(&model),
+                None => Err(ambiguous("the `model` of a tool or a fallback is not one short text")),
+            },
+            _ => self.features.judge(*key, found),
         }
     }
 

@@ -9,6 +9,8 @@ use super::wanted::{Lead, Wanted};
 /// A list of objects. An object in place of the list is read like an element.
 pub(super) struct ObjectList {
     wanted: &'static Wanted,
+    /// How many objects are still read that stand in each other: this list's, theirs, and so on.
+    levels_left: usize,
     place: Nesting,
     state: ListState,
     skim: Skim,
@@ -35,6 +37,7 @@ enum ListState {
 /// An object of the list.
 struct Element {
     wanted: &'static Wanted,
+    levels_left: usize,
     walk: Walk,
     /// The values that have come.
     values: Vec<Mention>,
@@ -46,7 +49,12 @@ struct Element {
 
 impl ObjectList {
     pub(super) fn new(wanted: &'static Wanted) -> Self {
-        Self { wanted, place: Nesting::Alone, state: ListState::Between, skim: Skim::default(), text: Vec::new() }
+        Self::with_levels(wanted, DEEPEST)
+    }
+
+    fn with_levels(wanted: &'static Wanted, levels_left: usize) -> Self {
+        let (state, skim) = (ListState::Between, Skim::default());
+        Self { wanted, levels_left, place: Nesting::Alone, state, skim, text: Vec::new() }
     }
 
     /// Adds the values of each element that ends in `bytes` to `found`. [`JsonError`] means that an element cannot be
@@ -54,11 +62,13 @@ impl ObjectList {
     pub(super) fn feed(&mut self, mut bytes: &[u8], found: &mut Vec<Mention>) -> Result<(), JsonError> {
         while let Some(&byte) = bytes.first() {
             let used = match &mut self.state {
-                ListState::Between => self.begin(byte)?,
+                ListState::Between => self.begin(byte, found)?,
                 ListState::InObject(object) => {
                     let used = object.feed_to_end(bytes, found)?;
                     if object.walk.is_over() {
+                        let uncapped = Mention::uncapped(&object.values);
                         found.append(&mut object.values);
+                        found.extend(uncapped);
                         self.end_element();
                     }
                     used
@@ -72,7 +82,7 @@ impl ObjectList {
     }
 
     /// Reads one byte before or between elements. Returns 0 when the byte belongs to an element.
-    fn begin(&mut self, byte: u8) -> Result<usize, JsonError> {
+    fn begin(&mut self, byte: u8, found: &mut Vec<Mention>) -> Result<usize, JsonError> {
         let (state, used) = match (byte, self.place) {
             (b' ' | b'\t' | b'\n' | b'\r', _) | (b',', Nesting::InList) => (ListState::Between, 1),
             (b'[', Nesting::Alone) => {
@@ -82,9 +92,16 @@ impl ObjectList {
             (b']', Nesting::InList) => (ListState::Over, 1),
             // No value begins with one of these, and skipping a value would make no progress here.
             (b',' | b']' | b'}' | b':', _) => return Err(JsonError),
-            (b'{', _) => (ListState::InObject(Box::new(Element::new(self.wanted))), 0),
+            (b'{', _) if self.levels_left > 0 => {
+                (ListState::InObject(Box::new(Element::new(self.wanted, self.levels_left - 1))), 0)
+            }
             (b'"', _) => (ListState::InText, 0),
-            _ => (ListState::InOther, 0),
+            // A number or a word in place of the whole list says nothing.
+            (b'{', _) | (_, Nesting::InList) => {
+                found.push(Mention::unreadable());
+                (ListState::InOther, 0)
+            }
+            (_, Nesting::Alone) => (ListState::InOther, 0),
         };
         self.state = state;
         Ok(used)
@@ -112,25 +129,26 @@ impl ObjectList {
 }
 
 impl Element {
-    fn new(wanted: &'static Wanted) -> Self {
-        Self { wanted, walk: Walk::new(wanted.keys), values: Vec::new(), text: Vec::new(), below: None }
+    fn new(wanted: &'static Wanted, levels_left: usize) -> Self {
+        Self { wanted, levels_left, walk: Walk::new(wanted.keys), values: Vec::new(), text: Vec::new(), below: None }
     }
 
     /// Reads up to the byte that closes the object. Returns the number of bytes it read. What stands below goes to
     /// `found`, the object's own values to [`values`](Self::values).
     fn feed_to_end(&mut self, bytes: &[u8], found: &mut Vec<Mention>) -> Result<usize, JsonError> {
-        let Self { wanted, walk, values, text, below } = self;
+        let Self { wanted, levels_left, walk, values, text, below } = self;
         let (mut at, mut read) = (0, Ok(()));
         while at < bytes.len() && !walk.is_over() {
             at += walk.step(&bytes[at..], |key, part, ended| match wanted.leads[key] {
                 Lead::Value(key) => {
                     skim::keep_value(text, part);
                     if ended {
-                        Mention::add(values, key, std::mem::take(text));
+                        Mention::add(values, key.below(), std::mem::take(text));
                     }
                 }
                 Lead::Objects(inner) => {
-                    read = below.get_or_insert_with(|| Box::new(ObjectList::new(inner))).feed(part, found);
+                    let list = below.get_or_insert_with(|| Box::new(ObjectList::with_levels(inner, *levels_left)));
+                    read = list.feed(part, found);
                     if ended {
                         *below = None;
                     }
@@ -141,3 +159,7 @@ impl Element {
         Ok(at)
     }
 }
+
+/// A tool that a fallback adds behind the content of a document, in a tool's result, in its conversation. Each list in which
+/// a byte stands costs a look at it.
+const DEEPEST: usize = 8;

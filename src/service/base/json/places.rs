@@ -2,10 +2,12 @@
 //!
 //! A tool can stand in `tools`, and in a block of a message (`{"type": "tool_addition", "tool": {"type":
 //! "tool_definition", "definition": {…}}}`, beta of inline tools), which a compaction block repeats in `tool_changes`. A
-//! tool can be a model of its own (the advisor). A fallback is a model with settings of its own.
+//! tool can be a model of its own (the advisor). A fallback is a model with settings of its own. What the API takes in one
+//! of these places today it may take in the places beside it tomorrow, so those are read too: a tool in place of its
+//! definition, a block inside a block, a whole message as a fallback.
 
 use super::mention::MessageKey;
-use super::wanted::Lead::{self, Objects, Value};
+use super::wanted::Lead::{Objects, Value};
 use super::wanted::Wanted;
 
 pub(super) static MODEL: Wanted = Wanted { keys: &["model"], leads: &[Value(MessageKey::Model)], text: None };
@@ -21,16 +23,13 @@ pub(super) static PRICE: Wanted = Wanted {
     text: None,
 };
 
-pub(super) static PAYER: Wanted =
-    Wanted { keys: &["billing_policy"], leads: &[Value(MessageKey::BillingPolicy)], text: None };
-
-/// A request of a batch has in its body what is a header of a message.
-pub(super) static PAYER_IN_BATCH: Wanted = Wanted {
+pub(super) static PAYER: Wanted = Wanted {
     keys: &["billing_policy", "user_profile_id", "workspace_id"],
     leads: &[Value(MessageKey::BillingPolicy), Value(MessageKey::UserProfile), Value(MessageKey::Workspace)],
     text: None,
 };
 
+/// A message, and one of its fallbacks. A text in place of a fallback is a model.
 pub(super) static WHOLE: Wanted = Wanted {
     keys: &[
         "model",
@@ -58,44 +57,34 @@ pub(super) static WHOLE: Wanted = Wanted {
         Value(MessageKey::Container),
         Value(MessageKey::McpServers),
         Objects(&TOOL),
-        Objects(&FALLBACK),
-        Objects(&TURN),
+        Objects(&WHOLE),
+        Objects(&BLOCK),
         Objects(&BLOCK),
         Objects(&BETA),
         Objects(&BETA),
     ],
-    text: None,
-};
-
-/// A text among the tools could be a model, as it is among the fallbacks.
-static TOOL: Wanted = Wanted { keys: TOOL_KEYS, leads: TOOL_LEADS, text: Some(MessageKey::OtherModel) };
-
-static DEFINITION: Wanted = Wanted { keys: TOOL_KEYS, leads: TOOL_LEADS, text: None };
-
-const TOOL_KEYS: &[&str] = &["model", "type", "max_tokens"];
-const TOOL_LEADS: &[Lead] = &[Value(MessageKey::OtherModel), Value(MessageKey::ToolType), Value(MessageKey::MaxTokens)];
-
-static FALLBACK: Wanted = Wanted {
-    keys: &["model", "max_tokens", "speed", "inference_geo", "service_tier"],
-    leads: &[
-        Value(MessageKey::OtherModel),
-        Value(MessageKey::MaxTokens),
-        Value(MessageKey::Speed),
-        Value(MessageKey::InferenceGeo),
-        Value(MessageKey::ServiceTier),
-    ],
     text: Some(MessageKey::OtherModel),
 };
 
-static TURN: Wanted = Wanted { keys: &["content"], leads: &[Objects(&BLOCK)], text: None };
+/// A text among the tools could be a model, as it is among the fallbacks.
+static TOOL: Wanted = Wanted {
+    keys: &["model", "type", "max_tokens", "definition"],
+    leads: &[Value(MessageKey::Model), Value(MessageKey::ToolType), Value(MessageKey::MaxTokens), Objects(&ADDED_TOOL)],
+    text: Some(MessageKey::OtherModel),
+};
 
-static BLOCK: Wanted =
-    Wanted { keys: &["tool", "tool_changes"], leads: &[Objects(&CHANGE), Objects(&ADDITION)], text: None };
+/// What a `tool_addition` holds: a tool, its definition, or a reference to it.
+static ADDED_TOOL: Wanted = Wanted {
+    keys: &["model", "type", "max_tokens", "definition"],
+    leads: &[Value(MessageKey::Model), Value(MessageKey::ToolType), Value(MessageKey::MaxTokens), Objects(&ADDED_TOOL)],
+    text: None,
+};
 
-/// An entry of `tool_changes`.
-static ADDITION: Wanted = Wanted { keys: &["tool"], leads: &[Objects(&CHANGE)], text: None };
-
-/// What a `tool_addition` holds.
-static CHANGE: Wanted = Wanted { keys: &["definition"], leads: &[Objects(&DEFINITION)], text: None };
+/// A message of the conversation, a block of its content, or an entry of `tool_changes`.
+static BLOCK: Wanted = Wanted {
+    keys: &["content", "source", "tool", "tool_changes"],
+    leads: &[Objects(&BLOCK), Objects(&BLOCK), Objects(&ADDED_TOOL), Objects(&BLOCK)],
+    text: None,
+};
 
 static BETA: Wanted = Wanted { keys: &[], leads: &[], text: Some(MessageKey::Beta) };

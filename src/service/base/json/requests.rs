@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a30_what_each_request_says_is_found_however_the_bytes_are_cut() {
-        use MessageKey::{MaxTokens, Model, OtherModel, ToolType};
+        use MessageKey::{MaxTokens, Model, OtherModel, ToolType, UncappedTool};
         let text = r#" {"model":"no","requests" : [ {"custom_id":"}]","params":{"max_tokens":1,"model" : "a",
             "messages":[{"model":"no","params":{"model":"no"}}]},"model":"no"}, {"params":{"\u006dodel":"b"}},
             {"params":{}},{}, {"params":{"model":"c","model":"c"}},
@@ -175,6 +175,7 @@ mod tests {
             (Model, Found::Repeated),
             (OtherModel, value(r#""x""#)),
             (ToolType, value(r#""t""#)),
+            (UncappedTool, value(r#""t""#)),
             (OtherModel, value(r#""y""#)),
             (Model, value(r#""d""#)),
         ];

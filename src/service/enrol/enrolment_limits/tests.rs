@@ -59,6 +59,16 @@ async fn a_refused_network_is_told_to_wait_an_hour_and_admitted_then() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_device_that_renews_too_often_is_told_to_wait_a_minute_at_most() {
+    let guard = guard(0, 0);
+    assert!((0..RENEWALS).all(|_| guard.renew(&device(1)).is_ok()));
+    let refused = guard.renew(&device(1)).unwrap_err();
+    assert_eq!((refused.code, refused.retry_after), (ErrorCode::RateLimited, Some(MINUTE)));
+    advance(MINUTE + Duration::from_secs(1)).await;
+    assert!(guard.renew(&device(1)).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn loopback_and_a_limit_of_zero_are_not_limited() {
     for source in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"] {
         assert_eq!(admitted(&guard(1, 0), source, 100), 100, "{source}");

@@ -7,7 +7,7 @@ impl FeaturePolicy {
     /// Judges a tool by its `type`.
     pub(crate) fn allow_tool(&self, kind: &str) -> Result<(), FeatureRefused> {
         let family = undated(kind);
-        if kind == CUSTOM || CLIENT_TOOLS.contains(&family) {
+        if kind == CUSTOM || CLIENT_TOOLS.contains(&family) || TOOL_CHANGES.contains(&kind) {
             return Ok(());
         }
         if family == MCP_TOOLSET {
@@ -84,6 +84,18 @@ impl FeaturePolicy {
             _ => Ok(()),
         }
     }
+
+    /// Judges a tool that names no `max_tokens`, by its `type`. The upstream then lets an advisor write what its model
+    /// can.
+    pub(crate) fn allow_uncapped_tool(&self, kind: &str) -> Result<(), FeatureRefused> {
+        match self.most_tokens() {
+            Some(most) if kind.starts_with(ADVISOR) => {
+                let what = format!("{} without max_tokens", undated(kind));
+                Err(FeatureRefused::new(&what, format!("a max_tokens of {most} at most")))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 fn listed(list: Option<&[String]>, name: &str, what: &str, kind: &str) -> Result<(), FeatureRefused> {
@@ -125,6 +137,13 @@ const CUSTOM: &str = "custom";
 /// The tools that Anthropic defines and the client runs.
 const CLIENT_TOOLS: [&str; 6] = ["bash", "browser_toolset", "computer", "computer_toolset", "memory", "text_editor"];
 
+/// What a conversation names in place of a tool: a reference to one of the request's tools, or a definition, which is judged by
+/// itself.
+const TOOL_CHANGES: [&str; 4] = ["mcp_tool_reference", "mcp_toolset_reference", "tool_definition", "tool_reference"];
+
+/// The beginning of the types of the tool that asks another model.
+const ADVISOR: &str = "advisor";
+
 const MCP_TOOLSET: &str = "mcp_toolset";
 
 /// The end of each type of a tool that runs code upstream.
@@ -158,6 +177,9 @@ mod tests {
             "computer_toolset_20260801",
             "browser_toolset_20260801",
             "memory_20250818",
+            "tool_definition",
+            "tool_reference",
+            "mcp_toolset_reference",
         ] {
             assert_eq!(listed.allow_tool(allowed), Ok(()), "{allowed}");
         }
@@ -172,6 +194,7 @@ mod tests {
             "of_the_future_20990101",
             "custom_20250101",
             "bash_20250124_20250124",
+            "tool_reference_20250124",
             "",
         ] {
             assert!(listed.allow_tool(denied).is_err(), "{denied}");
@@ -228,6 +251,10 @@ mod tests {
             (policy.allow_thread(), "threads: the operator allows none"),
             (policy.allow_beta("b-1"), "the beta b-1: the operator allows no betas"),
             (policy.allow_tokens(8193), "max_tokens 8193: the operator allows 8192 at most"),
+            (
+                policy.allow_uncapped_tool("advisor_20260301"),
+                "advisor without max_tokens: the operator allows a max_tokens of 8192 at most",
+            ),
         ] {
             assert_eq!(refused.unwrap_err().to_string(), format!("This device may not use {sentence}"));
         }
@@ -236,6 +263,8 @@ mod tests {
             policy.allow_geo("us"),
             policy.allow_tier("standard_only"),
             policy.allow_tokens(8192),
+            policy.allow_uncapped_tool("web_fetch_20250910"),
+            FeaturePolicy::default().allow_uncapped_tool("advisor_20260301"),
         ];
         assert!(passed.iter().all(Result::is_ok), "{passed:?}");
     }

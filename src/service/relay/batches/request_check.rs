@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use crate::service::base::json::{Found, Mention, MessageDepth, MessageKey, RequestsScanner};
 use crate::service::base::shown::shown;
-use crate::service::relay::feature_check::FeatureCheck;
+use crate::service::relay::feature_check::{FeatureCheck, UNREADABLE};
 use crate::service::relay::request_body::named;
 use crate::service::token::models::ModelRule;
 use crate::transport::buffered_body::{Inspector, RefusedBodyError};
@@ -26,7 +26,8 @@ impl RequestCheck {
 
     fn judge(&self, Mention { key, found }: &Mention) -> Result<(), RefusedBodyError> {
         match (key, found) {
-            (MessageKey::Model | MessageKey::OtherModel, _) if self.rule == ModelRule::Any => Ok(()),
+            _ if self.rule == ModelRule::Any => self.features.judge(*key, found),
+            (MessageKey::Unreadable, _) => Err(ambiguous(UNREADABLE)),
             (MessageKey::Model, Found::Nothing) => Err(ambiguous("a request has no `params.model`")),
             (MessageKey::Model, Found::Repeated) => Err(ambiguous("a request has more than one `params.model`")),
             (MessageKey::Model, found) => self.allow(found, "a `params.model` is not a short text"),

@@ -13,7 +13,7 @@ pub(super) struct KeyPrefilter {
     pub(super) seen_file: bool,
     /// The body may refer to a message, a container or a skill.
     pub(super) seen_reference: bool,
-    /// The body may say who pays.
+    /// The body may say who pays or is meant.
     pub(super) seen_payer: bool,
     /// The body may name a tool that runs code.
     pub(super) seen_code: bool,
@@ -23,13 +23,12 @@ pub(super) struct KeyPrefilter {
 }
 
 impl KeyPrefilter {
-    /// Notes which keys these bytes, joined to the previous ones, may contain. Only the body of a batch can say who is meant;
-    /// a message has headers for that.
-    pub(super) fn look(&mut self, bytes: &[u8], is_batch: bool) {
+    /// Notes which keys these bytes, joined to the previous ones, may contain.
+    pub(super) fn look(&mut self, bytes: &[u8]) {
         if self.seen_all() {
             return;
         }
-        self.search(bytes, is_batch);
+        self.search(bytes);
         let head = &bytes[..bytes.len().min(SEAM)];
         let mut room = [0; 2 * SEAM];
         room[..self.kept].copy_from_slice(&self.tail[..self.kept]);
@@ -38,13 +37,13 @@ impl KeyPrefilter {
         let end = if bytes.len() < SEAM { seam } else { bytes };
         let end = &end[end.len().saturating_sub(SEAM)..];
         if self.kept > 0 {
-            self.search(seam, is_batch);
+            self.search(seam);
         }
         self.kept = end.len();
         self.tail[..end.len()].copy_from_slice(end);
     }
 
-    fn search(&mut self, bytes: &[u8], is_batch: bool) {
+    fn search(&mut self, bytes: &[u8]) {
         let mut at = 0;
         while let Some(found) = SEARCHER.find_in(bytes, (at..bytes.len()).into()) {
             // The last byte of one text may be the first of the next.
@@ -53,7 +52,6 @@ impl KeyPrefilter {
                 Key::File => self.seen_file = true,
                 Key::Reference => self.seen_reference = true,
                 Key::Payer => self.seen_payer = true,
-                Key::PayerOfBatch => self.seen_payer |= is_batch,
                 Key::Code => self.seen_code = true,
                 Key::Escape if bytes.get(found.end()..found.end() + 2).is_some_and(spells_letter) => {
                     (self.seen_file, self.seen_reference) = (true, true);
@@ -86,7 +84,6 @@ enum Key {
     File,
     Reference,
     Payer,
-    PayerOfBatch,
     Code,
     Escape,
 }
@@ -99,8 +96,8 @@ impl Key {
         Self::Reference,
         Self::Reference,
         Self::Payer,
-        Self::PayerOfBatch,
-        Self::PayerOfBatch,
+        Self::Payer,
+        Self::Payer,
         Self::Code,
         Self::Code,
         Self::Escape,

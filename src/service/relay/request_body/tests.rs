@@ -92,6 +92,35 @@ fn a30_a_tool_or_a_fallback_is_no_way_around_the_list() {
 }
 
 #[test]
+fn a30_a_model_beside_the_places_that_the_api_has_is_judged_and_what_cannot_be_judged_is_refused() {
+    let rule = only(&["a", "b-*"]);
+    for (rest, verdict) in [
+        (r#""messages":[{"content":[{"type":"tool_addition","tool":{"type":"advisor","model":"b-1"}}]}]"#, Ok(())),
+        (
+            r#""messages":[{"content":[{"type":"tool_addition","tool":{"type":"advisor","model":"c"}}]}]"#,
+            Err(ErrorCode::ModelNotAllowed),
+        ),
+        (
+            r#""messages":[{"content":[{"type":"tool_result","content":[{"tool":{"definition":{"model":"c"}}}]}]}]"#,
+            Err(ErrorCode::ModelNotAllowed),
+        ),
+        (r#""fallbacks":[{"model":"a","tools":[{"model":"b-1"}],"fallbacks":[{"model":"a"}]}]"#, Ok(())),
+        (r#""fallbacks":[{"model":"a","tools":[{"model":"c"}]}]"#, Err(ErrorCode::ModelNotAllowed)),
+        (r#""fallbacks":[{"model":"a","fallbacks":[{"model":"c"}]}]"#, Err(ErrorCode::ModelNotAllowed)),
+        (r#""fallbacks":[{"model":"a","fallbacks":"default"}]"#, Err(ErrorCode::ModelNotAllowed)),
+        (r#""tools":[[{"type":"advisor","model":"a"}]]"#, Err(ErrorCode::ModelAmbiguous)),
+        (r#""tools":[7]"#, Err(ErrorCode::ModelAmbiguous)),
+        (r#""fallbacks":[null]"#, Err(ErrorCode::ModelAmbiguous)),
+        (r#""messages":[[{"content":[{"tool":{"model":"c"}}]}]]"#, Err(ErrorCode::ModelAmbiguous)),
+        (r#""messages":[{"content":[[{"tool":{"model":"c"}}]]}]"#, Err(ErrorCode::ModelAmbiguous)),
+        (r#""tools":null,"fallbacks":null"#, Ok(())),
+    ] {
+        assert_eq!(inspect(&rule, &format!(r#"{{"model":"a",{rest}}}"#)).0, verdict, "{rest}");
+        assert_eq!(inspect(&ModelRule::Any, &format!(r#"{{"model":"a",{rest}}}"#)).0, Ok(()), "{rest}");
+    }
+}
+
+#[test]
 fn a30_a_request_that_a_budget_pays_for_has_one_model() {
     let inspect = |body: &str| {
         let mut reader = RequestReader::new(ModelRule::Any, unlimited(), true, OwnershipCheck::of_nobody());
@@ -215,6 +244,9 @@ fn a56_what_decides_about_a_limited_feature_and_cannot_be_read_is_refused() {
         r#"[{"speed":"fast"}]"#,
         r#"{"max_tokens":1"#,
         r#"{"max_tokens":1}{"max_tokens":9}"#,
+        r#"{"tools":[[{"type":"web_search_20250305"}]]}"#,
+        r#"{"fallbacks":[[{"model":"m","speed":"fast"}]]}"#,
+        r#"{"messages":[{"content":[[]]}]}"#,
         "",
     ] {
         assert_eq!(under(policy, body), Err(ErrorCode::FeatureAmbiguous), "{body}");
@@ -226,6 +258,29 @@ fn a56_what_decides_about_a_limited_feature_and_cannot_be_read_is_refused() {
         r#"{"metadata":{"speed":"fast"},"messages":[{"speed":"fast","content":"\"speed\":\"fast\""}]}"#,
     ] {
         assert_eq!(under(policy, body), Ok(()), "{body}");
+    }
+}
+
+#[test]
+fn a56_an_advisor_that_names_no_max_tokens_is_refused_where_there_is_a_largest_one() {
+    let denied = Err(ErrorCode::FeatureNotAllowed);
+    for (tool, verdict) in [
+        (r#"{"type":"advisor_20260301","model":"m","max_tokens":100}"#, Ok(())),
+        (r#"{"type":"advisor_20260301","model":"m","max_tokens":101}"#, denied),
+        (r#"{"type":"advisor_20260301","model":"m"}"#, denied),
+        (r#"{"type":"advisor_20260301","max_tokens":null}"#, denied),
+        (r#"{"type":"\u0061dvisor_20990101"}"#, denied),
+        (r#"{"type":"web_search_20250305"}"#, Ok(())),
+        (r#"{"name":"advisor"}"#, Ok(())),
+    ] {
+        for body in [
+            format!(r#"{{"max_tokens":100,"tools":[{tool}]}}"#),
+            format!(r#"{{"messages":[{{"content":[{{"tool":{{"type":"tool_definition","definition":{tool}}}}}]}}]}}"#),
+            format!(r#"{{"fallbacks":[{{"model":"m","max_tokens":1,"tools":[{tool}]}}]}}"#),
+        ] {
+            assert_eq!(under(r#"{"max_tokens":100}"#, &body), verdict, "{body}");
+            assert_eq!(under(r#"{"fast_mode":false}"#, &body), Ok(()), "{body}");
+        }
     }
 }
 
@@ -256,6 +311,9 @@ fn a55_who_pays_is_found_in_every_spelling_however_long_the_body_is() {
         (r#"{"b\u0069lling_policy":{}}"#, Err(ErrorCode::BodyInvalid)),
         (r#"{"billing\u005Fpolicy":{},"billing_policy":{}}"#, Err(ErrorCode::BodyInvalid)),
         ("\u{feff}{\"billing_policy\":{}}", Err(ErrorCode::BodyInvalid)),
+        (r#"{"model":"a","user_profile_id":"profile_1"}"#, Err(ErrorCode::BodyInvalid)),
+        (r#"{"work\u0073pace_id" : null,"model":"a"}"#, Err(ErrorCode::BodyInvalid)),
+        (r#"{"model":"a","metadata":{"user_profile_id":1,"workspace_id":2}}"#, Ok(())),
         (r#"{"model":"a","tools":[{"input_schema":{"properties":{"billing_policy":{}}}}]}"#, Ok(())),
         (r#"{"model":"a","messages":"\"billing_policy\":{} and \u0062"}"#, Ok(())),
         (r#"{"model":"a","Billing_policy":1,"billing_policy ":2}"#, Ok(())),
