@@ -70,7 +70,8 @@ export type State =
   | 'refreshing'
   /**
    * The service cannot be reached, or the last attempt to get a token failed; the present token is used while it lives.
-   * The proxy looks for the service at least every 30 seconds.
+   * The proxy looks for the service at least every 30 seconds. A service that takes requests and answers nothing is noticed
+   * 10 seconds after a client has left, or 20 seconds after a request, by its health check.
    */
   | 'offline'
   /** There is no usable token at the moment. */
@@ -119,7 +120,7 @@ export interface StartOptions {
   credentialVariable?: 'ANTHROPIC_AUTH_TOKEN' | 'ANTHROPIC_API_KEY';
   /** Receives lines for the app's log. */
   logger?: (level: LogLevel, message: string, fields: LogFields) => void;
-  /** Aborts the start. */
+  /** Aborts the start, which then rejects with `VALET_ABORTED`. An abort after the start does nothing. */
   signal?: AbortSignal;
 }
 
@@ -192,7 +193,10 @@ export interface ValetProxy extends EventEmitter {
   readonly port: number;
   /** The device id in use, as in `status()`. */
   readonly deviceId: string;
-  /** The variables for a Claude SDK: `ANTHROPIC_BASE_URL`, and one credential variable with the launch key. */
+  /**
+   * The variables for a Claude SDK: `ANTHROPIC_BASE_URL`, and one credential variable with the launch key. A frozen plain object,
+   * behind a getter, so that what prints the proxy does not print the key.
+   */
   readonly env: Readonly<Record<string, string>>;
 
   /**
@@ -238,7 +242,11 @@ export function startProxy(options?: StartOptions): Promise<ValetProxy>;
 
 /**
  * With `ENABLE_PROXY=true` starts a proxy and sets `process.env` for the SDK. With anything else, or when the start fails,
- * resolves to `null` and leaves `process.env` as it was: the app uses direct API access. The reason goes to the logger.
+ * resolves to `null` and leaves `process.env` as it was: the app uses direct API access. The reason goes to the logger; without
+ * one a failed start is a warning of the process, with the error's code.
+ *
+ * Of several such proxies `process.env` names the latest that lives. After the last one it is as it was before the first; a
+ * variable that the app has changed meanwhile keeps the app's value.
  */
 export function startProxyFromEnv(options?: StartOptions): Promise<ValetProxy | null>;
 

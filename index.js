@@ -15,6 +15,8 @@ const DEFAULT_CLOSE_MS = 5000;
 /** Values of `ENABLE_PROXY` that mean off beyond doubt. */
 const OFF = ['false', '0', 'no', 'off'];
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** The variables of each proxy. They hold the launch key, so no property of the proxy does: what prints objects reads those. */
+const ENVIRONMENTS = new WeakMap();
 
 class ValetProxy extends EventEmitter {
   constructor(options) {
@@ -29,14 +31,28 @@ class ValetProxy extends EventEmitter {
   }
 
   async _start(signal) {
-    const abort = () => this._native.close(0);
-    if (signal) signal.addEventListener('abort', abort, { once: true });
     try {
-      if (signal && signal.aborted) abort();
-      this._take(await this._native.started());
+      this._take(await this._started(signal));
       return this;
+    } catch (error) {
+      // The app gets no object by which it could close the proxy.
+      await this._native.close(0);
+      throw error;
+    }
+  }
+
+  async _started(signal) {
+    if (!signal) return this._native.started();
+    const abort = () => this._native.close(0);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      if (signal.aborted) abort();
+      const started = await this._native.started();
+      // An abort that comes as the start resolves has closed the proxy.
+      if (signal.aborted) throw aborted();
+      return started;
     } finally {
-      if (signal) signal.removeEventListener('abort', abort);
+      signal.removeEventListener('abort', abort);
     }
   }
 
@@ -45,12 +61,12 @@ class ValetProxy extends EventEmitter {
     this.port = started.port;
     Object.defineProperty(this, 'deviceId', { enumerable: true, get: () => this.status().deviceId });
     this.status();
-    // Not enumerable: the launch key does not belong into a log that shows the proxy, nor into its JSON.
-    const env = Object.freeze({
-      ANTHROPIC_BASE_URL: started.url,
-      [this._credentialVariable]: started.launchKey,
-    });
-    Object.defineProperty(this, 'env', { value: env });
+    const env = { ANTHROPIC_BASE_URL: started.url, [this._credentialVariable]: started.launchKey };
+    ENVIRONMENTS.set(this, Object.freeze(env));
+  }
+
+  get env() {
+    return ENVIRONMENTS.get(this);
   }
 
   /** What `util.inspect` and `console.log` show, also of hidden properties. */
@@ -142,32 +158,32 @@ if (Symbol.asyncDispose) {
 
 async function startProxy(options) {
   const checked = checkOptions(options, process.env);
-  if (checked.signal && checked.signal.aborted) throw new ValetError('VALET_ABORTED', 'the start was aborted', false);
+  if (checked.signal && checked.signal.aborted) throw aborted();
   return fromNative((async () => new ValetProxy(checked)._start(checked.signal))());
 }
 
+function aborted() {
+  return new ValetError('VALET_ABORTED', 'the start was aborted', false);
+}
+
 async function startProxyFromEnv(options) {
-  const log = (message, fields) => {
-    if (options && typeof options.logger === 'function') options.logger('warn', message, fields);
-  };
+  const logger = options && typeof options.logger === 'function' ? options.logger : null;
   const wish = process.env.ENABLE_PROXY;
   if (wish !== 'true') {
     const text = 'ENABLE_PROXY is not "true": the app uses direct API access';
-    log(text, {});
+    if (logger) logger('warn', text, {});
     // A wish for a proxy that is spelled otherwise is told even where no logger would.
-    const hasLogger = options && typeof options.logger === 'function';
-    if (!hasLogger && wish && !OFF.includes(wish.toLowerCase())) process.emitWarning(text);
+    else if (wish && !OFF.includes(wish.toLowerCase())) process.emitWarning(text);
     return null;
   }
   try {
     const proxy = await startProxy(options);
-    proxy._onClose.push(processEnv(process.env, proxy.env));
+    proxy._onClose.push(processEnv(proxy.env));
     return proxy;
   } catch (error) {
-    log(`The proxy did not start, the app uses direct API access: ${error.message}`, {
-      code: error.code,
-      retryable: error.retryable,
-    });
+    const text = `The proxy did not start, the app uses direct API access: ${error.message}`;
+    if (logger) logger('warn', text, { code: error.code, retryable: error.retryable });
+    else process.emitWarning(text, { code: error.code });
     return null;
   }
 }

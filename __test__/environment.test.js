@@ -104,6 +104,54 @@ test('with ENABLE_PROXY=true the process uses the proxy, and after the end what 
   });
 });
 
+test('f84 of two proxies the process uses the latest that lives, and after both what it used before', async () => {
+  const before = {
+    ANTHROPIC_API_KEY: 'sk-ant-own',
+    ANTHROPIC_BASE_URL: 'https://own.example',
+    NO_PROXY: 'own.example',
+    ENABLE_PROXY: 'true',
+    PROXY_BOOTSTRAP_URL: rig.bootstrapUrl,
+  };
+  for (const closesFirst of ['first', 'second']) {
+    await withEnvironment(before, async () => {
+      delete process.env.no_proxy;
+      const saved = Object.assign({}, process.env);
+      const first = await startProxyFromEnv({ storage: 'memory' });
+      const one = Object.assign({}, process.env);
+      const second = await startProxyFromEnv({ storage: 'memory', credentialVariable: 'ANTHROPIC_API_KEY' });
+      const both = Object.assign({}, process.env);
+      assert.strictEqual(both.ANTHROPIC_API_KEY, second.env.ANTHROPIC_API_KEY);
+      assert.deepStrictEqual([both.ANTHROPIC_BASE_URL, both.ANTHROPIC_AUTH_TOKEN], [second.url, undefined]);
+      assert.deepStrictEqual([both.NO_PROXY, both.no_proxy], Array(2).fill('own.example,127.0.0.1,localhost,::1'));
+      await (closesFirst === 'first' ? first : second).close();
+      assert.deepStrictEqual(Object.assign({}, process.env), closesFirst === 'first' ? both : one);
+      await Promise.all([first.close(), second.close()]);
+      assert.deepStrictEqual(Object.assign({}, process.env), saved);
+    });
+  }
+});
+
+test('f84 what the app sets while proxies live is not lost', async () => {
+  const before = { ANTHROPIC_API_KEY: 'sk-ant-own', ENABLE_PROXY: 'true', PROXY_BOOTSTRAP_URL: rig.bootstrapUrl };
+  await withEnvironment(before, async () => {
+    const first = await startProxyFromEnv({ storage: 'memory' });
+    process.env.ANTHROPIC_API_KEY = 'sk-ant-newer';
+    process.env.NO_PROXY = 'newer.example';
+    const second = await startProxyFromEnv({ storage: 'memory' });
+    assert.deepStrictEqual([process.env.ANTHROPIC_API_KEY, process.env.ANTHROPIC_BASE_URL], [undefined, second.url]);
+    assert.match(process.env.NO_PROXY, /^newer\.example,127/);
+    process.env.ANTHROPIC_BASE_URL = 'https://own.example';
+    await second.close();
+    assert.strictEqual(process.env.ANTHROPIC_BASE_URL, 'https://own.example');
+    assert.strictEqual(process.env.ANTHROPIC_AUTH_TOKEN, first.env.ANTHROPIC_AUTH_TOKEN);
+    await first.close();
+    assert.strictEqual(process.env.ANTHROPIC_BASE_URL, 'https://own.example');
+    assert.strictEqual(process.env.ANTHROPIC_API_KEY, 'sk-ant-newer');
+    assert.strictEqual(process.env.NO_PROXY, 'newer.example');
+    assert.strictEqual(process.env.ANTHROPIC_AUTH_TOKEN, undefined);
+  });
+});
+
 test('without ENABLE_PROXY, or when the start fails, the environment stays as it was', async () => {
   const cases = [
     {},
@@ -157,6 +205,25 @@ async function withEnvironment(variables, body) {
     Object.assign(process.env, saved);
   }
 }
+
+test('a proxy that does not start is told where no logger is', async () => {
+  const warned = [];
+  const note = (warning) => warned.push([warning.code, warning.message]);
+  process.on('warning', note);
+  const away = { ENABLE_PROXY: 'true', PROXY_BOOTSTRAP_URL: 'http://127.0.0.1:9/bootstrap' };
+  await withEnvironment(away, async () => {
+    for (const given of [{ storage: 'memory' }, { logger: 'console' }, null]) {
+      assert.strictEqual(await startProxyFromEnv(given), null);
+    }
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  process.removeListener('warning', note);
+  assert.deepStrictEqual(
+    warned.map(([code]) => code),
+    ['VALET_NETWORK', 'VALET_CONFIG', 'VALET_CONFIG'],
+  );
+  assert.match(warned[0][1], /^The proxy did not start, the app uses direct API access: .*127\.0\.0\.1:9/);
+});
 
 test('a wish for a proxy that is spelled otherwise is told where no logger is', async () => {
   const warned = [];

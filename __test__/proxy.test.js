@@ -7,12 +7,18 @@ const { format, inspect } = require('util');
 const { test } = require('node:test');
 const { Anthropic } = require('@anthropic-ai/sdk');
 const { startProxy, deviceId } = require('..');
+const { NativeProxy } = require('../binding.js');
 const { startRig, rigOfTests } = require('./rig.js');
 
 const rig = rigOfTests();
 
 const options = (more) =>
   Object.assign({ bootstrapUrl: rig.bootstrapUrl, storage: 'memory', appId: 'test.proxy' }, more);
+const connects = (port) =>
+  new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
+    socket.on('connect', () => socket.destroy());
+  });
 const rejected = (promise) =>
   promise.then(
     () => assert.fail('it resolved'),
@@ -62,19 +68,25 @@ test('a refresh brings a newer token and tells so', async () => {
   await proxy.close();
 });
 
-test('a proxy that is printed or turned into JSON does not show its launch key', async () => {
+test('a62 a proxy that is printed or turned into JSON does not show its launch key', async () => {
   const proxy = await startProxy(options());
   const key = proxy.env.ANTHROPIC_AUTH_TOKEN;
   assert.ok(key.length > 20);
   const shown = [
     inspect(proxy),
     inspect({ proxy }, { showHidden: true, depth: Infinity, getters: true }),
+    inspect(proxy, { showHidden: true, depth: Infinity, customInspect: false }),
+    inspect(Object.getOwnPropertyDescriptors(proxy), { showHidden: true, depth: Infinity, customInspect: false }),
     format('%o %O %j', proxy, proxy, proxy),
     JSON.stringify({ proxy }),
     JSON.stringify(Object.assign({}, proxy)),
   ];
   for (const text of shown) assert.ok(!text.includes(key), text);
   assert.match(shown[0], /^ValetProxy \{\s+url: 'http:\/\/127/);
+  assert.deepStrictEqual({ ...proxy.env }, { ANTHROPIC_BASE_URL: proxy.url, ANTHROPIC_AUTH_TOKEN: key });
+  assert.throws(() => {
+    proxy.env = {};
+  }, TypeError);
   await proxy.close();
   assert.ok(!inspect(proxy).includes(key) && proxy.env.ANTHROPIC_AUTH_TOKEN === key);
 });
@@ -214,6 +226,45 @@ test('an abort ends the start', async () => {
   silent.close();
 });
 
+test('f85 an abort as the start resolves ends the start, and the proxy', async (t) => {
+  const abort = new AbortController();
+  const { started } = NativeProxy.prototype;
+  let port = 0;
+  t.mock.method(NativeProxy.prototype, 'started', async function () {
+    const facts = await started.call(this);
+    port = facts.port;
+    abort.abort();
+    return facts;
+  });
+  assert.strictEqual((await rejected(startProxy(options({ signal: abort.signal })))).code, 'VALET_ABORTED');
+  assert.ok(port > 0);
+  assert.strictEqual(await connects(port), false);
+});
+
+test('f85 a start that fails with an odd signal leaves no proxy behind', async (t) => {
+  const throws = () => {
+    throw new Error('odd');
+  };
+  const works = () => {};
+  const odd = [
+    { aborted: false },
+    { aborted: false, addEventListener: works },
+    { aborted: false, addEventListener: throws, removeEventListener: works },
+    { aborted: false, addEventListener: works, removeEventListener: throws },
+  ];
+  const close = t.mock.method(NativeProxy.prototype, 'close');
+  for (const [at, signal] of odd.entries()) {
+    const port = await freePort();
+    const error = await rejected(startProxy(options({ port, signal })));
+    assert.strictEqual(error.code, at < 2 ? 'VALET_CONFIG' : 'VALET_INTERNAL');
+    assert.match(error.message, at < 2 ? /^signal must be an AbortSignal/ : /odd/);
+    await Promise.all(close.mock.calls.map((call) => call.result));
+    assert.strictEqual(await connects(port), false);
+    // The port is free for the next start.
+    await (await startProxy(options({ port }))).close();
+  }
+});
+
 test('a bad option is VALET_CONFIG and named', async () => {
   const bad = {
     bootstrapUrl: 'http://claude.example/bootstrap',
@@ -280,3 +331,11 @@ test('a device id is stable, hashed and different for each app', () => {
   assert.throws(() => deviceId('no spaces'), { code: 'VALET_CONFIG' });
   assert.throws(() => deviceId(7), { code: 'VALET_CONFIG' });
 });
+
+async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -113,21 +113,44 @@ function scrub(child) {
   return possible ? { CLAUDE_CODE_SUBPROCESS_ENV_SCRUB: '1' } : {};
 }
 
-/** Makes this process use the proxy. The returned function undoes that, but keeps variables that were changed since. */
-function processEnv(target, env) {
-  const wanted = Object.assign({}, env, bypass(target));
-  const removed = ['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN'].filter((name) => !(name in env));
-  const before = {};
-  for (const name of Object.keys(wanted).concat(removed)) before[name] = target[name];
-  Object.assign(target, wanted);
-  for (const name of removed) delete target[name];
+/** The variables of this process that a proxy sets or takes away. */
+const SHARED = ['ANTHROPIC_BASE_URL', 'ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY', 'NO_PROXY', 'no_proxy'];
+
+/** The environments of the proxies that this process uses, the latest last. */
+const used = [];
+
+/** The values of `SHARED` without a proxy, and the values that were written last. */
+const own = {};
+let written = {};
+
+/**
+ * Makes this process use the proxy of `env`. The returned function ends that: the process then uses the latest proxy that is
+ * left, and after the last one its own variables. A variable that the app has changed meanwhile keeps the app's value.
+ */
+function processEnv(env) {
+  const changed = SHARED.filter((name) => used.length === 0 || isChanged(name));
+  for (const name of changed) own[name] = process.env[name];
+  used.push(env);
+  write(SHARED);
   return () => {
-    for (const name of Object.keys(before)) {
-      if (target[name] !== wanted[name]) continue;
-      if (before[name] === undefined) delete target[name];
-      else target[name] = before[name];
-    }
+    used.splice(used.indexOf(env), 1);
+    write(SHARED.filter((name) => !isChanged(name)));
   };
+}
+
+/** Whether the app has set or deleted the variable since it was written here. */
+function isChanged(name) {
+  return process.env[name] !== written[name];
+}
+
+/** Gives variables the values that the latest proxy wants, or without one their own. */
+function write(names) {
+  const latest = used[used.length - 1];
+  written = latest ? Object.assign({}, latest, bypass(own)) : Object.assign({}, own);
+  for (const name of names) {
+    if (written[name] === undefined) delete process.env[name];
+    else process.env[name] = written[name];
+  }
 }
 
 /** Keeps requests to the loopback away from a corporate proxy. Programs read either spelling. */

@@ -3,6 +3,7 @@
 const { ValetError } = require('./error.js');
 
 const VARIABLES = ['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY'];
+const SIGNAL_METHODS = ['addEventListener', 'removeEventListener'];
 
 /** The options that stay in JavaScript, each with its rule: in words, and as a function that checks a value. */
 // Without a prototype: an option named `toString` is unknown like any other.
@@ -10,7 +11,7 @@ const OURS = {
   __proto__: null,
   credentialVariable: ["'ANTHROPIC_AUTH_TOKEN' or 'ANTHROPIC_API_KEY'", (value) => VARIABLES.includes(value)],
   logger: ['a function', (value) => typeof value === 'function'],
-  signal: ['an AbortSignal', (value) => value !== null && typeof value === 'object' && 'aborted' in value],
+  signal: ['an AbortSignal', isSignal],
 };
 
 /** Checks our own options, and fills in the URLs that the environment gives. The addon checks all others. */
@@ -28,6 +29,14 @@ function checkOptions(options, env) {
     else checked.native[name] = toJson(value);
   }
   return checked;
+}
+
+/** Signals of another realm or of a library are as good as Node's own. */
+function isSignal(value) {
+  const isMethod = (name) => typeof value[name] === 'function';
+  return (
+    value !== null && typeof value === 'object' && typeof value.aborted === 'boolean' && SIGNAL_METHODS.every(isMethod)
+  );
 }
 
 /** No option takes `null`, so the addon refuses what JSON would drop or change. */
