@@ -4,7 +4,7 @@
 //! A token's way: [`device`] and [`device_key`], of which [`identity`] is made → [`service_api`] → [`mod@keychain`] and
 //! [`token_store`] → [`credential`]. [`enrolment`] goes it at the start, and then whenever [`refresh`] says. A
 //! request's way: [`admission`] → [`loopback`], which reads the token from [`session`]; [`network`] says what stands in
-//! between.
+//! between. While its answer does not come, [`unanswered`] makes [`refresh`] look whether the service is there.
 
 pub mod admission;
 pub mod config;
@@ -25,6 +25,7 @@ pub mod session;
 pub mod status;
 mod stored;
 mod token_store;
+mod unanswered;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

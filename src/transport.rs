@@ -25,6 +25,7 @@ pub mod request_head;
 pub mod request_id;
 pub mod revoke_signal;
 pub mod root_cause;
+mod route;
 pub mod serve;
 pub mod shutdown;
 pub mod tls;

@@ -17,7 +17,7 @@ use crate::wire::ErrorCode;
 
 /// The checks of one proxy.
 pub struct Admission {
-    hosts: [String; 2],
+    hosts: Vec<String>,
     /// The web origins that may call the proxy.
     pub cors: Cors,
     /// The digest of the launch key. Digests have one length, so the comparison's time shows nothing of the key.
@@ -34,7 +34,11 @@ impl Admission {
     /// Checks for a proxy on `port` with the launch key `key`.
     #[must_use]
     pub fn new(port: u16, key: &Secret, cors: Cors) -> Self {
-        let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
+        let mut hosts = vec![format!("127.0.0.1:{port}"), format!("localhost:{port}")];
+        if port == DEFAULT_PORT {
+            // Clients leave out the default port (RFC 9110 §4.2.3).
+            hosts.extend(["127.0.0.1", "localhost"].map(String::from));
+        }
         Self { hosts, cors, key_digest: digest::digest(&digest::SHA256, key.expose().as_bytes()) }
     }
 
@@ -74,6 +78,9 @@ impl Admission {
 fn forbidden(message: &str) -> Problem {
     Problem::new(ErrorCode::OriginForbidden, message)
 }
+
+/// The port of `http` URLs that name none.
+const DEFAULT_PORT: u16 = 80;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

@@ -1,5 +1,6 @@
 //! Replaces the launch key by the wrapper token and relays the request to the service.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::network::{link_error, way_to};
 use super::refresh::{Reason, Refresher};
 use super::service_link::ServiceLink;
 use super::session::{Installed, Session};
+use super::unanswered::answered;
 use crate::transport::buffered_body::{BodyLimits, BufferedBody, MemoryBudget};
 use crate::transport::client_body::ClientBody;
 use crate::transport::cors;
@@ -136,7 +138,8 @@ impl Loopback {
         let upstream = self.parts.link.at(&token.origin);
         parts.uri = token.origin.retarget(&parts.uri);
         parts.headers.insert(AUTHORIZATION, token.header());
-        let sent = upstream.send(Request::from_parts(parts, body), FIRST_BYTE).await;
+        let sending = pin!(upstream.send(Request::from_parts(parts, body), FIRST_BYTE));
+        let sent = answered(&self.parts.refresher, sending).await;
         self.note_outage(&sent, &token.origin);
         sent.map_err(|error| unreachable(&error, &token.origin))
     }
@@ -150,9 +153,11 @@ impl Loopback {
                 Some(Reason::LinkDoubtful)
             }
             Ok(_) => session.reached().then_some(Reason::LinkChanged),
-            Err(error) => {
-                link_error(error, origin).is_some_and(|error| session.unreached(error)).then_some(Reason::LinkChanged)
-            }
+            Err(error) => match link_error(error, origin) {
+                Some(error) => session.unreached(error).then_some(Reason::LinkChanged),
+                // The client broke off its body while it waited, or what answers does not speak HTTP.
+                None => Some(Reason::LinkDoubtful),
+            },
         };
         if let Some(reason) = news {
             self.parts.refresher.kick(reason);

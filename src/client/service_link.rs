@@ -28,6 +28,8 @@ struct Pool {
     upstream: Upstream,
     /// When it was used last, by a clock that stops while the machine sleeps and by one that goes on.
     used: (Instant, SystemTime),
+    /// When the address of this machine was looked at last.
+    looked: Instant,
 }
 
 impl ServiceLink {
@@ -36,15 +38,20 @@ impl ServiceLink {
         Self { tls, clock, pool: Mutex::default() }
     }
 
-    /// The connections to `origin`; new ones if the service has named another origin, or if the machine has slept.
+    /// The connections to `origin`; new ones if the service has named another origin, or if the machine has slept or has
+    /// another address.
     pub(super) fn at(&self, origin: &Arc<Origin>) -> Upstream {
         let now = (Instant::now(), self.clock.now());
         let mut pool = lock(&self.pool);
-        if let Some(pool) = pool.as_mut().filter(|pool| pool.upstream.origin() == origin.as_ref() && !pool.slept(now)) {
+        if let Some(pool) = pool.as_mut()
+            && pool.upstream.origin() == origin.as_ref()
+            && !pool.slept(now)
+            && !pool.has_moved(now.0)
+        {
             pool.used = now;
             return pool.upstream.clone();
         }
-        pool.insert(Pool { upstream: self.upstream(origin), used: now }).upstream.clone()
+        pool.insert(Pool { upstream: self.upstream(origin), used: now, looked: now.0 }).upstream.clone()
     }
 
     fn upstream(&self, origin: &Arc<Origin>) -> Upstream {
@@ -89,6 +96,15 @@ impl Pool {
         let awake = now.0.duration_since(self.used.0);
         now.1.duration_since(self.used.1).is_ok_and(|passed| passed > awake + SHORTEST_SLEEP)
     }
+
+    /// Whether the machine has another address than when the latest connection was opened.
+    fn has_moved(&mut self, now: Instant) -> bool {
+        if now.duration_since(self.looked) < LOOK_PAUSE {
+            return false;
+        }
+        self.looked = now;
+        self.upstream.has_moved()
+    }
 }
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -103,5 +119,44 @@ const PROBE: ProbeRule = ProbeRule { after: Duration::from_secs(1), path: "/" };
 
 const SHORTEST_SLEEP: Duration = Duration::from_secs(2);
 
+/// How long one look at the machine's address is good for, so that a stream of requests does not pay for it.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
+
 /// How long a check of the service may take.
 const ANSWER: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    /// Accepts a connection and answers one request on it.
+    async fn answer(listener: &TcpListener) -> TcpStream {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut received = Vec::new();
+        while !received.ends_with(b"\r\n\r\n") {
+            assert!(socket.read_buf(&mut received).await.unwrap() > 0);
+        }
+        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        socket
+    }
+
+    #[tokio::test]
+    async fn f81_connections_from_a_former_address_of_this_machine_are_dropped_unused() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = Arc::new(Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap());
+        let link = ServiceLink::new(None, Arc::new(ManualClock::starting_now()));
+        let (reached, mut former) = tokio::join!(link.reaches(&origin), answer(&listener));
+        assert!(reached.unwrap());
+        link.at(&origin).move_machine();
+        tokio::time::pause();
+        tokio::time::advance(LOOK_PAUSE).await;
+        tokio::time::resume();
+        let (reached, _present) = tokio::join!(link.reaches(&origin), answer(&listener));
+        assert!(reached.unwrap());
+        assert_eq!(former.read(&mut [0]).await.unwrap(), 0, "not even a probe goes over it");
+    }
+}

@@ -1,6 +1,7 @@
 //! Opens connections to one [`Origin`]: DNS, happy eyeballs (RFC 6555), the system's proxy, TLS. Both proxies use it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +75,15 @@ impl Connection {
             Stream::Left(_) => &[],
             Stream::Right(tls) => tls.get_ref().1.peer_certificates().unwrap_or_default(),
         }
+    }
+
+    /// The address at the other end, which is the proxy's if one stands in between.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        let tcp = match &self.stream {
+            Stream::Left(tcp) => tcp,
+            Stream::Right(tls) => tls.get_ref().0,
+        };
+        tcp.peer_addr().ok()
     }
 }
 

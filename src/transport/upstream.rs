@@ -36,6 +36,8 @@ use super::connect::{ConnectError, Connection, Connector};
 use super::grace::within;
 use super::headers::DropsHeader;
 use super::origin::Origin;
+use super::route::Route;
+use crate::lock::lock;
 
 /// One origin and the pooled connections to it.
 #[derive(Clone)]
@@ -144,6 +146,7 @@ impl Upstream {
             Some(connection) => connection,
             None => self.0.connector.connect().await.map_err(|error| (error.into(), None))?,
         };
+        self.0.opened(&opened);
         if opened.is_http2 {
             let h2 = H2::start(opened.stream).await.map_err(|error| (error, None))?;
             self.0.share(h2.clone());
@@ -186,6 +189,21 @@ impl Upstream {
     /// Drops idle connections that the upstream has closed or that are too old to use.
     pub fn drop_dead(&self) {
         self.0.drop_dead();
+    }
+
+    /// Whether this machine now reaches the other side from another address than when the latest connection was opened, as
+    /// after a change of its network. Always false without a rule for probes. Costs a few system calls.
+    #[must_use]
+    pub fn has_moved(&self) -> bool {
+        let route = *lock(&self.0.route);
+        route.is_some_and(Route::has_changed)
+    }
+
+    /// Makes it look as if the latest connection had been opened from another address.
+    #[cfg(test)]
+    pub(crate) fn move_machine(&self) {
+        let mut route = lock(&self.0.route);
+        *route = route.map(Route::moved);
     }
 
     fn with_connection(&self, response: Response<()>, connection: Box<H1>) -> Response<UpstreamBody> {

@@ -11,6 +11,7 @@ mod admission;
 mod device_id;
 mod device_key;
 mod exposure;
+mod hang;
 mod keychain_return;
 mod network;
 mod outage;

@@ -14,8 +14,12 @@ fn map(headers: &[(&str, &str)]) -> HeaderMap {
 }
 
 fn rules() -> Admission {
+    rules_on(4321)
+}
+
+fn rules_on(port: u16) -> Admission {
     let origins = vec![HeaderValue::from_static("app://main")];
-    Admission::new(4321, &Secret::new("valet-key"), Cors::new(origins))
+    Admission::new(port, &Secret::new("valet-key"), Cors::new(origins))
 }
 
 #[test]
@@ -47,6 +51,17 @@ fn a35_only_the_own_address_of_the_proxy_is_accepted_as_host() {
     }
     assert!(rules.check_source(&map(&[])).is_err());
     assert!(rules.check_source(&map(&[("host", "127.0.0.1:4321"), ("host", "127.0.0.1:4321")])).is_err());
+}
+
+#[test]
+fn a35_a_proxy_on_the_default_port_is_named_with_the_port_or_without() {
+    let rules = rules_on(80);
+    for host in ["127.0.0.1", "localhost", "127.0.0.1:80", "localhost:80"] {
+        assert!(rules.check_source(&map(&[("host", host)])).is_ok(), "{host}");
+    }
+    for host in ["evil.example", "evil.example:80", "127.0.0.1:", "127.0.0.1:443", "localhost.", "", "0.0.0.0"] {
+        assert!(rules.check_source(&map(&[("host", host)])).is_err(), "{host}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(super) struct Outage {
     link: Arc<ServiceLink>,
     checks: Retries,
     running: Option<JoinHandle<()>>,
-    /// When a check was last made because of a server error.
+    /// When a check was last made because of a doubt.
     suspected: Option<SystemTime>,
 }
 
@@ -39,8 +39,8 @@ impl Outage {
         false
     }
 
-    /// Checks whether the service is there, because a request got a server error that may not be the service's. While
-    /// Claude is overloaded many requests do, so a check follows the last one after a pause.
+    /// Checks whether the service is there, because a request got a server error that may not be the service's, or waits for
+    /// its answer. While Claude is overloaded or thinks for long many requests do, so a check follows the last one after a pause.
     pub(super) fn suspect(&mut self, now: SystemTime) {
         let is_recent = |at: SystemTime| now.duration_since(at).is_ok_and(|since| since < SUSPICION_PAUSE);
         let is_known = self.session.link_error().is_some() || self.suspected.is_some_and(is_recent);
@@ -86,5 +86,5 @@ impl Outage {
     }
 }
 
-/// The shortest time between two checks that server errors cause.
+/// The shortest time between two checks that doubts cause.
 const SUSPICION_PAUSE: Duration = Duration::from_secs(5);

@@ -27,7 +27,7 @@ pub enum Reason {
     Resumed,
     /// An outage of the service has begun or is over, as a request found out.
     LinkChanged,
-    /// A request got a server error that the service may not have sent.
+    /// A request got no answer for long, or one that the service may not have sent.
     LinkDoubtful,
 }
 

@@ -11,8 +11,9 @@ use super::h2::H2;
 use super::idle_limit::IdleLimit;
 use super::probe::ProbeRule;
 use crate::lock::lock;
-use crate::transport::connect::Connector;
+use crate::transport::connect::{Connection, Connector};
 use crate::transport::headers::DropsHeader;
+use crate::transport::route::Route;
 
 pub(super) struct ConnectionPool {
     pub(super) connector: Connector,
@@ -22,12 +23,21 @@ pub(super) struct ConnectionPool {
     pub(super) idle: Mutex<VecDeque<Box<H1>>>,
     idle_limit: Mutex<IdleLimit>,
     multiplexed: Mutex<Vec<H2>>,
+    /// The way of the latest connection, where connections are proved.
+    pub(super) route: Mutex<Option<Route>>,
 }
 
 impl ConnectionPool {
     pub(super) fn new(connector: Connector, drops: DropsHeader, probe: Option<ProbeRule>) -> Self {
-        let (idle, idle_limit, multiplexed) = Default::default();
-        Self { connector, drops, probe, idle, idle_limit, multiplexed }
+        let (idle, idle_limit, multiplexed, route) = Default::default();
+        Self { connector, drops, probe, idle, idle_limit, multiplexed, route }
+    }
+
+    /// Learns that a connection was opened.
+    pub(super) fn opened(&self, connection: &Connection) {
+        if self.probe.is_some() {
+            *lock(&self.route) = connection.peer().and_then(Route::to);
+        }
     }
 
     /// Adds a connection for other requests to use. When many requests open one at once, the first is enough for all.

@@ -6,7 +6,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::lock::lock;
 use crate::transport::connect::{HttpVersion, Stream};
 
 #[tokio::test]
@@ -44,6 +43,7 @@ async fn f81_a_pooled_connection_that_answers_is_used_and_one_that_is_silent_is_
     let answers = |times| async move { answer_times(listener, times).await };
     let (first, (mut socket, listener)) = tokio::join!(send(), answers(1));
     assert_eq!(first.unwrap().status(), 200);
+    assert!(!upstream.has_moved());
     let (second, heads) = tokio::join!(send(), async {
         let probe = answer_on(&mut socket).await;
         [probe, answer_on(&mut socket).await]
@@ -53,6 +53,8 @@ async fn f81_a_pooled_connection_that_answers_is_used_and_one_that_is_silent_is_
     let (third, _) = tokio::join!(send(), answer_times(listener, 1));
     assert_eq!(third.unwrap().status(), 200, "over a new connection, while the old one is silent");
     drop(socket);
+    upstream.move_machine();
+    assert!(upstream.has_moved());
 }
 
 /// Accepts a connection and answers `times` requests on it.
