@@ -96,9 +96,9 @@ impl Upstream {
         let mut refusals = 0;
         let mut opened = None;
         loop {
-            if let Some((h2, idle)) = self.0.usable_h2() {
+            if let Some(h2) = self.0.usable_h2() {
                 // Boxed here and below: large and rare, it would otherwise make the future of every request as large.
-                let h2 = match Box::pin(self.proven_h2(h2, idle)).await? {
+                let h2 = match Box::pin(self.proven_h2(h2)).await? {
                     Proven::Pooled(h2) => h2,
                     Proven::New(connection) => break opened = Some(connection),
                 };
@@ -114,7 +114,7 @@ impl Upstream {
                 continue;
             }
             let Some((mut pooled, idle)) = self.0.usable_h1() else { break };
-            if self.is_suspect(idle) {
+            if self.0.is_suspect(idle) {
                 match Box::pin(self.proven_h1(pooled)).await? {
                     Proven::Pooled(answered) => pooled = answered,
                     Proven::New(connection) => break opened = Some(connection),
@@ -157,10 +157,6 @@ impl Upstream {
         Ok(self.with_connection(response, connection))
     }
 
-    fn is_suspect(&self, idle: Duration) -> bool {
-        self.0.probe.is_some_and(|rule| idle >= rule.after)
-    }
-
     async fn proven_h1(&self, pooled: Box<H1>) -> Result<Proven<Box<H1>>, ConnectError> {
         let probe = async {
             let (_, mut answered) = pooled.send(self.0.probe?.request(self.origin())).await.ok()?;
@@ -169,8 +165,9 @@ impl Upstream {
         self.or_new(proven(probe, self.0.connector.connect()).await)
     }
 
-    async fn proven_h2(&self, pooled: H2, idle: Duration) -> Result<Proven<H2>, ConnectError> {
-        let Some(rule) = self.0.probe.filter(|_| self.is_suspect(idle)) else { return Ok(Proven::Pooled(pooled)) };
+    async fn proven_h2(&self, pooled: H2) -> Result<Proven<H2>, ConnectError> {
+        let is_suspect = self.0.is_suspect(pooled.since_read());
+        let Some(rule) = self.0.probe.filter(|_| is_suspect) else { return Ok(Proven::Pooled(pooled)) };
         let probe = async {
             let answered = pooled.clone().send(rule.request(self.origin()), self.origin()).await;
             answered.is_ok().then_some(pooled)
@@ -178,10 +175,10 @@ impl Upstream {
         self.or_new(proven(probe, self.0.connector.connect()).await)
     }
 
-    /// One dead connection tells that the other idle ones are dead too.
+    /// One dead connection tells that the other silent ones are dead too.
     fn or_new<T>(&self, proven: Result<Proven<T>, ConnectError>) -> Result<Proven<T>, ConnectError> {
         if !matches!(proven, Ok(Proven::Pooled(_))) {
-            self.0.drop_idle();
+            self.0.drop_silent();
         }
         proven
     }

@@ -304,4 +304,52 @@ async fn f80_an_upstream_that_reads_nothing_gets_two_requests_and_then_a_new_con
     }
 }
 
+#[tokio::test]
+async fn f80_clients_that_leave_do_not_keep_an_upstream_that_answers_nothing_in_use() {
+    let shut = Builder::new().initial_window_size(0).clone();
+    let (takes_no_bytes, takes_requests) =
+        tokio::join!(unanswered_within_a_second(shut), unanswered_within_a_second(Builder::new()));
+    assert!(takes_no_bytes <= 2 && takes_requests <= 2, "{takes_no_bytes} and {takes_requests} of 8");
+}
+
+/// How many of eight requests fail, whose clients leave after a second, when the first connection answers nothing.
+async fn unanswered_within_a_second(stalls: Builder) -> usize {
+    let (raw, service) = Raw::start().await;
+    let token = service.token().await;
+    let serving = tokio::spawn(async move {
+        drive(raw.accept(&stalls).await, |_, stream| std::mem::forget(stream));
+        raw.serve_all(answered)
+    });
+    let mut asking = Vec::new();
+    let mut every = tokio::time::interval(Duration::from_millis(500));
+    for _ in 0..8 {
+        every.tick().await;
+        let patience = Duration::from_secs(1);
+        asking.push(tokio::spawn(tokio::time::timeout(patience, asked(&service, &token))));
+    }
+    let mut failed = 0;
+    for answer in asking {
+        failed += usize::from(answer.await.unwrap().is_err());
+    }
+    serving.await.unwrap().abort();
+    failed
+}
+
+#[tokio::test]
+async fn f16_informational_answers_without_end_are_given_up_over_http_2() {
+    for (hints, status) in [(32, 200), (40, 503), (10_000, 503)] {
+        let (raw, service) = Raw::start().await;
+        let token = service.token().await;
+        let _servers = raw.serve_all(move |number, (request, mut respond)| {
+            for _ in 0..hints {
+                let hint = Response::builder().status(103).header("link", "</a>").body(()).unwrap();
+                respond.send_informational(hint).unwrap();
+            }
+            answered(number, (request, respond));
+        });
+        let answer = asked(&service, &token).await;
+        assert_eq!((answer.status, answer.header("link")), (status, None), "{hints}");
+    }
+}
+
 const BODY: &str = r#"{"model":"claude-sonnet-5-5","messages":[]}"#;

@@ -235,7 +235,7 @@ impl H1 {
 
 /// The most interim responses before one answer. Real upstreams send one or two; an endless row of them would keep a worker
 /// busy for as long as the first byte may take.
-const MOST_INTERIM: u32 = 32;
+pub(super) const MOST_INTERIM: u32 = 32;
 
 /// Small pieces that are ready together leave in one write of up to this many bytes.
 const GATHER: usize = 8 * 1024;

@@ -1,8 +1,10 @@
 //! One HTTP/2 connection (RFC 9113), shared by many requests and driven by a task of its own.
 
 mod body;
+mod frames;
 mod progress;
 mod sent_body;
+mod silence;
 mod watched;
 
 use std::future::poll_fn;
@@ -18,7 +20,7 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 pub(super) use self::body::H2Body;
-use self::progress::Progress;
+use self::progress::{MAX_STREAMS, Progress};
 use self::sent_body::SentBody;
 use self::watched::Watched;
 use super::error::{Unsent, UpstreamError};
@@ -43,14 +45,15 @@ impl H2 {
     /// Takes over an open connection. The task that drives it ends with the connection, which ends when the last handle
     /// and the last stream are dropped.
     pub(super) async fn start(stream: Stream) -> Result<Self, UpstreamError> {
-        let progress = Progress::new();
+        let (progress, streams) = (Progress::new(), Arc::new(()));
+        let watched = Watched::new(stream, progress.clone(), Arc::downgrade(&streams));
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
-            .handshake(TokioIo::new(Watched::new(stream, progress.clone())))
+            .handshake(TokioIo::new(watched))
             .await
             .map_err(broken)?;
         let allowed = Arc::new(AtomicUsize::new(MAX_STREAMS));
@@ -66,24 +69,27 @@ impl H2 {
                 tracing::debug!(%error, "an HTTP/2 connection to the upstream ended");
             }
         });
-        Ok(Self { sender, streams: Arc::default(), allowed, progress })
+        Ok(Self { sender, streams, allowed, progress })
     }
 
-    /// Whether the connection is open, and not idle for longer than upstreams can be expected to keep it open.
+    /// Whether the connection is open, and has streams or is worth keeping: it would take a request, and is not idle for
+    /// longer than upstreams can be expected to keep it open. Asked of the pool's own handle.
     pub(super) fn is_usable(&self) -> bool {
-        !self.sender.is_closed() && self.idle_for().is_none_or(|idle| idle <= MAX_IDLE_TIME)
+        let is_idle = Arc::strong_count(&self.streams) == 1;
+        let is_kept = !is_idle || (self.since_read() <= MAX_IDLE_TIME && !self.progress.is_quiet());
+        is_kept && !self.sender.is_closed()
     }
 
     /// Whether one more stream can be opened now, and would get an answer. Beyond the upstream's limit a request would
-    /// wait for another to end, and on a connection on which nothing moves perhaps for ever.
+    /// wait for another to end, and on a connection on which nothing is answered perhaps for ever.
     pub(super) fn has_room(&self) -> bool {
         let open = Arc::strong_count(&self.streams);
         open <= self.allowed.load(Ordering::Relaxed).min(MAX_STREAMS) && !self.progress.is_quiet()
     }
 
-    /// The time since the last stream moved; `None` while streams are open. Asked of the pool's own handle.
-    pub(super) fn idle_for(&self) -> Option<Duration> {
-        (Arc::strong_count(&self.streams) == 1).then(|| self.progress.still_for())
+    /// The time since the upstream sent anything, with open streams or without.
+    pub(super) fn since_read(&self) -> Duration {
+        self.progress.since_read()
     }
 
     /// Sends a request. One that the upstream did not process is given back with the error, if its body is still whole.
@@ -108,7 +114,10 @@ impl H2 {
             sending.await
         };
         match sent {
-            Ok(response) => Ok(response.map(|incoming| H2Body::new(incoming, upload, self.streams))),
+            Ok(response) => {
+                self.progress.answered();
+                Ok(response.map(|incoming| H2Body::new(incoming, upload, self.streams)))
+            }
             Err(mut refused) => {
                 let unwritten = refused.take_message().map(|request| request.into_body().into_inner());
                 let cut = UpstreamReadError::Http2(refused.into_error());
@@ -132,9 +141,6 @@ fn addressed(mut head: Parts, body: SentBody, origin: &Origin) -> Request<SentBo
 fn broken(error: hyper::Error) -> UpstreamError {
     UpstreamError::of(UpstreamReadError::Http2(error))
 }
-
-/// Our own limit; servers are advised to allow at least this many (RFC 9113 §6.5.2).
-const MAX_STREAMS: usize = 100;
 
 /// How much of one answer the upstream may send before its client reads: 5 MB/s over a round trip of 50 ms.
 const STREAM_WINDOW: u32 = 256 << 10;

@@ -48,13 +48,19 @@ impl ConnectionPool {
         }
     }
 
-    /// A connection with room for one more stream, and how long it has been idle.
-    pub(super) fn usable_h2(&self) -> Option<(H2, Duration)> {
+    /// A connection with room for one more stream: if there is one, one that need not be proved.
+    pub(super) fn usable_h2(&self) -> Option<H2> {
         let mut shared = lock(&self.multiplexed);
         shared.retain(H2::is_usable);
-        let h2 = shared.iter().find(|h2| h2.has_room())?;
-        let idle = h2.idle_for().unwrap_or_default();
-        Some((h2.clone(), idle))
+        let mut with_room = shared.iter().filter(|h2| h2.has_room());
+        let first = with_room.next()?;
+        let sure = std::iter::once(first).chain(with_room).find(|h2| !self.is_suspect(h2.since_read()));
+        Some(sure.unwrap_or(first).clone())
+    }
+
+    /// Whether a connection over which nothing has come for so long is proved before a request goes over it.
+    pub(super) fn is_suspect(&self, since_read: Duration) -> bool {
+        self.probe.is_some_and(|rule| since_read >= rule.after)
     }
 
     /// The most recently used idle connection that is still open, and how long it has been idle. Dead ones are dropped
@@ -116,10 +122,10 @@ impl ConnectionPool {
         lock(&self.multiplexed).retain(H2::is_usable);
     }
 
-    /// Drops the idle connections. Streams on shared ones go on.
-    pub(super) fn drop_idle(&self) {
+    /// Drops the idle connections, and shared ones over which nothing has come for as long. Streams on those go on.
+    pub(super) fn drop_silent(&self) {
         lock(&self.idle).clear();
-        lock(&self.multiplexed).clear();
+        lock(&self.multiplexed).retain(|h2| !self.is_suspect(h2.since_read()));
     }
 
     pub(super) fn give_back(&self, mut connection: Box<H1>) {

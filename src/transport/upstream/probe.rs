@@ -3,6 +3,9 @@
 //! A laptop sleeps and changes its networks, and its open connections are then dead without notice. A request that is
 //! written to one is lost, so after a pause a `HEAD` request goes first, which asks for nothing. A new connection that
 //! opens before the answer comes takes the old one's place; one that cannot be opened says nothing of the old one.
+//!
+//! A shared connection (HTTP/2) can die with silent streams on it, so it is proved after a pause in what comes over it.
+//! A PING would prove it, too, but hyper sends those by its own clock only.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -18,7 +21,7 @@ use crate::transport::origin::Origin;
 /// When a pooled connection is proved, and by which request.
 #[derive(Debug, Clone, Copy)]
 pub struct ProbeRule {
-    /// The idle time from which on a connection is proved.
+    /// A connection that was idle for so long is proved, and a shared one over which nothing has come for so long.
     pub after: Duration,
     /// A path that the other side answers to `HEAD` at once, without a credential.
     pub path: &'static str,

@@ -48,15 +48,18 @@ impl UpstreamReadError {
 }
 
 fn h2_error(error: &hyper::Error) -> Option<&h2::Error> {
+    cause(error)
+}
+
+fn cause<E: Error + 'static>(error: &hyper::Error) -> Option<&E> {
     let mut causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
-    causes.find_map(|cause| cause.downcast_ref::<h2::Error>())
+    causes.find_map(|cause| cause.downcast_ref::<E>())
 }
 
 fn http2_fault(error: &hyper::Error) -> String {
-    let Some(cause) = h2_error(error) else { return error.to_string() };
-    match (cause.get_io(), cause.reason()) {
-        (Some(io), _) => io.to_string(),
-        (None, Some(reason)) => reason.to_string(),
-        (None, None) => error.to_string(),
+    // hyper takes a failure of the connection out of the error of h2.
+    if let Some(io) = cause::<io::Error>(error) {
+        return io.to_string();
     }
+    h2_error(error).and_then(h2::Error::reason).map_or_else(|| error.to_string(), |reason| reason.to_string())
 }

@@ -1,3 +1,6 @@
+mod open_stream;
+mod stalled;
+
 use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::task::Poll;

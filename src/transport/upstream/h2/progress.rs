@@ -1,14 +1,17 @@
 //! Whether anything moves on an HTTP/2 connection.
 //!
-//! An upstream can keep a connection open, answer each PING, and process no request. So only what belongs to requests
-//! counts as movement.
+//! An upstream can keep a connection open, answer each PING, take the bytes of requests, and answer none. So only parts
+//! of answers make a connection good for new requests, and only frames of requests keep it from being closed.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::frames::FramesRead;
+use super::silence::Silence;
 use crate::lock::lock;
+use crate::transport::upstream::h1::MOST_INTERIM;
 
 /// What is known of one connection; clones share it.
 #[derive(Debug, Clone)]
@@ -16,29 +19,40 @@ pub(super) struct Progress(Arc<Mutex<Movement>>);
 
 #[derive(Debug)]
 struct Movement {
-    /// Requests that wait for the head of their answer.
-    waiting: usize,
+    silence: Silence,
     /// Requests whose body the upstream does not take.
     held: usize,
     /// When the first of those was held.
     held_since: Instant,
     /// When a frame of a request came last, or the first of the requests that wait was sent.
     moved_at: Instant,
+    /// When bytes came last.
+    read_at: Instant,
+    /// How many more HEADERS frames the upstream may send.
+    headers_left: usize,
 }
 
 impl Progress {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self(Arc::new(Mutex::new(Movement { waiting: 0, held: 0, held_since: now, moved_at: now })))
+        Self(Arc::new(Mutex::new(Movement {
+            silence: Silence::default(),
+            held: 0,
+            held_since: now,
+            moved_at: now,
+            read_at: now,
+            headers_left: 0,
+        })))
     }
 
     /// Counts a request as waiting until the returned guard is dropped.
     pub(super) fn ask(&self) -> Waiting {
-        let mut movement = lock(&self.0);
-        if movement.waiting == 0 {
-            movement.moved_at = Instant::now();
+        let (mut movement, now) = (lock(&self.0), Instant::now());
+        if movement.silence.waiting() == 0 {
+            movement.moved_at = now;
         }
-        movement.waiting += 1;
+        movement.silence.wait(now);
+        movement.headers_left = (movement.headers_left + HEADERS_OF_ONE).min(HEADERS_OF_ALL);
         Waiting(self.clone())
     }
 
@@ -48,27 +62,43 @@ impl Progress {
         Held { progress: self.clone(), is_held: true }
     }
 
-    /// Whether requests wait and nothing has moved for a while: new requests go elsewhere.
+    /// Whether requests have waited for a while and nothing was answered: new requests go elsewhere.
     pub(super) fn is_quiet(&self) -> bool {
-        let movement = lock(&self.0);
-        movement.waiting > 0 && movement.moved_at.elapsed() > QUIET
+        lock(&self.0).silence.at(Instant::now()) > QUIET
     }
 
     /// Whether the upstream takes no bytes of any body and nothing has moved for long: the connection gets nowhere. A
     /// request that waits and is not held may still get its answer.
     pub(super) fn is_stuck(&self) -> bool {
         let movement = lock(&self.0);
-        let are_all_held = movement.held > 0 && movement.held >= movement.waiting;
+        let are_all_held = movement.held > 0 && movement.held >= movement.silence.waiting();
         are_all_held && movement.moved_at.max(movement.held_since).elapsed() > STUCK
     }
 
-    /// The time since anything moved.
-    pub(super) fn still_for(&self) -> Duration {
-        lock(&self.0).moved_at.elapsed()
+    /// The time since any byte came.
+    pub(super) fn since_read(&self) -> Duration {
+        lock(&self.0).read_at.elapsed()
     }
 
-    pub(super) fn moved(&self) {
-        lock(&self.0).moved_at = Instant::now();
+    /// A request got the head of its answer. An interim answer is none, so the frame alone does not tell.
+    pub(super) fn answered(&self) {
+        lock(&self.0).silence.end(Instant::now());
+    }
+
+    /// Notes what was read. False if the upstream sends more HEADERS frames than the answers to all requests can have.
+    #[must_use]
+    pub(super) fn read(&self, frames: FramesRead) -> bool {
+        let (mut movement, now) = (lock(&self.0), Instant::now());
+        movement.read_at = now;
+        if frames.of_a_request {
+            movement.moved_at = now;
+        }
+        if frames.of_a_body {
+            movement.silence.end(now);
+        }
+        let left = movement.headers_left.checked_sub(frames.headers);
+        movement.headers_left = left.unwrap_or_default();
+        left.is_some()
     }
 }
 
@@ -86,7 +116,7 @@ pub(super) struct Waiting(Progress);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        lock(&self.0.0).waiting -= 1;
+        lock(&self.0.0).silence.leave(Instant::now());
     }
 }
 
@@ -117,7 +147,16 @@ impl Drop for Held {
     }
 }
 
-/// After so long without movement a connection gets no new request. A slow answer costs its neighbour a connection of
+/// Our own limit of open streams; servers are advised to allow at least this many (RFC 9113 §6.5.2).
+pub(super) const MAX_STREAMS: usize = 100;
+
+/// The HEADERS frames that the answer to one request can have: interim answers, the head, the trailers.
+const HEADERS_OF_ONE: usize = MOST_INTERIM as usize + 2;
+
+/// What requests leave over is kept for those that are open, which are this many at most.
+const HEADERS_OF_ALL: usize = MAX_STREAMS * HEADERS_OF_ONE;
+
+/// After so long without an answer a connection gets no new request. A slow answer costs its neighbour a connection of
 /// its own, as over HTTP/1.1.
 const QUIET: Duration = Duration::from_millis(500);
 
@@ -125,59 +164,4 @@ const QUIET: Duration = Duration::from_millis(500);
 const STUCK: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_is_quiet_while_requests_wait_and_nothing_moves() {
-        let progress = Progress::new();
-        tokio::time::advance(QUIET * 10).await;
-        assert!(!progress.is_quiet());
-        let waiting = progress.ask();
-        assert!(!progress.is_quiet());
-        tokio::time::advance(QUIET * 2).await;
-        assert!(progress.is_quiet());
-        progress.moved();
-        assert!(!progress.is_quiet());
-        tokio::time::advance(QUIET * 2).await;
-        assert!(progress.is_quiet());
-        drop(waiting);
-        assert!(!progress.is_quiet());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_is_stuck_when_the_upstream_and_not_the_client_holds_a_body_up() {
-        let progress = Progress::new();
-        let mut held = progress.upload();
-        tokio::time::advance(STUCK * 2).await;
-        assert!(progress.is_stuck());
-        held.set(false);
-        assert!(!progress.is_stuck());
-        held.set(true);
-        drop(held);
-        assert!(!progress.is_stuck());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn f80_an_upload_that_is_held_does_not_end_the_request_that_waits_beside_it() {
-        let progress = Progress::new();
-        let waits_for_its_answer = progress.ask();
-        tokio::time::advance(STUCK * 2).await;
-        let _uploads = progress.ask();
-        let _held = progress.upload();
-        tokio::time::advance(STUCK * 2).await;
-        assert!(!progress.is_stuck());
-        drop(waits_for_its_answer);
-        assert!(progress.is_stuck());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_is_not_stuck_as_soon_as_a_body_is_held() {
-        let progress = Progress::new();
-        tokio::time::advance(STUCK * 2).await;
-        let _held = progress.upload();
-        assert!(!progress.is_stuck());
-        tokio::time::advance(STUCK * 2).await;
-        assert!(progress.is_stuck());
-    }
-}
+mod tests;

@@ -3,84 +3,64 @@
 //! Whether an upstream processes requests shows only in the frames that belong to them: `DATA`, `HEADERS`,
 //! `CONTINUATION`, `RST_STREAM` and `WINDOW_UPDATE` (RFC 9113 §6).
 
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::sync::Weak;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::frames::Frames;
 use super::progress::Progress;
 
-/// A connection whose frames are watched as they are read. Reading fails when the connection gets nowhere, which ends it
-/// and with it the requests that it holds.
+/// A connection whose frames are watched as they are read. It fails when it gets nowhere, which ends the requests that it
+/// holds, and when nobody uses it any more and the upstream does not take the last bytes.
 pub(super) struct Watched<S> {
     stream: S,
     progress: Progress,
+    /// What its users hold: the pool and the open streams.
+    users: Weak<()>,
     frames: Frames,
     next_look: Pin<Box<Sleep>>,
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S, progress: Progress) -> Self {
-        Self { stream, progress, frames: Frames::default(), next_look: Box::pin(sleep(LOOK_INTERVAL)) }
+    pub(super) fn new(stream: S, progress: Progress, users: Weak<()>) -> Self {
+        Self { stream, progress, users, frames: Frames::default(), next_look: Box::pin(sleep(LOOK_INTERVAL)) }
     }
 
-    /// Ready once the connection gets nowhere.
-    fn poll_stuck(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+    /// Ready once the connection is given up. Asked whenever it has to wait.
+    fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         while self.next_look.as_mut().poll(cx).is_ready() {
             if self.progress.is_stuck() {
-                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the upstream takes no bytes"));
+                return Poll::Ready(io::Error::new(ErrorKind::TimedOut, "the upstream takes no bytes"));
+            }
+            if self.users.strong_count() == 0 {
+                return Poll::Ready(io::Error::new(ErrorKind::TimedOut, "nobody uses the connection any more"));
             }
             self.next_look.as_mut().reset(Instant::now() + LOOK_INTERVAL);
         }
         Poll::Pending
     }
-}
 
-/// The position among the frames of a connection (RFC 9113 §4.1).
-#[derive(Default)]
-struct Frames {
-    head: [u8; FRAME_HEAD],
-    /// Bytes of the head that have come.
-    filled: usize,
-    /// Bytes of the payload that are still to come.
-    payload: usize,
-}
-
-impl Frames {
-    /// Reads over `bytes`; true if a frame among them belongs to a request.
-    fn hold_request(&mut self, mut bytes: &[u8]) -> bool {
-        let mut found = false;
-        while !bytes.is_empty() {
-            let skipped = self.payload.min(bytes.len());
-            self.payload -= skipped;
-            bytes = &bytes[skipped..];
-            let taken = (FRAME_HEAD - self.filled).min(bytes.len());
-            self.head[self.filled..self.filled + taken].copy_from_slice(&bytes[..taken]);
-            self.filled += taken;
-            bytes = &bytes[taken..];
-            if self.filled == FRAME_HEAD {
-                let [high, middle, low, kind, ..] = self.head;
-                self.payload = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
-                self.filled = 0;
-                found |= matches!(kind, DATA | HEADERS | RST_STREAM | WINDOW_UPDATE | CONTINUATION);
-            }
-        }
-        found
+    fn unless_given_up<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_pending() { self.poll_given_up(cx).map(Err) } else { polled }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buf) else {
-            return self.poll_stuck(cx).map(Err);
-        };
-        read?;
-        if self.frames.hold_request(&buf.filled()[before..]) {
-            self.progress.moved();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if !matches!(polled, Poll::Ready(Ok(()))) {
+            return self.unless_given_up(cx, polled);
+        }
+        let frames = self.frames.read(&buf.filled()[before..]);
+        if !self.progress.read(frames) {
+            let endless = "the upstream sends interim answers without end";
+            return Poll::Ready(Err(io::Error::new(ErrorKind::InvalidData, endless)));
         }
         Poll::Ready(Ok(()))
     }
@@ -88,7 +68,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.unless_given_up(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -96,7 +77,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.unless_given_up(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -104,44 +86,51 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.unless_given_up(cx, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.unless_given_up(cx, polled)
     }
 }
-
-const FRAME_HEAD: usize = 9;
-const DATA: u8 = 0x0;
-const HEADERS: u8 = 0x1;
-const RST_STREAM: u8 = 0x3;
-const WINDOW_UPDATE: u8 = 0x8;
-const CONTINUATION: u8 = 0x9;
 
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
     use super::*;
 
-    #[test]
-    fn frames_of_requests_are_found_wherever_the_reads_split_them() {
-        let frame = |kind: u8, payload: &[u8]| {
-            let length = u8::try_from(payload.len()).unwrap();
-            [&[0, 0, length, kind, 0, 0, 0, 0, 1], payload].concat()
-        };
-        let (settings, ping, data) = (frame(0x4, &[0; 6]), frame(0x6, &[0; 8]), frame(DATA, &[DATA; 30]));
-        let all = [settings.as_slice(), &ping, &data, &ping].concat();
-        let first_request = settings.len() + ping.len() + FRAME_HEAD;
-        for piece in 1..all.len() {
-            let (mut frames, mut read, mut found) = (Frames::default(), 0, Vec::new());
-            for bytes in all.chunks(piece) {
-                read += bytes.len();
-                found.extend(frames.hold_request(bytes).then_some(read));
-            }
-            assert_eq!(found.len(), 1, "in pieces of {piece}");
-            assert!((first_request..first_request + piece).contains(&found[0]), "in pieces of {piece}");
+    #[tokio::test(start_paused = true)]
+    async fn f80_a_connection_that_nobody_uses_ends_though_the_upstream_takes_no_bytes() {
+        let (near, _far) = duplex(1);
+        let users = Arc::new(());
+        let mut watched = Watched::new(near, Progress::new(), Arc::downgrade(&users));
+        let began = Instant::now();
+        tokio::select! {
+            written = watched.write_all(b"GOAWAY") => panic!("{written:?}"),
+            () = sleep(LOOK_INTERVAL * 10) => {}
         }
+        drop(users);
+        assert_eq!(watched.write_all(b"GOAWAY").await.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert!(began.elapsed() <= LOOK_INTERVAL * 12, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn f16_reading_fails_by_name_when_interim_answers_have_no_end() {
+        let (near, mut far) = duplex(1 << 16);
+        let users = Arc::new(());
+        let progress = Progress::new();
+        let _waiting = progress.ask();
+        let mut watched = Watched::new(near, progress, Arc::downgrade(&users));
+        let interim = [0_u8, 0, 0, 1, 4, 0, 0, 0, 1];
+        far.write_all(&interim.repeat(1000)).await.unwrap();
+        let error = watched.read_to_end(&mut Vec::new()).await.unwrap_err();
+        assert_eq!(error.to_string(), "the upstream sends interim answers without end");
     }
 }
