@@ -1,7 +1,7 @@
 //! A41: an upstream that writes the real key into an error.
 
 use compression_codecs::brotli::params::EncoderParams;
-use compression_codecs::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
+use compression_codecs::{BrotliEncoder, DeflateEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
 use flate2::Compression;
 use serde_json::json;
 use valetkey::service::meter::usage::Ended;
@@ -230,6 +230,7 @@ async fn a41_an_error_about_batches_and_files_is_masked_in_its_head_and_body() {
 fn encoded(text: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("gzip", compressed(GzipEncoder::new(Compression::default().into()), text)),
+        ("deflate", compressed(DeflateEncoder::new(Compression::default().into()), text)),
         ("deflate", compressed(ZlibEncoder::new(Compression::default().into()), text)),
         ("br", compressed(BrotliEncoder::new(EncoderParams::default()), text)),
         ("zstd", compressed(ZstdEncoder::new(3), text)),

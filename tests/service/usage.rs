@@ -113,11 +113,28 @@ async fn a_usage_of_a_hundred_kilobytes_is_read() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_does_not_say_its_model_has_the_price_of_the_one_that_was_asked() {
+    let iterations = json!([
+        { "type": "message", "model": null, "input_tokens": 1000, "output_tokens": 10 },
+        { "type": "fallback_message", "model": "claude-opus-4-8", "input_tokens": 1000, "output_tokens": 4000 },
+    ]);
+    let usage = json!({ "input_tokens": 1000, "output_tokens": 4000, "iterations": iterations });
+    let record = metered(Answer::json(200, json!({ "model": "claude-opus-4-8", "usage": usage }))).await;
+    // 1000 tokens of input of claude-sonnet-5-5 at 2 dollars for a million and 10 of output at 10, then 1000 at 5 and 4000 at 25.
+    assert_eq!(record.cost.map(|cost| cost.get()), Some(2_100 + 105_000));
+    assert_eq!(record.model_asked.as_deref(), Some("claude-sonnet-5-5"));
+}
+
+#[tokio::test]
 async fn names_of_types_and_codings_mean_the_same_in_capitals() {
     let capital = Answer::message_stream("one two").header("content-type", "Text/Event-Stream; charset=UTF-8");
     assert_eq!(metered(capital).await.tokens.input_tokens, 25);
-    let capital = Answer::message_stream("one two").gzip().header("content-encoding", "GZIP");
-    assert_eq!(metered(capital).await.tokens.input_tokens, 25);
+    for encoding in ["GZIP", "gzip, identity"] {
+        let answer = Answer::message_stream("one two").gzip().header("content-encoding", encoding);
+        assert_eq!(metered(answer).await.tokens.input_tokens, 25, "{encoding}");
+    }
+    let plain = Answer::message_stream("one two").header("content-encoding", "Identity");
+    assert_eq!(metered(plain).await.tokens.input_tokens, 25);
 }
 
 #[tokio::test]

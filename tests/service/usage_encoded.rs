@@ -2,7 +2,7 @@
 
 use compression_codecs::brotli::params::EncoderParams;
 use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
-use compression_codecs::{BrotliEncoder, EncodeV2, GzipEncoder, ZlibEncoder, ZstdEncoder};
+use compression_codecs::{BrotliEncoder, DeflateEncoder, EncodeV2, GzipEncoder, ZlibEncoder, ZstdEncoder};
 use flate2::Compression;
 use valetkey::service::meter::usage::{Ended, Tokens};
 
@@ -24,6 +24,7 @@ async fn every_encoding_that_the_api_uses_is_metered_and_arrives_as_it_is() {
     let plain = br#"{"model":"m","content":[],"usage":{"input_tokens":3,"output_tokens":5}}"#;
     for (encoding, bytes) in [
         ("gzip", compressed(GzipEncoder::new(Compression::default().into()), plain)),
+        ("deflate", compressed(DeflateEncoder::new(Compression::default().into()), plain)),
         ("deflate", compressed(ZlibEncoder::new(Compression::default().into()), plain)),
         ("br", compressed(BrotliEncoder::new(EncoderParams::default()), plain)),
         ("zstd", compressed(ZstdEncoder::new(3), plain)),

@@ -1,13 +1,13 @@
 //! The table of usage shapes, `tests/fixtures/usage_shapes.json`: what the API says an answer used, and its bill.
 //!
-//! Each shape is metered as a stream with and without names of events, and as a JSON object; whole and byte by byte; plain
-//! and in each encoding that the meter decodes. The bills were worked out by hand from Anthropic's price list, in
-//! millionths of a dollar, and not by this code.
+//! Each shape is metered as a stream whose events have their names, none, or the one that stands for none, and as a JSON
+//! object; whole and byte by byte; plain and in each encoding that the meter decodes. The bills were worked out by hand from
+//! Anthropic's price list, in millionths of a dollar, and not by this code.
 
 use std::time::{Duration, SystemTime};
 
 use compression_codecs::brotli::params::EncoderParams;
-use compression_codecs::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
+use compression_codecs::{BrotliEncoder, DeflateEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
 use flate2::Compression;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
@@ -21,6 +21,8 @@ use crate::usage_encoded::compressed;
 #[derive(Deserialize)]
 struct Shape {
     name: String,
+    /// The model that was asked, where entries leave it out.
+    asked: Option<String>,
     /// The model of the answer.
     model: String,
     #[serde(default)]
@@ -31,6 +33,9 @@ struct Shape {
     start: Option<Value>,
     /// The usages of several `message_delta` events.
     deltas: Option<Vec<Value>>,
+    /// Whether a block of the stream says, after some text, that the model of the answer takes over.
+    #[serde(default)]
+    is_announced: bool,
     /// Input, output, cache writes for five minutes, for an hour, cache reads.
     tokens: [u64; 5],
     cost: u64,
@@ -61,7 +66,8 @@ impl Shape {
         Some(message.to_string())
     }
 
-    fn stream(&self, is_named: bool) -> String {
+    /// The stream whose events have the lines that `name` gives for their types.
+    fn stream(&self, name: fn(&str) -> String) -> String {
         let usual = || {
             let mut usage = self.usage.clone().unwrap_or_default();
             usage["output_tokens"] = json!(1);
@@ -75,6 +81,10 @@ impl Shape {
             let delta = json!({ "type": "text_delta", "text": "hello" });
             events.push(json!({ "type": "content_block_delta", "index": 0, "delta": delta }));
         }
+        if self.is_announced {
+            let block = json!({ "type": "fallback", "to": { "model": self.model } });
+            events.push(json!({ "type": "content_block_start", "index": 1, "content_block": block }));
+        }
         let usages = self.deltas.clone().unwrap_or_else(|| vec![self.usage.clone().unwrap()]);
         for (at, usage) in usages.iter().enumerate() {
             let is_last = at + 1 == usages.len();
@@ -82,15 +92,13 @@ impl Shape {
             events.push(json!({ "type": "message_delta", "delta": delta, "usage": usage }));
         }
         events.push(json!({ "type": "message_stop" }));
-        let name = |event: &Value| {
-            if is_named { format!("event: {}\n", event["type"].as_str().unwrap()) } else { String::new() }
-        };
-        events.iter().map(|event| format!("{}data: {event}\n\n", name(event))).collect()
+        let line = |event: &Value| name(event["type"].as_str().unwrap());
+        events.iter().map(|event| format!("{}data: {event}\n\n", line(event))).collect()
     }
 }
 
 /// What the meter reads from an answer in pieces of `size`, with its bill.
-fn metered(kind: &'static str, encoding: &'static str, body: &[u8], size: usize) -> UsageRecord {
+fn metered(asked: Option<&str>, kind: &'static str, encoding: &'static str, body: &[u8], size: usize) -> UsageRecord {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
@@ -98,6 +106,7 @@ fn metered(kind: &'static str, encoding: &'static str, body: &[u8], size: usize)
     body.chunks(size).for_each(|piece| meter.data(piece));
     let device = DeviceId::try_from("device-of-a-shape".to_owned()).unwrap();
     let mut record = UsageRecord::new("req".into(), UsageOwner { device, org: None, user: None }, "POST /v1/messages");
+    record.model_asked = asked.map(Into::into);
     meter.report(&mut record, true);
     record.price(&Prices::shipped(), late_in_november());
     record
@@ -125,9 +134,12 @@ fn assert_billed(shape: &Shape, record: &UsageRecord, how: &str) {
     assert_eq!(record.model_answered.as_deref(), Some(shape.model.as_str()), "{}: {how}", shape.name);
 }
 
-fn encodings(plain: &[u8]) -> [(&'static str, Vec<u8>); 5] {
+fn encodings(plain: &[u8]) -> [(&'static str, Vec<u8>); 8] {
     [
         ("identity", plain.to_vec()),
+        ("Identity", plain.to_vec()),
+        ("gzip, identity", compressed(GzipEncoder::new(Compression::default().into()), plain)),
+        ("deflate", compressed(DeflateEncoder::new(Compression::default().into()), plain)),
         ("gzip", compressed(GzipEncoder::new(Compression::default().into()), plain)),
         ("deflate", compressed(ZlibEncoder::new(Compression::default().into()), plain)),
         ("br", compressed(BrotliEncoder::new(EncoderParams::default()), plain)),
@@ -138,7 +150,7 @@ fn encodings(plain: &[u8]) -> [(&'static str, Vec<u8>); 5] {
 fn check(shape: &Shape, kind: &'static str, body: &str, how: &str) {
     for (encoding, bytes) in encodings(body.as_bytes()) {
         for size in [bytes.len(), 1] {
-            let record = metered(kind, encoding, &bytes, size);
+            let record = metered(shape.asked.as_deref(), kind, encoding, &bytes, size);
             assert_billed(shape, &record, &format!("{how}, {encoding}, pieces of {size}"));
         }
     }
@@ -158,8 +170,14 @@ fn a44_every_shape_of_usage_has_its_bill_in_a_json_answer() {
 #[test]
 fn a44_every_shape_of_usage_has_its_bill_in_a_stream() {
     for shape in Shape::all() {
-        check(&shape, "text/event-stream", &shape.stream(true), "stream");
-        check(&shape, "text/event-stream", &shape.stream(false), "stream without names");
+        let names: [(fn(&str) -> String, &str); 3] = [
+            (|kind| format!("event: {kind}\n"), "stream"),
+            (|_| String::new(), "stream without names"),
+            (|_| "event: message\n".to_owned(), "stream of events named message"),
+        ];
+        for (name, how) in names {
+            check(&shape, "text/event-stream", &shape.stream(name), how);
+        }
     }
 }
 
@@ -174,12 +192,15 @@ fn a44_every_shape_of_usage_is_read_from_the_results_of_a_batch() {
         assert_eq!(item.model.as_deref(), Some(shape.model.as_str()), "{}", shape.name);
         let used = (&item.tokens, item.shares.as_slice());
         let cost = Prices::shipped().cost_of_all(&shape.model, late_in_november(), used, &item.conditions);
-        assert_eq!(cost.estimated, shape.certainty == CostCertainty::Estimated, "{}", shape.name);
-        // Half of each part, rounded up; searches have their whole price.
+        let is_fast = item.conditions.fast;
+        let is_estimated = is_fast || shape.certainty == CostCertainty::Estimated;
+        assert_eq!(cost.estimated, is_estimated, "{}", shape.name);
+        // Half of each part, rounded up; searches have their whole price, and so has fast mode.
         let searches = item.conditions.web_searches * 10_000;
         let parts = item.shares.len() as u64 + 1;
-        let half = (shape.cost - searches).div_ceil(2) + searches;
-        assert!(cost.amount.get().abs_diff(half) <= parts, "{}: {} and {half}", shape.name, cost.amount.get());
+        let tokens = shape.cost - searches;
+        let expected = searches + if is_fast { tokens } else { tokens.div_ceil(2) };
+        assert!(cost.amount.get().abs_diff(expected) <= parts, "{}: {} and {expected}", shape.name, cost.amount.get());
     }
 }
 
@@ -198,7 +219,7 @@ fn a44_a_stream_that_is_cut_after_a_fallback_has_the_price_of_the_model_that_too
         let name = |name: &str| if is_named { format!("event: {name}\n") } else { String::new() };
         let stream: String = events.iter().map(|(event, data)| format!("{}data: {data}\n\n", name(event))).collect();
         for size in [stream.len(), 1] {
-            let record = metered("text/event-stream", "identity", stream.as_bytes(), size);
+            let record = metered(None, "text/event-stream", "identity", stream.as_bytes(), size);
             assert_eq!(record.model_answered.as_deref(), Some("claude-opus-5-5"));
             assert_eq!((record.tokens.input_tokens, record.tokens.output_tokens), (1000, 100));
             // 1000 tokens of input at 4 dollars for a million, 100 of output at 20.
@@ -219,7 +240,7 @@ fn a44_a_refusal_after_text_that_no_count_speaks_of_is_not_free() {
         json!({ "type": "content_block_delta", "index": 0, "delta": text }),
         json!({ "type": "message_delta", "delta": delta, "usage": { "output_tokens": 0 } }),
     );
-    let record = metered("text/event-stream", "identity", stream.as_bytes(), stream.len());
+    let record = metered(None, "text/event-stream", "identity", stream.as_bytes(), stream.len());
     assert!(record.cost.is_some_and(|cost| cost.get() >= 4120), "{:?}", record.cost);
     assert_eq!(record.cost_certainty, CostCertainty::Estimated, "no count speaks of the text");
 }

@@ -88,7 +88,7 @@ impl Prices {
         Cost { amount: costs.max().unwrap_or_default(), estimated: true }
     }
 
-    /// Prices each share by its own model, and the remaining tokens by `model`.
+    /// Prices each share by its own model, as the most expensive one if nothing tells that, and the remaining tokens by `model`.
     pub fn cost_of_all(
         &self,
         model: &str,
@@ -127,7 +127,9 @@ impl Prices {
             estimated |= known.is_none();
             picos = known.or_else(|| self.dearest(factor)).unwrap_or(Factor::ONE).times(picos);
         }
-        if conditions.batch {
+        // The discount of batches does not stack with fast mode.
+        estimated |= conditions.batch && conditions.fast;
+        if conditions.batch && !conditions.fast {
             picos = self.batch.times(picos);
         }
         let searches = self.web_search.saturating_mul(u128::from(conditions.web_searches));

@@ -22,7 +22,7 @@ mod usage_object;
 
 pub use batch_item::{BATCH_ROUTE, BatchItem};
 pub use certainty::CostCertainty;
-pub(crate) use decode::{DecodeError, Decoder};
+pub(crate) use decode::{DecodeError, Decoder, content_encoding};
 pub use iterations::ModelTokens;
 pub(crate) use lines::Lines;
 pub use record::{Ended, UsageOwner, UsageRecord, UsageSink, UsageSinks};

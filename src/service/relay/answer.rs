@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{HeaderMap, HeaderName, Response, StatusCode, response};
 
 use super::in_flight::InFlight;
@@ -13,7 +13,7 @@ use super::key_swap::KeySwap;
 use super::route::RelayRoute;
 use super::usage_tap::UsageTap;
 use crate::service::govern::breaker::UpstreamOutcome;
-use crate::service::meter::usage::Ended;
+use crate::service::meter::usage::{Ended, content_encoding};
 use crate::transport::headers::{is_media_type, strip_upstream_response};
 use crate::transport::problem::Problem;
 use crate::transport::relay::{Ending, Relay, Tap};
@@ -119,7 +119,7 @@ pub(crate) fn refused_key(upstream_id: Option<String>, mut flight: InFlight) -> 
 }
 
 fn is_plain_event_stream(headers: &HeaderMap) -> bool {
-    is_media_type(headers, "text/event-stream") && !headers.contains_key(CONTENT_ENCODING)
+    is_media_type(headers, "text/event-stream") && content_encoding(headers).is_none()
 }
 
 /// The last event of a stream that the service had to end.

@@ -23,7 +23,9 @@ use crate::service::govern::features::FeaturePolicy;
 use crate::service::govern::limits::Permit;
 use crate::service::govern::revocation::OpenRequest;
 use crate::service::meter::prices::Prices;
-use crate::service::meter::usage::{CostCertainty, Ended, Reference, UsageOwner, UsageRecord, UsageSink};
+use crate::service::meter::usage::{
+    CostCertainty, Ended, Reference, ResponseMeter, UsageOwner, UsageRecord, UsageSink,
+};
 use crate::service::token::verify::Caller;
 use crate::transport::problem::Problem;
 use crate::transport::revoke_signal::RevokeSignal;
@@ -167,6 +169,14 @@ impl InFlight {
         }
     }
 
+    /// Writes into the open record what the answer used.
+    pub(crate) fn report(&mut self, meter: &ResponseMeter, is_complete: bool) {
+        if let Some(open) = &mut self.record {
+            open.name_model();
+            meter.report(&mut open.usage, is_complete);
+        }
+    }
+
     /// Whether later requests may refer to the message that answers.
     pub(crate) fn keeps_message(&self) -> bool {
         self.record.as_ref().is_some_and(|open| open.keeps_message)
@@ -186,12 +196,12 @@ impl InFlight {
 
     /// Settles everything by the record and hands the record to the sinks. Only the first call does something.
     pub(crate) fn finish(&mut self, ended: Ended) {
-        let Some(open) = self.record.take() else { return };
-        let OpenRecord { usage: mut record, model, prices, sink, at, .. } = *open;
+        let Some(mut open) = self.record.take() else { return };
+        open.name_model();
+        let OpenRecord { usage: mut record, prices, sink, at, .. } = *open;
         record.ended = ended;
         let now = Instant::now();
         record.total = now - at;
-        record.model_asked = model.into_name();
         if let Some(prices) = prices {
             record.price(&prices, SystemTime::now());
         }
@@ -206,6 +216,15 @@ impl InFlight {
         self.fill(|record| record.status = Some(problem.code.answer().0));
         self.finish(ended);
         problem
+    }
+}
+
+impl OpenRecord {
+    /// Moves the model that was asked into the record: by the end of an answer it has come, if it comes at all.
+    fn name_model(&mut self) {
+        if self.usage.model_asked.is_none() {
+            self.usage.model_asked = std::mem::take(&mut self.model).into_name();
+        }
     }
 }
 

@@ -5,12 +5,12 @@
 //! Only the key as it was sent is found: not one that the upstream has encoded or escaped.
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
-use http::{HeaderMap, Response, StatusCode, response};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{Response, StatusCode, response};
 use hyper::ext::ReasonPhrase;
 
 use crate::secret::Secret;
-use crate::service::meter::usage::{DecodeError, Decoder};
+use crate::service::meter::usage::{DecodeError, Decoder, content_encoding};
 use crate::transport::masked::{Mask, MaskedRelay};
 use crate::transport::relay::Relay;
 use crate::transport::reply::Reply;
@@ -50,7 +50,7 @@ impl KeyMask {
     pub(crate) fn needs_whole(&self, answer: &Response<UpstreamBody>) -> bool {
         !answer.status().is_success()
             && self.0.is_some()
-            && encoding(answer.headers()).is_some()
+            && content_encoding(answer.headers()).is_some()
             && !answer.body().is_end()
     }
 
@@ -58,7 +58,7 @@ impl KeyMask {
     /// place, and the headers no longer describe the encoded one.
     pub(crate) fn whole(&self, head: &mut response::Parts, body: Bytes) -> Result<Bytes, DecodeError> {
         let Some(mask) = self.0.as_ref().filter(|_| !head.status.is_success()) else { return Ok(body) };
-        let Some(encoding) = encoding(&head.headers) else { return Ok(mask.apply(body)) };
+        let Some(encoding) = content_encoding(&head.headers) else { return Ok(mask.apply(body)) };
         let plain = Decoder::whole(encoding, &body, MOST_PLAIN)?;
         if !mask.is_in(&plain) {
             return Ok(body);
@@ -69,29 +69,19 @@ impl KeyMask {
     }
 }
 
-/// The encoding of a body; `None` for a plain one. Of several encodings no text is certain.
-fn encoding(headers: &HeaderMap) -> Option<&[u8]> {
-    let all = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes).map(<[u8]>::trim_ascii);
-    let mut encoded = all.filter(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"));
-    let first = encoded.next()?;
-    Some(if encoded.next().is_none() { first } else { SEVERAL })
-}
-
 /// Keys of the API have more than a hundred characters.
 const SHORTEST_KEY: usize = 16;
 
 /// The longest text of an encoded error.
 const MOST_PLAIN: usize = 1 << 20;
 
-/// Stands for a list of encodings, which no decoder has.
-const SEVERAL: &[u8] = b"several";
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
     use flate2::Compression;
-    use flate2::write::{GzEncoder, ZlibEncoder};
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+    use http::header::HeaderValue;
 
     use super::*;
 
@@ -107,6 +97,12 @@ mod tests {
 
     fn deflate(text: &[u8]) -> Bytes {
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap().into()
+    }
+
+    fn bare_deflate(text: &[u8]) -> Bytes {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(text).unwrap();
         encoder.finish().unwrap().into()
     }
@@ -138,9 +134,16 @@ mod tests {
         let body = gzip(b"wait");
         assert_eq!(mask().whole(&mut without, body.clone()).unwrap(), body);
         assert!(without.headers.contains_key(CONTENT_ENCODING) && without.headers.contains_key(CONTENT_LENGTH));
-        for (encoding, body) in [("gzip", gzip(KEY.as_bytes())), ("Deflate", deflate(KEY.as_bytes()))] {
-            let mut with = head(429, &[encoding]);
-            assert_eq!(mask().whole(&mut with, body).unwrap(), "*".repeat(KEY.len()));
+        let key = KEY.as_bytes();
+        for (encodings, body) in [
+            (&["gzip"] as &[&'static str], gzip(key)),
+            (&["Deflate"], deflate(key)),
+            (&["deflate"], bare_deflate(key)),
+            (&["gzip, identity"], gzip(key)),
+            (&["Identity", "x-gzip"], gzip(key)),
+        ] {
+            let mut with = head(429, encodings);
+            assert_eq!(mask().whole(&mut with, body).unwrap(), "*".repeat(KEY.len()), "{encodings:?}");
             assert!(with.headers.is_empty(), "{with:?}");
         }
     }

@@ -50,8 +50,7 @@ impl Tap for UsageTap {
 
     fn end(&mut self, ending: Ending) {
         let ended = self.ended(ending);
-        let meter = &self.meter;
-        self.flight.fill(|record| meter.report(record, ending == Ending::Complete));
+        self.flight.report(&self.meter, ending == Ending::Complete);
         self.flight.finish(ended);
     }
 }

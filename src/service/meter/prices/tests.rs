@@ -101,8 +101,18 @@ fn speed_place_and_batch_multiply_and_searches_add() {
     assert_eq!(micros(of(Conditions { fast: true, ..plain })), 8_000_000);
     assert_eq!(micros(of(Conditions { us: true, ..plain })), 4_400_000);
     assert_eq!(micros(of(Conditions { batch: true, ..plain })), 2_000_000);
-    assert_eq!(micros(of(Conditions { fast: true, us: true, batch: true, ..plain })), 4_400_000);
+    assert_eq!(micros(of(Conditions { us: true, batch: true, ..plain })), 2_200_000);
     assert_eq!(micros(of(Conditions { batch: true, web_searches: 3, ..plain })), 2_030_000);
+}
+
+#[test]
+fn the_discount_of_batches_does_not_stack_with_fast_mode() {
+    let tokens = Tokens { input_tokens: 1_000_000, ..Tokens::default() };
+    for (us, amount) in [(false, 8_000_000), (true, 8_800_000)] {
+        let conditions = Conditions { fast: true, us, batch: true, ..Conditions::default() };
+        let cost = Prices::shipped().cost_under("claude-opus-5-5", today(), &tokens, &conditions);
+        assert_eq!(cost, Cost { amount: MicroDollars::new(amount), estimated: true });
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::iterations::{TopLevel, divide};
+use super::iterations::{Models, TopLevel, divide};
 use super::lenient::{LenientObject, LenientObjects, LenientText};
 use super::made_files::{self, MadeFiles, MakingBlock};
 use super::reference::{AnswerContainer, Reference};
@@ -50,8 +50,10 @@ impl BatchItem {
         if let Some(usage) = &usage {
             tokens.merge(&usage.counts());
             usage.describe(&mut conditions);
-            let top = TopLevel { tokens, stated: usage.stated() };
-            let divided = divide(model.as_deref(), None, &top, &usage.iterations.0);
+            let top = TopLevel { tokens, stated: usage.stated(), counted_output: tokens.output_tokens };
+            // A line of results does not say which model was asked.
+            let models = Models { named: model.as_deref(), ..Models::default() };
+            let divided = divide(&models, &top, &usage.iterations.0);
             divided.describe(&mut conditions, &Stop { stop_reason, stop_details }, false);
             model = divided.model.map(Into::into);
             (tokens, shares) = (divided.tokens, divided.shares);

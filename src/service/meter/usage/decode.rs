@@ -1,8 +1,14 @@
 //! Decodes a copy of a compressed response: for the meter as it passes, or whole. The client gets the compressed bytes.
 
+mod deflate;
+
 use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
 use compression_codecs::zstd::params::DParameter;
-use compression_codecs::{BrotliDecoder, DecodeV2, GzipDecoder, ZlibDecoder, ZstdDecoder};
+use compression_codecs::{BrotliDecoder, DecodeV2, GzipDecoder, ZstdDecoder};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, HeaderValue};
+
+use self::deflate::AnyDeflate;
 
 /// A streaming decoder for one `Content-Encoding` (RFC 9110 §8.4.1, RFC 8878 for zstd).
 pub(crate) struct Decoder(Box<dyn DecodeV2 + Send>);
@@ -16,7 +22,7 @@ impl Decoder {
     pub(crate) fn for_encoding(encoding: &[u8]) -> Option<Self> {
         Some(Self(match encoding.to_ascii_lowercase().as_slice() {
             b"gzip" | b"x-gzip" => Box::new(GzipDecoder::new()),
-            b"deflate" => Box::new(ZlibDecoder::new()),
+            b"deflate" => Box::new(AnyDeflate::default()),
             b"br" => Box::new(BrotliDecoder::new()),
             b"zstd" => Box::new(ZstdDecoder::new_with_params(&[DParameter::window_log_max(ZSTD_WINDOW)])),
             _ => return None,
@@ -31,7 +37,13 @@ impl Decoder {
         let mut produced = 0;
         loop {
             let mut output = WriteBuffer::new_initialized(&mut room);
-            let ended = self.0.decode(&mut input, &mut output).map_err(|_| DecodeError)?;
+            let is_drained = input.unwritten().is_empty();
+            let ended = match self.0.decode(&mut input, &mut output) {
+                Ok(ended) => ended,
+                // Without input a decoder that has handed over all its text may fail.
+                Err(_) if is_drained => return Ok(()),
+                Err(_) => return Err(DecodeError),
+            };
             let written = output.written_len();
             produced += written;
             plain(&room[..written]);
@@ -78,6 +90,19 @@ impl Decoder {
     }
 }
 
+/// The encoding of a body with these headers; `None` for a plain one. `identity` is no encoding (RFC 9110 §8.4.1), and of
+/// several no text is certain.
+pub(crate) fn content_encoding(headers: &HeaderMap) -> Option<&[u8]> {
+    let lines = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
+    let all = lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let mut encoded = all.filter(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"));
+    let first = encoded.next()?;
+    Some(if encoded.next().is_none() { first } else { SEVERAL })
+}
+
+/// Stands for a list of encodings, which no decoder has.
+const SEVERAL: &[u8] = b"several";
+
 const ROOM: usize = 4096;
 
 /// Bounds the streams of one body (RFC 1952 §2.2, RFC 8878 §3): each costs a decoder.
@@ -98,9 +123,14 @@ mod tests {
     const TEXT: &[u8] = b"hello hello hello hello\n";
     const ZLIB: &[u8] = b"\x78\x9c\xcb\x48\xcd\xc9\xc9\x57\xc8\x40\x27\xb9\0\x70\xbe\x08\xbb";
 
+    /// The DEFLATE stream within `ZLIB`.
+    fn bare() -> &'static [u8] {
+        &ZLIB[2..ZLIB.len() - 4]
+    }
+
     #[test]
     fn pieces_of_any_size_decode() {
-        for (encoding, bytes) in [(b"gzip".as_slice(), GZIP), (b"deflate", ZLIB)] {
+        for (encoding, bytes) in [(b"gzip".as_slice(), GZIP), (b"deflate", ZLIB), (b"deflate", bare())] {
             for size in 1..bytes.len() {
                 let mut decoder = Decoder::for_encoding(encoding).unwrap();
                 let mut plain = Vec::new();
@@ -124,7 +154,12 @@ mod tests {
     fn a_whole_body_is_decoded_to_its_end_and_to_the_bound() {
         let whole = |bytes: &[u8], most| Decoder::whole(b"gzip", bytes, most);
         assert_eq!(whole(GZIP, TEXT.len()), Ok(TEXT.to_vec()));
-        assert_eq!(Decoder::whole(b"deflate", ZLIB, TEXT.len()), Ok(TEXT.to_vec()));
+        for bytes in [ZLIB, bare()] {
+            assert_eq!(Decoder::whole(b"deflate", bytes, TEXT.len()), Ok(TEXT.to_vec()));
+            for cut in [1, 2, bytes.len() - 1] {
+                assert_eq!(Decoder::whole(b"deflate", &bytes[..cut], TEXT.len()), Err(DecodeError), "{cut}");
+            }
+        }
         assert_eq!(whole(&GZIP.repeat(MOST_STREAMS), 1 << 20), Ok(TEXT.repeat(MOST_STREAMS)));
         assert_eq!(whole(b"", 0), Ok(Vec::new()));
         for (bytes, most) in [
@@ -140,8 +175,53 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_fills_the_room_is_decoded_to_its_end() {
+        for length in [ROOM - 1, ROOM, ROOM + 1, 3 * ROOM] {
+            let text = vec![b'x'; length];
+            let (begun, rest) = flushed(&text);
+            let (mut decoder, mut plain) = (Decoder::for_encoding(b"gzip").unwrap(), Vec::new());
+            for piece in [begun, rest] {
+                assert_eq!(decoder.decode(&piece, |part| plain.extend_from_slice(part)), Ok(()), "{length}");
+            }
+            assert!(plain == [text, b"!".to_vec()].concat(), "{length}");
+        }
+    }
+
+    /// `text` in gzip up to a flush, and what follows when one more byte ends it.
+    fn flushed(text: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        use std::io::Write;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.flush().unwrap();
+        let begun = std::mem::take(encoder.get_mut());
+        encoder.write_all(b"!").unwrap();
+        (begun, encoder.finish().unwrap())
+    }
+
+    #[test]
+    fn the_encoding_of_a_body_is_read_from_all_lines_in_any_case_and_without_identity() {
+        for (lines, expected) in [
+            (&[] as &[&'static str], None),
+            (&[""], None),
+            (&["identity"], None),
+            (&["Identity", " IDENTITY , identity"], None),
+            (&["gzip"], Some("gzip")),
+            (&["gzip, identity"], Some("gzip")),
+            (&["identity", "\tGzip ,"], Some("Gzip")),
+            (&["gzip, br"], Some("several")),
+            (&["gzip", "gzip"], Some("several")),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(CONTENT_ENCODING, HeaderValue::from_static(line));
+            }
+            assert_eq!(content_encoding(&headers), expected.map(str::as_bytes), "{lines:?}");
+        }
+    }
+
+    #[test]
     fn an_unknown_encoding_or_a_list_has_no_decoder() {
-        for encoding in [b"identity".as_slice(), b"compress", b"gzip, br", b"GZIP2", b""] {
+        for encoding in [b"identity".as_slice(), b"compress", b"gzip, br", SEVERAL, b"GZIP2", b""] {
             assert!(Decoder::for_encoding(encoding).is_none());
         }
         for encoding in [b"gzip".as_slice(), b"GZIP", b"x-gzip", b"deflate", b"br", b"zstd"] {

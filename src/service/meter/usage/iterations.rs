@@ -6,12 +6,15 @@
 //! the price of its own model. The top level of the usage counts the answer, or its last attempt.
 
 mod entries;
+mod entry;
 mod iteration;
+mod models;
 mod top_level;
 
 use self::entries::Entries;
 pub use self::iteration::ModelTokens;
 pub(super) use self::iteration::{Iteration, Iterations};
+pub(super) use self::models::Models;
 pub(super) use self::top_level::TopLevel;
 use super::Tokens;
 use super::stop::Stop;
@@ -44,18 +47,13 @@ impl DividedUsage {
     }
 }
 
-/// Divides the usage of an answer. `model` began it; `took_over` is the model of a fallback that a stream has announced.
+/// Divides the usage of an answer.
 ///
 /// What a fallback answered is never certain: the usage says neither why the attempts before were declined, which decides
 /// whether they are free, nor the speed of each.
-pub(super) fn divide(
-    model: Option<&str>,
-    took_over: Option<&str>,
-    whole: &TopLevel,
-    iterations: &[Iteration],
-) -> DividedUsage {
-    let entries = Entries::of(model, took_over, iterations);
-    let tokens = entries.bill(&whole.tokens);
+pub(super) fn divide(models: &Models<'_>, whole: &TopLevel, iterations: &[Iteration]) -> DividedUsage {
+    let mut entries = Entries::of(models, iterations);
+    let (tokens, is_lifetime_assumed) = entries.bill(whole);
     let of_answer = tokens.less(&entries.apart);
     let has_output = of_answer.output_tokens > 0;
     let has_rounds = entries.answer.len() > 1;
@@ -63,7 +61,11 @@ pub(super) fn divide(
     let are_apart = has_rounds && has_output && entries.own.is_part_of(&of_answer);
     let is_answer_assumed = match iterations {
         [] => !whole.stated.is_all_of(&whole.tokens),
-        _ => whole.is_assumed(&entries.answer, &entries.own, &of_answer) || (has_rounds && !are_apart),
+        _ => {
+            whole.is_assumed(&entries.answer, &entries.own, &of_answer)
+                || (has_rounds && !are_apart)
+                || is_lifetime_assumed
+        }
     };
     DividedUsage {
         model: entries.model().map(Box::from),
@@ -95,7 +97,12 @@ mod tests {
     fn top(input: u64, output: u64) -> TopLevel {
         let usage = json!({ "input_tokens": input, "output_tokens": output });
         let usage: Usage = serde_json::from_value(usage).unwrap();
-        TopLevel { tokens: tokens(input, output), stated: usage.stated() }
+        TopLevel { tokens: tokens(input, output), stated: usage.stated(), counted_output: output }
+    }
+
+    /// An answer that names this model.
+    fn of(named: &str) -> Models<'_> {
+        Models { named: Some(named), ..Models::default() }
     }
 
     #[test]
@@ -105,7 +112,7 @@ mod tests {
             {"type": "message", "input_tokens": 23, "output_tokens": 1000},
             {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 500, "output_tokens": 50}
         ]));
-        let DividedUsage { tokens: all, shares, .. } = divide(Some("m"), None, &top(23, 1000), &list);
+        let DividedUsage { tokens: all, shares, .. } = divide(&of("m"), &top(23, 1000), &list);
         assert_eq!(all, tokens(180_523, 4550));
         let advisor = ModelTokens { model: Some("claude-opus-5".into()), tokens: tokens(500, 50), is_free: false };
         assert_eq!(shares, [ModelTokens { model: None, tokens: tokens(180_000, 3500), is_free: false }, advisor]);
@@ -117,14 +124,14 @@ mod tests {
             {"type": "message", "input_tokens": 23, "output_tokens": 1000},
             {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 500, "output_tokens": 50}
         ]));
-        let DividedUsage { tokens: all, shares, .. } = divide(Some("m"), None, &top(523, 1050), &list);
+        let DividedUsage { tokens: all, shares, .. } = divide(&of("m"), &top(523, 1050), &list);
         assert_eq!((all, shares[0].tokens), (tokens(523, 1050), tokens(500, 50)));
     }
 
     #[test]
     fn a_list_without_the_answer_is_added_to_the_top_level() {
         let list = read(json!([{"type": "compaction", "input_tokens": 100, "output_tokens": 0}]));
-        assert_eq!(divide(Some("m"), None, &top(500, 100), &list).tokens, tokens(600, 100));
+        assert_eq!(divide(&of("m"), &top(500, 100), &list).tokens, tokens(600, 100));
     }
 
     #[test]
@@ -135,7 +142,7 @@ mod tests {
         ]));
         // A stream names the model that began it, an answer in one piece the model that answered.
         for named in ["m", "first"] {
-            let divided = divide(Some(named), None, &top(1000, 200), &list);
+            let divided = divide(&of(named), &top(1000, 200), &list);
             assert_eq!((divided.model.as_deref(), divided.tokens), (Some("m"), tokens(2000, 200)), "{named}");
             let first = ModelTokens { model: Some("first".into()), tokens: tokens(1000, 0), is_free: true };
             assert_eq!(divided.shares, [first], "{named}");
@@ -145,7 +152,7 @@ mod tests {
     #[test]
     fn an_answer_without_other_entries_counts_as_its_top_level() {
         for list in [json!([]), json!(null), json!("x"), json!([7, null, {"type": "message", "input_tokens": 5}])] {
-            let divided = divide(Some("m"), None, &top(5, 6), &read(list));
+            let divided = divide(&of("m"), &top(5, 6), &read(list));
             assert_eq!((divided.tokens, divided.shares), (tokens(5, 6), Vec::new()));
         }
     }
@@ -185,11 +192,11 @@ mod tests {
                 true,
             ),
         ] {
-            let divided = divide(Some("m"), None, &top(20, 10), &read(list.clone()));
+            let divided = divide(&of("m"), &top(20, 10), &read(list.clone()));
             let assumed = (divided.is_answer_assumed, divided.are_others_assumed);
             assert_eq!(assumed, (answer_assumed, others_assumed), "{list}");
         }
-        let announced = divide(Some("first"), Some("m"), &top(20, 10), &[]);
+        let announced = divide(&Models { took_over: Some("m"), ..of("first") }, &top(20, 10), &[]);
         assert!(announced.are_others_assumed, "the attempt before is not counted");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Tokens;
+use super::iterations::Iteration;
 use super::lenient::LenientText;
 use crate::service::base::enum_names::enum_names;
 
@@ -82,9 +83,12 @@ impl Reference {
     }
 }
 
-/// The length of the conversation that an answer ends: its prompt, cached or not, and its output.
-pub(super) fn conversation(tokens: &Tokens) -> u64 {
-    tokens.by_price().into_iter().fold(0, u64::saturating_add)
+/// The length of the conversation that an answer ends: its prompt, cached or not, and its output. The top level of a usage need
+/// not be that of its longest round, so the longest of all counts.
+pub(super) fn conversation(top: &Tokens, iterations: &[Iteration]) -> u64 {
+    let length = |tokens: &Tokens| tokens.by_price().into_iter().fold(0, u64::saturating_add);
+    let rounds = iterations.iter().filter(|entry| entry.is_attempt()).map(|entry| length(&entry.tokens()));
+    rounds.fold(length(top), u64::max)
 }
 
 /// Ids of batches and files have about 30 characters.

@@ -1,13 +1,12 @@
 //! Reads the usage of a response from its bytes as they pass. A response that cannot be read is relayed all the same.
 
 use http::HeaderMap;
-use http::header::CONTENT_ENCODING;
 use serde::de::DeserializeOwned;
 
 use super::Tokens;
 use super::certainty::CostCertainty;
-use super::decode::Decoder;
-use super::iterations::{DividedUsage, TopLevel, divide};
+use super::decode::{Decoder, content_encoding};
+use super::iterations::{DividedUsage, Models, TopLevel, divide};
 use super::lenient::{LenientObject, LenientText};
 use super::made_files::{self, MadeFiles};
 use super::record::UsageRecord;
@@ -110,7 +109,7 @@ impl ResponseMeter {
         match &self.reader {
             BodyReader::Stream(scanner) => {
                 let seen = &scanner.seen;
-                let tokens = seen.has_final_count.then(|| conversation(&seen.stated_tokens()));
+                let tokens = seen.has_final_count.then(|| conversation(&seen.stated_tokens(), &seen.iterations));
                 let message = Reference::message(seen.message.clone(), tokens);
                 let container = Reference::container(seen.container.clone());
                 message.into_iter().chain(container).chain(seen.files.references()).collect()
@@ -120,7 +119,8 @@ impl ResponseMeter {
         }
     }
 
-    /// Writes into `record` what the response used. Of a response that is not complete, the output is estimated.
+    /// Writes what the response used into `record`, which already has the model that was asked. Of a response that is not
+    /// complete, the output is estimated.
     pub fn report(&self, record: &mut UsageRecord, is_complete: bool) {
         record.references = self.references();
         match &self.reader {
@@ -138,13 +138,17 @@ impl ResponseMeter {
 fn report_stream(seen: &StreamUsage, record: &mut UsageRecord) {
     record.first_chunk = record.first_byte;
     record.conditions = seen.conditions;
-    let top = TopLevel { tokens: seen.stated_tokens(), stated: seen.stated };
-    let divided = divide(seen.model.as_deref(), seen.took_over.as_deref(), &top, &seen.iterations);
-    record.use_divided(divided, &seen.stop, seen.content_bytes > 0);
-    record.conditions.is_assumed |= !seen.has_whole_output();
+    let top = TopLevel { tokens: seen.stated_tokens(), stated: seen.stated, counted_output: seen.counted_output };
+    let (asked, named) = (record.model_asked.as_deref(), seen.model.as_deref());
+    let models = Models { asked, named, took_over: seen.took_over.as_deref() };
+    let divided = divide(&models, &top, &seen.iterations);
+    record.use_divided(divided, &seen.stop, seen.answer_bytes() > 0);
+    // What is free costs nothing whatever its last count is.
+    let is_free = record.conditions.is_free;
+    record.conditions.is_assumed |= !is_free && !seen.has_whole_output();
     record.unparsed_events = seen.unparsed;
     record.no_usage = !seen.has_usage;
-    if !seen.has_final_count {
+    if !is_free && !seen.has_final_count {
         let estimate = (seen.content_bytes / BYTES_PER_TOKEN) as u64;
         record.output_estimated = true;
         record.tokens.output_tokens = record.tokens.output_tokens.max(estimate);
@@ -162,8 +166,10 @@ impl ObjectReader {
                     stop_reason: parsed(self.scanner.found(STOP_REASON)).unwrap_or_default(),
                     stop_details: parsed(self.scanner.found(STOP_DETAILS)).unwrap_or_default(),
                 };
-                let top = TopLevel { tokens: record.tokens, stated: usage.stated() };
-                let divided = divide(record.model_answered.as_deref(), None, &top, &usage.iterations.0);
+                let (tokens, counted_output) = (record.tokens, record.tokens.output_tokens);
+                let top = TopLevel { tokens, stated: usage.stated(), counted_output };
+                let (asked, named) = (record.model_asked.as_deref(), record.model_answered.as_deref());
+                let divided = divide(&Models { asked, named, took_over: None }, &top, &usage.iterations.0);
                 record.use_divided(divided, &stop, false);
                 record.conditions.is_assumed |= !self.scanner.is_complete();
             }
@@ -194,7 +200,7 @@ impl ObjectReader {
             let length = parsed::<Usage>(self.scanner.found(USAGE)).map(|usage| {
                 let mut tokens = Tokens::default();
                 tokens.merge(&usage.counts());
-                conversation(&tokens)
+                conversation(&tokens, &usage.iterations.0)
             });
             (id, length)
         });
@@ -253,8 +259,8 @@ fn reader_for(headers: &HeaderMap) -> (Option<Decoder>, BodyReader) {
     } else {
         BodyReader::Unreadable { expected: true }
     };
-    match headers.get(CONTENT_ENCODING).map(http::HeaderValue::as_bytes) {
-        None | Some(b"identity" | b"") => (None, reader),
+    match content_encoding(headers) {
+        None => (None, reader),
         Some(encoding) => match Decoder::for_encoding(encoding) {
             Some(decoder) => (Some(decoder), reader),
             None => (None, BodyReader::Unreadable { expected: true }),

@@ -49,6 +49,8 @@ pub(super) struct StreamUsage {
     pub took_over: Option<Box<str>>,
     /// The output that the last `message_delta` stated, zero included.
     final_output: Option<u64>,
+    /// The last output above zero that a `message_delta` stated.
+    pub counted_output: u64,
     /// The output that was stated together with the reason for which the answer stopped.
     stop_output: Option<u64>,
     /// Whether the final count of output tokens came.
@@ -57,6 +59,8 @@ pub(super) struct StreamUsage {
     pub has_error: bool,
     /// Bytes of content that passed, roughly.
     pub content_bytes: usize,
+    /// Those of them that were of attempts before a fallback took over.
+    declined_bytes: usize,
     /// Events that should have been readable and were not.
     pub unparsed: u32,
     /// The id of the message, where it is read.
@@ -133,7 +137,8 @@ impl SseScanner {
         if length == 0 {
             self.dispatch();
         } else if let Some(name) = field(line, b"event") {
-            self.event = (!name.is_empty()).then(|| SseEvent::of(name));
+            // `message` is the name of an event without one.
+            self.event = (!matches!(name, b"" | b"message")).then(|| SseEvent::of(name));
         } else if let Some(data) = field(line, b"data") {
             self.take_data(data, length);
         }
@@ -192,8 +197,7 @@ impl SseScanner {
         if memmem::find(data, b"\"fallback\"").is_some()
             && let Ok(BlockStart { content_block }) = serde_json::from_slice::<BlockStart<FallbackBlock>>(data)
         {
-            let model = content_block.0.and_then(FallbackBlock::model);
-            self.seen.took_over = model.or_else(|| self.seen.took_over.take());
+            self.seen.hand_over(content_block.0.and_then(FallbackBlock::model));
         }
         if made_files::may_name(data)
             && let Ok(BlockStart { content_block }) = serde_json::from_slice::<BlockStart<MakingBlock>>(data)
@@ -210,6 +214,7 @@ impl SseScanner {
         self.seen.took_over = None;
         self.seen.stop = Stop { stop_reason: message.stop_reason, stop_details: message.stop_details };
         self.seen.final_output = None;
+        self.seen.counted_output = 0;
         self.seen.stop_output = None;
         if self.reads_id {
             let start: Option<IdentifiedStart> = serde_json::from_slice(data).ok();
@@ -232,6 +237,7 @@ impl SseScanner {
             self.seen.stop_output = output;
         }
         self.seen.final_output = output.or(self.seen.final_output);
+        self.seen.counted_output = output.filter(|count| *count > 0).unwrap_or(self.seen.counted_output);
         self.seen.keep_container(container);
         // The length of the conversation has changed.
         self.seen.references_told += u32::from(self.seen.message.is_some());
@@ -259,11 +265,25 @@ impl StreamUsage {
         }
     }
 
-    /// The tokens of the top level. The first event of a stream counts an output token before there is any; where none
-    /// comes, as in a refusal, the last event takes it back.
+    /// A block says which model goes on; what passed before is of an attempt that was declined.
+    fn hand_over(&mut self, model: Option<Box<str>>) {
+        if model.is_some() {
+            self.took_over = model;
+            self.declined_bytes = self.content_bytes;
+        }
+    }
+
+    /// Bytes of content of the attempt that answered.
+    pub(super) fn answer_bytes(&self) -> usize {
+        self.content_bytes - self.declined_bytes
+    }
+
+    /// The tokens of the top level. The first event of a stream counts output before there is any: a token, or some more.
+    /// Where none comes, as in a refusal, the last event takes it back, or counts none.
     pub(super) fn stated_tokens(&self) -> Tokens {
-        let is_placeholder = self.tokens.output_tokens <= 1;
-        if self.final_output == Some(0) && self.content_bytes == 0 && is_placeholder {
+        let is_taken_back = self.final_output == Some(0) && self.tokens.output_tokens <= 1;
+        let has_no_output = self.counted_output == 0 && self.answer_bytes() == 0;
+        if has_no_output && (is_taken_back || self.stop.is_refusal()) {
             Tokens { output_tokens: 0, ..self.tokens }
         } else {
             self.tokens
@@ -274,7 +294,7 @@ impl StreamUsage {
     pub(super) fn has_whole_output(&self) -> bool {
         let output = self.stated_tokens().output_tokens;
         let is_stated = self.stop_output.is_some() && self.final_output == Some(output);
-        is_stated && (output > 0 || self.content_bytes == 0)
+        is_stated && (output > 0 || self.answer_bytes() == 0)
     }
 }
 

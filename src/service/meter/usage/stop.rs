@@ -27,9 +27,13 @@ impl Stop {
         self.stop_reason.0.is_some()
     }
 
+    pub(super) fn is_refusal(&self) -> bool {
+        self.stop_reason.0.as_deref() == Some("refusal")
+    }
+
     /// Whether it is a refusal that is free unless output came before it.
     pub(super) fn is_free_refusal(&self) -> bool {
-        self.stop_reason.0.as_deref() == Some("refusal") && !self.category().is_some_and(|name| BILLED.contains(&name))
+        self.is_refusal() && !self.category().is_some_and(|name| BILLED.contains(&name))
     }
 
     /// Whether its category is a new one, of which nobody has said whether its refusals are billed.

@@ -94,6 +94,18 @@ impl Tokens {
         }
     }
 
+    /// The same cache writes, of which `hours` are for an hour, or all if there are fewer.
+    pub(super) fn with_hours(&self, hours: u64) -> Self {
+        let hours = hours.min(self.written());
+        Self { cache_write_5m_tokens: self.written() - hours, cache_write_1h_tokens: hours, ..*self }
+    }
+
+    /// Whether its cache writes agree with the `split_writes` of which `other` says the lifetime.
+    pub(super) fn has_split(&self, other: &Self, split_writes: u64) -> bool {
+        let hours = other.cache_write_1h_tokens;
+        hours <= self.cache_write_1h_tokens && split_writes.saturating_sub(hours) <= self.cache_write_5m_tokens
+    }
+
     /// All that was written to the cache.
     pub(super) fn written(&self) -> u64 {
         self.cache_write_5m_tokens.saturating_add(self.cache_write_1h_tokens)
@@ -137,8 +149,8 @@ impl Tokens {
         self.with(other, u64::saturating_sub)
     }
 
-    /// Whether no count exceeds that of `other`, with cache writes compared as a sum: only the top level of a usage splits
-    /// them by lifetime.
+    /// Whether no count exceeds that of `other`, with cache writes compared as a sum: often only the top level of a
+    /// usage, or only its entries, split them by lifetime.
     pub(super) fn is_within(&self, other: &Self) -> bool {
         self.input_tokens <= other.input_tokens
             && self.output_tokens <= other.output_tokens

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, HeaderValue};
 
 use super::bill::Bill;
 use crate::service::meter::prices::Prices;
-use crate::service::meter::usage::{Decoder, UsageSink};
+use crate::service::meter::usage::{Decoder, UsageSink, content_encoding};
 use crate::service::relay::ledger::Ledger;
 use crate::service::relay::usage_tap::UsageTap;
 use crate::service::store::database::OwnedObject;
@@ -39,8 +38,8 @@ impl ResultsReader {
 
     /// Reads a response with these headers; `tap` works as on other routes.
     pub(crate) fn watching(self, tap: UsageTap, headers: &HeaderMap) -> ResultsMeter {
-        let (decoder, blind) = match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
-            None | Some(b"identity" | b"") => (None, false),
+        let (decoder, blind) = match content_encoding(headers) {
+            None => (None, false),
             Some(encoding) => {
                 let decoder = Decoder::for_encoding(encoding);
                 let blind = decoder.is_none();

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{AGE, CONTENT_ENCODING, DATE, HeaderValue};
+use http::header::{AGE, DATE, HeaderValue};
 use http::{Response, StatusCode};
 
+use crate::service::meter::usage::content_encoding;
 use crate::service::relay::batches::call::Whole;
 use crate::transport::reply::Reply;
 use crate::transport::request_id::RequestId;
@@ -57,7 +58,7 @@ impl ModelCopy {
 
 /// Whether the body of an answer cannot be read as it is.
 pub(super) fn is_encoded(answer: &Whole) -> bool {
-    answer.head.headers.get_all(CONTENT_ENCODING).iter().any(|encoding| encoding != "identity")
+    content_encoding(&answer.head.headers).is_some()
 }
 
 /// How long a copy is served without a look at the upstream. New models come every few weeks.

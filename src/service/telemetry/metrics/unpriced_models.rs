@@ -42,7 +42,7 @@ impl UsageSink for UnpricedModels {
             .priced_model()
             .into_iter()
             .chain(shares)
-            .filter(|model| !prices.knows(model))
+            .filter(|model| !model.is_empty() && !prices.knows(model))
             .for_each(|model| self.note(plain_id(model)));
     }
 }

@@ -11,7 +11,7 @@ use crate::service::meter::usage::tokens::{CacheCreation, Counts};
 /// Tokens spent on an answer beside the answer itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelTokens {
-    /// `None` is the model that gave the answer.
+    /// `None` is the model that gave the answer, an empty name a model that nothing tells.
     pub model: Option<Box<str>>,
     pub tokens: Tokens,
     /// An attempt that was refused before any output. It has no price.
@@ -24,8 +24,8 @@ pub(in crate::service::meter::usage) type Iterations = LenientObjects<Iteration>
 #[serde(default)]
 pub(in crate::service::meter::usage) struct Iteration {
     #[serde(rename = "type")]
-    pub(super) kind: LenientText,
-    pub(super) model: LenientText,
+    kind: LenientText,
+    model: LenientText,
     input_tokens: Count,
     output_tokens: Count,
     cache_read_input_tokens: Count,
@@ -38,20 +38,28 @@ impl Iteration {
         self.kind.0.as_deref() == Some("fallback_message")
     }
 
+    pub(super) fn is_compaction(&self) -> bool {
+        self.kind.0.as_deref() == Some("compaction")
+    }
+
+    pub(super) fn model(&self) -> Option<&str> {
+        self.model.0.as_deref()
+    }
+
     /// Whether the entry is a try at the answer, and not work beside it.
-    pub(super) fn is_attempt(&self) -> bool {
+    pub(in crate::service::meter::usage) fn is_attempt(&self) -> bool {
         matches!(self.kind.0.as_deref(), None | Some("message" | "fallback_message"))
     }
 
     pub(super) fn is_by(&self, model: Option<&str>) -> bool {
-        match (self.model.0.as_deref(), model) {
+        match (self.model(), model) {
             (None, _) => true,
             (Some(own), Some(model)) => is_same_model(own, model),
             (Some(_), None) => false,
         }
     }
 
-    pub(super) fn tokens(&self) -> Tokens {
+    pub(in crate::service::meter::usage) fn tokens(&self) -> Tokens {
         let mut tokens = Tokens::default();
         tokens.merge(&self.counts());
         tokens
@@ -61,7 +69,7 @@ impl Iteration {
         Stated::of(&self.counts())
     }
 
-    pub(super) fn counts(&self) -> Counts<'_> {
+    fn counts(&self) -> Counts<'_> {
         Counts {
             input: self.input_tokens,
             output: self.output_tokens,
@@ -71,14 +79,9 @@ impl Iteration {
         }
     }
 
-    /// The tokens of work beside the answer. Where there was a fallback, an attempt was declined; if it leaves its model out,
-    /// that is the one that was asked.
-    pub(super) fn share(&self, asked: Option<&str>, has_fallback: bool) -> ModelTokens {
-        let tokens = self.tokens();
-        let is_declined = has_fallback && self.is_attempt();
-        let asked = asked.filter(|_| is_declined).map(Box::from);
-        let is_free = is_declined && tokens.output_tokens == 0;
-        ModelTokens { model: self.model.0.clone().or(asked), tokens, is_free }
+    /// Whether it does not say what it is, or has a count that cannot be read.
+    pub(super) fn is_vague(&self) -> bool {
+        self.kind.0.is_none() || self.counts().has_unreadable()
     }
 
     /// Whether the price of work beside the answer is certain. The API names no model for compaction, which is the work of

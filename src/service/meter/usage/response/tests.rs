@@ -111,6 +111,24 @@ fn f82_a_file_of_an_answer_that_is_cut_is_known() {
     assert_eq!(asked.references(), [file("file_1")]);
 }
 
+#[test]
+fn f64_the_length_of_a_conversation_is_that_of_its_longest_round() {
+    let usage = r#"{"input_tokens":10,"output_tokens":1,"iterations":[
+        {"type":"message","input_tokens":5,"output_tokens":4,"cache_read_input_tokens":300000,"cache_creation_input_tokens":20},
+        {"type":"advisor_message","model":"m","input_tokens":700000,"output_tokens":9},{"type":"compaction","input_tokens":600000}]}"#
+        .replace('\n', "");
+    let delta = format!(
+        "data: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"end_turn\"}},\"usage\":{usage}}}\n\n"
+    );
+    let start = START.replace("900000", "0");
+    let object = format!(r#"{{"id":"msg_1","usage":{usage}}}"#);
+    for (media_type, body) in [("text/event-stream", start + &delta), ("application/json", object)] {
+        let mut meter = meter(media_type).with_message_id();
+        meter.data(body.as_bytes());
+        assert_eq!(meter.references(), [message("msg_1", Some(300_029))], "{media_type}");
+    }
+}
+
 /// How sure the cost of a whole or a cut answer is.
 fn certainty(media_type: &'static str, body: &str, is_complete: bool) -> CostCertainty {
     let mut meter = meter(media_type);
@@ -136,6 +154,8 @@ fn the_cost_of_a_stream_is_exact_once_it_has_said_all() {
     };
     let text = "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"12345678901234567890\"}}\n\n";
     let (going_on, ended) = (r#"{"stop_reason":null}"#, r#"{"stop_reason":"end_turn"}"#);
+    let (refused, refused_for_bio) =
+        (r#"{"stop_reason":"refusal"}"#, r#"{"stop_reason":"refusal","stop_details":{"category":"bio"}}"#);
     let in_container = r#"{"stop_reason":"end_turn","container":{"id":"container_1"}}"#;
     let count = r#"{"output_tokens":40}"#;
     let stream = "text/event-stream";
@@ -151,6 +171,9 @@ fn the_cost_of_a_stream_is_exact_once_it_has_said_all() {
         ),
         (format!("{named}{text}{}", delta(ended, r#"{"output_tokens":0}"#)), CostCertainty::Estimated),
         (format!("{}{}", start(""), delta(ended, count)), CostCertainty::Estimated),
+        (format!("{named}{}", delta(refused, "null")), CostCertainty::Exact),
+        (format!("{named}{text}{}", delta(refused, "null")), CostCertainty::Estimated),
+        (format!("{named}{}", delta(refused_for_bio, "null")), CostCertainty::Estimated),
         (format!("{named}{}", delta(in_container, count)), CostCertainty::Estimated),
         (delta(ended, count), CostCertainty::Estimated),
         (text.to_owned(), CostCertainty::Unknown),

@@ -56,6 +56,7 @@ fn f11_an_event_is_told_by_its_name_wherever_that_stands_and_else_by_its_data() 
         format!(
             "{start}\nevent: message_start\n\n{text}\nevent: content_block_delta\n\n{delta}\nevent:message_delta\n\n"
         ),
+        format!("event: message\n{start}\n\n{text}\nevent: message\n\nevent:message\n{delta}\n\n"),
         format!("event:\n{start}\n\nid: 7\n{text}\n\nretry: 5\nevent: ping\nevent: message_delta\n{delta}\n\n"),
     ] {
         for piece in [1, 7, stream.len()] {
