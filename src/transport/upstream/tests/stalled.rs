@@ -91,8 +91,8 @@ async fn f80_an_upstream_that_thinks_for_long_costs_one_connection_when_its_clie
 
 /// Keeps the paused clock from moving by itself while tasks wait for sockets, until the returned value is dropped.
 fn stand_still() -> std::sync::mpsc::Sender<()> {
-    let (hold, held) = std::sync::mpsc::channel();
-    tokio::task::spawn_blocking(move || held.recv());
+    let (hold, dropped) = std::sync::mpsc::channel();
+    tokio::task::spawn_blocking(move || dropped.recv());
     hold
 }
 

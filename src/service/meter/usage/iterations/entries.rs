@@ -42,8 +42,8 @@ impl<'a> Entries<'a> {
         let (mut answer, mut others) = (Vec::new(), Vec::new());
         for (at, iteration) in iterations.iter().enumerate() {
             let is_answer = is_by_answering(iteration) && !is_declined(at, iteration);
-            let list = if is_answer { &mut answer } else { &mut others };
-            list.push(Entry::of(iteration));
+            let part = if is_answer { &mut answer } else { &mut others };
+            part.push(Entry::of(iteration));
         }
         Self {
             own: Entry::sum(&answer),
