@@ -170,14 +170,12 @@ fn a44_every_shape_of_usage_has_its_bill_in_a_json_answer() {
 #[test]
 fn a44_every_shape_of_usage_has_its_bill_in_a_stream() {
     for shape in Shape::all() {
-        let names: [(fn(&str) -> String, &str); 3] = [
-            (|kind| format!("event: {kind}\n"), "stream"),
-            (|_| String::new(), "stream without names"),
-            (|_| "event: message\n".to_owned(), "stream of events named message"),
-        ];
-        for (name, how) in names {
+        let checked = |name: fn(&str) -> String, how| {
             check(&shape, "text/event-stream", &shape.stream(name), how);
-        }
+        };
+        checked(|kind| format!("event: {kind}\n"), "stream");
+        checked(|_| String::new(), "stream without names");
+        checked(|_| "event: message\n".to_owned(), "stream of events named message");
     }
 }
 

@@ -59,6 +59,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         }
         let frames = self.frames.read(&buf.filled()[before..]);
         if !self.progress.read(frames) {
+            buf.set_filled(before); // a read that fails gives no bytes
             let endless = "the upstream sends interim answers without end";
             return Poll::Ready(Err(io::Error::new(ErrorKind::InvalidData, endless)));
         }
