@@ -13,12 +13,15 @@ const LOG_SHOWN = 4000;
 
 /** A running program. Its standard error is a file in its folder, its standard input ends with this process. */
 class Program {
-  /** `env` replaces the environment, so that no setting of this machine reaches the program. */
-  constructor(command, args, { folder, env, log }) {
+  /**
+   * `env` replaces the environment, so that no setting of this machine reaches the program. The program has the descriptors
+   * `passes` from 3 on.
+   */
+  constructor(command, args, { folder, env, log, passes = [] }) {
     this.name = path.basename(log, '.log');
     this.logFile = path.join(folder, log);
     const stderr = fs.openSync(this.logFile, 'w');
-    this.child = spawn(command, args, { cwd: folder, env, stdio: ['pipe', 'pipe', stderr] });
+    this.child = spawn(command, args, { cwd: folder, env, stdio: ['pipe', 'pipe', stderr, ...passes] });
     fs.closeSync(stderr);
     this.child.once('error', (error) => (this.failure = error.message));
     this.child.once('exit', (code, signal) => (this.failure ??= `ended with ${code ?? signal}`));

@@ -4,8 +4,13 @@
 
 const fs = require('fs');
 
-/** The memory, threads and descriptors of a process now, from /proc, and the size of its database. Sizes are bytes. */
+/** The memory, threads and descriptors of a process now, and the size of its database. Sizes are bytes. */
 function sample(pid, database) {
+  return { ...held(pid), database: size(database), wal: size(`${database}-wal`) };
+}
+
+/** What a process holds now, from /proc. */
+function held(pid) {
   const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
   const number = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)[1]);
   return {
@@ -13,8 +18,6 @@ function sample(pid, database) {
     anonymous: number('RssAnon') * 1024,
     threads: number('Threads'),
     descriptors: fs.readdirSync(`/proc/${pid}/fd`).length,
-    database: size(database),
-    wal: size(`${database}-wal`),
   };
 }
 
@@ -33,4 +36,4 @@ function fit(samples, key) {
   return { start: y + slope * (xs[0] - x), end: y + slope * (xs[xs.length - 1] - x) };
 }
 
-module.exports = { sample, fit };
+module.exports = { held, sample, fit };

@@ -1,0 +1,48 @@
+'use strict';
+
+// The process of an app. It ends when the drill does.
+
+const { startProxy } = require('../..');
+const { ask } = require('./request.js');
+
+let proxy;
+
+const ORDERS = {
+  async ready() {},
+
+  async start(options) {
+    proxy = await startProxy(options);
+    return { url: proxy.url, key: keyOf(proxy), status: proxy.status() };
+  },
+
+  ask(count) {
+    return Promise.all(Array.from({ length: count }, () => ask(proxy.url, keyOf(proxy))));
+  },
+
+  /** Starts and closes so many proxies, with a request in each, and gives the answers. */
+  async starts({ count, options }) {
+    const answers = [];
+    for (let round = 0; round < count; round += 1) {
+      const one = await startProxy(options);
+      answers.push(await ask(one.url, keyOf(one)));
+      await one.close({ timeoutMs: 0 });
+    }
+    // Finalizers run between two collections.
+    global.gc();
+    await new Promise((resolve) => setImmediate(resolve));
+    global.gc();
+    return answers;
+  },
+};
+
+function keyOf({ env }) {
+  return env.ANTHROPIC_AUTH_TOKEN;
+}
+
+process.on('message', async ({ number, order, argument }) => {
+  try {
+    process.send({ number, result: await ORDERS[order](argument) });
+  } catch (error) {
+    process.send({ number, failure: `${error.code ?? ''} ${error.stack}` });
+  }
+});

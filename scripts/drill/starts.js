@@ -1,0 +1,45 @@
+'use strict';
+
+// One process starts and closes the proxy again and again.
+
+const { held } = require('../soak/samples.js');
+const { App } = require('./app.js');
+const { isGood, tally } = require('./request.js');
+
+const TENTHS = 10;
+const KIB = 1024;
+const MOST_GROWTH = 1024 * KIB;
+
+async function run(rig, { starts }) {
+  const service = await rig.service();
+  const app = new App(rig, { execArgv: ['--expose-gc'] });
+  const options = { bootstrapUrl: service.bootstrapUrl, storage: 'memory' };
+  const samples = [];
+  const answers = [];
+  for (let tenth = 1; tenth <= TENTHS; tenth += 1) {
+    const count = Math.round((starts * tenth) / TENTHS) - answers.length;
+    answers.push(...(await app.call('starts', { count, options })));
+    samples.push(held(app.pid));
+  }
+  const [first, last] = [samples[0], samples.at(-1)];
+  const growth = last.rss - samples.at(-2).rss;
+  const misses = [];
+  if (!answers.every(isGood)) misses.push('each request must be a 200');
+  if (last.threads !== first.threads) misses.push('threads must stay');
+  if (last.descriptors !== first.descriptors) misses.push('descriptors must stay');
+  if (growth >= MOST_GROWTH) misses.push(`the last tenth may add ${MOST_GROWTH / KIB} KiB`);
+  const told = samples.map((one) => `${one.threads}/${one.descriptors}/${(one.rss / KIB / KIB).toFixed(1)}`);
+  return {
+    figures:
+      `${starts} starts: ${tally(answers)}; ` +
+      `threads/descriptors/MiB after each tenth ${told.join(' ')}; ` +
+      `the last tenth added ${growth / KIB} KiB`,
+    misses,
+  };
+}
+
+module.exports = {
+  about: 'starts and ends of the proxy in one process leave nothing behind',
+  options: { starts: 500 },
+  run,
+};
