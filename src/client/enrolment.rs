@@ -7,6 +7,7 @@ mod keychain;
 mod start;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::credential::WrapperToken;
 use super::device::DeviceIds;
@@ -94,16 +95,14 @@ impl Enrolment {
     /// Gets a token with `key`. From then on the device has the usual id, or an id of its own if another key owns the
     /// usual one. After an error the id is unchanged.
     async fn enrol_with(&mut self, mut key: Option<HeldKey>) -> Result<Issued, ClientError> {
-        match self.enrol_as(Identity::Usual { key: key.clone() }).await {
-            Err(error) if is_of_another_key(&error) => {}
-            other => return other,
-        }
-        if let Some(kept) = self.key_of_another_process(key.as_ref()).await {
-            key = Some(HeldKey { key: kept, is_new: false });
+        let mut pauses = SETTLING.into_iter().map(Duration::from_millis);
+        loop {
             match self.enrol_as(Identity::Usual { key: key.clone() }).await {
                 Err(error) if is_of_another_key(&error) => {}
                 other => return other,
             }
+            let Some(kept) = self.key_of_another_process(key.as_ref(), &mut pauses).await else { break };
+            key = Some(HeldKey { key: kept, is_new: false });
         }
         self.session.log(Level::Info, "Another key owns this machine's device id; this device uses an id of its own");
         self.enrol_as(key.map_or(Identity::Keyless, |held| Identity::Keyed(held.key))).await
@@ -148,12 +147,21 @@ impl Enrolment {
         }
     }
 
-    /// The key that the keychain holds by now, if it is not `held`: of two processes that start at once, one stores its
-    /// key first.
-    async fn key_of_another_process(&self, held: Option<&HeldKey>) -> Option<Arc<DeviceKey>> {
+    /// The key that the keychain comes to hold in place of `held`: of the processes that start at once, each makes a key,
+    /// and the one that gets the id stores its key for all.
+    async fn key_of_another_process(
+        &self,
+        held: Option<&HeldKey>,
+        pauses: &mut impl Iterator<Item = Duration>,
+    ) -> Option<Arc<DeviceKey>> {
         let held = held?;
-        let kept = self.store.kept_key().await.ok().flatten()?;
-        (kept.thumbprint() != held.key.thumbprint()).then_some(kept)
+        loop {
+            let kept = self.store.kept_key().await.ok().flatten()?;
+            if kept.thumbprint() != held.key.thumbprint() {
+                return Some(kept);
+            }
+            tokio::time::sleep(pauses.next()?).await;
+        }
     }
 
     fn install(&self, issued: Issued) -> Arc<WrapperToken> {
@@ -186,5 +194,9 @@ impl Enrolment {
 fn is_of_another_key(error: &ClientError) -> bool {
     matches!(error, ClientError::Denied { code: ErrorCode::DeviceKeyMismatch, .. })
 }
+
+/// The waits, in milliseconds, before each further look for the key of the process that got the id: a busy keychain stores
+/// it in a second.
+const SETTLING: [u64; 4] = [200, 400, 800, 1600];
 
 const NOTABLE_SKEW_MS: i64 = 60_000;

@@ -254,6 +254,29 @@ async fn the_later_of_two_starting_processes_takes_the_key_of_the_first() {
 }
 
 #[tokio::test]
+async fn f78_a_process_waits_for_the_key_of_the_process_that_got_the_id() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    let gate = Arc::new(Notify::new());
+    service.once(Route::Bootstrap, Say::error("device_key_mismatch").after(&gate));
+    let late = tokio::spawn({
+        let setup = setup.clone();
+        async move { setup.start().await }
+    });
+    service.wait_for(Route::Bootstrap, 1).await;
+    let looks = setup.store.calls(Op::Get);
+    gate.notify_one();
+    while setup.store.calls(Op::Get) == looks {
+        tokio::task::yield_now().await;
+    }
+    // Only after that look does the first process store its key.
+    let others = DeviceKey::generate();
+    setup.store.put(KEY, &others.as_kept());
+    assert_eq!(late.await.unwrap().client.status().device, ids().usual);
+    assert_eq!(Proof::of(service.seen(Route::Bootstrap).last().unwrap()).thumbprint(), others.thumbprint());
+}
+
+#[tokio::test]
 async fn the_first_of_two_starting_processes_keeps_its_key() {
     let service = FakeService::start().await;
     let setup = Setup::new(&service.url);
