@@ -15,7 +15,11 @@ const DEFAULT_CLOSE_MS = 5000;
 /** Values of `ENABLE_PROXY` that mean off beyond doubt. */
 const OFF = ['false', '0', 'no', 'off'];
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-/** The variables of each proxy. They hold the launch key, so no property of the proxy does: what prints objects reads those. */
+/**
+ * The variables of each proxy. They hold the launch key, so no property of the proxy itself does: what prints objects or turns them
+ * into JSON reads those. `env` is a getter of the class, which `util.inspect` calls if it is given `showHidden` and `getters` and is
+ * told by `customInspect: false` to pass over the method below.
+ */
 const ENVIRONMENTS = new WeakMap();
 
 class ValetProxy extends EventEmitter {
@@ -107,18 +111,16 @@ class ValetProxy extends EventEmitter {
   }
 
   close(options) {
-    if (!this._closing) {
-      const timeoutMs = options && options.timeoutMs !== undefined ? options.timeoutMs : DEFAULT_CLOSE_MS;
-      this._closing = this._close(timeoutMs);
+    if (this._closing) return this._closing;
+    const timeoutMs = options && options.timeoutMs !== undefined ? options.timeoutMs : DEFAULT_CLOSE_MS;
+    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
+      return Promise.reject(new ValetError('VALET_CONFIG', 'timeoutMs must be a number of milliseconds', false));
     }
+    this._closing = this._close(timeoutMs);
     return this._closing;
   }
 
   async _close(timeoutMs) {
-    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
-      this._closing = null;
-      throw new ValetError('VALET_CONFIG', 'timeoutMs must be a number of milliseconds', false);
-    }
     this.status();
     for (const undo of this._onClose) undo();
     const ended = this._native.close(Math.min(timeoutMs, LONGEST_TIMER_MS));
@@ -183,7 +185,8 @@ async function startProxyFromEnv(options) {
   } catch (error) {
     const text = `The proxy did not start, the app uses direct API access: ${error.message}`;
     if (logger) logger('warn', text, { code: error.code, retryable: error.retryable });
-    else process.emitWarning(text, { code: error.code });
+    // An app that aborts the start knows it.
+    else if (error.code !== 'VALET_ABORTED') process.emitWarning(text, { code: error.code });
     return null;
   }
 }

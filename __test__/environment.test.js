@@ -114,7 +114,8 @@ test('f84 of two proxies the process uses the latest that lives, and after both 
   };
   for (const closesFirst of ['first', 'second']) {
     await withEnvironment(before, async () => {
-      delete process.env.no_proxy;
+      // On Windows both spellings are one variable.
+      if (process.platform !== 'win32') delete process.env.no_proxy;
       const saved = Object.assign({}, process.env);
       const first = await startProxyFromEnv({ storage: 'memory' });
       const one = Object.assign({}, process.env);
@@ -122,7 +123,8 @@ test('f84 of two proxies the process uses the latest that lives, and after both 
       const both = Object.assign({}, process.env);
       assert.strictEqual(both.ANTHROPIC_API_KEY, second.env.ANTHROPIC_API_KEY);
       assert.deepStrictEqual([both.ANTHROPIC_BASE_URL, both.ANTHROPIC_AUTH_TOKEN], [second.url, undefined]);
-      assert.deepStrictEqual([both.NO_PROXY, both.no_proxy], Array(2).fill('own.example,127.0.0.1,localhost,::1'));
+      const { NO_PROXY, no_proxy } = process.env;
+      assert.deepStrictEqual([NO_PROXY, no_proxy], Array(2).fill('own.example,127.0.0.1,localhost,::1'));
       await (closesFirst === 'first' ? first : second).close();
       assert.deepStrictEqual(Object.assign({}, process.env), closesFirst === 'first' ? both : one);
       await Promise.all([first.close(), second.close()]);
@@ -223,6 +225,24 @@ test('a proxy that does not start is told where no logger is', async () => {
     ['VALET_NETWORK', 'VALET_CONFIG', 'VALET_CONFIG'],
   );
   assert.match(warned[0][1], /^The proxy did not start, the app uses direct API access: .*127\.0\.0\.1:9/);
+});
+
+test('f85 a start from the environment that the app aborts is told to its logger alone', async () => {
+  const [warned, logged] = [[], []];
+  const note = (warning) => warned.push(warning.message);
+  const logger = (_level, _message, { code }) => logged.push(code);
+  process.on('warning', note);
+  const abort = new AbortController();
+  abort.abort();
+  const { signal } = abort;
+  await withEnvironment({ ENABLE_PROXY: 'true', PROXY_BOOTSTRAP_URL: rig.bootstrapUrl }, async () => {
+    for (const given of [{ signal }, { signal, logger }]) {
+      assert.strictEqual(await startProxyFromEnv(Object.assign({ storage: 'memory' }, given)), null);
+    }
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  process.removeListener('warning', note);
+  assert.deepStrictEqual([warned, logged], [[], ['VALET_ABORTED']]);
 });
 
 test('a wish for a proxy that is spelled otherwise is told where no logger is', async () => {

@@ -102,6 +102,19 @@ test('closing frees the port, can be repeated and ends later calls', async () =>
   proxy.notifyResume();
 });
 
+test('a close with a bad limit is VALET_CONFIG and closes nothing, and a later one closes', async () => {
+  const proxy = await startProxy(options());
+  for (const timeoutMs of [-1, NaN, '5000', null]) {
+    assert.strictEqual((await rejected(proxy.close({ timeoutMs }))).code, 'VALET_CONFIG');
+    assert.strictEqual(proxy.status().state, 'ready');
+  }
+  await proxy.close();
+  assert.strictEqual(proxy.status().state, 'closed');
+  assert.strictEqual(await connects(proxy.port), false);
+  // It is closed, so there is no limit to be wrong.
+  await proxy.close({ timeoutMs: -1 });
+});
+
 test('a proxy that is closing says closed at once, and one listener hears it once', async () => {
   const proxy = await startProxy(options());
   const heard = [];

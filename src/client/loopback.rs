@@ -138,14 +138,16 @@ impl Loopback {
         let upstream = self.parts.link.at(&token.origin);
         parts.uri = token.origin.retarget(&parts.uri);
         parts.headers.insert(AUTHORIZATION, token.header());
+        let seen = self.parts.session.answers();
         let sending = pin!(upstream.send(Request::from_parts(parts, body), FIRST_BYTE));
         let sent = answered(&self.parts.refresher, sending).await;
-        self.note_outage(&sent, &token.origin);
+        self.note_outage(&sent, seen, &token.origin);
         sent.map_err(|error| unreachable(&error, &token.origin))
     }
 
-    /// Notes whether the service could be reached. The refresh task looks for it during an outage.
-    fn note_outage(&self, sent: &Result<Response<UpstreamBody>, UpstreamError>, origin: &Origin) {
+    /// Notes whether the service could be reached; `seen` answers had come before the request was sent. The refresh task looks
+    /// for the service during an outage.
+    fn note_outage(&self, sent: &Result<Response<UpstreamBody>, UpstreamError>, seen: u64, origin: &Origin) {
         let session = &self.parts.session;
         let news = match sent {
             // It is Claude's, or comes from a load balancer in front of a service that is away.
@@ -153,9 +155,9 @@ impl Loopback {
                 Some(Reason::LinkDoubtful)
             }
             Ok(_) => session.reached().then_some(Reason::LinkChanged),
-            Err(error) => match link_error(error, origin) {
+            Err(error) => match link_error(error, origin).filter(|_| session.answers() == seen) {
                 Some(error) => session.unreached(error).then_some(Reason::LinkChanged),
-                // The client broke off its body while it waited, or what answers does not speak HTTP.
+                // The service has answered since, the client broke off its body, or what answers does not speak HTTP.
                 None => Some(Reason::LinkDoubtful),
             },
         };

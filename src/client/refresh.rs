@@ -103,7 +103,7 @@ impl RefreshLoop {
             // The loop asks the session about the outage before it sleeps.
             (None, Reason::LinkChanged) => Ok(()),
             (None, Reason::LinkDoubtful) => {
-                self.outage.suspect(self.clock.now());
+                self.outage.suspect();
                 Ok(())
             }
             (None, Reason::Forced) => {

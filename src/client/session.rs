@@ -81,6 +81,13 @@ impl Session {
         self.lock().link_error.clone()
     }
 
+    /// How often the service has answered a request or a check. A failure of one that began before the latest answer says
+    /// nothing about the service.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.lock().answers
+    }
+
     /// Why the keychain is out of use; `None` if it is in use, or not wanted.
     #[must_use]
     pub fn keychain_error(&self) -> Option<ClientError> {
@@ -153,7 +160,10 @@ impl Session {
 
     /// Records that the service answered. True if that ends an outage.
     pub fn reached(&self) -> bool {
-        let is_news = self.lock().link_error.is_some();
+        let mut inner = self.lock();
+        inner.answers += 1;
+        let is_news = inner.link_error.is_some();
+        drop(inner);
         if is_news {
             self.change(|inner| inner.link_error = None);
             self.log(Level::Info, "The service can be reached again");

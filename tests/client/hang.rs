@@ -112,3 +112,50 @@ async fn f83_a_client_that_leaves_in_the_middle_of_its_upload_makes_the_proxy_lo
     drop(begin(&client, 12 << 20, &vec![b'x'; 10 << 20]).await);
     until(&client, ClientState::Offline).await;
 }
+
+#[tokio::test]
+async fn f83_a_doubt_soon_after_a_good_check_brings_another_check_after_the_pause() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    client.client.refresher.ask(Reason::LinkDoubtful).await.unwrap();
+    service.wait_for(Route::Health, 2).await;
+    [Route::V1, Route::Health].iter().for_each(|route| service.always(*route, Say::hang()));
+    ask_and_leave(&client, &service, 1).await;
+    service.wait_for_gone().await;
+    // The refresh task has taken the doubt before it answers this.
+    client.client.refresher.ask(Reason::LinkChanged).await.unwrap();
+    client.clock.advance(5 * SECOND);
+    service.wait_for(Route::Health, 3).await;
+    pass(LIMIT).await;
+    until(&client, ClientState::Offline).await;
+}
+
+#[tokio::test]
+async fn f83_a_check_that_fails_after_a_request_was_answered_leaves_the_state_ready() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.once(Route::Health, Say::hang());
+    client.client.refresher.ask(Reason::LinkDoubtful).await.unwrap();
+    service.wait_for(Route::Health, 2).await;
+    assert_eq!(client.messages("hello").await.status, 200);
+    pass(LIMIT).await;
+    client.clock.advance(5 * SECOND);
+    client.client.refresher.ask(Reason::LinkDoubtful).await.unwrap();
+    // The next check begins after the end of the one that hung.
+    service.wait_for(Route::Health, 3).await;
+    assert_eq!(client.client.status().state, ClientState::Ready);
+    assert!(client.events.errors().is_empty());
+}
+
+#[tokio::test]
+async fn f83_a_check_from_before_a_sleep_is_given_up_and_made_again() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    service.once(Route::Health, Say::hang());
+    client.client.refresher.ask(Reason::LinkDoubtful).await.unwrap();
+    service.wait_for(Route::Health, 2).await;
+    client.client.resumed();
+    service.wait_for_gone().await;
+    service.wait_for(Route::Health, 3).await;
+    assert_eq!(client.client.status().state, ClientState::Ready);
+}

@@ -1,7 +1,9 @@
 //! The service cannot be reached: the status says so while it lasts, and an app with a good token can start.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use valetkey::client::error::ClientError;
 use valetkey::client::refresh::Reason;
 use valetkey::client::status::{ClientState, Event, Level, Storage};
@@ -76,6 +78,22 @@ async fn f49_f76_the_first_request_that_reaches_the_service_makes_the_state_read
         assert_eq!(client.messages("hello").await.status, 200);
         assert_eq!((client.client.status().state, client.events.errors().len()), (ClientState::Ready, round));
     }
+}
+
+#[tokio::test]
+async fn f76_a_request_that_fails_after_a_later_one_was_answered_is_a_doubt_and_no_outage() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    let gate = Arc::new(Notify::new());
+    service.once(Route::V1, Say::cut().after(&gate));
+    let (slow, ()) = tokio::join!(client.messages("slow"), async {
+        service.wait_for(Route::V1, 1).await;
+        assert_eq!(client.messages("quick").await.status, 200);
+        gate.notify_one();
+    });
+    assert_eq!((slow.status, client.client.status().state), (503, ClientState::Ready));
+    service.wait_for(Route::Health, 2).await;
+    assert!(client.events.errors().is_empty());
 }
 
 #[tokio::test]

@@ -72,7 +72,9 @@ impl TestService {
             ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
         ]);
         adjust(&mut flags);
-        let config = Config::read(&flags).expect("the test's settings are good");
+        let mut config = Config::read(&flags).expect("the test's settings are good");
+        // With PostgreSQL the default is a folder in the working folder of the tests.
+        config.stores.spill = folder.path().join(&config.stores.spill);
         let (usage, clock) = (Recorder::shared(), ManualClock::starting_now());
         let mut ports = ServicePorts { clock: Arc::new(clock.clone()), usage: Arc::clone(&usage) as _, reports: None };
         change(&mut ports);

@@ -16,6 +16,8 @@ pub(super) struct Outage {
     link: Arc<ServiceLink>,
     checks: Retries,
     running: Option<JoinHandle<()>>,
+    /// Whether a request has raised a doubt that no check has answered.
+    doubted: bool,
     /// When a check was last made because of a doubt.
     suspected: Option<SystemTime>,
 }
@@ -23,41 +25,55 @@ pub(super) struct Outage {
 impl Outage {
     #[must_use]
     pub(super) fn new(session: Arc<Session>, link: Arc<ServiceLink>) -> Self {
-        Self { session, link, checks: Retries::default(), running: None, suspected: None }
+        Self { session, link, checks: Retries::default(), running: None, doubted: false, suspected: None }
     }
 
-    /// Starts a check if the service cannot be reached and the next check is due. True once an outage is over.
+    /// Starts a check if the service cannot be reached and the next check is due, or if the service is doubted. True once an
+    /// outage is over.
     pub(super) fn look(&mut self, now: SystemTime) -> bool {
         // However the service was missed, it is looked for as often as in an outage of the network.
         let error = self.session.link_error().map(|_| ClientError::Network(Cause::default()));
         if error.is_none() {
+            self.look_in_doubt(now);
             return std::mem::take(&mut self.checks).are_under_way();
         }
+        self.doubted = false;
         if self.running.is_none() && self.checks.is_due(error, now) {
             self.check();
         }
         false
     }
 
-    /// Checks whether the service is there, because a request got a server error that may not be the service's, or waits for
-    /// its answer. While Claude is overloaded or thinks for long many requests do, so a check follows the last one after a pause.
-    pub(super) fn suspect(&mut self, now: SystemTime) {
-        let is_recent = |at: SystemTime| now.duration_since(at).is_ok_and(|since| since < SUSPICION_PAUSE);
-        let is_known = self.session.link_error().is_some() || self.suspected.is_some_and(is_recent);
-        if !is_known && self.running.is_none() {
+    /// Makes the next look check whether the service is there, because a request got a server error that may not be the
+    /// service's, or waits for its answer. While Claude is overloaded or thinks for long many requests do, so a check follows
+    /// the last one after a pause.
+    pub(super) fn suspect(&mut self) {
+        self.doubted = self.session.link_error().is_none();
+    }
+
+    fn look_in_doubt(&mut self, now: SystemTime) {
+        if self.doubted && self.running.is_none() && self.pause_left(now).is_zero() {
+            self.doubted = false;
             self.suspected = Some(now);
             self.check();
         }
     }
 
+    /// What is left of the pause after the last check that a doubt caused. A clock that was set back ends the pause.
+    fn pause_left(&self, now: SystemTime) -> Duration {
+        let since = self.suspected.and_then(|at| now.duration_since(at).ok());
+        since.map_or(Duration::ZERO, |since| SUSPICION_PAUSE.saturating_sub(since))
+    }
+
     fn check(&mut self) {
         let Some(token) = self.session.token() else { return };
         let (session, link) = (Arc::clone(&self.session), Arc::clone(&self.link));
+        let seen = session.answers();
         self.running = Some(tokio::spawn(async move {
             match link.reaches(&token.origin).await {
                 Ok(true) => session.reached(),
-                Ok(false) => false,
-                Err(error) => session.unreached(error),
+                Err(error) if session.answers() == seen => session.unreached(error),
+                Ok(false) | Err(_) => false,
             };
         }));
     }
@@ -77,12 +93,21 @@ impl Outage {
     /// How long until the next check; `None` if none is wanted, or if one runs.
     #[must_use]
     pub(super) fn until_next_check(&self, now: SystemTime) -> Option<Duration> {
-        if self.running.is_some() { None } else { self.checks.until_next(now) }
+        match self.running {
+            Some(_) => None,
+            None if self.doubted => Some(self.pause_left(now)),
+            None => self.checks.until_next(now),
+        }
     }
 
-    /// Lets the next check be made at once.
+    /// Lets the next check be made at once. One that runs began before the machine slept, and is made again.
     pub(super) fn end_wait(&mut self) {
         self.checks.end_wait();
+        if let Some(check) = self.running.take() {
+            check.abort();
+            self.doubted = true;
+        }
+        self.suspected = None;
     }
 }
 

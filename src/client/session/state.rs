@@ -30,6 +30,8 @@ pub(super) struct SessionState {
     pub bound: Option<SocketAddr>,
     /// Why the last attempt to get a token failed.
     pub token_error: Option<ClientError>,
+    /// How often the service has answered a request or a check.
+    pub answers: u64,
     /// Why the service could not be reached when it was last asked.
     pub link_error: Option<ClientError>,
     /// Why the keychain is out of use.
@@ -60,6 +62,7 @@ impl SessionState {
             clock_skew_ms: None,
             bound: None,
             token_error: None,
+            answers: 0,
             link_error: None,
             keychain_error: None,
         }

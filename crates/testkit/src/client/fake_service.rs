@@ -1,4 +1,4 @@
-//! A scripted service on 127.0.0.1: answers the client's four kinds of calls as told, counts them, and misbehaves.
+//! A scripted service on 127.0.0.1: answers the client's five kinds of calls as told, counts them, and misbehaves.
 //!
 //! Without a script it is healthy, issues the tokens `canary-wrapper-1`, `-2` … and serves `/v1` to the newest.
 
@@ -29,6 +29,8 @@ pub enum Route {
     Bootstrap,
     Refresh,
     V1,
+    /// `HEAD /`, by which the client proves a connection that was idle.
+    Probe,
 }
 
 /// A call as it was received.
@@ -217,6 +219,7 @@ impl Inner {
             Route::Bootstrap | Route::Refresh => Say::token(),
             Route::V1 if self.knows(seen) => Say::json(200, r#"{"type":"message"}"#),
             Route::V1 => Say::error("token_expired"),
+            Route::Probe => Say::bytes(200, ""),
         }
     }
 
@@ -253,6 +256,7 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Respons
         "/healthz" => Route::Health,
         "/bootstrap" => Route::Bootstrap,
         "/refresh" => Route::Refresh,
+        "/" => Route::Probe,
         _ => Route::V1,
     };
     let seen = |body| Seen {
