@@ -1,12 +1,13 @@
 //! Files: each device has its own, and no request reaches another's.
 
 use serde_json::json;
+use valetkey::service::store::database::{ObjectKind, OwnedObject};
 
 use crate::batches::{ask, id, ids, likeness, offering, on};
 use testkit::http::{Answer, client, post, post_chunked, whole};
 use testkit::legs::{Leg, assert_same};
 use testkit::service::{REAL_KEY, TestService};
-use testkit::stores::database::TestDatabase;
+use testkit::stores::database::{TestDatabase, at, device};
 use testkit::upstream::Upstream;
 
 #[tokio::test]
@@ -108,6 +109,40 @@ async fn nobody_reaches_anothers(leg: Leg) {
 }
 
 #[tokio::test]
+async fn a32_the_file_that_a_refusal_names_is_unknown_however_many_others_the_body_names() {
+    let (upstream, database) = (Upstream::start(), TestDatabase::sqlite());
+    let service = offering(&upstream, on(&database));
+    let token = service.token().await;
+    let objects = database.open().await.owned_objects();
+    let mut names = vec![json!({ "file_id": "file_100_unknown" })];
+    for number in 0..700 {
+        let file = OwnedObject {
+            id: format!("file_{number:03}"),
+            kind: ObjectKind::File,
+            device: device(1),
+            org: None,
+            user: None,
+            created_at: at(1000),
+            look_at: None,
+            missing_since: None,
+        };
+        objects.insert(&file).await.unwrap();
+        names.push(json!({ "file_id": file.id }));
+    }
+    let count = async |names: &[serde_json::Value]| {
+        let turns = json!([{ "role": "user", "content": names }]);
+        let body = json!({ "model": "claude-opus-5-5", "messages": turns }).to_string();
+        post(&service.at("/v1/messages/count_tokens"), &[("x-api-key", token.as_str())], body).await
+    };
+    let refused = count(&names).await;
+    assert_eq!(
+        (refused.status, &refused.json()["error"]["message"]),
+        (404, &json!("File not found: file_100_unknown"))
+    );
+    assert_eq!(count(&names[1..]).await.status, 200);
+}
+
+#[tokio::test]
 async fn a32_where_no_files_are_offered_no_request_may_name_one_that_no_answer_gave() {
     let [plain, tls, http2] = Leg::ALL.map(nobody_names_any);
     tokio::join!(plain, tls, http2);
@@ -197,7 +232,7 @@ async fn what_the_upstream_refuses_is_nobodys() {
     assert_eq!(routes, [("POST /v1/files", Some(400)), ("GET /v1/files", Some(200))]);
 }
 
-async fn upload(service: &TestService, token: &str, body: Vec<u8>) -> Answer {
+pub async fn upload(service: &TestService, token: &str, body: Vec<u8>) -> Answer {
     let bearer = format!("Bearer {token}");
     let kind = "multipart/form-data; boundary=x-boundary";
     let beta = ("anthropic-beta", "files-api-2025-04-14");

@@ -5,7 +5,9 @@ use std::time::Duration;
 use valetkey::service::govern::limits::{Allowance, DeviceLimits, InstanceSettings, Limit, Limiter, Store};
 use valetkey::wire::DeviceId;
 
-use testkit::service::limiter::{admitted, concurrent, device, healthy, healthy_of, limits, patient, tokens, until};
+use testkit::service::limiter::{
+    admitted, concurrent, device, healthy, healthy_of, limits, patient, tokens, until, until_answered,
+};
 use testkit::stores::redis::Redis;
 
 #[tokio::test]
@@ -34,16 +36,12 @@ async fn tokens_and_open_requests_of_one_instance_count_at_another() {
     let (id, limit) = (device("device-1"), tokens(1000));
     one.admit(&id, &limit, true).await.unwrap().charge_tokens(1000);
     let limit_is_reached = async || other.admit(&id, &limit, true).await.err().map(|denied| denied.limit);
-    while limit_is_reached().await != Some(Limit::TokensPerMinute) {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until_answered("the tokens count", async || limit_is_reached().await == Some(Limit::TokensPerMinute)).await;
     let id = device("device-2");
     let permit = one.admit(&id, &concurrent(1), true).await.unwrap();
     assert_eq!(other.admit(&id, &concurrent(1), true).await.err().unwrap().limit, Limit::Concurrent);
     drop(permit);
-    while other.admit(&id, &concurrent(1), true).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until_answered("the request has ended", async || other.admit(&id, &concurrent(1), true).await.is_ok()).await;
 }
 
 #[tokio::test]
@@ -58,9 +56,8 @@ async fn what_is_left_counts_down_over_all_instances() {
     assert_eq!(requests_left(&one, &id, &limit).await, 2, "what it has admitted itself still counts");
     let (id, limit) = (device("device-2"), tokens(1000));
     one.admit(&id, &limit, true).await.unwrap().charge_tokens(400);
-    while left(&other, &id, &limit).await.tokens.unwrap().remaining != 600 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    let tokens_left = async || left(&other, &id, &limit).await.tokens.unwrap().remaining;
+    until_answered("the tokens are charged", async || tokens_left().await == 600).await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use valetkey::clock::ManualClock;
 
 use crate::batches::{ask, id, ids};
-use crate::files::multipart;
+use crate::files::{multipart, upload};
 use testkit::http::{Answer as Received, post};
 use testkit::legs::assert_same;
 use testkit::service::TestService;
@@ -79,7 +79,7 @@ async fn f82_instances_know_what_files_others_have_made_and_a_restart_forgets_no
         let file = chart(&upstream).await;
         let (turn, content) = (next_turn(&made(&file)), format!("/v1/files/{file}/content"));
         give(&one, &upstream, &owner, Form::Stream.answer(&made(&file))).await;
-        // Either of the first requests waits until the other instance has recorded it.
+        // The conversation waits until the other instance has recorded the file; the download does not.
         let status = async |service: &TestService, token: &str| {
             let (going_on, downloaded) =
                 tokio::join!(service.messages(token, turn.clone()), ask(service, token, "GET", &content));
@@ -155,6 +155,29 @@ async fn a61_an_id_that_the_model_or_a_server_of_the_clients_writes_into_an_answ
         let records = service.usage.wait_for(1 + Form::ALL.len()).await;
         let made: usize = records.iter().map(|record| record.references.len()).sum();
         assert_eq!(made, 1, "{setting}: the owner's");
+    }
+}
+
+#[tokio::test]
+async fn a61_an_answer_that_names_an_uploaded_file_gives_it_to_no_other_device() {
+    for database in TestDatabase::each().await {
+        let (upstream, clock) = (Upstream::start(), ManualClock::starting_now());
+        let [one, two] = [(); 2].map(|()| on(&database, &upstream, &clock));
+        let (owner, other) = (one.token_for("device-0001").await, one.token_for("device-0002").await);
+        let file = id(&upload(&one, &owner, multipart(CHART)).await);
+        for instance in [&one, &two] {
+            give(instance, &upstream, &other, Form::Json.answer(&made(&file))).await;
+            let before = upstream.requests().len();
+            for (method, below) in [("GET", ""), ("GET", "/content"), ("DELETE", "")] {
+                let answer = ask(instance, &other, method, &format!("/v1/files/{file}{below}")).await;
+                assert_eq!(answer.status, 404, "{} {method} {below}", database.name);
+            }
+            assert_eq!(upstream.requests().len(), before, "{}", database.name);
+        }
+        let going_on = one.messages(&other, next_turn(&made(&file))).await;
+        assert_eq!(going_on.status, 404, "{}: the instance knows who has uploaded it", database.name);
+        let downloaded = ask(&two, &owner, "GET", &format!("/v1/files/{file}/content")).await;
+        assert_eq!((downloaded.status, downloaded.body.as_slice()), (200, CHART), "{}", database.name);
     }
 }
 

@@ -78,6 +78,11 @@ async fn a54_diagnostics_with_a_message_that_nobody_has_are_a_400_that_names_the
     let answer = second.messages(&other, foreign).await;
     let kind = answer.json()["error"]["type"].clone();
     assert_eq!((answer.status, kind.as_str()), (404, Some("not_found_error")), "the database tells whose it is");
+    // A container is no message.
+    for instance in [&service, &second] {
+        let fields = r#""diagnostics":{"previous_message_id":"container_own"}"#;
+        assert_eq!(status(instance, &other, fields).await, 400);
+    }
     assert_eq!(upstream.requests().len(), 1);
 }
 

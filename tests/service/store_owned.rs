@@ -2,12 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use valetkey::service::meter::usage::{Reference, ReferenceKind};
+use serde_json::json;
+use valetkey::service::meter::usage::{Reference, ReferenceKind, UsageRecord};
 use valetkey::service::store::database::{
     ObjectKind, OwnedObject, PageRequest, PageStart, StoreError, UsageFilter, UsageRow,
 };
 
-use testkit::stores::database::{TestDatabase, at, device, row};
+use testkit::stores::database::{TestDatabase, at, device, record};
 
 #[tokio::test]
 async fn an_object_is_found_by_its_owner_alone() {
@@ -16,7 +17,9 @@ async fn an_object_is_found_by_its_owner_alone() {
         let batch = OwnedObject { look_at: Some(at(5000)), ..object("msgbatch_1", ObjectKind::Batch, 1, 1000) };
         objects.insert(&batch).await.unwrap();
         let found = objects.find(&device(1), ObjectKind::Batch, "msgbatch_1").await.unwrap();
-        assert_eq!(found, Some(batch), "{}", database.name);
+        assert_eq!(found, Some(batch.clone()), "{}", database.name);
+        assert_eq!(objects.with_id("msgbatch_1").await.unwrap(), Some(batch), "{}", database.name);
+        assert_eq!(objects.with_id("msgbatch_2").await.unwrap(), None, "{}", database.name);
         for (owner, kind, id) in [
             (2, ObjectKind::Batch, "msgbatch_1"),
             (1, ObjectKind::File, "msgbatch_1"),
@@ -26,7 +29,9 @@ async fn an_object_is_found_by_its_owner_alone() {
         ] {
             assert_eq!(objects.find(&device(owner), kind, id).await.unwrap(), None, "{} {id}", database.name);
         }
-        objects.delete("msgbatch_1").await.unwrap();
+        objects.delete(&device(2), "msgbatch_1").await.unwrap();
+        assert!(objects.with_id("msgbatch_1").await.unwrap().is_some(), "{}: it is another device's", database.name);
+        objects.delete(&device(1), "msgbatch_1").await.unwrap();
         assert_eq!(objects.find(&device(1), ObjectKind::Batch, "msgbatch_1").await.unwrap(), None);
     }
 }
@@ -63,8 +68,11 @@ async fn a32_a_devices_files_are_told_from_others_among_many() {
         assert_eq!(own(&[]).await, Vec::<String>::new(), "{}", database.name);
         let others = ["file_x", "file_unknown", "msgbatch_1"].map(str::to_owned);
         let asked: Vec<_> = names[..550].iter().chain(&others).chain(&names[550..]).cloned().collect();
+        let unknown_first: Vec<_> = others.iter().chain(&names).cloned().collect();
         names.sort_unstable();
         assert_eq!(own(&asked).await, names, "{}", database.name);
+        let found = own(&unknown_first).await.len();
+        assert_eq!(found, 500 - others.len(), "{}: no statement follows one that finds an id unknown", database.name);
     }
 }
 
@@ -83,6 +91,18 @@ async fn f82_a_file_that_claude_made_is_its_devices_like_one_that_it_uploads() {
         let kept = store.owned_references().of_device(&device(1), &ids, at(1000)).await.unwrap();
         assert!(kept.is_empty(), "{}: it is in one table", database.name);
     }
+}
+
+#[test]
+fn f82_a_version_that_knows_no_files_reads_the_spilled_record_of_an_answer_that_made_one() {
+    let made = [ReferenceKind::Message, ReferenceKind::Container, ReferenceKind::File];
+    let made = made.map(|kind| reference(kind, "id_1", None));
+    let row = with("req_1", 1, at(1000), &made);
+    let mut line = serde_json::to_value(&row).unwrap();
+    let kinds: Vec<_> = line["references"].as_array().unwrap().iter().map(|one| one["kind"].clone()).collect();
+    assert_eq!((json!(kinds), &line["files"]), (json!(["message", "container"]), &json!(["id_1"])));
+    line["of_a_later_version"] = json!([{ "kind": "new" }]);
+    assert_eq!(serde_json::from_str::<UsageRow>(&line.to_string()).unwrap(), row, "no field is too many");
 }
 
 #[tokio::test]
@@ -278,7 +298,7 @@ fn life(kind: ReferenceKind) -> Duration {
 
 /// The record of a request that has made these.
 fn with(id: &str, owner: usize, finished_at: SystemTime, references: &[Reference]) -> UsageRow {
-    UsageRow { references: references.to_vec(), ..row(id, device(owner), finished_at) }
+    UsageRow::of(UsageRecord { references: references.to_vec(), ..record(id, device(owner)) }, finished_at, Some(7))
 }
 
 fn object(id: &str, kind: ObjectKind, owner: usize, created_at: u64) -> OwnedObject {

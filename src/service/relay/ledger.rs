@@ -34,18 +34,13 @@ impl Ledger {
         self.ask(async move { objects.insert(&object).await }).await
     }
 
-    /// The object with this id, if this device owns it.
-    pub(crate) async fn find(
-        &self,
-        device: &DeviceId,
-        kind: ObjectKind,
-        id: &str,
-    ) -> Result<Option<OwnedObject>, Problem> {
+    /// The object with this id, of any device.
+    pub(crate) async fn find(&self, id: &str) -> Result<Option<OwnedObject>, Problem> {
         if !Reference::may_be_id(id) {
             return Ok(None);
         }
-        let (objects, device, id) = (self.database().owned_objects(), device.clone(), id.to_owned());
-        self.ask(async move { objects.find(&device, kind, &id).await }).await
+        let (objects, id) = (self.database().owned_objects(), id.to_owned());
+        self.ask(async move { objects.with_id(&id).await }).await
     }
 
     /// A page of a device's objects; `None` if the device does not own the object that the page starts behind.
@@ -66,9 +61,9 @@ impl Ledger {
     }
 
     /// Deletes an object's row without waiting. If it fails, the upstream's 404 corrects it later.
-    pub(crate) fn forget(&self, id: String) {
+    pub(crate) fn forget(&self, object: OwnedObject) {
         let objects = self.database().owned_objects();
-        self.0.beside("forget a deleted object", async move { objects.delete(&id).await });
+        self.0.beside("forget a deleted object", async move { objects.delete(&object.device, &object.id).await });
     }
 
     /// Records whether the upstream knows an object, without waiting.

@@ -1,10 +1,12 @@
 //! The messages, containers and files that requests may refer to, each with its owner, and the skills that all devices
 //! share.
 //!
-//! Answers make them, and devices upload files. An instance remembers those of its own answers for an hour, from before
-//! the client has the last byte. It asks the database about all others: the usage writer of another instance records them
-//! there within a second, so a message waits that long before an id counts as unknown.
+//! Answers make them, and devices upload files. An instance remembers those of its own answers and uploads for an hour,
+//! from before the client has the last byte. It asks the database about all others, and remembers what it finds: the usage
+//! writer of another instance records them there within a second, so a message waits that long before an id counts as
+//! unknown.
 
+mod lookup;
 mod recent;
 
 use std::collections::HashSet;
@@ -16,13 +18,13 @@ use memchr::memmem::Finder;
 use tokio::sync::Semaphore;
 
 use self::recent::RecentReferences;
-use super::ledger::{away, not_found, unknown};
+use super::ledger::{not_found, unknown};
 use crate::clock::Clock;
 use crate::lock::lock;
 use crate::service::base::shown::shown;
-use crate::service::enrol::db_requests::{DbRequestError, DbRequests};
+use crate::service::enrol::db_requests::DbRequests;
 use crate::service::meter::usage::{Reference, ReferenceKind};
-use crate::service::store::database::{ObjectKind, StoreError};
+use crate::service::store::database::ObjectKind;
 use crate::transport::problem::Problem;
 use crate::wire::{DeviceId, ErrorCode};
 
@@ -36,7 +38,7 @@ pub(crate) type NamedReferences = HashSet<(NamedBy, String)>;
 /// The field that refers to something. Of several ids that are unknown the answer tells that of the first field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum NamedBy {
-    /// `file_id`, or the path of a file.
+    /// `file_id`.
     File,
     Thread,
     Diagnostics,
@@ -89,16 +91,22 @@ impl References {
         self.0.shared_skills.iter().any(|shared| shared == id)
     }
 
-    /// Remembers what an answer to `device` has made. Waits for nothing.
+    /// Remembers what `device` owns. Waits for nothing.
     pub(crate) fn remember(&self, device: &DeviceId, made: &[Reference]) {
         if made.is_empty() {
             return;
         }
         let now = self.0.clock.now();
-        let mut recent = lock(&self.0.recent);
+        // Locked for one at a time: all workers share the lock, and there may be thousands.
         for reference in made {
-            recent.put(device, reference, now);
+            lock(&self.0.recent).put(device, reference, now);
         }
+    }
+
+    /// Whether it remembers that `device` owns this file. Waits for nothing.
+    pub(crate) fn remembers_file(&self, device: &DeviceId, id: &str) -> bool {
+        let now = self.0.clock.now();
+        lock(&self.0.recent).get(device, ReferenceKind::File, id, now).is_some()
     }
 
     /// Returns what is named, in no order, if `device` owns all of it. The error is the API's own 404, or a 400 where a
@@ -124,17 +132,6 @@ impl References {
             Some((NamedBy::Diagnostics, id)) if self.belongs_to_any(&id).await? => Err(not_found("Message", &id)),
             Some((by, id)) => Err(unknown_reference(by, &id)),
         }
-    }
-
-    /// Whether a device owns the message with this id.
-    async fn belongs_to_any(&self, id: &str) -> Result<bool, Problem> {
-        let now = self.0.clock.now();
-        if lock(&self.0.recent).has(id, now) {
-            return Ok(true);
-        }
-        let (database, id) = (self.0.db_requests.database(), id.to_owned());
-        let question = async move { database.owned_references().has(&id, now).await };
-        self.0.db_requests.ask(question).await.map_err(|error| cannot_tell(&error))
     }
 
     async fn find_later(
@@ -167,49 +164,13 @@ impl References {
     /// Moves what is remembered as the device's own from `named` to `owned`.
     fn recall(&self, device: &DeviceId, named: &mut NamedReferences, owned: &mut Vec<Reference>) {
         let now = self.0.clock.now();
-        let recent = lock(&self.0.recent);
         named.retain(|(by, id)| {
-            let reference = recent.get(device, by.kind(), id, now);
+            let reference = lock(&self.0.recent).get(device, by.kind(), id, now);
             let is_known = reference.is_some();
             owned.extend(reference);
             !is_known
         });
     }
-
-    /// Moves what the database knows as the device's own from `named` to `owned`.
-    async fn look_up(
-        &self,
-        device: &DeviceId,
-        named: &mut NamedReferences,
-        owned: &mut Vec<Reference>,
-    ) -> Result<(), Problem> {
-        let (database, now) = (self.0.db_requests.database(), self.0.clock.now());
-        let (files, others): (Vec<_>, Vec<_>) = named.iter().cloned().partition(|(by, _)| *by == NamedBy::File);
-        let [files, others] = [files, others].map(|named| named.into_iter().map(|(_, id)| id).collect::<Vec<_>>());
-        let asking = device.clone();
-        let question = async move {
-            let mut found = database.owned_references().of_device(&asking, &others, now).await?;
-            let own = database.owned_objects().of_device(&asking, ObjectKind::File, &files).await?;
-            let file = |id: String| Reference { kind: ReferenceKind::File, id: id.into(), tokens: None };
-            found.extend(own.into_iter().map(file));
-            Ok::<_, StoreError>(found)
-        };
-        let found = self.0.db_requests.ask(question).await.map_err(|error| cannot_tell(&error))?;
-        self.remember(device, &found);
-        owned.extend(found.into_iter().filter(|found| {
-            let before = named.len();
-            for by in NamedBy::all_of(found.kind) {
-                named.remove(&(*by, String::from(&*found.id)));
-            }
-            named.len() < before
-        }));
-        Ok(())
-    }
-}
-
-fn cannot_tell(error: &DbRequestError) -> Problem {
-    tracing::error!(%error, "Cannot tell who owns a message, a container or a file");
-    away()
 }
 
 /// Whether the head of a request names a beta in which later requests refer to the message that answers this one.
@@ -220,9 +181,10 @@ pub(crate) fn keeps_message(headers: &HeaderMap) -> bool {
     headers.get_all(&BETA).iter().any(|line| names_one(line.as_bytes()))
 }
 
-/// The answer to an unknown id, given for an id of another device too. It is the API's own, but for diagnostics: the API
-/// compares with nothing if it does not know the message. A 400 that names the field makes Claude Code leave it out, which
-/// an idle session needs whose last message is forgotten; only a message that another device owns is a 404 there.
+/// The answer to an unknown id. It is the API's own, and the same for an id of another device, but not for diagnostics: the
+/// API compares with nothing if it does not know the message. A 400 that names the field makes Claude Code leave it out,
+/// which an idle session needs whose last message is forgotten; a message that another device owns is a 404 there, and
+/// [`References::owned`] gives that answer.
 pub(super) fn unknown_reference(by: NamedBy, id: &str) -> Problem {
     match by {
         NamedBy::Thread => Problem { code: ErrorCode::ThreadNotFound, ..not_found("Message", id) },

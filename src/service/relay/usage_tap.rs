@@ -4,7 +4,7 @@
 use http::{HeaderMap, StatusCode};
 
 use super::in_flight::InFlight;
-use crate::service::meter::usage::{Ended, ResponseMeter};
+use crate::service::meter::usage::{Ended, ReferenceKind, ResponseMeter};
 use crate::transport::relay::{Ending, Tap};
 
 pub(crate) struct UsageTap {
@@ -13,6 +13,8 @@ pub(crate) struct UsageTap {
     meter: ResponseMeter,
     /// How much of the references that the meter has read is remembered.
     remembered: u32,
+    /// How many of the files among them.
+    files: usize,
 }
 
 impl UsageTap {
@@ -22,7 +24,7 @@ impl UsageTap {
         let meter = ResponseMeter::new(headers, has_usage);
         let meter = if flight.keeps_message() { meter.with_message_id() } else { meter };
         let meter = if flight.may_run_code() { meter.with_files() } else { meter };
-        Self { flight, status, meter, remembered: 0 }
+        Self { flight, status, meter, remembered: 0, files: 0 }
     }
 
     fn ended(&self, ending: Ending) -> Ended {
@@ -44,7 +46,9 @@ impl Tap for UsageTap {
         let told = self.meter.references_told();
         if told != self.remembered {
             self.remembered = told;
-            self.flight.remember(&self.meter.references());
+            let made = self.meter.references_after(self.files);
+            self.files += made.iter().filter(|made| made.kind == ReferenceKind::File).count();
+            self.flight.remember(&made);
         }
     }
 

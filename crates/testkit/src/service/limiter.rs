@@ -36,6 +36,15 @@ pub async fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
+/// As [`until`], where the answer has to be waited for.
+pub async fn until_answered(what: &str, condition: impl AsyncFn() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(10);
+    while !condition().await {
+        assert!(Instant::now() < limit, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
 pub fn device(name: &str) -> DeviceId {
     DeviceId::parse(name).unwrap()
 }

@@ -53,7 +53,12 @@ impl MadeFiles {
     }
 
     pub(super) fn references(&self) -> impl Iterator<Item = Reference> {
-        self.0.iter().cloned()
+        self.references_after(0)
+    }
+
+    /// As [`references`](Self::references), without the first `told`.
+    pub(super) fn references_after(&self, told: usize) -> impl Iterator<Item = Reference> {
+        self.0.iter().skip(told).cloned()
     }
 }
 
@@ -86,7 +91,7 @@ const RESULT: &str = "code_execution_tool_result";
 const OUTPUT: &str = "code_execution_output";
 
 /// Files of one answer whose owner is remembered.
-const MOST: usize = 1000;
+const MOST: usize = 100;
 
 #[cfg(test)]
 mod tests {

@@ -106,15 +106,20 @@ impl ResponseMeter {
 
     /// What later requests may refer to, as far as it was read.
     pub fn references(&self) -> Vec<Reference> {
+        self.references_after(0)
+    }
+
+    /// As [`references`](Self::references), without the first `files` of the files.
+    pub fn references_after(&self, files: usize) -> Vec<Reference> {
         match &self.reader {
             BodyReader::Stream(scanner) => {
                 let seen = &scanner.seen;
                 let tokens = seen.has_final_count.then(|| conversation(&seen.stated_tokens(), &seen.iterations));
                 let message = Reference::message(seen.message.clone(), tokens);
                 let container = Reference::container(seen.container.clone());
-                message.into_iter().chain(container).chain(seen.files.references()).collect()
+                message.into_iter().chain(container).chain(seen.files.references_after(files)).collect()
             }
-            BodyReader::Object(object) => object.references(),
+            BodyReader::Object(object) => object.references_after(files),
             BodyReader::Unreadable { .. } => Vec::new(),
         }
     }
@@ -192,8 +197,8 @@ impl ObjectReader {
         is_readable
     }
 
-    /// The message, where its id is read, the container, and the files, where they are read.
-    fn references(&self) -> Vec<Reference> {
+    /// The message, where its id is read, the container, and the files after the first `files`, where they are read.
+    fn references_after(&self, files: usize) -> Vec<Reference> {
         let container: Option<LenientObject<AnswerContainer>> = parsed(self.scanner.found(CONTAINER));
         let container = container.and_then(|container| container.0?.id.0);
         let message = parsed::<LenientText>(self.scanner.found(ID)).and_then(|id| id.0).map(|id| {
@@ -206,7 +211,7 @@ impl ObjectReader {
         });
         let (id, length) = message.unzip();
         let made = Reference::message(id, length.flatten()).into_iter().chain(Reference::container(container));
-        made.chain(self.blocks.iter().flat_map(|blocks| blocks.files.references())).collect()
+        made.chain(self.blocks.iter().flat_map(|blocks| blocks.files.references_after(files))).collect()
     }
 }
 

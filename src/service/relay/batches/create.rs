@@ -14,12 +14,13 @@ use super::upload::UploadReader;
 use super::{BatchRequest, Batches, answered};
 use crate::clock::Clock;
 use crate::service::govern::revocation::revoked;
-use crate::service::meter::usage::Ended;
+use crate::service::meter::usage::{Ended, Reference, ReferenceKind};
 use crate::service::relay::feature_check::FeatureCheck;
 use crate::service::relay::in_flight::InFlight;
 use crate::service::relay::ledger::Ledger;
 use crate::service::relay::ownership_check::{Owner, OwnershipCheck};
 use crate::service::relay::pipeline::readable;
+use crate::service::relay::references::References;
 use crate::service::relay::route::{BATCHES, FILES};
 use crate::service::store::database::{ObjectKind, OwnedObject};
 use crate::service::token::models::ModelRule;
@@ -58,6 +59,7 @@ impl Batches {
             parts,
             upstream: worker.upstream.clone(),
             ledger: self.ledger.clone(),
+            references: self.references.clone(),
             calls: self.calls.clone(),
             clock: Arc::clone(&self.clock),
         };
@@ -90,6 +92,7 @@ struct Creation {
     parts: Parts,
     upstream: Upstream,
     ledger: Ledger,
+    references: References,
     calls: Calls,
     clock: Arc<dyn Clock>,
 }
@@ -129,6 +132,10 @@ impl Creation {
         let kept = self.ledger.keep(object).await;
         if kept.is_err() {
             self.take_back(&id, caller.device()).await;
+        } else if self.kind == ObjectKind::File {
+            // What an answer to another device says of the file changes nothing then.
+            let file = Reference { kind: ReferenceKind::File, id: id.into(), tokens: None };
+            self.references.remember(caller.device(), &[file]);
         }
         kept
     }

@@ -10,10 +10,9 @@ use super::biller::Looked;
 use super::results::ResultsReader;
 use super::{BatchRequest, Batches, answered, results_url};
 use crate::service::govern::revocation::revoked;
-use crate::service::meter::usage::{Ended, Reference};
+use crate::service::meter::usage::Ended;
 use crate::service::relay::answer::Answered;
 use crate::service::relay::ledger::unknown;
-use crate::service::relay::references::{NamedBy, NamedReferences};
 use crate::service::relay::route::{ObjectRoute, RelayRoute};
 use crate::service::store::database::{ObjectKind, OwnedObject};
 use crate::service::token::verify::Caller;
@@ -53,7 +52,7 @@ impl Batches {
         };
         match route {
             ObjectRoute::DeleteBatch | ObjectRoute::DeleteFile if whole.status().is_success() => {
-                self.ledger.forget(object.id);
+                self.ledger.forget(object);
             }
             ObjectRoute::Batch | ObjectRoute::CancelBatch => whole.body = results_url::with_path(whole.body),
             _ => {}
@@ -79,19 +78,20 @@ impl Batches {
     }
 
     async fn owned(&self, caller: &Caller, route: ObjectRoute, path: &str) -> Result<OwnedObject, Problem> {
-        let (kind, id) = (route.kind(), route.id_in(path));
-        match self.ledger.find(caller.device(), kind, id).await? {
-            Some(object) => Ok(object),
-            None if kind == ObjectKind::File && Reference::is_object_id(id) => self.just_made(caller, id).await,
-            None => Err(unknown(kind, id)),
+        let (kind, id, device) = (route.kind(), route.id_in(path), caller.device());
+        match self.ledger.find(id).await? {
+            Some(object) if object.kind == kind && object.device == *device => Ok(object),
+            None if kind == ObjectKind::File && self.references.remembers_file(device, id) => {
+                Ok(self.just_made(caller, id))
+            }
+            Some(_) | None => Err(unknown(kind, id)),
         }
     }
 
-    /// A file that an answer has just named is in the table within a second.
-    async fn just_made(&self, caller: &Caller, id: &str) -> Result<OwnedObject, Problem> {
-        let named = NamedReferences::from([(NamedBy::File, id.to_owned())]);
-        self.references.owned(caller.device(), named, true).await?;
-        Ok(OwnedObject {
+    /// A file that an answer has named. It is in the table within a second of the answer's end; until then only the
+    /// instance that relays the answer knows it, and nothing waits for it here, where a request costs nothing.
+    fn just_made(&self, caller: &Caller, id: &str) -> OwnedObject {
+        OwnedObject {
             id: id.to_owned(),
             kind: ObjectKind::File,
             device: caller.device().clone(),
@@ -100,7 +100,7 @@ impl Batches {
             created_at: self.clock.now(),
             look_at: None,
             missing_since: None,
-        })
+        }
     }
 
     /// The reader of a batch's results, until its usage is recorded.

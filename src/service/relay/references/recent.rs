@@ -1,4 +1,5 @@
-//! What the answers of this instance have made in the last hour, as far as there is room.
+//! What the answers and uploads of this instance have made in the last hour, and what it has found in the database in
+//! that time, as far as there is room.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -47,9 +48,9 @@ impl RecentReferences {
         is_own.then(|| Reference { kind, id: id.into(), tokens: known.tokens })
     }
 
-    /// Whether a device has this id.
-    pub(super) fn has(&self, id: &str, now: SystemTime) -> bool {
-        self.by_id.get(id).is_some_and(|known| known.until > now)
+    /// Whether a device has a message with this id.
+    pub(super) fn has_message(&self, id: &str, now: SystemTime) -> bool {
+        self.by_id.get(id).is_some_and(|known| known.kind == ReferenceKind::Message && known.until > now)
     }
 
     fn forget_old(&mut self, now: SystemTime) {
@@ -95,6 +96,9 @@ mod tests {
         assert_eq!(found(&recent, &device(1), "msg_1", now), Some(Some(9)), "its length came later");
         assert_eq!(found(&recent, &device(2), "msg_1", now), None);
         assert_eq!(recent.get(&device(1), ReferenceKind::Container, "msg_1", now), None);
+        let container = Reference { kind: ReferenceKind::Container, id: "c_1".into(), tokens: None };
+        recent.put(&device(1), &container, now);
+        assert_eq!(["msg_1", "c_1", "msg_0"].map(|id| recent.has_message(id, now)), [true, false, false]);
         assert_eq!(found(&recent, &device(1), "msg_1", now + REMEMBERED), None);
         recent.put(&device(2), &message("msg_2", None), now + REMEMBERED);
         assert_eq!((recent.by_id.len(), recent.order.len()), (1, 1));

@@ -59,7 +59,15 @@ impl OwnedObjects {
         statement.fetch_optional(&self.0.pool).await?.as_ref().map(OwnedObject::read).transpose()
     }
 
-    /// Those of `ids` that name an object of this kind and device.
+    /// The object with this id, of any device.
+    pub async fn with_id(&self, id: &str) -> Result<Option<OwnedObject>, StoreError> {
+        let mut statement = select();
+        statement.push(" WHERE id = ").bind(id);
+        statement.fetch_optional(&self.0.pool).await?.as_ref().map(OwnedObject::read).transpose()
+    }
+
+    /// Those of `ids`, which are distinct, that name an object of this kind and device. It stops after a statement that has
+    /// not found all of its ids, so that unknown ids cost one statement.
     pub async fn of_device(
         &self,
         device: &DeviceId,
@@ -68,6 +76,7 @@ impl OwnedObjects {
     ) -> Result<Vec<String>, StoreError> {
         let mut own = Vec::new();
         for ids in ids.chunks(IDS) {
+            let before = own.len();
             let mut statement = of(device, kind);
             statement.push(" AND id IN (");
             for (place, id) in ids.iter().enumerate() {
@@ -75,6 +84,9 @@ impl OwnedObjects {
             }
             for row in statement.push(")").fetch_all(&self.0.pool).await? {
                 own.push(row.try_get("id")?);
+            }
+            if own.len() - before < ids.len() {
+                break;
             }
         }
         Ok(own)
@@ -108,9 +120,11 @@ impl OwnedObjects {
         Ok(Some(OwnedPage { objects, has_more }))
     }
 
-    pub async fn delete(&self, id: &str) -> Result<(), StoreError> {
+    /// Deletes the row of an object, if this device owns it.
+    pub async fn delete(&self, device: &DeviceId, id: &str) -> Result<(), StoreError> {
         let mut statement = Statement::new("DELETE FROM owned_objects WHERE id = ");
-        statement.bind(id).execute_alone(&self.0).await.map(|_| ())
+        statement.bind(id).push(" AND device = ").bind(device.as_str());
+        statement.execute_alone(&self.0).await.map(|_| ())
     }
 
     /// Records that the upstream does not know an object, or knows it again. The upstream may forget an object for a
@@ -123,7 +137,7 @@ impl OwnedObjects {
     ) -> Result<(), StoreError> {
         let since = match (object.missing_since, is_missing) {
             (Some(since), true) if now.duration_since(since).is_ok_and(|missing| missing > MISSING) => {
-                return self.delete(&object.id).await;
+                return self.delete(&object.device, &object.id).await;
             }
             (None, true) => Some(now),
             (Some(_), false) => None,

@@ -33,7 +33,8 @@ impl Database {
 }
 
 impl OwnedReferences {
-    /// Those of `ids` that this device owns and the upstream may still have.
+    /// Those of `ids`, which are distinct, that this device owns and the upstream may still have. It stops after a statement
+    /// that has not found all of its ids, so that unknown ids cost one statement.
     pub async fn of_device(
         &self,
         device: &DeviceId,
@@ -42,6 +43,7 @@ impl OwnedReferences {
     ) -> Result<Vec<Reference>, StoreError> {
         let mut found = Vec::new();
         for ids in ids.chunks(IDS) {
+            let before = found.len();
             let mut statement = Statement::new("SELECT id, kind, tokens FROM owned_references WHERE device = ");
             statement.bind(device.as_str()).push(" AND expires_at > ").bind(millis::from_time(now));
             statement.push(" AND id IN (");
@@ -51,14 +53,18 @@ impl OwnedReferences {
             for row in statement.push(")").fetch_all(&self.0.pool).await? {
                 found.push(read(&row)?);
             }
+            if found.len() - before < ids.len() {
+                break;
+            }
         }
         Ok(found)
     }
 
-    /// Whether any device owns the reference with this id, and the upstream may still have it.
-    pub async fn has(&self, id: &str, now: SystemTime) -> Result<bool, StoreError> {
+    /// Whether any device owns the message with this id, and the upstream may still have it.
+    pub async fn has_message(&self, id: &str, now: SystemTime) -> Result<bool, StoreError> {
         let mut statement = Statement::new("SELECT id FROM owned_references WHERE id = ");
-        statement.bind(id).push(" AND expires_at > ").bind(millis::from_time(now));
+        statement.bind(id).push(" AND kind = ").bind(ReferenceKind::Message.as_str());
+        statement.push(" AND expires_at > ").bind(millis::from_time(now));
         Ok(statement.fetch_optional(&self.0.pool).await?.is_some())
     }
 

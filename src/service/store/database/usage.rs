@@ -23,7 +23,7 @@ use super::row_insert::RowInsert;
 use super::statement::Statement;
 use super::{Database, millis};
 use crate::service::base::model_id::plain_id;
-use crate::service::meter::usage::{BATCH_ROUTE, ReferenceKind};
+use crate::service::meter::usage::BATCH_ROUTE;
 use crate::wire::DeviceId;
 
 #[derive(Clone)]
@@ -172,8 +172,8 @@ fn references_of(row: &UsageRow) -> impl Iterator<Item = NewReference<'_>> {
 
 /// The files that code has made: like files that a device uploads, they stay until they are deleted.
 fn files_of(row: &UsageRow) -> impl Iterator<Item = OwnedObject> {
-    row.references.iter().filter(|made| made.kind == ReferenceKind::File).map(move |file| OwnedObject {
-        id: String::from(&*file.id),
+    row.files.iter().map(move |id| OwnedObject {
+        id: id.clone(),
         kind: ObjectKind::File,
         device: row.device.clone(),
         org: row.org.clone(),

@@ -102,6 +102,9 @@ fn f82_a_file_is_known_with_its_block_of_a_stream_and_with_the_end_of_any_other_
         assert_eq!((asked.references_told(), asked.references()), (1, vec![file("file_1")]));
         assert!(plain.references().is_empty(), "of a request that runs no code no block is read");
     }
+    stream.data(start(2, &MAKING.replace("file_1", "file_2")).as_bytes());
+    assert_eq!(stream.references(), [file("file_1"), file("file_2")]);
+    assert_eq!((stream.references_after(1), stream.references_after(2)), (vec![file("file_2")], vec![]));
 }
 
 #[test]

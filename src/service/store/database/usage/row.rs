@@ -7,7 +7,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use crate::clock;
-use crate::service::meter::usage::{CostCertainty, Ended, Reference, Tokens, UsageRecord};
+use crate::service::meter::usage::{CostCertainty, Ended, Reference, ReferenceKind, Tokens, UsageRecord};
 use crate::service::store::database::error::StoreError;
 use crate::service::store::database::statement::Value;
 use crate::service::store::database::{column, millis};
@@ -41,13 +41,20 @@ pub struct UsageRow {
     /// `None` where an earlier version made the record.
     #[serde(default)]
     pub cost_certainty: Option<CostCertainty>,
-    /// What later requests of the device may refer to. It has a table of its own, so rows that are read have none.
+    /// The messages and containers that later requests of the device may refer to. They have a table of their own, so rows
+    /// that are read have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<Reference>,
+    /// The ids of the files that the answer has made, as in `references`. An earlier version that takes a spilled record in
+    /// knows no files: it passes over this field, and a reference of a kind that it does not know would void the record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 impl UsageRow {
     pub fn of(record: UsageRecord, finished_at: SystemTime, cost_microusd: Option<u64>) -> Self {
+        let (files, references): (Vec<_>, Vec<_>) =
+            record.references.into_iter().partition(|made| made.kind == ReferenceKind::File);
         Self {
             request_id: record.request_id,
             finished_at,
@@ -68,7 +75,8 @@ impl UsageRow {
             ended: record.ended,
             cost_microusd,
             cost_certainty: Some(record.cost_certainty),
-            references: record.references,
+            references,
+            files: files.into_iter().map(|file| file.id.into_string()).collect(),
         }
     }
 
@@ -136,6 +144,7 @@ impl UsageRow {
             ended: column::parsed(row, "ended", ended_named)?,
             device: column::parsed(row, "device", |id| DeviceId::parse(id).ok())?,
             references: Vec::new(),
+            files: Vec::new(),
         })
     }
 }

@@ -116,5 +116,6 @@ fn row(number: usize) -> UsageRow {
         cost_microusd: None,
         cost_certainty: None,
         references: Vec::new(),
+        files: Vec::new(),
     }
 }
