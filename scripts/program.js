@@ -15,13 +15,14 @@ const LOG_SHOWN = 4000;
 class Program {
   /**
    * `env` replaces the environment, so that no setting of this machine reaches the program. The program has the descriptors
-   * `passes` from 3 on.
+   * `passes` from 3 on. A `detached` program leads a process group, and what it starts is killed with it.
    */
-  constructor(command, args, { folder, env, log, passes = [] }) {
+  constructor(command, args, { folder, env, log, passes = [], detached = false }) {
     this.name = path.basename(log, '.log');
     this.logFile = path.join(folder, log);
     const stderr = fs.openSync(this.logFile, 'w');
-    this.child = spawn(command, args, { cwd: folder, env, stdio: ['pipe', 'pipe', stderr, ...passes] });
+    this.isGroup = detached;
+    this.child = spawn(command, args, { cwd: folder, env, detached, stdio: ['pipe', 'pipe', stderr, ...passes] });
     fs.closeSync(stderr);
     this.child.once('error', (error) => (this.failure = error.message));
     this.child.once('exit', (code, signal) => (this.failure ??= `ended with ${code ?? signal}`));
@@ -65,7 +66,18 @@ class Program {
   }
 
   kill() {
-    this.child.kill('SIGKILL');
+    if (this.isGroup) killGroup(this.pid);
+    else this.child.kill('SIGKILL');
+  }
+}
+
+/** Kills the processes of a group, of which there may be none. */
+function killGroup(leader) {
+  if (leader === undefined) return; // it did not start
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
   }
 }
 

@@ -13,6 +13,8 @@ const SIZES = { small: 1, large: 16 << 10 };
 /** Chunks are sent in pieces of about this size, so that the network costs both bodies about the same. */
 const WRITE = 64 << 10;
 
+const LIMIT_MS = 120_000;
+
 async function run(rig, { rounds }) {
   // The stand-in keeps nothing of the body.
   const service = await rig.service({ WORKERS: '1' });
@@ -31,9 +33,10 @@ async function run(rig, { rounds }) {
   };
 }
 
-/** Sends the body in chunks of this size and waits for the whole answer, which must be good. */
+/** Sends the body in chunks of this size and waits for the whole answer, which must be good and come in time. */
 async function send(service, credential, size) {
-  const socket = net.connect({ port: service.port, host: '127.0.0.1', noDelay: true });
+  const signal = AbortSignal.timeout(LIMIT_MS);
+  const socket = net.connect({ port: service.port, host: '127.0.0.1', noDelay: true, signal });
   const head = [
     'POST /v1/messages HTTP/1.1',
     'host: 127.0.0.1',
@@ -45,9 +48,10 @@ async function send(service, credential, size) {
   socket.write(`${head.join('\r\n')}\r\n\r\n`);
   const received = [];
   socket.on('data', (bytes) => received.push(bytes));
-  const ended = once(socket, 'end');
-  for (const piece of pieces(size)) if (!socket.write(piece)) await once(socket, 'drain');
-  await ended;
+  const write = async () => {
+    for (const piece of pieces(size)) if (!socket.write(piece)) await once(socket, 'drain');
+  };
+  await Promise.all([once(socket, 'end'), write()]);
   const answer = Buffer.concat(received).toString();
   if (!answer.startsWith(`HTTP/1.1 200 ${http.STATUS_CODES[200]}`))
     throw new Error(`answered with ${answer.slice(0, 400)}`);

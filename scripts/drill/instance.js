@@ -26,9 +26,10 @@ class Instance {
     const env = { ...SETTINGS, ...HOSTS, ...own, ...settings, ...(socket && { LISTEN_FDS: '1' }) };
     // Each instance has a database of its own.
     const name = `instance-${instance.port}`;
-    rig.atEnd(() => instance.kill());
     const args = ['--norc', '-c', SUPERVISOR, rig.binaries.service];
-    instance.supervise(rig.program(name, 'bash', args, { env, passes: socket ? [socket._handle.fd] : [] }));
+    const passes = socket ? [socket._handle.fd] : [];
+    // Detached, so that the service is killed with its supervisor, also in the middle of a restart.
+    instance.supervise(rig.program(name, 'bash', args, { env, passes, detached: true }));
     socket?.close();
     await instance.started(1);
     return instance;
@@ -55,15 +56,6 @@ class Instance {
   restart() {
     process.kill(this.pid, 'SIGTERM');
     return this.started(this.starts + 1);
-  }
-
-  /** Kills the service; the supervisor has to be killed before. */
-  kill() {
-    try {
-      if (this.pid) process.kill(this.pid, 'SIGKILL');
-    } catch (error) {
-      if (error.code !== 'ESRCH') throw error;
-    }
   }
 }
 

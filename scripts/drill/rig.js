@@ -27,9 +27,9 @@ class Rig {
   }
 
   /** Starts a program that is killed at the end. `name` names its log, `env` replaces the environment. */
-  program(name, command, args, { env = {}, passes } = {}) {
+  program(name, command, args, { env = {}, passes, detached } = {}) {
     const log = `${name}-${this.programs.length}.log`;
-    const program = new Program(command, args, { folder: this.folderOf(name), env, log, passes });
+    const program = new Program(command, args, { folder: this.folderOf(name), env, log, passes, detached });
     this.programs.push(program);
     this.atEnd(() => program.kill());
     return program;

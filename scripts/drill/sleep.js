@@ -17,7 +17,7 @@ async function run(rig, { seconds }) {
   if (!before.every(isGood)) throw new Error(`before the sleep: ${tally(before)}`);
   app.child.kill('SIGSTOP');
   await pause(seconds * 1000);
-  // The order is there when the app wakes, so the requests are sent before a timer of the app has run.
+  // The order is there when the app wakes, so the requests are sent at once, among the first things that the app does.
   const asked = app.ask(AT_ONCE);
   app.child.kill('SIGCONT');
   const answers = await asked;

@@ -98,17 +98,12 @@ impl Upstream {
         loop {
             if let Some(h2) = self.0.usable_h2() {
                 // Boxed here and below: large and rare, it would otherwise make the future of every request as large.
-                let h2 = match Box::pin(self.proven_h2(h2)).await? {
-                    Proven::Pooled(h2) => h2,
-                    Proven::New(connection) => break opened = Some(connection),
-                };
-                match Box::pin(h2.send(request, self.origin())).await {
-                    Ok(response) => return Ok(response.map(UpstreamBody::h2)),
-                    Err((_, Some(unsent))) => request = unsent,
-                    Err((error, None)) => return Err(error),
+                match Box::pin(self.send_on_h2(h2, request)).await? {
+                    Ok(response) => return Ok(response),
+                    Err(returned) => (request, opened) = returned,
                 }
                 refusals += 1;
-                if refusals > MOST_REFUSALS {
+                if opened.is_some() || refusals > MOST_REFUSALS {
                     break;
                 }
                 continue;
@@ -134,6 +129,23 @@ impl Upstream {
         match Box::pin(self.send_on_new(request, opened)).await {
             Err((_, Some(unsent))) => Box::pin(self.send_on_new(unsent, None)).await.map_err(|(error, _)| error),
             sent => sent.map_err(|(error, _)| error),
+        }
+    }
+
+    /// Sends over a shared connection once that is proved.
+    async fn send_on_h2(
+        &self,
+        pooled: H2,
+        request: Request<BufferedBody>,
+    ) -> Result<Result<Response<UpstreamBody>, Returned>, UpstreamError> {
+        let proven = match self.proven_h2(pooled).await? {
+            Proven::Pooled(h2) => h2,
+            Proven::New(connection) => return Ok(Err((request, Some(connection)))),
+        };
+        match proven.send(request, self.origin()).await {
+            Ok(response) => Ok(Ok(response.map(UpstreamBody::h2))),
+            Err((_, Some(unsent))) => Ok(Err((unsent, None))),
+            Err((error, None)) => Err(error),
         }
     }
 
@@ -207,6 +219,9 @@ impl Upstream {
         response.map(|()| UpstreamBody::h1(connection, Arc::clone(&self.0)))
     }
 }
+
+/// A request that was not processed, and the new connection that it is to go over, if one was opened.
+type Returned = (Unsent, Option<Connection>);
 
 /// Gives up when there is neither a response nor progress of the upload within `limit`. An upstream cannot answer
 /// before it has the request.

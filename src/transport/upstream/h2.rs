@@ -104,8 +104,8 @@ impl H2 {
             return Err((broken(error), Some(Request::from_parts(head, body))));
         }
         let unsent = |body: Option<BufferedBody>| body.map(|body| Request::from_parts(head.clone(), body));
-        let _waiting = self.progress.ask();
-        let body = SentBody::new(body, self.progress.upload());
+        let (stream, _waiting) = self.progress.ask();
+        let body = SentBody::new(body, stream.upload());
         let mut sending = pin!(self.sender.try_send_request(addressed(head.clone(), body, origin)));
         let sent = if let Some(sent) = within(REFUSED_WITHIN, sending.as_mut()).await {
             sent
@@ -116,7 +116,7 @@ impl H2 {
         match sent {
             Ok(response) => {
                 self.progress.answered();
-                Ok(response.map(|incoming| H2Body::new(incoming, upload, self.streams)))
+                Ok(response.map(|incoming| H2Body::new(incoming, upload, (self.streams, stream))))
             }
             Err(mut refused) => {
                 let unwritten = refused.take_message().map(|request| request.into_body().into_inner());

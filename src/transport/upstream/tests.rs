@@ -7,6 +7,7 @@ use std::task::Poll;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::advance;
 
 use super::*;
 use crate::transport::connect::{HttpVersion, Stream};
@@ -36,8 +37,9 @@ async fn f17_an_unwritten_buffered_body_is_resent_once_over_another_connection()
     assert_eq!(listener.into_std().unwrap().accept().unwrap_err().kind(), ErrorKind::WouldBlock);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn f81_a_pooled_connection_that_answers_is_used_and_one_that_is_silent_is_replaced() {
+    let _still = stand_still();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = Arc::new(Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap());
     let connector = Connector::new(origin, None, HttpVersion::Auto, PATIENCE);
@@ -53,7 +55,10 @@ async fn f81_a_pooled_connection_that_answers_is_used_and_one_that_is_silent_is_
     });
     assert_eq!(second.unwrap().status(), 200);
     assert!(heads[0].starts_with("HEAD /probe ") && heads[1].starts_with("GET /v1/models "), "{heads:?}");
-    let (third, _) = tokio::join!(send(), answer_times(listener, 1));
+    let mut third = pin!(send());
+    assert!(is_pending(third.as_mut()).await);
+    advance(LONG_FOR_A_PROBE).await;
+    let (third, _) = tokio::join!(third, answer_times(listener, 1));
     assert_eq!(third.unwrap().status(), 200, "over a new connection, while the old one is silent");
     drop(socket);
     upstream.move_machine();
@@ -84,6 +89,13 @@ fn upstream(url: &str) -> Upstream {
     Upstream::new(Connector::new(origin, None, HttpVersion::Auto, PATIENCE))
 }
 
+/// Keeps the paused clock from moving by itself while tasks wait for sockets, until the returned value is dropped.
+fn stand_still() -> std::sync::mpsc::Sender<()> {
+    let (hold, dropped) = std::sync::mpsc::channel();
+    tokio::task::spawn_blocking(move || dropped.recv());
+    hold
+}
+
 /// Whether one poll of `future` leaves it pending.
 async fn is_pending(mut future: Pin<&mut impl Future>) -> bool {
     std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await
@@ -101,3 +113,6 @@ async fn answer_one(listener: &TcpListener, body: &[u8]) -> Vec<u8> {
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A new connection is opened when a probe has no answer for so long.
+const LONG_FOR_A_PROBE: Duration = Duration::from_secs(1);

@@ -7,11 +7,12 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming, SizeHint};
 
+use super::progress::OpenStream;
 use crate::transport::buffered_body::Upload;
 use crate::transport::upstream::read_error::UpstreamReadError;
 
-/// Counts a stream as open until it is dropped.
-type StreamCount = Arc<()>;
+/// Counts a stream as open until it is dropped: for the pool, which asks for room, and for the watch on the connection.
+type StreamCount = (Arc<()>, Arc<OpenStream>);
 
 /// Frames as they come; small ones that are ready together come as one, so that they leave in one write.
 pub(in crate::transport::upstream) struct H2Body {

@@ -20,7 +20,9 @@ pub(super) struct Progress(Arc<Mutex<Movement>>);
 #[derive(Debug)]
 struct Movement {
     silence: Silence,
-    /// Requests whose body the upstream does not take.
+    /// Streams whose request or answer has not ended.
+    open: usize,
+    /// Those of them whose body the upstream does not take.
     held: usize,
     /// When the first of those was held.
     held_since: Instant,
@@ -37,6 +39,7 @@ impl Progress {
         let now = Instant::now();
         Self(Arc::new(Mutex::new(Movement {
             silence: Silence::default(),
+            open: 0,
             held: 0,
             held_since: now,
             moved_at: now,
@@ -45,21 +48,16 @@ impl Progress {
         })))
     }
 
-    /// Counts a request as waiting until the returned guard is dropped.
-    pub(super) fn ask(&self) -> Waiting {
+    /// Counts a stream as open and its request as waiting, each until its guard is dropped.
+    pub(super) fn ask(&self) -> (Arc<OpenStream>, Waiting) {
         let (mut movement, now) = (lock(&self.0), Instant::now());
         if movement.silence.waiting() == 0 {
             movement.moved_at = now;
         }
         movement.silence.wait(now);
         movement.headers_left = (movement.headers_left + HEADERS_OF_ONE).min(HEADERS_OF_ALL);
-        Waiting(self.clone())
-    }
-
-    /// Counts a body that the upstream is to take as held until the guard says otherwise.
-    pub(super) fn upload(&self) -> Held {
-        lock(&self.0).hold();
-        Held { progress: self.clone(), is_held: true }
+        movement.open += 1;
+        (Arc::new(OpenStream(self.clone())), Waiting(self.clone()))
     }
 
     /// Whether requests have waited for a while and nothing was answered: new requests go elsewhere.
@@ -67,11 +65,11 @@ impl Progress {
         lock(&self.0).silence.at(Instant::now()) > QUIET
     }
 
-    /// Whether the upstream takes no bytes of any body and nothing has moved for long: the connection gets nowhere. A
-    /// request that waits and is not held may still get its answer.
+    /// Whether each open stream has a body of which the upstream takes no bytes, and nothing has moved for long: the
+    /// connection gets nowhere. A stream that is not held may still get its answer, or more of it.
     pub(super) fn is_stuck(&self) -> bool {
         let movement = lock(&self.0);
-        let are_all_held = movement.held > 0 && movement.held >= movement.silence.waiting();
+        let are_all_held = movement.held > 0 && movement.held >= movement.open;
         are_all_held && movement.moved_at.max(movement.held_since).elapsed() > STUCK
     }
 
@@ -120,9 +118,26 @@ impl Drop for Waiting {
     }
 }
 
+/// A stream, which is open until the request's body and the answer's body have let go of it.
+pub(super) struct OpenStream(Progress);
+
+impl OpenStream {
+    /// Counts the body that the upstream is to take as held until the guard says otherwise.
+    pub(super) fn upload(self: &Arc<Self>) -> Held {
+        lock(&self.0.0).hold();
+        Held { stream: Arc::clone(self), is_held: true }
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        lock(&self.0.0).open -= 1;
+    }
+}
+
 /// A request's body on its way to the upstream.
 pub(super) struct Held {
-    progress: Progress,
+    stream: Arc<OpenStream>,
     is_held: bool,
 }
 
@@ -131,7 +146,7 @@ impl Held {
     pub(super) fn set(&mut self, is_held: bool) {
         if self.is_held != is_held {
             self.is_held = is_held;
-            let mut movement = lock(&self.progress.0);
+            let mut movement = lock(&self.stream.0.0);
             if is_held {
                 movement.hold();
             } else {

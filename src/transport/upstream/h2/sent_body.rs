@@ -9,7 +9,8 @@ use hyper::body::{Body, Frame, SizeHint};
 use super::progress::Held;
 use crate::transport::buffered_body::{BodyError, BufferedBody};
 
-/// A body that notes who it waits for: hyper asks for its next piece only while the upstream's windows are open.
+/// A body that notes who it waits for. hyper asks for one piece ahead, and for the next one when the upstream's windows
+/// have opened for that: a body that has given a piece waits for the upstream, and one that has none for the client.
 pub(super) struct SentBody {
     body: BufferedBody,
     held: Held,

@@ -10,15 +10,18 @@ use http::{Method, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::time::advance;
 
+use super::{LONG_FOR_A_PROBE, is_pending, stand_still};
 use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::{Connector, HttpVersion};
 use crate::transport::origin::Origin;
 use crate::transport::upstream::{ProbeRule, Upstream};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn f81_a_connection_with_a_silent_stream_is_proved_and_replaced_when_it_is_dead() {
-    let (upstream, listener) = upstream(Duration::from_nanos(1)).await;
+    let _still = stand_still();
+    let (upstream, listener) = upstream(Duration::ZERO).await;
     let (seen, mut received) = unbounded_channel();
     let cut = Arc::new(Notify::new());
     tokio::spawn(serve(listener, seen, Arc::clone(&cut)));
@@ -30,7 +33,10 @@ async fn f81_a_connection_with_a_silent_stream_is_proved_and_replaced_when_it_is
         }
     }
     cut.notify_one();
-    open.push(upstream.send(request(), PATIENCE).await.unwrap());
+    let mut late = pin!(upstream.send(request(), PATIENCE));
+    assert!(is_pending(late.as_mut()).await);
+    advance(LONG_FOR_A_PROBE).await;
+    open.push(late.await.unwrap());
     assert_eq!(received.recv().await.unwrap(), "1 GET", "over a new connection");
     open.push(upstream.send(request(), PATIENCE).await.unwrap());
     assert_eq!(received.recv().await.unwrap(), "1 HEAD", "which is the pool's now");

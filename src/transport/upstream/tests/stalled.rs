@@ -1,6 +1,7 @@
 //! HTTP/2 connections that get nowhere, and clients that leave before a limit ends their requests.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{Instant, advance};
 
+use super::stand_still;
 use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::{Connector, HttpVersion};
 use crate::transport::origin::Origin;
@@ -89,11 +91,37 @@ async fn f80_an_upstream_that_thinks_for_long_costs_one_connection_when_its_clie
     LocalSet::new().run_until(all).await;
 }
 
-/// Keeps the paused clock from moving by itself while tasks wait for sockets, until the returned value is dropped.
-fn stand_still() -> std::sync::mpsc::Sender<()> {
-    let (hold, dropped) = std::sync::mpsc::channel();
-    tokio::task::spawn_blocking(move || dropped.recv());
-    hold
+#[tokio::test(start_paused = true)]
+async fn f80_an_upload_that_is_held_does_not_cut_the_answer_that_is_silent_beside_it() {
+    let _still = stand_still();
+    let all = async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = upstream_at(&listener);
+        let answering = async {
+            let (socket, _) = listener.accept().await.unwrap();
+            let builder = Builder::new().initial_window_size(0).clone();
+            let mut server = builder.handshake::<_, Bytes>(socket).await.unwrap();
+            let (_, mut respond) = server.accept().await.unwrap().unwrap();
+            let answer = respond.send_response(Response::new(()), false).unwrap();
+            let upload = server.accept().await.unwrap().unwrap();
+            (server, answer, upload)
+        };
+        let asking = async {
+            let request = Request::get("/v1/models").body(BufferedBody::default()).unwrap();
+            let response = upstream.send(request, PATIENCE).await.unwrap();
+            (response.into_body(), ask(&upstream))
+        };
+        let ((mut server, mut answer, _upload), (mut body, held)) = tokio::join!(answering, asking);
+        spawn_local(async move { while let Some(Ok(_)) = server.accept().await {} });
+        for _ in 0..15 {
+            advance(Duration::from_secs(1)).await;
+        }
+        answer.send_data(Bytes::from_static(b"late"), true).unwrap();
+        assert_eq!(poll_fn(|cx| body.poll_bytes(cx)).await.unwrap().unwrap(), "late");
+        assert!(!held.is_finished());
+        leave(held).await;
+    };
+    LocalSet::new().run_until(all).await;
 }
 
 type Asking = JoinHandle<Result<StatusCode, UpstreamError>>;
@@ -115,7 +143,7 @@ async fn leave(asking: Asking) {
 /// closes with the first connection.
 async fn stalling(stall: Stall) -> (Upstream, UnboundedReceiver<usize>, oneshot::Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let origin = Arc::new(Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap());
+    let upstream = upstream_at(&listener);
     let (came, requests) = unbounded_channel();
     let (open, closed) = oneshot::channel();
     spawn_local(async move {
@@ -134,7 +162,12 @@ async fn stalling(stall: Stall) -> (Upstream, UnboundedReceiver<usize>, oneshot:
             spawn_local(answer(socket, number, came.clone()));
         }
     });
-    (Upstream::new(Connector::new(origin, None, HttpVersion::Http2, PATIENCE)), requests, closed)
+    (upstream, requests, closed)
+}
+
+fn upstream_at(listener: &TcpListener) -> Upstream {
+    let origin = Arc::new(Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap());
+    Upstream::new(Connector::new(origin, None, HttpVersion::Http2, PATIENCE))
 }
 
 /// Takes requests, as far as the windows of `builder` allow, and answers none.

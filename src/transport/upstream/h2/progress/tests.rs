@@ -5,6 +5,12 @@ use super::*;
 /// The upstream takes bytes of a request.
 const TAKEN: FramesRead = FramesRead { of_a_request: true, of_a_body: false, headers: 0 };
 
+/// A body of which the upstream takes nothing, and whose request waits for no answer.
+fn held(progress: &Progress) -> Held {
+    let (stream, _) = progress.ask();
+    stream.upload()
+}
+
 #[tokio::test(start_paused = true)]
 async fn f80_a_connection_is_quiet_from_a_wait_without_answer_until_an_answer() {
     let progress = Progress::new();
@@ -31,7 +37,7 @@ async fn f80_a_connection_is_quiet_from_a_wait_without_answer_until_an_answer() 
 #[tokio::test(start_paused = true)]
 async fn a_connection_is_stuck_when_the_upstream_and_not_the_client_holds_a_body_up() {
     let progress = Progress::new();
-    let mut held = progress.upload();
+    let mut held = held(&progress);
     advance(STUCK * 2).await;
     assert!(progress.is_stuck());
     held.set(false);
@@ -44,7 +50,7 @@ async fn a_connection_is_stuck_when_the_upstream_and_not_the_client_holds_a_body
 #[tokio::test(start_paused = true)]
 async fn a_connection_is_not_stuck_while_the_upstream_takes_bytes() {
     let progress = Progress::new();
-    let _held = progress.upload();
+    let _held = held(&progress);
     advance(STUCK * 2).await;
     assert!(progress.read(TAKEN));
     assert!(!progress.is_stuck());
@@ -58,8 +64,32 @@ async fn f80_an_upload_that_is_held_does_not_end_the_request_that_waits_beside_i
     let progress = Progress::new();
     let waits_for_its_answer = progress.ask();
     advance(STUCK * 2).await;
-    let _uploads = progress.ask();
-    let _held = progress.upload();
+    let (uploads, _waiting) = progress.ask();
+    let _held = uploads.upload();
+    advance(STUCK * 2).await;
+    assert!(!progress.is_stuck());
+    drop(waits_for_its_answer);
+    assert!(progress.is_stuck());
+}
+
+#[tokio::test(start_paused = true)]
+async fn f80_an_upload_that_is_held_does_not_cut_the_answer_that_is_silent_beside_it() {
+    let progress = Progress::new();
+    let (answer, waiting) = progress.ask();
+    progress.answered();
+    drop(waiting);
+    let _held = held(&progress);
+    advance(STUCK * 2).await;
+    assert!(!progress.is_stuck());
+    drop(answer);
+    assert!(progress.is_stuck());
+}
+
+#[tokio::test(start_paused = true)]
+async fn f80_an_upload_that_is_held_after_its_own_answer_does_not_end_the_request_that_waits_beside_it() {
+    let progress = Progress::new();
+    let waits_for_its_answer = progress.ask();
+    let _answered_whole = held(&progress);
     advance(STUCK * 2).await;
     assert!(!progress.is_stuck());
     drop(waits_for_its_answer);
@@ -69,8 +99,9 @@ async fn f80_an_upload_that_is_held_does_not_end_the_request_that_waits_beside_i
 #[tokio::test(start_paused = true)]
 async fn a_connection_is_not_stuck_as_soon_as_a_body_is_held() {
     let progress = Progress::new();
+    let (stream, _waiting) = progress.ask();
     advance(STUCK * 2).await;
-    let _held = progress.upload();
+    let _held = stream.upload();
     assert!(!progress.is_stuck());
     advance(STUCK * 2).await;
     assert!(progress.is_stuck());
