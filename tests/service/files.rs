@@ -68,11 +68,11 @@ async fn a32_another_devices_file_is_as_unknown_as_one_that_never_was() {
 
 #[tokio::test]
 async fn a32_no_request_reaches_another_devices_file() {
-    let [plain, tls, http2] = Leg::ALL.map(nobody_reaches_anothers);
+    let [plain, tls, http2] = Leg::ALL.map(nobody_reaches_what_another_has);
     tokio::join!(plain, tls, http2);
 }
 
-async fn nobody_reaches_anothers(leg: Leg) {
+async fn nobody_reaches_what_another_has(leg: Leg) {
     let upstream = leg.upstream();
     let service = offering(&upstream, |_| {});
     let (owner, other) = (service.token_for("device-0001").await, service.token_for("device-0002").await);
