@@ -31,7 +31,7 @@ impl Outage {
     /// Starts a check if the service cannot be reached and the next check is due, or if the service is doubted. True once an
     /// outage is over.
     pub(super) fn look(&mut self, now: SystemTime) -> bool {
-        // However the service was missed, it is looked for as often as in an outage of the network.
+        // Every kind of outage has the pauses between checks that an outage of the network has.
         let error = self.session.link_error().map(|_| ClientError::Network(Cause::default()));
         if error.is_none() {
             self.look_in_doubt(now);

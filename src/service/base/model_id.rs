@@ -18,7 +18,7 @@ pub(crate) fn is_same_model(one: &str, other: &str) -> bool {
     plain_id(one) == plain_id(other)
 }
 
-/// Whether an id of this model begins so: with the id itself, or with the id of a snapshot.
+/// Whether any id of this model starts with `beginning`: the plain id, a dated one, or one with the suffix.
 pub(crate) fn begins_with(id: &str, beginning: &str) -> bool {
     let plain = plain_id(id);
     plain.starts_with(beginning) || beginning.strip_prefix(plain).is_some_and(begins_ending)

@@ -181,10 +181,11 @@ pub(crate) fn keeps_message(headers: &HeaderMap) -> bool {
     headers.get_all(&BETA).iter().any(|line| names_one(line.as_bytes()))
 }
 
-/// The answer to an unknown id. It is the API's own, and the same for an id of another device, but not for diagnostics: the
-/// API compares with nothing if it does not know the message. A 400 that names the field makes Claude Code leave it out,
-/// which an idle session needs whose last message is forgotten; a message that another device owns is a 404 there, and
-/// [`References::owned`] gives that answer.
+/// The answer to an unknown id: the API's own, which an id of another device gets, too.
+///
+/// For diagnostics it is a 400 that names the field. The API would compare with nothing and answer. Claude Code leaves the
+/// field out after such a 400, so a session whose last message is forgotten goes on. [`References::owned`] answers 404 where
+/// another device owns the message.
 pub(super) fn unknown_reference(by: NamedBy, id: &str) -> Problem {
     match by {
         NamedBy::Thread => Problem { code: ErrorCode::ThreadNotFound, ..not_found("Message", id) },
