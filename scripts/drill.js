@@ -26,6 +26,7 @@ const NAMES = [
   'starts',
   'chunks',
   'processes',
+  'key',
 ];
 const DRILLS = new Map(NAMES.map((name) => [name, require(`./drill/${name}.js`)]));
 const DEBUG = path.join(ROOT, 'target', 'debug');

@@ -22,6 +22,8 @@ pub mod base {
     pub mod model_id;
     pub mod outage;
     pub mod private_file;
+    pub mod secret_text;
+    pub mod shell_command;
     pub mod shown;
     pub mod strict_object;
     pub mod text_file;
@@ -97,6 +99,8 @@ pub mod relay {
     pub mod in_flight;
     pub mod key_mask;
     pub mod key_probe;
+    pub mod key_renewal;
+    pub mod key_source;
     pub mod key_swap;
     pub mod ledger;
     pub mod list_page;

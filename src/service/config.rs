@@ -4,7 +4,9 @@
 mod error;
 mod file;
 mod flags;
+mod places;
 mod reader;
+mod secret_files;
 pub mod settings;
 mod sources;
 mod warnings;

@@ -1,4 +1,4 @@
-//! A relayed body in which a secret becomes asterisks, wherever the upstream's pieces cut it.
+//! A relayed body in which secrets become asterisks, wherever the upstream's pieces cut it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use memchr::memmem::Finder;
 
 use super::relay::{Relay, RelayError};
 
-/// Finds a secret, and puts as many asterisks in its place. Clones share the secret.
+/// Finds secrets, and puts as many asterisks in their places. Clones share the secrets.
 #[derive(Clone)]
-pub struct Mask(Arc<Finder<'static>>);
+pub struct Mask(Arc<[Finder<'static>]>);
 
-/// A [`Relay`] whose bytes pass a [`Mask`]. It holds back only an end that may be the beginning of the secret.
+/// A [`Relay`] whose bytes pass a [`Mask`]. It holds back only an end that may be the beginning of a secret.
 pub struct MaskedRelay {
     relay: Relay,
     pieces: MaskedPieces,
@@ -23,40 +23,42 @@ pub struct MaskedRelay {
 /// The pieces of one body.
 struct MaskedPieces {
     mask: Mask,
-    /// The end of the piece before, if it may be the beginning of the secret.
+    /// The end of the piece before, if it may be the beginning of a secret.
     held: Bytes,
 }
 
 impl Mask {
-    /// A mask for `secret`, which is not empty.
+    /// A mask for `secrets`, none of which is empty.
     #[must_use]
-    pub fn new(secret: &str) -> Self {
-        Self(Arc::new(Finder::new(secret.as_bytes()).into_owned()))
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(secrets.into_iter().map(|secret| Finder::new(secret.as_bytes()).into_owned()).collect())
     }
 
-    /// Whether the secret is in `bytes`.
+    /// Whether a secret is in `bytes`.
     #[must_use]
     pub fn is_in(&self, bytes: &[u8]) -> bool {
-        self.0.find(bytes).is_some()
+        self.0.iter().any(|secret| secret.find(bytes).is_some())
     }
 
-    /// `bytes` with the secret masked; the very bytes if it is not in them.
+    /// `bytes` with the secrets masked; the very bytes if none is in them.
     #[must_use]
     pub fn apply(&self, bytes: Bytes) -> Bytes {
         if !self.is_in(&bytes) {
             return bytes;
         }
         let mut masked = bytes.to_vec();
-        for at in self.0.find_iter(&bytes) {
-            masked[at..at + self.0.needle().len()].fill(b'*');
+        for secret in self.0.iter() {
+            for at in secret.find_iter(&bytes) {
+                masked[at..at + secret.needle().len()].fill(b'*');
+            }
         }
         masked.into()
     }
 
-    /// How many bytes at the end of `bytes` are the beginning of the secret.
+    /// How many bytes at the end of `bytes` are the beginning of a secret, the most that are.
     fn begun_in(&self, bytes: &[u8]) -> usize {
-        let secret = self.0.needle();
-        (1..secret.len()).rev().find(|length| bytes.ends_with(&secret[..*length])).unwrap_or(0)
+        let begun = |secret: &[u8]| (1..secret.len()).rev().find(|length| bytes.ends_with(&secret[..*length]));
+        self.0.iter().filter_map(|secret| begun(secret.needle())).max().unwrap_or(0)
     }
 }
 
@@ -93,7 +95,7 @@ impl Body for MaskedRelay {
             let passed = match ready!(Pin::new(&mut self.relay).poll_frame(cx)) {
                 Some(Ok(frame)) => self.pass(frame),
                 Some(Err(error)) => {
-                    // An answer that breaks off inside the secret ends before it.
+                    // An answer that breaks off inside a secret ends before it.
                     self.pieces.held.clear();
                     return Poll::Ready(Some(Err(error)));
                 }
@@ -122,7 +124,7 @@ mod tests {
 
     #[test]
     fn a41_a_secret_becomes_as_many_asterisks_and_all_else_stays() {
-        let mask = Mask::new("secret");
+        let mask = Mask::new(["secret"]);
         for (text, expected) in [
             ("", ""),
             ("a secret, a secre", "a ******, a secre"),
@@ -132,12 +134,21 @@ mod tests {
         ] {
             assert_eq!(mask.apply(Bytes::from(text)), expected);
         }
-        assert_eq!(Mask::new("abab").apply("ababab".into()), "****ab");
+        assert_eq!(Mask::new(["abab"]).apply("ababab".into()), "****ab");
+    }
+
+    #[test]
+    fn a63_every_secret_is_masked_also_where_two_overlap() {
+        let mask = Mask::new(["secret", "retain", "s3"]);
+        assert_eq!(mask.apply("secret s3 retain secretain".into()), "****** ** ****** *********");
+        for (text, held) in [("a secr", 4), ("a ret", 3), ("a secret", 0), ("xs", 1), ("a re", 2), ("s3", 0)] {
+            assert_eq!(mask.begun_in(&mask.apply(text.into())), held, "{text}");
+        }
     }
 
     #[test]
     fn only_an_end_that_may_be_the_beginning_is_held_back() {
-        let mask = Mask::new("abab");
+        let mask = Mask::new(["abab"]);
         for (text, held) in [("", 0), ("x", 0), ("a", 1), ("xab", 2), ("xaba", 3), ("aa", 1), ("abb", 0), ("****", 0)] {
             assert_eq!(mask.begun_in(text.as_bytes()), held, "{text}");
         }
@@ -147,7 +158,7 @@ mod tests {
     fn a41_a_secret_is_masked_wherever_the_pieces_cut_it() {
         let (text, expected) = ("a secret, secsecret and a sec", "a ******, sec****** and a sec");
         let cut = |places: &[usize]| {
-            let mut pieces = MaskedPieces { mask: Mask::new("secret"), held: Bytes::new() };
+            let mut pieces = MaskedPieces { mask: Mask::new(["secret"]), held: Bytes::new() };
             let mut passed = Vec::new();
             for (place, next) in places.iter().zip(&places[1..]) {
                 let bytes = Bytes::copy_from_slice(&text.as_bytes()[*place..*next]);

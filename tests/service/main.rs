@@ -60,6 +60,9 @@ mod process_faults;
 #[cfg(unix)]
 mod process_restart;
 mod rate_limit_headers;
+mod real_key;
+#[cfg(unix)]
+mod real_key_command;
 mod relay;
 mod request_bodies;
 mod response_bodies;

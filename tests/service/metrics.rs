@@ -36,7 +36,11 @@ async fn the_families_of_metrics_are_those_of_the_golden_file() {
     assert_eq!(service.messages(&service.token().await, BODY).await.status, 200);
     assert_eq!(service.messages("sk-ant-proxy-nonsense", BODY).await.status, 401);
     // Some only where they are turned on.
-    let secured = Secured::start_with(|flags| flags.set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"));
+    let secured = Secured::start_with(|flags| {
+        flags.set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9");
+        flags.set("ANTHROPIC_API_KEY", "");
+        flags.set("ANTHROPIC_API_KEY_COMMAND", "echo sk-ant-api03-canary-real-key");
+    });
     assert_eq!(secured.messages(&secured.token().await, BODY).await.status, 200);
     for service in [&service, &secured.service] {
         service.until(async || metrics(service).await.contains("\nvaletkey_requests_total{")).await;

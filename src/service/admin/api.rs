@@ -58,7 +58,7 @@ pub struct AdminConfig {
     pub address: SocketAddr,
     /// Where `/metrics` is served alone, if anywhere.
     pub metrics: Option<SocketAddr>,
-    /// `ADMIN_TOKEN`; without it the admin API is off.
+    /// `ADMIN_TOKEN` at the start; without it the admin API is off.
     pub token: Option<Secret>,
     /// How long requests are served while the revocations cannot be read.
     pub max_staleness: Duration,
@@ -90,8 +90,8 @@ impl Modify for AdminToken {
 
 /// Serves `/admin` and `/metrics` until it is dropped: plain HTTP on loopback, and TLS beyond it if the clients' listener
 /// has TLS. Without a token `/admin` is off.
-pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, admin_state: AdminState) {
-    serve_routes(listener, router(token, admin_state.clone()), &admin_state).await;
+pub(crate) async fn serve(listener: TcpListener, admin_state: AdminState) {
+    serve_routes(listener, router(admin_state.clone()), &admin_state).await;
 }
 
 /// Serves `/metrics` alone, likewise.
@@ -113,7 +113,7 @@ async fn serve_routes(listener: TcpListener, routes: Router, admin_state: &Admin
     }
 }
 
-fn router(token: Option<Secret>, admin_state: AdminState) -> Router {
+fn router(admin_state: AdminState) -> Router {
     let (admin, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(devices::list))
         .routes(routes!(devices::get, devices::change, devices::delete))
@@ -135,7 +135,7 @@ fn router(token: Option<Secret>, admin_state: AdminState) -> Router {
         .fallback(|| async { AdminError::Unknown("route") })
         .method_not_allowed_fallback(|| async { AdminError::Method })
         .layer(from_fn_with_state(admin_state.clone(), trail::keep))
-        .layer(from_fn_with_state(Arc::new(Guard::new(token)), guarded));
+        .layer(from_fn_with_state(Arc::new(Guard::new(Arc::clone(&admin_state.token))), guarded));
     metrics_router().merge(admin).with_state(admin_state)
 }
 

@@ -20,8 +20,8 @@ use serde_json::Value;
 
 use super::error::ConfigError;
 use super::flags::Flags;
+use super::places::Places;
 use super::settings::{self, Setting, Shown};
-use super::sources::Places;
 use crate::service::admin::api::SettingsInForce;
 use crate::transport::origin::Origin;
 
@@ -64,6 +64,9 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong(&mut self, setting: Setting, message: impl Into<String>) {
+        if self.places.is_refused(setting) {
+            return;
+        }
         let mut message = message.into();
         if let Some(place) = self.places.of(setting) {
             message = format!("{message} ({place})");

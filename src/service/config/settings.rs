@@ -1,8 +1,10 @@
 //! The table of all settings. Everything outside is made from it: flags, keys of the file, help, `docs/SETTINGS.md`,
 //! `/admin/config` and what a reload may change. [`reader`](super::reader) reads each row into the settings of its owner.
 
+mod file_rows;
 mod setting;
 
+use self::file_rows::{count, with_files};
 pub use self::setting::{Setting, Shown};
 
 /// A row: the help, the name, the concern (its heading in `docs/SETTINGS.md`), and what differs from [`Setting::plain`].
@@ -11,17 +13,24 @@ macro_rules! table {
         $(
             #[doc = $help]
             pub const $name: Setting =
-                Setting { $($field: $value,)* ..Setting::plain(stringify!($name), $help, $concern) };
+                Setting {
+                    $($field: $value,)*
+                    ..Setting::plain((stringify!($name), concat!(stringify!($name), "_FILE")), $help, $concern)
+                };
         )*
 
-        /// All settings, in the order of the help.
-        pub const ALL: &[Setting] = &[$($name),*];
+        const ROWS: &[Setting] = &[$($name),*];
+
+        /// All settings, in the order of the help. Behind each secret is the setting that names its file.
+        pub const ALL: &[Setting] = &with_files::<{ count(ROWS) }>(ROWS);
     };
 }
 
 table! {
     /// File with settings, TOML: keys are the variables' names in lower case, flags and variables go over it
     CONFIG_FILE: CONFIGURATION { flag: Some("config") }
+    /// Folder with secrets, each in a file with the name of its setting in lower case, as `anthropic_api_key`; systemd sets it for `LoadCredential`
+    CREDENTIALS_DIRECTORY: CONFIGURATION {}
     /// TCP port for clients; 0 lets the system choose
     PORT: LISTENERS { default: Some("3001") }
     /// Address to listen on; beyond loopback `JWT_SECRET` and `BOOTSTRAP_MODE` are required
@@ -35,7 +44,13 @@ table! {
     /// Longest TLS handshake, in ms
     TLS_HANDSHAKE_TIMEOUT: LISTENERS { default: Some("10000") }
     /// The real key; better given as a variable than as a flag, which others on the machine can see
-    ANTHROPIC_API_KEY: UPSTREAM { shown: Shown::Secret }
+    ANTHROPIC_API_KEY: UPSTREAM { shown: Shown::Secret, is_reloadable: true }
+    /// Command that prints the real key, for Vault and the like; the shell runs it at the start, in intervals, at SIGHUP, and when the upstream refuses the key
+    ANTHROPIC_API_KEY_COMMAND: UPSTREAM { shown: Shown::Secret, file_name: None }
+    /// Longest time that the command may take, in ms
+    ANTHROPIC_API_KEY_COMMAND_TIMEOUT: UPSTREAM { default: Some("10000") }
+    /// Time from one run of the command to the next, in ms
+    ANTHROPIC_API_KEY_COMMAND_INTERVAL: UPSTREAM { default: Some("300000") }
     /// Where requests go
     ANTHROPIC_BASE_URL: UPSTREAM { default: Some("https://api.anthropic.com") }
     /// Header for the real key: x-api-key or authorization
@@ -53,7 +68,7 @@ table! {
     /// Secret that signs wrapper tokens, at least 32 bytes; on loopback a random one is made and kept
     JWT_SECRET: TOKENS { shown: Shown::Secret }
     /// Secrets that sign and verify, as kid:secret separated by commas: the first signs, all verify
-    JWT_SECRETS: TOKENS { shown: Shown::Secret, is_list: true }
+    JWT_SECRETS: TOKENS { shown: Shown::Secret, is_list: true, file_name: None }
     /// File with such secrets, one a line; a change of it, or SIGHUP, takes effect without a restart
     JWT_SECRETS_FILE: TOKENS { names_secret_file: true }
     /// Life of a wrapper token, in hours
@@ -65,7 +80,7 @@ table! {
     /// Who gets a token: open, enrolment or closed; on loopback the default is open
     BOOTSTRAP_MODE: TOKENS {}
     /// Tokens that allow a device to enrol, separated by commas, at least 16 characters each
-    ENROLMENT_TOKENS: TOKENS { shown: Shown::Part, is_list: true }
+    ENROLMENT_TOKENS: TOKENS { shown: Shown::Part, is_list: true, is_reloadable: true }
     /// Requests for a first token from one address (of IPv6 one /48) in any hour, failed ones too, those of revoked devices not; loopback has no limit; 0 means none
     BOOTSTRAP_RATE_MAX: TOKENS { default: Some("60") }
     /// New devices that get a token in any hour, wherever they are; each instance counts for itself; 0 means no limit
@@ -135,7 +150,7 @@ table! {
     /// Port of the admin listener; 0 lets the system choose
     ADMIN_PORT: STORES { default: Some("3002") }
     /// Bearer token for /admin, at least 32 bytes; without it only /metrics is served there
-    ADMIN_TOKEN: STORES { shown: Shown::Secret }
+    ADMIN_TOKEN: STORES { shown: Shown::Secret, is_reloadable: true }
     /// Port of a listener with /metrics alone, for Prometheus; 0 lets the system choose; by default only the admin listener has /metrics
     METRICS_PORT: STORES {}
     /// Address of that listener; default is `ADMIN_HOST`

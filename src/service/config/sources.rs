@@ -1,12 +1,13 @@
 //! The sources of settings: flags and variables, and under them the configuration file.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
 use super::file::FileSettings;
 use super::flags::Flags;
-use super::settings::{self, Setting, Shown};
+use super::places::Places;
+use super::secret_files::SecretFiles;
+use super::settings::{self, Setting};
 use super::warnings::open_file;
 use crate::service::base::text_file::TextFile;
 
@@ -14,24 +15,29 @@ use crate::service::base::text_file::TextFile;
 pub(crate) struct Sources {
     /// Flags and variables, which stay the same while the process runs.
     pub given: Flags,
-    /// Flags and variables over the settings of the file.
+    /// Flags and variables over the settings of the file, with the secrets that have files of their own.
     pub merged: Flags,
     pub file: Option<TextFile>,
+    /// The files with one secret each.
+    pub secrets: Vec<TextFile>,
     /// Settings that work but are probably wrong.
     pub warnings: Vec<ConfigError>,
 }
 
-/// The settings that come from the file, and their lines by name.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Places {
-    file: String,
-    lines: HashMap<&'static str, usize>,
-}
-
 impl Sources {
-    /// Reads the file if one is named. Faults of the file are returned beside its valid settings.
+    /// Reads the files that are named. Their faults are returned beside all valid settings.
     pub(crate) fn read(given: &Flags) -> (Self, Places, Vec<ConfigError>) {
-        let mut sources = Self { given: given.clone(), merged: given.clone(), file: None, warnings: Vec::new() };
+        let (mut sources, mut places, mut problems) = Self::read_configuration(given);
+        let SecretFiles { files, problems: of_secrets } = SecretFiles::read(&mut sources.merged, &mut places);
+        sources.secrets = files;
+        problems.extend(of_secrets);
+        (sources, places, problems)
+    }
+
+    /// Reads the configuration file if one is named.
+    fn read_configuration(given: &Flags) -> (Self, Places, Vec<ConfigError>) {
+        let (merged, warnings) = (given.clone(), Vec::new());
+        let mut sources = Self { given: given.clone(), merged, file: None, secrets: Vec::new(), warnings };
         let Some(path) = given.get(settings::CONFIG_FILE) else { return (sources, Places::default(), Vec::new()) };
         let file = match TextFile::read(Path::new(path)) {
             Ok(file) => file,
@@ -50,21 +56,14 @@ impl Sources {
         sources.warnings.extend(readable_secrets(&file.path, &below));
         sources.file = Some(file);
         let problems = faults.iter().map(|(line, fault)| problem(format!("{path}, line {line}: {fault}"))).collect();
-        (sources, Places { file: path.to_owned(), lines }, problems)
+        (sources, Places::in_file(path, lines), problems)
     }
 
     /// The files that the settings name, readable or not.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        let files = [settings::CONFIG_FILE, settings::PRICES_FILE];
-        files.into_iter().filter_map(|setting| self.merged.get(setting)).map(PathBuf::from).collect()
-    }
-}
-
-impl Places {
-    /// The place of this setting in the file, if the file decides it.
-    pub(super) fn of(&self, setting: Setting) -> Option<String> {
-        let line = self.lines.get(setting.name)?;
-        Some(format!("{}, line {line}", self.file))
+        let files = [settings::CONFIG_FILE, settings::PRICES_FILE].into_iter();
+        let files = files.chain(settings::ALL.iter().filter_map(|secret| secret.file()));
+        files.filter_map(|setting| self.merged.get(setting)).map(PathBuf::from).collect()
     }
 }
 
@@ -75,7 +74,7 @@ pub(crate) fn differing(one: &Flags, other: &Flags) -> Vec<Setting> {
 
 /// Warns of secrets in a file that others on this machine can read or change.
 fn readable_secrets(path: &Path, given: &Flags) -> Option<ConfigError> {
-    let secrets = settings::ALL.iter().filter(|setting| setting.shown != Shown::Value);
+    let secrets = settings::ALL.iter().filter(|setting| setting.is_secret());
     // The name of a database file is hidden in the help like a server's URL, but is no secret.
     let in_file = |setting: &&Setting| given.get(**setting).is_some_and(|text| !text.starts_with("sqlite:"));
     let names: Vec<_> = secrets.filter(in_file).map(|setting| setting.key()).collect();

@@ -1,5 +1,6 @@
 use crate::service::enrol::issuer::BootstrapMode;
 use crate::service::govern::leak::LeakMode;
+use crate::service::relay::key_source::KeySource;
 use crate::service::store::retention::RetentionConfig;
 use clap::Parser;
 use std::collections::{HashMap, HashSet};
@@ -416,10 +417,130 @@ fn a41_no_secret_is_shown() {
     assert!(!format!("{shown:?}").contains("canary"), "{shown:?}");
     let shown: HashMap<_, _> = shown.0.into_iter().collect();
     for setting in settings::ALL.iter().filter(|setting| setting.shown == Shown::Secret) {
-        let expected = if setting.name == "JWT_SECRET" { "not set" } else { "set" };
+        let is_set = !["JWT_SECRET", "ANTHROPIC_API_KEY_COMMAND"].contains(&setting.name);
+        let expected = if is_set { "set" } else { "not set" };
         assert_eq!(shown[setting.name], expected, "{}", setting.name);
     }
     assert_eq!((&shown["ENROLMENT_TOKENS"], &shown["DATABASE_URL"]), (&2.into(), &"postgres://…".into()));
+}
+
+#[test]
+fn every_secret_may_be_in_a_file_of_its_own() {
+    let files: Vec<_> = settings::ALL.iter().filter_map(|secret| secret.file()).map(|file| file.name).collect();
+    let expected = [
+        "ANTHROPIC_API_KEY_FILE",
+        "JWT_SECRET_FILE",
+        "ENROLMENT_TOKENS_FILE",
+        "DATABASE_URL_FILE",
+        "REDIS_URL_FILE",
+        "ADMIN_TOKEN_FILE",
+        "OTEL_EXPORTER_OTLP_HEADERS_FILE",
+        "SENTRY_DSN_FILE",
+    ];
+    assert_eq!(files, expected);
+    let folder = tempfile::tempdir().unwrap();
+    let flags: Vec<_> = [
+        ("anthropic-api-key", "sk-ant-canary\n"),
+        ("jwt-secret", "canary-Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe\r\n"),
+        ("enrolment-tokens", "canary-canary-canary\ncanary-canary-other\n"),
+        ("database-url", "postgres://user:canary@db.example/valetkey"),
+        ("redis-url", "redis://:canary@redis.example\n"),
+        ("admin-token", "canary-b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A\n"),
+        ("otel-exporter-otlp-headers", "authorization=canary\n"),
+        ("sentry-dsn", "https://canary@sentry.example/1\n"),
+    ]
+    .map(|(name, text)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        format!("--{name}-file={}", path.display())
+    })
+    .into();
+    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+    let config = read(&[&flags[..], &["--otel-exporter-otlp-endpoint=http://127.0.0.1:4318"]].concat()).unwrap();
+    assert!(!format!("{config:?}").contains("canary"), "{config:?}");
+    assert!(matches!(&config.upstream.key, KeySource::Given { key, file: Some(_) } if key.matches(b"sk-ant-canary")));
+    assert_eq!(config.enrolment.tokens.len(), 2, "one on each line");
+    assert_eq!((config.otlp.unwrap().headers.len(), config.sentry.is_some()), (1, true));
+    assert_eq!((config.stores.redis.is_some(), config.admin.token.is_some()), (true, true));
+    assert_eq!(config.sources.secrets.len(), expected.len(), "all are followed");
+    let shown: HashMap<_, _> = config.shown.0.into_iter().collect();
+    assert_eq!((&shown["DATABASE_URL"], &shown["ENROLMENT_TOKENS"]), (&"postgres://…".into(), &2.into()));
+    let path = folder.path().join("redis-url").display().to_string();
+    assert_eq!((&shown["REDIS_URL"], &shown["REDIS_URL_FILE"]), (&"set".into(), &path.into()));
+}
+
+#[test]
+fn f89_a_file_that_gives_no_secret_is_named_with_its_setting_and_its_content_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key").display().to_string();
+    let flag = format!("--anthropic-api-key-file={path}");
+    let said = |content: Option<&[u8]>| {
+        // It may not be there.
+        let _ = std::fs::remove_file(&path);
+        if let Some(content) = content {
+            std::fs::write(&path, content).unwrap();
+        }
+        let problems = read(&[&flag]).unwrap_err();
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let long = vec![b'c'; 70_000];
+    for (content, fault) in [
+        (&b""[..], "is empty"),
+        (b" \n", "is empty"),
+        (b"canary\ncanary\n", "holds more than one line, or a control character"),
+        (b"canary\0", "holds more than one line, or a control character"),
+        (&long, "is longer than 64 KiB"),
+        (b"\xff\xfec\0", "cannot be read: it is not UTF-8"),
+    ] {
+        assert_eq!(said(Some(content)), [format!("ANTHROPIC_API_KEY_FILE: {path} {fault}")]);
+    }
+    let gone = said(None);
+    assert_eq!(gone.len(), 1, "{gone:?}");
+    assert!(gone[0].starts_with(&format!("ANTHROPIC_API_KEY_FILE: {path} cannot be read: ")), "{gone:?}");
+    let unsendable = format!("ANTHROPIC_API_KEY: holds a character that cannot stand in a header ({path})");
+    assert_eq!(said(Some(b"can ary")), [unsendable]);
+}
+
+#[test]
+fn a_secret_comes_from_one_place_only() {
+    let (key_file, _) = file("sk-ant-canary");
+    let by_file = format!("--anthropic-api-key-file={}", key_file.path().display());
+    let by_file = by_file.as_str();
+    let by_command = "--anthropic-api-key-command=vault read -field=key secret/anthropic";
+    for (flags, problem) in [
+        (&[KEY, by_file][..], "ANTHROPIC_API_KEY_FILE: is set beside ANTHROPIC_API_KEY; keep one of them"),
+        (&[KEY, by_command], "ANTHROPIC_API_KEY_COMMAND: is set beside ANTHROPIC_API_KEY; keep one of them"),
+        (&[by_file, by_command], "ANTHROPIC_API_KEY_COMMAND: is set beside ANTHROPIC_API_KEY_FILE; keep one of them"),
+    ] {
+        let problems = read(flags).unwrap_err();
+        assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [problem]);
+    }
+    let config = read(&[by_command, "--anthropic-api-key-command-timeout=500"]).unwrap();
+    let KeySource::Command { command, interval } = &config.upstream.key else { panic!("{config:?}") };
+    assert_eq!((command.limit, *interval), (Duration::from_millis(500), Duration::from_secs(300)));
+    assert!(command.hidden.contains(&"ADMIN_TOKEN") && !format!("{config:?}").contains("vault"), "{config:?}");
+}
+
+#[test]
+fn credentials_are_secrets_that_are_given_in_no_other_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = format!("--credentials-directory={}", folder.path().display());
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    assert_eq!(wrong(&[&flag]), ["ANTHROPIC_API_KEY"]);
+    write("anthropic_api_key", "sk-ant-of-the-folder\n");
+    write("jwt_secrets", "k2:b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A\n");
+    write("another", "");
+    let config = read(&[&flag]).unwrap();
+    assert!(matches!(&config.upstream.key, KeySource::Given { key, .. } if key.matches(b"sk-ant-of-the-folder")));
+    assert!(matches!(&config.signing, SigningSecret::Followed(_)));
+    let config = read(&[&flag, KEY]).unwrap();
+    assert!(matches!(&config.upstream.key, KeySource::Given { key, .. } if key.matches(b"sk-ant-canary")));
+    let (other, _) = file("sk-ant-other");
+    let config = read(&[&flag, &format!("--anthropic-api-key-file={}", other.path().display())]).unwrap();
+    assert!(matches!(&config.upstream.key, KeySource::Given { key, .. } if key.matches(b"sk-ant-other")));
+    write("anthropic_api_key", "");
+    assert_eq!(wrong(&[&flag]), ["ANTHROPIC_API_KEY_FILE"]);
+    assert_eq!(wrong(&[KEY, "--credentials-directory=/nowhere/at/all"]), ["CREDENTIALS_DIRECTORY"]);
 }
 
 #[test]
@@ -549,11 +670,13 @@ fn a_setting_is_a_variable_and_a_flag_and_a_key_of_the_same_name() {
 fn every_setting_is_read() {
     let service = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/service");
     let readers = std::fs::read_dir(service.join("config/reader")).unwrap().map(|file| file.unwrap().path());
-    let files = [service.join("config.rs"), service.join("config/sources.rs")].into_iter().chain(readers);
+    let files = ["config.rs", "config/sources.rs", "config/secret_files.rs"].map(|name| service.join(name));
+    let files = files.into_iter().chain(readers);
     let text: String = files.map(|file| std::fs::read_to_string(file).unwrap()).collect();
     let named: HashSet<_> = text.split("settings::").map(word).collect();
-    let unread: Vec<_> =
-        settings::ALL.iter().map(|setting| setting.name).filter(|name| !named.contains(name)).collect();
+    let made: HashSet<_> = settings::ALL.iter().filter_map(|secret| secret.file()).map(|file| file.name).collect();
+    let rows = settings::ALL.iter().map(|setting| setting.name).filter(|name| !made.contains(name));
+    let unread: Vec<_> = rows.filter(|name| !named.contains(name)).collect();
     assert!(unread.is_empty(), "no reader names {unread:?}");
 }
 

@@ -57,7 +57,8 @@ pub(crate) struct Issuer {
     clock: Arc<dyn Clock>,
     policy: TokenPolicy,
     terms: ArcSwap<Terms>,
-    enrolment: Enrolment,
+    mode: BootstrapMode,
+    enrolment_tokens: ArcSwap<Vec<Secret>>,
     guard: EnrolmentLimiter,
     device_keys: Option<DeviceKeys>,
     access: AccessPolicy,
@@ -89,8 +90,10 @@ impl Issuer {
         (enrolment, device_keys): (Enrolment, Option<DeviceKeys>),
         access: AccessPolicy,
     ) -> Self {
-        let guard = EnrolmentLimiter::new(enrolment.limits);
-        Self { keys, clock, policy, terms: ArcSwap::from_pointee(terms), enrolment, guard, device_keys, access }
+        let Enrolment { mode, tokens, limits, .. } = enrolment;
+        let (terms, enrolment_tokens) = (ArcSwap::from_pointee(terms), ArcSwap::from_pointee(tokens));
+        let guard = EnrolmentLimiter::new(limits);
+        Self { keys, clock, policy, terms, mode, enrolment_tokens, guard, device_keys, access }
     }
 
     /// Replaces the terms after a reload.
@@ -98,10 +101,15 @@ impl Issuer {
         self.terms.store(Arc::new(terms));
     }
 
+    /// Replaces the enrolment tokens after a reload.
+    pub(crate) fn set_enrolment_tokens(&self, tokens: Vec<Secret>) {
+        self.enrolment_tokens.store(Arc::new(tokens));
+    }
+
     /// Checks whether a client at `source` may ask for a first token at all, before the body is read: a client that may
     /// not enrol learns nothing about the body. A proof that must be made again does not count against the limit.
     pub(crate) fn receive(&self, source: IpAddr, headers: &HeaderMap) -> Result<Received, Problem> {
-        if self.enrolment.mode == BootstrapMode::Closed {
+        if self.mode == BootstrapMode::Closed {
             return Err(Problem::new(ErrorCode::BootstrapClosed, "This service does not enrol devices"));
         }
         check_json(headers)?;
@@ -189,7 +197,7 @@ impl Issuer {
     }
 
     fn check_enrolment(&self, presented: Option<&Secret>) -> Result<(), Problem> {
-        if self.enrolment.mode == BootstrapMode::Open {
+        if self.mode == BootstrapMode::Open {
             return Ok(());
         }
         let Some(presented) = presented else {
@@ -197,8 +205,8 @@ impl Issuer {
         };
         // Every token is compared, so that the time does not show which token came close.
         let known = self
-            .enrolment
-            .tokens
+            .enrolment_tokens
+            .load()
             .iter()
             .fold(false, |known, token| known | token.matches(presented.expose().as_bytes()));
         if known { Ok(()) } else { Err(Problem::new(ErrorCode::EnrolmentInvalid, "The enrolment token is not valid")) }

@@ -26,7 +26,7 @@ use crate::wire::{ErrorBody, ErrorCode};
 
 /// Relays answers; shared by all workers.
 pub(crate) struct Answers {
-    pub swap: KeySwap,
+    pub swap: Arc<KeySwap>,
     pub probe: Arc<KeyProbe>,
     /// The longest silence inside an answer.
     pub idle_timeout: Duration,
@@ -43,7 +43,7 @@ pub(crate) struct Answered<'a> {
 impl Answers {
     /// Whether [`relay_encoded_error`](Self::relay_encoded_error) has to relay this answer.
     pub(crate) fn needs_whole(&self, response: &Response<UpstreamBody>) -> bool {
-        self.swap.mask.needs_whole(response)
+        self.swap.in_use().mask.needs_whole(response)
     }
 
     /// Relays an answer of the upstream. If the upstream refused the service's key, returns the [`Problem`] that the
@@ -76,7 +76,7 @@ impl Answers {
                 relay = relay.with_last_words(last_words);
             }
         }
-        let reply = self.swap.mask.relayed(relay, parts.status);
+        let reply = self.swap.in_use().mask.relayed(relay, parts.status);
         Ok(Response::from_parts(parts, reply))
     }
 
@@ -88,10 +88,13 @@ impl Answers {
         id: &RequestId,
         mut flight: InFlight,
     ) -> Result<InFlight, Problem> {
-        self.swap.mask.strip_head(head);
+        self.swap.in_use().mask.strip_head(head);
         let upstream_id = head.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
         match head.status {
-            StatusCode::UNAUTHORIZED => return Err(refused_key(upstream_id, flight)),
+            StatusCode::UNAUTHORIZED => {
+                self.swap.refuse();
+                return Err(refused_key(upstream_id, flight));
+            }
             StatusCode::FORBIDDEN => self.probe.suspect(),
             _ => {}
         }

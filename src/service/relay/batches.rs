@@ -97,7 +97,7 @@ impl Batches {
     pub(crate) fn new(parts: BatchParts<'_>) -> Self {
         let BatchParts { offer, stages, ledger, references, upstream, probe, connector, sink_beside_database, clock } =
             parts;
-        let calls = Calls::new(upstream, probe);
+        let calls = Calls::new(upstream, Arc::clone(&stages.answers.swap), probe);
         let biller = Biller::new(
             ledger.clone(),
             calls.clone(),

@@ -38,7 +38,7 @@ impl Answers {
             Some(Err(problem)) => return Err(flight.fail(Ended::Error, problem)),
             None => return Err(flight.fail(Ended::Revoked, revoked())),
         };
-        let body = self.swap.mask.whole(&mut head, body).unwrap_or_else(|_| in_place(&mut head));
+        let body = self.swap.in_use().mask.whole(&mut head, body).unwrap_or_else(|_| in_place(&mut head));
         UsageTap::new(flight, head.status, &head.headers, false).end(Ending::Complete);
         Ok(Response::from_parts(head, Reply::from(body)))
     }

@@ -16,13 +16,14 @@ use crate::transport::relay::Relay;
 use crate::transport::reply::Reply;
 use crate::transport::upstream::UpstreamBody;
 
-/// `None` for a key so short that any text could contain it.
+/// Masks the key in use and those that it has replaced: an open request may have gone up with one of these. `None` for keys
+/// so short that any text could contain them.
 pub(crate) struct KeyMask(Option<Mask>);
 
 impl KeyMask {
-    pub(crate) fn new(key: &Secret) -> Self {
-        let is_long = key.expose().len() >= SHORTEST_KEY;
-        Self(is_long.then(|| Mask::new(key.expose())))
+    pub(crate) fn new(keys: &[Secret]) -> Self {
+        let long: Vec<_> = keys.iter().map(Secret::expose).filter(|key| key.len() >= SHORTEST_KEY).collect();
+        Self((!long.is_empty()).then(|| Mask::new(long)))
     }
 
     /// Removes the headers that hold the key, and a reason phrase that does.
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     fn mask() -> KeyMask {
-        KeyMask::new(&Secret::new(KEY))
+        KeyMask::new(&[Secret::new(KEY)])
     }
 
     fn gzip(text: &[u8]) -> Bytes {
@@ -166,7 +167,7 @@ mod tests {
     #[test]
     fn a_key_so_short_that_it_could_be_any_text_is_not_looked_for() {
         let body = Bytes::from_static(b"a test");
-        assert_eq!(KeyMask::new(&Secret::new("test")).whole(&mut head(400, &[]), body.clone()).unwrap(), body);
+        assert_eq!(KeyMask::new(&[Secret::new("test")]).whole(&mut head(400, &[]), body.clone()).unwrap(), body);
     }
 
     const KEY: &str = "sk-ant-api03-canary-real-key";

@@ -3,8 +3,9 @@
 //! The request is `POST /v1/messages` with an empty object. The API looks at the key first and then refuses the body, so
 //! 400 is the answer to a good key, and nothing is billed. A key whose scope is Messages alone is a good one.
 //!
-//! `valetkey doctor` asks once. The running service asks after a 403: a device can cause a 403 by what it asks for (a
-//! model that the key lacks, a profile that cannot be billed), so only the answer to the service itself is an alarm.
+//! `valetkey doctor` asks once. The running service asks when the key was replaced, and after a 403: a device can cause a
+//! 403 by what it asks for (a model that the key lacks, a profile that cannot be billed), so only the answer to the service
+//! itself is an alarm.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,8 +14,9 @@ use std::time::Duration;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{Request, Response, StatusCode};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use super::key_swap::{KeySwap, UpstreamConfig};
+use super::key_swap::KeySwap;
 use crate::service::base::enum_names::enum_names;
 use crate::service::telemetry::error_reports::ErrorReports;
 use crate::service::telemetry::metrics::{Counters, FamilyEncoder, MetricSource, counters};
@@ -49,30 +51,38 @@ impl KeyVerdict {
 /// # Panics
 /// Never: the request is a constant.
 pub(crate) async fn ask(
-    config: &UpstreamConfig,
+    swap: &KeySwap,
     connector: Connector,
+    limit: Duration,
 ) -> Result<Response<UpstreamBody>, UpstreamError> {
     let upstream = Upstream::new(connector);
     let request = Request::post("/v1/messages").header(CONTENT_TYPE, "application/json");
     let request = request.header("anthropic-version", "2023-06-01").header(USER_AGENT, AGENT).body(());
     let (parts, ()) = request.expect("a constant request").into_parts();
-    let request = KeySwap::new(config).outbound(parts, BufferedBody::whole(b"{}"), &upstream);
-    upstream.send(request, config.first_byte_timeout.min(ASK_LIMIT)).await
+    let request = swap.outbound(parts, BufferedBody::whole(b"{}"), &upstream);
+    upstream.send(request, limit.min(ASK_LIMIT)).await
 }
 
-/// Asks after a 403, one question at a time and at most one in a minute. Shared by all workers.
+/// Asks after a 403, at most once in a minute, and for each new key. Shared by all workers.
 pub(crate) struct KeyProbe {
-    config: UpstreamConfig,
+    swap: Arc<KeySwap>,
     connector: Connector,
+    limit: Duration,
     suspected: Notify,
     outcomes: Counters<1>,
     reports: Option<Arc<ErrorReports>>,
 }
 
 impl KeyProbe {
-    pub(crate) fn new(config: &UpstreamConfig, connector: Connector, reports: Option<Arc<ErrorReports>>) -> Self {
+    /// Waits for an answer as long as `limit`, or less.
+    pub(crate) fn new(
+        swap: Arc<KeySwap>,
+        connector: Connector,
+        limit: Duration,
+        reports: Option<Arc<ErrorReports>>,
+    ) -> Self {
         let outcomes = counters(KeyVerdict::ALL.map(|verdict| [("outcome", verdict.as_str())]));
-        Self { config: config.clone(), connector, suspected: Notify::new(), outcomes, reports }
+        Self { swap, connector, limit, suspected: Notify::new(), outcomes, reports }
     }
 
     /// The upstream answered 403 to a request. Waits for nothing.
@@ -82,15 +92,25 @@ impl KeyProbe {
 
     /// Runs on the control thread, off the requests' way.
     pub(crate) async fn run(&self) {
+        let mut next = Instant::now();
         loop {
-            self.suspected.notified().await;
+            tokio::select! {
+                () = self.swap.until_replaced() => {}
+                () = self.suspected_at(next) => {}
+            }
             self.look().await;
-            tokio::time::sleep(PAUSE).await;
+            next = Instant::now() + PAUSE;
         }
     }
 
+    /// Waits for a 403, and at least until `next`.
+    async fn suspected_at(&self, next: Instant) {
+        self.suspected.notified().await;
+        tokio::time::sleep_until(next).await;
+    }
+
     async fn look(&self) {
-        let status = match ask(&self.config, self.connector.clone()).await {
+        let status = match ask(&self.swap, self.connector.clone(), self.limit).await {
             Ok(answer) => answer.status(),
             Err(error) => {
                 tracing::warn!(
@@ -103,11 +123,12 @@ impl KeyProbe {
         let (verdict, status) = (KeyVerdict::of(status), status.as_u16());
         self.count(verdict);
         match verdict {
-            KeyVerdict::Accepted => tracing::debug!(status, "The 403 was not about the service's key"),
+            KeyVerdict::Accepted => tracing::info!(status, "The upstream accepts the service's key"),
             KeyVerdict::Unknown => {
                 tracing::warn!(status, "The answer to the probe of the service's key says nothing of it");
             }
             KeyVerdict::Refused => {
+                self.swap.refuse();
                 tracing::error!(status, "The upstream refused the service's key");
                 if let Some(reports) = &self.reports {
                     reports.key_refused(status);

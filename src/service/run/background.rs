@@ -1,5 +1,5 @@
 //! The thread beside the workers: the database, the admin listener, and the tasks that update workers' policy and
-//! budgets, delete old records, bill batches and probe the key. Only requests for tokens, requests about batches and
+//! budgets, delete old records, bill batches, probe the key and renew it. Only requests for tokens, requests about batches and
 //! files, and requests that name a message, container or file that the instance does not know, wait for it.
 
 use std::io;
@@ -12,7 +12,6 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
-use crate::secret::Secret;
 use crate::service::admin::api::AdminConfig;
 use crate::service::admin::api::{self, AdminState, Responder};
 use crate::service::enrol::db_requests::DbRequests;
@@ -21,6 +20,7 @@ use crate::service::govern::budgets::Budgets;
 use crate::service::govern::limits::{InstanceSettings, Limiter};
 use crate::service::relay::batches::Biller;
 use crate::service::relay::key_probe::KeyProbe;
+use crate::service::relay::key_renewal::KeyRenewal;
 use crate::service::run::start_error::StartError;
 use crate::service::store::database::{Database, UsageWriter, WriterSettings};
 use crate::service::store::policy_sync::PolicySync;
@@ -60,11 +60,19 @@ pub(crate) struct ControlHandle {
     usage: Arc<UsageWriter>,
 }
 
+/// What the thread does beside its own work while the service runs.
+pub(crate) struct ControlTasks {
+    /// None when batches are not offered.
+    pub biller: Option<Arc<Biller>>,
+    pub probe: Arc<KeyProbe>,
+    /// None when no command gives the real key.
+    pub renewal: Option<Arc<KeyRenewal>>,
+    pub responder: Responder,
+}
+
 struct Beginning {
     admin_state: AdminState,
-    biller: Option<Arc<Biller>>,
-    probe: Arc<KeyProbe>,
-    responder: Responder,
+    tasks: ControlTasks,
     end: oneshot::Receiver<()>,
 }
 
@@ -100,10 +108,9 @@ impl Control {
             runtime.block_on(async move {
                 match plan.open().await {
                     Ok((opened, listeners)) => {
-                        let token = plan.admin.token;
                         // The caller of `Control::open` waits for this.
                         let _ = report.send(Ok(opened.clone()));
-                        serve(opened, listeners, token, beginning).await;
+                        serve(opened, listeners, beginning).await;
                     }
                     Err(error) => drop(report.send(Err(error))),
                 }
@@ -116,14 +123,10 @@ impl Control {
     }
 
     /// Starts to serve. The admin listener ends with the thread, after everything that it tells of.
-    pub(crate) fn start(
-        self,
-        admin_state: AdminState,
-        (biller, probe, responder): (Option<Arc<Biller>>, Arc<KeyProbe>, Responder),
-    ) -> ControlHandle {
+    pub(crate) fn start(self, admin_state: AdminState, tasks: ControlTasks) -> ControlHandle {
         let (end, ended) = oneshot::channel();
         // If the thread has ended, `join` reports it.
-        let _ = self.begin.send(Beginning { admin_state, biller, probe, responder, end: ended });
+        let _ = self.begin.send(Beginning { admin_state, tasks, end: ended });
         ControlHandle { thread: self.thread, end, usage: self.opened.usage }
     }
 }
@@ -169,19 +172,20 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErr
     Ok((listener, bound))
 }
 
-async fn serve(opened: Opened, listeners: Listeners, token: Option<Secret>, beginning: oneshot::Receiver<Beginning>) {
-    if let Ok(Beginning { admin_state, biller, probe, responder, end }) = beginning.await {
+async fn serve(opened: Opened, listeners: Listeners, beginning: oneshot::Receiver<Beginning>) {
+    if let Ok(Beginning { admin_state, tasks, end }) = beginning.await {
         if let Some(metrics) = listeners.metrics {
             tokio::spawn(api::serve_metrics(metrics, admin_state.clone()));
         }
-        tokio::spawn(api::serve(listeners.admin, token, admin_state));
+        tokio::spawn(api::serve(listeners.admin, admin_state));
         tokio::select! {
             () = opened.sync.run() => {}
             () = opened.spending.run() => {}
             () = opened.retention.run() => {}
-            () = look_after_batches(biller) => {}
-            () = probe.run() => {}
-            () = responder.run() => {}
+            () = look_after_batches(tasks.biller) => {}
+            () = tasks.probe.run() => {}
+            () = renew_key(tasks.renewal) => {}
+            () = tasks.responder.run() => {}
             _ = end => {}
         }
     }
@@ -193,6 +197,13 @@ async fn serve(opened: Opened, listeners: Listeners, token: Option<Secret>, begi
 async fn look_after_batches(biller: Option<Arc<Biller>>) {
     match biller {
         Some(biller) => biller.run().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn renew_key(renewal: Option<Arc<KeyRenewal>>) {
+    match renewal {
+        Some(renewal) => renewal.run().await,
         None => std::future::pending().await,
     }
 }

@@ -3,13 +3,14 @@
 
 mod govern;
 mod parts;
+mod real_key;
 mod relay;
 mod telemetry;
 mod tokens;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use self::govern::Govern;
 use self::parts::ServiceParts;
@@ -27,8 +28,8 @@ use crate::service::http::handler::HandlerParts;
 use crate::service::http::protocol::{self, Described};
 use crate::service::http::tls::{self, Tls};
 use crate::service::relay::batches::Batches;
-use crate::service::relay::key_probe::KeyProbe;
-use crate::service::run::background::Control;
+use crate::service::relay::key_renewal::KeyRenewal;
+use crate::service::run::background::{Control, ControlTasks};
 use crate::service::run::reload::{ReloadMetrics, Reloadable};
 use crate::service::run::service::{Service, ServicePorts};
 use crate::service::run::start_error::StartError;
@@ -53,13 +54,14 @@ impl Service {
         let built = ServiceParts { clock, prices, tokens, govern, leaks, opened, telemetry, reports };
         let relaying = Relaying::build(&config, &built)?;
         let (connector, biller) = (relaying.connector.clone(), relaying.batches.as_ref().map(Batches::biller));
-        let probe = Arc::clone(&relaying.probe);
+        let (probe, renewal) = (Arc::clone(&relaying.probe), relaying.renewal.clone());
         let issuer = Arc::new(issuer(&config, &built));
-        let reloadable = reloadable(&config, &built, &issuer);
-        let admin_state = admin_state(&config, &built, tls, &reloadable, &probe);
+        let reloadable = reloadable(&config, &built, &issuer, &relaying);
+        let admin_state = admin_state(&config, &built, tls, &reloadable, &relaying);
         let can_enrol = config.enrolment.mode != BootstrapMode::Closed;
         let responder = Responder::new(Arc::clone(&built.leaks), suspicions, admin_state.clone(), can_enrol);
         let handler_parts = handler_parts(&config, &built, relaying, &admin_state);
+        let followers = followers.chain(renewal.as_ref().map(KeyRenewal::follower));
         let followers = followers.chain(config_reload::follower(config.sources, config.prices.file, reloadable));
         Ok(Self {
             parts: Arc::new(handler_parts),
@@ -71,9 +73,7 @@ impl Service {
             keys: built.tokens.keys,
             followers: followers.collect(),
             otlp: built.telemetry.otlp,
-            biller,
-            probe,
-            responder,
+            tasks: ControlTasks { biller, probe, renewal, responder },
         })
     }
 }
@@ -121,11 +121,13 @@ fn issuer(config: &Config, parts: &ServiceParts) -> Issuer {
     )
 }
 
-fn reloadable(config: &Config, parts: &ServiceParts, issuer: &Arc<Issuer>) -> Reloadable {
+fn reloadable(config: &Config, parts: &ServiceParts, issuer: &Arc<Issuer>, relaying: &Relaying) -> Reloadable {
     Reloadable {
         overrides: Arc::clone(&parts.govern.access.overrides),
         budgets: parts.govern.budgets.clone(),
         issuer: Arc::clone(issuer),
+        key: Arc::clone(&relaying.swap),
+        admin_token: Arc::new(ArcSwapOption::from_pointee(config.admin.token.clone())),
         prices: Arc::clone(&parts.prices),
         hosts: Arc::new(ArcSwap::from_pointee(config.hosts.clone())),
         settings: Arc::new(ArcSwap::from_pointee(config.shown.clone())),
@@ -138,7 +140,7 @@ fn admin_state(
     parts: &ServiceParts,
     tls: Option<Arc<Tls>>,
     reloadable: &Reloadable,
-    probe: &Arc<KeyProbe>,
+    relaying: &Relaying,
 ) -> AdminState {
     let ServiceParts { tokens, govern, opened, telemetry, .. } = parts;
     let page = MetricsPage::starting_now()
@@ -146,7 +148,8 @@ fn admin_state(
         .with(&telemetry.unpriced)
         .with(&tokens.keys)
         .with(&reloadable.issuer)
-        .with(probe);
+        .with(&relaying.probe)
+        .with(&relaying.renewal);
     let page = page.with(&tls).with(&telemetry.otlp).with(&govern.access.revocations).with(&opened.limiter);
     let page = page.with(&govern.budgets).with(&govern.breaker).with(&parts.leaks).with(&opened.usage);
     AdminState {
@@ -161,6 +164,7 @@ fn admin_state(
         metrics: Arc::new(page.with(&reloadable.metrics)),
         hosts: Arc::clone(&reloadable.hosts),
         settings: Arc::clone(&reloadable.settings),
+        token: Arc::clone(&reloadable.admin_token),
         clock: Arc::clone(&parts.clock),
         token_life: config.tokens.lifetime,
     }

@@ -1,4 +1,5 @@
-//! Follows the configuration file and the price file, and applies changes that need no restart.
+//! Follows the configuration file, the price file and the files with one secret each, and applies changes that need no
+//! restart.
 //!
 //! When one of them changes, the whole configuration is read as at the start. If anything in it is wrong, all problems
 //! are logged once and counted, and nothing changes.
@@ -11,8 +12,8 @@ use crate::service::run::reload::Reloadable;
 
 /// `reloadable` must match `sources` and `prices`. `None` without a file to follow.
 pub(crate) fn follower(sources: Sources, prices: Option<TextFile>, reloadable: Reloadable) -> Option<Follower> {
-    let Sources { given, merged: in_force, file, .. } = sources;
-    let seen = seen(file, prices.as_ref());
+    let Sources { given, merged: in_force, file, secrets, .. } = sources;
+    let seen = seen(file, prices.as_ref(), secrets);
     let mut config = ConfigReload { given, in_force, prices, reloadable };
     (!seen.is_empty()).then(|| Follower::of_changing(seen, move |files| config.reload(files)))
 }
@@ -30,7 +31,7 @@ impl ConfigReload {
     fn reload(&mut self, files: &mut Vec<FileContent>) {
         match Config::read(&self.given) {
             Ok(config) => {
-                *files = seen(config.sources.file.clone(), config.prices.file.as_ref());
+                *files = seen(config.sources.file.clone(), config.prices.file.as_ref(), config.sources.secrets.clone());
                 self.take(config);
             }
             Err(problems) => self.refuse(&problems, files),
@@ -77,8 +78,8 @@ impl ConfigReload {
     }
 }
 
-fn seen(file: Option<TextFile>, prices: Option<&TextFile>) -> Vec<FileContent> {
-    let files = file.into_iter().chain(prices.cloned());
+fn seen(file: Option<TextFile>, prices: Option<&TextFile>, secrets: Vec<TextFile>) -> Vec<FileContent> {
+    let files = file.into_iter().chain(prices.cloned()).chain(secrets);
     files.map(|TextFile { path, content }| FileContent { path, content: Ok(content) }).collect()
 }
 

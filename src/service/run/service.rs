@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::service::admin::api::{AdminState, Responder, tls_at};
+use crate::service::admin::api::{AdminState, tls_at};
 use crate::service::base::watched_file::{self, Follower};
 use crate::service::http::handler::{HandlerParts, ServiceHandler};
 use crate::service::http::listen::Listen;
 use crate::service::meter::usage::UsageSink;
-use crate::service::relay::batches::Biller;
-use crate::service::relay::key_probe::KeyProbe;
 use crate::service::relay::worker::Worker;
-use crate::service::run::background::Control;
+use crate::service::run::background::{Control, ControlTasks};
 use crate::service::run::handle::ServiceHandle;
 use crate::service::run::start_error::StartError;
 use crate::service::run::{acceptor, worker};
@@ -44,10 +42,7 @@ pub struct Service {
     pub(super) otlp: Option<Arc<Otlp>>,
     pub(super) control: Control,
     pub(super) admin_state: AdminState,
-    /// None when batches are not offered.
-    pub(super) biller: Option<Arc<Biller>>,
-    pub(super) probe: Arc<KeyProbe>,
-    pub(super) responder: Responder,
+    pub(super) tasks: ControlTasks,
 }
 
 impl Service {
@@ -121,7 +116,7 @@ impl Service {
             let started = worker::start(number, connections, tls, handler, limits.clone(), shutdown.clone());
             workers.push(started.map_err(StartError::Worker)?);
         }
-        let control = self.control.start(self.admin_state, (self.biller, self.probe, self.responder));
+        let control = self.control.start(self.admin_state, self.tasks);
         Ok(ServiceHandle { workers, reloading, control, otlp: self.otlp })
     }
 }

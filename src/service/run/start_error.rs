@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use crate::service::enrol::signing_file::SigningFileError;
 use crate::service::govern::limits::LimiterError;
+use crate::service::relay::key_source::KeySourceError;
 use crate::service::store::database::{StartWriterError, StoreError};
 use crate::service::telemetry::error_reports::ReportsError;
 use crate::service::telemetry::otlp::OtlpError;
@@ -51,6 +52,9 @@ pub enum StartError {
     /// TLS to the upstream cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsSetupError),
+    /// The command gives no real key.
+    #[error(transparent)]
+    Key(#[from] KeySourceError),
     /// The system gave no thread or no event queue.
     #[error("cannot start a worker: {0}")]
     Worker(#[source] io::Error),

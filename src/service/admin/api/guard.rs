@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tokio::time::Instant;
@@ -13,7 +14,7 @@ use crate::lock::lock;
 use crate::secret::Secret;
 
 pub(super) struct Guard {
-    token: Option<Secret>,
+    token: Arc<ArcSwapOption<Secret>>,
     sources: Mutex<HashMap<IpAddr, Failures>>,
 }
 
@@ -34,8 +35,8 @@ pub(super) enum GuardError {
 }
 
 impl Guard {
-    /// `None` refuses every request.
-    pub(super) fn new(token: Option<Secret>) -> Self {
+    /// `token` may change. `None` refuses every request.
+    pub(super) fn new(token: Arc<ArcSwapOption<Secret>>) -> Self {
         Self { token, sources: Mutex::default() }
     }
 
@@ -43,7 +44,7 @@ impl Guard {
     /// administrator's machine could lock the administrator out; the token is too long to be guessed. Requests without
     /// a token, as probes send them, do not count as guesses.
     pub(super) fn check(&self, source: IpAddr, headers: &HeaderMap) -> Result<(), GuardError> {
-        let token = self.token.as_ref().ok_or(GuardError::Off)?;
+        let token = self.token.load_full().ok_or(GuardError::Off)?;
         let now = Instant::now();
         let mut sources = lock(&self.sources);
         sources.retain(|_, failures| now - failures.since < LOCK_OUT);
@@ -93,20 +94,24 @@ mod tests {
         values.iter().map(|value| (AUTHORIZATION, value.parse().unwrap())).collect()
     }
 
+    fn guard_of(token: Option<&str>) -> Guard {
+        Guard::new(Arc::new(ArcSwapOption::from_pointee(token.map(Secret::new))))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a19_only_the_whole_token_sent_once_is_accepted() {
-        let guard = Guard::new(Some(Secret::new(TOKEN)));
+        let guard = guard_of(Some(TOKEN));
         let good = format!("Bearer {TOKEN}");
         for bad in [&[][..], &[TOKEN], &["Bearer "], &["Basic x"], &[&good, &good], &[&format!("{good} ")]] {
             assert_eq!(guard.check(HERE, &with(bad)), Err(GuardError::Wrong), "{bad:?}");
             assert_eq!(guard.check(HERE, &with(&[&good])), Ok(()), "and it does not lock the right one out");
         }
-        assert_eq!(Guard::new(None).check(HERE, &with(&["Bearer "])), Err(GuardError::Off));
+        assert_eq!(guard_of(None).check(HERE, &with(&["Bearer "])), Err(GuardError::Off));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a19_a_source_that_guesses_is_locked_out_and_others_are_not() {
-        let guard = Guard::new(Some(Secret::new(TOKEN)));
+        let guard = guard_of(Some(TOKEN));
         let good = with(&[&format!("Bearer {TOKEN}")]);
         for _ in 0..MOST_FAILURES {
             assert_eq!(guard.check(HERE, &with(&["Bearer guess"])), Err(GuardError::Wrong));

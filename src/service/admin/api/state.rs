@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::settings::SettingsInForce;
 use crate::clock::Clock;
+use crate::secret::Secret;
 use crate::service::enrol::issuer::Issuer;
 use crate::service::govern::access::AccessPolicy;
 use crate::service::govern::breaker::Breaker;
@@ -35,6 +36,8 @@ pub(crate) struct AdminState {
     pub hosts: Arc<ArcSwap<AllowedHosts>>,
     /// The settings in force, without secrets.
     pub settings: Arc<ArcSwap<SettingsInForce>>,
+    /// The admin token, which a reload may change; without one the admin API is off.
+    pub token: Arc<ArcSwapOption<Secret>>,
     pub clock: Arc<dyn Clock>,
     /// Lifetime of a token.
     pub token_life: Duration,

@@ -15,6 +15,9 @@ pub struct Setting {
     /// The text that counts if nothing is given. `None` also if the default depends on the machine or on other settings.
     pub default: Option<&'static str>,
     pub shown: Shown,
+    /// The name of the setting that names a file with this one alone, if this one is a secret.
+    #[serde(skip)]
+    pub file_name: Option<&'static str>,
     /// Several values separated by commas; in the file they may be an array.
     pub is_list: bool,
     /// Whether a change in the file takes effect without a restart.
@@ -35,7 +38,11 @@ pub enum Shown {
 
 impl Setting {
     /// A setting without a default, of which the value is shown.
-    pub(super) const fn plain(name: &'static str, help: &'static str, concern: &'static str) -> Self {
+    pub(super) const fn plain(
+        (name, file_name): (&'static str, &'static str),
+        help: &'static str,
+        concern: &'static str,
+    ) -> Self {
         Self {
             name,
             help: help.trim_ascii_start(),
@@ -43,10 +50,16 @@ impl Setting {
             flag: None,
             default: None,
             shown: Shown::Value,
+            file_name: Some(file_name),
             is_list: false,
             is_reloadable: false,
             names_secret_file: false,
         }
+    }
+
+    /// Whether administrators do not see all of the value.
+    pub(in crate::service::config) const fn is_secret(self) -> bool {
+        !matches!(self.shown, Shown::Value)
     }
 
     /// The key in the configuration file.

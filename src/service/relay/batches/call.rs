@@ -28,7 +28,7 @@ use crate::wire::names::REQUEST_ID_HEADER;
 pub(crate) struct Calls(Arc<CallSettings>);
 
 struct CallSettings {
-    swap: KeySwap,
+    swap: Arc<KeySwap>,
     probe: Arc<KeyProbe>,
     first_byte: Duration,
     idle_timeout: Duration,
@@ -42,9 +42,9 @@ pub(crate) struct Whole {
 }
 
 impl Calls {
-    pub(crate) fn new(config: &UpstreamConfig, probe: Arc<KeyProbe>) -> Self {
+    pub(crate) fn new(config: &UpstreamConfig, swap: Arc<KeySwap>, probe: Arc<KeyProbe>) -> Self {
         let (first_byte, idle_timeout) = (config.first_byte_timeout, config.idle_timeout);
-        Self(Arc::new(CallSettings { swap: KeySwap::new(config), probe, first_byte, idle_timeout }))
+        Self(Arc::new(CallSettings { swap, probe, first_byte, idle_timeout }))
     }
 
     /// Makes a call whose answer is streamed.
@@ -68,12 +68,14 @@ impl Calls {
         parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let (mut head, mut rest) = self.open(upstream, parts, body).await?.into_parts();
         let CallSettings { swap, probe, idle_timeout, .. } = &*self.0;
-        if head.status == StatusCode::FORBIDDEN {
-            probe.suspect();
+        match head.status {
+            StatusCode::UNAUTHORIZED => swap.refuse(),
+            StatusCode::FORBIDDEN => probe.suspect(),
+            _ => {}
         }
-        swap.mask.strip_head(&mut head);
+        swap.in_use().mask.strip_head(&mut head);
         let body = whole_body(&mut rest, *idle_timeout).await?;
-        let body = swap.mask.whole(&mut head, body).unwrap_or_else(|_| in_place(&mut head));
+        let body = swap.in_use().mask.whole(&mut head, body).unwrap_or_else(|_| in_place(&mut head));
         Ok(Whole { head, body })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::parts::ServiceParts;
+use super::real_key::first_key;
 use crate::service::base::trace_context::Tracer;
 use crate::service::config::Config;
 use crate::service::relay::admission::Admission;
@@ -10,6 +11,7 @@ use crate::service::relay::answer::Answers;
 use crate::service::relay::batches::{BatchParts, Batches, Calls};
 use crate::service::relay::budget_gate::BudgetGate;
 use crate::service::relay::key_probe::KeyProbe;
+use crate::service::relay::key_renewal::KeyRenewal;
 use crate::service::relay::key_swap::{self, KeySwap};
 use crate::service::relay::ledger::Ledger;
 use crate::service::relay::models::Models;
@@ -25,13 +27,20 @@ pub(super) struct Relaying {
     /// `None` when batches and files are not offered.
     pub batches: Option<Batches>,
     pub probe: Arc<KeyProbe>,
+    /// Holds the real key in use.
+    pub swap: Arc<KeySwap>,
+    /// `None` if no command gives the key.
+    pub renewal: Option<Arc<KeyRenewal>>,
 }
 
 impl Relaying {
     pub(super) fn build(config: &Config, parts: &ServiceParts) -> Result<Self, StartError> {
         let connector = key_swap::connector(&config.upstream)?;
-        let probe = Arc::new(KeyProbe::new(&config.upstream, connector.clone(), parts.reports.clone()));
-        let stages = Arc::new(stages(config, parts, &probe));
+        let swap = Arc::new(KeySwap::new(config.upstream.auth, first_key(&config.upstream.key)?));
+        let renewal = KeyRenewal::of(&config.upstream.key, &swap);
+        let limit = config.upstream.first_byte_timeout;
+        let probe = Arc::new(KeyProbe::new(Arc::clone(&swap), connector.clone(), limit, parts.reports.clone()));
+        let stages = Arc::new(stages(config, parts, (&swap, &probe)));
         let offer = config.batches_and_files;
         let skills = config.shared_skills.clone();
         let (db_requests, clock) = (parts.opened.db_requests.clone(), Arc::clone(&parts.clock));
@@ -50,7 +59,7 @@ impl Relaying {
             })
         });
         let tracer = config.otlp.as_ref().map(|to| Tracer::new(to.sample_ratio));
-        let calls = Calls::new(&config.upstream, Arc::clone(&probe));
+        let calls = Calls::new(&config.upstream, Arc::clone(&swap), Arc::clone(&probe));
         let models = Models::new(Arc::clone(&stages), calls, tracer, Arc::clone(&parts.clock));
         let pipeline = Pipeline {
             stages,
@@ -59,11 +68,11 @@ impl Relaying {
             references,
             first_byte: config.upstream.first_byte_timeout,
         };
-        Ok(Self { connector, pipeline, models, batches, probe })
+        Ok(Self { connector, pipeline, models, batches, probe, swap, renewal })
     }
 }
 
-fn stages(config: &Config, parts: &ServiceParts, probe: &Arc<KeyProbe>) -> Stages {
+fn stages(config: &Config, parts: &ServiceParts, (swap, probe): (&Arc<KeySwap>, &Arc<KeyProbe>)) -> Stages {
     let (govern, prices) = (&parts.govern, Arc::clone(&parts.prices));
     let admission = Admission {
         auth: Arc::clone(&parts.tokens.auth),
@@ -73,7 +82,7 @@ fn stages(config: &Config, parts: &ServiceParts, probe: &Arc<KeyProbe>) -> Stage
         usage: Arc::clone(&parts.opened.usage),
         clock: Arc::clone(&parts.clock),
     };
-    let (clock, swap) = (Arc::clone(&parts.clock), KeySwap::new(&config.upstream));
+    let (clock, swap) = (Arc::clone(&parts.clock), Arc::clone(swap));
     Stages {
         admission,
         budgets: BudgetGate { budgets: govern.budgets.clone(), prices, clock },

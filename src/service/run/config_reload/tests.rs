@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::*;
@@ -17,6 +17,7 @@ use crate::service::govern::overrides::DeviceOverrides;
 use crate::service::govern::revocation::Revocations;
 use crate::service::http::allowed_hosts::AllowedHost;
 use crate::service::meter::usage::Tokens;
+use crate::service::relay::key_swap::{KeySwap, UpstreamAuth};
 use crate::service::run::reload::ReloadMetrics;
 use crate::service::token::keyring::{KeyList, KeyRing};
 use crate::wire::DeviceId;
@@ -37,13 +38,17 @@ impl Followed {
         let path = folder.path().join("valetkey.toml");
         fs::write(&path, text.replace('@', &folder.path().display().to_string())).unwrap();
         given.set("CONFIG_FILE", path.display().to_string());
-        given.set("ANTHROPIC_API_KEY", "sk-ant-canary");
+        if !text.contains("anthropic_api_key") {
+            given.set("ANTHROPIC_API_KEY", "sk-ant-canary");
+        }
         let config = Config::read(&given).unwrap();
         let reloadable = reloadable(&config);
         let copy = Reloadable {
             overrides: Arc::clone(&reloadable.overrides),
             budgets: reloadable.budgets.clone(),
             issuer: Arc::clone(&reloadable.issuer),
+            key: Arc::clone(&reloadable.key),
+            admin_token: Arc::clone(&reloadable.admin_token),
             prices: Arc::clone(&reloadable.prices),
             hosts: Arc::clone(&reloadable.hosts),
             settings: Arc::clone(&reloadable.settings),
@@ -87,6 +92,11 @@ impl Followed {
         self.reloadable.prices.load().cost(model, SystemTime::now(), &million).amount.get() / 1_000_000
     }
 
+    /// Whether administrators need this token now.
+    fn has_admin_token(&self, token: &str) -> bool {
+        self.reloadable.admin_token.load_full().is_some_and(|held| held.matches(token.as_bytes()))
+    }
+
     /// Number of applied and of refused reloads.
     fn reloads(&self) -> (u64, u64) {
         self.reloadable.metrics.counts()
@@ -111,6 +121,8 @@ fn reloadable(config: &Config) -> Reloadable {
         overrides,
         budgets: Budgets::new(config.budgets),
         issuer: Arc::new(issuer),
+        key: Arc::new(KeySwap::new(UpstreamAuth::ApiKey, Secret::new("sk-ant-canary"))),
+        admin_token: Arc::new(ArcSwapOption::from_pointee(config.admin.token.clone())),
         prices: Arc::new(ArcSwap::from_pointee(config.prices.table.clone())),
         hosts: Arc::new(ArcSwap::from_pointee(config.hosts.clone())),
         settings: Arc::new(ArcSwap::from_pointee(config.shown.clone())),
@@ -255,6 +267,76 @@ async fn a_price_file_named_by_a_reload_is_followed_once_it_exists() {
     assert_eq!((followed.price("claude-opus-5"), followed.reloads()), (8, (2, 1)));
     followed.write("valetkey.toml", "").await;
     assert_eq!((followed.price("claude-opus-5"), followed.reloads()), (5, (3, 1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f89_a_secret_follows_its_file_and_a_bad_content_leaves_the_one_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    let [one, other] = ["Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe", "b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A"];
+    fs::write(&path, format!("{one}\n")).unwrap();
+    let followed = Followed::start("", Flags::of([("ADMIN_TOKEN_FILE", &path.display().to_string())]));
+    assert!(followed.has_admin_token(one));
+    let bad: [(&str, Spoil); 5] = [
+        ("empty", |path| fs::write(path, "\n").unwrap()),
+        ("two lines", |path| fs::write(path, "b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A\nmore\n").unwrap()),
+        ("weak", |path| fs::write(path, "short").unwrap()),
+        ("gone", |path| fs::remove_file(path).unwrap()),
+        ("too long", |path| fs::write(path, vec![b'x'; 70_000]).unwrap()),
+    ];
+    for (number, (name, spoil)) in (1..).zip(bad) {
+        spoil(&path);
+        later().await;
+        later().await;
+        assert!(followed.has_admin_token(one), "{name}");
+        assert_eq!(followed.reloads(), (0, number), "{name}");
+    }
+    fs::write(&path, format!("{other}\r\n")).unwrap();
+    later().await;
+    assert!(followed.has_admin_token(other) && !followed.has_admin_token(one));
+    assert_eq!((followed.reloads().0, followed.reloadable.metrics.is_refused()), (1, false));
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn f89_a_link_that_points_elsewhere_is_a_change_as_kubernetes_makes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let [one, other] = ["Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe", "b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A"];
+    for (name, token) in [("..one", one), ("..other", other)] {
+        fs::create_dir(at(name)).unwrap();
+        fs::write(at(name).join("token"), token).unwrap();
+    }
+    std::os::unix::fs::symlink("..one", at("..data")).unwrap();
+    std::os::unix::fs::symlink("..data/token", at("token")).unwrap();
+    let followed = Followed::start("", Flags::of([("ADMIN_TOKEN_FILE", &at("token").display().to_string())]));
+    assert!(followed.has_admin_token(one));
+    std::os::unix::fs::symlink("..other", at("..data_tmp")).unwrap();
+    fs::rename(at("..data_tmp"), at("..data")).unwrap();
+    later().await;
+    assert!(followed.has_admin_token(other));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_in_the_configuration_file_changes_without_a_restart_and_may_move_into_a_file_of_its_own() {
+    let followed = Followed::start("anthropic_api_key = \"sk-ant-canary\"\n", Flags::default());
+    assert!(!followed.has_admin_token("Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe"));
+    followed
+        .write(
+            "valetkey.toml",
+            "anthropic_api_key = \"sk-ant-other\"\nadmin_token = \"Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe\"\n",
+        )
+        .await;
+    assert!(followed.has_admin_token("Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe"));
+    followed.write("key", "sk-ant-third").await;
+    followed.write("valetkey.toml", "anthropic_api_key_file = \"@/key\"\n").await;
+    assert!(followed.reloadable.admin_token.load().is_none(), "without a token there is no admin API");
+    let shown = followed.shown();
+    let path = followed.at("key").display().to_string();
+    assert_eq!((&shown["ANTHROPIC_API_KEY"], &shown["ANTHROPIC_API_KEY_FILE"]), (&"set".into(), &path.into()));
+    assert_eq!(followed.reloads(), (2, 0));
+    followed.write("key", "sk-ant-fourth\n").await;
+    assert_eq!(followed.reloads(), (3, 0), "the file is followed from then on");
 }
 
 #[tokio::test(start_paused = true)]

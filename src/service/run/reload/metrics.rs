@@ -37,7 +37,7 @@ impl MetricSource for ReloadMetrics {
         let (taken, refused) = self.counts();
         let help = "Attempts to take over a changed configuration";
         page.counters("config_reloads", help, "outcome", [("taken", taken), ("refused", refused)])?;
-        let help = "1 while the configuration or the price file is wrong, so that the one read before stays in use";
+        let help = "1 while the configuration, the price file or a file with a secret is wrong, so that the one read before stays in use";
         page.gauge("config_refused", help, u32::from(self.is_refused()))
     }
 }
