@@ -2,7 +2,8 @@
 
 // `node scripts/deploy.js` checks deploy/: the rules and their tests by promtool, and that every metric and label in them, in the
 // dashboard and in the documents is one that the service exports (tests/fixtures/metrics.txt, which a test of the service keeps
-// up to date). Without promtool (Debian's package `prometheus`) that part is skipped; in CI it is an error.
+// up to date); the settings in all files and the times of a stop; the files for containers and platforms, by the tools of their formats.
+// Without promtool (Debian's package `prometheus`) or one of those tools its part is skipped; in CI that is an error.
 
 const fs = require('fs');
 const os = require('os');
@@ -11,6 +12,9 @@ const { spawnSync } = require('child_process');
 const { Report } = require('../__test__/clients/report.js');
 const { ROOT } = require('./command.js');
 const { anchors } = require('./markdown.js');
+const { settingProblems } = require('./deploy/settings.js');
+const { timeProblems } = require('./deploy/times.js');
+const { TOOLS } = require('./deploy/tools.js');
 
 const FOLDER = path.join(ROOT, 'deploy', 'prometheus');
 const RULES = 'deploy/prometheus/valetkey.rules.yml';
@@ -19,12 +23,14 @@ const DASHBOARD = 'deploy/grafana/valetkey.json';
 const MANUAL = 'docs/operations';
 const RUNBOOK = `${MANUAL}/alerts.md`;
 const METRICS = `${MANUAL}/metrics.md`;
+const AUTOSCALING = 'deploy/kubernetes/components/autoscaling';
+const SCALED_BY = ['autoscaler.yaml', 'adapter-rules.yaml'].map((file) => `${AUTOSCALING}/${file}`);
 
 /** What a family of this type is called in a query. */
 const SUFFIXES = { counter: ['_total'], info: ['_info'], histogram: ['_bucket', '_count', '_sum'], gauge: [''] };
 
-/** Labels that Prometheus or the type of a metric adds. */
-const OTHER_LABELS = ['job', 'instance', 'le'];
+/** Labels that Prometheus, its discovery in Kubernetes, or the type of a metric adds. */
+const OTHER_LABELS = ['job', 'instance', 'namespace', 'pod', 'le'];
 
 function main() {
   const queries = dashboardQueries();
@@ -32,10 +38,17 @@ function main() {
   judge(report, 'every metric and label is exported', () => nameProblems(queries));
   judge(report, 'every alert is explained and tested', alertProblems);
   judge(report, 'every line of what to watch has an alert', watchProblems);
+  judge(report, 'every setting is one of the service', settingProblems);
+  judge(report, 'every stop may take as long as the service takes', timeProblems);
   const here = !spawnSync('promtool', ['--version']).error;
   for (const [name, ask] of Object.entries(promtoolChecks(queries))) {
     if (here || process.env.CI === 'true') judge(report, name, ask);
     else report.skip(name, 'promtool is not here');
+  }
+  for (const { name, needs, isHere, isOptional, problems } of TOOLS) {
+    if (isHere()) judge(report, name, problems);
+    else if (isOptional || process.env.CI !== 'true') report.skip(name, `it needs ${needs}`);
+    else report.notOk(name, `it needs ${needs}`);
   }
   process.exitCode = report.end() ? 0 : 1;
 }
@@ -71,7 +84,7 @@ function exported() {
 function nameProblems(queries) {
   const known = exported();
   const pages = fs.readdirSync(path.join(ROOT, MANUAL)).map((page) => `${MANUAL}/${page}`);
-  const texts = [RULES, ...TESTS, ...pages, 'deploy/README.md'].map((file) => [file, read(file)]);
+  const texts = [RULES, ...TESTS, ...SCALED_BY, ...pages, 'deploy/README.md'].map((file) => [file, read(file)]);
   return [...texts, [DASHBOARD, queries.join('\n')]].flatMap(([file, text]) => [
     ...unknownNames(text, known).map((name) => `${file}: the service exports no ${name}`),
     ...unknownLabels(text, known).map((label) => `${file}: the service exports no ${label}`),

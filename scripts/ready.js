@@ -31,6 +31,7 @@ const STEPS = [
   ['release addon', 'npm', ['run', 'build']],
   ['release addon: size and start', 'node', ['__test__/release.js']],
   ['OpenAPI documents', 'npm', ['run', 'test:schema']], // of the binaries that the tests have built
+  ['the image', 'npm', ['run', 'test:image']], // of the same
   ['a minute of steady load', 'node', ['scripts/soak.js', '--short', '--debug']], // of the same
   ['instructions of a request', 'node', ['scripts/instructions.js', '--debug']], // of the same
   ['real clients', 'npm', ['run', 'test:clients']],

@@ -2,12 +2,14 @@
 
 mod check;
 mod doctor;
+mod healthcheck;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 pub(crate) use self::check::check;
 pub(crate) use self::doctor::doctor;
+pub(crate) use self::healthcheck::healthcheck;
 use valetkey::service::config::ConfigError;
 
 /// Prints every problem, and returns the exit code for wrong usage.

@@ -16,13 +16,14 @@ use valetkey::service::StartError;
 use valetkey::service::admin::cli;
 use valetkey::service::base::core_dumps;
 use valetkey::service::config::{Config, Flags, settings};
+use valetkey::service::diagnose::health::Expected;
 use valetkey::service::run::stop_signals::StopSignals;
 use valetkey::service::telemetry::error_reports::ErrorReports;
 use valetkey::service::telemetry::log::{self, LineQueue, UsageLines};
 use valetkey::service::telemetry::panics;
 use valetkey::transport::shutdown::{self, Phase, ShutdownTrigger};
 
-use self::command_line::{check, doctor, misused, print_json, refuse, say};
+use self::command_line::{check, doctor, healthcheck, misused, print_json, refuse, say};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -49,6 +50,14 @@ enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    /// Ask the service at HOST and PORT whether it lives, for the health check of a container: exit code 0 or 1
+    Healthcheck {
+        /// Ask whether it takes requests (/readyz) instead of whether it lives (/healthz)
+        #[arg(long)]
+        ready: bool,
+        #[command(flatten)]
+        flags: Flags,
+    },
     /// Govern a running service through its admin listener
     #[command(after_help = cli::EXIT_CODES)]
     Admin(Box<cli::Arguments>),
@@ -69,6 +78,9 @@ fn main() -> ExitCode {
         },
         Command::Check(flags) => check(&flags),
         Command::Doctor { flags, json } => doctor(&flags, json),
+        Command::Healthcheck { flags, ready } => {
+            healthcheck(&flags, if ready { Expected::Ready } else { Expected::Alive })
+        }
         Command::Admin(arguments) => cli::run(*arguments),
         Command::Settings => print_json(&settings::ALL),
     }

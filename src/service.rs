@@ -153,10 +153,12 @@ pub mod run {
     pub mod worker;
 }
 
-/// What is wrong with a configuration (`check`) or with a set-up (`doctor`).
+/// What is wrong with a configuration (`check`), with a set-up (`doctor`) or with a service that runs (`healthcheck`).
 pub mod diagnose {
     pub mod check;
     pub mod doctor;
+    pub mod health;
+    mod here;
 }
 
 pub use self::run::handle::ServiceHandle;

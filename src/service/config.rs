@@ -11,6 +11,8 @@ pub mod settings;
 mod sources;
 mod warnings;
 
+use std::net::SocketAddr;
+
 use http::HeaderValue;
 use ipnet::IpNet;
 
@@ -127,6 +129,20 @@ impl Config {
         config.shown = reader.finish()?;
         config.warn();
         Ok(config)
+    }
+
+    /// Where clients connect, and whether they speak TLS there, for a program beside the service. Other settings may be
+    /// wrong.
+    pub fn client_listener(flags: &Flags) -> Result<(SocketAddr, bool), Vec<ConfigError>> {
+        let (sources, places, problems) = Sources::read(flags);
+        let is_file_missing = sources.given.get(settings::CONFIG_FILE).is_some() && sources.file.is_none();
+        if is_file_missing {
+            return Err(problems); // PORT may be in the file
+        }
+        let mut reader = Reader::new(&sources.merged, places, Vec::new());
+        let listener = reader.client_listener();
+        reader.finish()?;
+        Ok(listener)
     }
 
     fn warn(&mut self) {

@@ -37,6 +37,7 @@ mod governed_faults;
 mod governed_instances;
 mod governed_limits;
 mod headers;
+mod healthcheck;
 mod hosts;
 mod injection;
 mod key_in_errors;

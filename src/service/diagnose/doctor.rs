@@ -15,6 +15,7 @@ mod upstream_clock;
 
 use std::time::Duration;
 
+pub(super) use self::finding::whole;
 pub use self::finding::{Finding, Verdict};
 use crate::clock::Clock;
 use crate::service::config::{Config, ConfigError};

@@ -32,6 +32,12 @@ impl Reader<'_> {
         }
     }
 
+    /// Where clients connect, and whether they speak TLS there.
+    pub(in crate::service::config) fn client_listener(&mut self) -> (SocketAddr, bool) {
+        let address = SocketAddr::new(self.host(), self.number(settings::PORT, 0..=u16::MAX));
+        (address, self.given(settings::TLS_CERT_FILE).is_some())
+    }
+
     pub(in crate::service::config) fn tls(&mut self) -> Option<TlsConfig> {
         let handshake_timeout = self.millis(settings::TLS_HANDSHAKE_TIMEOUT);
         let (certificate, key) = match (self.given(settings::TLS_CERT_FILE), self.given(settings::TLS_KEY_FILE)) {

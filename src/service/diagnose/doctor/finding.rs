@@ -51,7 +51,7 @@ impl fmt::Display for Finding {
 }
 
 /// An error with all its causes, each named once.
-pub(super) fn whole(error: &dyn Error) -> String {
+pub(in crate::service::diagnose) fn whole(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

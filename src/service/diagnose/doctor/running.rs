@@ -2,17 +2,16 @@
 
 use std::error::Error;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use reqwest::header::HOST;
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::Finding;
 use super::finding::whole;
 use crate::service::admin::api;
 use crate::service::config::Config;
+use crate::service::diagnose::here::Here;
 use crate::wire::names::{HEALTH_PATH, READY_PATH};
 
 /// Asks the service at `HOST` and `PORT`, and its admin listener.
@@ -21,34 +20,20 @@ pub(super) async fn examine(config: &Config, patience: Duration) -> Vec<Finding>
     if address.port() == 0 {
         return vec![Finding::ok(CHECK, "PORT is 0: where the service runs is not known")];
     }
-    let client = match client(patience) {
-        Ok(client) => client,
+    let here = match Here::at(address, config.tls.is_some(), patience) {
+        Ok(here) => here,
         Err(error) => return vec![Finding::warning(CHECK, whole(&error), "")],
     };
-    let here = Here { client, url: url(address, config.tls.is_some()) };
     let mut findings = vec![here.health().await];
     if findings[0].verdict == super::Verdict::Ok {
         findings.push(here.readiness().await);
         if config.admin.address.port() != 0 {
             let address = config.admin.address;
             let is_tls = config.tls.is_some() && api::speaks_tls_at(address);
-            findings.push(Here { url: url(address, is_tls), ..here }.admin().await);
+            findings.push(here.beside(address, is_tls).admin().await);
         }
     }
     findings
-}
-
-/// The HTTP client for the listeners. It accepts any certificate: no certificate names a listener's address such as
-/// 127.0.0.1, and a process of this machine answers, which gets no secret. This does not check whether clients trust
-/// the certificate.
-fn client(patience: Duration) -> reqwest::Result<Client> {
-    let builder = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(patience);
-    builder.tls_certs_only([]).tls_danger_accept_invalid_certs(true).build()
-}
-
-struct Here {
-    client: Client,
-    url: String,
 }
 
 impl Here {
@@ -90,15 +75,6 @@ impl Here {
             Err(error) => Finding::problem(ADMIN, format!("{url}: {}", whole(&error)), ADMIN_ADVICE),
         }
     }
-
-    /// The status, and the body if it is JSON.
-    async fn get(&self, path: &str) -> reqwest::Result<(StatusCode, Value)> {
-        // Every listener answers to this name; its own address may not be among its ALLOWED_HOSTS.
-        let request = self.client.get(format!("{}{path}", self.url)).header(HOST, "localhost");
-        let answer = request.send().await?;
-        let status = answer.status();
-        Ok((status, serde_json::from_slice(&answer.bytes().await?).unwrap_or_default()))
-    }
 }
 
 fn judge_readiness(status: StatusCode, says: Option<&str>) -> Finding {
@@ -114,17 +90,6 @@ fn judge_readiness(status: StatusCode, says: Option<&str>) -> Finding {
         }
         _ => Finding::problem(READY, format!("{READY_PATH} is answered with {status}"), "look at the log"),
     }
-}
-
-/// The URL of a listener from this machine.
-fn url(address: SocketAddr, is_tls: bool) -> String {
-    let host = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    let scheme = if is_tls { "https" } else { "http" };
-    format!("{scheme}://{}", SocketAddr::new(host, address.port()))
 }
 
 /// Whether the answer was no TLS. An I/O error does not return its inner error as its source.
