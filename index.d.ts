@@ -83,10 +83,16 @@ export type State =
 
 /** The options of a start. Only the bootstrap URL is required, and it may come from the environment. */
 export interface StartOptions {
-  /** The service's URL, ending in `/bootstrap`; default `PROXY_BOOTSTRAP_URL`. Must be https beyond this machine. */
-  bootstrapUrl?: string;
-  /** The URL of the service's health check; default `PROXY_HEALTH_URL`, else `/healthz` beside the bootstrap URL. */
-  healthUrl?: string;
+  /**
+   * The service's URL, ending in `/bootstrap`; default `PROXY_BOOTSTRAP_URL`. Must be https beyond this machine. Of a service
+   * with several regions up to 8 URLs, best first (in the variable separated by commas): the first region that is well is used.
+   */
+  bootstrapUrl?: string | readonly string[];
+  /**
+   * The URL of the service's health check; default `PROXY_HEALTH_URL`, else `/healthz` beside the bootstrap URL. With several
+   * bootstrap URLs one for each.
+   */
+  healthUrl?: string | readonly string[];
   /** Names the app, so that two apps on one machine have different device ids. Default `valetkey`. */
   appId?: string;
   /** The port on 127.0.0.1; default 0, for one that the system chooses. A fixed port in use is an error. */
@@ -139,6 +145,8 @@ export interface ValetNetwork {
 export interface ValetStatus {
   /** The overall state of the proxy. */
   readonly state: State;
+  /** The base URL of the service that requests go to: of the region in use. */
+  readonly service: string;
   /** When the token expires; `null` without one. */
   readonly expiresAt: number | null;
   /** When the token is due for a refresh; `null` without one. */

@@ -104,6 +104,16 @@ test('with ENABLE_PROXY=true the process uses the proxy, and after the end what 
   });
 });
 
+test('f93 of several addresses in the environment the first that answers is used', async () => {
+  const addresses = `http://127.0.0.1:9/bootstrap, ${rig.bootstrapUrl}`;
+  await withEnvironment({ ENABLE_PROXY: 'true', PROXY_BOOTSTRAP_URL: addresses }, async () => {
+    const proxy = await startProxyFromEnv({ storage: 'memory' });
+    const { state, service } = proxy.status();
+    assert.deepStrictEqual([state, `${service}/bootstrap`], ['ready', rig.bootstrapUrl]);
+    await proxy.close();
+  });
+});
+
 test('f84 of two proxies the process uses the latest that lives, and after both what it used before', async () => {
   const before = {
     ANTHROPIC_API_KEY: 'sk-ant-own',

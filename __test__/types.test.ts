@@ -41,6 +41,13 @@ const options: StartOptions = {
   signal: new AbortController().signal,
 };
 
+const regions: readonly string[] = ['https://us.claude.example/bootstrap', 'https://eu.claude.example/bootstrap'];
+const ofRegions: StartOptions = {
+  bootstrapUrl: regions,
+  healthUrl: ['https://us.example/up', 'https://eu.example/up'],
+};
+void ofRegions;
+
 async function useProxy(proxy: ValetProxy): Promise<void> {
   const {
     url,
@@ -66,10 +73,11 @@ function useStatus(status: ValetStatus): void {
   const times: (number | null)[] = [status.expiresAt, status.refreshAt, status.clockSkewMs];
   const source: 'machine' | 'random' = status.deviceIdSource;
   const bound: string | null = status.bound;
+  const service: string = status.service;
   const network: ValetNetwork = status.network;
   const ways: (string | null)[] = [network.proxy, network.extraCaCerts];
   if (status.lastError) useError(status.lastError);
-  void [state, storage, times, source, bound, ways, status.deviceId];
+  void [state, storage, times, source, bound, service, ways, status.deviceId];
 }
 
 function useError(error: ValetError): string {

@@ -18,8 +18,8 @@ const OURS = {
 function checkOptions(options, env) {
   const given = options === undefined ? {} : options;
   if (given === null || typeof given !== 'object') fail('options must be an object');
-  const checked = { native: { __proto__: null, bootstrapUrl: env.PROXY_BOOTSTRAP_URL || '' } };
-  if (env.PROXY_HEALTH_URL) checked.native.healthUrl = env.PROXY_HEALTH_URL;
+  const checked = { native: { __proto__: null, bootstrapUrl: addresses(env.PROXY_BOOTSTRAP_URL || '') } };
+  if (env.PROXY_HEALTH_URL) checked.native.healthUrl = addresses(env.PROXY_HEALTH_URL);
   for (const name of Object.keys(given)) {
     const value = given[name];
     if (value === undefined) continue;
@@ -29,6 +29,13 @@ function checkOptions(options, env) {
     else checked.native[name] = toJson(value);
   }
   return checked;
+}
+
+/** A variable holds one address, or several separated by commas. */
+function addresses(text) {
+  if (!text.includes(',')) return text;
+  const listed = text.split(',').map((item) => item.trim());
+  return listed.filter((item) => item !== '');
 }
 
 /** Signals of another realm or of a library are as good as Node's own. */

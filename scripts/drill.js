@@ -19,6 +19,7 @@ const NAMES = [
   'sleep',
   'route',
   'silent',
+  'regions',
   'burst',
   'disk',
   'http2',

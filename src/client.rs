@@ -3,16 +3,21 @@
 //!
 //! A token's way: [`device`] and [`device_key`], of which [`identity`] is made → [`service_api`] → [`mod@keychain`] and
 //! [`token_store`] → [`credential`]. [`enrolment`] goes it at the start, and then whenever [`refresh`] says. A
-//! request's way: [`admission`] → [`loopback`], which reads the token from [`session`]; [`network`] says what stands in
-//! between. While its answer does not come, [`unanswered`] makes [`refresh`] look whether the service is there.
+//! request's way: [`admission`] → [`loopback`], which reads the token from [`session`] → [`delivery`] to one of the
+//! [`endpoints`], among which [`failover`] chooses; [`network`] says what stands in between. While its answer does not come,
+//! [`unanswered`] makes [`refresh`] look whether the service is there.
 
 pub mod admission;
 pub mod config;
 pub mod credential;
+mod delivery;
 pub mod device;
 pub mod device_key;
+pub mod endpoint;
+mod endpoints;
 mod enrolment;
 pub mod error;
+mod failover;
 mod identity;
 pub mod keychain;
 mod loopback;
@@ -38,9 +43,12 @@ use tokio::task::JoinHandle;
 
 use self::admission::{Admission, launch_key};
 use self::config::{ClientConfig, StoragePolicy};
+use self::delivery::Delivery;
 use self::device::{DeviceIds, MachineId};
+use self::endpoints::Endpoints;
 use self::enrolment::Enrolment;
 use self::error::ClientError;
+use self::failover::Failover;
 use self::keychain::{Keychain, KeychainLimits, SecretStore};
 use self::loopback::{Loopback, LoopbackParts, body_limits};
 use self::refresh::{Reason, RefreshLoop, Refresher};
@@ -53,6 +61,7 @@ use crate::clock::Clock;
 use crate::lock::lock;
 use crate::secret::Secret;
 use crate::transport::cors::Cors;
+use crate::transport::origin::Origin;
 use crate::transport::serve::{Authenticating, Plain, ServeLimits, serve};
 use crate::transport::shutdown::{self, Phase, ShutdownTrigger};
 
@@ -78,6 +87,7 @@ pub struct Client {
     /// Asks the refresh task for newer tokens.
     pub refresher: Refresher,
     link: Arc<ServiceLink>,
+    failover: Arc<Failover>,
     /// The credential that local clients must send.
     pub launch_key: Secret,
     /// The address that the proxy listens on.
@@ -101,20 +111,24 @@ impl Client {
         let config = Arc::new(config);
         let listener = bind(config.port).await?;
         let address = listener.local_addr().map_err(|error| ClientError::Internal(error.to_string()))?;
-        let (tls, network) = network::prepare(&config.service, ports.extra_ca_certs.as_deref(), &ports.events)
+        let (tls, network) = network::prepare(shown_service(&config), ports.extra_ca_certs.as_deref(), &ports.events)
             .map_err(|error| ClientError::Internal(error.to_string()))?;
-        let api = ServiceApi::new(Arc::clone(&config), tls.clone(), Arc::clone(&ports.clock))?;
         let store = TokenStore::new(keychain(&config, ports.store, ports.keychain_limits)?, &config);
         let (ids, id_error) = device_ids(&config, ports.machine_id, &store).await;
         let (clock, device) = (ports.clock, ids.usual.clone());
-        let session = Session::new(device, network, Arc::clone(&clock), config.refresh_before, ports.events);
+        let service = config.endpoints[0].service.as_base_url().to_owned();
+        let session = Session::new(device, service, network, Arc::clone(&clock), config.refresh_before, ports.events);
         let session = Arc::new(session);
-        let mut enrolment = Enrolment::new(api, store, ids, Arc::clone(&session), Arc::clone(&clock));
+        let link = Arc::new(ServiceLink::new(tls.clone(), Arc::clone(&clock)));
+        let endpoints = Endpoints::new(&config.endpoints);
+        let failover = Arc::new(Failover::new(endpoints, Arc::clone(&link), Arc::clone(&session)));
+        let api = ServiceApi::new(Arc::clone(&config), tls, Arc::clone(&failover), Arc::clone(&clock))?;
+        let mut enrolment =
+            Enrolment::new(api, Arc::clone(&failover), store, ids, Arc::clone(&session), Arc::clone(&clock));
         enrolment.first_token(config.startup_timeout / 2, id_error).await?;
         enrolment.start_is_over();
-        let link = Arc::new(ServiceLink::new(tls, Arc::clone(&clock)));
         let (refresher, refresh_loop) =
-            RefreshLoop::new(enrolment, Arc::clone(&session), Arc::clone(&link), &config, clock);
+            RefreshLoop::new(enrolment, Arc::clone(&session), Arc::clone(&failover), &config, clock);
         tokio::spawn(refresh_loop.run());
         let launch_key = launch_key();
         let (trigger, shutdown) = shutdown::channel();
@@ -122,7 +136,12 @@ impl Client {
             admission: Admission::new(address.port(), &launch_key, Cors::new(config.allowed_origins.clone())),
             session: Arc::clone(&session),
             refresher: refresher.clone(),
-            link: Arc::clone(&link),
+            delivery: Delivery {
+                session: Arc::clone(&session),
+                refresher: refresher.clone(),
+                link: Arc::clone(&link),
+                failover: Arc::clone(&failover),
+            },
             body_limits: body_limits(),
         };
         let limits = ServeLimits::new(config.max_connections, HEAD_TIMEOUT);
@@ -130,7 +149,7 @@ impl Client {
         let server = serve(connections, Plain, Loopback::new(loopback, shutdown.clone()), limits, shutdown);
         let server = Mutex::new(Some(tokio::spawn(server)));
         session.set_bound(address);
-        Ok(Self { session, refresher, link, launch_key, address, trigger, server })
+        Ok(Self { session, refresher, link, failover, launch_key, address, trigger, server })
     }
 
     /// The status at this moment.
@@ -139,9 +158,11 @@ impl Client {
         self.session.status()
     }
 
-    /// Call this after the machine woke up: drops connections that may be dead, and checks the token.
+    /// Call this after the machine woke up: drops connections that may be dead, forgets which endpoints failed, and checks
+    /// the token.
     pub fn resumed(&self) {
         self.link.forget();
+        self.failover.forget_failures();
         self.refresher.kick(Reason::Resumed);
     }
 
@@ -167,6 +188,12 @@ async fn bind(port: u16) -> Result<TcpListener, ClientError> {
         io::ErrorKind::AddrInUse => ClientError::PortInUse(port),
         _ => ClientError::Internal(format!("cannot listen on 127.0.0.1:{port}: {error}")),
     })
+}
+
+/// The endpoint for which TLS is prepared and whose way is shown: the first with TLS, if there is one.
+fn shown_service(config: &ClientConfig) -> &Origin {
+    let with_tls = config.endpoints.iter().find(|endpoint| endpoint.service.is_tls());
+    &with_tls.unwrap_or(&config.endpoints[0]).service
 }
 
 fn keychain(

@@ -6,14 +6,23 @@ const { startProxy } = require('../..');
 const { ask } = require('./request.js');
 
 let proxy;
+/** Each change of the service's address, with its time. */
+const switches = [];
 
 const ORDERS = {
   async ready() {},
 
   async start(options) {
     proxy = await startProxy(options);
+    let { service: last } = proxy.status();
+    proxy.on('status', ({ service }) => {
+      if (service !== last) switches.push({ service, at: Date.now() });
+      last = service;
+    });
     return { url: proxy.url, key: keyOf(proxy), status: proxy.status() };
   },
+
+  switches: () => switches,
 
   ask(count) {
     return Promise.all(Array.from({ length: count }, () => ask(proxy.url, keyOf(proxy))));

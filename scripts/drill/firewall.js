@@ -1,6 +1,6 @@
 'use strict';
 
-// Packets of single connections over the loopback that disappear.
+// Packets of single connections over the loopback, or of a port, that disappear.
 
 const { execFileSync } = require('child_process');
 const { find } = require('../program.js');
@@ -17,11 +17,19 @@ class Firewall {
       [one, other],
       [other, one],
     ]) {
-      const ports = ['--sport', String(from), '--dport', String(to)];
-      const rule = ['OUTPUT', '-p', 'tcp', '-s', '127.0.0.1', '-d', '127.0.0.1', ...ports, '-j', 'DROP'];
-      this.rules.push(rule); // before it is there, so that no signal can leave it behind
-      iptables('-I', rule);
+      this.dropWith(['--sport', String(from), '--dport', String(to)]);
     }
+  }
+
+  /** Drops all that goes to this port or comes from it from now on. */
+  silence(port) {
+    for (const end of ['--sport', '--dport']) this.dropWith([end, String(port)]);
+  }
+
+  dropWith(ports) {
+    const rule = ['OUTPUT', '-p', 'tcp', '-s', '127.0.0.1', '-d', '127.0.0.1', ...ports, '-j', 'DROP'];
+    this.rules.push(rule); // before it is there, so that no signal can leave it behind
+    iptables('-I', rule);
   }
 
   /** Removes the rules of this firewall and no others. */

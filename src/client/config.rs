@@ -1,11 +1,13 @@
 //! The options of an app, parsed and checked once at the start. An option is written down here and in `index.d.ts`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
 use serde::Deserialize;
 use url::Url;
 
+use super::endpoint::Endpoint;
 use super::error::ClientError;
 use super::options::Options;
 use crate::secret::Secret;
@@ -28,12 +30,8 @@ pub enum StoragePolicy {
 /// Options that were checked, with all defaults filled in. `StartOptions` of `index.d.ts` says what each is for.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
-    /// The service: the bootstrap URL without `/bootstrap`.
-    pub service: Origin,
-    /// The URL ending in `/bootstrap`.
-    pub bootstrap_url: Url,
-    /// The URL of the health check.
-    pub health_url: Url,
+    /// The addresses of the service, in the app's order; 1 to 8.
+    pub endpoints: Vec<Endpoint>,
     /// The app's name, which is part of the device id.
     pub app_id: String,
     /// The loopback port; 0 for any.
@@ -60,8 +58,8 @@ impl ClientConfig {
     /// Reads `options`, an object in JSON, and checks it. The error names the bad option as JavaScript spells it.
     pub fn parse(options: &str) -> Result<Self, ClientError> {
         let mut options = Options::parse(options)?;
-        let (bootstrap_url, health_url) =
-            (options.text("bootstrapUrl")?.unwrap_or_default(), options.text("healthUrl")?);
+        let addresses = options.texts("bootstrapUrl")?.unwrap_or_else(|| vec![String::new()]);
+        let health_urls = options.texts("healthUrl")?;
         let app_name = options.text("appId")?;
         let origins: Vec<String> = options.take("allowedOrigins", "an array of strings")?.unwrap_or_default();
         let max_connections = options.take_if("maxConnections", "a whole number", |most: &u32| *most < 1 << 31)?;
@@ -76,16 +74,8 @@ impl ClientConfig {
         let startup_timeout = options.millis("startupTimeoutMs")?.unwrap_or(STARTUP_TIMEOUT);
         // A misspelt option is told before another one is called missing.
         options.end()?;
-        let bootstrap_url = secure_url("bootstrapUrl", &bootstrap_url)?;
-        let service = service_of(&bootstrap_url)?;
-        let health_url = match health_url {
-            Some(text) => secure_url("healthUrl", &text)?,
-            None => service.join(HEALTH_PATH),
-        };
         Ok(Self {
-            service,
-            bootstrap_url,
-            health_url,
+            endpoints: endpoints(&addresses, health_urls.as_deref())?,
             app_id: app_id(app_name)?,
             port,
             storage,
@@ -108,6 +98,35 @@ pub fn app_id(given: Option<String>) -> Result<String, ClientError> {
         return Ok(id);
     }
     Err(ClientError::Config("appId must have 1 to 100 characters of A-Z, a-z, 0-9, '.', '_' and '-'".into()))
+}
+
+/// The endpoints of `addresses`, in this order. The health checks, if given, are one for each address.
+fn endpoints(addresses: &[String], health_urls: Option<&[String]>) -> Result<Vec<Endpoint>, ClientError> {
+    if !(1..=MAX_ENDPOINTS).contains(&addresses.len()) {
+        return Err(ClientError::Config(format!("bootstrapUrl must have 1 to {MAX_ENDPOINTS} addresses")));
+    }
+    if health_urls.is_some_and(|urls| urls.len() != addresses.len()) {
+        return Err(ClientError::Config("healthUrl must have as many addresses as bootstrapUrl".into()));
+    }
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for (place, address) in addresses.iter().enumerate() {
+        let endpoint = endpoint(address, health_urls.and_then(|urls| urls.get(place)))?;
+        if endpoints.iter().any(|other| other.bootstrap_url == endpoint.bootstrap_url) {
+            return Err(ClientError::Config(format!("bootstrapUrl has {} twice", endpoint.bootstrap_url)));
+        }
+        endpoints.push(endpoint);
+    }
+    Ok(endpoints)
+}
+
+fn endpoint(address: &str, health_url: Option<&String>) -> Result<Endpoint, ClientError> {
+    let bootstrap_url = secure_url("bootstrapUrl", address)?;
+    let service = Arc::new(service_of(&bootstrap_url)?);
+    let health_url = match health_url {
+        Some(text) => secure_url("healthUrl", text)?,
+        None => service.join(HEALTH_PATH),
+    };
+    Ok(Endpoint { service, bootstrap_url, health_url })
 }
 
 /// Parses a URL and refuses plain HTTP beyond this machine, which would show the token to the network.
@@ -146,6 +165,7 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(30 * 60);
 const REFRESH_BEFORE: Duration = Duration::from_secs(60 * 60);
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_CONNECTIONS: u32 = 512;
+const MAX_ENDPOINTS: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -160,8 +180,38 @@ mod tests {
     #[test]
     fn the_services_address_is_the_url_before_bootstrap() {
         let config = parse("https://claude.example/gate/bootstrap").unwrap();
-        assert_eq!(config.service.as_base_url(), "https://claude.example/gate");
-        assert_eq!(config.health_url.as_str(), "https://claude.example/gate/healthz");
+        let [endpoint] = &config.endpoints[..] else { panic!("one address is one endpoint") };
+        assert_eq!(endpoint.service.as_base_url(), "https://claude.example/gate");
+        assert_eq!(endpoint.health_url.as_str(), "https://claude.example/gate/healthz");
+    }
+
+    #[test]
+    fn f93_several_addresses_keep_their_order_and_have_a_health_check_each() {
+        let several = |urls: serde_json::Value, health: serde_json::Value| {
+            let mut options = json!({ "bootstrapUrl": urls });
+            if !health.is_null() {
+                options["healthUrl"] = health;
+            }
+            ClientConfig::parse(&options.to_string())
+        };
+        let (us, eu) = ("https://us.example/bootstrap", "https://eu.example/gate/bootstrap");
+        let config = several(json!([us, eu]), json!(null)).unwrap();
+        let health: Vec<_> = config.endpoints.iter().map(|endpoint| endpoint.health_url.as_str()).collect();
+        assert_eq!(health, ["https://us.example/healthz", "https://eu.example/gate/healthz"]);
+        let config = several(json!([us, eu]), json!(["https://us.example/up", "https://eu.example/up"])).unwrap();
+        assert_eq!(config.endpoints[1].health_url.as_str(), "https://eu.example/up");
+        for (urls, health, name) in [
+            (json!([]), json!(null), "bootstrapUrl"),
+            (json!(vec![us; 9]), json!(null), "bootstrapUrl"),
+            (json!([us, us]), json!(null), "bootstrapUrl"),
+            (json!([us, "http://eu.example/bootstrap"]), json!(null), "bootstrapUrl"),
+            (json!([us, 1]), json!(null), "bootstrapUrl"),
+            (json!([us, eu]), json!("https://us.example/up"), "healthUrl"),
+            (json!([us, eu]), json!([]), "healthUrl"),
+        ] {
+            let error = several(urls, health).unwrap_err();
+            assert!(matches!(&error, ClientError::Config(message) if message.contains(name)), "{error}");
+        }
     }
 
     #[test]
@@ -221,7 +271,7 @@ mod tests {
         });
         let config = ClientConfig::parse(&options.to_string()).unwrap();
         assert_eq!((config.port, config.storage, config.max_connections), (8080, StoragePolicy::Keychain, 1));
-        assert_eq!((config.app_version.as_deref(), config.health_url.path()), (Some("1.2"), "/up"));
+        assert_eq!((config.app_version.as_deref(), config.endpoints[0].health_url.path()), (Some("1.2"), "/up"));
         assert!(config.enrolment.unwrap().matches(b"token"));
         assert_eq!(config.refresh_interval, Duration::from_millis(1));
         assert_eq!(config.refresh_before, Duration::from_micros(500));

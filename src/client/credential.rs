@@ -20,8 +20,21 @@ pub struct WrapperToken {
     pub lifetime: Duration,
     /// After how much of its lifetime the service wants the token to be refreshed; zero if the service does not say.
     pub refresh_in: Duration,
-    /// Where requests with this token go.
+    /// Where requests with this token go at the endpoint with `bootstrap_url`.
     pub origin: Arc<Origin>,
+    /// The endpoint that the token is stored with: one that the app names.
+    pub bootstrap_url: String,
+    /// The regions that the service announced with the token.
+    pub regions: Vec<Arc<Origin>>,
+}
+
+/// A new token, and what its arrival tells about this machine's clock.
+#[derive(Debug)]
+pub struct Issued {
+    /// The token, not in use yet.
+    pub token: WrapperToken,
+    /// Milliseconds by which this machine's clock is ahead of the service's (negative: behind); `None` if unknown.
+    pub clock_skew_ms: Option<i64>,
 }
 
 /// Whether a token can be used now.
@@ -122,6 +135,8 @@ mod tests {
             lifetime,
             refresh_in,
             origin: Arc::new(Origin::parse("http://127.0.0.1:1").unwrap()),
+            bootstrap_url: String::new(),
+            regions: Vec::new(),
         }
     }
 

@@ -9,12 +9,13 @@ mod start;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::credential::WrapperToken;
+use super::credential::{Issued, WrapperToken};
 use super::device::DeviceIds;
 use super::device_key::DeviceKey;
 use super::error::ClientError;
+use super::failover::Failover;
 use super::identity::{HeldKey, Identity};
-use super::service_api::{Issued, ServiceApi};
+use super::service_api::ServiceApi;
 use super::session::Session;
 use super::status::{Level, Storage};
 use super::token_store::TokenStore;
@@ -24,6 +25,7 @@ use crate::wire::ErrorCode;
 /// The enrolment of this device at the service, and the identity that it settled on.
 pub(super) struct Enrolment {
     api: ServiceApi,
+    failover: Arc<Failover>,
     store: TokenStore,
     ids: DeviceIds,
     identity: Identity,
@@ -35,12 +37,13 @@ impl Enrolment {
     #[must_use]
     pub(super) fn new(
         api: ServiceApi,
+        failover: Arc<Failover>,
         store: TokenStore,
         ids: DeviceIds,
         session: Arc<Session>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { api, store, ids, identity: Identity::Usual { key: None }, session, clock }
+        Self { api, failover, store, ids, identity: Identity::Usual { key: None }, session, clock }
     }
 
     /// Gives the keychain its usual limits, now that the client has started.
@@ -187,7 +190,7 @@ impl Enrolment {
     }
 
     fn is_usable(&self, token: &WrapperToken) -> bool {
-        self.api.trusts(&token.origin) && !token.is_expired(self.clock.now())
+        self.failover.accept(token) && !token.is_expired(self.clock.now())
     }
 }
 

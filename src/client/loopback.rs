@@ -1,26 +1,20 @@
 //! Replaces the launch key by the wrapper token and relays the request to the service.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
-use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::admission::Admission;
-use super::credential::{Freshness, WrapperToken};
+use super::credential::Freshness;
+use super::delivery::Delivery;
 use super::error::ClientError;
-use super::network::{link_error, way_to};
 use super::refresh::{Reason, Refresher};
-use super::service_link::ServiceLink;
 use super::session::{Installed, Session};
-use super::unanswered::answered;
 use crate::transport::buffered_body::{BodyLimits, BufferedBody, MemoryBudget};
 use crate::transport::client_body::ClientBody;
 use crate::transport::cors;
 use crate::transport::headers::{strip_request, strip_service_response};
-use crate::transport::origin::Origin;
 use crate::transport::path::check_target;
 use crate::transport::problem::Problem;
 use crate::transport::relay::Relay;
@@ -29,7 +23,7 @@ use crate::transport::request_head::check_head;
 use crate::transport::request_id::RequestId;
 use crate::transport::serve::{ClientConnection, Handler};
 use crate::transport::shutdown::Shutdown;
-use crate::transport::upstream::{UpstreamBody, UpstreamError};
+use crate::transport::upstream::UpstreamBody;
 use crate::wire::ErrorCode;
 use crate::wire::names::{ERROR_HEADER, HEALTH_PATH, SHOULD_RETRY_HEADER};
 
@@ -44,7 +38,7 @@ pub(super) struct LoopbackParts {
     pub admission: Admission,
     pub session: Arc<Session>,
     pub refresher: Refresher,
-    pub link: Arc<ServiceLink>,
+    pub delivery: Delivery,
     /// How much of a body is buffered for a second attempt.
     pub body_limits: BodyLimits,
 }
@@ -83,7 +77,8 @@ impl Loopback {
         parts.version = Version::HTTP_11;
         let (body, ()) = BufferedBody::take(body, &self.parts.body_limits, (), |()| ()).await?;
         let again = body.again();
-        let response = self.send(parts.clone(), body, &used.token).await?;
+        let delivery = &self.parts.delivery;
+        let response = delivery.send(parts.clone(), body, &used.token).await?;
         if was_revoked && response.status().is_success() {
             self.parts.session.admitted();
         }
@@ -101,7 +96,7 @@ impl Loopback {
         match (renewed, again) {
             (Ok(()), Some(body)) => {
                 let newer = self.usable_token().await?;
-                Ok(self.relay(self.send(parts, body, &newer.token).await?))
+                Ok(self.relay(delivery.send(parts, body, &newer.token).await?))
             }
             (Ok(()), None) => Ok(self.relay(with_retry(response))),
             // An SDK takes a 401 for a wrong key and gives up, while this failure ends with the outage.
@@ -126,43 +121,6 @@ impl Loopback {
         match renewed.unwrap_or(Err(ClientError::Timeout(TOKEN_WAIT))) {
             Ok(()) => session.installed().map(|(installed, _)| installed).ok_or_else(|| no_token(&ClientError::Closed)),
             Err(error) => Err(no_token(&error)),
-        }
-    }
-
-    async fn send(
-        &self,
-        mut parts: Parts,
-        body: BufferedBody,
-        token: &WrapperToken,
-    ) -> Result<Response<UpstreamBody>, Problem> {
-        let upstream = self.parts.link.at(&token.origin);
-        parts.uri = token.origin.retarget(&parts.uri);
-        parts.headers.insert(AUTHORIZATION, token.header());
-        let seen = self.parts.session.answers();
-        let sending = pin!(upstream.send(Request::from_parts(parts, body), FIRST_BYTE));
-        let sent = answered(&self.parts.refresher, sending).await;
-        self.note_outage(&sent, seen, &token.origin);
-        sent.map_err(|error| unreachable(&error, &token.origin))
-    }
-
-    /// Notes whether the service could be reached; `seen` answers had come before the request was sent. The refresh task looks
-    /// for the service during an outage.
-    fn note_outage(&self, sent: &Result<Response<UpstreamBody>, UpstreamError>, seen: u64, origin: &Origin) {
-        let session = &self.parts.session;
-        let news = match sent {
-            // It is Claude's, or comes from a load balancer in front of a service that is away.
-            Ok(response) if response.status().is_server_error() && !response.headers().contains_key(ERROR_HEADER) => {
-                Some(Reason::LinkDoubtful)
-            }
-            Ok(_) => session.reached().then_some(Reason::LinkChanged),
-            Err(error) => match link_error(error, origin).filter(|_| session.answers() == seen) {
-                Some(error) => session.unreached(error).then_some(Reason::LinkChanged),
-                // The service has answered since, the client broke off its body, or what answers does not speak HTTP.
-                None => Some(Reason::LinkDoubtful),
-            },
-        };
-        if let Some(reason) = news {
-            self.parts.refresher.kick(reason);
         }
     }
 
@@ -227,23 +185,6 @@ fn no_token(error: &ClientError) -> Problem {
     Problem::new(ErrorCode::NotReady, format!("There is no usable token at the moment: {error}"))
         .retry_after(NOT_READY_RETRY)
 }
-
-fn unreachable(error: &UpstreamError, origin: &Origin) -> Problem {
-    let (code, message) = match error {
-        UpstreamError::Body(error) => return error.clone().into(),
-        UpstreamError::FirstByte(_) => (ErrorCode::UpstreamTimeout, "The service did not answer in time"),
-        UpstreamError::Connect(_) => (ErrorCode::UpstreamUnreachable, "The service cannot be reached"),
-        UpstreamError::Dropped(_) => {
-            (ErrorCode::UpstreamDropped, "The connection to the service ended before an answer came")
-        }
-        UpstreamError::Invalid(_) => (ErrorCode::UpstreamInvalid, "The service's answer is not valid HTTP"),
-    };
-    tracing::debug!(error = error as &dyn std::error::Error, "The service gave no response");
-    Problem::new(code, format!("{message}: {}", way_to(origin))).retry_after(NOT_READY_RETRY)
-}
-
-/// Longer than the 600 s that the service gives its upstream, so that the service's own answer comes first.
-const FIRST_BYTE: Duration = Duration::from_secs(630);
 
 /// Longer than the 300 s after which the service ends a silent stream.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(330);

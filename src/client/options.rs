@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -40,6 +41,15 @@ impl Options {
         self.take(name, "a string")
     }
 
+    /// One text, or several.
+    pub(super) fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, ClientError> {
+        let given = self.take(name, "a string or an array of strings")?;
+        Ok(given.map(|texts| match texts {
+            Texts::One(text) => vec![text],
+            Texts::Several(texts) => texts,
+        }))
+    }
+
     pub(super) fn millis(&mut self, name: &str) -> Result<Option<Duration>, ClientError> {
         let millis = self.take_if(name, "a number of milliseconds", |millis: &f64| *millis >= 0.0)?;
         match millis.map(|millis| Duration::try_from_secs_f64(millis / 1000.0).unwrap_or(Duration::MAX)) {
@@ -55,4 +65,11 @@ impl Options {
             None => Ok(()),
         }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Texts {
+    One(String),
+    Several(Vec<String>),
 }

@@ -24,7 +24,7 @@ use self::schedule::{SHORTEST_SLEEP, Schedule};
 use super::config::ClientConfig;
 use super::enrolment::Enrolment;
 use super::error::ClientError;
-use super::service_link::ServiceLink;
+use super::failover::Failover;
 use super::session::Session;
 use crate::clock::Clock;
 
@@ -48,13 +48,13 @@ impl RefreshLoop {
     pub(super) fn new(
         enrolment: Enrolment,
         session: Arc<Session>,
-        link: Arc<ServiceLink>,
+        failover: Arc<Failover>,
         config: &ClientConfig,
         clock: Arc<dyn Clock>,
     ) -> (Refresher, Self) {
         let (refresher, asks) = Refresher::new();
         let (schedule, keychain) = (Schedule::new(config), Retries::default());
-        let outage = Outage::new(Arc::clone(&session), link);
+        let outage = Outage::new(Arc::clone(&session), failover);
         (refresher, Self { asks, waiting: VecDeque::new(), enrolment, schedule, outage, keychain, session, clock })
     }
 

@@ -9,28 +9,32 @@ use serde::Deserialize;
 use url::Url;
 
 use super::config::ClientConfig;
-use super::credential::{MAX_LIFETIME, WrapperToken};
+use super::credential::{Issued, MAX_LIFETIME, WrapperToken};
 use super::device_key::{DeviceKey, Occasion};
+use super::endpoint::Endpoint;
+use super::endpoints::Choice;
 use super::error::ClientError;
+use super::failover::Failover;
 use super::network::{network_error, way_to_url};
 use crate::clock::Clock;
+use crate::secret::Secret;
 use crate::transport::origin::Origin;
 use crate::wire::names::{ERROR_HEADER, PROOF_HEADER, PROOF_NONCE_HEADER, REFRESH_PATH};
 use crate::wire::{BootstrapRequest, DeviceId, ErrorBody, ErrorCode, TokenResponse};
 
+/// A call goes to the endpoints in their order, until one gives an answer.
+#[derive(Clone)]
 pub(super) struct ServiceApi {
     http: Client,
     config: Arc<ClientConfig>,
+    failover: Arc<Failover>,
     clock: Arc<dyn Clock>,
 }
 
-/// A new token, and what its arrival tells about this machine's clock.
-#[derive(Debug)]
-pub struct Issued {
-    /// The token, not in use yet.
-    pub token: WrapperToken,
-    /// Milliseconds by which this machine's clock is ahead of the service's (negative: behind); `None` if unknown.
-    pub clock_skew_ms: Option<i64>,
+/// A call for a token.
+enum TokenCall<'a> {
+    Bootstrap(Secret),
+    Refresh(&'a WrapperToken),
 }
 
 #[derive(Deserialize)]
@@ -39,10 +43,11 @@ struct Health {
 }
 
 impl ServiceApi {
-    /// Prepares the calls. Redirects are not followed: a token goes to the configured service only.
+    /// Prepares the calls. Redirects are not followed: a token goes to the endpoints only.
     pub(super) fn new(
         config: Arc<ClientConfig>,
         tls: Option<rustls::ClientConfig>,
+        failover: Arc<Failover>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ClientError> {
         let mut builder = Client::builder()
@@ -55,48 +60,54 @@ impl ServiceApi {
         if let Some(tls) = tls {
             builder = builder.tls_backend_preconfigured(tls);
         }
-        if config.service.is_loopback() {
+        if config.endpoints.iter().all(|endpoint| endpoint.service.is_loopback()) {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|error| ClientError::Internal(error.to_string()))?;
-        Ok(Self { http, config, clock })
+        Ok(Self { http, config, failover, clock })
     }
 
-    /// Checks that the service answers and is healthy. A 5xx, which a load balancer answers for a service that is away,
-    /// is [`ClientError::Unavailable`]. Anything else that answers, such as the network's login page, is
-    /// [`ClientError::Unhealthy`].
+    /// Checks that the service answers and is healthy, at one of the endpoints at least. A 5xx, which a load balancer
+    /// answers for a service that is away, is [`ClientError::Unavailable`]. Anything else that answers, such as the
+    /// network's login page, is [`ClientError::Unhealthy`].
     pub(super) async fn check_health(&self) -> Result<(), ClientError> {
-        let response = send(self.http.get(self.config.health_url.clone())).await?;
+        let api = self.clone();
+        let check = move |choice: Choice| {
+            let api = api.clone();
+            async move { api.check_health_at(&choice.endpoint.health_url).await.map(|()| true) }
+        };
+        self.failover.first_healthy(check).await?;
+        Ok(())
+    }
+
+    async fn check_health_at(&self, url: &Url) -> Result<(), ClientError> {
+        let unhealthy = |what: String| ClientError::Unhealthy(format!("{}: {what}", way_to_url(url)));
+        let response = send(self.http.get(url.clone())).await?;
         let status = response.status();
         if status.is_redirection() {
-            return Err(
-                self.unhealthy(format!("it answered {status}, a redirect: is this network's login page in between?"))
-            );
+            let what = format!("it answered {status}, a redirect: is this network's login page in between?");
+            return Err(unhealthy(what));
         }
         if status.is_server_error() && status != StatusCode::NETWORK_AUTHENTICATION_REQUIRED {
             let retry_after = retry_after(&response);
-            let way = way_to_url(&self.config.health_url);
+            let way = way_to_url(url);
             return Err(ClientError::Unavailable { message: format!("{way}: it answered {status}"), retry_after });
         }
         if status != StatusCode::OK {
-            return Err(self.unhealthy(format!("it answered {status}")));
+            return Err(unhealthy(format!("it answered {status}")));
         }
         let health: Option<Health> = read(response).await?.and_then(|body| serde_json::from_slice(&body).ok());
         match health {
             Some(health) if health.status == "ok" => Ok(()),
-            Some(health) => Err(self.unhealthy(format!("it says {:?}", health.status))),
-            None => Err(self.unhealthy("something else than valetkey answers")),
+            Some(health) => Err(unhealthy(format!("it says {:?}", health.status))),
+            None => Err(unhealthy("something else than valetkey answers".into())),
         }
-    }
-
-    fn unhealthy(&self, what: impl std::fmt::Display) -> ClientError {
-        ClientError::Unhealthy(format!("{}: {what}", way_to_url(&self.config.health_url)))
     }
 
     /// The error for a health check that had no answer within `limit`.
     #[must_use]
     pub(super) fn no_answer(&self, limit: Duration) -> ClientError {
-        ClientError::NoAnswer { way: way_to_url(&self.config.health_url), limit }
+        ClientError::NoAnswer { way: way_to_url(&self.config.endpoints[0].health_url), limit }
     }
 
     /// Trades the device id for a token (`POST /bootstrap`), with a proof of `key` if there is one.
@@ -107,12 +118,7 @@ impl ServiceApi {
             app_version: self.config.app_version.clone(),
         }
         .to_json();
-        let url = &self.config.bootstrap_url;
-        let request = || {
-            let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json");
-            request.body(body.expose().to_owned())
-        };
-        self.issued(self.ask(request, url, None, key).await?, device).await
+        self.issued(TokenCall::Bootstrap(body), device, key).await
     }
 
     /// Trades a token for a newer one (`POST /refresh`), with a proof of `key` if there is one.
@@ -122,9 +128,54 @@ impl ServiceApi {
         device: &DeviceId,
         key: Option<&DeviceKey>,
     ) -> Result<Issued, ClientError> {
-        let url = self.config.service.join(REFRESH_PATH);
-        let request = || self.http.post(url.clone()).header(AUTHORIZATION, token.header());
-        self.issued(self.ask(request, &url, Some(token), key).await?, device).await
+        self.issued(TokenCall::Refresh(token), device, key).await
+    }
+
+    /// Makes `call` at the endpoints in their order, until one gives an answer other than a 5xx. Those before it are passed
+    /// over.
+    async fn answer(&self, call: &TokenCall<'_>, key: Option<&DeviceKey>) -> Result<(Response, Choice), ClientError> {
+        let (mut passed, mut first_error) = (Vec::new(), None);
+        let mut choices = self.failover.ranked().into_iter().peekable();
+        loop {
+            let choice = choices.next().expect("there is at least one endpoint, and the last one ends the loop");
+            let is_last = choices.peek().is_none();
+            match self.call(call, &choice.endpoint, key).await {
+                Err(error) if error.is_unreached() && !is_last => {
+                    first_error.get_or_insert(error);
+                }
+                Err(error) => return Err(first_error.unwrap_or(error)),
+                Ok(response) if !response.status().is_server_error() => {
+                    self.failover.outdone(&passed, &choice.endpoint);
+                    return Ok((response, choice));
+                }
+                Ok(response) if is_last => return Ok((response, choice)),
+                Ok(_) => {}
+            }
+            passed.push(choice.endpoint);
+        }
+    }
+
+    async fn call(
+        &self,
+        call: &TokenCall<'_>,
+        endpoint: &Endpoint,
+        key: Option<&DeviceKey>,
+    ) -> Result<Response, ClientError> {
+        match call {
+            TokenCall::Bootstrap(body) => {
+                let url = &endpoint.bootstrap_url;
+                let request = || {
+                    let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json");
+                    request.body(body.expose().to_owned())
+                };
+                self.ask(request, url, None, key).await
+            }
+            TokenCall::Refresh(token) => {
+                let url = endpoint.service.join(REFRESH_PATH);
+                let request = || self.http.post(url.clone()).header(AUTHORIZATION, token.header());
+                self.ask(request, &url, Some(*token), key).await
+            }
+        }
     }
 
     /// Sends a request, with a proof if there is a key. If the service answers with a nonce, sends the request again
@@ -149,7 +200,13 @@ impl ServiceApi {
         }
     }
 
-    async fn issued(&self, response: Response, device: &DeviceId) -> Result<Issued, ClientError> {
+    async fn issued(
+        &self,
+        call: TokenCall<'_>,
+        device: &DeviceId,
+        key: Option<&DeviceKey>,
+    ) -> Result<Issued, ClientError> {
+        let (response, issuer) = self.answer(&call, key).await?;
         if response.status() != StatusCode::OK {
             return Err(refusal(response).await);
         }
@@ -162,30 +219,19 @@ impl ServiceApi {
         if !printable || answer.token.expose().is_empty() || answer.expires_in == 0 || answer.device_id != *device {
             return Err(ClientError::Unhealthy("its token cannot be used".into()));
         }
+        let origin = origin(&issuer.endpoint, answer.base_url.as_deref())?;
+        let regions = regions(&issuer.endpoint, &answer.regions);
+        let home = self.failover.learn(&issuer.endpoint, origin, &regions);
         let token = WrapperToken {
             received_at: self.clock.now(),
             lifetime: Duration::from_secs(answer.expires_in).min(MAX_LIFETIME),
             refresh_in: Duration::from_secs(answer.refresh_in),
-            origin: self.origin(answer.base_url.as_deref())?,
+            origin: home.origin,
+            bootstrap_url: home.endpoint.bootstrap_url.to_string(),
+            regions,
             token: answer.token,
         };
         Ok(Issued { token, clock_skew_ms })
-    }
-
-    /// The origin for requests: the service's `base_url`, if it names one.
-    fn origin(&self, base_url: Option<&str>) -> Result<Arc<Origin>, ClientError> {
-        let Some(text) = base_url else { return Ok(Arc::new(self.config.service.clone())) };
-        let origin = Origin::parse(text).map_err(|error| ClientError::Unhealthy(format!("its base_url {error}")))?;
-        if self.trusts(&origin) {
-            return Ok(Arc::new(origin));
-        }
-        Err(ClientError::Unhealthy("its base_url is not https".into()))
-    }
-
-    /// Whether a token may be sent to `origin`, which must be as well protected as the service itself.
-    #[must_use]
-    pub(super) fn trusts(&self, origin: &Origin) -> bool {
-        origin.is_tls() || (!self.config.service.is_tls() && origin.is_loopback())
     }
 
     fn clock_skew_ms(&self, response: &Response) -> Option<i64> {
@@ -196,6 +242,23 @@ impl ServiceApi {
             Err(behind) => -whole_millis(behind.duration()),
         })
     }
+}
+
+/// The origin for requests: the `base_url` of the answer, if there is one.
+fn origin(issuer: &Endpoint, base_url: Option<&str>) -> Result<Arc<Origin>, ClientError> {
+    let Some(text) = base_url else { return Ok(Arc::clone(&issuer.service)) };
+    let origin = Origin::parse(text).map_err(|error| ClientError::Unhealthy(format!("its base_url {error}")))?;
+    if issuer.trusts(&origin) {
+        return Ok(Arc::new(origin));
+    }
+    Err(ClientError::Unhealthy("its base_url is not https".into()))
+}
+
+/// The regions of the answer to which a token may be sent. What is wrong with another one is the operator's to find out: the
+/// token is good without it.
+fn regions(issuer: &Endpoint, announced: &[String]) -> Vec<Arc<Origin>> {
+    let trusted = announced.iter().filter_map(|text| Origin::parse(text).ok()).filter(|origin| issuer.trusts(origin));
+    trusted.map(Arc::new).take(MAX_REGIONS).collect()
 }
 
 /// The nonce for the next proof, if a missing or old nonce was the only fault of the last one.
@@ -267,3 +330,31 @@ fn whole_millis(duration: Duration) -> i64 {
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 const MAX_BODY: usize = 64 * 1024;
+
+/// The most announced regions that are used.
+const MAX_REGIONS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trusted(issuer: &str, announced: &[&str]) -> Vec<String> {
+        let issuer = Endpoint::announced(Arc::new(Origin::parse(issuer).unwrap()));
+        let announced: Vec<_> = announced.iter().map(|text| (*text).to_owned()).collect();
+        regions(&issuer, &announced).iter().map(|region| region.as_base_url().to_owned()).collect()
+    }
+
+    #[test]
+    fn f96_a_region_that_is_less_protected_than_the_one_that_announces_it_gets_no_token() {
+        let announced = [
+            "http://eu.example",
+            "http://127.0.0.1:3001",
+            "eu.example",
+            "https://user@eu.example",
+            "https://ap.example/x",
+        ];
+        assert_eq!(trusted("https://us.example", &announced), ["https://ap.example/x"]);
+        assert_eq!(trusted("http://127.0.0.1:1", &announced), ["http://127.0.0.1:3001", "https://ap.example/x"]);
+        assert_eq!(trusted("https://us.example", &["https://eu.example"; 20]).len(), MAX_REGIONS);
+    }
+}

@@ -1,4 +1,4 @@
-//! The connections to the service, at the origin that the present token names.
+//! The connections to the service, at each of its endpoints that was used lately.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -21,7 +21,7 @@ use crate::wire::names::{ERROR_HEADER, HEALTH_PATH};
 pub(super) struct ServiceLink {
     tls: Option<rustls::ClientConfig>,
     clock: Arc<dyn Clock>,
-    pool: Mutex<Option<Pool>>,
+    pools: Mutex<Vec<Pool>>,
 }
 
 struct Pool {
@@ -35,23 +35,29 @@ struct Pool {
 impl ServiceLink {
     #[must_use]
     pub(super) fn new(tls: Option<rustls::ClientConfig>, clock: Arc<dyn Clock>) -> Self {
-        Self { tls, clock, pool: Mutex::default() }
+        Self { tls, clock, pools: Mutex::default() }
     }
 
-    /// The connections to `origin`; new ones if the service has named another origin, or if the machine has slept or has
-    /// another address.
+    /// The connections to `origin`; new ones if the machine has slept or has another address.
     pub(super) fn at(&self, origin: &Arc<Origin>) -> Upstream {
         let now = (Instant::now(), self.clock.now());
-        let mut pool = lock(&self.pool);
-        if let Some(pool) = pool.as_mut()
-            && pool.upstream.origin() == origin.as_ref()
-            && !pool.slept(now)
-            && !pool.has_moved(now.0)
-        {
+        let mut pools = lock(&self.pools);
+        if let Some(pool) = pools.iter_mut().find(|pool| pool.upstream.origin() == origin.as_ref()) {
+            if pool.slept(now) || pool.has_moved(now.0) {
+                *pool = self.pool(origin, now);
+            }
             pool.used = now;
             return pool.upstream.clone();
         }
-        pool.insert(Pool { upstream: self.upstream(origin), used: now, looked: now.0 }).upstream.clone()
+        pools.retain(|pool| now.0.duration_since(pool.used.0) < UNUSED);
+        let pool = self.pool(origin, now);
+        let upstream = pool.upstream.clone();
+        pools.push(pool);
+        upstream
+    }
+
+    fn pool(&self, origin: &Arc<Origin>, now: (Instant, SystemTime)) -> Pool {
+        Pool { upstream: self.upstream(origin), used: now, looked: now.0 }
     }
 
     fn upstream(&self, origin: &Arc<Origin>) -> Upstream {
@@ -86,7 +92,7 @@ impl ServiceLink {
     /// Drops the pooled connections: after a sleep, or on another network, they may be dead without notice. Streams on
     /// them go on.
     pub(super) fn forget(&self) {
-        *lock(&self.pool) = None;
+        lock(&self.pools).clear();
     }
 }
 
@@ -121,6 +127,9 @@ const SHORTEST_SLEEP: Duration = Duration::from_secs(2);
 
 /// How long one look at the machine's address is good for, so that a stream of requests does not pay for it.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the connections to an endpoint that is not used any more are kept.
+const UNUSED: Duration = Duration::from_secs(5 * 60);
 
 /// How long a check of the service may take.
 const ANSWER: Duration = Duration::from_secs(10);

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 pub use self::state::Installed;
 use self::state::{Life, SessionState};
-use super::credential::{Freshness, WrapperToken};
+use super::credential::{Freshness, Issued, WrapperToken};
 use super::device::LocalDevice;
 use super::error::ClientError;
-use super::service_api::Issued;
 use super::status::{Event, EventSink, Level, Network, Status, Storage};
 use crate::clock::Clock;
 use crate::lock::lock;
@@ -30,12 +29,13 @@ impl Session {
     #[must_use]
     pub fn new(
         device: LocalDevice,
+        service: String,
         network: Network,
         clock: Arc<dyn Clock>,
         refresh_before: Duration,
         events: EventSink,
     ) -> Self {
-        Self { inner: Mutex::new(SessionState::new(device, network)), clock, refresh_before, events }
+        Self { inner: Mutex::new(SessionState::new(device, service, network)), clock, refresh_before, events }
     }
 
     /// The token in use, and whether it can be used now.
@@ -49,6 +49,18 @@ impl Session {
     /// Changes the device id in use.
     pub fn set_device(&self, device: LocalDevice) {
         self.change(|inner| inner.device = device);
+    }
+
+    /// Records the base URL of the service that requests go to. True if it is another one than before.
+    pub fn use_service(&self, service: &str) -> bool {
+        let mut is_news = false;
+        self.change(|inner| {
+            is_news = inner.service != service;
+            if is_news {
+                service.clone_into(&mut inner.service);
+            }
+        });
+        is_news
     }
 
     /// The generation of the token in use; 0 without one.
@@ -242,6 +254,7 @@ impl Session {
             || before.storage != after.storage
             || before.expires_at != after.expires_at
             || before.bound != after.bound
+            || before.service != after.service
             || before.device != after.device;
         if shows {
             (self.events)(Event::Status(after));

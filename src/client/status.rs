@@ -54,6 +54,8 @@ pub struct Network {
 pub struct Status {
     /// The overall state of the proxy.
     pub state: ClientState,
+    /// The base URL of the service that requests go to: of the region in use.
+    pub service: String,
     /// When the token expires; `None` without one.
     #[serde(serialize_with = "unix_millis")]
     pub expires_at: Option<SystemTime>,
@@ -122,6 +124,7 @@ mod tests {
     fn a_status_has_the_names_that_apps_read() {
         let mut status = Status {
             state: ClientState::Offline,
+            service: "https://claude.example".into(),
             expires_at: Some(UNIX_EPOCH + Duration::from_micros(1_800_000_000_123_400)),
             refresh_at: None,
             storage: Storage::Keychain,
@@ -132,7 +135,8 @@ mod tests {
             last_error: None,
         };
         let expected = json!({
-            "state": "offline", "expiresAt": 1_800_000_000_123.0, "refreshAt": null, "storage": "keychain",
+            "state": "offline", "service": "https://claude.example", "expiresAt": 1_800_000_000_123.0, "refreshAt": null,
+            "storage": "keychain",
             "deviceId": "device-0001", "deviceIdSource": "machine", "clockSkewMs": -5, "bound": "127.0.0.1:80",
             "lastError": null, "network": { "proxy": "http://proxy.example:3128", "extraCaCerts": null },
         });

@@ -21,8 +21,8 @@ use crate::wire::DeviceId;
 pub(super) struct TokenStore {
     keychain: Option<Keychain>,
     policy: StoragePolicy,
-    /// The URL of the service that issues the tokens.
-    bootstrap_url: String,
+    /// The endpoints of the service, as the app names them.
+    bootstrap_urls: Arc<[String]>,
 }
 
 /// A stored token, and the identity that it was issued to.
@@ -32,7 +32,8 @@ impl TokenStore {
     /// Stores in `keychain`; `None` with the policy `memory`.
     #[must_use]
     pub(super) fn new(keychain: Option<Keychain>, config: &ClientConfig) -> Self {
-        Self { keychain, policy: config.storage, bootstrap_url: config.bootstrap_url.to_string() }
+        let bootstrap_urls = config.endpoints.iter().map(|endpoint| endpoint.bootstrap_url.to_string()).collect();
+        Self { keychain, policy: config.storage, bootstrap_urls }
     }
 
     /// Where the store keeps tokens.
@@ -65,7 +66,7 @@ impl TokenStore {
         let Some(bytes) = keychain.get(TOKEN_ENTRY.into()).await? else { return Ok(None) };
         let read = |identity: Identity| {
             let device = identity.device(ids);
-            let expected = Expected { bootstrap_url: &self.bootstrap_url, device_id: &device.id, now };
+            let expected = Expected { bootstrap_urls: &self.bootstrap_urls, device_id: &device.id, now };
             stored::decode(&bytes, &expected).map(|token| (token, identity))
         };
         let mut token = read(Identity::Usual { key: None });
@@ -84,7 +85,7 @@ impl TokenStore {
     /// Stores `token`, unless the policy is to keep it in memory.
     pub(super) async fn save(&self, token: &WrapperToken, device: &DeviceId) -> Result<(), ClientError> {
         let Some(keychain) = &self.keychain else { return Ok(()) };
-        let bytes = stored::encode(token, &self.bootstrap_url, device);
+        let bytes = stored::encode(token, device);
         keychain.set(TOKEN_ENTRY.into(), bytes).await.map_err(ClientError::from)
     }
 

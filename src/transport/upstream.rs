@@ -6,6 +6,7 @@
 //! client leaves, the body is dropped, which closes the connection, and the upstream stops. HTTP/2 connections are
 //! shared between requests and keep a task. Why so: `docs/decisions/0001-own-http1-client.md`.
 
+mod begun;
 mod body;
 mod error;
 pub(crate) mod h1;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{Request, Response, StatusCode};
 
+pub use self::begun::Begun;
 pub use self::body::UpstreamBody;
 use self::error::Unsent;
 pub use self::error::UpstreamError;
@@ -73,7 +75,8 @@ impl Upstream {
     /// response's head; a slow client may take as long again for each part of its upload.
     ///
     /// A request is processed at most once (RFC 9110 §9.2.2). It goes over another connection only if a dead pooled
-    /// connection took no byte of it, or if the upstream states that it did not process it (RFC 9113 §8.7).
+    /// connection took no byte of it, or if the upstream states that it did not process it (RFC 9113 §8.7). A [`Begun`]
+    /// among its extensions tells whether bytes of it may have been written.
     pub async fn send(
         &self,
         mut request: Request<BufferedBody>,
@@ -115,9 +118,13 @@ impl Upstream {
                     Proven::New(connection) => break opened = Some(connection),
                 }
             }
+            Begun::tell(&request, true);
             match pooled.send(request).await {
                 Ok((response, connection)) => return Ok(self.with_connection(response, connection)),
-                Err((_, Some(unsent))) => request = unsent,
+                Err((_, Some(unsent))) => {
+                    Begun::tell(&unsent, false);
+                    request = unsent;
+                }
                 Err((error, None)) => {
                     if error.is_lost_connection() {
                         self.0.lost(idle);
@@ -127,7 +134,10 @@ impl Upstream {
             }
         }
         match Box::pin(self.send_on_new(request, opened)).await {
-            Err((_, Some(unsent))) => Box::pin(self.send_on_new(unsent, None)).await.map_err(|(error, _)| error),
+            Err((_, Some(unsent))) => {
+                Begun::tell(&unsent, false);
+                Box::pin(self.send_on_new(unsent, None)).await.map_err(|(error, _)| error)
+            }
             sent => sent.map_err(|(error, _)| error),
         }
     }
@@ -142,9 +152,13 @@ impl Upstream {
             Proven::Pooled(h2) => h2,
             Proven::New(connection) => return Ok(Err((request, Some(connection)))),
         };
+        Begun::tell(&request, true);
         match proven.send(request, self.origin()).await {
             Ok(response) => Ok(Ok(response.map(UpstreamBody::h2))),
-            Err((_, Some(unsent))) => Ok(Err((unsent, None))),
+            Err((_, Some(unsent))) => {
+                Begun::tell(&unsent, false);
+                Ok(Err((unsent, None)))
+            }
             Err((error, None)) => Err(error),
         }
     }
@@ -162,10 +176,15 @@ impl Upstream {
         if opened.is_http2 {
             let h2 = H2::start(opened.stream).await.map_err(|error| (error, None))?;
             self.0.share(h2.clone());
+            Begun::tell(&request, true);
             return h2.send(request, self.origin()).await.map(|response| response.map(UpstreamBody::h2));
         }
+        Begun::tell(&request, true);
         let sent = H1::new(opened.stream, self.0.drops).send(request).await;
-        let (response, connection) = sent.map_err(|(error, _)| (error, None))?;
+        let (response, connection) = sent.map_err(|(error, unsent)| {
+            unsent.iter().for_each(|unsent| Begun::tell(unsent, false));
+            (error, None)
+        })?;
         Ok(self.with_connection(response, connection))
     }
 

@@ -51,6 +51,9 @@ pub struct TokenResponse {
     pub refresh_in: u64,
     /// Where to send `/v1` requests; `null` means the origin that answered.
     pub base_url: Option<String>,
+    /// The base URLs of the service's regions: tokens of one are good at all. Left out if there are none.
+    #[serde(default)]
+    pub regions: Vec<String>,
     /// The device that the token was made for.
     pub device_id: DeviceId,
     /// The models this device may use; empty means every model that the upstream key may use.
@@ -62,7 +65,7 @@ impl TokenResponse {
     /// The answer as JSON. [`Secret`] has no `Serialize`, so this method writes it.
     #[must_use]
     pub fn to_json(&self) -> Secret {
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "token": self.token.expose(),
             "token_type": self.token_type,
             "expires_in": self.expires_in,
@@ -72,6 +75,9 @@ impl TokenResponse {
             "device_id": self.device_id,
             "models": self.models,
         });
+        if !self.regions.is_empty() {
+            body["regions"] = self.regions.as_slice().into();
+        }
         Secret::new(body.to_string())
     }
 }

@@ -19,6 +19,7 @@ mod refresh_asks;
 mod refresh_failure;
 mod refresh_time;
 mod refused;
+mod regions;
 mod relay;
 mod renewal;
 mod restored;

@@ -192,6 +192,26 @@ async fn f76_an_outage_costs_few_checks() {
 }
 
 #[tokio::test]
+async fn f49_f76_half_an_hour_of_outage_costs_four_checks_a_minute_at_most_and_the_token_is_used_after_it() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    let away = [Route::V1, Route::Health, Route::Refresh, Route::Bootstrap];
+    away.iter().for_each(|route| service.always(*route, Say::cut()));
+    client.messages("hello").await;
+    let before = service.count(Route::Health);
+    for _ in 0..360 {
+        client.clock.advance(5 * SECOND);
+        client.client.refresher.ask(Reason::LinkChanged).await.unwrap();
+    }
+    let checks = service.count(Route::Health) - before;
+    assert!((20..=120).contains(&checks), "{checks} in half an hour");
+    away.iter().for_each(|route| service.heal(*route));
+    let asked = service.tokens_asked();
+    assert_eq!(client.messages("hello").await.status, 200);
+    assert_eq!((client.client.status().state, service.tokens_asked()), (ClientState::Ready, asked));
+}
+
+#[tokio::test]
 async fn f76_a_good_stored_token_is_enough_to_start_while_the_service_is_away() {
     let service = FakeService::start().await;
     let setup = with_stored_token(&service).await;

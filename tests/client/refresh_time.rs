@@ -92,6 +92,20 @@ async fn f41_a_clock_that_is_set_back_starts_no_refresh_and_extends_no_token() {
 }
 
 #[tokio::test]
+async fn f41_a_clock_that_is_a_day_ahead_for_a_while_costs_one_token_and_no_request() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    client.clock.advance(24 * HOUR);
+    assert_eq!(client.messages("hello").await.status, 200);
+    client.clock.set_back(24 * HOUR);
+    for _ in 0..5 {
+        pass(&client, HOUR).await;
+        assert_eq!(client.messages("hello").await.status, 200);
+    }
+    assert_eq!((service.tokens_asked(), client.client.status().state), (2, ClientState::Ready));
+}
+
+#[tokio::test]
 async fn f41_a_clock_that_is_set_back_during_a_wait_does_not_stop_refreshes() {
     let service = FakeService::start().await;
     service.issue_for(3600, 0);

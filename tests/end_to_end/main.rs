@@ -10,6 +10,7 @@ mod both;
 mod bytes;
 mod cancel;
 mod device_key;
+mod regions;
 mod restart;
 mod smuggling;
 mod token;

@@ -31,6 +31,19 @@ async fn bootstrap_answers_with_a_token_and_how_to_live_with_it() {
 }
 
 #[tokio::test]
+async fn f96_the_regions_are_announced_with_each_token() {
+    let service = TestService::start_with("http://127.0.0.1:9", |flags| {
+        flags.set("REGIONS", "https://us.example/, https://eu.example/claude");
+    });
+    let first = bootstrap(&service, json!({ "device_id": "device-0001" })).await.json();
+    let bearer = format!("Bearer {}", first["token"].as_str().unwrap());
+    let second = post(&service.at("/refresh"), &[("authorization", &bearer)], "").await.json();
+    for answer in [first, second] {
+        assert_eq!(answer["regions"], json!(["https://us.example", "https://eu.example/claude"]));
+    }
+}
+
+#[tokio::test]
 async fn bootstrap_refuses_what_is_no_request() {
     let service = TestService::start("http://127.0.0.1:9");
     for body in

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::Enrolment;
+use crate::client::credential::Issued;
 use crate::client::error::ClientError;
-use crate::client::service_api::Issued;
 use crate::client::token_store::StoredToken;
 
 impl Enrolment {
@@ -95,6 +95,7 @@ impl Enrolment {
 
     /// Puts a stored token in use, and the identity that it belongs to.
     pub(super) fn take(&mut self, (token, identity): StoredToken) {
+        self.failover.restore(&token);
         self.session.set_device(identity.device(&self.ids));
         self.session.install(Issued { token, clock_skew_ms: None });
         self.identity = identity;

@@ -7,13 +7,13 @@ use tokio::task::JoinHandle;
 
 use super::retries::Retries;
 use crate::client::error::{Cause, ClientError};
-use crate::client::service_link::ServiceLink;
+use crate::client::failover::Failover;
 use crate::client::session::Session;
 
 /// The checks during an outage. A check has a task of its own, so that a service that does not answer holds nothing up.
 pub(super) struct Outage {
     session: Arc<Session>,
-    link: Arc<ServiceLink>,
+    failover: Arc<Failover>,
     checks: Retries,
     running: Option<JoinHandle<()>>,
     /// Whether a request has raised a doubt that no check has answered.
@@ -24,8 +24,8 @@ pub(super) struct Outage {
 
 impl Outage {
     #[must_use]
-    pub(super) fn new(session: Arc<Session>, link: Arc<ServiceLink>) -> Self {
-        Self { session, link, checks: Retries::default(), running: None, doubted: false, suspected: None }
+    pub(super) fn new(session: Arc<Session>, failover: Arc<Failover>) -> Self {
+        Self { session, failover, checks: Retries::default(), running: None, doubted: false, suspected: None }
     }
 
     /// Starts a check if the service cannot be reached and the next check is due, or if the service is doubted. True once an
@@ -66,11 +66,10 @@ impl Outage {
     }
 
     fn check(&mut self) {
-        let Some(token) = self.session.token() else { return };
-        let (session, link) = (Arc::clone(&self.session), Arc::clone(&self.link));
+        let (session, failover) = (Arc::clone(&self.session), Arc::clone(&self.failover));
         let seen = session.answers();
         self.running = Some(tokio::spawn(async move {
-            match link.reaches(&token.origin).await {
+            match failover.reaches().await {
                 Ok(true) => session.reached(),
                 Err(error) if session.answers() == seen => session.unreached(error),
                 Ok(false) | Err(_) => false,

@@ -138,6 +138,8 @@ mod tests {
             lifetime: 24 * HOUR,
             refresh_in: Duration::ZERO,
             origin: Arc::new(Origin::parse("http://127.0.0.1:1").unwrap()),
+            bootstrap_url: String::new(),
+            regions: Vec::new(),
         }
     }
 

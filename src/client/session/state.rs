@@ -20,6 +20,8 @@ pub struct Installed {
 
 pub(super) struct SessionState {
     pub device: LocalDevice,
+    /// The base URL of the service that requests go to.
+    pub service: String,
     pub installed: Option<Installed>,
     pub network: Network,
     pub storage: Storage,
@@ -50,9 +52,10 @@ pub(super) enum Life {
 impl SessionState {
     /// The state before the first token.
     #[must_use]
-    pub(super) fn new(device: LocalDevice, network: Network) -> Self {
+    pub(super) fn new(device: LocalDevice, service: String, network: Network) -> Self {
         Self {
             device,
+            service,
             installed: None,
             network,
             storage: Storage::Memory,
@@ -74,6 +77,7 @@ impl SessionState {
         let last_error = self.token_error.as_ref().or(self.link_error.as_ref()).or(self.keychain_error.as_ref());
         Status {
             state: self.state(now),
+            service: self.service.clone(),
             expires_at: token.map(|token| token.expires_at()),
             refresh_at: token.map(|token| token.due_at(refresh_before)),
             storage: self.storage,

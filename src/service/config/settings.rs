@@ -93,6 +93,8 @@ table! {
     DEVICE_FEATURES: LIMITS { is_list: true, is_reloadable: true }
     /// Address of this service as clients reach it; default is where they asked for the token
     PROXY_BASE_URL: LISTENERS { is_reloadable: true }
+    /// Base URLs of all regions of the service, separated by commas, at most 8: apps use another one when theirs fails; they share the signing secrets
+    REGIONS: LISTENERS { is_list: true, is_reloadable: true }
     /// Largest request body, in bytes
     MAX_PAYLOAD_SIZE: CAPACITY { default: Some("33554432") }
     /// Whether devices may use message batches and files, each its own ones: on or off

@@ -594,7 +594,7 @@ fn a41_problems_of_collector_and_sentry_settings_show_no_secret() {
 
 #[test]
 fn settings_that_cannot_work_are_refused() {
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 15] = [
         (&["--port=4000", "--admin-port=4000"], "ADMIN_PORT"),
         (&["--port=4000", "--metrics-port=4000"], "METRICS_PORT"),
         (&["--admin-port=4000", "--metrics-port=4000"], "METRICS_PORT"),
@@ -607,6 +607,12 @@ fn settings_that_cannot_work_are_refused() {
         (&["--database-url=sqlite:x.db?mode=ro"], "DATABASE_URL"),
         (&["--allowed-models=,"], "ALLOWED_MODELS"),
         (&["--allowed-models=claude-*-5"], "ALLOWED_MODELS"),
+        (&["--regions=eu.example"], "REGIONS"),
+        (&["--regions=https://us.example,http://eu.example"], "REGIONS"),
+        (
+            &["--regions=https://a,https://b,https://c,https://d,https://e,https://f,https://g,https://h,https://i"],
+            "REGIONS",
+        ),
     ];
     for (flags, variable) in cases {
         let found = wrong(&[&[KEY], flags].concat());

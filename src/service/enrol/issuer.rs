@@ -69,6 +69,8 @@ pub(crate) struct Issuer {
 pub struct Terms {
     /// Where the device sends requests; `None` means the address that the token came from.
     pub base_url: Option<String>,
+    /// The base URLs of all regions of the service; empty means that there are none.
+    pub regions: Vec<String>,
     /// The models a device may ask for; empty means all.
     pub models: Vec<String>,
 }
@@ -233,13 +235,15 @@ impl Issuer {
 
     fn answer(&self, claims: &Claims) -> TokenResponse {
         let life = Duration::from_secs(claims.exp.saturating_sub(claims.iat));
+        let terms = self.terms.load();
         TokenResponse {
             token: self.keys.sign(claims),
             token_type: TokenType::Bearer,
             expires_in: life.as_secs(),
             expires_at: claims.exp,
             refresh_in: refresh_in(life).as_secs(),
-            base_url: self.terms.load().base_url.clone(),
+            base_url: terms.base_url.clone(),
+            regions: terms.regions.clone(),
             device_id: claims.sub.clone(),
             models: claims.models.clone(),
         }

@@ -75,7 +75,10 @@ pub(crate) struct Inner {
     pub(crate) expires_in: u64,
     pub(crate) refresh_in: u64,
     pub(crate) base_url: Option<String>,
+    pub(crate) regions: Vec<String>,
     oldest_good: usize,
+    /// Whether it takes the tokens of other services, too.
+    takes_all: bool,
 }
 
 impl FakeService {
@@ -122,6 +125,17 @@ impl FakeService {
     /// Sets the `base_url` of the tokens issued from now on.
     pub fn name_base_url(&self, url: &str) {
         self.state.lock().base_url = Some(url.to_owned());
+    }
+
+    /// Announces these regions with the tokens issued from now on.
+    pub fn name_regions(&self, urls: &[&str]) {
+        self.state.lock().regions = urls.iter().map(ToString::to_string).collect();
+    }
+
+    /// Takes the tokens of other services, and knows `device`, as a region does that shares their signing secrets.
+    pub fn is_region_for(&self, device: &str) {
+        let mut inner = self.state.lock();
+        (inner.takes_all, inner.device) = (true, device.to_owned());
     }
 
     /// Answers `token_expired` on `/v1` to every token issued so far.
@@ -226,7 +240,7 @@ impl Inner {
     fn knows(&self, seen: &Seen) -> bool {
         let token = seen.header("authorization").and_then(|value| value.strip_prefix("Bearer sk-ant-proxy-"));
         let number = token.and_then(|token| token.strip_prefix("canary-wrapper-")?.parse::<usize>().ok());
-        number.is_some_and(|number| number >= self.oldest_good && number <= self.issued)
+        number.is_some_and(|number| self.takes_all || (number >= self.oldest_good && number <= self.issued))
     }
 }
 

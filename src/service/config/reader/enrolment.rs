@@ -12,6 +12,7 @@ use crate::service::enrol::enrolment_limits::BootstrapLimits;
 use crate::service::enrol::issuer::{BootstrapMode, Enrolment, Terms};
 use crate::service::token::model_pattern::check_pattern;
 use crate::service::token::verify::TokenPolicy;
+use crate::transport::origin::Origin;
 
 impl Reader<'_> {
     pub(in crate::service::config) fn tokens(&mut self) -> TokenPolicy {
@@ -29,13 +30,32 @@ impl Reader<'_> {
         if base_url.as_ref().is_some_and(|url| !url.is_tls() && !url.is_loopback() && !host.is_loopback()) {
             self.wrong(settings::PROXY_BASE_URL, "must be https: tokens would cross the network in the clear");
         }
+        let regions = self.regions();
         let models = self.models();
         // Each token carries the list, and a token must stay far below the usual limit of a header.
         if models.iter().map(String::len).sum::<usize>() > 1000 {
             let message = "is longer than 1000 characters; use patterns such as claude-haiku-*";
             self.wrong(settings::ALLOWED_MODELS, message);
         }
-        Terms { base_url: base_url.map(|url| url.as_base_url().to_owned()), models }
+        Terms { base_url: base_url.map(|url| url.as_base_url().to_owned()), regions, models }
+    }
+
+    fn regions(&mut self) -> Vec<String> {
+        let mut regions = Vec::new();
+        for text in self.list(settings::REGIONS) {
+            match Origin::parse(text) {
+                Ok(region) if !region.is_tls() && !region.is_loopback() => {
+                    self.wrong(settings::REGIONS, "must be https: tokens would cross the network in the clear");
+                }
+                Ok(region) => regions.push(region.as_base_url().to_owned()),
+                Err(fault) => self.wrong(settings::REGIONS, format!("has an address that {fault}")),
+            }
+        }
+        if regions.len() > MOST_REGIONS {
+            self.wrong(settings::REGIONS, format!("has more than {MOST_REGIONS} addresses"));
+        }
+        self.show(settings::REGIONS, regions.clone());
+        regions
     }
 
     /// An empty entry is refused instead of skipped: a list of empty entries would allow all models.
@@ -80,3 +100,6 @@ impl Reader<'_> {
         mode
     }
 }
+
+/// As many as a client uses.
+const MOST_REGIONS: usize = 8;

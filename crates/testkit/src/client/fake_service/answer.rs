@@ -148,6 +148,7 @@ fn issue(seen: &Seen, state: &State) -> String {
         "expires_at": 4_000_000_000_u64,
         "refresh_in": inner.refresh_in,
         "base_url": inner.base_url,
+        "regions": inner.regions,
         "device_id": inner.device,
         "models": [],
     })

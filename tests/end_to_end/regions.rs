@@ -1,0 +1,29 @@
+//! Two regions of one service: they share the signing secret, and each has a database of its own.
+
+use valetkey::client::refresh::Reason;
+use valetkey::client::status::ClientState;
+
+use crate::both::ASK;
+use testkit::client::Setup;
+use testkit::service::TestService;
+use testkit::upstream::{Answer, Upstream};
+
+#[tokio::test]
+async fn f93_f96_an_app_goes_on_at_another_region_with_its_token_and_its_key() {
+    let upstream = Upstream::start();
+    upstream.answer_always(Answer::message_stream("hello"));
+    let eu = TestService::start(&upstream.url());
+    let us = TestService::start_with(&upstream.url(), |flags| flags.set("REGIONS", eu.url.clone()));
+    let client = Setup::new(&us.url).start().await;
+    assert_eq!(client.messages(ASK).await.status, 200);
+    // The threads of the service end while this one waits.
+    tokio::task::spawn_blocking(move || us.stop()).await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(client.messages(ASK).await.status, 200);
+    }
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
+    assert_eq!(client.messages(ASK).await.status, 200);
+    let status = client.client.status();
+    assert_eq!((status.state, status.service), (ClientState::Ready, eu.url.clone()));
+    assert_eq!(upstream.requests().len(), 7);
+}
