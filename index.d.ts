@@ -19,9 +19,18 @@ export type ValetErrorCode =
   | 'VALET_REVOKED'
   /** Another program uses the fixed `port`. */
   | 'VALET_PORT_IN_USE'
-  /** The keychain is locked, or did not answer in time. With `storage: 'auto'` only told, by `lastError` and `error`. */
+  /**
+   * The keychain is locked, and nobody can be prompted. With `storage: 'auto'` this code and the other ones of the keychain are
+   * only told, by `lastError` and `error`: the token stays in memory.
+   */
   | 'VALET_KEYCHAIN_LOCKED'
-  /** There is no keychain, or it does not work. With `storage: 'auto'` only told, by `lastError` and `error`. */
+  /** The keychain did not answer in time: it prompts the person, is slow, or hangs. */
+  | 'VALET_KEYCHAIN_TIMEOUT'
+  /** The person dismissed the keychain's prompt, or a rule of the system keeps the app from the keychain. */
+  | 'VALET_KEYCHAIN_DENIED'
+  /** The token is longer than the values that the keychain takes: 2560 bytes on Windows. */
+  | 'VALET_KEYCHAIN_TOO_SMALL'
+  /** There is no keychain, or it does not work. */
   | 'VALET_KEYCHAIN_UNAVAILABLE'
   /** This machine has no usable id; only from `deviceId()`. */
   | 'VALET_NO_MACHINE_ID'
@@ -99,7 +108,8 @@ export interface StartOptions {
   port?: number;
   /**
    * Where the token is stored between starts: in the OS keychain, or in memory while it cannot be used (`auto`, the
-   * default); in the keychain, without which the start fails (`keychain`); in memory (`memory`). Never in a file.
+   * default); in the keychain, without which the start fails (`keychain`); in memory (`memory`). Never in a file. Processes with the
+   * same `appId` share what is in the keychain, and one of them renews it for all; in memory each has its own.
    */
   storage?: 'auto' | 'keychain' | 'memory';
   /** The enrolment token, if the service requires one. */

@@ -97,6 +97,9 @@ function useError(error: ValetError): string {
     case 'VALET_REVOKED':
     case 'VALET_PORT_IN_USE':
     case 'VALET_KEYCHAIN_LOCKED':
+    case 'VALET_KEYCHAIN_TIMEOUT':
+    case 'VALET_KEYCHAIN_DENIED':
+    case 'VALET_KEYCHAIN_TOO_SMALL':
     case 'VALET_KEYCHAIN_UNAVAILABLE':
     case 'VALET_NO_MACHINE_ID':
     case 'VALET_ABORTED':

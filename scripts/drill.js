@@ -28,6 +28,7 @@ const NAMES = [
   'chunks',
   'processes',
   'key',
+  'keychain',
 ];
 const DRILLS = new Map(NAMES.map((name) => [name, require(`./drill/${name}.js`)]));
 const DEBUG = path.join(ROOT, 'target', 'debug');

@@ -2,10 +2,10 @@
 //! that puts it on requests. The addon starts one client per proxy.
 //!
 //! A token's way: [`device`] and [`device_key`], of which [`identity`] is made → [`service_api`] → [`mod@keychain`] and
-//! [`token_store`] → [`credential`]. [`enrolment`] goes it at the start, and then whenever [`refresh`] says. A
-//! request's way: [`admission`] → [`loopback`], which reads the token from [`session`] → [`delivery`] to one of the
-//! [`endpoints`], among which [`failover`] chooses; [`network`] says what stands in between. While its answer does not come,
-//! [`unanswered`] makes [`refresh`] look whether the service is there.
+//! [`token_store`] → [`credential`]. [`enrolment`] goes it at the start, and then whenever [`refresh`] says; the app's other
+//! processes wait at [`renewal_lock`] meanwhile. A request's way: [`admission`] → [`loopback`], which reads the token from
+//! [`session`] → [`delivery`] to one of the [`endpoints`], among which [`failover`] chooses; [`network`] says what stands in
+//! between. While its answer does not come, [`unanswered`] makes [`refresh`] look whether the service is there.
 
 pub mod admission;
 pub mod config;
@@ -24,6 +24,8 @@ mod loopback;
 mod network;
 mod options;
 pub mod refresh;
+mod renewal;
+pub mod renewal_lock;
 mod service_api;
 mod service_link;
 pub mod session;
@@ -73,6 +75,8 @@ pub struct ClientPorts {
     pub store: Box<dyn SecretStore>,
     /// How long to wait for the keychain.
     pub keychain_limits: KeychainLimits,
+    /// The folder for the lock by which the processes of the app take turns at the keychain; without one each goes by itself.
+    pub lock_folder: Option<PathBuf>,
     /// Reads the machine's id.
     pub machine_id: MachineId,
     /// The file of CA certificates to trust besides the system's (`NODE_EXTRA_CA_CERTS`), if one is named.
@@ -88,6 +92,7 @@ pub struct Client {
     pub refresher: Refresher,
     link: Arc<ServiceLink>,
     failover: Arc<Failover>,
+    store: TokenStore,
     /// The credential that local clients must send.
     pub launch_key: Secret,
     /// The address that the proxy listens on.
@@ -113,7 +118,8 @@ impl Client {
         let address = listener.local_addr().map_err(|error| ClientError::Internal(error.to_string()))?;
         let (tls, network) = network::prepare(shown_service(&config), ports.extra_ca_certs.as_deref(), &ports.events)
             .map_err(|error| ClientError::Internal(error.to_string()))?;
-        let store = TokenStore::new(keychain(&config, ports.store, ports.keychain_limits)?, &config);
+        let keychain = keychain(&config, ports.store, ports.keychain_limits)?;
+        let store = TokenStore::new(keychain, ports.lock_folder.as_deref(), &config, Arc::clone(&ports.events));
         let (ids, id_error) = device_ids(&config, ports.machine_id, &store).await;
         let (clock, device) = (ports.clock, ids.usual.clone());
         let service = config.endpoints[0].service.as_base_url().to_owned();
@@ -124,7 +130,7 @@ impl Client {
         let failover = Arc::new(Failover::new(endpoints, Arc::clone(&link), Arc::clone(&session)));
         let api = ServiceApi::new(Arc::clone(&config), tls, Arc::clone(&failover), Arc::clone(&clock))?;
         let mut enrolment =
-            Enrolment::new(api, Arc::clone(&failover), store, ids, Arc::clone(&session), Arc::clone(&clock));
+            Enrolment::new(api, Arc::clone(&failover), store.clone(), ids, Arc::clone(&session), Arc::clone(&clock));
         enrolment.first_token(config.startup_timeout / 2, id_error).await?;
         enrolment.start_is_over();
         let (refresher, refresh_loop) =
@@ -149,7 +155,7 @@ impl Client {
         let server = serve(connections, Plain, Loopback::new(loopback, shutdown.clone()), limits, shutdown);
         let server = Mutex::new(Some(tokio::spawn(server)));
         session.set_bound(address);
-        Ok(Self { session, refresher, link, failover, launch_key, address, trigger, server })
+        Ok(Self { session, refresher, link, failover, store, launch_key, address, trigger, server })
     }
 
     /// The status at this moment.
@@ -179,6 +185,13 @@ impl Client {
             server.abort();
         }
         self.session.close();
+    }
+
+    /// Closes the client at once, and removes from the keychain what it holds for the app: the token, the device's key and its
+    /// random id. The error says why something is still there. Other processes of the app keep what they have in memory.
+    pub async fn sign_out(&self) -> Result<(), ClientError> {
+        self.close(Duration::ZERO).await;
+        self.store.clear().await
     }
 }
 
@@ -219,7 +232,15 @@ async fn device_ids(
         return (ids, None);
     }
     let new = device::random();
-    match store.random_device_id(new.clone()).await {
+    let id = match store.kept_device_id().await {
+        Ok(Some(kept)) => Ok(kept),
+        Ok(None) => {
+            let _turn = store.turn().await;
+            store.random_device_id(new.clone()).await
+        }
+        Err(error) => Err(error),
+    };
+    match id {
         Ok(id) => (DeviceIds::random(&config.app_id, id), None),
         Err(error) => (DeviceIds::random(&config.app_id, new), Some(error)),
     }

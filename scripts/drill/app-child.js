@@ -3,11 +3,13 @@
 // The process of an app. It ends when the drill does.
 
 const { startProxy } = require('../..');
+const { EventLoop } = require('./event-loop.js');
 const { ask } = require('./request.js');
 
 let proxy;
 /** Each change of the service's address, with its time. */
 const switches = [];
+let eventLoop;
 
 const ORDERS = {
   async ready() {},
@@ -23,6 +25,32 @@ const ORDERS = {
   },
 
   switches: () => switches,
+  /** Measures the event loop from now on. */
+  async watch() {
+    eventLoop = new EventLoop();
+  },
+
+  /** The longest time in ms for which the event loop has stood still since `watch`. */
+  async stall() {
+    return eventLoop.stall;
+  },
+
+  async status() {
+    return proxy.status();
+  },
+
+  async resume() {
+    proxy.notifyResume();
+  },
+
+  async close() {
+    await proxy.close();
+  },
+
+  /** Ends the process without closing anything. */
+  exit() {
+    process.exit(0);
+  },
 
   ask(count) {
     return Promise.all(Array.from({ length: count }, () => ask(proxy.url, keyOf(proxy))));

@@ -4,6 +4,9 @@
 
 const path = require('path');
 const { fork } = require('child_process');
+const { setTimeout: pause } = require('timers/promises');
+
+const LOOK_MS = 100;
 
 class App {
   /** `env` replaces the environment, `execArgv` are options of Node. */
@@ -36,6 +39,16 @@ class App {
   /** The answers to so many messages that the app sends at once. */
   ask(count) {
     return this.call('ask', count);
+  }
+
+  /** Tells the app again and again that the machine woke up, until its status fulfils `condition`. */
+  async until(condition, limitMs) {
+    const limit = Date.now() + limitMs;
+    while (!condition(await this.call('status'))) {
+      if (Date.now() > limit) throw new Error(`the app's status is not as it should be after ${limitMs} ms`);
+      await this.call('resume');
+      await pause(LOOK_MS);
+    }
   }
 
   /** Sends the order at once; the promise is for its outcome. */

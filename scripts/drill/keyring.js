@@ -16,7 +16,7 @@ const LOCKED = [
   'string:Locked',
 ];
 
-/** Starts it, and gives the environment of a process that is to find it. */
+/** Starts it, and gives its `program` and the `env` of a process that is to find it. */
 async function startKeyring(rig) {
   const bus = `unix:path=${rig.folderOf('session')}/bus`;
   const env = {
@@ -29,12 +29,12 @@ async function startKeyring(rig) {
   const daemon = rig.program('bus', 'dbus-daemon', ['--session', '--nofork', `--address=${bus}`], { env });
   await daemon.until(() => isTrue(env, [...OWNER, 'string:org.freedesktop.DBus']), START_MS);
   const args = ['--foreground', '--unlock', '--components=secrets'];
-  const keyring = rig.program('keyring', 'gnome-keyring-daemon', args, { env });
-  keyring.child.stdin.end('password');
+  const program = rig.program('keyring', 'gnome-keyring-daemon', args, { env });
+  program.child.stdin.end('password');
   // A call before the keyring owns its name would make the bus start a second one.
-  await keyring.until(() => isTrue(env, [...OWNER, 'string:org.freedesktop.secrets']), START_MS);
-  await keyring.until(() => answerTo(env, LOCKED).includes('boolean false'), START_MS);
-  return env;
+  await program.until(() => isTrue(env, [...OWNER, 'string:org.freedesktop.secrets']), START_MS);
+  await program.until(() => answerTo(env, LOCKED).includes('boolean false'), START_MS);
+  return { env, program };
 }
 
 function isTrue(env, call) {

@@ -1,17 +1,28 @@
 'use strict';
 
-// Many processes of one app start at once on a machine whose keychain is empty.
+// Many processes of one app start at once: with an empty keychain, or with a token in it that has expired. One gets a token, and the
+// others find it in the keychain.
 
+const { setTimeout: pause } = require('timers/promises');
 const { App } = require('./app.js');
+const { Counter } = require('./counter.js');
 const { KEYRING_PROGRAMS, startKeyring } = require('./keyring.js');
 const { isGood, tally } = require('./request.js');
 
-async function run(rig, { processes }) {
-  const service = await rig.service();
-  const env = await startKeyring(rig);
+const TOKEN_SECONDS = 60;
+/** The addon takes a token for expired a little before its end, so one that is used is good for the service. */
+const EXPIRED_MS = 56_000;
+
+async function run(rig, { processes, token }) {
+  const isExpired = token === 'expired';
+  const counter = await Counter.start(await rig.service(isExpired ? { TOKEN_TTL_SECONDS: String(TOKEN_SECONDS) } : {}));
+  rig.atEnd(() => counter.stop());
+  const { env } = await startKeyring(rig);
+  const options = { bootstrapUrl: `${counter.url}/bootstrap`, appId: 'drill.processes' };
+  if (isExpired) await leaveToken(rig, env, options);
   const apps = Array.from({ length: processes }, () => new App(rig, { env }));
   await Promise.all(apps.map((app) => app.call('ready')));
-  const options = { bootstrapUrl: service.bootstrapUrl, appId: 'drill.processes' };
+  counter.reset();
   const outcomes = await Promise.allSettled(apps.map((app) => app.start(options)));
   const started = apps.filter((_, at) => outcomes[at].status === 'fulfilled');
   const answers = (await Promise.all(started.map((app) => app.ask(1)))).flat();
@@ -22,12 +33,21 @@ async function run(rig, { processes }) {
   const misses = [];
   if (count('keychain') !== processes) misses.push('each must use the keychain');
   if (!answers.every(isGood)) misses.push('each request must be a 200');
+  if (counter.renewals !== 1) misses.push('one renewal must reach the service');
   return {
     figures:
-      `${processes} processes: ${count('keychain')} in the keychain, ${count('memory')} in memory${named(told)}, ` +
+      `${processes} processes, ${counter.renewals} renewals: ${count('keychain')} in the keychain, ${count('memory')} in memory${named(told)}, ` +
       `${failures.length} not started${named(failures)}, ${devices(statuses)}; ${tally(answers)}`,
     misses,
   };
+}
+
+/** Leaves a token in the keychain that has expired when this returns. */
+async function leaveToken(rig, env, options) {
+  const app = new App(rig, { env });
+  const { status } = await app.start(options);
+  await app.call('close');
+  await pause(EXPIRED_MS - (Date.now() - (status.expiresAt - TOKEN_SECONDS * 1000)));
 }
 
 /** The codes in brackets, each once. */
@@ -43,8 +63,9 @@ function devices(statuses) {
 }
 
 module.exports = {
-  about: 'processes of an app that start at once with an empty keychain all use it',
-  options: { processes: 50 },
+  about:
+    'processes of an app that start at once with an empty keychain, or an expired token in it, get one token and all work',
+  options: { processes: 50, token: ['none', 'expired'] },
   needs: () => KEYRING_PROGRAMS,
   run,
 };

@@ -10,6 +10,7 @@ use crate::client::config::ClientConfig;
 use crate::client::device::system_machine_id;
 use crate::client::error::ClientError;
 use crate::client::keychain::{KeychainLimits, OsStore};
+use crate::client::renewal_lock::user_folder;
 use crate::client::status::EventSink;
 use crate::client::{Client, ClientPorts};
 use crate::clock::SystemClock;
@@ -123,6 +124,7 @@ async fn live(
         clock: Arc::new(SystemClock),
         store: Box::new(OsStore::new(&config.app_id)),
         keychain_limits: KeychainLimits::default(),
+        lock_folder: user_folder(),
         machine_id: system_machine_id,
         extra_ca_certs: std::env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()).map(Into::into),
         events,

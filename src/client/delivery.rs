@@ -99,14 +99,14 @@ impl Delivery {
         if let Some(begun) = &begun {
             request.extensions_mut().insert(begun.clone());
         }
-        let (upstream, began) = (self.link.at(&choice.origin), Instant::now());
+        let (upstream, sent_at) = (self.link.at(&choice.origin), Instant::now());
         let sending = pin!(upstream.send(request, FIRST_BYTE));
         let mut waiting = pin!(answered(&self.refresher, sending));
         let sent = tokio::select! {
             biased;
             sent = waiting.as_mut() => sent,
             () = self.failover.given_up(choice, begun.as_ref()) => {
-                return Err(Undelivered { error: ConnectError::Timeout(began.elapsed()).into(), is_begun: false });
+                return Err(Undelivered { error: ConnectError::Timeout(sent_at.elapsed()).into(), is_begun: false });
             }
         };
         match sent {

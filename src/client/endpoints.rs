@@ -210,8 +210,8 @@ mod tests {
     }
 
     fn of(names: &[&str]) -> Endpoints {
-        let named: Vec<_> = names.iter().map(|name| Endpoint::announced(origin(name))).collect();
-        Endpoints::new(&named)
+        let endpoints: Vec<_> = names.iter().map(|name| Endpoint::announced(origin(name))).collect();
+        Endpoints::new(&endpoints)
     }
 
     fn order(endpoints: &Endpoints) -> Vec<String> {

@@ -1,10 +1,12 @@
-//! Gets the first wrapper token and each newer one, puts it in use, and stores it.
+//! Gets the first wrapper token and each newer one, puts it in use, and stores it. Of several processes of the app one does so at a
+//! time, and the others take what it has stored.
 //!
 //! A device whose usual id belongs to another key takes an id that is made from its own key. That costs no protection:
 //! a client that may enrol can invent an id.
 
 mod keychain;
 mod start;
+mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use super::device_key::DeviceKey;
 use super::error::ClientError;
 use super::failover::Failover;
 use super::identity::{HeldKey, Identity};
+use super::renewal::{Renewal, Wanted};
+use super::renewal_lock::HeldLock;
 use super::service_api::ServiceApi;
 use super::session::Session;
 use super::status::{Level, Storage};
@@ -51,14 +55,26 @@ impl Enrolment {
         self.store.start_is_over();
     }
 
-    /// Replaces `living`, the token in use: trades it in, or enrols the device again if there is none or the service
-    /// rejects it. The new token is stored in the background: requests use it already, so a slow keychain delays none. A
-    /// keychain that has failed is not asked, which could prompt the person: it gets the token when it is taken up again.
-    pub(super) async fn renew(&mut self, living: Option<&WrapperToken>) -> Result<(), ClientError> {
-        let issued = self.newer_token(living).await?;
+    /// Replaces the token in use by one that is `wanted`: one that another process has stored, or a new one. For that `living`, the
+    /// token in use, is traded in, or the device enrols again if there is none or the service rejects it. The new token is stored
+    /// in the background: requests use it already, so a slow keychain delays none. A keychain that has failed is not asked, which
+    /// could prompt the person: it gets the token when it is taken up again. One that was too small may take the new token.
+    pub(super) async fn renew(
+        &mut self,
+        wanted: Wanted,
+        living: Option<&WrapperToken>,
+    ) -> Result<Renewal, ClientError> {
+        let held = self.turn().await;
+        if self.session.is_closed() {
+            return Err(ClientError::Closed);
+        }
+        if self.take_over(wanted).await {
+            return Ok(Renewal::TakenOver);
+        }
+        let issued = self.newer_token(living, held.as_ref()).await?;
         let token = self.install(issued);
-        if self.session.keychain_error().is_some() {
-            return Ok(());
+        if self.session.keychain_error().is_some_and(|error| !matches!(error, ClientError::KeychainTooSmall)) {
+            return Ok(Renewal::Issued);
         }
         let keeping = self.keep(token);
         let session = Arc::clone(&self.session);
@@ -66,11 +82,17 @@ impl Enrolment {
             if let Err(error) = keeping.await {
                 session.keychain_failed(error);
             }
+            // From now on the next process finds the token.
+            drop(held);
         });
-        Ok(())
+        Ok(Renewal::Issued)
     }
 
-    async fn newer_token(&mut self, living: Option<&WrapperToken>) -> Result<Issued, ClientError> {
+    async fn newer_token(
+        &mut self,
+        living: Option<&WrapperToken>,
+        turn: Option<&HeldLock>,
+    ) -> Result<Issued, ClientError> {
         if let Err(error) = self.read_key().await {
             self.session.keychain_failed(error);
         }
@@ -86,19 +108,21 @@ impl Enrolment {
                 other => return other,
             }
         }
-        self.enrol().await
+        self.enrol(turn).await
     }
 
     /// Gets a token without an older one.
-    async fn enrol(&mut self) -> Result<Issued, ClientError> {
+    async fn enrol(&mut self, turn: Option<&HeldLock>) -> Result<Issued, ClientError> {
         let key = self.key_for_usual_id().await;
-        self.enrol_with(key).await
+        self.enrol_with(key, turn).await
     }
 
     /// Gets a token with `key`. From then on the device has the usual id, or an id of its own if another key owns the
     /// usual one. After an error the id is unchanged.
-    async fn enrol_with(&mut self, mut key: Option<HeldKey>) -> Result<Issued, ClientError> {
-        let mut pauses = SETTLING.into_iter().map(Duration::from_millis);
+    async fn enrol_with(&mut self, mut key: Option<HeldKey>, turn: Option<&HeldLock>) -> Result<Issued, ClientError> {
+        // While this process has its turn, no other one is about to store a key.
+        let settling: &[u64] = if turn.is_some() { &[] } else { &SETTLING };
+        let mut pauses = settling.iter().copied().map(Duration::from_millis);
         loop {
             match self.enrol_as(Identity::Usual { key: key.clone() }).await {
                 Err(error) if is_of_another_key(&error) => {}

@@ -61,13 +61,22 @@ pub enum ClientError {
     /// Another program uses the fixed port.
     #[error("port {0} on 127.0.0.1 is in use")]
     PortInUse(u16),
-    /// The keychain is locked.
+    /// The keychain is locked, and cannot prompt the person.
     #[error("the keychain is locked")]
     KeychainLocked,
-    /// The keychain did not answer in time, as a locked one does while its prompt waits for the person.
+    /// The keychain did not answer in time: it is slow, hangs, or prompts the person.
     #[error("the keychain did not answer within {} ms: it is slow, or waits to be unlocked", .0.as_millis())]
-    #[strum(to_string = "KEYCHAIN_LOCKED")]
     KeychainTimeout(Duration),
+    /// The keychain has not answered an earlier call.
+    #[error("the keychain has not answered yet: it is slow, or waits to be unlocked")]
+    #[strum(to_string = "KEYCHAIN_TIMEOUT")]
+    KeychainBusy,
+    /// The person dismissed the keychain's prompt, or the system keeps the app from the keychain.
+    #[error("the keychain was denied to the app: its prompt was dismissed, or a rule of the system forbids it")]
+    KeychainDenied,
+    /// The keychain takes no value as long as the token.
+    #[error("the keychain is too small: the token is longer than the values that it takes")]
+    KeychainTooSmall,
     /// There is no keychain, or it does not work.
     #[error("the keychain cannot be used: {0}")]
     KeychainUnavailable(String),
@@ -105,6 +114,7 @@ impl ClientError {
                 | Self::PortInUse(_)
                 | Self::KeychainLocked
                 | Self::KeychainTimeout(_)
+                | Self::KeychainBusy
         )
     }
 
@@ -136,6 +146,20 @@ impl ClientError {
         matches!(self, Self::Network(_) | Self::Timeout(_) | Self::NoAnswer { .. })
     }
 
+    /// Whether the keychain is out of use, which says nothing about the service.
+    #[must_use]
+    pub fn is_of_keychain(&self) -> bool {
+        matches!(
+            self,
+            Self::KeychainLocked
+                | Self::KeychainTimeout(_)
+                | Self::KeychainBusy
+                | Self::KeychainDenied
+                | Self::KeychainTooSmall
+                | Self::KeychainUnavailable(_)
+        )
+    }
+
     /// Whether the service refuses this device. That ends only when a person changes something at the service.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
@@ -163,9 +187,12 @@ struct Facts {
 impl From<KeychainError> for ClientError {
     fn from(error: KeychainError) -> Self {
         match error {
-            KeychainError::Locked | KeychainError::Busy => Self::KeychainLocked,
+            KeychainError::Locked => Self::KeychainLocked,
             KeychainError::Late(limit) => Self::KeychainTimeout(limit),
-            other => Self::KeychainUnavailable(other.to_string()),
+            KeychainError::Busy => Self::KeychainBusy,
+            KeychainError::Denied => Self::KeychainDenied,
+            KeychainError::TooLong => Self::KeychainTooSmall,
+            KeychainError::Unavailable(why) => Self::KeychainUnavailable(why),
         }
     }
 }
@@ -191,6 +218,9 @@ mod tests {
             ClientError::PortInUse(0),
             ClientError::KeychainLocked,
             ClientError::KeychainTimeout(Duration::ZERO),
+            ClientError::KeychainBusy,
+            ClientError::KeychainDenied,
+            ClientError::KeychainTooSmall,
             ClientError::KeychainUnavailable(text()),
             ClientError::NoMachineId,
             ClientError::Aborted,

@@ -2,9 +2,10 @@
 //!
 //! A keychain may prompt the person for a password and wait for ever, so it has a thread of its own. Callers wait with a
 //! deadline, and while one call is stuck all others fail at once. A start waits longer than a running client: without
-//! the keychain the device may have to take another id.
+//! the keychain the device may have to take another id. Nothing waits for the thread when the app ends.
 
 mod os;
+mod refusal;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -32,9 +33,12 @@ pub trait SecretStore: Send {
 /// Why a secret could not be read or stored. A missing entry is not an error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeychainError {
-    /// The store is locked.
+    /// The store is locked, and nobody can be prompted.
     #[error("the keychain is locked")]
     Locked,
+    /// The person dismissed the prompt, or the system keeps this app from the store.
+    #[error("the keychain was denied to the app")]
+    Denied,
     /// The store did not answer in time: it is slow, or waits for the person.
     #[error("the keychain did not answer within {} ms", .0.as_millis())]
     Late(Duration),
@@ -66,8 +70,8 @@ struct Work {
     open: AtomicUsize,
     /// Whether the caller of one of them stopped waiting.
     overdue: AtomicBool,
-    /// Whether the last call that took long found the store locked: the person dismissed its prompt.
-    dismissed: AtomicBool,
+    /// Whether the last call was denied.
+    denied: AtomicBool,
     /// Until when calls may wait that a start makes; `None` after the start.
     start_ends: Mutex<Option<Instant>>,
 }
@@ -87,9 +91,8 @@ impl Work {
         self.open.fetch_sub(1, Ordering::AcqRel);
     }
 
-    fn note<T>(&self, result: &Result<T, KeychainError>, took: Duration) {
-        let is_locked = matches!(result, Err(KeychainError::Locked));
-        self.dismissed.store(is_locked && took >= PROMPTED, Ordering::Release);
+    fn note<T>(&self, result: &Result<T, KeychainError>) {
+        self.denied.store(matches!(result, Err(KeychainError::Denied)), Ordering::Release);
     }
 }
 
@@ -132,10 +135,10 @@ impl Keychain {
         *lock(&self.work.start_ends) = None;
     }
 
-    /// Whether a person dismissed the keychain's prompt; asking again would show it again.
+    /// Whether the last call was denied, mostly by a person who dismissed the prompt; asking again would show it again.
     #[must_use]
-    pub fn was_dismissed(&self) -> bool {
-        self.work.dismissed.load(Ordering::Acquire)
+    pub fn was_denied(&self) -> bool {
+        self.work.denied.load(Ordering::Acquire)
     }
 
     /// Reads `entry` within the limit for reading.
@@ -165,9 +168,8 @@ impl Keychain {
         let (done, result) = oneshot::channel();
         let open = Arc::clone(&self.work);
         let job: Job = Box::new(move |store| {
-            let began = Instant::now();
             let result = work(store);
-            open.note(&result, began.elapsed());
+            open.note(&result);
             open.end();
             // The caller may have stopped waiting.
             let _ = done.send(result);
@@ -187,9 +189,6 @@ impl Keychain {
         }
     }
 }
-
-/// A locked store that takes longer to say so has shown a prompt.
-const PROMPTED: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::admission::Admission;
@@ -83,7 +84,7 @@ impl Loopback {
             self.parts.session.admitted();
         }
         match rejection(&response) {
-            Some(ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenOutdated) => {}
+            Some(code) if ends_with_newer_token(code) => {}
             Some(ErrorCode::TokenRevoked) => {
                 // The refresh will be refused too, and then the status shows it.
                 self.parts.refresher.kick(Reason::Rejected(used.generation));
@@ -94,15 +95,28 @@ impl Loopback {
         // The service did not process the request, so it can be sent again with a newer token.
         let renewed = self.parts.refresher.ask(Reason::Rejected(used.generation)).await;
         match (renewed, again) {
-            (Ok(()), Some(body)) => {
-                let newer = self.usable_token().await?;
-                Ok(self.relay(delivery.send(parts, body, &newer.token).await?))
-            }
+            (Ok(()), Some(body)) => self.repeat(parts, body).await,
             (Ok(()), None) => Ok(self.relay(with_retry(response))),
             // An SDK takes a 401 for a wrong key and gives up, while this failure ends with the outage.
             (Err(error), _) if error.is_outage() => Err(no_token(&error)),
             (Err(_), _) => Ok(self.relay(response)),
         }
+    }
+
+    /// Sends a rejected request again with the newer token. That can be the token of another process of the app, and rejected as
+    /// well; then the request is sent a last time, with a token that was issued since.
+    async fn repeat(&self, parts: Parts, body: BufferedBody) -> Result<Response<Reply>, Problem> {
+        let again = body.again();
+        let newer = self.usable_token().await?;
+        let delivery = &self.parts.delivery;
+        let response = delivery.send(parts.clone(), body, &newer.token).await?;
+        let is_rejected = rejection(&response).is_some_and(ends_with_newer_token);
+        let Some(body) = again.filter(|_| is_rejected) else { return Ok(self.relay(response)) };
+        if self.parts.refresher.ask(Reason::Rejected(newer.generation)).await.is_err() {
+            return Ok(self.relay(response));
+        }
+        let newest = self.usable_token().await?;
+        Ok(self.relay(delivery.send(parts, body, &newest.token).await?))
     }
 
     /// A token that can be sent. A due token is used while it is refreshed; an expired one is refreshed first.
@@ -162,6 +176,11 @@ pub(super) fn body_limits() -> BodyLimits {
 
 fn is_look(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Whether a request that was rejected with `code` can succeed with a newer token.
+fn ends_with_newer_token(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenOutdated)
 }
 
 /// Why the service rejected the token; `None` if the upstream behind it sent the answer.

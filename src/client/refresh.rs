@@ -25,6 +25,7 @@ use super::config::ClientConfig;
 use super::enrolment::Enrolment;
 use super::error::ClientError;
 use super::failover::Failover;
+use super::renewal::{Renewal, Wanted};
 use super::session::Session;
 use crate::clock::Clock;
 
@@ -129,12 +130,21 @@ impl RefreshLoop {
             && let Err(error) = self.enrolment.take_up_keychain().await
         {
             tracing::debug!(%error, "The keychain cannot be used yet");
+            if error.is_of_keychain() {
+                self.session.keychain_failed(error);
+            }
         }
     }
 
-    /// Why the keychain is to be tried again. A person who dismissed its prompt is not asked by the clock again.
+    /// Why the keychain is to be tried again. A person who dismissed its prompt, perhaps after the call had been given up, is not
+    /// asked by the clock again, and a keychain that was too small is tried with the next token.
     fn standing_keychain_error(&self) -> Option<ClientError> {
-        self.session.keychain_error().filter(|_| !self.enrolment.keychain_was_dismissed())
+        let error = self.session.keychain_error()?;
+        if self.enrolment.keychain_was_denied() {
+            self.session.keychain_failed(ClientError::KeychainDenied);
+            return None;
+        }
+        Some(error).filter(|error| !matches!(error, ClientError::KeychainTooSmall))
     }
 
     /// Gets a token if it is due, and tries what is out of use.
@@ -155,15 +165,19 @@ impl RefreshLoop {
         let is_rejected = matches!(reason, Reason::Rejected(_));
         let living = self.session.token().filter(|token| !is_rejected && !token.is_expired(self.clock.now()));
         self.session.set_refreshing(true);
-        let result = self.enrolment.renew(living.as_deref()).await;
+        let result = self.enrolment.renew(wanted(reason), living.as_deref()).await;
         match &result {
-            Ok(()) => self.schedule.succeeded(reason, self.clock.now()),
+            Ok(Renewal::Issued) => self.schedule.succeeded(reason, self.clock.now()),
+            Ok(Renewal::TakenOver) => self.schedule.ended(),
+            // The client was closed while it waited for its turn.
+            Err(ClientError::Closed) => {}
             Err(error) => {
                 self.schedule.failed(error, self.clock.now());
                 self.session.failed(error);
             }
         }
         self.session.set_refreshing(false);
+        let result = result.map(|_| ());
         self.answer_those_who_joined(reason, &result);
         result
     }
@@ -194,5 +208,14 @@ impl RefreshLoop {
             self.session.refused_again(&error);
         }
         Some(Err(error))
+    }
+}
+
+/// The token that an attempt for `reason` is to bring.
+fn wanted(reason: Reason) -> Wanted {
+    match reason {
+        Reason::Rejected(_) => Wanted::Other,
+        Reason::Forced => Wanted::New,
+        _ => Wanted::Fresh,
     }
 }

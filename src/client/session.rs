@@ -42,8 +42,14 @@ impl Session {
     #[must_use]
     pub fn installed(&self) -> Option<(Installed, Freshness)> {
         let installed = self.lock().installed.clone()?;
-        let freshness = installed.token.freshness(self.clock.now(), self.refresh_before);
+        let freshness = self.freshness(&installed.token);
         Some((installed, freshness))
+    }
+
+    /// Whether `token` can be used now, and whether it is due.
+    #[must_use]
+    pub fn freshness(&self, token: &WrapperToken) -> Freshness {
+        token.freshness(self.clock.now(), self.refresh_before)
     }
 
     /// Changes the device id in use.

@@ -27,6 +27,20 @@ struct Stored {
     regions: Vec<String>,
 }
 
+/// Why a stored token is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum StoredTokenError {
+    /// It is no token that this version has stored.
+    #[error("it is damaged, or another program or version has stored it")]
+    Damaged,
+    #[error("it is of another service")]
+    OtherService,
+    #[error("it is of another device")]
+    OtherDevice,
+    #[error("it is from the future")]
+    FromTheFuture,
+}
+
 /// The facts that a stored token must fit.
 pub(super) struct Expected<'a> {
     /// The endpoints that the app names.
@@ -51,29 +65,35 @@ pub(super) fn encode(token: &WrapperToken, device_id: &DeviceId) -> Zeroizing<Ve
     Zeroizing::new(serde_json::to_vec(&stored).unwrap_or_default())
 }
 
-/// Reads a token that fits; `None` if it is damaged, from the future, or of another format, service, device or app.
-#[must_use]
-pub(super) fn decode(bytes: &[u8], expected: &Expected<'_>) -> Option<WrapperToken> {
-    let stored: Stored = serde_json::from_slice(bytes).ok()?;
-    let received_at = UNIX_EPOCH.checked_add(Duration::from_secs(stored.received_at))?;
-    let fits = stored.version == VERSION
-        && expected.bootstrap_urls.contains(&stored.bootstrap_url)
-        && stored.device_id == expected.device_id.as_str()
-        && received_at <= expected.now + CLOCK_TOLERANCE;
-    let printable = !stored.token.is_empty() && stored.token.bytes().all(|byte| byte.is_ascii_graphic());
-    if !fits || !printable {
-        return None;
+/// Reads a token that fits.
+pub(super) fn decode(bytes: &[u8], expected: &Expected<'_>) -> Result<WrapperToken, StoredTokenError> {
+    let stored = parse(bytes).ok_or(StoredTokenError::Damaged)?;
+    let origin = |text: &str| Origin::parse(text).map(Arc::new).map_err(|_| StoredTokenError::Damaged);
+    let regions = stored.regions.iter().map(|region| origin(region)).collect::<Result<_, _>>()?;
+    if !expected.bootstrap_urls.contains(&stored.bootstrap_url) {
+        return Err(StoredTokenError::OtherService);
     }
-    let regions = stored.regions.iter().map(|region| Origin::parse(region).map(Arc::new));
-    Some(WrapperToken {
+    if stored.device_id != expected.device_id.as_str() {
+        return Err(StoredTokenError::OtherDevice);
+    }
+    let received_at = UNIX_EPOCH.checked_add(Duration::from_secs(stored.received_at));
+    let received_at = received_at.filter(|at| *at <= expected.now + CLOCK_TOLERANCE);
+    Ok(WrapperToken {
         token: Secret::new(stored.token.as_str()),
-        received_at,
+        received_at: received_at.ok_or(StoredTokenError::FromTheFuture)?,
         lifetime: Duration::from_secs(stored.lifetime).min(MAX_LIFETIME),
         refresh_in: Duration::from_secs(stored.refresh_in),
-        origin: Arc::new(Origin::parse(&stored.base_url).ok()?),
+        origin: origin(&stored.base_url)?,
         bootstrap_url: stored.bootstrap_url,
-        regions: regions.collect::<Result<_, _>>().ok()?,
+        regions,
     })
+}
+
+/// A stored token as this version writes it.
+fn parse(bytes: &[u8]) -> Option<Stored> {
+    let stored: Stored = serde_json::from_slice(bytes).ok()?;
+    let printable = !stored.token.is_empty() && stored.token.bytes().all(|byte| byte.is_ascii_graphic());
+    (stored.version == VERSION && printable).then_some(stored)
 }
 
 const VERSION: u32 = 1;
@@ -83,36 +103,46 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
     use super::*;
+    use crate::wire::{Claims, Confirmation};
 
     fn now() -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(1_800_000_000)
     }
 
-    fn kept(regions: &[&str]) -> (Zeroizing<Vec<u8>>, DeviceId) {
-        let device = DeviceId::parse("device-0001").unwrap();
-        let token = WrapperToken {
-            token: Secret::new("a.b.c"),
-            received_at: now(),
-            lifetime: Duration::from_secs(86_400),
-            refresh_in: Duration::ZERO,
-            origin: Arc::new(Origin::parse("https://claude.example").unwrap()),
-            bootstrap_url: "https://claude.example/bootstrap".into(),
-            regions: regions.iter().map(|region| Arc::new(Origin::parse(region).unwrap())).collect(),
-        };
-        (encode(&token, &device), device)
+    fn kept(regions: &[&str]) -> Zeroizing<Vec<u8>> {
+        let regions = regions.iter().map(|region| Arc::new(Origin::parse(region).unwrap())).collect();
+        let token = WrapperToken { regions, ..token("a.b.c", "https://claude.example") };
+        encode(&token, &DeviceId::parse("device-0001").unwrap())
     }
 
-    fn read(bytes: &[u8], url: &str, device: &str, now: SystemTime) -> Option<WrapperToken> {
+    fn token(token: &str, origin: &str) -> WrapperToken {
+        WrapperToken {
+            token: Secret::new(token),
+            received_at: now(),
+            lifetime: Duration::from_secs(86_400),
+            refresh_in: Duration::from_secs(82_800),
+            origin: Arc::new(Origin::parse(origin).unwrap()),
+            bootstrap_url: format!("{origin}/bootstrap"),
+            regions: Vec::new(),
+        }
+    }
+
+    fn read(bytes: &[u8], url: &str, device: &str, now: SystemTime) -> Result<WrapperToken, StoredTokenError> {
         let device_id = &DeviceId::parse(device).unwrap();
         let bootstrap_urls = &["https://first.example/bootstrap".to_owned(), url.to_owned()];
         decode(bytes, &Expected { bootstrap_urls, device_id, now })
     }
 
+    const URL: &str = "https://claude.example/bootstrap";
+
     #[test]
     fn a_stored_token_is_read_back() {
-        let (bytes, _) = kept(&[]);
-        let token = read(&bytes, "https://claude.example/bootstrap", "device-0001", now()).unwrap();
+        let bytes = kept(&[]);
+        let token = read(&bytes, URL, "device-0001", now()).unwrap();
         assert_eq!(token.token.expose(), "a.b.c");
         assert_eq!((token.received_at, token.lifetime), (now(), Duration::from_secs(86_400)));
         assert!(!String::from_utf8_lossy(&bytes).contains("regions"), "an earlier version can read it");
@@ -120,21 +150,54 @@ mod tests {
 
     #[test]
     fn f96_the_regions_are_stored_with_the_token() {
-        let (bytes, _) = kept(&["https://eu.example", "https://ap.example/claude"]);
+        let bytes = kept(&["https://eu.example", "https://ap.example/claude"]);
         let token = read(&bytes, "https://claude.example/bootstrap", "device-0001", now()).unwrap();
         let regions: Vec<_> = token.regions.iter().map(|region| region.as_base_url()).collect();
         assert_eq!(regions, ["https://eu.example", "https://ap.example/claude"]);
     }
 
     #[test]
-    fn f45_a_stored_token_that_does_not_fit_is_not_used() {
-        let (bytes, _) = kept(&[]);
-        let url = "https://claude.example/bootstrap";
-        assert!(read(&bytes, "https://other.example/bootstrap", "device-0001", now()).is_none());
-        assert!(read(&bytes, url, "device-0002", now()).is_none());
-        assert!(read(&bytes, url, "device-0001", now() - Duration::from_secs(3600)).is_none());
+    fn f45_a_stored_token_that_does_not_fit_is_not_used_for_a_reason_that_has_a_name() {
+        let bytes = kept(&[]);
+        let error = |bytes: &[u8], url, device, now| read(bytes, url, device, now).unwrap_err();
+        let other = error(&bytes, "https://other.example/bootstrap", "device-0001", now());
+        assert_eq!(other, StoredTokenError::OtherService);
+        assert_eq!(error(&bytes, URL, "device-0002", now()), StoredTokenError::OtherDevice);
+        let earlier = now() - Duration::from_secs(3600);
+        assert_eq!(error(&bytes, URL, "device-0001", earlier), StoredTokenError::FromTheFuture);
         for damaged in [&b"{}"[..], b"", b"\xff\xfe", &bytes[..bytes.len() - 1], b"[1,2]", b"\"a.b.c\""] {
-            assert!(read(damaged, url, "device-0001", now()).is_none());
+            assert_eq!(error(damaged, URL, "device-0001", now()), StoredTokenError::Damaged);
         }
     }
+
+    #[test]
+    fn f99_an_entry_fits_the_credential_manager_of_windows_with_the_longest_names_and_a_dozen_models() {
+        let host = format!("https://{}.claude.example", ["a".repeat(63), "b".repeat(63)].join("."));
+        let claims = |models: usize| Claims {
+            iss: "i".repeat(64),
+            aud: "i".repeat(64),
+            sub: DeviceId::parse(&"d".repeat(32)).unwrap(),
+            iat: 1_800_000_000,
+            nbf: 1_800_000_000,
+            exp: 1_800_086_400,
+            jti: "j".repeat(22),
+            org: Some("o".repeat(64)),
+            user: Some("u".repeat(64)),
+            app_version: Some("v".repeat(64)),
+            models: vec!["claude-sonnet-5-5-20260101".into(); models],
+            cnf: Some(Confirmation { jkt: "k".repeat(43) }),
+        };
+        let length = |models| {
+            let claims = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims(models)).unwrap());
+            let (head, signature) = ("h".repeat(80), "s".repeat(43));
+            let token = token(&format!("{head}.{claims}.{signature}"), &host);
+            encode(&token, &DeviceId::parse(&"d".repeat(32)).unwrap()).len()
+        };
+        assert!(length(12) <= CREDENTIAL_BLOB, "{}", length(12));
+        // Beyond that the keychain refuses the value, and the app is told.
+        assert!(length(60) > CREDENTIAL_BLOB, "{}", length(60));
+    }
+
+    /// `CRED_MAX_CREDENTIAL_BLOB_SIZE`; bytes are stored as they are, and only `set_password` makes UTF-16 of them.
+    const CREDENTIAL_BLOB: usize = 5 * 512;
 }

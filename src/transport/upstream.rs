@@ -182,7 +182,9 @@ impl Upstream {
         Begun::tell(&request, true);
         let sent = H1::new(opened.stream, self.0.drops).send(request).await;
         let (response, connection) = sent.map_err(|(error, unsent)| {
-            unsent.iter().for_each(|unsent| Begun::tell(unsent, false));
+            if let Some(unsent) = &unsent {
+                Begun::tell(unsent, false);
+            }
             (error, None)
         })?;
         Ok(self.with_connection(response, connection))

@@ -15,6 +15,7 @@ mod hang;
 mod keychain_return;
 mod network;
 mod outage;
+mod processes;
 mod refresh_asks;
 mod refresh_failure;
 mod refresh_time;
@@ -25,6 +26,7 @@ mod renewal;
 mod restored;
 #[cfg(target_os = "linux")]
 mod secret_service;
+mod sign_out;
 mod start;
 mod storage;
 mod targets;

@@ -8,8 +8,12 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use testkit::client::keyring_daemon::{Bus, Daemon, dbus_send};
+use testkit::client::fake_service::FakeService;
+use testkit::client::keyring_daemon::{Bus, Daemon, dbus_send, dismiss_prompt};
+use testkit::client::{Events, Setup};
 use valetkey::client::keychain::{Keychain, KeychainError, KeychainLimits, OsStore, SecretStore};
+use valetkey::client::refresh::Reason;
+use valetkey::client::status::{ClientState, Storage};
 
 /// Names the test body that this process is to run; unset in the process that the user started.
 const BODY: &str = "VALETKEY_TEST_BODY";
@@ -172,6 +176,115 @@ fn f44_a_prompt_on_a_display_is_given_up_at_the_deadline() {
         drop(runtime);
         assert!(started.elapsed() < Duration::from_secs(1), "the stuck call delays the end");
     });
+}
+
+#[test]
+fn f99_a_prompt_that_is_dismissed_is_a_denial() {
+    let wrapper = ["xvfb-run", "-a", "dbus-run-session", "--"];
+    in_session("f99_a_prompt_that_is_dismissed_is_a_denial", &wrapper, || {
+        let _daemon = Daemon::start();
+        let mut store = OsStore::new("com.example.test");
+        store.set("wrapper-token", b"value").unwrap();
+        lock();
+        let person = std::thread::spawn(|| {
+            // A prompt that ends within a second counts as one that nobody could show.
+            std::thread::sleep(Duration::from_millis(1500));
+            dismiss_prompt();
+        });
+        assert_eq!(store.get("wrapper-token"), Err(KeychainError::Denied));
+        person.join().unwrap();
+    });
+}
+
+#[test]
+fn f99_a_keyring_that_answers_nothing_is_given_up_at_the_deadline_and_used_again_once_it_answers() {
+    let name = "f99_a_keyring_that_answers_nothing_is_given_up_at_the_deadline_and_used_again_once_it_answers";
+    in_session(name, &["dbus-run-session", "--"], || {
+        let daemon = Daemon::start();
+        let mut store = OsStore::new("com.example.test");
+        store.set("wrapper-token", b"value").unwrap();
+        daemon.stop();
+        let limits = KeychainLimits { read: Duration::from_millis(300), write: Duration::from_millis(300) };
+        let keychain = Keychain::start(Box::new(store), limits).unwrap();
+        in_runtime(async {
+            let get = || keychain.get("wrapper-token".into());
+            assert_eq!(get().await, Err(KeychainError::Late(limits.read)));
+            let began = Instant::now();
+            assert_eq!(get().await, Err(KeychainError::Busy));
+            assert!(began.elapsed() < limits.read, "a call after one that is stuck fails at once");
+            daemon.go_on();
+            let began = Instant::now();
+            let value = loop {
+                assert!(began.elapsed() < Duration::from_secs(10), "the keyring is not used again");
+                match get().await {
+                    Err(KeychainError::Busy | KeychainError::Late(_)) => tokio::task::yield_now().await,
+                    answer => break answer,
+                }
+            };
+            assert_eq!(value.unwrap().unwrap().as_slice(), b"value");
+        });
+    });
+}
+
+#[test]
+fn f99_a_client_starts_within_its_limit_while_the_keyring_answers_nothing_and_stores_its_token_once_it_answers() {
+    let name =
+        "f99_a_client_starts_within_its_limit_while_the_keyring_answers_nothing_and_stores_its_token_once_it_answers";
+    in_session(name, &["dbus-run-session", "--"], || {
+        let daemon = Daemon::start();
+        daemon.stop();
+        in_runtime(async {
+            let service = FakeService::start().await;
+            let setup = Setup::new(&service.url).with("startupTimeoutMs", 3000);
+            let store = || Box::new(OsStore::new("com.example.test"));
+            let began = Instant::now();
+            let client = setup.start_with(store(), Events::default()).await.unwrap();
+            assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+            let status = client.client.status();
+            assert_eq!((status.state, status.storage), (ClientState::Ready, Storage::Memory));
+            assert_eq!(status.last_error.unwrap().code(), "VALET_KEYCHAIN_TIMEOUT");
+            assert_eq!(client.messages("hello").await.status, 200);
+            daemon.go_on();
+            let began = Instant::now();
+            while client.client.status().storage == Storage::Memory {
+                assert!(began.elapsed() < Duration::from_secs(10), "{:?}", client.client.status());
+                client.client.refresher.ask(Reason::Resumed).await.unwrap();
+            }
+            // The next start finds the token.
+            setup.start_with(store(), Events::default()).await.unwrap();
+            assert_eq!(service.tokens_asked(), 1);
+            daemon.stop();
+            client.client.refresher.ask(Reason::Forced).await.unwrap();
+            let began = Instant::now();
+            client.client.close(Duration::from_secs(5)).await;
+            assert!(began.elapsed() < Duration::from_secs(1), "the end waits for the keyring");
+        });
+    });
+}
+
+#[test]
+fn f99_a_value_of_another_program_under_the_same_name_is_replaced() {
+    let name = "f99_a_value_of_another_program_under_the_same_name_is_replaced";
+    in_session(name, &["dbus-run-session", "--"], || {
+        let _daemon = Daemon::start();
+        let mut store = OsStore::new("com.example.test");
+        store.set("wrapper-token", b"\0 not a token").unwrap();
+        in_runtime(async {
+            let service = FakeService::start().await;
+            let setup = Setup::new(&service.url);
+            let client = setup.start_with(Box::new(OsStore::new("com.example.test")), Events::default()).await.unwrap();
+            assert_eq!((client.client.status().storage, service.tokens_asked()), (Storage::Keychain, 1));
+        });
+        let kept = store.get("wrapper-token").unwrap().unwrap();
+        assert!(kept.starts_with(b"{\"version\":1,"));
+    });
+}
+
+fn in_runtime(work: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(work);
+    // As in the addon, nothing waits for a call that is stuck.
+    runtime.shutdown_background();
 }
 
 fn lock() {

@@ -4,16 +4,36 @@ use std::time::{Duration, Instant};
 
 use valetkey::client::error::ClientError;
 use valetkey::client::keychain::KeychainError;
-use valetkey::client::status::{ClientState, Storage};
+use valetkey::client::refresh::Reason;
+use valetkey::client::status::{ClientState, Level, Storage};
 
 use testkit::client::fake_service::{FakeService, Route};
 use testkit::client::keychain::Op;
-use testkit::client::{Events, Setup};
+use testkit::client::{Events, Setup, TestClient};
 
 const TOKEN: &str = "wrapper-token";
 
 fn absent() -> KeychainError {
     KeychainError::Unavailable("no session bus".into())
+}
+
+/// What can be wrong with a keychain, and the code that tells it.
+fn faults() -> [(KeychainError, &'static str); 5] {
+    [
+        (absent(), "VALET_KEYCHAIN_UNAVAILABLE"),
+        (KeychainError::Locked, "VALET_KEYCHAIN_LOCKED"),
+        (KeychainError::Busy, "VALET_KEYCHAIN_TIMEOUT"),
+        (KeychainError::Denied, "VALET_KEYCHAIN_DENIED"),
+        (KeychainError::TooLong, "VALET_KEYCHAIN_TOO_SMALL"),
+    ]
+}
+
+/// Lets the client look at its clock again and again, each time a minute later.
+async fn pass_minutes(client: &TestClient) {
+    for _ in 0..5 {
+        client.clock.advance(Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 fn keychain_only(setup: Setup) -> Setup {
@@ -22,7 +42,7 @@ fn keychain_only(setup: Setup) -> Setup {
 
 #[tokio::test]
 async fn f43_f44_a_token_without_a_usable_keychain_stays_in_memory_and_the_app_is_told() {
-    for error in [KeychainError::Locked, absent(), KeychainError::TooLong, KeychainError::Busy] {
+    for (error, code) in faults() {
         let service = FakeService::start().await;
         let setup = Setup::new(&service.url);
         setup.store.fail_always(&error);
@@ -34,6 +54,9 @@ async fn f43_f44_a_token_without_a_usable_keychain_stays_in_memory_and_the_app_i
         );
         assert_eq!(client.messages("hello").await.status, 200);
         assert_eq!(service.count(Route::Bootstrap), 1);
+        assert_eq!(client.client.status().last_error.unwrap().code(), code);
+        let codes: Vec<_> = client.events.errors().iter().map(|error| error.code()).collect();
+        assert_eq!(codes, [code]);
     }
 }
 
@@ -58,7 +81,7 @@ async fn f44_the_next_token_after_an_unlock_is_stored_again() {
     setup.store.fail_always(&KeychainError::Locked);
     let client = setup.start().await;
     setup.store.heal();
-    client.client.refresher.ask(valetkey::client::refresh::Reason::Forced).await.unwrap();
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
     client.wait_for("the keychain", |status| status.storage == Storage::Keychain).await;
     assert!(setup.store.entry(TOKEN).is_some());
 }
@@ -66,7 +89,7 @@ async fn f44_the_next_token_after_an_unlock_is_stored_again() {
 #[tokio::test]
 async fn an_app_that_requires_the_keychain_gets_its_error() {
     let service = FakeService::start().await;
-    for (error, code) in [(KeychainError::Locked, "VALET_KEYCHAIN_LOCKED"), (absent(), "VALET_KEYCHAIN_UNAVAILABLE")] {
+    for (error, code) in faults() {
         let setup = keychain_only(Setup::new(&service.url));
         setup.store.fail_always(&error);
         assert_eq!(setup.refusal().await.code(), code);
@@ -74,7 +97,7 @@ async fn an_app_that_requires_the_keychain_gets_its_error() {
     let setup = keychain_only(Setup::new(&service.url)).with("startupTimeoutMs", 4500);
     setup.store.block();
     let late = setup.refusal().await;
-    assert!(matches!(late, ClientError::KeychainTimeout(_)) && late.code() == "VALET_KEYCHAIN_LOCKED", "{late}");
+    assert!(matches!(late, ClientError::KeychainTimeout(_)) && late.code() == "VALET_KEYCHAIN_TIMEOUT", "{late}");
     setup.store.heal();
     assert_eq!(service.count(Route::Bootstrap), 0);
 }
@@ -84,7 +107,60 @@ async fn an_app_that_requires_the_keychain_does_not_start_when_writes_fail() {
     let service = FakeService::start().await;
     let setup = keychain_only(Setup::new(&service.url));
     setup.store.fail_each(Op::Set, KeychainError::TooLong);
+    assert_eq!(setup.refusal().await.code(), "VALET_KEYCHAIN_TOO_SMALL");
+    setup.store.heal();
+    setup.store.keep_nothing();
     assert_eq!(setup.refusal().await.code(), "VALET_KEYCHAIN_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn f99_a_keychain_that_is_too_small_for_the_token_holds_the_key_and_is_tried_with_the_next_token_only() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    setup.store.take_at_most(200);
+    let client = setup.start().await;
+    let status = client.client.status();
+    assert_eq!((status.storage, status.state), (Storage::Memory, ClientState::Ready));
+    assert_eq!(status.last_error.unwrap().code(), "VALET_KEYCHAIN_TOO_SMALL");
+    assert!(setup.store.entry("device-key").is_some() && setup.store.entry(TOKEN).is_none());
+    let writes = setup.store.calls(Op::Set);
+    pass_minutes(&client).await;
+    assert_eq!((setup.store.calls(Op::Set), client.events.errors().len()), (writes, 1));
+    setup.store.heal();
+    client.clock.advance(Duration::from_secs(23 * 3600));
+    client.wait_for("the keychain", |status| status.storage == Storage::Keychain).await;
+    assert!(setup.store.entry(TOKEN).is_some() && client.client.status().last_error.is_none());
+}
+
+#[tokio::test]
+async fn f99_a_keychain_that_was_denied_is_asked_again_when_the_app_refreshes_and_not_by_the_clock() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    setup.store.fail_always(&KeychainError::Denied);
+    let client = setup.start().await;
+    let calls = setup.store.calls(Op::Get);
+    pass_minutes(&client).await;
+    assert_eq!(setup.store.calls(Op::Get), calls);
+    setup.store.heal();
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
+    client.wait_for("the keychain", |status| status.storage == Storage::Keychain).await;
+    assert!(client.client.status().last_error.is_none());
+}
+
+#[tokio::test]
+async fn f99_a_value_of_another_program_costs_one_token_and_is_told_in_the_log_alone() {
+    let service = FakeService::start().await;
+    let setup = Setup::new(&service.url);
+    setup.store.put(TOKEN, b"canary of another program");
+    setup.store.put("device-key", b"canary of another program");
+    let client = setup.start().await;
+    assert_eq!(client.client.status().storage, Storage::Keychain);
+    assert!(client.events.errors().is_empty() && client.client.status().last_error.is_none());
+    let warnings: Vec<_> = client.events.logs().into_iter().filter(|(level, _)| *level == Level::Warn).collect();
+    assert!(warnings.iter().any(|(_, line)| line.contains("another program")), "{warnings:?}");
+    assert!(warnings.iter().any(|(_, line)| line.contains("key in the keychain is damaged")), "{warnings:?}");
+    assert!(warnings.iter().all(|(_, line)| !line.contains("canary")), "{warnings:?}");
+    assert_eq!((client.messages("hello").await.status, service.count(Route::Bootstrap)), (200, 1));
 }
 
 #[tokio::test]
@@ -159,7 +235,7 @@ async fn f46_a_token_that_cannot_be_stored_after_a_refresh_stays_in_memory() {
     let client = setup.start().await;
     assert_eq!(client.client.status().storage, Storage::Keychain);
     setup.store.fail_next(Op::Set, KeychainError::Locked);
-    client.client.refresher.ask(valetkey::client::refresh::Reason::Forced).await.unwrap();
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
     client.wait_for("memory", |status| status.storage == Storage::Memory).await;
     assert_eq!(client.messages("hello").await.status, 200);
     assert_eq!(service.seen(Route::V1)[0].header("authorization"), Some("Bearer sk-ant-proxy-canary-wrapper-2"));
@@ -171,7 +247,7 @@ async fn f44_a_write_that_hangs_does_not_delay_requests() {
     let setup = Setup::new(&service.url);
     let client = setup.start().await;
     setup.store.block();
-    client.client.refresher.ask(valetkey::client::refresh::Reason::Forced).await.unwrap();
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
     assert_eq!(client.messages("hello").await.status, 200);
     client.wait_for("memory", |status| status.storage == Storage::Memory).await;
     setup.store.heal();

@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 use valetkey::client::config::ClientConfig;
 use valetkey::client::device::MachineId;
 use valetkey::client::error::ClientError;
-use valetkey::client::keychain::KeychainLimits;
-use valetkey::client::status::{Event, Status};
+use valetkey::client::keychain::{KeychainLimits, SecretStore};
+use valetkey::client::status::{Event, Level, Status};
 use valetkey::client::{Client, ClientPorts};
 use valetkey::clock::ManualClock;
 use zeroize::Zeroizing;
@@ -31,6 +31,8 @@ pub struct Setup {
     pub store: FakeStore,
     pub clock: ManualClock,
     pub limits: KeychainLimits,
+    /// The folder of the lock by which clients take turns; by default there is none.
+    pub lock_folder: Option<PathBuf>,
     pub machine_id: MachineId,
     pub extra_ca_certs: Option<PathBuf>,
 }
@@ -56,6 +58,7 @@ impl Setup {
             store: FakeStore::new(),
             clock: ManualClock::starting_now(),
             limits: KeychainLimits { read: Duration::from_secs(2), write: Duration::from_secs(2) },
+            lock_folder: None,
             machine_id: some_machine,
             extra_ca_certs: None,
         }
@@ -78,11 +81,17 @@ impl Setup {
 
     /// As [`try_start`](Self::try_start); the events before a failure are in `events`.
     pub async fn start_into(&self, events: Events) -> Result<TestClient, ClientError> {
+        self.start_with(Box::new(self.store.clone()), events).await
+    }
+
+    /// As [`start_into`](Self::start_into), with another keychain than the set-up's.
+    pub async fn start_with(&self, store: Box<dyn SecretStore>, events: Events) -> Result<TestClient, ClientError> {
         let sink = events.clone();
         let ports = ClientPorts {
             clock: Arc::new(self.clock.clone()),
-            store: Box::new(self.store.clone()),
+            store,
             keychain_limits: self.limits,
+            lock_folder: self.lock_folder.clone(),
             machine_id: self.machine_id,
             extra_ca_certs: self.extra_ca_certs.clone(),
             events: Arc::new(move |event| sink.add(event)),
@@ -162,6 +171,12 @@ impl Events {
     pub fn errors(&self) -> Vec<ClientError> {
         let error = |event| if let Event::Error(error) = event { Some(error) } else { None };
         self.all().into_iter().filter_map(error).collect()
+    }
+
+    /// The lines that were sent to the app's log.
+    pub fn logs(&self) -> Vec<(Level, String)> {
+        let line = |event| if let Event::Log(level, line) = event { Some((level, line.into_owned())) } else { None };
+        self.all().into_iter().filter_map(line).collect()
     }
 
     /// Returns when the events fulfil `condition`; panics after 10 s.

@@ -4,18 +4,20 @@ use super::Enrolment;
 use crate::client::device::DeviceIdSource;
 use crate::client::error::ClientError;
 use crate::client::identity::Identity;
+use crate::client::renewal_lock::HeldLock;
 
 impl Enrolment {
-    /// Whether a person dismissed the keychain's prompt.
-    pub(in crate::client) fn keychain_was_dismissed(&self) -> bool {
-        self.store.was_dismissed()
+    /// Whether the keychain was denied to the app, mostly by a person who dismissed its prompt.
+    pub(in crate::client) fn keychain_was_denied(&self) -> bool {
+        self.store.was_denied()
     }
 
     /// Uses the keychain again after it failed: takes up the key in it, and the id that belongs to that key, and stores
     /// the token.
     pub(in crate::client) async fn take_up_keychain(&mut self) -> Result<(), ClientError> {
+        let turn = self.store.turn().await;
         let former = self.ids.clone();
-        let key_taken = self.take_up_key().await;
+        let key_taken = self.take_up_key(turn.as_ref()).await;
         if !self.has_own_id() {
             self.ids = former;
         }
@@ -26,7 +28,7 @@ impl Enrolment {
         }
     }
 
-    async fn take_up_key(&mut self) -> Result<(), ClientError> {
+    async fn take_up_key(&mut self, turn: Option<&HeldLock>) -> Result<(), ClientError> {
         self.settle_random_id().await?;
         let held = self.store.device_key().await?;
         let has_own_id = self.has_own_id();
@@ -42,7 +44,7 @@ impl Enrolment {
             self.take(stored);
             return Ok(());
         }
-        match self.enrol_with(held).await {
+        match self.enrol_with(held, turn).await {
             Ok(issued) => {
                 self.install(issued);
                 Ok(())

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 use super::Enrolment;
 use crate::client::credential::Issued;
 use crate::client::error::ClientError;
+use crate::client::status::Storage;
 use crate::client::token_store::StoredToken;
 
 impl Enrolment {
@@ -39,10 +40,20 @@ impl Enrolment {
             self.take(stored);
             return Ok(());
         }
+        self.enrol_in_turn().await
+    }
+
+    /// Enrols the device and stores its token, unless another process of the app does so first.
+    async fn enrol_in_turn(&mut self) -> Result<(), ClientError> {
+        let turn = self.turn().await;
+        if let Some(stored) = self.stored_meanwhile().await? {
+            self.take(stored);
+            return Ok(());
+        }
         if let Err(error) = self.read_key().await {
             self.without_keychain(error)?;
         }
-        let issued = self.enrol().await?;
+        let issued = self.enrol(turn.as_ref()).await?;
         let token = self.install(issued);
         // A keychain that has failed is not asked again at once, which could prompt the person a second time.
         if self.session.keychain_error().is_none()
@@ -86,6 +97,17 @@ impl Enrolment {
             None => health.await,
         };
         (loaded, healthy)
+    }
+
+    /// The token that another process of the app has stored since this one looked, if it can be used.
+    async fn stored_meanwhile(&self) -> Result<Option<StoredToken>, ClientError> {
+        if self.session.status().storage == Storage::Memory {
+            return Ok(None);
+        }
+        match self.usable_stored().await {
+            Err(error) => self.without_keychain(error).map(|()| None),
+            stored => stored,
+        }
     }
 
     /// The stored token, if it can be used.

@@ -39,9 +39,9 @@ where
                 next_start = Instant::now();
             }
             () = sleep_until(next_start), if begun < head_starts.len() => {
-                let (place, checking, began) = (begun, check(begun), Instant::now());
-                running.spawn(async move { (place, checking.await, began.elapsed()) });
-                next_start = began + head_starts[place];
+                let (place, checking, now) = (begun, check(begun), Instant::now());
+                running.spawn(async move { (place, checking.await, now.elapsed()) });
+                next_start = now + head_starts[place];
                 begun += 1;
             }
         }

@@ -1,10 +1,13 @@
 //! The keychain of the operating system: Secret Service, macOS keychain, Windows Credential Manager.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyring_core::{CredentialStore, Entry, Error};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::refusal::refusal;
 use super::{KeychainError, SecretStore};
 
 /// The entries of one app. The connection is opened at first use, and again after it was lost: `keyring`'s own default
@@ -27,13 +30,16 @@ impl OsStore {
         entry: &str,
         call: impl Fn(&Entry) -> Result<T, Error>,
     ) -> Result<Option<T>, KeychainError> {
-        let had_connection = self.store.is_some();
-        match self.try_entry(entry, &call) {
-            Err(Error::PlatformFailure(_)) if had_connection => {
-                self.store = None;
-                found(self.try_entry(entry, &call))
-            }
-            result => found(result),
+        let (began, had_connection) = (Instant::now(), self.store.is_some());
+        let mut result = self.try_entry(entry, &call);
+        if had_connection && matches!(result, Err(Error::PlatformFailure(_))) {
+            self.store = None;
+            result = self.try_entry(entry, &call);
+        }
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(Error::NoEntry) => Ok(None),
+            Err(error) => Err(failure(error, began.elapsed())),
         }
     }
 
@@ -42,8 +48,20 @@ impl OsStore {
             Some(store) => Arc::clone(store),
             None => Arc::clone(self.store.insert(open()?)),
         };
-        call(&store.build(&self.service, entry, modifiers().as_ref())?)
+        match call(&store.build(&self.service, entry, modifiers().as_ref())?) {
+            Err(Error::Ambiguous(entries)) => on_each(&entries, call),
+            result => result,
+        }
     }
+}
+
+/// Runs `call` on all entries of one name, which another program or an interrupted write may have left, and returns the first
+/// result. So a write makes them equal, and a removal leaves none.
+fn on_each<T>(entries: &[Entry], call: impl Fn(&Entry) -> Result<T, Error>) -> Result<T, Error> {
+    let mut results = entries.iter().map(call);
+    let first = results.next().unwrap_or(Err(Error::NoEntry))?;
+    results.try_for_each(|result| result.map(drop))?;
+    Ok(first)
 }
 
 impl SecretStore for OsStore {
@@ -60,17 +78,17 @@ impl SecretStore for OsStore {
     }
 }
 
-fn found<T>(result: Result<T, Error>) -> Result<Option<T>, KeychainError> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(Error::NoEntry) => Ok(None),
-        Err(Error::NoStorageAccess(_)) => Err(KeychainError::Locked),
-        Err(Error::TooLong(..)) => Err(KeychainError::TooLong),
-        // These errors hold the value itself, which must not reach a message.
-        Err(Error::BadEncoding(_) | Error::BadDataFormat(..)) => {
-            Err(KeychainError::Unavailable("unreadable data".into()))
+/// What the failure of a call means that took `took`.
+fn failure(error: Error, took: Duration) -> KeychainError {
+    match error {
+        Error::NoStorageAccess(cause) => refusal(&*cause, took).unwrap_or(KeychainError::Locked),
+        Error::PlatformFailure(cause) => {
+            refusal(&*cause, took).unwrap_or_else(|| KeychainError::Unavailable(cause.to_string()))
         }
-        Err(other) => Err(KeychainError::Unavailable(other.to_string())),
+        Error::TooLong(..) => KeychainError::TooLong,
+        // These errors hold the value itself, which must not reach a message.
+        Error::BadEncoding(_) | Error::BadDataFormat(..) => KeychainError::Unavailable("unreadable data".into()),
+        other => KeychainError::Unavailable(other.to_string()),
     }
 }
 
@@ -98,4 +116,25 @@ fn modifiers() -> Option<std::collections::HashMap<&'static str, &'static str>> 
 #[cfg(not(windows))]
 fn modifiers() -> Option<std::collections::HashMap<&'static str, &'static str>> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use keyring_core::api::CredentialStoreApi;
+    use keyring_core::mock;
+
+    use super::*;
+
+    #[test]
+    fn f99_entries_of_one_name_are_read_as_the_first_made_equal_and_removed_together() {
+        let store = mock::Store::new().unwrap();
+        let entries: Vec<_> = ["a", "b"].iter().map(|user| store.build("service", user, None).unwrap()).collect();
+        entries[0].set_secret(b"first").unwrap();
+        entries[1].set_secret(b"second").unwrap();
+        assert_eq!(on_each(&entries, Entry::get_secret).unwrap(), b"first");
+        on_each(&entries, |entry| entry.set_secret(b"third")).unwrap();
+        assert!(entries.iter().all(|entry| entry.get_secret().unwrap() == b"third"));
+        on_each(&entries, Entry::delete_credential).unwrap();
+        assert!(entries.iter().all(|entry| matches!(entry.get_secret(), Err(Error::NoEntry))));
+    }
 }

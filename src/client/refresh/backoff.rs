@@ -57,9 +57,7 @@ pub(super) fn delay(failures: u32, error: &ClientError) -> Duration {
     let most = match error {
         ClientError::Revoked(_) => return steady(REVOKED),
         ClientError::Denied { .. } => return steady(MOST),
-        ClientError::KeychainLocked | ClientError::KeychainTimeout(_) | ClientError::KeychainUnavailable(_) => {
-            KEYCHAIN_MOST
-        }
+        error if error.is_of_keychain() => KEYCHAIN_MOST,
         error if error.is_unreached() => OFFLINE_MOST,
         _ => MOST,
     };

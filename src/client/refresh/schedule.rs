@@ -33,11 +33,16 @@ impl Schedule {
         }
     }
 
-    /// Records an attempt that brought a token.
-    pub(super) fn succeeded(&mut self, reason: Reason, now: SystemTime) {
+    /// Records an attempt that found the token of another process of the app.
+    pub(super) fn ended(&mut self) {
         self.failures = 0;
         self.setback = None;
         self.early = random_fraction();
+    }
+
+    /// Records an attempt that brought a new token.
+    pub(super) fn succeeded(&mut self, reason: Reason, now: SystemTime) {
+        self.ended();
         if matches!(reason, Reason::Rejected(_)) {
             self.last_rejection = Some(now);
         }

@@ -32,6 +32,8 @@ struct Inner {
     fail_always: Vec<(Op, KeychainError)>,
     unreadable: Option<String>,
     blocked: bool,
+    most: Option<usize>,
+    keeps_nothing: bool,
 }
 
 impl FakeStore {
@@ -59,9 +61,21 @@ impl FakeStore {
         self.lock().unreadable = Some(name.to_owned());
     }
 
+    /// Refuses values of more bytes than these, as the Credential Manager of Windows does.
+    pub fn take_at_most(&self, bytes: usize) {
+        self.lock().most = Some(bytes);
+    }
+
+    /// Accepts every value and keeps none.
+    pub fn keep_nothing(&self) {
+        self.lock().keeps_nothing = true;
+    }
+
     /// Makes the keychain work again.
     pub fn heal(&self) {
         let mut inner = self.lock();
+        inner.most = None;
+        inner.keeps_nothing = false;
         inner.fail_always.clear();
         inner.fail_next.clear();
         inner.unreadable = None;
@@ -120,7 +134,13 @@ impl SecretStore for FakeStore {
     }
 
     fn set(&mut self, entry: &str, value: &[u8]) -> Result<(), KeychainError> {
-        self.begin(Op::Set)?.entries.insert(entry.to_owned(), value.to_vec());
+        let mut inner = self.begin(Op::Set)?;
+        if inner.most.is_some_and(|most| value.len() > most) {
+            return Err(KeychainError::TooLong);
+        }
+        if !inner.keeps_nothing {
+            inner.entries.insert(entry.to_owned(), value.to_vec());
+        }
         Ok(())
     }
 

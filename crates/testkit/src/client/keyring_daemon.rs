@@ -4,6 +4,8 @@ use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// A session bus at the default address; ends when dropped.
 pub struct Bus(Child);
 
@@ -48,6 +50,33 @@ impl Daemon {
         }
         daemon
     }
+
+    /// Stops the daemon, so that it answers nothing and keeps its connections, until [`go_on`](Self::go_on).
+    pub fn stop(&self) {
+        signal(self.0.id(), Signal::STOP);
+    }
+
+    pub fn go_on(&self) {
+        signal(self.0.id(), Signal::CONT);
+    }
+}
+
+/// Ends the program that shows the daemon's prompt, as a person does who dismisses it, once the prompt is shown.
+pub fn dismiss_prompt() {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let question = ["/", "org.freedesktop.DBus.GetConnectionUnixProcessID", "string:org.gnome.keyring.SystemPrompter"];
+    loop {
+        let answer = said_by_bus(&question);
+        if let Some(id) = answer.rsplit("uint32 ").next().and_then(|id| id.trim().parse().ok()) {
+            return signal(id, Signal::TERM);
+        }
+        assert!(Instant::now() < deadline, "no prompt is shown");
+    }
+}
+
+fn signal(process: u32, signal: Signal) {
+    let id = Pid::from_raw(process.try_into().unwrap()).unwrap();
+    kill_process(id, signal).unwrap();
 }
 
 impl Drop for Daemon {
@@ -80,13 +109,17 @@ fn owns_its_name() -> bool {
 
 /// Whether the name has an owner on the bus.
 fn ask_bus(name: &str) -> bool {
-    let question = ["/", "org.freedesktop.DBus.NameHasOwner", name];
+    said_by_bus(&["/", "org.freedesktop.DBus.NameHasOwner", name]).contains("boolean true")
+}
+
+/// What the bus answers; nothing if it does not.
+fn said_by_bus(question: &[&str]) -> String {
     let answer = on_bus("dbus-send")
         .args(["--session", "--print-reply", "--dest=org.freedesktop.DBus"])
         .args(question)
         .stderr(Stdio::null())
         .output();
-    answer.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).contains("boolean true"))
+    answer.map_or_else(|_| String::new(), |answer| String::from_utf8_lossy(&answer.stdout).into_owned())
 }
 
 const IS_LOCKED: [&str; 4] = [
