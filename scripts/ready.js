@@ -15,6 +15,7 @@ const STEPS = [
   ['spelling', 'typos', []],
   ['catalogue of faults', 'node', ['scripts/faults.js']],
   ['deployment files', 'node', ['scripts/deploy.js']],
+  ['workflows', 'node', ['scripts/workflows.js']],
   ['links and quotes in the documents', 'node', ['scripts/docs.js']],
   ['licences and sources', 'cargo', ['deny', 'check', 'licenses', 'bans', 'sources']],
   ['known vulnerabilities', 'node', ['scripts/advisories.js']],
