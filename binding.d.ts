@@ -11,12 +11,21 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** One proxy, on a thread of its own until it is closed or the environment ends. */
 export declare class NativeProxy {
-  /** Checks the options (JSON) and starts the thread. `on_event` gets events in JSON and does not keep Node alive. */
-  constructor(options: string, onEvent: (arg: string) => void)
+  /**
+   * Checks the options (JSON) and starts the thread. `on_event` gets events in JSON and does not keep Node alive. With
+   * `asks_enrolment` the enrolment token is asked for by an event, and not an option.
+   */
+  constructor(options: string, onEvent: (arg: string) => void, asksEnrolment: boolean)
   /** Waits until the proxy serves. */
   started(): Promise<NativeStarted>
   /** The status, in JSON; `null` until the proxy serves. */
   status(): string | null
+  /** How many answers the proxy has given to local clients, in JSON; `null` before it serves and after its end. */
+  answers(): string | null
+  /** Answers the event `enrolment` of this number: with the enrolment token, with none, or with a failure of the app's function. */
+  answerEnrolment(number: number, token: string | undefined | null, hasFailed: boolean): void
+  /** Removes what the keychain holds for the app, and closes the proxy. */
+  signOut(): Promise<void>
   /** Fetches a newer token now, and waits for it. */
   refresh(): Promise<void>
   /** Tells the proxy that the machine woke up. */
@@ -25,8 +34,17 @@ export declare class NativeProxy {
   close(timeoutMs: number): Promise<void>
 }
 
+/**
+ * Looks whether the service of these options (JSON) can be reached the way that a proxy would reach it, and says what was found,
+ * in JSON.
+ */
+export declare function nativeCheckService(options: string): Promise<string>
+
 /** The app's device id on this machine. */
 export declare function nativeDeviceId(app?: string | undefined | null): string
+
+/** Looks whether the keychain takes, gives back and removes an entry of the app. */
+export declare function nativeProbeKeychain(app?: string | undefined | null): Promise<void>
 
 /** How local clients reach a started proxy. */
 export interface NativeStarted {
@@ -37,3 +55,17 @@ export interface NativeStarted {
   /** The credential that local clients send. */
   launchKey: string
 }
+
+/**
+ * A wrapper token for a tool that sends its requests to the service itself. Only `valetkey token` calls this; `index.js` does not
+ * pass it on to apps.
+ */
+export interface NativeToken {
+  /** The bare JWT. */
+  token: string
+  /** When it expires, where requests with it go, and where it is stored, in JSON. */
+  facts: string
+}
+
+/** Gets the token that a proxy with these options (JSON) would use. */
+export declare function nativeToken(options: string): Promise<NativeToken>

@@ -836,4 +836,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.NativeProxy = nativeBinding.NativeProxy
+module.exports.nativeCheckService = nativeBinding.nativeCheckService
 module.exports.nativeDeviceId = nativeBinding.nativeDeviceId
+module.exports.nativeProbeKeychain = nativeBinding.nativeProbeKeychain
+module.exports.nativeToken = nativeBinding.nativeToken

@@ -5,8 +5,12 @@ import { EventEmitter } from 'events';
 export type ValetErrorCode =
   /** An option is missing or cannot be used. */
   | 'VALET_CONFIG'
-  /** The service cannot be reached: no network, no such name, a refused connection, an untrusted certificate. */
+  /** The service cannot be reached: no network, no such name, a refused connection. */
   | 'VALET_NETWORK'
+  /** The HTTP proxy between this machine and the service wants a user and a password. */
+  | 'VALET_PROXY_AUTH'
+  /** The certificate that was shown for the service is not trusted, as that of a proxy that inspects TLS. */
+  | 'VALET_CERTIFICATE'
   /** The service, or the whole start, took too long. */
   | 'VALET_TIMEOUT'
   /** Something answers at the service's address, but not a healthy valetkey service. */
@@ -15,6 +19,8 @@ export type ValetErrorCode =
   | 'VALET_UNAVAILABLE'
   /** The service refuses to give this device a token. */
   | 'VALET_BOOTSTRAP_DENIED'
+  /** The function `enrolmentToken` failed, or gave nothing within a minute; `cause` is its own error. */
+  | 'VALET_ENROLMENT_TOKEN'
   /** The device or its token was revoked. */
   | 'VALET_REVOKED'
   /** Another program uses the fixed `port`. */
@@ -34,7 +40,7 @@ export type ValetErrorCode =
   | 'VALET_KEYCHAIN_UNAVAILABLE'
   /** This machine has no usable id; only from `deviceId()`. */
   | 'VALET_NO_MACHINE_ID'
-  /** The app aborted the start by its `signal`. */
+  /** The app aborted the start, or the wait for another call, by its `signal`. */
   | 'VALET_ABORTED'
   /** The proxy is closed already. */
   | 'VALET_CLOSED'
@@ -47,23 +53,36 @@ export class ValetError extends Error {
   readonly code: ValetErrorCode;
   /** Whether the same call may succeed later, with no change by the app or the operator. */
   readonly retryable: boolean;
+  /**
+   * How long to wait before the same call may succeed, in milliseconds: what the service asked for by `Retry-After`, or with
+   * `lastError` and `error` events the time until the proxy tries again by itself. Missing where neither is known.
+   */
+  readonly retryAfterMs?: number;
+  /** Of an `error` event: how many more errors of this code came since the last one that was told. */
+  readonly repeats?: number;
   /** What failed beneath, where more is known of it than `message` says; with other errors there is none. */
   readonly cause?: ValetCause;
 }
 
-/** What failed beneath a {@link ValetError}. */
+/** What failed beneath a {@link ValetError}. With `VALET_ENROLMENT_TOKEN` it is the app's own error. */
 export interface ValetCause extends Error {
   /**
    * With `VALET_NETWORK` and `VALET_PORT_IN_USE` the operating system's name of the failure as Node spells it, such as
    * `ECONNREFUSED`, where it has one. With `VALET_BOOTSTRAP_DENIED` the service's error code, such as `bootstrap_closed`.
    */
   readonly code?: string;
-  /** The host and port that were asked: `VALET_NETWORK`, `VALET_PORT_IN_USE`. */
+  /** The host and port that were asked: `VALET_NETWORK`, `VALET_PROXY_AUTH`, `VALET_CERTIFICATE`, `VALET_PORT_IN_USE`. */
   readonly address?: string;
 }
 
 /** How important a log line is. */
 export type LogLevel = 'debug' | 'info' | 'warn';
+
+/** Ends the wait for a call, which then rejects with `VALET_ABORTED`. The work goes on: other callers may wait for it, too. */
+export interface WaitOptions {
+  /** Aborts the wait. If it is aborted already, nothing is done. */
+  signal?: AbortSignal;
+}
 
 /** Additional facts of a log line; never a secret. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -112,8 +131,12 @@ export interface StartOptions {
    * same `appId` share what is in the keychain, and one of them renews it for all; in memory each has its own.
    */
   storage?: 'auto' | 'keychain' | 'memory';
-  /** The enrolment token, if the service requires one. */
-  enrolmentToken?: string;
+  /**
+   * The enrolment token, if the service requires one: a value, or a function that is called each time the device enrols, which is
+   * at a first start and when no token is good any more. It may take a minute, at a start no longer than `startupTimeoutMs`. With
+   * `null` or `undefined` the device enrols without one. If it throws or rejects, the code is `VALET_ENROLMENT_TOKEN`.
+   */
+  enrolmentToken?: string | (() => string | null | undefined | Promise<string | null | undefined>);
   /** The app's version, 1 to 64 printable ASCII characters, so that the operator can revoke a bad one. */
   appVersion?: string;
   /** The longest time between two checks whether the token is due, in milliseconds. Default 30 minutes. */
@@ -132,10 +155,17 @@ export interface StartOptions {
   maxConnections?: number;
   /** Web origins that may call the proxy, such as `app://main`. Default none: web pages are refused. */
   allowedOrigins?: string[];
+  /**
+   * Certificates to trust besides the system's and those of `NODE_EXTRA_CA_CERTS`, such as a company's own authority: PEM, each text
+   * with one or more.
+   */
+  ca?: string | readonly string[];
   /** The variable that holds the launch key in `env`. Default `ANTHROPIC_AUTH_TOKEN`. */
   credentialVariable?: 'ANTHROPIC_AUTH_TOKEN' | 'ANTHROPIC_API_KEY';
   /** Receives lines for the app's log. */
   logger?: (level: LogLevel, message: string, fields: LogFields) => void;
+  /** The least important lines that `logger` and the event `log` get; with `silent` they get none. Default `info`. */
+  logLevel?: LogLevel | 'silent';
   /** Aborts the start, which then rejects with `VALET_ABORTED`. An abort after the start does nothing. */
   signal?: AbortSignal;
 }
@@ -151,7 +181,7 @@ export interface ValetNetwork {
   readonly extraCaCerts: string | null;
 }
 
-/** All facts about a proxy at one moment. Times are milliseconds since 1970, by this machine's clock. */
+/** All facts about a proxy at one moment, frozen. Times are milliseconds since 1970, by this machine's clock. */
 export interface ValetStatus {
   /** The overall state of the proxy. */
   readonly state: State;
@@ -161,6 +191,8 @@ export interface ValetStatus {
   readonly expiresAt: number | null;
   /** When the token is due for a refresh; `null` without one. */
   readonly refreshAt: number | null;
+  /** After a failed attempt to get a token: when the proxy makes the next one by itself; else `null`. */
+  readonly retryAt: number | null;
   /** Where the token is stored. */
   readonly storage: Storage;
   /** How requests leave this machine. */
@@ -192,15 +224,79 @@ export interface LogEvent {
 
 /** The events of a proxy. */
 export interface ValetEvents {
-  /** The status has changed; this is the new one. */
+  /** The state, the token's expiry or its storage, the device id or the address has changed; this is the new status, told once. */
   status: [status: ValetStatus];
   /**
    * An attempt in the background failed, the service cannot be reached, or the keychain cannot be used. What lasts is
-   * told once. Without a listener the error is only logged.
+   * told once, and of the errors with one code at most one a minute. Without a listener the error is only logged.
    */
   error: [error: ValetError];
   /** A line for the app's log. */
   log: [line: LogEvent];
+}
+
+/** Facts that help to find out why a proxy does not work; safe to paste, and `toString()` gives them as lines. Times are ISO 8601. */
+export interface ValetDiagnostics {
+  /** When the facts were gathered. */
+  readonly time: string;
+  /** Versions of valetkey, Node, Electron and the system; `null` where there is none. */
+  readonly versions: {
+    readonly valetkey: string;
+    readonly node: string;
+    readonly nodeApi: string | null;
+    readonly electron: string | null;
+    readonly system: string;
+    readonly arch: string;
+    readonly libc: string | null;
+  };
+  /** The device: the first twelve digits of the SHA-256 of its id, from which nobody learns the id. */
+  readonly device: { readonly hash: string; readonly source: 'machine' | 'random' };
+  /** The overall state of the proxy. */
+  readonly state: State;
+  /** When the token expires and is due, and where it is stored. */
+  readonly token: { readonly expiresAt: string | null; readonly refreshAt: string | null; readonly storage: Storage };
+  /** The failure that stands. */
+  readonly lastError: { readonly code: ValetErrorCode; readonly message: string } | null;
+  /** Milliseconds by which this machine's clock is ahead of the service's; `null` while unknown. */
+  readonly clockSkewMs: number | null;
+  /** How requests leave this machine. */
+  readonly network: ValetNetwork;
+  /** The variables that are set and count for the network; their names only. */
+  readonly variables: readonly string[];
+  /** The way to each address of the service. */
+  readonly services: readonly ValetServiceCheck[];
+  /** The latest failures, 20 at most, the oldest first. */
+  readonly errors: readonly { readonly time: string; readonly code: ValetErrorCode; readonly message: string }[];
+  /** How many answers the proxy gave, by the class of their status; `null` once it is closed. */
+  readonly answers: {
+    readonly successful: number;
+    readonly clientErrors: number;
+    readonly serverErrors: number;
+    readonly others: number;
+  } | null;
+  /** How long the proxy has run, in milliseconds. */
+  readonly upForMs: number;
+  /** The facts as lines for people. */
+  toString(): string;
+}
+
+/** The way to one address of the service. */
+export interface ValetServiceCheck {
+  /** The scheme, host and port. */
+  readonly address: string;
+  /** The HTTP proxy in between, without user and password; `null` if there is none. */
+  readonly proxy: string | null;
+  /** The steps, up to the first that failed, and the addon's own look at the service's health. */
+  readonly steps: readonly {
+    readonly step: 'proxy' | 'dns' | 'tcp' | 'tls' | 'health';
+    readonly ok: boolean;
+    readonly ms: number;
+    /** The system's name of a failure, such as `ENOTFOUND`; with `health` a {@link ValetErrorCode}. */
+    readonly code: string | null;
+    readonly detail: string;
+  }[];
+  /** Milliseconds by which this machine's clock is ahead of the address's, to about a second; `null` if unknown. */
+  readonly clockSkewMs: number | null;
 }
 
 /** A running proxy. It does not keep Node alive unless `ref()` is called. */
@@ -216,6 +312,8 @@ export interface ValetProxy extends EventEmitter {
    * behind a getter, so that what prints the proxy does not print the key.
    */
   readonly env: Readonly<Record<string, string>>;
+  /** The launch key, the credential that local clients send. A getter that no enumeration shows. */
+  readonly launchKey: string;
 
   /**
    * The environment for a child such as the `claude` CLI or the Agent SDK: `base` (default `process.env`) with `env`,
@@ -234,7 +332,14 @@ export interface ValetProxy extends EventEmitter {
   /** The status at this moment, also after `close()`. */
   status(): ValetStatus;
   /** Fetches a newer token now, and waits for it. */
-  refresh(): Promise<void>;
+  refresh(options?: WaitOptions): Promise<void>;
+  /**
+   * Closes the proxy and removes the token, the device's key and its random id from the keychain. The next start is that of a new
+   * device where the service ties ids to keys. If the keychain refuses, the call rejects with its code; the proxy is closed then, too.
+   */
+  signOut(options?: WaitOptions): Promise<void>;
+  /** Gathers facts for people who are asked for help, and looks at the way to the service; works after `close()`, too. */
+  diagnostics(options?: WaitOptions): Promise<ValetDiagnostics>;
   /** Tells the proxy that the machine woke up. `attachElectron` calls it. */
   notifyResume(): void;
   /** Keeps Node alive while the proxy runs. */
@@ -242,7 +347,7 @@ export interface ValetProxy extends EventEmitter {
   /** Lets Node end while the proxy runs, which is the default. */
   unref(): this;
   /** Closes the proxy; open requests may finish within the limit (default 5000 ms). Can be called again. */
-  close(options?: { timeoutMs?: number }): Promise<void>;
+  close(options?: { timeoutMs?: number; signal?: AbortSignal }): Promise<void>;
   /** Closes the proxy at the end of `await using`, in runtimes that know it (Node 18.18 and newer). */
   [Symbol.asyncDispose](): Promise<void>;
 
@@ -286,8 +391,13 @@ export interface ElectronParts {
   /** Electron's `powerMonitor`, once the app is ready. */
   powerMonitor?: {
     on(event: 'resume' | 'unlock-screen', listener: () => void): unknown;
+    removeListener(event: 'resume' | 'unlock-screen', listener: () => void): unknown;
   };
 }
 
-/** Closes the proxy before the app quits, and refreshes the token when the machine wakes up. */
-export function attachElectron(electron: ElectronParts, proxy: ValetProxy): void;
+/**
+ * Closes the proxy before the app quits, and refreshes the token when the machine wakes up. The returned function removes the
+ * listeners; call it when you close the proxy yourself. For a proxy that is attached already nothing changes, and the same function
+ * is returned.
+ */
+export function attachElectron(electron: ElectronParts, proxy: ValetProxy): () => void;

@@ -5,13 +5,20 @@
 
 const { EventEmitter } = require('events');
 const { inspect } = require('util');
-const binding = require('./binding.js');
+const { addon } = require('./lib/binding.js');
 const { childEnv, processEnv } = require('./lib/environment.js');
 const { checkOptions } = require('./lib/options.js');
+const { diagnose } = require('./lib/diagnostics.js');
 const { ValetError, fromNative, parseReason, toError } = require('./lib/error.js');
 const { attachElectron } = require('./lib/electron.js');
+const { LEVELS, Repeats, startLine } = require('./lib/log.js');
+const { aborted, withSignal } = require('./lib/signal.js');
 
 const DEFAULT_CLOSE_MS = 5000;
+/** How many errors a proxy remembers for its diagnostics. */
+const REMEMBERED = 20;
+/** The facts of a status whose changes are told. */
+const TOLD = ['state', 'storage', 'expiresAt', 'bound', 'service', 'deviceId', 'deviceIdSource'];
 /** Values of `ENABLE_PROXY` that mean off beyond doubt. */
 const OFF = ['false', '0', 'no', 'off'];
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -26,12 +33,18 @@ class ValetProxy extends EventEmitter {
   constructor(options) {
     super();
     this._logger = options.logger;
+    this._logLevel = LEVELS[options.logLevel || 'info'];
     this._credentialVariable = options.credentialVariable || 'ANTHROPIC_AUTH_TOKEN';
+    this._enrolmentToken = options.enrolmentToken;
+    this._service = { bootstrapUrl: options.native.bootstrapUrl, healthUrl: options.native.healthUrl };
     this._closed = false;
     this._keepAlive = null;
     this._onClose = [];
+    this._repeats = new Repeats();
+    this._errors = [];
     const receive = (event) => this._receive(JSON.parse(event));
-    this._native = new binding.NativeProxy(JSON.stringify(options.native), receive);
+    const { NativeProxy } = addon();
+    this._native = new NativeProxy(JSON.stringify(options.native), receive, this._enrolmentToken !== undefined);
   }
 
   async _start(signal) {
@@ -41,7 +54,7 @@ class ValetProxy extends EventEmitter {
     } catch (error) {
       // The app gets no object by which it could close the proxy.
       await this._native.close(0);
-      throw error;
+      throw error instanceof ValetError ? error : this._explained(parseReason(error.message, error));
     }
   }
 
@@ -53,7 +66,7 @@ class ValetProxy extends EventEmitter {
       if (signal.aborted) abort();
       const started = await this._native.started();
       // An abort that comes as the start resolves has closed the proxy.
-      if (signal.aborted) throw aborted();
+      if (signal.aborted) throw aborted('the start');
       return started;
     } finally {
       signal.removeEventListener('abort', abort);
@@ -64,13 +77,19 @@ class ValetProxy extends EventEmitter {
     this.url = started.url;
     this.port = started.port;
     Object.defineProperty(this, 'deviceId', { enumerable: true, get: () => this.status().deviceId });
-    this.status();
+    this._startedAt = Date.now();
+    this._told = this.status();
     const env = { ANTHROPIC_BASE_URL: started.url, [this._credentialVariable]: started.launchKey };
     ENVIRONMENTS.set(this, Object.freeze(env));
+    this._log('info', startLine(this.url, this._told), {});
   }
 
   get env() {
     return ENVIRONMENTS.get(this);
+  }
+
+  get launchKey() {
+    return this.env[this._credentialVariable];
   }
 
   /** What `util.inspect` and `console.log` show, also of hidden properties. */
@@ -85,14 +104,49 @@ class ValetProxy extends EventEmitter {
 
   status() {
     const native = this._closed ? null : JSON.parse(this._native.status());
-    if (native && native.lastError) native.lastError = toError(native.lastError);
-    this._lastStatus = native || Object.assign({}, this._lastStatus, { state: 'closed', bound: null });
-    return this._lastStatus;
+    if (native) {
+      native.lastError = native.lastError && this._toError(native.lastError, native.retryAt);
+      Object.freeze(native.network);
+    }
+    this._lastStatus = native || Object.assign({}, this._lastStatus, { state: 'closed', retryAt: null, bound: null });
+    return Object.freeze(this._lastStatus);
   }
 
-  async refresh() {
-    if (this._closed) throw new ValetError('VALET_CLOSED', 'the proxy is closed', false);
-    await fromNative(this._native.refresh());
+  /** The addon's facts as an error. Where the service has asked for no wait, the proxy's own next attempt says how long it is. */
+  _toError(facts, retryAt) {
+    const error = this._explained(toError(facts));
+    if (error.retryAfterMs === undefined && retryAt) error.retryAfterMs = Math.max(0, retryAt - Date.now());
+    return error;
+  }
+
+  /** The addon knows that the app's function failed, and not how. */
+  _explained(error) {
+    if (error.code === 'VALET_ENROLMENT_TOKEN' && this._enrolmentFault) error.cause = this._enrolmentFault;
+    return error;
+  }
+
+  refresh(options) {
+    return withSignal(options, 'the wait for a refresh', async () => {
+      if (this._closed) throw closed();
+      try {
+        await fromNative(this._native.refresh());
+      } catch (error) {
+        throw this._explained(error);
+      }
+    });
+  }
+
+  diagnostics(options) {
+    return withSignal(options, 'the diagnostics', () =>
+      diagnose({
+        status: this.status(),
+        answers: this._closed ? null : JSON.parse(this._native.answers()),
+        errors: this._errors,
+        upForMs: Date.now() - this._startedAt,
+        service: this._service,
+        secrets: [this.launchKey],
+      }),
+    );
   }
 
   notifyResume() {
@@ -111,45 +165,102 @@ class ValetProxy extends EventEmitter {
   }
 
   close(options) {
-    if (this._closing) return this._closing;
-    const timeoutMs = options && options.timeoutMs !== undefined ? options.timeoutMs : DEFAULT_CLOSE_MS;
-    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
-      return Promise.reject(new ValetError('VALET_CONFIG', 'timeoutMs must be a number of milliseconds', false));
-    }
-    this._closing = this._close(timeoutMs);
-    return this._closing;
+    return withSignal(options, 'the wait for the end', () => {
+      if (this._closing) return this._closing;
+      const timeoutMs = options && options.timeoutMs !== undefined ? options.timeoutMs : DEFAULT_CLOSE_MS;
+      if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
+        throw new ValetError('VALET_CONFIG', 'timeoutMs must be a number of milliseconds', false);
+      }
+      this._closing = this._end(this._native.close(Math.min(timeoutMs, LONGEST_TIMER_MS)));
+      return this._closing;
+    });
   }
 
-  async _close(timeoutMs) {
+  signOut(options) {
+    return withSignal(options, 'the wait for the sign-out', () => {
+      if (!this._signedOut) {
+        if (this._closing) throw closed();
+        this._signedOut = this._end(fromNative(this._native.signOut()));
+        // It ends the proxy also where the keychain refuses.
+        this._closing = this._signedOut.catch(() => {});
+      }
+      return this._signedOut;
+    });
+  }
+
+  /** Tells that the proxy ends; `ended` is when it has. */
+  async _end(ended) {
     this.status();
     for (const undo of this._onClose) undo();
-    const ended = this._native.close(Math.min(timeoutMs, LONGEST_TIMER_MS));
     // From here on the proxy takes no connection, and says so; open requests go on.
     this._closed = true;
     // A listener may call close(), which then has to find this promise.
     await null;
-    this.emit('status', this.status());
-    await ended;
-    this.unref();
+    this._tell();
+    try {
+      await ended;
+    } finally {
+      this.unref();
+    }
   }
 
   _receive({ type, data }) {
     if (type === 'log') this._log(data[0], data[1], {});
-    if (type === 'error') this._fail(toError(data));
+    if (type === 'error') this._fail(data);
+    if (type === 'enrolment') this._enrol(data);
     // Before the proxy serves the app has no object to listen on, and close() emits the last status itself.
-    if (type === 'status' && this.url && !this._closed && data.state !== 'closed') this.emit('status', this.status());
+    if (type !== 'status' || !this.url || this._closing) return;
+    // The proxy has ended by a fault of its own.
+    if (data.state === 'closed') this._closing = this._end(this._native.close(0));
+    else this._tell();
   }
 
-  _fail(error) {
-    this._log('warn', error.message, { code: error.code, retryable: error.retryable });
+  /** Tells the status of this moment, if the app does not know it yet. */
+  _tell() {
+    const [told, status] = [this._told, this.status()];
+    if (TOLD.every((fact) => told[fact] === status[fact])) return;
+    this._told = status;
+    this.emit('status', status);
+  }
+
+  /** Answers the addon, which asks for the enrolment token. */
+  async _enrol(number) {
+    const ask = this._enrolmentToken;
+    let token = null;
+    this._enrolmentFault = null;
+    try {
+      token = await ask();
+      if (token === undefined) token = null;
+      if (token !== null && typeof token !== 'string') throw new TypeError('enrolmentToken() must give a string');
+    } catch (error) {
+      this._enrolmentFault = error instanceof Error ? error : new Error('enrolmentToken() threw no Error');
+    }
+    this._native.answerEnrolment(number, this._enrolmentFault ? null : token, this._enrolmentFault !== null);
+  }
+
+  _fail(facts) {
+    const error = this._toError(facts, this.url && !this._closed ? this.status().retryAt : null);
+    this._errors.push({ time: Date.now(), code: error.code, message: error.message });
+    this._errors.splice(0, this._errors.length - REMEMBERED);
+    const repeats = this._repeats.since(error.code);
+    const fields = { code: error.code, retryable: error.retryable, repeats };
+    if (repeats === null) return this._log('debug', error.message, fields);
+    error.repeats = repeats;
+    this._log('warn', error.message, fields);
     // An 'error' event without a listener would end the app; a failed refresh in the background must not.
     if (this.listenerCount('error') > 0) this.emit('error', error);
   }
 
   _log(level, message, fields) {
+    if (LEVELS[level] < this._logLevel) return;
+    Object.freeze(fields);
     if (this._logger) this._logger(level, message, fields);
-    this.emit('log', { level, message, fields });
+    this.emit('log', Object.freeze({ level, message, fields }));
   }
+}
+
+function closed() {
+  return new ValetError('VALET_CLOSED', 'the proxy is closed', false);
 }
 
 if (Symbol.asyncDispose) {
@@ -160,12 +271,8 @@ if (Symbol.asyncDispose) {
 
 async function startProxy(options) {
   const checked = checkOptions(options, process.env);
-  if (checked.signal && checked.signal.aborted) throw aborted();
+  if (checked.signal && checked.signal.aborted) throw aborted('the start');
   return fromNative((async () => new ValetProxy(checked)._start(checked.signal))());
-}
-
-function aborted() {
-  return new ValetError('VALET_ABORTED', 'the start was aborted', false);
 }
 
 async function startProxyFromEnv(options) {
@@ -195,8 +302,9 @@ function deviceId(appId) {
   if (appId !== undefined && typeof appId !== 'string') {
     throw new ValetError('VALET_CONFIG', 'appId must be a string', false);
   }
+  const { nativeDeviceId } = addon();
   try {
-    return binding.nativeDeviceId(appId);
+    return nativeDeviceId(appId);
   } catch (error) {
     throw parseReason(error.message, error);
   }

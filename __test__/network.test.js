@@ -3,6 +3,7 @@
 const assert = require('assert');
 const path = require('path');
 const { spawnSync } = require('child_process');
+const { Worker } = require('worker_threads');
 const { test } = require('node:test');
 const { rigOfTests } = require('./rig.js');
 
@@ -13,7 +14,7 @@ const SCRIPT = `
   const logger = (level, message) => lines.push(level + ' ' + message);
   const say = (facts) => console.log(JSON.stringify(Object.assign({ lines }, facts)));
   require(${JSON.stringify(path.join(__dirname, '..'))})
-    .startProxy({ bootstrapUrl: process.argv[1], storage: 'memory', logger })
+    .startProxy({ bootstrapUrl: process.argv[1], storage: 'memory', logger, logLevel: 'debug' })
     .then((proxy) => say({ network: proxy.status().network }))
     .catch((error) => say({ code: error.code, message: error.message }));
 `;
@@ -35,7 +36,10 @@ test('f79 an error through a proxy names the proxy without its password', () => 
   const told = startIn({ HTTPS_PROXY: 'http://user:secret@127.0.0.1:9' }, 'https://claude.example/bootstrap');
   assert.strictEqual(told.code, 'VALET_NETWORK', told.message);
   assert.match(told.message, /claude\.example:443 through the proxy http:\/\/127\.0\.0\.1:9: /);
-  assert.ok(told.lines.includes('info The service is reached through the proxy http://127.0.0.1:9'), told.lines.join());
+  assert.ok(
+    told.lines.includes('debug The service is reached through the proxy http://127.0.0.1:9'),
+    told.lines.join(),
+  );
   assert.ok(!JSON.stringify(told).includes('secret'));
 });
 
@@ -50,11 +54,32 @@ test('f79 a proxy that cannot be used is told', () => {
 
 test('f79 a service on this machine is reached directly, whatever the environment names', () => {
   const told = startIn({ HTTPS_PROXY: 'http://127.0.0.1:9', HTTP_PROXY: 'http://127.0.0.1:9' }, rig.bootstrapUrl);
-  assert.deepStrictEqual(told, { lines: [], network: { proxy: null, extraCaCerts: null } });
+  assert.deepStrictEqual(told.network, { proxy: null, extraCaCerts: null });
+  assert.ok(told.lines.length === 1 && !/proxy http:\/\/127\.0\.0\.1:9/.test(told.lines[0]), told.lines.join());
 });
 
 test('f79 a file of certificates that is missing is told and ignored', () => {
   const told = startIn({ NODE_EXTRA_CA_CERTS: path.join(__dirname, 'missing.pem') }, rig.bootstrapUrl);
   assert.strictEqual(told.network.extraCaCerts, null);
   assert.match(told.lines.join(), /^warn NODE_EXTRA_CA_CERTS is ignored: .*missing\.pem/);
+});
+
+/** A proxy that wants a password, on a thread of its own: this one waits for the process under test. */
+const WANTING = `
+  const { createServer } = require('net');
+  const { parentPort } = require('worker_threads');
+  const refuse = (socket) => socket.once('data', () => socket.end(
+    'HTTP/1.1 407 Proxy Authentication Required\\r\\nproxy-authenticate: Basic\\r\\ncontent-length: 0\\r\\n\\r\\n'));
+  const server = createServer(refuse).listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
+`;
+
+test('f79 a proxy that wants a password is an error of its own, which shows no password', async (t) => {
+  const worker = new Worker(WANTING, { eval: true });
+  t.after(() => worker.terminate());
+  const port = await new Promise((resolve) => worker.once('message', resolve));
+  const variables = { HTTPS_PROXY: `http://user:secret@127.0.0.1:${port}` };
+  const told = startIn(variables, 'https://claude.example/bootstrap');
+  assert.strictEqual(told.code, 'VALET_PROXY_AUTH', told.message);
+  assert.match(told.message, /through the proxy http:\/\/127\.0\.0\.1:\d+: the proxy wants a user and a password/);
+  assert.ok(!JSON.stringify(told).includes('secret'));
 });

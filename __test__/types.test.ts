@@ -15,12 +15,15 @@ import {
   startProxy,
   startProxyFromEnv,
   type ValetCause,
+  type ValetDiagnostics,
   ValetError,
   type ValetErrorCode,
   type ValetEvents,
   type ValetNetwork,
   type ValetProxy,
+  type ValetServiceCheck,
   type ValetStatus,
+  type WaitOptions,
 } from '..';
 
 const options: StartOptions = {
@@ -38,6 +41,8 @@ const options: StartOptions = {
   allowedOrigins: ['app://main'],
   credentialVariable: 'ANTHROPIC_API_KEY',
   logger: (level: LogLevel, message: string, fields: LogFields) => void [level, message, fields],
+  ca: ['-----BEGIN CERTIFICATE-----'],
+  logLevel: 'silent',
   signal: new AbortController().signal,
 };
 
@@ -47,6 +52,11 @@ const ofRegions: StartOptions = {
   healthUrl: ['https://us.example/up', 'https://eu.example/up'],
 };
 void ofRegions;
+const asked: StartOptions[] = [
+  { enrolmentToken: () => 'token' },
+  { enrolmentToken: async () => null },
+  { enrolmentToken: () => undefined, logLevel: 'debug' },
+];
 
 async function useProxy(proxy: ValetProxy): Promise<void> {
   const {
@@ -61,16 +71,33 @@ async function useProxy(proxy: ValetProxy): Promise<void> {
   proxy.once('error', (error: ValetError) => useError(error));
   proxy.off('log', (line: LogEvent) => void [line.level, line.message, line.fields]);
   proxy.ref().unref().notifyResume();
+  const wait: WaitOptions = { signal: new AbortController().signal };
   await proxy.refresh();
+  await proxy.refresh(wait);
+  const diagnostics: ValetDiagnostics = await proxy.diagnostics(wait);
+  useDiagnostics(diagnostics);
+  const key: string = proxy.launchKey;
+  await proxy.signOut();
+  await proxy.signOut(wait);
   await proxy.close();
-  await proxy.close({ timeoutMs: 100 });
+  await proxy.close({ timeoutMs: 100, signal: new AbortController().signal });
+  // @ts-expect-error: the key is drawn anew at each start
+  proxy.launchKey = key;
   void [url, port, id, env, child, merged];
+}
+
+function useDiagnostics(diagnostics: ValetDiagnostics): void {
+  const lines: string = diagnostics.toString();
+  const services: readonly ValetServiceCheck[] = diagnostics.services;
+  const failed = services.flatMap((service) => service.steps.filter((step) => !step.ok).map((step) => step.code));
+  const codes: ValetErrorCode[] = diagnostics.errors.map((error) => error.code);
+  void [lines, failed, codes, diagnostics.answers?.successful, diagnostics.versions.libc, diagnostics.device.hash];
 }
 
 function useStatus(status: ValetStatus): void {
   const state: State = status.state;
   const storage: Storage = status.storage;
-  const times: (number | null)[] = [status.expiresAt, status.refreshAt, status.clockSkewMs];
+  const times: (number | null)[] = [status.expiresAt, status.refreshAt, status.retryAt, status.clockSkewMs];
   const source: 'machine' | 'random' = status.deviceIdSource;
   const bound: string | null = status.bound;
   const service: string = status.service;
@@ -83,17 +110,21 @@ function useStatus(status: ValetStatus): void {
 function useError(error: ValetError): string {
   const code: ValetErrorCode = error.code;
   const retryable: boolean = error.retryable;
+  const waits: (number | undefined)[] = [error.retryAfterMs, error.repeats];
   const cause: ValetCause | undefined = error.cause;
   const beneath: (string | undefined)[] = [cause?.message, cause?.code, cause?.address];
-  void [retryable, beneath];
+  void [retryable, waits, beneath];
   // Every code is handled: a new one must be added here.
   switch (code) {
     case 'VALET_CONFIG':
     case 'VALET_NETWORK':
+    case 'VALET_PROXY_AUTH':
+    case 'VALET_CERTIFICATE':
     case 'VALET_TIMEOUT':
     case 'VALET_UNHEALTHY':
     case 'VALET_UNAVAILABLE':
     case 'VALET_BOOTSTRAP_DENIED':
+    case 'VALET_ENROLMENT_TOKEN':
     case 'VALET_REVOKED':
     case 'VALET_PORT_IN_USE':
     case 'VALET_KEYCHAIN_LOCKED':
@@ -114,7 +145,8 @@ async function main(electron: ElectronParts): Promise<void> {
   const maybe: ValetProxy | null = await startProxyFromEnv(options);
   const same: ValetProxy = await valetkey.startProxy();
   const id: string = deviceId() + deviceId('com.example.app');
-  attachElectron(electron, proxy);
+  const undo: () => void = attachElectron(electron, proxy);
+  undo();
   {
     await using scoped = await startProxy();
     void scoped.url;
@@ -126,7 +158,7 @@ async function main(electron: ElectronParts): Promise<void> {
   // @ts-expect-error: a token is never kept in a file
   await startProxy({ storage: 'file' });
   const listener: (...args: ValetEvents['status']) => void = useStatus;
-  void [id, listener, ValetError];
+  void [id, listener, ValetError, asked];
 }
 
 void main;

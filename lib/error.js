@@ -12,8 +12,10 @@ class ValetError extends Error {
 }
 
 /** The facts of the addon as an error, with what failed beneath as its cause, if the addon knows that. */
-function toError({ code, message, retryable, cause }) {
-  return new ValetError(code, message, retryable, cause && Object.assign(new Error(cause.message), cause));
+function toError({ code, message, retryable, retryAfterMs, cause }) {
+  const error = new ValetError(code, message, retryable, cause && Object.assign(new Error(cause.message), cause));
+  if (retryAfterMs !== undefined) error.retryAfterMs = retryAfterMs;
+  return error;
 }
 
 /** Turns the addon's JSON reason into an error. Any other text is a fault of valetkey, and `thrown` its cause. */

@@ -1,16 +1,18 @@
 'use strict';
 
 const { ValetError } = require('./error.js');
+const { LEVELS } = require('./log.js');
+const { isSignal } = require('./signal.js');
 
 const VARIABLES = ['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY'];
-const SIGNAL_METHODS = ['addEventListener', 'removeEventListener'];
 
 /** The options that stay in JavaScript, each with its rule: in words, and as a function that checks a value. */
 // Without a prototype: an option named `toString` is unknown like any other.
 const OURS = {
   __proto__: null,
   credentialVariable: ["'ANTHROPIC_AUTH_TOKEN' or 'ANTHROPIC_API_KEY'", (value) => VARIABLES.includes(value)],
-  logger: ['a function', (value) => typeof value === 'function'],
+  logger: ['a function', isFunction],
+  logLevel: ["'debug', 'info', 'warn' or 'silent'", (value) => typeof value === 'string' && value in LEVELS],
   signal: ['an AbortSignal', isSignal],
 };
 
@@ -23,7 +25,8 @@ function checkOptions(options, env) {
   for (const name of Object.keys(given)) {
     const value = given[name];
     if (value === undefined) continue;
-    const rule = OURS[name];
+    // A function stays here; the addon asks for its result when it needs it.
+    const rule = name === 'enrolmentToken' && isFunction(value) ? ['', isFunction] : OURS[name];
     if (rule && !rule[1](value)) fail(`${name} must be ${rule[0]}`);
     if (rule) checked[name] = value;
     else checked.native[name] = toJson(value);
@@ -38,12 +41,8 @@ function addresses(text) {
   return listed.filter((item) => item !== '');
 }
 
-/** Signals of another realm or of a library are as good as Node's own. */
-function isSignal(value) {
-  const isMethod = (name) => typeof value[name] === 'function';
-  return (
-    value !== null && typeof value === 'object' && typeof value.aborted === 'boolean' && SIGNAL_METHODS.every(isMethod)
-  );
+function isFunction(value) {
+  return typeof value === 'function';
 }
 
 /** No option takes `null`, so the addon refuses what JSON would drop or change. */

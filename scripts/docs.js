@@ -1,7 +1,7 @@
 'use strict';
 
 // `node scripts/docs.js` checks the documents: every link leads to a file, and to a heading in it if it names one; every line
-// of the log that docs/operations quotes is one that the service writes.
+// of the log that docs/operations quotes is one that the service writes; docs/TROUBLESHOOTING.md has every code of the addon's errors.
 
 const fs = require('fs');
 const path = require('path');
@@ -9,10 +9,12 @@ const { ROOT } = require('./command.js');
 const { anchors, links, codeSpans } = require('./markdown.js');
 
 const MANUAL = path.join('docs', 'operations');
+const HELP = path.join('docs', 'TROUBLESHOOTING.md');
 
 function main() {
   const pages = files('.', '.md');
-  const wrong = [...pages.flatMap(deadLinks), ...unknownLines(pages.filter((page) => page.startsWith(MANUAL)))];
+  const manual = pages.filter((page) => page.startsWith(MANUAL));
+  const wrong = [...pages.flatMap(deadLinks), ...unknownLines(manual), ...missingCodes()];
   if (wrong.length > 0) throw new Error(`\n  ${wrong.join('\n  ')}`);
   console.log(`${pages.length} documents`);
 }
@@ -39,6 +41,15 @@ function unknownLines(pages) {
     const unknown = quoted.filter((line) => !line.split('…').every((part) => code.includes(part.trim())));
     return unknown.map((line) => `${page}: the service does not log \`${line}\``);
   });
+}
+
+/** Codes without a section, and sections of codes that no error has. */
+function missingCodes() {
+  const codes = new Set([...read('index.d.ts').matchAll(/^ {2}\| '(VALET_\w+)'/gm)].map((found) => found[1]));
+  const sections = new Set([...read(HELP).matchAll(/^### `(VALET_\w+)`$/gm)].map((found) => found[1]));
+  const differ = (from, other, what) =>
+    [...from].filter((code) => !other.has(code)).map((code) => `${HELP}: ${code} ${what}`);
+  return [...differ(codes, sections, 'has no section'), ...differ(sections, codes, 'is no code of index.d.ts')];
 }
 
 /** A line of the log is a sentence: a capital letter, and more than one word. */

@@ -13,7 +13,7 @@ const FOLDERS = ['src', 'crates', 'fuzz', 'tests', 'benches', '__test__'];
 const NUMBERS = [...numbers('A', 60), ...numbers('F', 69)];
 
 /** A row of the page: begin, number, count, end. */
-const ROW = /^(\| ([AF]\d\d) \|[^|]*\|) *(\d*) *(\|.*\|)$/;
+const ROW = /^(\| ([AF]\d{2,3}) \|[^|]*\|) *(\d*) *(\|.*\|)$/;
 
 function main([wish]) {
   const tests = testsIn(FOLDERS.flatMap(sources));
@@ -61,7 +61,7 @@ function rowsOf(page) {
 function testsIn(files) {
   return files.flatMap((file) => {
     const text = read(file);
-    const pattern = file.endsWith('.js') ? /\btest\('(([af]\d\d) [^']*)/g : /\bfn (((?:[af]\d\d_)+)\w*)\(/g;
+    const pattern = file.endsWith('.js') ? /\btest\('(([af]\d{2,3}) [^']*)/g : /\bfn (((?:[af]\d{2,3}_)+)\w*)\(/g;
     return [...text.matchAll(pattern)].map(({ 1: name, 2: prefix, index }) => ({
       file: file.split(path.sep).join('/'),
       line: text.slice(0, index).split('\n').length,

@@ -4,11 +4,13 @@
 
 mod engine;
 mod environment;
+mod errand;
 mod event;
 mod json;
+mod ports;
 mod slot;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use napi::bindgen_prelude::{Env, Function};
@@ -19,16 +21,52 @@ use self::engine::Engine;
 use self::environment::end_with;
 use self::event::event_sink;
 use self::json::{to_js, to_json};
+use self::ports::ports;
 use crate::client::config::{ClientConfig, app_id};
 use crate::client::device::{derive, system_machine_id};
+use crate::client::enrolment_token::{EnrolmentQuestion, EnrolmentToken};
 use crate::client::error::ClientError;
 use crate::client::refresh::Reason;
+use crate::secret::Secret;
 
 /// The app's device id on this machine.
 #[napi(catch_unwind)]
 pub fn native_device_id(app: Option<String>) -> napi::Result<String> {
     let app = app_id(app).map_err(|error| to_js(&error))?;
     derive(&app, system_machine_id).map(|id| id.to_string()).ok_or_else(|| to_js(&ClientError::NoMachineId))
+}
+
+/// Looks whether the service of these options (JSON) can be reached the way that a proxy would reach it, and says what was found,
+/// in JSON.
+#[napi]
+pub async fn native_check_service(options: String) -> napi::Result<String> {
+    let config = ClientConfig::parse(&Zeroizing::new(options)).map_err(|error| to_js(&error))?;
+    errand::check(config).await.map(|check| to_json(&check)).map_err(|error| to_js(&error))
+}
+
+/// Looks whether the keychain takes, gives back and removes an entry of the app.
+#[napi]
+pub async fn native_probe_keychain(app: Option<String>) -> napi::Result<()> {
+    let app = app_id(app).map_err(|error| to_js(&error))?;
+    errand::probe_keychain(app).await.map_err(|error| to_js(&error))
+}
+
+/// A wrapper token for a tool that sends its requests to the service itself. Only `valetkey token` calls this; `index.js` does not
+/// pass it on to apps.
+#[napi(object)]
+pub struct NativeToken {
+    /// The bare JWT.
+    pub token: String,
+    /// When it expires, where requests with it go, and where it is stored, in JSON.
+    pub facts: String,
+}
+
+/// Gets the token that a proxy with these options (JSON) would use.
+#[napi]
+pub async fn native_token(options: String) -> napi::Result<NativeToken> {
+    let config = ClientConfig::parse(&Zeroizing::new(options)).map_err(|error| to_js(&error))?;
+    let found = errand::tool_token(config).await.map_err(|error| to_js(&error))?;
+    Ok(NativeToken { token: found.token.expose().to_owned(), facts: to_json(&found.facts) })
 }
 
 /// How local clients reach a started proxy.
@@ -46,21 +84,37 @@ pub struct NativeStarted {
 #[napi]
 pub struct NativeProxy {
     engine: Arc<Engine>,
+    /// The question by which the app is asked for its enrolment token. The client alone keeps it alive: it holds the function that
+    /// gets events, which Node must be able to free when the client has ended.
+    question: Weak<EnrolmentQuestion>,
 }
 
 #[napi]
 impl NativeProxy {
-    /// Checks the options (JSON) and starts the thread. `on_event` gets events in JSON and does not keep Node alive.
+    /// Checks the options (JSON) and starts the thread. `on_event` gets events in JSON and does not keep Node alive. With
+    /// `asks_enrolment` the enrolment token is asked for by an event, and not an option.
     #[napi(constructor, catch_unwind)]
     #[allow(clippy::needless_pass_by_value, reason = "napi passes a function by value")]
-    pub fn new(env: Env, options: String, on_event: Function<'_, String, ()>) -> napi::Result<Self> {
+    pub fn new(
+        env: Env,
+        options: String,
+        on_event: Function<'_, String, ()>,
+        asks_enrolment: bool,
+    ) -> napi::Result<Self> {
         // The enrolment token may be among them.
         let options = Zeroizing::new(options);
-        let config = ClientConfig::parse(&options).map_err(|error| to_js(&error))?;
+        let mut config = ClientConfig::parse(&options).map_err(|error| to_js(&error))?;
         let (events, slot) = event_sink(&on_event)?;
-        let engine = Arc::new(Engine::start(config, events).map_err(|error| to_js(&error))?);
+        let mut question = Weak::new();
+        if asks_enrolment {
+            let asked = Arc::new(EnrolmentQuestion::new(Arc::clone(&events)));
+            question = Arc::downgrade(&asked);
+            config.enrolment = EnrolmentToken::Asked(asked);
+        }
+        let ports = ports(&config, events);
+        let engine = Arc::new(Engine::start(config, ports).map_err(|error| to_js(&error))?);
         end_with(env, &engine, &slot)?;
-        Ok(Self { engine })
+        Ok(Self { engine, question })
     }
 
     /// Waits until the proxy serves.
@@ -79,6 +133,27 @@ impl NativeProxy {
     #[must_use]
     pub fn status(&self) -> Option<String> {
         self.engine.client_now().map(|client| to_json(&client.status()))
+    }
+
+    /// How many answers the proxy has given to local clients, in JSON; `null` before it serves and after its end.
+    #[napi(catch_unwind)]
+    #[must_use]
+    pub fn answers(&self) -> Option<String> {
+        self.engine.client_now().map(|client| to_json(&client.answers()))
+    }
+
+    /// Answers the event `enrolment` of this number: with the enrolment token, with none, or with a failure of the app's function.
+    #[napi(catch_unwind)]
+    pub fn answer_enrolment(&self, number: u32, token: Option<String>, has_failed: bool) {
+        if let Some(question) = self.question.upgrade() {
+            question.answer(number, token.map(Secret::new), has_failed);
+        }
+    }
+
+    /// Removes what the keychain holds for the app, and closes the proxy.
+    #[napi]
+    pub async fn sign_out(&self) -> napi::Result<()> {
+        self.engine.sign_out().await.map_err(|error| to_js(&error))
     }
 
     /// Fetches a newer token now, and waits for it.

@@ -5,9 +5,12 @@
 //! [`token_store`] → [`credential`]. [`enrolment`] goes it at the start, and then whenever [`refresh`] says; the app's other
 //! processes wait at [`renewal_lock`] meanwhile. A request's way: [`admission`] → [`loopback`], which reads the token from
 //! [`session`] → [`delivery`] to one of the [`endpoints`], among which [`failover`] chooses; [`network`] says what stands in
-//! between. While its answer does not come, [`unanswered`] makes [`refresh`] look whether the service is there.
+//! between. While its answer does not come, [`unanswered`] makes [`refresh`] look whether the service is there. [`alarm`]
+//! notices when one of these has panicked.
 
 pub mod admission;
+mod alarm;
+mod answer_counts;
 pub mod config;
 pub mod credential;
 mod delivery;
@@ -16,6 +19,7 @@ pub mod device_key;
 pub mod endpoint;
 mod endpoints;
 mod enrolment;
+pub mod enrolment_token;
 pub mod error;
 mod failover;
 mod identity;
@@ -27,6 +31,7 @@ pub mod refresh;
 mod renewal;
 pub mod renewal_lock;
 mod service_api;
+pub mod service_check;
 mod service_link;
 pub mod session;
 pub mod status;
@@ -44,7 +49,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use self::admission::{Admission, launch_key};
+use self::alarm::Alarm;
+use self::answer_counts::AnswerCounts;
+pub use self::answer_counts::Answers;
 use self::config::{ClientConfig, StoragePolicy};
+use self::credential::{Freshness, WrapperToken};
 use self::delivery::Delivery;
 use self::device::{DeviceIds, MachineId};
 use self::endpoints::Endpoints;
@@ -99,6 +108,8 @@ pub struct Client {
     pub address: SocketAddr,
     trigger: ShutdownTrigger,
     server: Mutex<Option<JoinHandle<()>>>,
+    counts: Arc<AnswerCounts>,
+    alarm: Alarm,
 }
 
 impl Client {
@@ -116,8 +127,9 @@ impl Client {
         let config = Arc::new(config);
         let listener = bind(config.port).await?;
         let address = listener.local_addr().map_err(|error| ClientError::Internal(error.to_string()))?;
-        let (tls, network) = network::prepare(shown_service(&config), ports.extra_ca_certs.as_deref(), &ports.events)
-            .map_err(|error| ClientError::Internal(error.to_string()))?;
+        let (tls, network) =
+            network::prepare(shown_service(&config), &config.ca, ports.extra_ca_certs.as_deref(), &ports.events)
+                .map_err(|error| ClientError::Internal(error.to_string()))?;
         let keychain = keychain(&config, ports.store, ports.keychain_limits)?;
         let store = TokenStore::new(keychain, ports.lock_folder.as_deref(), &config, Arc::clone(&ports.events));
         let (ids, id_error) = device_ids(&config, ports.machine_id, &store).await;
@@ -135,7 +147,8 @@ impl Client {
         enrolment.start_is_over();
         let (refresher, refresh_loop) =
             RefreshLoop::new(enrolment, Arc::clone(&session), Arc::clone(&failover), &config, clock);
-        tokio::spawn(refresh_loop.run());
+        let (counts, alarm) = (Arc::<AnswerCounts>::default(), Alarm::default());
+        tokio::spawn(alarm.clone().guard(refresh_loop.run()));
         let launch_key = launch_key();
         let (trigger, shutdown) = shutdown::channel();
         let loopback = LoopbackParts {
@@ -148,20 +161,47 @@ impl Client {
                 link: Arc::clone(&link),
                 failover: Arc::clone(&failover),
             },
+            counts: Arc::clone(&counts),
             body_limits: body_limits(),
         };
         let limits = ServeLimits::new(config.max_connections, HEAD_TIMEOUT);
         let connections = Authenticating::new(listener, Arc::clone(&limits.connections), shutdown.clone());
         let server = serve(connections, Plain, Loopback::new(loopback, shutdown.clone()), limits, shutdown);
-        let server = Mutex::new(Some(tokio::spawn(server)));
+        let server = Mutex::new(Some(tokio::spawn(alarm.clone().guard(server))));
         session.set_bound(address);
-        Ok(Self { session, refresher, link, failover, store, launch_key, address, trigger, server })
+        Ok(Self { session, refresher, link, failover, store, launch_key, address, trigger, server, counts, alarm })
     }
 
     /// The status at this moment.
     #[must_use]
     pub fn status(&self) -> Status {
         self.session.status()
+    }
+
+    /// How many answers the proxy has given to local clients.
+    #[must_use]
+    pub fn answers(&self) -> Answers {
+        self.counts.now()
+    }
+
+    /// The wrapper token, for a tool that sends its requests to the service itself. It is refreshed first if it is due and the
+    /// service can be reached.
+    pub async fn token_for_tool(&self) -> Result<Arc<WrapperToken>, ClientError> {
+        let Some((installed, freshness)) = self.session.installed() else { return Err(ClientError::Closed) };
+        if freshness == Freshness::Fresh {
+            return Ok(installed.token);
+        }
+        match self.refresher.ask(Reason::Aged(installed.generation)).await {
+            Err(error) if freshness == Freshness::Expired => Err(error),
+            // A token that is due is good for a while.
+            _ => self.session.token().ok_or(ClientError::Closed),
+        }
+    }
+
+    /// Waits until a part of the client has panicked. The client is of no use then and is to be closed; the app is told here.
+    pub async fn broken(&self) {
+        self.alarm.raised().await;
+        self.session.broke(ClientError::Internal("a part of the proxy has panicked, so it closes".into()));
     }
 
     /// Call this after the machine woke up: drops connections that may be dead, forgets which endpoints failed, and checks

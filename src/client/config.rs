@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
 use url::Url;
 
 use super::endpoint::Endpoint;
+use super::enrolment_token::EnrolmentToken;
 use super::error::ClientError;
 use super::options::Options;
 use crate::secret::Secret;
@@ -38,8 +42,8 @@ pub struct ClientConfig {
     pub port: u16,
     /// Where the token is kept between starts.
     pub storage: StoragePolicy,
-    /// The enrolment token, if one was given.
-    pub enrolment: Option<Secret>,
+    /// The enrolment token.
+    pub enrolment: EnrolmentToken,
     /// The app's version, if one was given.
     pub app_version: Option<String>,
     /// The longest time between two checks whether the token is due.
@@ -52,6 +56,8 @@ pub struct ClientConfig {
     pub max_connections: usize,
     /// Web origins that may call the proxy.
     pub allowed_origins: Vec<HeaderValue>,
+    /// Certificates to trust besides the system's.
+    pub ca: Vec<CertificateDer<'static>>,
 }
 
 impl ClientConfig {
@@ -62,10 +68,11 @@ impl ClientConfig {
         let health_urls = options.texts("healthUrl")?;
         let app_name = options.text("appId")?;
         let origins: Vec<String> = options.take("allowedOrigins", "an array of strings")?.unwrap_or_default();
+        let ca = options.texts("ca")?.unwrap_or_default();
         let max_connections = options.take_if("maxConnections", "a whole number", |most: &u32| *most < 1 << 31)?;
         let port = options.take("port", "a whole number from 0 to 65535")?.unwrap_or(0);
         let storage = options.take("storage", "'auto', 'keychain' or 'memory'")?.unwrap_or_default();
-        let enrolment = options.text("enrolmentToken")?.map(Secret::new);
+        let enrolment = options.text("enrolmentToken")?.map(|token| EnrolmentToken::Given(Secret::new(token)));
         let app_version = options.take_if("appVersion", "1 to 64 printable ASCII characters", |text: &String| {
             (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
         })?;
@@ -79,13 +86,14 @@ impl ClientConfig {
             app_id: app_id(app_name)?,
             port,
             storage,
-            enrolment,
+            enrolment: enrolment.unwrap_or_default(),
             app_version,
             refresh_interval,
             refresh_before,
             startup_timeout,
             max_connections: max_connections.unwrap_or(MAX_CONNECTIONS).max(1) as usize,
             allowed_origins: origins.iter().map(|text| web_origin(text)).collect::<Result<_, _>>()?,
+            ca: certificates(&ca)?,
         })
     }
 }
@@ -159,6 +167,24 @@ fn web_origin(text: &str) -> Result<HeaderValue, ClientError> {
     let valid = Url::parse(text).is_ok() && !text.ends_with('/') && text != "null";
     let value = HeaderValue::from_str(text).ok().filter(|_| valid);
     value.ok_or_else(|| ClientError::Config(format!("allowedOrigins: {text:?} is not an origin such as app://main")))
+}
+
+/// The certificates in `texts`, each of which is PEM (RFC 7468) and holds one at least.
+fn certificates(texts: &[String]) -> Result<Vec<CertificateDer<'static>>, ClientError> {
+    let wrong = |what: String| ClientError::Config(format!("ca {what}"));
+    let (mut all, mut usable) = (Vec::new(), RootCertStore::empty());
+    for text in texts {
+        let found: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+        let found = found.map_err(|error| wrong(format!("must be PEM: {error}")))?;
+        if found.is_empty() {
+            return Err(wrong("must be PEM with a certificate in it".into()));
+        }
+        for certificate in found {
+            usable.add(certificate.clone()).map_err(|error| wrong(format!("holds what is no certificate: {error}")))?;
+            all.push(certificate);
+        }
+    }
+    Ok(all)
 }
 
 const REFRESH_INTERVAL: Duration = Duration::from_secs(30 * 60);
@@ -249,6 +275,10 @@ mod tests {
             ("maxConnections", json!(1.5)),
             ("allowedOrigins", json!(["app://main", 1])),
             ("allowedOrigins", json!(["not an origin"])),
+            ("ca", json!(1)),
+            ("ca", json!("")),
+            ("ca", json!(["no certificate"])),
+            ("ca", json!("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")),
             ("unknown", json!(1)),
         ] {
             let mut options = json!({ "bootstrapUrl": url });
@@ -272,7 +302,7 @@ mod tests {
         let config = ClientConfig::parse(&options.to_string()).unwrap();
         assert_eq!((config.port, config.storage, config.max_connections), (8080, StoragePolicy::Keychain, 1));
         assert_eq!((config.app_version.as_deref(), config.endpoints[0].health_url.path()), (Some("1.2"), "/up"));
-        assert!(config.enrolment.unwrap().matches(b"token"));
+        assert!(matches!(config.enrolment, EnrolmentToken::Given(token) if token.matches(b"token")));
         assert_eq!(config.refresh_interval, Duration::from_millis(1));
         assert_eq!(config.refresh_before, Duration::from_micros(500));
         assert_eq!((config.startup_timeout, config.allowed_origins[0].as_bytes()), (Duration::MAX, &b"app://main"[..]));

@@ -10,6 +10,7 @@ use strum::IntoStaticStr;
 pub use self::cause::Cause;
 pub(super) use self::cause::system_code;
 use super::keychain::KeychainError;
+use crate::clock::millis;
 use crate::wire::ErrorCode;
 
 /// Every failure that an app can meet. [`code`](Self::code) is stable; the message is for people.
@@ -22,6 +23,12 @@ pub enum ClientError {
     /// The service cannot be reached: no network, no such name, a refused connection, an untrusted certificate.
     #[error("cannot reach the service: {0}")]
     Network(Cause),
+    /// The proxy between this machine and the service wants a user and a password.
+    #[error("cannot reach the service: {0}")]
+    ProxyAuth(Cause),
+    /// The certificate that was shown for the service is not trusted: that of a proxy that inspects TLS, or of a stranger.
+    #[error("cannot reach the service: {0}")]
+    Certificate(Cause),
     /// The service did not answer in time.
     #[error("the service did not answer within {} ms", .0.as_millis())]
     Timeout(Duration),
@@ -47,6 +54,9 @@ pub enum ClientError {
         /// The service's sentence for people.
         message: String,
     },
+    /// The app, which was asked for its enrolment token, gave none.
+    #[error("the app gave no enrolment token: {0}")]
+    EnrolmentToken(&'static str),
     /// The device or its token was revoked.
     #[error("this device was revoked: {0}")]
     Revoked(String),
@@ -107,9 +117,11 @@ impl ClientError {
         matches!(
             self,
             Self::Network(_)
+                | Self::Certificate(_)
                 | Self::Timeout(_)
                 | Self::NoAnswer { .. }
                 | Self::Unhealthy(_)
+                | Self::EnrolmentToken(_)
                 | Self::Unavailable { .. }
                 | Self::PortInUse(_)
                 | Self::KeychainLocked
@@ -118,10 +130,19 @@ impl ClientError {
         )
     }
 
+    /// The wait that the service asked for, if it did.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// What failed beneath, where more is known of it than the message says.
     fn cause(&self) -> Option<Cause> {
         match self {
-            Self::Network(cause) => Some(cause.clone()),
+            Self::Network(cause) | Self::ProxyAuth(cause) | Self::Certificate(cause) => Some(cause.clone()),
             Self::Denied { code, message } => {
                 Some(Cause { code: Some(code.as_str()), message: message.clone(), address: None })
             }
@@ -143,7 +164,10 @@ impl ClientError {
     /// Whether no answer came, from the service or from a server in front of it.
     #[must_use]
     pub fn is_unreached(&self) -> bool {
-        matches!(self, Self::Network(_) | Self::Timeout(_) | Self::NoAnswer { .. })
+        matches!(
+            self,
+            Self::Network(_) | Self::ProxyAuth(_) | Self::Certificate(_) | Self::Timeout(_) | Self::NoAnswer { .. }
+        )
     }
 
     /// Whether the keychain is out of use, which says nothing about the service.
@@ -170,8 +194,14 @@ impl ClientError {
 /// In JSON the facts of a `ValetError` of `index.d.ts`.
 impl Serialize for ClientError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (message, retryable) = (self.to_string(), self.is_retryable());
-        Facts { code: self.code(), message, retryable, cause: self.cause() }.serialize(serializer)
+        let facts = Facts {
+            code: self.code(),
+            message: self.to_string(),
+            retryable: self.is_retryable(),
+            retry_after_ms: self.retry_after().map(millis),
+            cause: self.cause(),
+        };
+        facts.serialize(serializer)
     }
 }
 
@@ -180,6 +210,8 @@ struct Facts {
     code: &'static str,
     message: String,
     retryable: bool,
+    #[serde(rename = "retryAfterMs", skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<Cause>,
 }
@@ -209,10 +241,13 @@ mod tests {
         let errors = [
             ClientError::Config(text()),
             ClientError::Network(Cause::default()),
+            ClientError::ProxyAuth(Cause::default()),
+            ClientError::Certificate(Cause::default()),
             ClientError::Timeout(Duration::ZERO),
             ClientError::NoAnswer { way: text(), limit: Duration::ZERO },
             ClientError::Unhealthy(text()),
             ClientError::Denied { code: ErrorCode::BootstrapClosed, message: text() },
+            ClientError::EnrolmentToken(""),
             ClientError::Revoked(text()),
             ClientError::Unavailable { message: text(), retry_after: None },
             ClientError::PortInUse(0),
@@ -250,5 +285,16 @@ mod tests {
         let expected = serde_json::json!({ "code": ErrorCode::BootstrapClosed.as_str(), "message": "closed" });
         assert_eq!(shown(&denied), expected);
         assert!(shown(&ClientError::Closed).is_null());
+    }
+
+    #[test]
+    fn an_error_shows_the_wait_that_the_service_asked_for_and_no_other() {
+        let shown = |retry_after| {
+            let busy = ClientError::Unavailable { message: String::new(), retry_after };
+            serde_json::to_value(busy).unwrap().get("retryAfterMs").cloned()
+        };
+        assert_eq!(shown(Some(Duration::from_secs(40))), Some(40_000.into()));
+        assert_eq!(shown(None), None);
+        assert!(serde_json::to_value(ClientError::Closed).unwrap().get("retryAfterMs").is_none());
     }
 }

@@ -156,6 +156,18 @@ impl Keychain {
         self.call(self.limits.write, move |store| store.delete(&entry)).await
     }
 
+    /// Stores an entry of its own, reads it and removes it, to find out whether the keychain works.
+    pub async fn probe(&self) -> Result<(), KeychainError> {
+        let value = Zeroizing::new(b"valetkey looks whether this works".to_vec());
+        self.set(PROBE.into(), value.clone()).await?;
+        let kept = self.get(PROBE.into()).await?;
+        self.delete(PROBE.into()).await?;
+        if kept.is_some_and(|kept| *kept == *value) {
+            return Ok(());
+        }
+        Err(KeychainError::Unavailable("it does not keep what it is given".into()))
+    }
+
     async fn call<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -189,6 +201,8 @@ impl Keychain {
         }
     }
 }
+
+const PROBE: &str = "probe";
 
 #[cfg(test)]
 mod tests;

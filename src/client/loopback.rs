@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::admission::Admission;
+use super::answer_counts::AnswerCounts;
 use super::credential::Freshness;
 use super::delivery::Delivery;
 use super::error::ClientError;
@@ -40,6 +41,7 @@ pub(super) struct LoopbackParts {
     pub session: Arc<Session>,
     pub refresher: Refresher,
     pub delivery: Delivery,
+    pub counts: Arc<AnswerCounts>,
     /// How much of a body is buffered for a second attempt.
     pub body_limits: BodyLimits,
 }
@@ -156,6 +158,7 @@ impl Handler for Loopback {
         }
         let mut response =
             self.answer(request, connection).await.unwrap_or_else(|problem| problem.into_response(&RequestId::next()));
+        self.parts.counts.count(response.status());
         if let Some(origin) = origin {
             cors::grant(response.headers_mut(), origin);
         }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use http::Uri;
 use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
 use url::Url;
 
 use super::error::{Cause, ClientError, system_code};
@@ -15,13 +16,15 @@ use super::status::{Event, EventSink, Level, Network};
 use crate::transport::connect::{ConnectError, system_proxy};
 use crate::transport::origin::Origin;
 use crate::transport::root_cause::root_cause;
-use crate::transport::tls::{TlsSetupError, certificate_error, tls_config};
+use crate::transport::tls::{TlsSetupError, certificate_error, read_roots, tls_config_with};
 use crate::transport::upstream::{UpstreamError, UpstreamReadError};
 
-/// Prepares TLS, as far as it is needed, with the certificates in the file `extra_ca_certs`. Tells the app which proxy
-/// and which file are used. A file that cannot be used is told and ignored, as Node does.
+/// Prepares TLS, as far as it is needed, with the app's own certificates and those in the file `extra_ca_certs`. A line of the level debug says
+/// which proxy and which file are used; so does the line of a start that succeeds. A file that cannot be used is told and
+/// ignored, as Node does.
 pub(super) fn prepare(
     service: &Origin,
+    own: &[CertificateDer<'static>],
     extra_ca_certs: Option<&Path>,
     events: &EventSink,
 ) -> Result<(Option<ClientConfig>, Network), TlsSetupError> {
@@ -29,7 +32,7 @@ pub(super) fn prepare(
     let mut tls = None;
     let mut network = Network { proxy: system_proxy(service).map(|proxy| shown(proxy.uri())), extra_ca_certs: None };
     if let Some(path) = extra_ca_certs {
-        match tls_config(Some(path)) {
+        match read_roots(path).and_then(|roots| tls_config_with([own, &roots[..]].concat())) {
             Ok(config) => {
                 tls = Some(config);
                 network.extra_ca_certs = Some(path.display().to_string());
@@ -38,14 +41,14 @@ pub(super) fn prepare(
         }
     }
     // Setting up TLS reads the system's certificates, which takes time; plain HTTP does not need them.
-    if tls.is_none() && service.is_tls() {
-        tls = Some(tls_config(None)?);
+    if tls.is_none() && (service.is_tls() || !own.is_empty()) {
+        tls = Some(tls_config_with(own.to_vec())?);
     }
     if let Some(proxy) = network.proxy.as_ref().filter(|proxy| !proxy.starts_with("http://")) {
         log(Level::Warn, format!("The proxy {proxy} cannot be used: only proxies that begin with http:// can"));
     }
     if let Some(line) = summary(service, &network) {
-        log(Level::Info, line);
+        log(Level::Debug, line);
     }
     Ok((tls, network))
 }
@@ -88,16 +91,24 @@ pub(super) fn link_error(error: &UpstreamError, origin: &Origin) -> Option<Clien
 
 /// The error for a call over `way` that failed because of `cause`.
 pub(super) fn network_error(way: &str, cause: &(dyn Error + 'static)) -> ClientError {
-    let message = match certificate_error(cause) {
-        Some(fault) => format!(
+    let address = way.split(' ').next().map(str::to_owned);
+    let (code, root) = (system_code(cause), root_cause(cause).to_string());
+    if let Some(fault) = certificate_error(cause) {
+        let message = format!(
             "{way}: its certificate is not trusted ({fault}). If a proxy here inspects TLS, name the file of its CA in \
              NODE_EXTRA_CA_CERTS"
-        ),
-        None => format!("{way}: {}", root_cause(cause)),
-    };
-    let address = way.split(' ').next().map(str::to_owned);
-    ClientError::Network(Cause { code: system_code(cause), message, address })
+        );
+        return ClientError::Certificate(Cause { code, message, address });
+    }
+    if root.contains(WANTS_PASSWORD) {
+        let message = format!("{way}: the proxy wants a user and a password, which belong into its address");
+        return ClientError::ProxyAuth(Cause { code, message, address });
+    }
+    ClientError::Network(Cause { code, message: format!("{way}: {root}"), address })
 }
+
+/// What hyper-util says of a proxy's answer 407. Its error has no public type.
+const WANTS_PASSWORD: &str = "proxy authorization required";
 
 /// The host and port of `origin`, and the proxy in between if there is one; no credentials.
 pub(super) fn way_to(origin: &Origin) -> String {
@@ -142,9 +153,14 @@ mod tests {
     fn f52_f79_an_error_names_the_address_and_a_certificate_that_is_not_trusted() {
         let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
         let nested = io::Error::other(io::Error::other(unknown));
-        let error = network_error("claude.example:443", &nested).to_string();
+        let error = network_error("claude.example:443", &nested);
+        assert_eq!(error.code(), "VALET_CERTIFICATE");
+        let error = error.to_string();
         assert!(error.contains("claude.example:443: its certificate is not trusted"), "{error}");
         assert!(error.contains("NODE_EXTRA_CA_CERTS"), "{error}");
+        let wanting =
+            network_error("claude.example:443", &io::Error::other("tunnel error: proxy authorization required"));
+        assert_eq!(wanting.code(), "VALET_PROXY_AUTH");
         let refused = network_error("claude.example:443", &io::Error::other("refused")).to_string();
         assert_eq!(refused, "cannot reach the service: claude.example:443: refused");
     }

@@ -173,7 +173,7 @@ impl RefreshLoop {
             Err(ClientError::Closed) => {}
             Err(error) => {
                 self.schedule.failed(error, self.clock.now());
-                self.session.failed(error);
+                self.session.failed(error, self.schedule.retries_at());
             }
         }
         self.session.set_refreshing(false);

@@ -114,7 +114,7 @@ impl ServiceApi {
     pub(super) async fn bootstrap(&self, device: &DeviceId, key: Option<&DeviceKey>) -> Result<Issued, ClientError> {
         let body = BootstrapRequest {
             device_id: device.clone(),
-            enrolment: self.config.enrolment.clone(),
+            enrolment: self.config.enrolment.get().await?,
             app_version: self.config.app_version.clone(),
         }
         .to_json();

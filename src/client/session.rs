@@ -5,7 +5,7 @@ mod state;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub use self::state::Installed;
 use self::state::{Life, SessionState};
@@ -112,14 +112,16 @@ impl Session {
         self.lock().keychain_error.clone()
     }
 
-    /// Replaces the token by a new one. The former token was in use until now.
+    /// Replaces the token by a new one, which ends an attempt. The former token was in use until now.
     pub fn install(&self, issued: Issued) -> Arc<WrapperToken> {
         let token = Arc::new(issued.token);
         self.change(|inner| {
             let generation = inner.installed.as_ref().map_or(1, |former| former.generation + 1);
             inner.installed = Some(Installed { token: Arc::clone(&token), generation });
+            inner.refreshing = false;
             inner.revoked = false;
             inner.token_error = None;
+            inner.retry_at = None;
             inner.clock_skew_ms = issued.clock_skew_ms.or(inner.clock_skew_ms);
         });
         token
@@ -130,18 +132,26 @@ impl Session {
         self.change(|inner| inner.refreshing = refreshing);
     }
 
-    /// Records a failed attempt to get a token. A token that still lives stays in use. A refusal is told to the app
-    /// once, and no other failure ends it.
-    pub fn failed(&self, error: &ClientError) {
+    /// Records a failed attempt to get a token, and when the next one is made. A token that still lives stays in use. A
+    /// refusal is told to the app once, and no other failure ends it.
+    pub fn failed(&self, error: &ClientError, retry_at: Option<SystemTime>) {
         let mut is_known = false;
         self.change(|inner| {
             is_known = error.is_refusal() && inner.revoked;
+            inner.refreshing = false;
             inner.revoked |= error.is_refusal();
             inner.token_error = Some(error.clone());
+            inner.retry_at = retry_at;
         });
         if !is_known {
             (self.events)(Event::Error(error.clone()));
         }
+    }
+
+    /// Records a fault of valetkey itself, which ends the client.
+    pub fn broke(&self, error: ClientError) {
+        self.change(|inner| inner.token_error = Some(error.clone()));
+        (self.events)(Event::Error(error));
     }
 
     /// Records that the service still refuses this device, for the reason of the last attempt.
@@ -157,7 +167,7 @@ impl Session {
         self.change(|inner| {
             inner.revoked = false;
             if inner.token_error.as_ref().is_some_and(ClientError::is_refusal) {
-                inner.token_error = None;
+                (inner.token_error, inner.retry_at) = (None, None);
             }
         });
     }

@@ -62,6 +62,9 @@ pub struct Status {
     /// When the token is due for a refresh.
     #[serde(serialize_with = "unix_millis")]
     pub refresh_at: Option<SystemTime>,
+    /// After a failed attempt to get a token: when the clock makes the next one.
+    #[serde(serialize_with = "unix_millis")]
+    pub retry_at: Option<SystemTime>,
     /// Where the token is stored.
     pub storage: Storage,
     /// How requests leave this machine.
@@ -93,6 +96,8 @@ pub enum Event {
     Error(ClientError),
     /// A line for the app's log.
     Log(Level, Cow<'static, str>),
+    /// The app is asked for its enrolment token; its answer names this number.
+    Enrolment(u32),
 }
 
 /// Receives events for the app. Called on the client's own thread; it must not block.
@@ -127,6 +132,7 @@ mod tests {
             service: "https://claude.example".into(),
             expires_at: Some(UNIX_EPOCH + Duration::from_micros(1_800_000_000_123_400)),
             refresh_at: None,
+            retry_at: None,
             storage: Storage::Keychain,
             network: Network { proxy: Some("http://proxy.example:3128".into()), extra_ca_certs: None },
             device: LocalDevice { id: DeviceId::parse("device-0001").unwrap(), source: DeviceIdSource::Machine },
@@ -136,7 +142,7 @@ mod tests {
         };
         let expected = json!({
             "state": "offline", "service": "https://claude.example", "expiresAt": 1_800_000_000_123.0, "refreshAt": null,
-            "storage": "keychain",
+            "retryAt": null, "storage": "keychain",
             "deviceId": "device-0001", "deviceIdSource": "machine", "clockSkewMs": -5, "bound": "127.0.0.1:80",
             "lastError": null, "network": { "proxy": "http://proxy.example:3128", "extraCaCerts": null },
         });

@@ -30,7 +30,12 @@ pub enum TlsSetupError {
 
 /// A TLS client configuration that trusts the operating system's roots and those in the PEM file `extra_roots`.
 pub fn tls_config(extra_roots: Option<&Path>) -> Result<ClientConfig, TlsSetupError> {
-    let verifier = verifier(extra_roots)?;
+    tls_config_with(extra_roots.map(read_roots).transpose()?.unwrap_or_default())
+}
+
+/// As [`tls_config`], with additional roots that were read before.
+pub fn tls_config_with(extra_roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, TlsSetupError> {
+    let verifier = Verifier::new_with_extra_roots(extra_roots, provider())?;
     Ok(ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .dangerous() // only the platform's own verifier is passed here
@@ -46,7 +51,8 @@ pub fn would_trust(
     extra_roots: Option<&Path>,
 ) -> Result<(), TlsSetupError> {
     let Some((own, others)) = certificates.split_first() else { return Ok(()) };
-    verifier(extra_roots)?.verify_server_cert(own, others, name, &[], then)?;
+    let roots = extra_roots.map(read_roots).transpose()?.unwrap_or_default();
+    Verifier::new_with_extra_roots(roots, provider())?.verify_server_cert(own, others, name, &[], then)?;
     Ok(())
 }
 
@@ -68,16 +74,12 @@ pub fn certificate_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Cer
     None
 }
 
-fn verifier(extra_roots: Option<&Path>) -> Result<Verifier, TlsSetupError> {
-    let roots = extra_roots.map(read_roots).transpose()?.unwrap_or_default();
-    Ok(Verifier::new_with_extra_roots(roots, provider())?)
-}
-
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-fn read_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
+/// The certificates in the PEM file `path`; at least one.
+pub fn read_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
     let fail = |reason: String| TlsSetupError::Roots { path: path.display().to_string(), reason };
     let roots: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)

@@ -7,6 +7,7 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::json;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -81,8 +82,21 @@ async fn f79_an_authority_named_by_the_environment_is_trusted_for_both_kinds_of_
     assert_eq!((service.count(Route::Bootstrap), service.count(Route::V1)), (1, 1));
     let network = Network { proxy: None, extra_ca_certs: Some(path.display().to_string()) };
     assert_eq!(client.client.status().network, network);
-    let told = lines(&client.events, Level::Info);
+    let told = lines(&client.events, Level::Debug);
     assert!(told.len() == 1 && told[0].contains(path.to_str().unwrap()), "{told:?}");
+}
+
+#[tokio::test]
+async fn f79_an_authority_that_the_app_gives_is_trusted_for_both_kinds_of_calls() {
+    let service = FakeService::start().await;
+    let front = TlsFront::before(&service).await;
+    let other = Certificate::generate(&[]).root_pem;
+    for ca in [json!(front.root_pem), json!([other, front.root_pem]), json!(format!("{other}{}", front.root_pem))] {
+        let client = Setup::new(&front.url).with("ca", ca).start().await;
+        assert_eq!(client.messages("hello").await.status, 200);
+        assert_eq!(client.client.status().network, Network::default());
+    }
+    assert_eq!(Setup::new(&front.url).with("ca", other).refusal().await.code(), "VALET_CERTIFICATE");
 }
 
 #[tokio::test]
@@ -92,7 +106,7 @@ async fn f52_f79_a_certificate_that_is_not_trusted_is_named_with_its_address() {
     let other = file(&folder, "other.pem", &Certificate::generate(&[]).root_pem);
     let error = Setup { extra_ca_certs: Some(other), ..Setup::new(&front.url) }.refusal().await;
     let message = error.to_string();
-    assert!(matches!(error, ClientError::Network(_)), "{error:?}");
+    assert!(matches!(error, ClientError::Certificate(_)), "{error:?}");
     assert!(message.contains(front.url.strip_prefix("https://").unwrap()), "{message}");
     assert!(message.contains("certificate is not trusted") && message.contains("NODE_EXTRA_CA_CERTS"), "{message}");
     assert_eq!(service.tokens_asked(), 0);

@@ -168,7 +168,7 @@ async fn the_policy_is_off_bind_or_require() {
 async fn a_challenge_does_not_count_as_a_request() {
     let service = TestService::start_with("http://127.0.0.1:9", |flags| {
         flags.set("TRUSTED_PROXIES", "127.0.0.0/8");
-        flags.set("BOOTSTRAP_RATE_MAX", "2");
+        flags.set("BOOTSTRAP_KNOWN_RATE_MAX", "2");
     });
     let device = Prover::generate();
     let from = ("x-forwarded-for", "203.0.113.7");
@@ -184,6 +184,38 @@ async fn a_challenge_does_not_count_as_a_request() {
         seen.push(ask(challenge.header("dpop-nonce").unwrap()).await.status);
     }
     assert_eq!(seen, [200, 200, 429, 429]);
+}
+
+#[tokio::test]
+async fn a64_f103_devices_with_their_keys_get_tokens_while_new_ones_of_their_address_are_refused() {
+    let service = TestService::start_with("http://127.0.0.1:9", |flags| {
+        flags.set("TRUSTED_PROXIES", "127.0.0.0/8");
+        flags.set("BOOTSTRAP_RATE_MAX", "3");
+    });
+    let from = ("x-forwarded-for", "203.0.113.7");
+    let ask = async |device: &Prover, id: &str| {
+        let body = json!({ "device_id": id }).to_string();
+        let nonce = device.nonce(&service).await;
+        let proof = device.proof(&service, "/bootstrap", &nonce, None);
+        post(&service.at("/bootstrap"), &[from, ("dpop", &proof)], body).await.status
+    };
+    let office = [Prover::generate(), Prover::generate(), Prover::generate()];
+    for (number, device) in office.iter().enumerate() {
+        assert_eq!(ask(device, &format!("device-000{number}")).await, 200);
+    }
+    // Somebody in the office invents devices, with keys and without, and takes the ids of others.
+    for number in 0..20 {
+        let bare = json!({ "device_id": format!("invented-{number:04}") }).to_string();
+        assert_eq!(post(&service.at("/bootstrap"), &[from], bare).await.status, 429);
+        let other = Prover::generate();
+        assert_eq!(ask(&other, &format!("invented-{number:04}")).await, 429);
+        assert_eq!(ask(&other, "device-0000").await, 429, "a wrong key counts as a failed request");
+    }
+    for _ in 0..4 {
+        for (number, device) in office.iter().enumerate() {
+            assert_eq!(ask(device, &format!("device-000{number}")).await, 200);
+        }
+    }
 }
 
 #[tokio::test]

@@ -54,6 +54,12 @@ impl Schedule {
         self.setback = Some(Setback::new(self.failures, error.clone(), now));
     }
 
+    /// When the wait that follows a failure ends; `None` without one.
+    #[must_use]
+    pub(super) fn retries_at(&self) -> Option<SystemTime> {
+        self.setback.as_ref().map(Setback::ends_at)
+    }
+
     /// Ends the wait that follows a failure. A refused device goes on waiting: nothing on this machine lets it in.
     pub(super) fn end_wait(&mut self) {
         self.setback.iter_mut().filter(|setback| !setback.error.is_refusal()).for_each(Setback::lift);

@@ -32,6 +32,8 @@ pub(super) struct SessionState {
     pub bound: Option<SocketAddr>,
     /// Why the last attempt to get a token failed.
     pub token_error: Option<ClientError>,
+    /// When the next attempt is made after one that failed.
+    pub retry_at: Option<SystemTime>,
     /// How often the service has answered a request or a check.
     pub answers: u64,
     /// Why the service could not be reached when it was last asked.
@@ -65,6 +67,7 @@ impl SessionState {
             clock_skew_ms: None,
             bound: None,
             token_error: None,
+            retry_at: None,
             answers: 0,
             link_error: None,
             keychain_error: None,
@@ -80,6 +83,7 @@ impl SessionState {
             service: self.service.clone(),
             expires_at: token.map(|token| token.expires_at()),
             refresh_at: token.map(|token| token.due_at(refresh_before)),
+            retry_at: self.retry_at,
             storage: self.storage,
             network: self.network.clone(),
             device: self.device.clone(),

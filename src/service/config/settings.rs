@@ -81,8 +81,10 @@ table! {
     BOOTSTRAP_MODE: TOKENS {}
     /// Tokens that allow a device to enrol, separated by commas, at least 16 characters each
     ENROLMENT_TOKENS: TOKENS { shown: Shown::Part, is_list: true, is_reloadable: true }
-    /// Requests for a first token from one address (of IPv6 one /48) in any hour, failed ones too, those of revoked devices not; loopback has no limit; 0 means none
-    BOOTSTRAP_RATE_MAX: TOKENS { default: Some("60") }
+    /// Requests for a first token from one address (of IPv6 one /48) in any hour, failed ones too, those of known and of revoked devices not; loopback has no limit; 0 means none
+    BOOTSTRAP_RATE_MAX: TOKENS { default: Some("2400") }
+    /// Requests for a first token with a proof of a device's key from one address in any hour: of known devices, which do not count above; 0 means no limit
+    BOOTSTRAP_KNOWN_RATE_MAX: TOKENS { default: Some("12000") }
     /// New devices that get a token in any hour, wherever they are; each instance counts for itself; 0 means no limit
     BOOTSTRAP_NEW_DEVICES_PER_HOUR: TOKENS { default: Some("0") }
     /// Whether a device's id is tied to the first key that is proved with it: off, bind, or require, which gives tokens to nobody without a key

@@ -1,8 +1,9 @@
 //! Limits of enrolment: tokens from `/bootstrap` per network and hour, new devices per hour in all, and renewals at
 //! `/refresh` per device and minute.
 //!
-//! A device id is a claim without proof, so a limit per device would not stop an attacker here (A17). Each instance
-//! counts for itself, and a restart begins anew.
+//! A device id is a claim without proof, so a limit per device would not stop an attacker here (A17). A device that proves the key
+//! which the database has for its id is known, and is counted apart: an office whose machines all start in one hour is no flood,
+//! and invented devices leave nothing of its limit. Each instance counts for itself, and a restart begins anew.
 
 mod metrics;
 
@@ -25,8 +26,10 @@ use std::num::NonZeroU32;
 /// Limits of `POST /bootstrap` per hour. `None` means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BootstrapLimits {
-    /// Requests from one network, failed ones too; those of revoked devices do not count.
+    /// Requests from one network that are not those of known devices, failed ones too; those of revoked devices do not count.
     pub per_network: Option<NonZeroU32>,
+    /// Requests from one network with a proof of a key, whosever it is; those of revoked devices do not count.
+    pub proofs_per_network: Option<NonZeroU32>,
     /// Devices that this instance did not know, from all networks together.
     pub new_devices: Option<NonZeroU32>,
 }
@@ -37,12 +40,32 @@ pub(crate) struct EnrolmentLimiter {
     hasher: RandomState,
     state: Mutex<EnrolmentWindows>,
     refused_networks: AtomicU64,
+    refused_proofs: AtomicU64,
     refused_devices: AtomicU64,
+}
+
+/// What a request shows of its device before its body is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    /// An id alone. It counts against [`BootstrapLimits::per_network`].
+    Id,
+    /// An id and a proof of a key. It counts against [`BootstrapLimits::proofs_per_network`].
+    Proof,
+}
+
+/// Where a request is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counted {
+    source: IpAddr,
+    evidence: Evidence,
+    slot: Slot,
 }
 
 #[derive(Default)]
 struct EnrolmentWindows {
     networks: HashMap<IpNet, SlidingWindow>,
+    /// Requests with proofs.
+    proving: HashMap<IpNet, SlidingWindow>,
     /// Renewals by the hash of the device id.
     renewals: HashMap<u64, SlidingWindow>,
     new_devices: SlidingWindow,
@@ -56,6 +79,8 @@ struct EnrolmentWindows {
 pub(crate) struct EnrolmentFigures {
     /// Requests refused because of their network.
     pub refused_networks: u64,
+    /// Requests with proofs refused because of their network.
+    pub refused_proofs: u64,
     pub refused_devices: u64,
     /// Networks in memory now.
     pub networks: usize,
@@ -69,27 +94,35 @@ impl EnrolmentLimiter {
             hasher: RandomState::new(),
             state: Mutex::default(),
             refused_networks: AtomicU64::new(0),
+            refused_proofs: AtomicU64::new(0),
             refused_devices: AtomicU64::new(0),
         }
     }
 
     /// Counts a request from `source`, unless it is refused, and returns where it is counted. Loopback is not limited: it
     /// is this machine, or a proxy on it whose clients cannot be told apart.
-    pub(crate) fn admit(&self, source: IpAddr) -> Result<Option<Slot>, Problem> {
+    pub(crate) fn admit(&self, source: IpAddr, evidence: Evidence) -> Result<Option<Counted>, Problem> {
         let source = source.to_canonical();
-        let Some(limit) = self.limits.per_network.filter(|_| !source.is_loopback()) else { return Ok(None) };
+        let (limit, refused) = match evidence {
+            Evidence::Id => (self.limits.per_network, &self.refused_networks),
+            Evidence::Proof => (self.limits.proofs_per_network, &self.refused_proofs),
+        };
+        let Some(limit) = limit.filter(|_| !source.is_loopback()) else { return Ok(None) };
         let now = self.now();
-        let taken = take(window_of(&mut self.state().networks, network(source), now), now, HOUR, limit.get());
-        taken.map(Some).map_err(|wait| {
-            self.refused_networks.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state();
+        let taken = take(window_of(state.windows(evidence), network(source), now), now, HOUR, limit.get());
+        drop(state);
+        taken.map(|slot| Some(Counted { source, evidence, slot })).map_err(|wait| {
+            refused.fetch_add(1, Ordering::Relaxed);
             Problem::rate_limited("This network has asked for too many tokens", wait)
         })
     }
 
-    /// Takes the request from `source` back that was counted in `slot`. A revoked device asks every half minute whether
-    /// it is let in again, and must not use up what the other devices of its network may ask.
-    pub(crate) fn forgive(&self, source: IpAddr, slot: Slot) {
-        if let Some(window) = self.state().networks.get_mut(&network(source.to_canonical())) {
+    /// Takes a request back. A revoked device asks every half minute whether it is let in again, and must not use up what the
+    /// other devices of its network may ask.
+    pub(crate) fn forgive(&self, counted: Counted) {
+        let Counted { source, evidence, slot } = counted;
+        if let Some(window) = self.state().windows(evidence).get_mut(&network(source)) {
             window.take_back(slot);
         }
     }
@@ -137,6 +170,7 @@ impl EnrolmentLimiter {
     pub(crate) fn figures(&self) -> EnrolmentFigures {
         EnrolmentFigures {
             refused_networks: self.refused_networks.load(Ordering::Relaxed),
+            refused_proofs: self.refused_proofs.load(Ordering::Relaxed),
             refused_devices: self.refused_devices.load(Ordering::Relaxed),
             networks: self.state().networks.len(),
         }
@@ -153,6 +187,13 @@ impl EnrolmentLimiter {
 }
 
 impl EnrolmentWindows {
+    fn windows(&mut self, evidence: Evidence) -> &mut HashMap<IpNet, SlidingWindow> {
+        match evidence {
+            Evidence::Id => &mut self.networks,
+            Evidence::Proof => &mut self.proving,
+        }
+    }
+
     fn remember(&mut self, name: u64) {
         if self.known.len() >= MOST_KNOWN {
             self.known.clear();

@@ -1,7 +1,9 @@
 //! Issues wrapper tokens.
 //!
 //! `/bootstrap` checks the mode, the limit by address, the enrolment token, revocations, the device key and the limit of
-//! new devices, in this order. `/refresh` checks revocations, the limit of renewals and the device key. A token that an
+//! new devices, in this order. Of a device with a proof only the database can tell whether it is known, so such a request first
+//! counts against the limit of proofs, and one that turns out not to be a known device's counts against the limit by address as
+//! well. `/refresh` checks revocations, the limit of renewals and the device key. A token that an
 //! administrator asks for is checked against revocations only.
 
 use std::fmt;
@@ -19,11 +21,9 @@ use crate::random::random;
 use crate::secret::Secret;
 use crate::service::base::enum_names::enum_names;
 use crate::service::base::strict_object::StrictObject;
-use crate::service::base::window::Slot;
 use crate::service::enrol::device_keys::DeviceKeyPolicy;
 use crate::service::enrol::device_keys::{Admissible, DeviceKeys, Presented, ProofTarget};
-use crate::service::enrol::enrolment_limits::BootstrapLimits;
-use crate::service::enrol::enrolment_limits::EnrolmentLimiter;
+use crate::service::enrol::enrolment_limits::{BootstrapLimits, Counted, EnrolmentLimiter, Evidence};
 use crate::service::govern::access::AccessPolicy;
 use crate::service::telemetry::metrics::{FamilyEncoder, MetricSource};
 use crate::service::token::keyring::KeyRing;
@@ -77,9 +77,10 @@ pub struct Terms {
 
 /// A request for a first token whose body has not been read yet.
 pub(crate) struct Received {
+    source: IpAddr,
     proof: Option<Presented>,
-    /// Where the limit by address counts it, if it does.
-    counted: Option<(IpAddr, Slot)>,
+    /// Where the limits by address count it, if they do.
+    counted: Option<Counted>,
 }
 
 impl Issuer {
@@ -116,8 +117,9 @@ impl Issuer {
         }
         check_json(headers)?;
         let proof = self.proof(headers)?;
-        let counted = self.guard.admit(source)?.map(|slot| (source, slot));
-        Ok(Received { proof, counted })
+        let evidence = if proof.is_some() { Evidence::Proof } else { Evidence::Id };
+        let counted = self.guard.admit(source, evidence)?;
+        Ok(Received { source, proof, counted })
     }
 
     /// Reads the proof of a device key from the headers ([`DeviceKeys::receive`]).
@@ -129,16 +131,30 @@ impl Issuer {
     /// the proof, or that the device may not enrol. A request of a revoked device does not count against the limit by
     /// address.
     pub(crate) async fn bootstrap(&self, body: &[u8], received: Received) -> Result<TokenResponse, Problem> {
-        let issued = self.enrol(body, received.proof).await;
-        if let (Err(problem), Some((source, slot))) = (&issued, received.counted)
-            && problem.code == ErrorCode::TokenRevoked
-        {
-            self.guard.forgive(source, slot);
+        let Received { source, proof, counted } = received;
+        let stranger = proof.is_some().then_some(source);
+        let issued = self.enrol(body, proof, stranger).await;
+        match (&issued, counted) {
+            (Err(problem), Some(counted)) if problem.code == ErrorCode::TokenRevoked => self.guard.forgive(counted),
+            // Guesses of an enrolment token are no cheaper with a proof.
+            (Err(problem), _) if is_fault_of_client(problem) => {
+                if let Some(source) = stranger {
+                    self.guard.admit(source, Evidence::Id)?;
+                }
+            }
+            _ => {}
         }
         issued
     }
 
-    async fn enrol(&self, body: &[u8], proof: Option<Presented>) -> Result<TokenResponse, Problem> {
+    /// Issues a token for what `body` asks. `stranger` is where a request with a proof comes from, which counts against the limit
+    /// by address unless its device is known.
+    async fn enrol(
+        &self,
+        body: &[u8],
+        proof: Option<Presented>,
+        stranger: Option<IpAddr>,
+    ) -> Result<TokenResponse, Problem> {
         let StrictObject::<BootstrapRequest>(request) = serde_json::from_slice(body).map_err(|error| {
             Problem::new(ErrorCode::BodyInvalid, format!("The body is not a bootstrap request: {error}"))
         })?;
@@ -147,6 +163,9 @@ impl Issuer {
         let claims = Claims { app_version, ..self.claims_for(request.device_id, self.policy.lifetime.as_secs()) };
         let claims = self.access.enter(claims)?;
         let admissible = self.judge(&claims, None, (proof, ProofTarget::Bootstrap), || Ok(())).await?;
+        if let Some(source) = stranger.filter(|_| !admissible.as_ref().is_some_and(Admissible::is_known)) {
+            self.guard.admit(source, Evidence::Id)?;
+        }
         self.guard.enrol(&claims.sub)?;
         Ok(self.answer(&self.bound(claims, admissible).await?))
     }
@@ -255,6 +274,13 @@ impl MetricSource for Issuer {
         self.guard.collect(page)?;
         self.device_keys.collect(page)
     }
+}
+
+/// Whether a request with a proof counts as a failed one: it was refused for what it said, and not by a limit, for a revocation,
+/// or for a nonce, which any device may have to ask for again.
+fn is_fault_of_client(problem: &Problem) -> bool {
+    let excused = [ErrorCode::RateLimited, ErrorCode::TokenRevoked, ErrorCode::ProofNonce, ErrorCode::NotReady];
+    !excused.contains(&problem.code)
 }
 
 /// Devices refresh when an hour is left, or half the lifetime if that is less.

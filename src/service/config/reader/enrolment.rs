@@ -82,6 +82,7 @@ impl Reader<'_> {
         self.show(settings::ENROLMENT_TOKENS, tokens.len());
         let limits = BootstrapLimits {
             per_network: NonZeroU32::new(self.number(settings::BOOTSTRAP_RATE_MAX, 0..=u32::MAX)),
+            proofs_per_network: NonZeroU32::new(self.number(settings::BOOTSTRAP_KNOWN_RATE_MAX, 0..=u32::MAX)),
             new_devices: NonZeroU32::new(self.number(settings::BOOTSTRAP_NEW_DEVICES_PER_HOUR, 0..=u32::MAX)),
         };
         let policies = DeviceKeyPolicy::ALL.map(|policy| (policy.as_str(), policy));

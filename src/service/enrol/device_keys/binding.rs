@@ -12,6 +12,13 @@ pub(crate) struct Admissible {
     is_bound: bool,
 }
 
+impl Admissible {
+    /// Whether the device proved the key that the database has for its id.
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_bound && self.proven.is_some()
+    }
+}
+
 impl DeviceKeys {
     /// Checks that `proven` is enough for a token for `device`, and uses up its nonce. The key that an earlier token
     /// was bound to counts too. `may_ask` is called before the database request and may refuse it.

@@ -6,9 +6,13 @@ use super::*;
 use crate::wire::ErrorCode;
 
 fn guard(per_network: u32, new_devices: u32) -> EnrolmentLimiter {
-    let limits =
-        BootstrapLimits { per_network: NonZeroU32::new(per_network), new_devices: NonZeroU32::new(new_devices) };
-    EnrolmentLimiter::new(limits)
+    guard_of([per_network, 0, new_devices])
+}
+
+fn guard_of([per_network, proofs_per_network, new_devices]: [u32; 3]) -> EnrolmentLimiter {
+    let [per_network, proofs_per_network, new_devices] =
+        [per_network, proofs_per_network, new_devices].map(NonZeroU32::new);
+    EnrolmentLimiter::new(BootstrapLimits { per_network, proofs_per_network, new_devices })
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -20,7 +24,7 @@ fn device(number: usize) -> DeviceId {
 }
 
 fn admitted(guard: &EnrolmentLimiter, source: &str, tries: usize) -> usize {
-    (0..tries).filter(|_| guard.admit(ip(source)).is_ok()).count()
+    (0..tries).filter(|_| guard.admit(ip(source), Evidence::Id).is_ok()).count()
 }
 
 #[tokio::test(start_paused = true)]
@@ -29,7 +33,10 @@ async fn a17_ten_thousand_requests_of_one_address_get_the_tokens_of_one_network(
     assert_eq!(admitted(&guard, "192.0.2.1", 10_000), 60);
     assert_eq!(admitted(&guard, "192.0.2.2", 10_000), 60, "its neighbour has an hour of its own");
     assert_eq!(admitted(&guard, "::ffff:192.0.2.1", 10), 0, "another spelling is the same address");
-    assert_eq!(guard.figures(), EnrolmentFigures { refused_networks: 19_890, refused_devices: 0, networks: 2 });
+    assert_eq!(
+        guard.figures(),
+        EnrolmentFigures { refused_networks: 19_890, refused_proofs: 0, refused_devices: 0, networks: 2 }
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,7 +44,7 @@ async fn a17_all_addresses_of_an_ipv6_network_are_one_source() {
     let guard = guard(60, 0);
     let rotating = (0..10_000_u32).filter(|number| {
         let source = format!("2001:db8:1:{:x}::{:x}", number % 0xffff, number);
-        guard.admit(ip(&source)).is_ok()
+        guard.admit(ip(&source), Evidence::Id).is_ok()
     });
     assert_eq!(rotating.count(), 60);
     assert_eq!(admitted(&guard, "2001:db8:2::1", 100), 60, "the next /48");
@@ -48,7 +55,7 @@ async fn a17_all_addresses_of_an_ipv6_network_are_one_source() {
 async fn a_refused_network_is_told_to_wait_an_hour_and_admitted_then() {
     let guard = guard(2, 0);
     assert_eq!(admitted(&guard, "192.0.2.1", 3), 2);
-    let refused = guard.admit(ip("192.0.2.1")).unwrap_err();
+    let refused = guard.admit(ip("192.0.2.1"), Evidence::Id).unwrap_err();
     assert_eq!(refused.code, ErrorCode::RateLimited);
     let wait = refused.retry_after.unwrap();
     assert!(wait >= HOUR && wait <= HOUR + HOUR / 60, "{wait:?}");
@@ -82,13 +89,14 @@ async fn a17_the_number_of_remembered_networks_is_bounded() {
     let guard = guard(1, 0);
     for number in 0..3 * u32::try_from(MOST_WINDOWS).unwrap() {
         let source = IpAddr::from(std::net::Ipv4Addr::from(0xc000_0000 + number));
-        assert!(guard.admit(source).is_ok());
+        assert!(guard.admit(source, Evidence::Id).is_ok());
         assert!(guard.figures().networks <= MOST_WINDOWS);
     }
     // Networks with expired windows make room first.
     advance(HOUR * 2).await;
     for number in 0..2 * u32::try_from(MOST_WINDOWS).unwrap() {
-        assert!(guard.admit(IpAddr::from(std::net::Ipv4Addr::from(0xc800_0000 + number))).is_ok());
+        let source = IpAddr::from(std::net::Ipv4Addr::from(0xc800_0000 + number));
+        assert!(guard.admit(source, Evidence::Id).is_ok());
     }
     assert!(guard.figures().networks <= MOST_WINDOWS);
 }
@@ -113,9 +121,44 @@ async fn a17_new_devices_are_limited_and_known_devices_are_not() {
 async fn f75_requests_of_a_revoked_device_use_up_nothing_of_its_network() {
     let guard = guard(5, 0);
     for _ in 0..120 {
-        let slot = guard.admit(ip("192.0.2.1")).unwrap().unwrap();
-        guard.forgive(ip("::ffff:192.0.2.1"), slot);
+        let counted = guard.admit(ip("::ffff:192.0.2.1"), Evidence::Id).unwrap().unwrap();
+        guard.forgive(counted);
         advance(Duration::from_secs(30)).await;
     }
     assert_eq!(admitted(&guard, "192.0.2.1", 10), 5);
+}
+
+/// The defaults of `BOOTSTRAP_RATE_MAX` and `BOOTSTRAP_KNOWN_RATE_MAX`.
+const DEFAULTS: [u32; 3] = [2400, 12_000, 0];
+
+#[tokio::test(start_paused = true)]
+async fn a64_of_ids_that_are_invented_for_an_hour_few_get_a_token_and_known_devices_go_on() {
+    let guard = guard_of(DEFAULTS);
+    let (mut invented, mut known) = (0, 0);
+    for _ in 0..3600 {
+        invented += admitted(&guard, "192.0.2.1", 100);
+        known += usize::from(guard.admit(ip("192.0.2.1"), Evidence::Proof).is_ok());
+        advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!((invented, known), (2400, 3600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f103_an_office_of_two_thousand_behind_one_address_installs_in_an_hour_and_starts_in_a_minute() {
+    let guard = guard_of(DEFAULTS);
+    // A new device with a key counts twice: only the database can tell that it is new.
+    let counts = |evidence: &[Evidence]| evidence.iter().all(|one| guard.admit(ip("192.0.2.1"), *one).is_ok());
+    assert!((0..2000).all(|_| counts(&[Evidence::Proof, Evidence::Id])), "a rollout");
+    for _ in 0..3 {
+        assert!((0..2000).all(|_| counts(&[Evidence::Proof])), "a Monday morning");
+        advance(Duration::from_secs(60)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a64_a_flood_with_proofs_is_stopped_too() {
+    let guard = guard_of(DEFAULTS);
+    let proving = (0..100_000).filter(|_| guard.admit(ip("192.0.2.1"), Evidence::Proof).is_ok());
+    assert_eq!(proving.count(), 12_000);
+    assert_eq!(guard.figures().refused_proofs, 88_000);
 }
