@@ -57,11 +57,13 @@ function rowsOf(page) {
 }
 
 /** The tests that carry numbers in their names, with all their numbers: `f01_f02_…` has two. A test in JavaScript is named by
- * a sentence that begins with its number. */
+ * a sentence that begins with its number; in a suite of its own it is a `check`. */
 function testsIn(files) {
   return files.flatMap((file) => {
     const text = read(file);
-    const pattern = file.endsWith('.js') ? /\btest\('(([af]\d{2,3}) [^']*)/g : /\bfn (((?:[af]\d{2,3}_)+)\w*)\(/g;
+    const pattern = file.endsWith('.js')
+      ? /\b(?:test|check)\(\s*'(([af]\d{2,3}) [^']*)/g
+      : /\bfn (((?:[af]\d{2,3}_)+)\w*)\(/g;
     return [...text.matchAll(pattern)].map(({ 1: name, 2: prefix, index }) => ({
       file: file.split(path.sep).join('/'),
       line: text.slice(0, index).split('\n').length,
@@ -100,12 +102,12 @@ function unknownNumbers(rows, tests) {
   );
 }
 
-/** Every file of Rust, and every test in JavaScript, below a folder, as a path from the root. */
+/** Every file of Rust, and the tests in JavaScript, below a folder, as a path from the root. */
 function sources(folder) {
   return fs.readdirSync(path.join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
     const file = path.join(folder, entry.name);
     if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : sources(file);
-    return /\.rs$|\.test\.js$/.test(file) ? [file] : [];
+    return /\.rs$|^__test__.*\.js$/.test(file) ? [file] : [];
   });
 }
 

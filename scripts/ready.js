@@ -37,6 +37,7 @@ const STEPS = [
   ['instructions of a request', 'node', ['scripts/instructions.js', '--debug']], // of the same
   ['real clients', 'npm', ['run', 'test:clients']],
   ['real Electron', 'npm', ['run', 'test:electron']],
+  ['packaged apps', 'npm', ['run', 'test:packaged']],
   ['generated files are up to date', 'git', ['diff', '--exit-code']],
 ];
 

@@ -2,7 +2,9 @@
 // Only as much as a streamed request through a loopback proxy takes. Does nothing in a current Electron.
 'use strict';
 
+const fs = require('fs');
 const http = require('http');
+const Module = require('module');
 
 class Signal {
   constructor() {
@@ -129,4 +131,13 @@ if (!Array.prototype.at) {
       return this[index < 0 ? this.length + index : index];
     },
   });
+}
+
+// A bundler moves the SDK's `require('node:fs/promises')` and the like to the beginning, and Node 12 knows no `node:`.
+if (!Module.builtinModules.includes('fs/promises')) {
+  const load = Module._load;
+  Module._load = function (request, ...rest) {
+    if (request === 'node:fs/promises') return fs.promises;
+    return load.call(this, request.replace(/^node:/, ''), ...rest);
+  };
 }

@@ -2,10 +2,12 @@
 // and prints one JSON line per check for run.js.
 'use strict';
 
-const { app, nativeTheme, powerMonitor } = require('electron');
+const { app, ipcMain, nativeTheme, powerMonitor } = require('electron');
 const fs = require('fs');
+const inspector = require('inspector');
 const Module = require('module');
 const path = require('path');
+const { startRelay } = require('./relay');
 require('./globals');
 
 const ROOT = path.join(__dirname, '..', '..');
@@ -33,6 +35,16 @@ app.on('web-contents-created', (_event, contents) => {
   };
 });
 
+// What the sample does with each message of the window.
+const receivers = {};
+for (const register of ['on', 'handle']) {
+  const original = ipcMain[register];
+  ipcMain[register] = (channel, receiver) => {
+    receivers[channel] = receiver;
+    return original.call(ipcMain, channel, receiver);
+  };
+}
+
 // In a shipped app each of these would be a dialog or a crash.
 for (const event of ['uncaughtException', 'unhandledRejection']) {
   process.on(event, (error) => {
@@ -43,6 +55,7 @@ for (const event of ['uncaughtException', 'unhandledRejection']) {
 
 let page;
 let contents;
+let relay = null;
 
 async function until(what, condition) {
   const end = Date.now() + STEP_TIMEOUT_MS;
@@ -55,7 +68,9 @@ async function until(what, condition) {
   }
 }
 
-const state = () => page("document.getElementById('state').textContent");
+const shown = (id) => page(`document.getElementById('${id}').innerText`);
+const state = () => shown('state');
+const click = (id) => page(`document.getElementById('${id}').click()`);
 const answers = () => page("[...document.querySelectorAll('.answer')].map((answer) => answer.textContent)");
 const idle = () => page("document.getElementById('stop').hidden");
 
@@ -92,13 +107,9 @@ function quit() {
 const CASES = {
   async chat() {
     await until('the proxy is ready', async () => (await state()) === 'Ready');
-    const details = await page("document.getElementById('details').textContent");
-    check(
-      'the status line says where the token is and how long it lasts',
-      /token in (memory|the keychain).*expires in \d/.test(details),
-      details,
-    );
+    await checkFacts();
     await screenshot('welcome');
+    await checkRenewal();
 
     await checkIsolation();
 
@@ -138,8 +149,37 @@ const CASES = {
     nativeTheme.themeSource = 'light';
     await screenshot('error-light');
 
-    await checkSecrets();
+    await checkSecrets([proxy.env.ANTHROPIC_AUTH_TOKEN]);
+    check('a49 no debugger listens in the main process by itself', inspector.url() === undefined, inspector.url());
     checkPowerEvents();
+    quit();
+  },
+
+  // The service goes away and comes back, and the window says so each time.
+  async outage() {
+    await until('the proxy is ready', async () => (await state()) === 'Ready');
+    check('while the service answers there is no banner', (await shown('outage-region')) === '', 'there is one');
+    relay.cut();
+    await click('refresh');
+    await until('the banner', async () => (await shown('outage-region')) !== '');
+    const banner = await shown('outage-region');
+    check(
+      'a banner says what is wrong, what to do and since when',
+      /The service cannot be reached\s[\s\S]*goes on by itself\.\s[\s\S]*Since \d+:\d\d.*VALET_NETWORK/.test(banner),
+      banner,
+    );
+    check('the state is offline', (await state()) === 'Offline', await state());
+    await until('the button has failed', async () => (await shown('renewal')) !== '');
+    check('"Renew token" tells that it failed', /^Not renewed: /.test(await shown('renewal')), await shown('renewal'));
+    await screenshot('outage-light');
+    nativeTheme.themeSource = 'dark';
+    await screenshot('outage-dark');
+    await relay.mend();
+    await until('the banner goes', async () => (await shown('outage-region')) === '').then(
+      () => check('the banner goes by itself when the service is back', true),
+      (error) => check('the banner goes by itself when the service is back', false, error),
+    );
+    await checkMessages();
     quit();
   },
 
@@ -179,6 +219,29 @@ async function failurePage() {
   check('without the service nothing can be sent', !sendable, 'the button is enabled');
 }
 
+async function checkFacts() {
+  const facts = {};
+  for (const id of ['service', 'model', 'token', 'storage', 'problem']) facts[id] = await shown(id);
+  const { host } = new URL(process.env.PROXY_BOOTSTRAP_URL);
+  check('the window names the service by its host alone', facts.service === host, facts.service);
+  check('the window names the model', /^claude-/.test(facts.model), facts.model);
+  check('the window says how long the token lasts', /^expires in \d+ h \d+ min$/.test(facts.token), facts.token);
+  check('the window says where the token is', /^(memory only|the keychain)$/.test(facts.storage), facts.storage);
+  check(
+    'the window shows the last error, its code and what to do',
+    /There is no keychain: VALET_KEYCHAIN_UNAVAILABLE.\s+The token stays in memory/.test(facts.problem),
+    facts.problem,
+  );
+}
+
+async function checkRenewal() {
+  const before = proxy.status().expiresAt;
+  await click('refresh');
+  await until('the token is renewed', async () => (await shown('renewal')) !== '');
+  check('"Renew token" tells that it worked', (await shown('renewal')) === 'Renewed', await shown('renewal'));
+  check('"Renew token" has fetched a newer token', proxy.status().expiresAt > before, before);
+}
+
 async function checkIsolation() {
   const preferences = contents.getLastWebPreferences();
   const { contextIsolation, sandbox, nodeIntegration } = preferences;
@@ -191,8 +254,8 @@ async function checkIsolation() {
     "Object.keys(chat).sort().join() + ' ' + ['require', 'process', 'module', 'Buffer', 'ipcRenderer'].filter((name) => name in window)",
   );
   check(
-    'the bridge has five functions and the page no Node',
-    bridge === 'cancel,onDelta,onDone,onStatus,send ',
+    'the bridge has six functions and the page no Node',
+    bridge === 'cancel,onDelta,onDone,onStatus,refresh,send ',
     bridge,
   );
   const evaluated = await page("(() => { try { return String(eval('1')); } catch (error) { return error.name; } })()");
@@ -211,10 +274,37 @@ function checkPowerEvents() {
   check('the proxy hears of a resume and of an unlocked screen', calls === 2, calls + ' calls');
 }
 
-// Looks for the launch key and for anything like a key wherever the renderer could see it.
-async function checkSecrets() {
-  const launchKey = proxy.env.ANTHROPIC_AUTH_TOKEN;
-  check('the proxy hands out a launch key', typeof launchKey === 'string' && launchKey.length >= 32, typeof launchKey);
+// Sends every message that the main process takes, with what an attacker in the page would ask for.
+async function checkMessages() {
+  const ours = { sender: contents, senderFrame: contents.mainFrame };
+  const answers = [];
+  for (const receive of Object.values(receivers)) {
+    for (const wish of ['token', 'process.env', { env: true }, '__proto__', null]) {
+      answers.push(await receive(ours, wish, wish));
+    }
+  }
+  const secrets = [proxy.env.ANTHROPIC_AUTH_TOKEN].concat(relay.tokens());
+  check('the wrapper tokens are known to the test', relay.tokens().length > 0, 'none went by');
+  const found = secrets.filter((secret) => (JSON.stringify(answers) + JSON.stringify(sent)).includes(secret));
+  check('a49 no message of the window is answered with a launch key or a token', found.length === 0, found.length);
+  await checkSecrets(secrets);
+
+  const before = sent.length;
+  const stranger = { sender: {}, senderFrame: {} };
+  const refused = await receivers['chat:refresh'](stranger);
+  await receivers['chat:send'](stranger, 'Hello');
+  receivers['chat:cancel'](stranger);
+  const isRefused = !refused.renewed && sent.length === before;
+  check('a49 messages of another page or frame are not obeyed', isRefused, JSON.stringify(refused));
+}
+
+// Looks for secrets and for anything like a key or a token wherever the renderer could see it.
+async function checkSecrets(secrets) {
+  check(
+    'the proxy hands out a launch key',
+    typeof secrets[0] === 'string' && secrets[0].length >= 32,
+    typeof secrets[0],
+  );
   const views = {
     'document and storage': await page(
       'document.documentElement.outerHTML + JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href])',
@@ -238,8 +328,12 @@ async function checkSecrets() {
     views['environment of the renderer'] = environment;
   }
   for (const name of Object.keys(views)) {
-    const clean = !views[name].includes(launchKey) && !views[name].includes('sk-ant');
-    check('no key in the ' + name, clean && views[name].length > 0, views[name].length + ' characters');
+    const clean = !secrets.some((secret) => views[name].includes(secret)) && !/sk-ant|eyJ[\w-]+\./.test(views[name]);
+    check(
+      'a49 no key and no token in the ' + name,
+      clean && views[name].length > 0,
+      views[name].length + ' characters',
+    );
   }
 }
 
@@ -261,5 +355,13 @@ app.on('browser-window-created', (_event, window) => {
   });
 });
 
-nativeTheme.themeSource = 'light';
-require(path.join(ROOT, 'examples', 'electron', 'main.js'));
+async function start() {
+  nativeTheme.themeSource = 'light';
+  if (process.env.VALETKEY_CASE === 'outage') {
+    relay = await startRelay(process.env.PROXY_BOOTSTRAP_URL);
+    process.env.PROXY_BOOTSTRAP_URL = relay.bootstrapUrl;
+  }
+  require(path.join(ROOT, 'examples', 'electron', 'main.js'));
+}
+
+start();

@@ -29,7 +29,7 @@ function environment() {
   };
 }
 
-/** A server that prints one JSON line with its `url` on stdout. */
+/** A server that prints one JSON line with its `url` on stdout: `{ url, child }`. */
 function startServer(command, args, variables) {
   const name = path.basename(command);
   serverLogs.set(name, '');
@@ -40,16 +40,16 @@ function startServer(command, args, variables) {
     child.stderr.on('data', (chunk) => serverLogs.set(name, tail(serverLogs.get(name) + chunk)));
     eachLine(child.stdout, (text) => {
       const entry = parse(text);
-      if (entry && entry.url) resolve(entry);
+      if (entry && entry.url) resolve({ url: entry.url, child });
     });
   });
 }
 
 /** An X server of our own: faster than one per case, and the time of a quit can be measured without it. */
-function startDisplay() {
+function startDisplay(size = '1280x1024') {
   if (process.platform !== 'linux') return Promise.resolve({});
   return new Promise((resolve, reject) => {
-    const child = start('Xvfb', ['-displayfd', '1', '-screen', '0', '1280x1024x24', '-nolisten', 'tcp'], {});
+    const child = start('Xvfb', ['-displayfd', '1', '-screen', '0', size + 'x24', '-nolisten', 'tcp'], {});
     child.on('error', () => reject(new Error('Xvfb is missing: install the package xvfb')));
     child.on('exit', () => reject(new Error('Xvfb ended')));
     eachLine(child.stdout, (number) => resolve({ DISPLAY: ':' + number }));
@@ -76,7 +76,7 @@ function run(command, args, variables, onLine = () => {}) {
   });
 }
 
-// Each child leads a process group, so that the helpers of Electron end with it.
+/** Starts a child. It leads a process group, so that the helpers of Electron end with it. */
 function start(command, args, variables) {
   if (ending) throw new Error('the test is over');
   const child = spawn(command, args, {
@@ -128,4 +128,4 @@ function tail(text) {
   return text.slice(-4000);
 }
 
-module.exports = { startServer, startDisplay, run, endAll, parse, serverLogs };
+module.exports = { work, start, startServer, startDisplay, run, end, endAll, parse, serverLogs };

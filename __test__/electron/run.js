@@ -2,10 +2,8 @@
 //
 //   ELECTRON_PATH        an Electron of your own (else 9.4.1 is downloaded once)
 //   VALETKEY_MODULE      the package under test (else the repository)
-//   VALETKEY_BIN         the service (else target/debug/valetkey)
-//   VALETKEY_STAND_IN    the stand-in upstream (else target/debug/stand_in)
 //
-// Linux needs Xvfb.
+// servers.js tells how to name the service and the stand-in. Linux needs Xvfb.
 'use strict';
 
 const crypto = require('crypto');
@@ -14,12 +12,11 @@ const net = require('net');
 const os = require('os');
 const path = require('path');
 const { electronBinary } = require('./binary');
-const { startServer, startDisplay, run, endAll, parse, serverLogs } = require('./processes');
+const { startDisplay, run, endAll, parse, serverLogs } = require('./processes');
+const { startStandIn, startService } = require('./servers');
 const { startLine } = require('./upstream');
 
 const ROOT = path.join(__dirname, '..', '..');
-const SERVICE = path.resolve(process.env.VALETKEY_BIN || path.join(ROOT, 'target', 'debug', 'valetkey'));
-const STAND_IN = path.resolve(process.env.VALETKEY_STAND_IN || path.join(ROOT, 'target', 'debug', 'stand_in'));
 const PACKAGE = path.resolve(process.env.VALETKEY_MODULE || ROOT);
 const DEADLINE_MS = 120000;
 const QUIT_LIMIT_MS = 1000;
@@ -36,20 +33,15 @@ async function main() {
 
   await addonInNodeMode(electron);
 
-  const standIn = await startServer(STAND_IN, ['--key', key], {});
+  const standIn = await startStandIn(key);
   const line = await startLine(standIn.url);
-  const service = await startServer(SERVICE, ['serve'], {
-    HOST: '127.0.0.1',
-    PORT: '0',
-    ADMIN_PORT: '0',
-    ANTHROPIC_API_KEY: key,
-    ANTHROPIC_BASE_URL: line.url,
-  });
+  const service = await startService(key, line.url);
   const live = service.url + '/bootstrap';
   const absent = 'http://127.0.0.1:' + (await closedPort()) + '/bootstrap';
   const display = await startDisplay();
 
   await chatCase(electron, { ...display, PROXY_BOOTSTRAP_URL: live }, line.exchanges);
+  await runCase('outage', electron, { ...display, PROXY_BOOTSTRAP_URL: live });
   await runCase('absent', electron, { ...display, PROXY_BOOTSTRAP_URL: absent });
   await runCase('retry', electron, { ...display, PROXY_BOOTSTRAP_URL: absent, VALETKEY_LIVE_BOOTSTRAP_URL: live });
 }

@@ -47,4 +47,4 @@ class Chat {
   }
 }
 
-module.exports = { Chat };
+module.exports = { Chat, MODEL };

@@ -4,8 +4,8 @@
 const SERVICE_DOWN =
   'Check that the valetkey service is running and that this computer is online. The address comes from PROXY_BOOTSTRAP_URL.';
 
-// By `error.code` of `startProxy`.
-const START_ERRORS = {
+// By `error.code` of valetkey.
+const PROBLEMS = {
   VALET_CONFIG: [
     'The app is not set up',
     'Set PROXY_BOOTSTRAP_URL to the address of your service, for example http://127.0.0.1:3001/bootstrap.',
@@ -16,30 +16,54 @@ const START_ERRORS = {
     'The service is not ready',
     'It answers, but reports that it cannot work now. Try again in a minute, or look at its log.',
   ],
+  VALET_UNAVAILABLE: ['The service is busy', 'Try again in a minute.'],
   VALET_BOOTSTRAP_DENIED: [
     'This device was not admitted',
-    'The service wants an enrolment token, or takes no new devices. Ask whoever runs it.',
+    'The service wants an enrolment token, or takes no new devices. Ask the people who run it.',
   ],
-  VALET_REVOKED: ['Access was withdrawn', 'This device may no longer use the service. Ask whoever runs it.'],
+  VALET_REVOKED: ['Access was withdrawn', 'This device may no longer use the service. Ask the people who run it.'],
   VALET_PORT_IN_USE: [
     'The local port is taken',
     'Another program uses it. Close that program, or let the system choose a port.',
   ],
-  VALET_KEYCHAIN_LOCKED: ['The keychain is locked', 'Unlock the keychain of this computer, then try again.'],
+  VALET_KEYCHAIN_LOCKED: [
+    'The keychain is locked',
+    'The token stays in memory until then. Unlock the keychain of this computer; the app notices by itself.',
+  ],
   VALET_KEYCHAIN_UNAVAILABLE: [
     'There is no keychain',
-    'This computer offers no keychain. The app can keep its token in memory instead.',
+    'The token stays in memory, and the app fetches a new one at its next start. Nothing else changes.',
   ],
 };
 
-/** For the start page: `{ code, title, advice }`. */
-function describeStartError(error) {
+/** An error of valetkey in plain words: `{ code, title, advice }`. */
+function describeProblem(error) {
   const code = (error && error.code) || 'UNKNOWN';
-  const known = START_ERRORS[code] || [
-    'The app could not start its connection',
+  const [title, advice] = PROBLEMS[code] || [
+    'Something in the connection failed',
     'Try again. If it stays, the log of the app says more.',
   ];
-  return { code, title: known[0], advice: known[1] };
+  return { code, title, advice };
+}
+
+// By `status().state`: the states in which nothing can be asked.
+const OUTAGES = {
+  offline: [
+    'The service cannot be reached',
+    'Check that this computer is online. The app looks for the service and goes on by itself.',
+  ],
+  expired: ['The token has expired', 'It could not be renewed in time. The app tries again and goes on by itself.'],
+  revoked: [
+    'Access was withdrawn',
+    'Ask the people who run the service. If they let this device in again, the app goes on by itself.',
+  ],
+};
+
+/** The outage that a state means, in plain words, or null: `{ code, title, advice }`. */
+function describeOutage(state, error) {
+  if (!OUTAGES[state]) return null;
+  const [title, advice] = OUTAGES[state];
+  return { code: error ? error.code : null, title, advice };
 }
 
 // By `error.type` of the Claude API.
@@ -63,4 +87,4 @@ function describeChatError(error) {
   return 'The connection was lost. Try again.';
 }
 
-module.exports = { describeStartError, describeChatError };
+module.exports = { describeProblem, describeOutage, describeChatError };

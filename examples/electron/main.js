@@ -5,8 +5,9 @@
 const { app, BrowserWindow, ipcMain, nativeTheme, powerMonitor, session } = require('electron');
 const path = require('path');
 const { startProxy, attachElectron } = require('valetkey');
-const { Chat } = require('./chat');
-const { describeStartError, describeChatError } = require('./errors');
+const { Chat, MODEL } = require('./chat');
+const { describeProblem, describeChatError } = require('./errors');
+const { windowStatus } = require('./window-status');
 
 // A packaged app has no environment variables of its own: write the address of your service here.
 const DEFAULT_BOOTSTRAP_URL = 'http://127.0.0.1:3001/bootstrap';
@@ -64,42 +65,51 @@ async function connect() {
     startFailure = null;
     showStatus();
     try {
-      proxy = await startProxy({
-        bootstrapUrl: process.env.PROXY_BOOTSTRAP_URL || DEFAULT_BOOTSTRAP_URL,
-        appId: 'com.example.valetkey-sample',
-      });
+      proxy = await startProxy({ bootstrapUrl: bootstrapUrl(), appId: 'com.example.valetkey-sample' });
       attachElectron({ app, powerMonitor }, proxy);
       proxy.on('status', showStatus);
       chat = new Chat(proxy);
     } catch (error) {
       console.error('The proxy did not start:', error);
-      startFailure = describeStartError(error);
+      startFailure = error;
     }
     connecting = false;
   }
   showStatus();
 }
 
-// Field by field: a field that is not named here never reaches the window.
+function bootstrapUrl() {
+  return process.env.PROXY_BOOTSTRAP_URL || DEFAULT_BOOTSTRAP_URL;
+}
+
 function showStatus() {
-  if (startFailure) return tell('chat:status', Object.assign({ state: 'failed' }, startFailure));
-  if (!proxy) return tell('chat:status', { state: 'starting' });
-  const { state, storage, expiresAt, lastError } = proxy.status();
-  return tell('chat:status', {
-    state,
-    storage,
-    expiresAt: expiresAt ? new Date(expiresAt).getTime() : null,
-    problem: (lastError && lastError.code) || null,
-  });
+  tell('chat:status', windowStatus({ bootstrapUrl: bootstrapUrl(), model: MODEL, proxy, startFailure }));
 }
 
 function tell(channel, payload) {
   if (window && !window.isDestroyed()) window.webContents.send(channel, payload);
 }
 
-ipcMain.on('chat:cancel', () => chat && chat.cancel());
+/** Whether a message comes from the page of our window itself, and not from a frame or another window. */
+function isOurPage({ sender, senderFrame }) {
+  return window !== null && sender === window.webContents && (!senderFrame || senderFrame === sender.mainFrame);
+}
 
-ipcMain.on('chat:send', async (_event, text) => {
+ipcMain.on('chat:cancel', (event) => isOurPage(event) && chat && chat.cancel());
+
+// "Renew token": the window learns whether it worked, and no more.
+ipcMain.handle('chat:refresh', async (event) => {
+  if (!isOurPage(event) || !proxy) return { renewed: false, title: 'There is no connection yet' };
+  try {
+    await proxy.refresh();
+    return { renewed: true, title: 'Renewed' };
+  } catch (error) {
+    return { renewed: false, title: describeProblem(error).title };
+  }
+});
+
+ipcMain.on('chat:send', async (event, text) => {
+  if (!isOurPage(event)) return;
   if (typeof text !== 'string' || !text.trim() || text.length > MAX_PROMPT_CHARS) {
     tell('chat:done', { outcome: 'failed', note: 'That message is empty or too long.' });
     return;

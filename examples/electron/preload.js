@@ -10,6 +10,7 @@ const listen = (channel) => (callback) => {
 contextBridge.exposeInMainWorld('chat', {
   send: (text) => ipcRenderer.send('chat:send', String(text)),
   cancel: () => ipcRenderer.send('chat:cancel'),
+  refresh: () => ipcRenderer.invoke('chat:refresh'),
   onDelta: listen('chat:delta'),
   onDone: listen('chat:done'),
   onStatus: listen('chat:status'),

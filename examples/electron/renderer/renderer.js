@@ -10,16 +10,19 @@ const STATES = {
   starting: ['Connecting…', 'busy'],
   ready: ['Ready', 'good'],
   refreshing: ['Renewing the token…', 'busy'],
-  offline: ['Offline: the service cannot be reached', 'warn'],
-  expired: ['Expired: the token could not be renewed in time', 'bad'],
-  revoked: ['Revoked: this device may no longer use the service', 'bad'],
+  offline: ['Offline', 'warn'],
+  expired: ['Expired', 'bad'],
+  revoked: ['Revoked', 'bad'],
   closed: ['Closed', 'bad'],
   failed: ['Not connected', 'bad'],
 };
-const STORAGE = { keychain: 'token in the keychain', memory: 'token in memory' };
+const STORAGE = { keychain: 'the keychain', memory: 'memory only' };
+const RENEWAL_SHOWN_MS = 6000;
 
 /** @type {import('./chat-api').Status} */
-let latest = { state: 'starting' };
+let latest = { state: 'starting', service: null, model: '' };
+/** When the outage on the screen began, or null. */
+let outageBegan = null;
 /** The paragraph of the answer that is being written, or null. */
 let answer = null;
 
@@ -30,22 +33,24 @@ bridge.onStatus((next) => {
   const [words, mood] = STATES[next.state] || [next.state, 'warn'];
   element('state').textContent = words;
   element('dot').className = 'dot ' + mood;
-  showDetails();
+  showFacts();
+  showOutage();
   showFailure();
   showButtons();
 });
 
-// The time left is not in the live region: a screen reader would read it out at every change.
-setInterval(showDetails, 10000);
+// The time left is not in a live region: a screen reader would read it out at every change.
+setInterval(showFacts, 10000);
 
-function showDetails() {
-  const details = [];
-  if ('storage' in latest) {
-    details.push(STORAGE[latest.storage] || latest.storage);
-    if (latest.expiresAt) details.push(timeLeft(latest.expiresAt - Date.now()));
-    if (latest.problem && latest.state !== 'ready') details.push(latest.problem);
-  }
-  element('details').textContent = details.map((detail) => '· ' + detail).join(' ');
+function showFacts() {
+  const known = 'storage' in latest;
+  element('service').textContent = latest.service || 'no address';
+  element('model').textContent = latest.model;
+  element('token').textContent = known && latest.expiresAt ? timeLeft(latest.expiresAt - Date.now()) : 'none yet';
+  element('storage').textContent = known ? STORAGE[latest.storage] || latest.storage : '–';
+  // During an outage the banner says it.
+  const problem = known && !latest.outage ? latest.problem : null;
+  show('problem', problem);
 }
 
 function timeLeft(ms) {
@@ -56,16 +61,50 @@ function timeLeft(ms) {
   return 'expires in ' + Math.floor(minutes / 60) + ' h ' + (minutes % 60) + ' min';
 }
 
+function showOutage() {
+  const outage = 'outage' in latest ? latest.outage : null;
+  if (!outage) outageBegan = null;
+  else if (!outageBegan) outageBegan = new Date();
+  element('outage').className = 'outage ' + (latest.state === 'offline' ? 'warn' : 'bad');
+  element('outage-since').textContent = outageBegan ? 'Since ' + clock(outageBegan) + ' ·' : '';
+  show('outage', outage);
+}
+
+function clock(time) {
+  return time.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+}
+
 function showFailure() {
-  const failed = latest.state === 'failed';
+  const failure = latest.state === 'failed' ? latest.failure : null;
   const wasShown = !element('failure').hidden;
-  element('failure').hidden = !failed;
-  element('welcome').hidden = failed || element('log').hasChildNodes();
-  if (latest.state !== 'failed' || wasShown) return;
-  element('failure-title').textContent = latest.title;
-  element('failure-advice').textContent = latest.advice;
-  element('failure-code').textContent = latest.code;
-  element('retry').focus();
+  element('welcome').hidden = Boolean(failure) || element('log').hasChildNodes();
+  show('failure', failure);
+  if (failure && !wasShown) element('retry').focus();
+}
+
+/** Shows a problem in the element of this name, or hides the element. */
+function show(name, problem) {
+  // Only what changes is written: a screen reader reads out every change of an alert.
+  for (const part of problem ? ['title', 'advice', 'code'] : []) {
+    const place = element(name + '-' + part);
+    if (place.textContent !== (problem[part] || '')) place.textContent = problem[part] || '';
+  }
+  element(name).hidden = !problem;
+}
+
+element('refresh').addEventListener('click', async () => {
+  if (!canRefresh()) return;
+  element('renewal').textContent = '';
+  const { renewed, title } = await bridge.refresh();
+  const text = renewed ? title : 'Not renewed: ' + title;
+  element('renewal').textContent = text;
+  setTimeout(() => {
+    if (element('renewal').textContent === text) element('renewal').textContent = '';
+  }, RENEWAL_SHOWN_MS);
+});
+
+function canRefresh() {
+  return 'storage' in latest && !['refreshing', 'closed'].includes(latest.state);
 }
 
 element('retry').addEventListener('click', () => location.reload());
@@ -146,6 +185,8 @@ function showButtons() {
   element('send').hidden = Boolean(answer);
   element('stop').hidden = !answer;
   element('send').disabled = !canAsk();
+  // Not `disabled`: that would take the focus away while a renewal runs.
+  element('refresh').setAttribute('aria-disabled', String(!canRefresh()));
 }
 
 function fitPrompt() {

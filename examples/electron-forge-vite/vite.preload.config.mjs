@@ -1,0 +1,3 @@
+export default {
+  build: { commonjsOptions: { include: [/electron/, /node_modules/] } }, // the sample is CommonJS
+};
