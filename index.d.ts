@@ -5,6 +5,8 @@ import { EventEmitter } from 'events';
 export type ValetErrorCode =
   /** An option is missing or cannot be used. */
   | 'VALET_CONFIG'
+  /** The addon cannot be loaded here: the message says why and what to do. */
+  | 'VALET_PLATFORM'
   /** The service cannot be reached: no network, no such name, a refused connection. */
   | 'VALET_NETWORK'
   /** The HTTP proxy between this machine and the service wants a user and a password. */
@@ -376,7 +378,7 @@ export function startProxyFromEnv(options?: StartOptions): Promise<ValetProxy | 
 /**
  * The app's device id on this machine: stable, and never the machine's own id. A running proxy may use another id
  * (`proxy.deviceId`), if this one is bound to another user's key. Throws `VALET_NO_MACHINE_ID` if the machine has no
- * usable id.
+ * usable id, and `VALET_PLATFORM` if the addon cannot be loaded.
  */
 export function deviceId(appId?: string): string;
 

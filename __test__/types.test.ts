@@ -117,6 +117,7 @@ function useError(error: ValetError): string {
   // Every code is handled: a new one must be added here.
   switch (code) {
     case 'VALET_CONFIG':
+    case 'VALET_PLATFORM':
     case 'VALET_NETWORK':
     case 'VALET_PROXY_AUTH':
     case 'VALET_CERTIFICATE':

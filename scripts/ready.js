@@ -31,6 +31,7 @@ const STEPS = [
   ['reference of settings', 'node', ['scripts/settings.js', '--check']], // of the binary that the tests have built
   ['release addon', 'npm', ['run', 'build']],
   ['release addon: size and start', 'node', ['__test__/release.js']],
+  ['npm packages', 'npm', ['run', 'test:packages']], // of the release addon, and of the service that the tests have built
   ['OpenAPI documents', 'npm', ['run', 'test:schema']], // of the binaries that the tests have built
   ['the image', 'npm', ['run', 'test:image']], // of the same
   ['a minute of steady load', 'node', ['scripts/soak.js', '--short', '--debug']], // of the same

@@ -51,4 +51,4 @@ function once(action) {
   return () => (result ??= action());
 }
 
-module.exports = { javascriptSdk, pythonSdk, claudeCli };
+module.exports = { javascriptSdk, pythonSdk, claudeCli, npm };

@@ -9,7 +9,7 @@ const { addonFile, exe, modified, packagesAreStale, placeAddon } = require('../.
 
 const BUILT = path.join(ROOT, 'target', 'trial');
 const STAMP = path.join(BUILT, '.conversation-built');
-const BUILD = ['build', '--profile', 'trial', '--workspace', '--features', 'addon,service', '--lib', '--bins'];
+const BUILD = ['build', '--profile', 'trial', '--features', 'addon,service', '--lib', '--bins'];
 
 async function prepare(screen) {
   if (packagesAreStale()) await run(screen, 'Installing npm packages', 'npm', ['ci', '--no-audit', '--no-fund']);
@@ -22,8 +22,8 @@ async function prepare(screen) {
 
 /** Whether a source is newer than the last build. Asking cargo would take longer than looking. */
 function isStale() {
-  const built = [path.join(BUILT, exe('valetkey')), path.join(BUILT, exe('stand_in')), addonFile()];
-  const sources = ['Cargo.toml', 'Cargo.lock', 'build.rs', ...filesIn('src'), ...filesIn('crates')];
+  const built = [path.join(BUILT, exe('valetkey')), addonFile()];
+  const sources = ['Cargo.toml', 'Cargo.lock', 'build.rs', ...filesIn('src')];
   return (
     built.some((file) => modified(file) === 0) ||
     sources.some((file) => modified(path.join(ROOT, file)) > modified(STAMP))

@@ -10,7 +10,19 @@ const PROBLEMS = {
     'The app is not set up',
     'Set PROXY_BOOTSTRAP_URL to the address of your service, for example http://127.0.0.1:3001/bootstrap.',
   ],
+  VALET_PLATFORM: [
+    'The app is not complete',
+    'A part of it cannot be loaded on this computer. Install the app again; if that does not help, its log says why.',
+  ],
   VALET_NETWORK: ['The service cannot be reached', SERVICE_DOWN],
+  VALET_PROXY_AUTH: [
+    'The network wants a password',
+    'A proxy of your network asks for a user and a password. Ask the people who run the network.',
+  ],
+  VALET_CERTIFICATE: [
+    'The connection is not trusted',
+    'Something in between, such as a proxy that inspects traffic, shows a certificate that this computer does not know. Ask the people who run the network.',
+  ],
   VALET_TIMEOUT: ['The service did not answer in time', SERVICE_DOWN],
   VALET_UNHEALTHY: [
     'The service is not ready',
@@ -21,6 +33,7 @@ const PROBLEMS = {
     'This device was not admitted',
     'The service wants an enrolment token, or takes no new devices. Ask the people who run it.',
   ],
+  VALET_ENROLMENT_TOKEN: ['The sign-in did not work', 'The app got no enrolment token. Sign in again.'],
   VALET_REVOKED: ['Access was withdrawn', 'This device may no longer use the service. Ask the people who run it.'],
   VALET_PORT_IN_USE: [
     'The local port is taken',
@@ -29,6 +42,18 @@ const PROBLEMS = {
   VALET_KEYCHAIN_LOCKED: [
     'The keychain is locked',
     'The token stays in memory until then. Unlock the keychain of this computer; the app notices by itself.',
+  ],
+  VALET_KEYCHAIN_TIMEOUT: [
+    'The keychain does not answer',
+    'It may be waiting for you to unlock it. The token stays in memory until then; the app notices by itself.',
+  ],
+  VALET_KEYCHAIN_DENIED: [
+    'The keychain was not opened',
+    'The token stays in memory. To be asked again, choose "Renew token".',
+  ],
+  VALET_KEYCHAIN_TOO_SMALL: [
+    'The token is too long for the keychain',
+    'It stays in memory, and the app fetches a new one at its next start. Nothing else changes.',
   ],
   VALET_KEYCHAIN_UNAVAILABLE: [
     'There is no keychain',

@@ -1,30 +1,20 @@
 'use strict';
 
-// The processes that a conversation needs: the service, and without a key the stand-in upstream.
+// The service as a process of its own, for a conversation.
 
 const path = require('path');
 const readline = require('readline');
 const { spawn } = require('child_process');
-const { randomBytes } = require('crypto');
-const { BUILT } = require('./prepare.js');
-const { ROOT } = require('../../scripts/command.js');
-const { exe } = require('../../scripts/addon.js');
 
 const START_MS = 10000;
 const STOP_MS = 3000;
 const USAGE_MS = 5000;
 
-async function startStandIn() {
-  const key = `sk-ant-stand-in-${randomBytes(8).toString('hex')}`;
-  const server = await start(path.join(BUILT, exe('stand_in')), ['--key', key], {});
-  return Object.assign(server, { key });
-}
-
-/** `valetkey serve` on a free port; its log is read for the usage records. */
-async function startService(upstream) {
+/** `valetkey serve` on a free port, with its database in `folder`; its log is read for the usage records. */
+async function startService(program, folder, upstream) {
   const waiting = [];
   const records = [];
-  const server = await start(path.join(BUILT, exe('valetkey')), ['serve'], {
+  const server = await start(program, folder, {
     PORT: '0',
     ADMIN_PORT: '0',
     ANTHROPIC_API_KEY: upstream.key,
@@ -33,7 +23,7 @@ async function startService(upstream) {
   });
   readline.createInterface({ input: server.child.stderr }).on('line', (line) => {
     const entry = parsed(line);
-    if (entry?.target !== 'valetkey::usage') return;
+    if (!entry || entry.target !== 'valetkey::usage') return;
     if (waiting.length > 0) waiting.shift()(entry);
     else records.push(entry);
   });
@@ -42,10 +32,10 @@ async function startService(upstream) {
   return server;
 }
 
-/** Starts a server that prints `{"url":…}` as its first line. */
-async function start(program, args, env) {
-  const child = spawn(program, args, {
-    cwd: ROOT,
+/** The service prints `{"event":"listening","url":…}` as its first line. */
+async function start(program, cwd, env) {
+  const child = spawn(program, ['serve'], {
+    cwd,
     env: Object.assign({}, process.env, env),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -84,4 +74,4 @@ function parsed(line) {
   }
 }
 
-module.exports = { startService, startStandIn };
+module.exports = { startService };

@@ -1,0 +1,4 @@
+import valetkey = require('./index.js');
+
+export * from './index.js';
+export default valetkey;
