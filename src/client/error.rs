@@ -265,7 +265,9 @@ mod tests {
         let codes: BTreeSet<_> = errors.iter().map(ClientError::code).collect();
         let interface = include_str!("../../index.d.ts");
         let declared = interface.lines().filter_map(|line| line.trim().strip_prefix("| '")?.split('\'').next());
-        let declared: BTreeSet<_> = declared.filter(|code| code.starts_with("VALET_")).collect();
+        // An addon that cannot be loaded says nothing itself.
+        let declared = declared.filter(|code| code.starts_with("VALET_") && *code != "VALET_PLATFORM");
+        let declared: BTreeSet<_> = declared.collect();
         assert_eq!(codes, declared);
     }
 

@@ -199,12 +199,15 @@ async fn f49_f76_half_an_hour_of_outage_costs_four_checks_a_minute_at_most_and_t
     away.iter().for_each(|route| service.always(*route, Say::cut()));
     client.messages("hello").await;
     let before = service.count(Route::Health);
-    for _ in 0..360 {
-        client.clock.advance(5 * SECOND);
-        client.client.refresher.ask(Reason::LinkChanged).await.unwrap();
+    for minutes in 1..=30 {
+        for _ in 0..12 {
+            client.clock.advance(5 * SECOND);
+            client.client.refresher.ask(Reason::LinkChanged).await.unwrap();
+        }
+        service.wait_for(Route::Health, before + minutes).await;
     }
     let checks = service.count(Route::Health) - before;
-    assert!((20..=120).contains(&checks), "{checks} in half an hour");
+    assert!(checks <= 120, "{checks} in half an hour");
     away.iter().for_each(|route| service.heal(*route));
     let asked = service.tokens_asked();
     assert_eq!(client.messages("hello").await.status, 200);
