@@ -7,6 +7,7 @@ const path = require('path');
 const { test } = require('node:test');
 const { check } = require('../scripts/pack/check.js');
 const { platformOf, glibcOf, hasLoader } = require('../scripts/pack/executable.js');
+const { checkNotices, noticesFile, unlisted } = require('../scripts/pack/notices.js');
 const { addonPackage, programPackage, rootPackage } = require('../scripts/pack/packages.js');
 const { pack } = require('../scripts/pack/tarball.js');
 const { ADDONS, SERVICES, fieldsOf } = require('../scripts/pack/targets.js');
@@ -85,6 +86,21 @@ test('a file too many, a file too few and a wrong field are faults', () => {
     faults((one) => Object.assign(one.manifest, { version: '9.9.9' })),
     /version is/,
   );
+});
+
+test('a crate whose licence is not in the notices is named, and its text is no list', () => {
+  const text =
+    'ISC License (ISC)\n\n  untrusted 0.9.0\r\n  ring 0.17.14\n-----\n\n  Permission to use v1 1.0.0\nmio 1.0.0\n';
+  const crates = ['untrusted 0.9.0', 'ring 0.17.15', 'mio 1.0.0'].map((crate) => crate.split(' '));
+  const named = crates.map(([name, version]) => ({ name, version }));
+  assert.deepStrictEqual(unlisted(text, named), ['ring 0.17.15', 'mio 1.0.0']);
+  for (const feature of ['addon', 'service']) {
+    const lack = /npm.notices.*txt lacks the licence of nobody 1\.2\.3: npm run notices/;
+    assert.throws(() => checkNotices(feature, [{ name: 'nobody', version: '1.2.3' }]), lack);
+    // It is in both binaries, on every system.
+    const [serde] = /^ {2}serde_json \S+/m.exec(fs.readFileSync(noticesFile(feature), 'utf8'));
+    checkNotices(feature, [{ name: 'serde_json', version: serde.trim().split(' ')[1] }]);
+  }
 });
 
 test('executables of each system are told apart', () => {

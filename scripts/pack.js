@@ -9,14 +9,14 @@ const { Report } = require('../__test__/clients/report.js');
 const { ROOT } = require('./command.js');
 const { addons, services } = require('./pack/binaries.js');
 const { check } = require('./pack/check.js');
-const { notices, canMakeNotices } = require('./pack/notices.js');
+const { checkNotices, noticesFile } = require('./pack/notices.js');
 const { options, USAGE } = require('./pack/options.js');
 const { rootPackage, addonPackage, servicePackage, programPackage, NOTICES, SBOM } = require('./pack/packages.js');
 const { sbom } = require('./pack/sbom.js');
 const { pack } = require('./pack/tarball.js');
 const { ADDONS, SERVICES } = require('./pack/targets.js');
 
-async function main(args) {
+function main(args) {
   const wish = options(args);
   if (wish.help) return console.log(USAGE);
   fs.rmSync(wish.out, { recursive: true, force: true });
@@ -31,28 +31,24 @@ async function main(args) {
   ];
   if (wish.isRelease && !wish.onlyHere) tellMissing(report, found);
   tellVersions(report, packages);
-  for (const one of packages) await make(report, one, wish);
+  for (const one of packages) make(report, one, wish);
   for (const name of ['.stage', '.unpacked']) fs.rmSync(path.join(wish.out, name), { recursive: true, force: true });
   process.exitCode = report.end() ? 0 : 1;
 }
 
-async function make(report, one, wish) {
+function make(report, one, wish) {
   const { name, version, license } = one.manifest;
   try {
     if (one.binary) {
-      one.files[SBOM] = { text: sbom({ name, version, license }, one.feature, one.targets) };
-      if (mustHaveNotices(wish)) one.files[NOTICES] = { file: await notices(one.feature) };
-      else report.skip(`${name}: notices`, 'cargo-about is not installed');
+      const text = sbom({ name, version, license }, one.feature, one.targets);
+      checkNotices(one.feature, JSON.parse(text).components);
+      Object.assign(one.files, { [SBOM]: { text }, [NOTICES]: { file: noticesFile(one.feature) } });
     }
     const tarball = pack(one, wish.out);
     tell(report, one, { ...check(one, tarball), bytes: fs.statSync(tarball).size, ...wish });
   } catch (error) {
     report.notOk(name, error);
   }
-}
-
-function mustHaveNotices({ isRelease }) {
-  return isRelease || process.env.CI === 'true' || canMakeNotices();
 }
 
 function tell(report, { manifest, feature }, { faults, blemishes, bytes, isRelease, isDebug }) {
@@ -90,7 +86,9 @@ function tellVersions(report, packages) {
   else report.ok(`the version is ${crate}, as in Cargo.toml`);
 }
 
-main(process.argv.slice(2)).catch((error) => {
+try {
+  main(process.argv.slice(2));
+} catch (error) {
   console.error(`npm run pack: ${error.message}`);
   process.exitCode = 1;
-});
+}

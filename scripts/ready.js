@@ -18,6 +18,7 @@ const STEPS = [
   ['workflows', 'node', ['scripts/workflows.js']],
   ['links and quotes in the documents', 'node', ['scripts/docs.js']],
   ['licences and sources', 'cargo', ['deny', 'check', 'licenses', 'bans', 'sources']],
+  ['licences in the npm packages', 'node', ['scripts/notices.js', '--check']],
   ['known vulnerabilities', 'node', ['scripts/advisories.js']],
   ['what the SDK and claude know', 'npm', ['run', 'drift']],
   ...FEATURE_SETS.map((features) => [`lints with "${features}"`, 'cargo', clippy(features)]),

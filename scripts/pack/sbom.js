@@ -14,10 +14,9 @@ const MANY_BYTES = 64 * 1024 * 1024;
 /** The document, as text. `name`, `version` and `license` are the npm package's. */
 function sbom({ name, version, license }, feature, targets) {
   const root = { ref: `pkg:npm/${name}@${version}`, needs: new Set() };
-  const crates = new Map();
-  for (const target of targets) grow(root, crates, tree(feature, target));
+  const crates = gather(root, feature, targets);
   const checksums = checksumsOf(fs.readFileSync(path.join(ROOT, 'Cargo.lock'), 'utf8'));
-  const components = [...crates.values()].map((crate) => component(crate, checksums));
+  const components = crates.map((crate) => component(crate, checksums));
   const document = {
     bomFormat: 'CycloneDX',
     specVersion: '1.6',
@@ -33,11 +32,20 @@ function sbom({ name, version, license }, feature, targets) {
       },
     },
     components: components.sort(by('bom-ref')),
-    dependencies: [root, ...crates.values()]
-      .map(({ ref, needs }) => ({ ref, dependsOn: [...needs].sort() }))
-      .sort(by('ref')),
+    dependencies: [root, ...crates].map(({ ref, needs }) => ({ ref, dependsOn: [...needs].sort() })).sort(by('ref')),
   };
   return `${JSON.stringify(document, null, 1)}\n`;
+}
+
+/** The crates in a binary of the feature, for any of the targets. */
+function cratesOf(feature, targets) {
+  return gather({ needs: new Set() }, feature, targets);
+}
+
+function gather(root, feature, targets) {
+  const crates = new Map();
+  for (const target of targets) grow(root, crates, tree(feature, target));
+  return [...crates.values()];
 }
 
 /** The lines of the tree without what only builds the binary: depth, name and version, licence, repository. */
@@ -87,4 +95,4 @@ function by(field) {
   return (one, other) => (one[field] < other[field] ? -1 : 1);
 }
 
-module.exports = { sbom };
+module.exports = { sbom, cratesOf };

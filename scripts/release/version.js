@@ -18,7 +18,8 @@ const TEXTS = {
 /** The manifests of all npm packages, the root's first, as paths from the root. */
 function manifests(root) {
   const folders = fs.readdirSync(path.join(root, 'npm')).sort();
-  return ['package.json', ...folders.map((name) => path.join('npm', name, 'package.json'))];
+  const files = folders.map((name) => path.join('npm', name, 'package.json'));
+  return ['package.json', ...files.filter((file) => fs.existsSync(path.join(root, file)))];
 }
 
 function packageNames(root) {

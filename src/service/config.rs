@@ -19,7 +19,7 @@ use ipnet::IpNet;
 pub use self::error::ConfigError;
 pub use self::flags::Flags;
 use self::reader::Reader;
-pub(super) use self::sources::{Sources, differing};
+pub(super) use self::sources::{Sources, differing, lost_credentials};
 use crate::service::admin::api::{AdminConfig, SettingsInForce};
 use crate::service::enrol::issuer::{Enrolment, Terms};
 use crate::service::govern::budgets::DefaultLimits;

@@ -1,10 +1,11 @@
 //! The real key as a command prints it, such as one of Vault's.
 
+use std::net::TcpListener;
 use std::path::Path;
 
 use valetkey::service::config::Flags;
 
-use crate::process::{Process, run, run_whole};
+use crate::process::{ONE_SOCKET, Process, run, run_whole};
 use testkit::service::{REAL_KEY, TestService, metrics};
 use testkit::temporary::TemporaryFile;
 use testkit::upstream::{Answer, Upstream};
@@ -98,6 +99,37 @@ fn f91_without_a_key_from_the_command_the_service_does_not_start_and_says_why() 
         assert_eq!(code, Some(1), "{report} {errors}");
         assert!(report.contains(said) && !report.contains("canary"), "{report}");
     }
+}
+
+#[tokio::test]
+async fn f123_a_key_that_takes_the_place_of_the_command_waits_for_a_restart() {
+    let (upstream, printed) = (Upstream::start(), TemporaryFile::with(REAL_KEY.as_bytes()));
+    let by_command = format!("anthropic_api_key_command = \"cat '{}'\"\n", printed.path().display());
+    let file = TemporaryFile::with(by_command.as_bytes());
+    let service = TestService::before_with(&upstream, |flags| {
+        flags.set("ANTHROPIC_API_KEY", "");
+        flags.set("CONFIG_FILE", file.path().display().to_string());
+    });
+    let token = service.token().await;
+    std::fs::write(file.path(), format!("anthropic_api_key = \"{NEW_KEY}\"\n")).unwrap();
+    let once = "\nvaletkey_config_reloads_total{outcome=\"taken\"} 1\n";
+    service.until(async || metrics(&service).await.contains(once)).await;
+    assert_eq!(service.messages(&token, BODY).await.status, 200);
+    // Else the command, which goes on, would put its key back after the interval.
+    assert_eq!(sent_keys(&upstream), [REAL_KEY]);
+}
+
+#[tokio::test]
+async fn a71_the_command_gets_no_socket_that_a_supervisor_passes_on() {
+    let (upstream, listener) = (Upstream::start(), TcpListener::bind("127.0.0.1:0").unwrap());
+    socket2::SockRef::from(&listener).set_cloexec(false).unwrap();
+    let command = "if [ -n \"$LISTEN_FDS\" ] || (: <&3) 2>/dev/null; then exit 1; fi; echo sk-ant-api03-of-the-command";
+    let settings = [("ANTHROPIC_API_KEY", ""), ("ANTHROPIC_API_KEY_COMMAND", command)];
+    let service = Process::start_with_socket(&listener, ONE_SOCKET, &upstream.url(), &settings);
+    let token = crate::process::token(&service.url).await;
+    let url = format!("{}/v1/messages", service.url);
+    assert_eq!(testkit::http::post(&url, &[("x-api-key", &token)], BODY).await.status, 200);
+    assert_eq!(sent_keys(&upstream), ["sk-ant-api03-of-the-command"]);
 }
 
 #[tokio::test]

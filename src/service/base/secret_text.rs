@@ -1,7 +1,8 @@
 //! One secret as operators write it: the content of a file, or what a command prints.
 
-/// Takes off one line end, which editors and `echo` add. The fault is for people and shows nothing of the text.
+/// Takes off one line end and the byte order mark, which editors and `echo` add. The fault is for people and shows nothing of the text.
 pub(crate) fn secret_text(text: &str) -> Result<&str, &'static str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let secret = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     if secret.trim().is_empty() {
         return Err("is empty");
@@ -27,6 +28,13 @@ mod tests {
         for (text, secret) in [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), (" a b \n", " a b "), ("é\n", "é")] {
             assert_eq!(secret_text(text), Ok(secret), "{text:?}");
         }
+    }
+
+    #[test]
+    fn f122_the_mark_that_editors_of_windows_write_before_a_text_is_no_part_of_the_secret() {
+        assert_eq!(secret_text("\u{feff}a\r\n"), Ok("a"));
+        assert_eq!(secret_text("\u{feff}\r\n"), Err("is empty"));
+        assert_eq!(secret_text("a\u{feff}"), Ok("a\u{feff}"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A command line of the operator's that prints a secret: `vault read …`, `gcloud secrets …`. The system's shell runs it.
 //!
-//! It has a deadline, at which all processes that it has started end with it. Elsewhere than on Unix only the shell ends.
+//! It has a deadline. All processes that it has started end with it there, and when the service stops meanwhile. Elsewhere than
+//! on Unix only the shell ends.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -47,19 +48,28 @@ impl ShellCommand {
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().map_err(CommandError::Start)?;
-        let group = child.id();
+        let mut group = Group(child.id());
         let (out, errors) = (child.stdout.take(), child.stderr.take());
         let ending = async { tokio::join!(printed(out), printed(errors), child.wait()) };
         let Ok((out, errors, status)) = tokio::time::timeout(self.limit, ending).await else {
-            end(group);
             return Err(CommandError::Late(self.limit));
         };
+        group.0 = None; // it has ended by itself
         let status = status.map_err(CommandError::Wait)?;
         if !status.success() {
             return Err(CommandError::Failed(status, first_line(&errors, &out)));
         }
         let text = std::str::from_utf8(&out).map_err(|_| CommandError::Printed("is not UTF-8"))?;
         secret_text(text).map(Secret::new).map_err(CommandError::Printed)
+    }
+}
+
+/// The processes of a running command, which end when this is dropped.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        end(self.0);
     }
 }
 
@@ -114,7 +124,8 @@ fn end(_: Option<u32>) {}
 /// Characters of an error that are logged.
 const MOST_SAID: usize = 200;
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -151,13 +162,39 @@ mod tests {
 
     #[tokio::test]
     async fn f91_a_command_ends_at_its_deadline_with_all_that_it_has_started() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("pid");
-        // The grandchild keeps the pipe open.
-        let line = format!("sleep 600 & echo $! > '{}'; wait", file.display());
+        let (line, file) = starting_another();
         let late = command(&line, Duration::from_secs(1)).run().await;
         assert!(matches!(late, Err(CommandError::Late(_))), "{late:?}");
-        let pid: i32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+        has_ended(file.path()).await;
+    }
+
+    #[tokio::test]
+    async fn f91_a_command_that_runs_while_the_service_stops_ends_with_all_that_it_has_started() {
+        let (line, file) = starting_another();
+        let command = command(&line, Duration::from_secs(60));
+        tokio::select! {
+            ended = command.run() => panic!("{ended:?}"),
+            () = has_begun(file.path()) => {}
+        }
+        has_ended(file.path()).await;
+    }
+
+    /// A command line, and the file with the id of a process that it starts. This process keeps the pipe open.
+    fn starting_another() -> (String, tempfile::NamedTempFile) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        (format!("sleep 600 & echo $! > '{}'; wait", file.path().display()), file)
+    }
+
+    /// Waits until the file has the id of the process.
+    async fn has_begun(file: &std::path::Path) {
+        while !std::fs::read_to_string(file).unwrap().ends_with('\n') {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until the process whose id is in the file is gone.
+    async fn has_ended(file: &std::path::Path) {
+        let pid: i32 = std::fs::read_to_string(file).unwrap().trim().parse().unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         let is_there = || match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
             // A process that has ended stays as a zombie until its parent, now the system's, has looked at it.

@@ -72,6 +72,18 @@ pub(crate) fn differing(one: &Flags, other: &Flags) -> Vec<Setting> {
     settings::ALL.iter().copied().filter(|setting| one.in_force(*setting) != other.in_force(*setting)).collect()
 }
 
+/// The credentials that `before` had in their folder and that are gone, though nothing else gives their secrets `now`. That
+/// nobody wants them any more is said by a restart: the file may be in the middle of being replaced.
+pub(crate) fn lost_credentials(before: &Flags, now: &Flags) -> Vec<ConfigError> {
+    let Some(folder) = before.get(settings::CREDENTIALS_DIRECTORY).map(Path::new) else { return Vec::new() };
+    let lost = settings::ALL.iter().filter_map(|secret| {
+        let file = secret.file()?;
+        let path = before.get(file).map(Path::new).filter(|path| path.parent() == Some(folder))?;
+        now.get(*secret).is_none().then(|| ConfigError::new(file, format!("{} is gone", path.display())))
+    });
+    lost.collect()
+}
+
 /// Warns of secrets in a file that others on this machine can read or change.
 fn readable_secrets(path: &Path, given: &Flags) -> Option<ConfigError> {
     let secrets = settings::ALL.iter().filter(|setting| setting.is_secret());

@@ -239,7 +239,7 @@ const RENEWALS: u32 = 60;
 
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
-/// Most windows of networks, and of devices: about 3 MB.
+/// Most windows of networks, of networks with proofs, and of devices: about 3 MB each.
 const MOST_WINDOWS: usize = 8192;
 
 /// Most devices known at once: about 4 MB.

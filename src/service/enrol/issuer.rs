@@ -277,10 +277,9 @@ impl MetricSource for Issuer {
 }
 
 /// Whether a request with a proof counts as a failed one: it was refused for what it said, and not by a limit, for a revocation,
-/// or for a nonce, which any device may have to ask for again.
+/// for a nonce, which any device may have to ask for again, or because the service is full or away.
 fn is_fault_of_client(problem: &Problem) -> bool {
-    let excused = [ErrorCode::RateLimited, ErrorCode::TokenRevoked, ErrorCode::ProofNonce, ErrorCode::NotReady];
-    !excused.contains(&problem.code)
+    !EXCUSED.contains(&problem.code)
 }
 
 /// Devices refresh when an hour is left, or half the lifetime if that is less.
@@ -300,4 +299,25 @@ fn random_id() -> String {
     BASE64_URL_SAFE_NO_PAD.encode(random::<16>())
 }
 
+const EXCUSED: [ErrorCode; 5] = [
+    ErrorCode::RateLimited,
+    ErrorCode::TokenRevoked,
+    ErrorCode::ProofNonce,
+    ErrorCode::NotReady,
+    ErrorCode::Overloaded,
+];
+
 const REFRESH_BEFORE: Duration = Duration::from_secs(60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f103_what_is_no_fault_of_a_known_device_does_not_use_up_what_new_ones_may_ask() {
+        let counts = |code| is_fault_of_client(&Problem::new(code, "a test's"));
+        assert!(!counts(ErrorCode::Overloaded), "the memory of used nonces is full");
+        assert!(!counts(ErrorCode::NotReady) && !counts(ErrorCode::TokenRevoked));
+        assert!(counts(ErrorCode::EnrolmentInvalid) && counts(ErrorCode::DeviceKeyMismatch));
+    }
+}

@@ -52,6 +52,8 @@ impl Service {
         let prices = Arc::new(ArcSwap::from_pointee(config.prices.table.clone()));
         let telemetry = Telemetry::build(&config, log, &opened.usage, &prices, &clock)?;
         let built = ServiceParts { clock, prices, tokens, govern, leaks, opened, telemetry, reports };
+        // The command that prints the real key must not get the socket that a supervisor passes on.
+        let listener = listener::listen(config.listen.address)?;
         let relaying = Relaying::build(&config, &built)?;
         let (connector, biller) = (relaying.connector.clone(), relaying.batches.as_ref().map(Batches::biller));
         let (probe, renewal) = (Arc::clone(&relaying.probe), relaying.renewal.clone());
@@ -65,7 +67,7 @@ impl Service {
         let followers = followers.chain(config_reload::follower(config.sources, config.prices.file, reloadable));
         Ok(Self {
             parts: Arc::new(handler_parts),
-            listener: listener::listen(config.listen.address)?,
+            listener,
             listen: config.listen,
             connector,
             control,
@@ -126,7 +128,7 @@ fn reloadable(config: &Config, parts: &ServiceParts, issuer: &Arc<Issuer>, relay
         overrides: Arc::clone(&parts.govern.access.overrides),
         budgets: parts.govern.budgets.clone(),
         issuer: Arc::clone(issuer),
-        key: Arc::clone(&relaying.swap),
+        key: relaying.renewal.is_none().then(|| Arc::clone(&relaying.swap)),
         admin_token: Arc::new(ArcSwapOption::from_pointee(config.admin.token.clone())),
         prices: Arc::clone(&parts.prices),
         hosts: Arc::new(ArcSwap::from_pointee(config.hosts.clone())),

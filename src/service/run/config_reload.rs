@@ -7,7 +7,7 @@
 use crate::service::base::text_file::TextFile;
 use crate::service::base::watched_file::{FileContent, Follower};
 use crate::service::config::settings::{self, Setting};
-use crate::service::config::{Config, ConfigError, Flags, Sources, differing};
+use crate::service::config::{Config, ConfigError, Flags, Sources, differing, lost_credentials};
 use crate::service::run::reload::Reloadable;
 
 /// `reloadable` must match `sources` and `prices`. `None` without a file to follow.
@@ -29,7 +29,11 @@ struct ConfigReload {
 impl ConfigReload {
     /// Leaves the files to follow from now on in `files`.
     fn reload(&mut self, files: &mut Vec<FileContent>) {
-        match Config::read(&self.given) {
+        let read = Config::read(&self.given).and_then(|config| {
+            let lost = lost_credentials(&self.in_force, &config.sources.merged);
+            if lost.is_empty() { Ok(config) } else { Err(lost) }
+        });
+        match read {
             Ok(config) => {
                 *files = seen(config.sources.file.clone(), config.prices.file.as_ref(), config.sources.secrets.clone());
                 self.take(config);
@@ -40,7 +44,8 @@ impl ConfigReload {
 
     fn take(&mut self, config: Config) {
         let differing = differing(&self.in_force, &config.sources.merged);
-        let (mut changed, waiting): (Vec<_>, Vec<_>) = differing.into_iter().partition(|setting| setting.is_reloadable);
+        let (mut changed, waiting): (Vec<_>, Vec<_>) =
+            differing.into_iter().partition(|setting| self.can_change(*setting));
         let prices = settings::PRICES_FILE;
         let is_named = changed.iter().any(|setting| setting.name == prices.name);
         if !same_text(self.prices.as_ref(), config.prices.file.as_ref()) && !is_named {
@@ -61,6 +66,13 @@ impl ConfigReload {
             let waiting = names(&waiting);
             tracing::warn!(waiting, "Changed, but in force only after a restart: {waiting}");
         }
+    }
+
+    /// Whether a change takes effect without a restart. The real key's does not while a command gives the key.
+    fn can_change(&self, setting: Setting) -> bool {
+        // The key, and the file with it.
+        let is_key = setting.name.starts_with(settings::ANTHROPIC_API_KEY.name);
+        setting.is_reloadable && (self.reloadable.key.is_some() || !is_key)
     }
 
     /// Also watches files that the refused configuration is the first to name: when one appears, the reload is tried

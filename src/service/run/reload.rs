@@ -26,8 +26,8 @@ pub(crate) struct Reloadable {
     pub budgets: Budgets,
     /// Holds the models that tokens allow, and the enrolment tokens.
     pub issuer: Arc<Issuer>,
-    /// Holds the real key.
-    pub key: Arc<KeySwap>,
+    /// Holds the real key. `None` if a command gives the key, which then alone changes it.
+    pub key: Option<Arc<KeySwap>>,
     /// `None` turns the admin API off.
     pub admin_token: Arc<ArcSwapOption<Secret>>,
     pub prices: Arc<ArcSwap<Prices>>,
@@ -51,8 +51,8 @@ impl Reloadable {
         self.budgets.limit_by_default(new.budgets);
         self.issuer.set_terms(new.terms);
         self.issuer.set_enrolment_tokens(new.enrolment.tokens);
-        if let KeySource::Given { key, .. } = &new.upstream.key {
-            self.key.replace(key, &new.upstream.key);
+        if let (Some(swap), KeySource::Given { key, .. }) = (&self.key, &new.upstream.key) {
+            swap.replace(key, &new.upstream.key);
         }
         self.admin_token.store(new.admin.token.map(Arc::new));
         self.prices.store(Arc::new(new.prices.table));

@@ -47,7 +47,7 @@ impl Followed {
             overrides: Arc::clone(&reloadable.overrides),
             budgets: reloadable.budgets.clone(),
             issuer: Arc::clone(&reloadable.issuer),
-            key: Arc::clone(&reloadable.key),
+            key: reloadable.key.clone(),
             admin_token: Arc::clone(&reloadable.admin_token),
             prices: Arc::clone(&reloadable.prices),
             hosts: Arc::clone(&reloadable.hosts),
@@ -121,7 +121,7 @@ fn reloadable(config: &Config) -> Reloadable {
         overrides,
         budgets: Budgets::new(config.budgets),
         issuer: Arc::new(issuer),
-        key: Arc::new(KeySwap::new(UpstreamAuth::ApiKey, Secret::new("sk-ant-canary"))),
+        key: Some(Arc::new(KeySwap::new(UpstreamAuth::ApiKey, Secret::new("sk-ant-canary")))),
         admin_token: Arc::new(ArcSwapOption::from_pointee(config.admin.token.clone())),
         prices: Arc::new(ArcSwap::from_pointee(config.prices.table.clone())),
         hosts: Arc::new(ArcSwap::from_pointee(config.hosts.clone())),
@@ -315,6 +315,27 @@ async fn f89_a_link_that_points_elsewhere_is_a_change_as_kubernetes_makes_it() {
     fs::rename(at("..data_tmp"), at("..data")).unwrap();
     later().await;
     assert!(followed.has_admin_token(other));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f124_a_credential_that_is_away_for_a_moment_leaves_the_secret_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("admin_token");
+    let [one, other] = ["Zq8vX2mB7kLw4nRt9yHc3jFs6dGp1aUe", "b5T0xNf8QwMz3vKe7YrJd2LhPs9cUg6A"];
+    fs::write(&path, one).unwrap();
+    let given = Flags::of([("CREDENTIALS_DIRECTORY", &folder.path().display().to_string())]);
+    let followed = Followed::start("", given);
+    assert!(followed.has_admin_token(one));
+    fs::remove_file(&path).unwrap();
+    later().await;
+    assert!(followed.has_admin_token(one));
+    assert_eq!(followed.reloads(), (0, 1));
+    fs::write(&path, other).unwrap();
+    later().await;
+    assert!(followed.has_admin_token(other), "its file is followed on");
+    fs::remove_file(&path).unwrap();
+    followed.write("valetkey.toml", &format!("admin_token = \"{one}\"\n")).await;
+    assert!(followed.has_admin_token(one), "it may move");
 }
 
 #[tokio::test(start_paused = true)]
