@@ -2,6 +2,7 @@
 
 // The process of an app. It ends when the drill does.
 
+const { monitorEventLoopDelay } = require('perf_hooks');
 const { startProxy } = require('../..');
 const { EventLoop } = require('./event-loop.js');
 const { ask } = require('./request.js');
@@ -10,18 +11,21 @@ let proxy;
 /** Each change of the service's address, with its time. */
 const switches = [];
 let eventLoop;
+let delays;
 
 const ORDERS = {
   async ready() {},
 
   async start(options) {
+    const began = performance.now();
     proxy = await startProxy(options);
+    const ms = performance.now() - began;
     let { service: last } = proxy.status();
     proxy.on('status', ({ service }) => {
       if (service !== last) switches.push({ service, at: Date.now() });
       last = service;
     });
-    return { url: proxy.url, key: keyOf(proxy), status: proxy.status() };
+    return { url: proxy.url, key: keyOf(proxy), status: proxy.status(), ms };
   },
 
   switches: () => switches,
@@ -33,6 +37,19 @@ const ORDERS = {
   /** The longest time in ms for which the event loop has stood still since `watch`. */
   async stall() {
     return eventLoop.stall;
+  },
+
+  /** Notes how late the timers of the main thread are, from now on. */
+  async delays() {
+    delays?.disable();
+    delays = monitorEventLoopDelay({ resolution: 1 });
+    delays.enable();
+  },
+
+  /** The 99th percentile in ms since `delays`. */
+  async delay() {
+    delays.disable();
+    return delays.percentile(99) / 1e6;
   },
 
   async status() {

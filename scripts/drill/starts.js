@@ -1,6 +1,7 @@
 'use strict';
 
-// One process starts and closes the proxy again and again.
+// One process starts and closes the proxy again and again. V8's young generation has a fixed size, because it grows by megabytes
+// whenever V8 finds that worth while, and what the addon leaves behind could not be told from that.
 
 const { setTimeout: pause } = require('timers/promises');
 const { held } = require('../soak/samples.js');
@@ -15,7 +16,7 @@ const MOST_LOOKS = 20;
 
 async function run(rig, { starts }) {
   const service = await rig.service();
-  const app = new App(rig, { execArgv: ['--expose-gc'] });
+  const app = new App(rig, { execArgv: ['--expose-gc', '--min-semi-space-size=1', '--max-semi-space-size=1'] });
   const options = { bootstrapUrl: service.bootstrapUrl, storage: 'memory' };
   const samples = [];
   const answers = [];
@@ -24,19 +25,19 @@ async function run(rig, { starts }) {
     answers.push(...(await app.call('starts', { count, options })));
     samples.push(await settled(app.pid, samples[0]));
   }
-  const [first, last] = [samples[0], samples.at(-1)];
-  const growth = last.rss - samples.at(-2).rss;
+  const [first, middle, last] = [samples[0], samples[TENTHS / 2 - 1], samples.at(-1)];
+  const growth = last.rss - middle.rss;
   const misses = [];
   if (!answers.every(isGood)) misses.push('each request must be a 200');
   if (last.threads > first.threads) misses.push('threads must stay');
   if (last.descriptors > first.descriptors) misses.push('descriptors must stay');
-  if (growth >= MOST_GROWTH) misses.push(`the last tenth may add ${MOST_GROWTH / KIB} KiB`);
+  if (growth >= MOST_GROWTH) misses.push(`the second half may add ${MOST_GROWTH / KIB} KiB`);
   const told = samples.map((one) => `${one.threads}/${one.descriptors}/${(one.rss / KIB / KIB).toFixed(1)}`);
   return {
     figures:
       `${starts} starts: ${tally(answers)}; ` +
       `threads/descriptors/MiB after each tenth ${told.join(' ')}; ` +
-      `the last tenth added ${growth / KIB} KiB`,
+      `the second half added ${growth / KIB} KiB`,
     misses,
   };
 }
@@ -53,7 +54,8 @@ async function settled(pid, first) {
 }
 
 module.exports = {
-  about: 'starts and ends of the proxy in one process leave nothing behind',
-  options: { starts: 500 },
+  about:
+    'starts and ends of the proxy in one process leave nothing behind: no thread, no descriptor, and the second half less than 1 MiB',
+  options: { starts: 1000 },
   run,
 };

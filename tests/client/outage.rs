@@ -13,6 +13,10 @@ use testkit::client::keychain::FakeStore;
 use testkit::client::{Setup, TestClient};
 use testkit::http::raw::Raw;
 
+use crate::refresh_failure::work;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
 async fn until(client: &TestClient, state: ClientState) {
@@ -212,6 +216,47 @@ async fn f49_f76_half_an_hour_of_outage_costs_four_checks_a_minute_at_most_and_t
     let asked = service.tokens_asked();
     assert_eq!(client.messages("hello").await.status, 200);
     assert_eq!((client.client.status().state, service.tokens_asked()), (ClientState::Ready, asked));
+}
+
+#[tokio::test]
+async fn f48_f125_half_an_hour_without_renewals_fails_no_request_and_costs_four_attempts_a_minute_at_most() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    let away = [Route::Refresh, Route::Bootstrap];
+    away.iter().for_each(|route| service.always(*route, Say::cut()));
+    let before = service.tokens_asked();
+    // From now on the token is due; it lives for another hour.
+    client.clock.advance(23 * HOUR);
+    for _ in 0..360 {
+        client.clock.advance(5 * SECOND);
+        assert_eq!(work(&client, 1).await, [200]);
+    }
+    let attempts = service.tokens_asked() - before;
+    assert!((40..=120).contains(&attempts), "{attempts} in half an hour");
+    away.iter().for_each(|route| service.heal(*route));
+    client.clock.advance(31 * SECOND);
+    until(&client, ClientState::Ready).await;
+}
+
+#[tokio::test]
+async fn f49_f125_a_request_is_good_within_five_seconds_of_an_outage_in_which_the_token_expired() {
+    let service = FakeService::start().await;
+    let client = Setup::new(&service.url).start().await;
+    let away = [Route::V1, Route::Health, Route::Refresh, Route::Bootstrap];
+    away.iter().for_each(|route| service.always(*route, Say::cut()));
+    client.clock.advance(23 * HOUR + 50 * MINUTE);
+    for _ in 0..30 {
+        client.clock.advance(MINUTE);
+        assert_eq!(client.messages("hello").await.status, 503);
+    }
+    away.iter().for_each(|route| service.heal(*route));
+    let mut statuses = vec![client.messages("hello").await.status];
+    for _ in 0..5 {
+        client.clock.advance(SECOND);
+        statuses.push(client.messages("hello").await.status);
+    }
+    // A request waits a second after a failure, and each one after that is good.
+    assert_eq!(statuses[1..], [200; 5], "{statuses:?}");
 }
 
 #[tokio::test]

@@ -78,6 +78,44 @@ async fn f42_the_first_request_after_a_sleep_past_the_expiry_waits_for_a_bootstr
     assert_eq!((service.count(Route::Bootstrap), service.count(Route::Refresh), service.count(Route::V1)), (2, 0, 1));
 }
 
+/// What the timers of a process do while its machine sleeps: those of Linux and macOS stand still, those of Windows go on.
+#[derive(Debug, Clone, Copy)]
+enum Timers {
+    Stand,
+    GoOn,
+}
+
+async fn sleep_through(client: &TestClient, time: Duration, timers: Timers) {
+    client.clock.advance(time);
+    if let Timers::GoOn = timers {
+        tokio::time::pause();
+        tokio::time::advance(time).await;
+        tokio::time::resume();
+    }
+}
+
+#[tokio::test]
+async fn f42_the_first_requests_after_eight_hours_of_sleep_are_good_and_cost_one_token_at_most() {
+    // A token that is still fresh, one that is due, and one that has expired.
+    for (lifetime, renewals) in [(24 * HOUR, 0), (8 * HOUR + HOUR / 2, 1), (7 * HOUR, 1)] {
+        for timers in [Timers::Stand, Timers::GoOn] {
+            let service = FakeService::start().await;
+            service.issue_for(lifetime.as_secs(), 0);
+            let client = Setup::new(&service.url).without("refreshIntervalMs").start().await;
+            assert_eq!(client.messages("before").await.status, 200);
+            if lifetime < 8 * HOUR {
+                service.expire_tokens();
+            }
+            sleep_through(&client, 8 * HOUR, timers).await;
+            let statuses: Vec<_> = client.messages_at_once(10).await.iter().map(|answer| answer.status).collect();
+            assert_eq!(statuses, [200; 10], "{lifetime:?}, {timers:?}");
+            // The client handles asks in order, and this one needs no attempt.
+            let _ = client.client.refresher.ask(Reason::Aged(0)).await;
+            assert_eq!(service.tokens_asked() - 1, renewals, "{lifetime:?}, {timers:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn f41_a_clock_that_is_set_back_starts_no_refresh_and_extends_no_token() {
     let service = FakeService::start().await;
