@@ -36,7 +36,8 @@ class ValetProxy extends EventEmitter {
     this._logLevel = LEVELS[options.logLevel || 'info'];
     this._credentialVariable = options.credentialVariable || 'ANTHROPIC_AUTH_TOKEN';
     this._enrolmentToken = options.enrolmentToken;
-    this._service = { bootstrapUrl: options.native.bootstrapUrl, healthUrl: options.native.healthUrl };
+    const { bootstrapUrl, healthUrl, ca } = options.native;
+    this._service = { bootstrapUrl, healthUrl, ca };
     this._closed = false;
     this._keepAlive = null;
     this._onClose = [];
@@ -117,6 +118,12 @@ class ValetProxy extends EventEmitter {
     const error = this._explained(toError(facts));
     if (error.retryAfterMs === undefined && retryAt) error.retryAfterMs = Math.max(0, retryAt - Date.now());
     return error;
+  }
+
+  /** When the proxy tries again by itself, if the failure that stands has this code. */
+  _retryAt(code) {
+    const { lastError, retryAt } = this.url ? this.status() : {};
+    return lastError && lastError.code === code ? retryAt : null;
   }
 
   /** The addon knows that the app's function failed, and not how. */
@@ -227,19 +234,24 @@ class ValetProxy extends EventEmitter {
   async _enrol(number) {
     const ask = this._enrolmentToken;
     let token = null;
+    let fault = null;
+    this._question = number;
     this._enrolmentFault = null;
     try {
       token = await ask();
       if (token === undefined) token = null;
       if (token !== null && typeof token !== 'string') throw new TypeError('enrolmentToken() must give a string');
     } catch (error) {
-      this._enrolmentFault = error instanceof Error ? error : new Error('enrolmentToken() threw no Error');
+      fault = error instanceof Error ? error : new Error('enrolmentToken() threw no Error');
     }
-    this._native.answerEnrolment(number, this._enrolmentFault ? null : token, this._enrolmentFault !== null);
+    // The addon asks again after a minute, and a late answer says nothing about the later question.
+    if (this._question !== number) return;
+    this._enrolmentFault = fault;
+    this._native.answerEnrolment(number, fault ? null : token, fault !== null);
   }
 
   _fail(facts) {
-    const error = this._toError(facts, this.url && !this._closed ? this.status().retryAt : null);
+    const error = this._toError(facts, this._retryAt(facts.code));
     this._errors.push({ time: Date.now(), code: error.code, message: error.message });
     this._errors.splice(0, this._errors.length - REMEMBERED);
     const repeats = this._repeats.since(error.code);

@@ -6,8 +6,10 @@ const fs = require('fs');
 const os = require('os');
 const path = require('path');
 const { spawn } = require('child_process');
+const { rootCertificates } = require('tls');
 const { test } = require('node:test');
 const { startProxy } = require('..');
+const { addon } = require('../lib/binding.js');
 const { redactor } = require('../lib/redact.js');
 const { startScripted, json } = require('./scripted.js');
 
@@ -64,6 +66,21 @@ test('diagnostics of a service that is away name the step that failed, and work 
   assert.match(String(found), /error {7}\d{4}-\d\d-\d\dT.* VALET_NETWORK: cannot reach/);
   await proxy.close();
   assert.deepStrictEqual([(await proxy.diagnostics()).state, (await proxy.diagnostics()).answers], ['closed', null]);
+});
+
+test('diagnostics look at the service with the certificates of the app', async (t) => {
+  const service = await startScripted();
+  t.after(() => service.stop());
+  const ca = [rootCertificates[0]];
+  const proxy = await startProxy({ bootstrapUrl: service.bootstrapUrl, storage: 'memory', ca });
+  t.after(() => proxy.close({ timeoutMs: 0 }));
+  const asked = [];
+  t.mock.method(addon(), 'nativeCheckService', async (options) => {
+    asked.push(JSON.parse(options));
+    return JSON.stringify({ network: { proxy: null }, ms: 1, error: null });
+  });
+  await proxy.diagnostics();
+  assert.deepStrictEqual(asked, [{ bootstrapUrl: service.bootstrapUrl, ca }]);
 });
 
 /**
@@ -140,6 +157,7 @@ test('a65 what looks like a secret is removed wherever it stands, and other text
     ['the launch key', 'the [removed] key'],
     ['valet-0123456789012345678901234567890123456789012', '[removed]'],
     ['http://user:secret@proxy.example:3128 fails', 'http://proxy.example:3128 fails'],
+    ['http://user:p@ss@proxy.example:3128 fails', 'http://proxy.example:3128 fails'],
     ['https://claude.example/bootstrap?key=secret#x is no URL', 'https://claude.example/bootstrap is no URL'],
     ['cannot reach the service: claude.example:443: refused', 'cannot reach the service: claude.example:443: refused'],
   ]) {

@@ -166,6 +166,18 @@ test('a failure in the background says when the proxy tries again', async (t) =>
   assert.deepStrictEqual([proxy.status().retryAt, proxy.status().lastError], [null, null]);
 });
 
+test('a failure of the keychain says nothing of the next attempt to get a token', async (t) => {
+  const service = await scripted(t, { '/refresh': (_request, _body, response) => json(response, 500, {}) });
+  const proxy = await started(t, service);
+  await rejected(proxy.refresh());
+  await tick();
+  const told = [];
+  proxy.on('error', (error) => told.push([error.code, error.retryAfterMs]));
+  assert.ok(proxy.status().retryAt);
+  proxy._receive({ type: 'error', data: { code: 'VALET_KEYCHAIN_LOCKED', message: 'it is locked', retryable: true } });
+  assert.deepStrictEqual(told, [['VALET_KEYCHAIN_LOCKED', undefined]]);
+});
+
 test('an aborted wait for a refresh is VALET_ABORTED, and the refresh goes on', async (t) => {
   const service = await scripted(t);
   const proxy = await started(t, service);
@@ -252,6 +264,27 @@ test('f105 a function that fails to give the enrolment token is an error with it
     assert.match(error.cause.message, /must give a string/);
   }
   assert.strictEqual(service.count('/bootstrap'), 0);
+});
+
+test('f105 a function that fails too late is no answer to the question that came since', async (t) => {
+  const service = await scripted(t);
+  let ask = () => null;
+  const proxy = await started(t, service, { enrolmentToken: () => ask() });
+  const answered = [];
+  proxy._native.answerEnrolment = (...answer) => answered.push(answer);
+  const [late, next] = [{}, {}];
+  for (const [number, question] of [
+    [41, late],
+    [42, next],
+  ]) {
+    ask = () => new Promise((resolve, reject) => Object.assign(question, { resolve, reject }));
+    proxy._receive({ type: 'enrolment', data: number });
+  }
+  late.reject(new Error('the person has gone'));
+  await tick();
+  next.resolve('a token');
+  await tick();
+  assert.deepStrictEqual(answered, [[42, 'a token', false]]);
 });
 
 test('f105 a function that never gives the enrolment token ends a start at its deadline', async (t) => {

@@ -70,4 +70,4 @@ async function start(program, args, env, cwd) {
   return { url: JSON.parse(line).url, pid: child.pid, stop };
 }
 
-module.exports = { startRig, rigOfTests, REAL_KEY };
+module.exports = { startRig, rigOfTests, REAL_KEY, BIN };

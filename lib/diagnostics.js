@@ -33,7 +33,8 @@ class Diagnostics {
 async function diagnose({ status, answers, errors, upForMs, service, secrets }) {
   const addresses = [].concat(service.bootstrapUrl);
   const healthUrl = addresses.length === 1 ? service.healthUrl : undefined;
-  const services = await Promise.all(addresses.map((bootstrapUrl) => checkService({ bootstrapUrl, healthUrl })));
+  const check = (bootstrapUrl) => checkService({ bootstrapUrl, healthUrl, ca: service.ca });
+  const services = await Promise.all(addresses.map(check));
   const redact = redactor(secrets.concat(status.deviceId));
   const { code, message } = status.lastError || {};
   return new Diagnostics(

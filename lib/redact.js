@@ -11,7 +11,7 @@ const SECRETS = [
 ];
 
 /** Everything between the slashes and the host of a URL, and everything behind its path. */
-const USER_OF_URL = /(:\/\/)[^\s/@]*@/g;
+const USER_OF_URL = /(:\/\/)[^\s/]*@/g;
 const QUERY_OF_URL = /(:\/\/[^\s?#]+)[?#]\S*/g;
 
 /**

@@ -13,10 +13,10 @@ const { ValetError, parseReason } = require('./error.js');
 
 const LIMIT_MS = 5000;
 
-/** The steps to one service: `{ address, proxy, steps, clockSkewMs }`. */
-async function checkService({ bootstrapUrl, healthUrl }) {
-  const url = new URL(bootstrapUrl);
-  const looked = await look({ bootstrapUrl, healthUrl });
+/** The steps to the service of these options, of which `bootstrapUrl`, `healthUrl` and `ca` count: `{ address, proxy, steps, clockSkewMs }`. */
+async function checkService(options) {
+  const url = new URL(options.bootstrapUrl);
+  const looked = await look(options);
   const found = { address: url.origin, proxy: looked.proxy, steps: [], clockSkewMs: null };
   const run = async (step, work) => {
     const result = await timed(step, work);

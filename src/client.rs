@@ -192,10 +192,13 @@ impl Client {
             return Ok(installed.token);
         }
         match self.refresher.ask(Reason::Aged(installed.generation)).await {
-            Err(error) if freshness == Freshness::Expired => Err(error),
+            Err(error) if freshness == Freshness::Expired => return Err(error),
             // A token that is due is good for a while.
-            _ => self.session.token().ok_or(ClientError::Closed),
+            Err(_) => {}
+            // The tool may end this process at once. The turn of the refresh task lasts until the token is stored.
+            Ok(()) => drop(self.store.turn().await),
         }
+        self.session.token().ok_or(ClientError::Closed)
     }
 
     /// Waits until a part of the client has panicked. The client is of no use then and is to be closed; the app is told here.

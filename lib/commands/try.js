@@ -11,12 +11,16 @@ const { ask } = require('./try/messages.js');
 
 async function run(args) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'valetkey-try-'));
+  const remove = () => fs.rmSync(folder, { recursive: true, force: true });
+  // A signal ends the process without a way back here.
+  process.once('exit', remove);
   const prepare = async () => ({ program: (await service()).binary(), folder });
   try {
     await converse({ prompt: args.join(' ').trim(), prepare, ask, options: { storage: 'memory' } });
     return 0;
   } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
+    process.removeListener('exit', remove);
+    remove();
   }
 }
 

@@ -10,6 +10,7 @@ use http::{Request, Response, StatusCode};
 use tokio::time::Instant;
 
 use super::credential::WrapperToken;
+use super::endpoint::Endpoint;
 use super::endpoints::Choice;
 use super::failover::Failover;
 use super::network::{link_error, way_to};
@@ -70,7 +71,9 @@ impl Delivery {
                 }
                 (Err(Undelivered { error, is_begun: false }), Some((following, its_parts, its_body))) => {
                     first_error.get_or_insert_with(|| (error, Arc::clone(&choice.origin)));
-                    passed.push(std::mem::replace(&mut choice, following).endpoint);
+                    passed.push(choice.endpoint);
+                    choices = self.untried(&passed).into_iter();
+                    choice = choices.next().unwrap_or(following);
                     (parts, body) = (its_parts, its_body);
                 }
                 (Err(Undelivered { error, .. }), _) => {
@@ -84,6 +87,13 @@ impl Delivery {
                 }
             }
         }
+    }
+
+    /// The endpoints that are left, in the order of now: while the request waited it may have turned out which ones are well.
+    fn untried(&self, passed: &[Arc<Endpoint>]) -> Vec<Choice> {
+        let mut ranked = self.failover.ranked();
+        ranked.retain(|choice| !passed.iter().any(|tried| Arc::ptr_eq(tried, &choice.endpoint)));
+        ranked
     }
 
     /// Sends the request to one endpoint. With `may_go_on` it is given up if another endpoint had better have it.

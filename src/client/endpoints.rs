@@ -75,18 +75,13 @@ impl Endpoints {
     pub(super) fn learn(&self, issuer: &Arc<Endpoint>, origin: Arc<Origin>, regions: &[Arc<Origin>]) -> Choice {
         let mut entries = lock(&self.entries);
         let mut home = entries[0].choice.clone();
-        let mut is_announced = false;
         if let Some(entry) = entries.iter_mut().find(|entry| Arc::ptr_eq(&entry.choice.endpoint, issuer)) {
             entry.choice.origin = origin;
-            is_announced = entry.is_announced;
-            if !is_announced {
+            if !entry.is_announced {
                 home = entry.choice.clone();
             }
         }
-        // A region that names none may know none: another one announced it.
-        if !(is_announced && regions.is_empty()) {
-            announce(&mut entries, regions, Some(issuer));
-        }
+        announce(&mut entries, regions);
         home
     }
 
@@ -104,7 +99,7 @@ impl Endpoints {
         if let Some(home) = entries.iter_mut().find(|entry| is_home(&entry.choice.endpoint, token)) {
             home.choice.origin = Arc::clone(&token.origin);
         }
-        announce(&mut entries, &token.regions, None);
+        announce(&mut entries, &token.regions);
     }
 
     /// Passes `losers` over, because `winner` answered and they did not. Returns those that were well until now, each with
@@ -192,13 +187,9 @@ impl Entry {
     }
 }
 
-/// Replaces the announced endpoints by those of `regions`, but for `issuer`, which has just answered. A region whose address is known
-/// already is no new one.
-fn announce(entries: &mut Vec<Entry>, regions: &[Arc<Origin>], issuer: Option<&Arc<Endpoint>>) {
-    entries.retain(|entry| {
-        let has_answered = issuer.is_some_and(|issuer| Arc::ptr_eq(issuer, &entry.choice.endpoint));
-        !entry.is_announced || has_answered || regions.contains(&entry.choice.endpoint.service)
-    });
+/// Replaces the announced endpoints by those of `regions`. A region whose address is known already is no new one.
+fn announce(entries: &mut Vec<Entry>, regions: &[Arc<Origin>]) {
+    entries.retain(|entry| !entry.is_announced || regions.contains(&entry.choice.endpoint.service));
     for region in regions {
         if !entries.iter().any(|entry| entry.is_at(region)) {
             entries.push(Entry::new(Endpoint::announced(Arc::clone(region)), true));
@@ -253,10 +244,6 @@ mod tests {
         let home = endpoints.learn(&eu.endpoint, origin("eu"), &[origin("eu")]);
         assert!(Arc::ptr_eq(&home.endpoint, &us.endpoint), "a start finds the token by the app's own address");
         assert_eq!(order(&endpoints), ["us", "eu"]);
-        endpoints.learn(&eu.endpoint, origin("eu"), &[]);
-        assert_eq!(order(&endpoints), ["us", "eu"], "a region that names none stays");
-        endpoints.learn(&eu.endpoint, origin("eu"), &[origin("ap")]);
-        assert_eq!(order(&endpoints), ["us", "eu", "ap"], "and so does one that names others");
         assert!(Arc::ptr_eq(&endpoints.ranked()[1].endpoint, &eu.endpoint), "what is known of it is kept");
     }
 }

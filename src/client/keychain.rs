@@ -135,6 +135,12 @@ impl Keychain {
         *lock(&self.work.start_ends) = None;
     }
 
+    /// Gives the calls of a start as much more time as it has waited for something else.
+    pub fn extend_start(&self, waited: Duration) {
+        let mut ends = lock(&self.work.start_ends);
+        *ends = ends.and_then(|end| end.checked_add(waited));
+    }
+
     /// Whether the last call was denied, mostly by a person who dismissed the prompt; asking again would show it again.
     #[must_use]
     pub fn was_denied(&self) -> bool {

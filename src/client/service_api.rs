@@ -54,8 +54,9 @@ impl ServiceApi {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_LIMIT)
             .timeout(CALL_LIMIT)
-            // A call every half an hour gains nothing from an old connection, which may be dead without notice.
-            .pool_max_idle_per_host(0)
+            // The calls of one start or renewal share a connection. One of half an hour ago may be dead without notice.
+            .pool_max_idle_per_host(1)
+            .pool_idle_timeout(KEPT)
             .user_agent(concat!("valetkey/", env!("CARGO_PKG_VERSION")));
         if let Some(tls) = tls {
             builder = builder.tls_backend_preconfigured(tls);
@@ -220,7 +221,7 @@ impl ServiceApi {
             return Err(ClientError::Unhealthy("its token cannot be used".into()));
         }
         let origin = origin(&issuer.endpoint, answer.base_url.as_deref())?;
-        let regions = regions(&issuer.endpoint, &answer.regions);
+        let regions = self.regions(&issuer.endpoint, &answer.regions);
         let home = self.failover.learn(&issuer.endpoint, origin, &regions);
         let token = WrapperToken {
             received_at: self.clock.now(),
@@ -232,6 +233,17 @@ impl ServiceApi {
             token: answer.token,
         };
         Ok(Issued { token, clock_skew_ms })
+    }
+
+    /// The regions of an answer. A region that the app does not name and that issues tokens is among them, also if it announces
+    /// none: it may be the only one that is well.
+    fn regions(&self, issuer: &Endpoint, announced: &[String]) -> Vec<Arc<Origin>> {
+        let mut regions = regions(issuer, announced);
+        let is_named = self.config.endpoints.iter().any(|named| named.bootstrap_url == issuer.bootstrap_url);
+        if !is_named && !regions.contains(&issuer.service) {
+            regions.push(Arc::clone(&issuer.service));
+        }
+        regions
     }
 
     fn clock_skew_ms(&self, response: &Response) -> Option<i64> {
@@ -329,6 +341,9 @@ fn whole_millis(duration: Duration) -> i64 {
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const CALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a connection is kept for the next call.
+const KEPT: Duration = Duration::from_secs(1);
 const MAX_BODY: usize = 64 * 1024;
 
 /// The most announced regions that are used.

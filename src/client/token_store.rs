@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::config::{ClientConfig, StoragePolicy};
@@ -81,8 +82,11 @@ impl TokenStore {
     /// Waits until no other process of the app renews the token, for a while at most. While the turn is held, others wait and
     /// then read what this process has stored. `None` if there is no turn to be had: then each process goes on by itself.
     pub(super) async fn turn(&self) -> Option<HeldLock> {
-        self.keychain.as_ref()?;
-        match self.lock.take().await {
+        let keychain = self.keychain.as_ref()?;
+        let began = Instant::now();
+        let taken = self.lock.take().await;
+        keychain.extend_start(began.elapsed());
+        match taken {
             Ok(turn) => Some(turn),
             Err(error) => {
                 let level = if matches!(error, LockError::Busy(_)) { Level::Info } else { Level::Debug };

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -113,6 +114,22 @@ async fn f98_a_rejected_token_is_replaced_by_that_of_another_process_and_by_a_ne
 }
 
 #[tokio::test]
+async fn f117_a_process_that_takes_over_a_token_sends_its_requests_where_the_service_has_moved() {
+    let (service, moved, folder) =
+        (FakeService::start().await, FakeService::start().await, tempfile::tempdir().unwrap());
+    let setup = sharing(&service, &folder);
+    let [first, second] = &start_at_once(&setup, 2).await[..] else { panic!("two clients") };
+    moved.is_region_for("");
+    service.name_base_url(&moved.url);
+    first.client.refresher.ask(Reason::Forced).await.unwrap();
+    // The service takes no token at its former address any more.
+    service.expire_tokens();
+    assert_eq!(second.messages("hello").await.status, 200);
+    assert_eq!((service.tokens_asked(), moved.count(Route::V1)), (2, 1));
+    assert_eq!(second.client.status().service, moved.url);
+}
+
+#[tokio::test]
 async fn f98_an_app_that_asks_for_a_new_token_gets_one_though_another_process_has_just_got_one() {
     let (service, folder) = (FakeService::start().await, tempfile::tempdir().unwrap());
     let clients = start_at_once(&sharing(&service, &folder), 2).await;
@@ -152,6 +169,53 @@ async fn f98_a_process_whose_turn_does_not_come_goes_on_by_itself() {
     assert!(client.events.logs().iter().any(|(level, line)| *level == Level::Info && line.contains("has held it")));
     assert_eq!(client.client.status().storage, Storage::Keychain);
     drop(held);
+}
+
+#[tokio::test]
+async fn f118_a_start_that_has_waited_for_its_turn_has_as_much_time_for_the_keychain() {
+    let (service, folder) = (FakeService::start().await, tempfile::tempdir().unwrap());
+    // The keychain has 3 s, a turn is waited for 2.25 s.
+    let setup = sharing(&service, &folder).with("startupTimeoutMs", 4500);
+    let held = RenewalLock::new(setup.lock_folder.as_deref(), APP, Duration::ZERO).take().await.unwrap();
+    let gate = Arc::new(Notify::new());
+    service.once(Route::Health, Say::json(200, r#"{"status":"ok"}"#).after(&gate));
+    let starting = tokio::spawn({
+        let setup = setup.clone();
+        async move { setup.start().await }
+    });
+    service.wait_for(Route::Health, 1).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_millis(1200)).await;
+    tokio::time::resume();
+    gate.notify_one();
+    let client = starting.await.unwrap();
+    assert_eq!(client.client.status().storage, Storage::Keychain);
+    assert!(setup.store.entry("device-key").is_some() && client.events.errors().is_empty());
+    drop(held);
+}
+
+#[tokio::test]
+async fn f119_a_token_for_a_tool_is_stored_before_the_tool_has_it() {
+    let (service, folder) = (FakeService::start().await, tempfile::tempdir().unwrap());
+    let setup = sharing(&service, &folder);
+    let client = setup.start().await;
+    let writes = setup.store.calls(Op::Set);
+    setup.store.block_each(Op::Set);
+    setup.clock.advance(23 * HOUR);
+    let mut asking = pin!(client.client.token_for_tool());
+    let writing = async {
+        while setup.store.calls(Op::Set) == writes {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = asking.as_mut() => panic!("the token is not stored yet"),
+        () = writing => {}
+    }
+    setup.store.heal();
+    assert_eq!(asking.await.unwrap().token.expose(), "canary-wrapper-2");
+    assert!(String::from_utf8(setup.store.entry("wrapper-token").unwrap()).unwrap().contains("canary-wrapper-2"));
 }
 
 #[tokio::test]

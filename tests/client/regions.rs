@@ -179,6 +179,23 @@ async fn f94_a_region_where_no_connection_is_completed_costs_no_request() {
 }
 
 #[tokio::test]
+async fn f120_a_request_goes_from_a_silent_region_to_the_one_that_is_well_past_another_silent_one() {
+    let silent = [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
+    let [us, eu] = silent.each_ref().map(|region| format!("https://{}", region.local_addr().unwrap()));
+    let ap = region().await;
+    // A machine for tests may have no certificates of its own.
+    let mut certificates = tempfile::NamedTempFile::new().unwrap();
+    certificates.write_all(Certificate::generate(&[]).root_pem.as_bytes()).unwrap();
+    let setup = naming(&[&us, &eu, &ap.url]);
+    let client = Setup { extra_ca_certs: Some(certificates.path().to_owned()), ..setup }.start().await;
+    client.client.resumed();
+    assert_eq!(client.client.status().service, us);
+    let answer = tokio::time::timeout(8 * SECOND, client.messages("hello")).await;
+    assert_eq!(answer.expect("it does not wait for a connection to the second one").status, 200);
+    assert_eq!((client.client.status().service, ap.count(Route::V1)), (ap.url.clone(), 1));
+}
+
+#[tokio::test]
 async fn f94_a_region_that_is_well_and_thinks_for_long_stays_in_use() {
     let (us, eu) = (region().await, region().await);
     let client = start(&us, &eu).await;
@@ -237,6 +254,17 @@ async fn f96_announced_regions_are_used_when_the_apps_own_address_fails_also_aft
     let again = setup.start().await;
     assert_eq!(again.messages("hello").await.status, 200);
     assert_eq!((again.client.status().state, eu.count(Route::V1), eu.tokens_asked()), (ClientState::Ready, 2, 0));
+}
+
+#[tokio::test]
+async fn f96_an_announced_region_that_issues_a_token_and_announces_none_stays_in_use() {
+    let (us, eu) = (region().await, region().await);
+    us.name_regions(&[&eu.url]);
+    let client = Setup::new(&us.url).start().await;
+    us.stop().await;
+    client.client.refresher.ask(Reason::Forced).await.unwrap();
+    assert_eq!((eu.count(Route::Refresh), client.messages("hello").await.status), (1, 200));
+    assert_eq!((client.client.status().service, eu.count(Route::V1)), (eu.url.clone(), 1));
 }
 
 #[tokio::test]

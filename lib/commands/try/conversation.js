@@ -2,6 +2,7 @@
 
 // A conversation through service and addon, both started here: what `npx valetkey try` and `npm start` show.
 
+const os = require('os');
 const readline = require('readline');
 const { Screen } = require('./screen.js');
 const { startService } = require('./service.js');
@@ -9,6 +10,7 @@ const { startStandIn } = require('./stand-in.js');
 
 const MODEL = process.env.CLAUDE_MODEL || 'claude-haiku-5-5';
 const MAX_TOKENS = 1024;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const PROMPT = 'In one sentence: what is a valet key?';
 
 /**
@@ -18,11 +20,12 @@ const PROMPT = 'In one sentence: what is a valet key?';
 async function converse({ prompt, prepare, ask, options }) {
   const screen = new Screen(process.stdout);
   const servers = [];
-  // The terminal is gone. The service reloads its files at this signal and does not end, so it is stopped here.
-  process.once('SIGHUP', () => {
-    for (const server of servers) server.stop();
-    process.exit(1);
-  });
+  const end = async (signal) => {
+    await stopAll(servers);
+    process.exit(128 + os.constants.signals[signal]);
+  };
+  // The service would outlive this process, to which alone a signal may come. The second signal ends it at once.
+  for (const signal of SIGNALS) process.once(signal, end);
   try {
     const { program, folder } = await prepare(screen);
     const upstream = await chooseUpstream(screen, servers);
@@ -31,9 +34,14 @@ async function converse({ prompt, prepare, ask, options }) {
     screen.step('service', `${service.url}  (valetkey serve, embedded defaults)`);
     await talk({ screen, service, prompt, ask, options });
   } finally {
-    // The service first: it has connections to the stand-in.
-    for (const server of servers.reverse()) await server.stop();
+    for (const signal of SIGNALS) process.removeListener(signal, end);
+    await stopAll(servers);
   }
+}
+
+/** The service first: it has connections to the stand-in. */
+async function stopAll(servers) {
+  for (const server of servers.slice().reverse()) await server.stop();
 }
 
 /** Chooses the real Claude when there is a key and the stand-in otherwise, and shows which it is. */

@@ -46,13 +46,22 @@ async function start(program, cwd, env) {
     );
   });
   const first = new Promise((resolve) => readline.createInterface({ input: child.stdout }).once('line', resolve));
-  const line = await limited(Promise.race([first, failed]), START_MS, path.basename(program));
   failed.catch(() => {});
-  return { child, url: JSON.parse(line).url, stop: () => stop(child) };
+  // It ends with this process, also with one that ends in the middle.
+  const end = () => child.kill('SIGKILL');
+  process.once('exit', end);
+  child.once('exit', () => process.removeListener('exit', end));
+  try {
+    const line = await limited(Promise.race([first, failed]), START_MS, path.basename(program));
+    return { child, url: JSON.parse(line).url, stop: () => stop(child) };
+  } catch (error) {
+    end();
+    throw error;
+  }
 }
 
 function stop(child) {
-  if (child.exitCode !== null) return Promise.resolve();
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   child.kill('SIGTERM');
   const kill = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
   return new Promise((resolve) => child.once('exit', resolve)).finally(() => clearTimeout(kill));

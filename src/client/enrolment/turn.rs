@@ -31,6 +31,8 @@ impl Enrolment {
         });
         let Some(token) = stored.filter(|token| self.is_wanted(token, wanted)) else { return false };
         self.session.log(Level::Debug, "Another process of the app has renewed the token");
+        // That process has learnt with it where requests go now.
+        self.failover.restore(&token);
         self.session.install(Issued { token, clock_skew_ms: None });
         true
     }

@@ -32,6 +32,7 @@ struct Inner {
     fail_always: Vec<(Op, KeychainError)>,
     unreadable: Option<String>,
     blocked: bool,
+    blocked_op: Option<Op>,
     most: Option<usize>,
     keeps_nothing: bool,
 }
@@ -80,12 +81,18 @@ impl FakeStore {
         inner.fail_next.clear();
         inner.unreadable = None;
         inner.blocked = false;
+        inner.blocked_op = None;
         self.0.changed.notify_all();
     }
 
     /// Makes every call wait, as an unanswered prompt does, until [`heal`](Self::heal).
     pub fn block(&self) {
         self.lock().blocked = true;
+    }
+
+    /// As [`block`](Self::block), for the calls of one kind.
+    pub fn block_each(&self, op: Op) {
+        self.lock().blocked_op = Some(op);
     }
 
     pub fn entry(&self, name: &str) -> Option<Vec<u8>> {
@@ -107,7 +114,7 @@ impl FakeStore {
     fn begin(&self, op: Op) -> Result<MutexGuard<'_, Inner>, KeychainError> {
         let mut inner = self.lock();
         *inner.calls.entry(op).or_default() += 1;
-        while inner.blocked {
+        while inner.blocked || inner.blocked_op == Some(op) {
             inner = self.0.changed.wait(inner).unwrap();
         }
         if let Some(place) = inner.fail_next.iter().position(|(failing, _)| *failing == op) {
