@@ -52,6 +52,8 @@ export interface NativeStarted {
   url: string
   /** The port on 127.0.0.1. */
   port: number
+  /** The Unix socket that the proxy listens on, too, if one was asked for. */
+  socketPath?: string
   /** The credential that local clients send. */
   launchKey: string
 }

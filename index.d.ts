@@ -73,7 +73,10 @@ export interface ValetCause extends Error {
    * `ECONNREFUSED`, where it has one. With `VALET_BOOTSTRAP_DENIED` the service's error code, such as `bootstrap_closed`.
    */
   readonly code?: string;
-  /** The host and port that were asked: `VALET_NETWORK`, `VALET_PROXY_AUTH`, `VALET_CERTIFICATE`, `VALET_PORT_IN_USE`. */
+  /**
+   * The host and port that were asked, or the path of the socket: `VALET_NETWORK`, `VALET_PROXY_AUTH`, `VALET_CERTIFICATE`,
+   * `VALET_PORT_IN_USE`.
+   */
   readonly address?: string;
 }
 
@@ -128,6 +131,19 @@ export interface StartOptions {
   /** The port on 127.0.0.1; default 0, for one that the system chooses. A fixed port in use is an error. */
   port?: number;
   /**
+   * An absolute path at which the proxy listens on a Unix socket, too, for programs that can use one. The folder must belong to
+   * this user and be closed to all others (mode 0700), and the socket is for this user alone (0600): a connection of another user,
+   * even the administrator, is closed unread. The launch key is needed there as well; the host may be `localhost` without a port.
+   * A socket that nobody listens on is replaced; one in use is `VALET_PORT_IN_USE`. `close()` removes it. Not on Windows, where
+   * the start fails with `VALET_CONFIG`.
+   */
+  socketPath?: string;
+  /**
+   * Closes connections to the port on 127.0.0.1 that belong to another user of this machine, before a byte is read. Default
+   * `false`: the launch key keeps others out. On Linux only; where the system does not tell the user, connections are let in.
+   */
+  sameUserOnly?: boolean;
+  /**
    * Where the token is stored between starts: in the OS keychain, or in memory while it cannot be used (`auto`, the
    * default); in the keychain, without which the start fails (`keychain`); in memory (`memory`). Never in a file. Processes with the
    * same `appId` share what is in the keychain, and one of them renews it for all; in memory each has its own.
@@ -151,8 +167,8 @@ export interface StartOptions {
    */
   startupTimeoutMs?: number;
   /**
-   * The most open connections. Default 512. When all are in use, the oldest connection on which the launch key was not
-   * shown is closed for a new one.
+   * The most open connections, to the port and to the Unix socket each. Default 512. When all are in use, the oldest connection on
+   * which the launch key was not shown is closed for a new one.
    */
   maxConnections?: number;
   /** Web origins that may call the proxy, such as `app://main`. Default none: web pages are refused. */
@@ -307,6 +323,8 @@ export interface ValetProxy extends EventEmitter {
   readonly url: string;
   /** The port on 127.0.0.1. */
   readonly port: number;
+  /** The path of the Unix socket; `null` without the option `socketPath`. */
+  readonly socketPath: string | null;
   /** The device id in use, as in `status()`. */
   readonly deviceId: string;
   /**

@@ -77,6 +77,7 @@ class ValetProxy extends EventEmitter {
   _take(started) {
     this.url = started.url;
     this.port = started.port;
+    this.socketPath = started.socketPath || null;
     Object.defineProperty(this, 'deviceId', { enumerable: true, get: () => this.status().deviceId });
     this._startedAt = Date.now();
     this._told = this.status();

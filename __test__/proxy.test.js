@@ -1,8 +1,11 @@
 'use strict';
 
 const assert = require('assert');
+const fs = require('fs');
 const http = require('http');
 const net = require('net');
+const os = require('os');
+const path = require('path');
 const { format, inspect } = require('util');
 const { test } = require('node:test');
 const { Anthropic } = require('@anthropic-ai/sdk');
@@ -11,6 +14,7 @@ const { NativeProxy } = require('../binding.js');
 const { startRig, rigOfTests } = require('./rig.js');
 
 const rig = rigOfTests();
+const onUnix = { skip: process.platform === 'win32' && 'there are no Unix sockets' };
 
 const options = (more) =>
   Object.assign({ bootstrapUrl: rig.bootstrapUrl, storage: 'memory', appId: 'test.proxy' }, more);
@@ -187,6 +191,31 @@ test('a fixed port that is taken is an error', async () => {
   taken.close();
 });
 
+test('a Unix socket serves the user beside the port, and goes with the proxy', onUnix, async (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'valetkey-')); // its mode is 0700
+  t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
+  const socketPath = path.join(folder, 'socket');
+  const proxy = await startProxy(options({ socketPath, sameUserOnly: true }));
+  assert.strictEqual(proxy.socketPath, socketPath);
+  const headers = { authorization: `Bearer ${proxy.launchKey}` };
+  const status = (to) =>
+    new Promise((resolve, reject) => {
+      const answered = (response) => response.resume().on('end', () => resolve(response.statusCode));
+      http.get({ path: '/v1/models', agent: false, headers, ...to }, answered).on('error', reject);
+    });
+  assert.strictEqual(await status({ socketPath }), 200);
+  assert.strictEqual(await status({ host: '127.0.0.1', port: proxy.port }), 200);
+  assert.strictEqual(await status({ socketPath, headers: {} }), 401);
+  const error = await rejected(startProxy(options({ socketPath })));
+  assert.strictEqual(error.code, 'VALET_PORT_IN_USE');
+  assert.strictEqual(error.cause.address, socketPath);
+  await proxy.close();
+  assert.ok(!fs.existsSync(socketPath));
+  const other = await startProxy(options());
+  assert.strictEqual(other.socketPath, null);
+  await other.close();
+});
+
 test('an absent service is VALET_NETWORK', async () => {
   const error = await rejected(startProxy(options({ bootstrapUrl: 'http://127.0.0.1:9/bootstrap' })));
   assert.strictEqual(error.code, 'VALET_NETWORK');
@@ -283,6 +312,8 @@ test('a bad option is VALET_CONFIG and named', async () => {
     bootstrapUrl: 'http://claude.example/bootstrap',
     healthUrl: null,
     port: 70000,
+    socketPath: 'relative.sock',
+    sameUserOnly: 1,
     storage: 'file',
     appId: 'no spaces',
     enrolmentToken: {},

@@ -31,6 +31,8 @@ const options: StartOptions = {
   healthUrl: 'https://claude.example/healthz',
   appId: 'com.example.app',
   port: 0,
+  socketPath: '/run/user/1000/app/claude.sock',
+  sameUserOnly: true,
   storage: 'auto',
   enrolmentToken: 'token',
   appVersion: '1.2.3',
@@ -62,9 +64,16 @@ async function useProxy(proxy: ValetProxy): Promise<void> {
   const {
     url,
     port,
+    socketPath,
     deviceId: id,
     env,
-  }: { url: string; port: number; deviceId: string; env: Readonly<Record<string, string>> } = proxy;
+  }: {
+    url: string;
+    port: number;
+    socketPath: string | null;
+    deviceId: string;
+    env: Readonly<Record<string, string>>;
+  } = proxy;
   const child: Record<string, string> = proxy.childEnv(process.env);
   const merged: Record<string, string> = proxy.childEnv();
   proxy.on('status', (status: ValetStatus) => useStatus(status));
@@ -83,7 +92,7 @@ async function useProxy(proxy: ValetProxy): Promise<void> {
   await proxy.close({ timeoutMs: 100, signal: new AbortController().signal });
   // @ts-expect-error: the key is drawn anew at each start
   proxy.launchKey = key;
-  void [url, port, id, env, child, merged];
+  void [url, port, socketPath, id, env, child, merged];
 }
 
 function useDiagnostics(diagnostics: ValetDiagnostics): void {

@@ -49,7 +49,7 @@ function isFunction(value) {
 function toJson(value) {
   const isText = (item) => typeof item === 'string';
   if (Array.isArray(value)) return value.every(isText) ? Array.from(value) : null;
-  return isText(value) || typeof value === 'number' ? value : null;
+  return isText(value) || typeof value === 'number' || typeof value === 'boolean' ? value : null;
 }
 
 function fail(message) {

@@ -20,6 +20,7 @@ const NAMES = [
   'sleep',
   'route',
   'silent',
+  'flood',
   'regions',
   'burst',
   'disk',

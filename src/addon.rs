@@ -76,6 +76,8 @@ pub struct NativeStarted {
     pub url: String,
     /// The port on 127.0.0.1.
     pub port: u16,
+    /// The Unix socket that the proxy listens on, too, if one was asked for.
+    pub socket_path: Option<String>,
     /// The credential that local clients send.
     pub launch_key: String,
 }
@@ -124,6 +126,7 @@ impl NativeProxy {
         Ok(NativeStarted {
             url: format!("http://{}", client.address),
             port: client.address.port(),
+            socket_path: client.socket_path.as_ref().map(|path| path.display().to_string()),
             launch_key: client.launch_key.expose().to_owned(),
         })
     }

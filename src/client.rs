@@ -5,8 +5,9 @@
 //! [`token_store`] → [`credential`]. [`enrolment`] goes it at the start, and then whenever [`refresh`] says; the app's other
 //! processes wait at [`renewal_lock`] meanwhile. A request's way: [`admission`] → [`loopback`], which reads the token from
 //! [`session`] → [`delivery`] to one of the [`endpoints`], among which [`failover`] chooses; [`network`] says what stands in
-//! between. While its answer does not come, [`unanswered`] makes [`refresh`] look whether the service is there. [`alarm`]
-//! notices when one of these has panicked.
+//! between. Requests come in by TCP, and by a [`unix_socket`] if the app names one; [`peer`] tells whose program connects. While an
+//! answer does not come, [`unanswered`] makes [`refresh`] look whether the service is there. [`alarm`] notices when one of these has
+//! panicked.
 
 pub mod admission;
 mod alarm;
@@ -27,6 +28,7 @@ pub mod keychain;
 mod loopback;
 mod network;
 mod options;
+mod peer;
 pub mod refresh;
 mod renewal;
 pub mod renewal_lock;
@@ -38,6 +40,7 @@ pub mod status;
 mod stored;
 mod token_store;
 mod unanswered;
+mod unix_socket;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -62,19 +65,21 @@ use self::error::ClientError;
 use self::failover::Failover;
 use self::keychain::{Keychain, KeychainLimits, SecretStore};
 use self::loopback::{Loopback, LoopbackParts, body_limits};
+use self::peer::SameUser;
 use self::refresh::{Reason, RefreshLoop, Refresher};
 use self::service_api::ServiceApi;
 use self::service_link::ServiceLink;
 use self::session::Session;
 use self::status::{EventSink, Status};
 use self::token_store::TokenStore;
+use self::unix_socket::UnixSocket;
 use crate::clock::Clock;
 use crate::lock::lock;
 use crate::secret::Secret;
 use crate::transport::cors::Cors;
 use crate::transport::origin::Origin;
-use crate::transport::serve::{Authenticating, Plain, ServeLimits, serve};
-use crate::transport::shutdown::{self, Phase, ShutdownTrigger};
+use crate::transport::serve::{Acceptor, Authenticating, Listener, Plain, ServeLimits, serve};
+use crate::transport::shutdown::{self, Phase, Shutdown, ShutdownTrigger};
 
 /// The parts of the machine that the client uses; tests pass their own.
 pub struct ClientPorts {
@@ -106,6 +111,8 @@ pub struct Client {
     pub launch_key: Secret,
     /// The address that the proxy listens on.
     pub address: SocketAddr,
+    /// The Unix socket that the proxy listens on, if the app named one.
+    pub socket_path: Option<PathBuf>,
     trigger: ShutdownTrigger,
     server: Mutex<Option<JoinHandle<()>>>,
     counts: Arc<AnswerCounts>,
@@ -127,6 +134,11 @@ impl Client {
         let config = Arc::new(config);
         let listener = bind(config.port).await?;
         let address = listener.local_addr().map_err(|error| ClientError::Internal(error.to_string()))?;
+        let socket_path = config.socket_path.clone();
+        let socket = match &socket_path {
+            Some(path) => Some(UnixSocket::bind(path).await?),
+            None => None,
+        };
         let (tls, network) =
             network::prepare(shown_service(&config), &config.ca, ports.extra_ca_certs.as_deref(), &ports.events)
                 .map_err(|error| ClientError::Internal(error.to_string()))?;
@@ -151,8 +163,8 @@ impl Client {
         tokio::spawn(alarm.clone().guard(refresh_loop.run()));
         let launch_key = launch_key();
         let (trigger, shutdown) = shutdown::channel();
-        let loopback = LoopbackParts {
-            admission: Admission::new(address.port(), &launch_key, Cors::new(config.allowed_origins.clone())),
+        let admission = Admission::new(address.port(), &launch_key, Cors::new(config.allowed_origins.clone()));
+        let parts = LoopbackParts {
             session: Arc::clone(&session),
             refresher: refresher.clone(),
             delivery: Delivery {
@@ -164,12 +176,35 @@ impl Client {
             counts: Arc::clone(&counts),
             body_limits: body_limits(),
         };
-        let limits = ServeLimits::new(config.max_connections, HEAD_TIMEOUT);
-        let connections = Authenticating::new(listener, Arc::clone(&limits.connections), shutdown.clone());
-        let server = serve(connections, Plain, Loopback::new(loopback, shutdown.clone()), limits, shutdown);
+        let loopback = Loopback::new(admission.clone(), parts, shutdown.clone());
+        let on_socket = loopback.with_admission(admission.with_bare_hosts());
+        let same_user = SameUser::new(config.same_user_only);
+        let most = config.max_connections;
+        let tcp = serve_clients(listener, same_user, loopback, most, shutdown.clone());
+        let unix = async move {
+            if let Some(socket) = socket {
+                serve_clients(socket, Plain, on_socket, most, shutdown).await;
+            }
+        };
+        let server = async move {
+            tokio::join!(tcp, unix);
+        };
         let server = Mutex::new(Some(tokio::spawn(alarm.clone().guard(server))));
         session.set_bound(address);
-        Ok(Self { session, refresher, link, failover, store, launch_key, address, trigger, server, counts, alarm })
+        Ok(Self {
+            session,
+            refresher,
+            link,
+            failover,
+            store,
+            launch_key,
+            address,
+            socket_path,
+            trigger,
+            server,
+            counts,
+            alarm,
+        })
     }
 
     /// The status at this moment.
@@ -244,6 +279,19 @@ async fn bind(port: u16) -> Result<TcpListener, ClientError> {
         io::ErrorKind::AddrInUse => ClientError::PortInUse(port),
         _ => ClientError::Internal(format!("cannot listen on 127.0.0.1:{port}: {error}")),
     })
+}
+
+/// Serves the connections of one listener, at most `most` at once.
+async fn serve_clients<L: Listener, E: Acceptor<L::Stream>>(
+    listener: L,
+    acceptor: E,
+    loopback: Loopback,
+    most: usize,
+    shutdown: Shutdown,
+) {
+    let limits = ServeLimits::new(most, HEAD_TIMEOUT);
+    let connections = Authenticating::new(listener, Arc::clone(&limits.connections), shutdown.clone());
+    serve(connections, acceptor, loopback, limits, shutdown).await;
 }
 
 /// The endpoint for which TLS is prepared and whose way is shown: the first with TLS, if there is one.

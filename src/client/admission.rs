@@ -16,6 +16,7 @@ use crate::transport::problem::Problem;
 use crate::wire::ErrorCode;
 
 /// The checks of one proxy.
+#[derive(Clone)]
 pub struct Admission {
     hosts: Vec<String>,
     /// The web origins that may call the proxy.
@@ -37,9 +38,16 @@ impl Admission {
         let mut hosts = vec![format!("127.0.0.1:{port}"), format!("localhost:{port}")];
         if port == DEFAULT_PORT {
             // Clients leave out the default port (RFC 9110 §4.2.3).
-            hosts.extend(["127.0.0.1", "localhost"].map(String::from));
+            hosts.extend(BARE_HOSTS.map(String::from));
         }
         Self { hosts, cors, key_digest: digest::digest(&digest::SHA256, key.expose().as_bytes()) }
+    }
+
+    /// The same checks on the proxy's Unix socket. A client that is given a path alone names `localhost` as the host.
+    #[must_use]
+    pub fn with_bare_hosts(mut self) -> Self {
+        self.hosts.extend(BARE_HOSTS.map(String::from));
+        self
     }
 
     /// Accepts a request that names this proxy as its host and comes from no web page, or from an origin that the app
@@ -81,6 +89,8 @@ fn forbidden(message: &str) -> Problem {
 
 /// The port of `http` URLs that name none.
 const DEFAULT_PORT: u16 = 80;
+
+const BARE_HOSTS: [&str; 2] = ["127.0.0.1", "localhost"];
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

@@ -1,5 +1,6 @@
 //! The options of an app, parsed and checked once at the start. An option is written down here and in `index.d.ts`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,10 @@ pub struct ClientConfig {
     pub app_id: String,
     /// The loopback port; 0 for any.
     pub port: u16,
+    /// The Unix socket to listen on, too, if one is named; absolute.
+    pub socket_path: Option<PathBuf>,
+    /// Whether connections over TCP of other users are closed where the operating system tells them.
+    pub same_user_only: bool,
     /// Where the token is kept between starts.
     pub storage: StoragePolicy,
     /// The enrolment token.
@@ -71,6 +76,8 @@ impl ClientConfig {
         let ca = options.texts("ca")?.unwrap_or_default();
         let max_connections = options.take_if("maxConnections", "a whole number", |most: &u32| *most < 1 << 31)?;
         let port = options.take("port", "a whole number from 0 to 65535")?.unwrap_or(0);
+        let socket_path = options.take_if("socketPath", "an absolute path", |path: &PathBuf| path.is_absolute())?;
+        let same_user_only = options.take("sameUserOnly", "true or false")?.unwrap_or(false);
         let storage = options.take("storage", "'auto', 'keychain' or 'memory'")?.unwrap_or_default();
         let enrolment = options.text("enrolmentToken")?.map(|token| EnrolmentToken::Given(Secret::new(token)));
         let app_version = options.take_if("appVersion", "1 to 64 printable ASCII characters", |text: &String| {
@@ -85,6 +92,8 @@ impl ClientConfig {
             endpoints: endpoints(&addresses, health_urls.as_deref())?,
             app_id: app_id(app_name)?,
             port,
+            socket_path,
+            same_user_only,
             storage,
             enrolment: enrolment.unwrap_or_default(),
             app_version,
@@ -265,6 +274,9 @@ mod tests {
             ("appId", json!("no spaces")),
             ("port", json!(70_000)),
             ("port", json!("80")),
+            ("socketPath", json!("valetkey.sock")),
+            ("socketPath", json!(true)),
+            ("sameUserOnly", json!("yes")),
             ("storage", json!("file")),
             ("enrolmentToken", json!({ "token": "x" })),
             ("appVersion", json!("")),
@@ -293,14 +305,17 @@ mod tests {
     fn every_option_has_a_default_and_takes_the_value_given() {
         let config = parse("https://claude.example/bootstrap").unwrap();
         assert_eq!((config.app_id.as_str(), config.port, config.max_connections), ("valetkey", 0, 512));
+        assert_eq!((&config.socket_path, config.same_user_only), (&None, false));
         assert_eq!((config.storage, config.startup_timeout), (StoragePolicy::Auto, STARTUP_TIMEOUT));
         let options = json!({
             "bootstrapUrl": "https://claude.example/bootstrap", "healthUrl": "https://claude.example/up", "port": 8080,
             "storage": "keychain", "enrolmentToken": "token", "appVersion": "1.2", "refreshIntervalMs": 1,
             "refreshBeforeMs": 0.5, "startupTimeoutMs": 1e30, "maxConnections": 0, "allowedOrigins": ["app://main"],
+            "socketPath": std::env::temp_dir(), "sameUserOnly": true,
         });
         let config = ClientConfig::parse(&options.to_string()).unwrap();
         assert_eq!((config.port, config.storage, config.max_connections), (8080, StoragePolicy::Keychain, 1));
+        assert_eq!((config.socket_path, config.same_user_only), (Some(std::env::temp_dir()), true));
         assert_eq!((config.app_version.as_deref(), config.endpoints[0].health_url.path()), (Some("1.2"), "/up"));
         assert!(matches!(config.enrolment, EnrolmentToken::Given(token) if token.matches(b"token")));
         assert_eq!(config.refresh_interval, Duration::from_millis(1));

@@ -2,6 +2,7 @@
 
 mod cause;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -71,6 +72,10 @@ pub enum ClientError {
     /// Another program uses the fixed port.
     #[error("port {0} on 127.0.0.1 is in use")]
     PortInUse(u16),
+    /// Another program listens on the socket of `socketPath`.
+    #[error("the socket {} is in use", .0.display())]
+    #[strum(to_string = "PORT_IN_USE")]
+    SocketInUse(PathBuf),
     /// The keychain is locked, and cannot prompt the person.
     #[error("the keychain is locked")]
     KeychainLocked,
@@ -124,6 +129,7 @@ impl ClientError {
                 | Self::EnrolmentToken(_)
                 | Self::Unavailable { .. }
                 | Self::PortInUse(_)
+                | Self::SocketInUse(_)
                 | Self::KeychainLocked
                 | Self::KeychainTimeout(_)
                 | Self::KeychainBusy
@@ -150,6 +156,11 @@ impl ClientError {
                 code: Some("EADDRINUSE"),
                 message: "address already in use".into(),
                 address: Some(format!("127.0.0.1:{port}")),
+            }),
+            Self::SocketInUse(path) => Some(Cause {
+                code: Some("EADDRINUSE"),
+                message: "address already in use".into(),
+                address: Some(path.display().to_string()),
             }),
             _ => None,
         }
@@ -251,6 +262,7 @@ mod tests {
             ClientError::Revoked(text()),
             ClientError::Unavailable { message: text(), retry_after: None },
             ClientError::PortInUse(0),
+            ClientError::SocketInUse(PathBuf::new()),
             ClientError::KeychainLocked,
             ClientError::KeychainTimeout(Duration::ZERO),
             ClientError::KeychainBusy,

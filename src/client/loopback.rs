@@ -29,15 +29,15 @@ use crate::transport::upstream::UpstreamBody;
 use crate::wire::ErrorCode;
 use crate::wire::names::{ERROR_HEADER, HEALTH_PATH, SHOULD_RETRY_HEADER};
 
-/// The proxy on 127.0.0.1, as the server's handler.
+/// The proxy, as the handler of one of its listeners.
 #[derive(Clone)]
 pub(super) struct Loopback {
+    admission: Arc<Admission>,
     parts: Arc<LoopbackParts>,
     shutdown: Shutdown,
 }
 
 pub(super) struct LoopbackParts {
-    pub admission: Admission,
     pub session: Arc<Session>,
     pub refresher: Refresher,
     pub delivery: Delivery,
@@ -48,8 +48,14 @@ pub(super) struct LoopbackParts {
 
 impl Loopback {
     #[must_use]
-    pub(super) fn new(parts: LoopbackParts, shutdown: Shutdown) -> Self {
-        Self { parts: Arc::new(parts), shutdown }
+    pub(super) fn new(admission: Admission, parts: LoopbackParts, shutdown: Shutdown) -> Self {
+        Self { admission: Arc::new(admission), parts: Arc::new(parts), shutdown }
+    }
+
+    /// The same proxy, for a listener with checks of its own.
+    #[must_use]
+    pub(super) fn with_admission(&self, admission: Admission) -> Self {
+        Self { admission: Arc::new(admission), ..self.clone() }
     }
 
     async fn answer(
@@ -57,14 +63,13 @@ impl Loopback {
         request: Request<ClientBody>,
         connection: &ClientConnection,
     ) -> Result<Response<Reply>, Problem> {
-        let parts = &self.parts;
         check_head(&request)?;
-        parts.admission.check_source(request.headers())?;
+        self.admission.check_source(request.headers())?;
         check_target(request.method(), request.uri())?;
         match request.uri().path() {
             "/" | "/api/hello" | HEALTH_PATH if is_look(request.method()) => Ok(Response::new(Reply::empty())),
             path if path.starts_with("/v1/") => {
-                parts.admission.check_key(request.headers())?;
+                self.admission.check_key(request.headers())?;
                 connection.authenticated();
                 self.forward(request).await
             }
@@ -149,7 +154,7 @@ impl Loopback {
 
 impl Handler for Loopback {
     async fn handle(&self, request: Request<ClientBody>, connection: &ClientConnection) -> Response<Reply> {
-        let admission = &self.parts.admission;
+        let admission = &self.admission;
         let origin = admission.cors.allowed(request.headers());
         if let Some(preflight) = admission.cors.preflight(request.method(), request.headers())
             && admission.check_source(request.headers()).is_ok()

@@ -7,6 +7,7 @@ mod client_connection;
 mod connections;
 mod dispatcher;
 mod limits;
+mod listener;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -20,7 +21,7 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 
 pub use self::acceptor::{Acceptor, Plain};
@@ -29,6 +30,7 @@ pub use self::client_connection::ClientConnection;
 pub use self::connections::{Accepted, Connections, Listening, Place};
 pub use self::dispatcher::{Dispatched, Dispatcher};
 pub use self::limits::ServeLimits;
+pub use self::listener::{Listener, Socket};
 use super::client_body::ClientBody;
 use super::client_stream::ClientStream;
 use super::grace::GraceTimer;
@@ -51,7 +53,7 @@ pub trait Handler: Clone + Send + 'static {
 
 /// Serves what comes of `connections` and `acceptor` accepts, until no more come and all have ended, or until `shutdown` is
 /// [`Forced`](Phase::Forced) and streams have had a second for their last event.
-pub async fn serve<C: Connections, E: Acceptor, H: Handler>(
+pub async fn serve<C: Connections, E: Acceptor<C::Stream>, H: Handler>(
     mut source: C,
     acceptor: E,
     handler: H,
@@ -95,14 +97,15 @@ struct Server<E, H> {
     shutdown: Shutdown,
 }
 
-impl<E: Acceptor, H: Handler> Server<E, H> {
+impl<E, H: Handler> Server<E, H> {
     /// Serves one connection, from its first byte to its last.
-    async fn take_in(self, accepted: Accepted) {
+    async fn take_in<S: Socket>(self, accepted: Accepted<S>)
+    where
+        E: Acceptor<S>,
+    {
         let Accepted { stream, peer, place } = accepted;
         let client = ClientConnection::new(peer, place);
-        // Without these options a stream is slower or a dead client is noticed later; both are bearable.
-        let _ = stream.set_nodelay(true);
-        let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
+        stream.tune();
         let admitted = tokio::select! {
             biased;
             admitted = self.acceptor.admit(stream, peer) => admitted,
@@ -124,7 +127,7 @@ impl<E: Acceptor, H: Handler> Server<E, H> {
         }
     }
 
-    async fn speak(self, stream: E::Stream, client: Arc<ClientConnection>) {
+    async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S, client: Arc<ClientConnection>) {
         let mut no_more_requests = pin!(self.no_more_requests());
         let Self { handler, head_timeout, write_stall, shutdown, .. } = self;
         let stream = ClientStream::new(stream, write_stall, Arc::clone(&client.end));
@@ -213,5 +216,3 @@ const MAX_BUFFER: usize = LONGEST_HEAD * 3 / 2;
 
 const TOO_LATE: &str =
     "This connection ended with an earlier request, whose body had trailers or was not read to its end";
-
-const KEEPALIVE: Duration = Duration::from_secs(60);

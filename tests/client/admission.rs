@@ -219,3 +219,55 @@ async fn a34_a_preflight_is_refused_unless_the_app_listed_its_origin() {
     }
     assert_eq!(door.reached_service(), 0);
 }
+
+#[tokio::test]
+async fn a37_a_launch_key_that_is_cut_longer_or_of_another_launch_is_refused_in_either_header() {
+    let door = Door::new().await;
+    let other = Setup::new(&door.service.url).start().await.key();
+    let half = &door.key[..door.key.len() / 2];
+    let cut = &door.key[..door.key.len() - 1];
+    let turned: String = door.key.chars().rev().collect();
+    for key in ["valet-", half, cut, &format!("{}A", door.key), &format!("A{}", door.key), &turned, &other] {
+        for field in ["x-api-key: ", "authorization: Bearer "] {
+            let answer = door.knock(&format!("host: 127.0.0.1:PORT\r\n{field}{key}")).await;
+            assert_eq!(answer.status, 401, "{field}{key}");
+        }
+    }
+    assert_eq!(door.reached_service(), 0);
+}
+
+#[tokio::test]
+async fn a35_a_page_that_has_rebound_its_name_is_refused_at_host_and_at_origin() {
+    let door = Door::new().await;
+    for (host, origin) in [
+        ("evil.example:PORT", "http://evil.example:PORT"),
+        ("127.0.0.1:PORT", "http://evil.example:PORT"),
+        ("evil.example:PORT", "http://127.0.0.1:PORT"),
+    ] {
+        let lines = format!("host: {host}\r\norigin: {origin}\r\nauthorization: Bearer KEY");
+        assert_eq!(door.knock(&lines).await.status, 403, "{lines}");
+        assert_eq!(door.ask("GET /healthz", &lines).await.status, 403, "{lines}");
+    }
+    assert_eq!(door.reached_service(), 0);
+}
+
+#[tokio::test]
+async fn a34_a36_forms_and_web_sockets_of_a_page_are_refused_also_where_the_browser_names_no_origin() {
+    let door = Door::new().await;
+    let host = "host: 127.0.0.1:PORT\r\n";
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
+        for (source, status) in [("x: y", 401), ("origin: null", 403), ("sec-fetch-site: cross-site", 403)] {
+            let lines = format!("{host}content-type: {kind}\r\n{source}");
+            assert_eq!(door.knock(&lines).await.status, status, "{lines}");
+        }
+    }
+    let socket = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n\
+        sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
+    for (source, status) in [("x: y", 401), ("origin: https://evil.example", 403)] {
+        let answer = door.ask("GET /v1/messages", &format!("{host}{socket}\r\n{source}")).await;
+        assert_eq!(answer.status, status, "{source}");
+    }
+    // An image or a link of a page: a navigation has no Origin.
+    assert_eq!(door.ask("GET /v1/models", "host: 127.0.0.1:PORT").await.status, 401);
+    assert_eq!(door.reached_service(), 0);
+}

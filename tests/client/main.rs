@@ -11,6 +11,7 @@ mod admission;
 mod device_id;
 mod device_key;
 mod exposure;
+mod flood;
 mod hang;
 mod keychain_return;
 mod network;
@@ -25,9 +26,12 @@ mod regions;
 mod relay;
 mod renewal;
 mod restored;
+mod reveals;
 #[cfg(target_os = "linux")]
 mod secret_service;
 mod sign_out;
+#[cfg(unix)]
+mod socket;
 mod start;
 mod storage;
 mod targets;

@@ -10,6 +10,9 @@ fn a11_secrets_are_compared_by_what_takes_the_same_time_for_every_guess() {
     assert!(secret.contains("aws_lc_rs::constant_time::verify_slices_are_equal(self.0.as_bytes(), candidate)"));
     let derives = secret.split_once("pub struct Secret(").unwrap().0.rsplit_once("#[derive(").unwrap().1;
     assert!(!derives.contains("PartialEq") && !secret.contains("impl PartialEq"), "`==` on a secret would stop early");
+    // The launch key: digests of one length, so that its length does not show either.
+    let launch_key = "constant_time::verify_slices_are_equal(digest.as_ref(), self.key_digest.as_ref())";
+    assert!(source("src/client/admission.rs").contains(launch_key));
     // The admin token, enrolment tokens, and the signature of a wrapper token.
     assert!(source("src/service/admin/api/guard.rs").contains("token.matches(presented)"));
     assert!(source("src/service/enrol/issuer.rs").contains("known | token.matches("), "`||` would stop at the first");

@@ -122,7 +122,7 @@ impl MetricSource for Tls {
     }
 }
 
-impl Acceptor for Arc<Tls> {
+impl Acceptor<TcpStream> for Arc<Tls> {
     type Stream = TlsStream<TcpStream>;
 
     async fn admit(&self, stream: TcpStream, peer: SocketAddr) -> Option<TlsStream<TcpStream>> {

@@ -4,25 +4,26 @@
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 
-/// Accepts or rejects connections.
-pub trait Acceptor: Clone + Send + Sync + 'static {
+use super::listener::Socket;
+
+/// Accepts or rejects connections that come as an `S`.
+pub trait Acceptor<S>: Clone + Send + Sync + 'static {
     /// The connection that HTTP is spoken on.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// Accepts a connection from `peer` within its own time limit. It logs the reason when it returns `None`.
-    fn admit(&self, stream: TcpStream, peer: SocketAddr) -> impl Future<Output = Option<Self::Stream>> + Send;
+    fn admit(&self, stream: S, peer: SocketAddr) -> impl Future<Output = Option<Self::Stream>> + Send;
 }
 
 /// Accepts every connection, without TLS.
 #[derive(Debug, Clone, Copy)]
 pub struct Plain;
 
-impl Acceptor for Plain {
-    type Stream = TcpStream;
+impl<S: Socket> Acceptor<S> for Plain {
+    type Stream = S;
 
-    fn admit(&self, stream: TcpStream, _peer: SocketAddr) -> impl Future<Output = Option<TcpStream>> + Send {
+    fn admit(&self, stream: S, _peer: SocketAddr) -> impl Future<Output = Option<S>> + Send {
         std::future::ready(Some(stream))
     }
 }

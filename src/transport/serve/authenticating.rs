@@ -8,33 +8,33 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::authentication::{FIRST_REQUEST, Unauthenticated};
-use super::connections::{Accepted, Connections, Place, accept};
+use super::connections::{Accepted, Connections, Place};
+use super::listener::Listener;
 use crate::transport::shutdown::{Phase, Shutdown};
 
 /// The connections of a listener, until the shutdown begins. A handler tells by
 /// [`ClientConnection::authenticated`](super::ClientConnection::authenticated) which of them stay.
-pub struct Authenticating {
-    listener: TcpListener,
+pub struct Authenticating<L: Listener> {
+    listener: L,
     slots: Arc<Semaphore>,
     unauthenticated: Arc<Unauthenticated>,
     /// Accepted, and waits for a slot. It is kept here because the future that waits may be dropped.
-    next: Option<(TcpStream, SocketAddr)>,
+    next: Option<(L::Stream, SocketAddr)>,
     shutdown: Shutdown,
 }
 
-impl Authenticating {
+impl<L: Listener> Authenticating<L> {
     /// Accepts a connection when there is a slot for it, or when another one makes room.
     #[must_use]
-    pub fn new(listener: TcpListener, slots: Arc<Semaphore>, shutdown: Shutdown) -> Self {
+    pub fn new(listener: L, slots: Arc<Semaphore>, shutdown: Shutdown) -> Self {
         Self { listener, slots, unauthenticated: Arc::default(), next: None, shutdown }
     }
 
-    async fn accept(&mut self) -> io::Result<Accepted> {
+    async fn accept(&mut self) -> io::Result<Accepted<L::Stream>> {
         if self.next.is_none() {
             self.next = Some(self.connection().await?);
         }
@@ -44,9 +44,9 @@ impl Authenticating {
         Ok(Accepted { stream, peer, place })
     }
 
-    async fn connection(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    async fn connection(&self) -> io::Result<(L::Stream, SocketAddr)> {
         loop {
-            match accept(&self.listener).await {
+            match self.listener.connection().await {
                 // There may be no file descriptor left, which a connection that makes room gives back.
                 Err(_) if self.unauthenticated.evict_oldest() => sleep(FIRST_REQUEST).await,
                 accepted => return accepted,
@@ -69,8 +69,10 @@ impl Authenticating {
     }
 }
 
-impl Connections for Authenticating {
-    async fn next(&mut self) -> Option<io::Result<Accepted>> {
+impl<L: Listener> Connections for Authenticating<L> {
+    type Stream = L::Stream;
+
+    async fn next(&mut self) -> Option<io::Result<Accepted<L::Stream>>> {
         let mut shutdown = self.shutdown.clone();
         tokio::select! {
             biased;

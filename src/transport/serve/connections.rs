@@ -9,18 +9,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::authentication::Authentication;
+use super::listener::{Listener, Socket};
 use crate::transport::shutdown::{Phase, Shutdown};
 
 /// A source of connections.
 pub trait Connections: Send {
+    /// The socket of a client.
+    type Stream: Socket;
+
     /// The next connection; `None` when no more will come.
-    fn next(&mut self) -> impl Future<Output = Option<io::Result<Accepted>>> + Send;
+    fn next(&mut self) -> impl Future<Output = Option<io::Result<Accepted<Self::Stream>>>> + Send;
 }
 
 /// A connection of a client.
-pub struct Accepted {
+pub struct Accepted<S> {
     /// The connection itself.
-    pub stream: TcpStream,
+    pub stream: S,
     /// The client's address.
     pub peer: SocketAddr,
     /// Kept until the connection has ended.
@@ -77,9 +81,9 @@ impl Listening {
         Self { listener, slots, shutdown }
     }
 
-    async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<Accepted> {
+    async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<Accepted<TcpStream>> {
         let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-        let (stream, peer) = accept(listener).await?;
+        let (stream, peer) = listener.connection().await?;
         Ok(Accepted { stream, peer, place: Place::new(slot) })
     }
 
@@ -89,23 +93,14 @@ impl Listening {
 }
 
 impl Connections for Listening {
-    async fn next(&mut self) -> Option<io::Result<Accepted>> {
+    type Stream = TcpStream;
+
+    async fn next(&mut self) -> Option<io::Result<Accepted<TcpStream>>> {
         let Self { listener, slots, shutdown } = self;
         tokio::select! {
             biased;
             () = shutdown.reached(Phase::Draining) => None,
             accepted = Self::accept(listener, slots) => Some(accepted),
-        }
-    }
-}
-
-/// Accepts the next connection that is still there.
-pub(super) async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    loop {
-        match listener.accept().await {
-            // The client left before its connection was accepted; the listener is fine.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            accepted => return accepted,
         }
     }
 }

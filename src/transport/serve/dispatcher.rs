@@ -73,7 +73,7 @@ impl Dispatcher {
         }
     }
 
-    fn pass(&mut self, accepted: Accepted) -> io::Result<()> {
+    fn pass(&mut self, accepted: Accepted<TcpStream>) -> io::Result<()> {
         let Accepted { stream, peer, place } = accepted;
         self.give(stream.into_std()?, peer, place);
         Ok(())
@@ -118,7 +118,9 @@ impl Dispatcher {
 }
 
 impl Connections for Dispatched {
-    async fn next(&mut self) -> Option<io::Result<Accepted>> {
+    type Stream = TcpStream;
+
+    async fn next(&mut self) -> Option<io::Result<Accepted<TcpStream>>> {
         let Passed { stream, peer, place } = self.0.recv().await?;
         Some(TcpStream::from_std(stream).map(|stream| Accepted { stream, peer, place }))
     }
