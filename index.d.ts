@@ -9,7 +9,7 @@ export type ValetErrorCode =
   | 'VALET_PLATFORM'
   /** The service cannot be reached: no network, no such name, a refused connection. */
   | 'VALET_NETWORK'
-  /** The HTTP proxy between this machine and the service wants a user and a password. */
+  /** The HTTP proxy between this machine and the service wants a user and a password, or refuses those that it got. */
   | 'VALET_PROXY_AUTH'
   /** The certificate that was shown for the service is not trusted, as that of a proxy that inspects TLS. */
   | 'VALET_CERTIFICATE'
@@ -74,8 +74,8 @@ export interface ValetCause extends Error {
    */
   readonly code?: string;
   /**
-   * The host and port that were asked, or the path of the socket: `VALET_NETWORK`, `VALET_PROXY_AUTH`, `VALET_CERTIFICATE`,
-   * `VALET_PORT_IN_USE`.
+   * The host and port that were asked, which may be those of an HTTP proxy, or the path of the socket: `VALET_NETWORK`,
+   * `VALET_PROXY_AUTH`, `VALET_CERTIFICATE`, `VALET_PORT_IN_USE`.
    */
   readonly address?: string;
 }
@@ -178,6 +178,14 @@ export interface StartOptions {
    * with one or more.
    */
   ca?: string | readonly string[];
+  /**
+   * The HTTP proxy between this machine and the service: `'system'` (the default) for `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`,
+   * else the settings of macOS and Windows; `'direct'` for none; an address such as `http://user:password@proxy.example:3128`, its
+   * user and password percent-encoded; or a list as Electron's `session.resolveProxy()` gives it, such as
+   * `'PROXY proxy.example:3128; DIRECT'`. Of a list the first proxy that can be reached is used; entries of other kinds (`HTTPS`,
+   * `SOCKS`) are passed over. A service on this machine is always reached directly.
+   */
+  proxy?: string;
   /** The variable that holds the launch key in `env`. Default `ANTHROPIC_AUTH_TOKEN`. */
   credentialVariable?: 'ANTHROPIC_AUTH_TOKEN' | 'ANTHROPIC_API_KEY';
   /** Receives lines for the app's log. */
@@ -188,11 +196,11 @@ export interface StartOptions {
   signal?: AbortSignal;
 }
 
-/** How requests leave this machine, as the environment says. */
+/** How requests leave this machine. */
 export interface ValetNetwork {
   /**
-   * The HTTP proxy between this machine and the service, without user and password: from `HTTPS_PROXY`, `ALL_PROXY` and
-   * `NO_PROXY`, else from the system's settings on macOS and Windows; `null` if there is none.
+   * The HTTP proxy between this machine and the service, without user and password, as the option `proxy` or `setProxy()` names
+   * it: of a list the first when it was told; `null` if there is none.
    */
   readonly proxy: string | null;
   /** The file of CA certificates trusted besides the system's, from `NODE_EXTRA_CA_CERTS`; `null` if there is none. */
@@ -242,7 +250,10 @@ export interface LogEvent {
 
 /** The events of a proxy. */
 export interface ValetEvents {
-  /** The state, the token's expiry or its storage, the device id or the address has changed; this is the new status, told once. */
+  /**
+   * The state, the token's expiry or its storage, the device id, the address or the HTTP proxy has changed; this is the new status,
+   * told once.
+   */
   status: [status: ValetStatus];
   /**
    * An attempt in the background failed, the service cannot be reached, or the keychain cannot be used. What lasts is
@@ -360,6 +371,11 @@ export interface ValetProxy extends EventEmitter {
   signOut(options?: WaitOptions): Promise<void>;
   /** Gathers facts for people who are asked for help, and looks at the way to the service; works after `close()`, too. */
   diagnostics(options?: WaitOptions): Promise<ValetDiagnostics>;
+  /**
+   * Sends new connections to the service through other HTTP proxies, named as by the option `proxy`. Requests in flight go on.
+   * `attachElectron` calls it. Rejects with `VALET_CONFIG`, and changes nothing, if no such proxy can be used.
+   */
+  setProxy(proxy: string): Promise<void>;
   /** Tells the proxy that the machine woke up. `attachElectron` calls it. */
   notifyResume(): void;
   /** Keeps Node alive while the proxy runs. */
@@ -413,11 +429,16 @@ export interface ElectronParts {
     on(event: 'resume' | 'unlock-screen', listener: () => void): unknown;
     removeListener(event: 'resume' | 'unlock-screen', listener: () => void): unknown;
   };
+  /**
+   * Electron's `session`, once the app is ready. With it the proxy uses the HTTP proxies that Electron finds for the service, also
+   * by a PAC file: from now on, after each wake-up, and every five minutes. They go over the option `proxy` and `HTTPS_PROXY`.
+   */
+  session?: { defaultSession: { resolveProxy(url: string): Promise<string> } };
 }
 
 /**
- * Closes the proxy before the app quits, and refreshes the token when the machine wakes up. The returned function removes the
- * listeners; call it when you close the proxy yourself. For a proxy that is attached already nothing changes, and the same function
+ * Closes the proxy before the app quits, refreshes the token when the machine wakes up, and with `session` follows Electron's HTTP
+ * proxies. The returned function removes the listeners; call it when you close the proxy yourself. For a proxy that is attached already nothing changes, and the same function
  * is returned.
  */
 export function attachElectron(electron: ElectronParts, proxy: ValetProxy): () => void;

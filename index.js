@@ -28,6 +28,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  * told by `customInspect: false` to pass over the method below.
  */
 const ENVIRONMENTS = new WeakMap();
+/** The options `ca` and `proxy` of each proxy, for its diagnostics. The address of an HTTP proxy may hold a password. */
+const NETWORKS = new WeakMap();
 
 class ValetProxy extends EventEmitter {
   constructor(options) {
@@ -36,8 +38,8 @@ class ValetProxy extends EventEmitter {
     this._logLevel = LEVELS[options.logLevel || 'info'];
     this._credentialVariable = options.credentialVariable || 'ANTHROPIC_AUTH_TOKEN';
     this._enrolmentToken = options.enrolmentToken;
-    const { bootstrapUrl, healthUrl, ca } = options.native;
-    this._service = { bootstrapUrl, healthUrl, ca };
+    this._service = { bootstrapUrl: options.native.bootstrapUrl, healthUrl: options.native.healthUrl };
+    NETWORKS.set(this, { ca: options.native.ca, proxy: options.native.proxy });
     this._closed = false;
     this._keepAlive = null;
     this._onClose = [];
@@ -151,10 +153,17 @@ class ValetProxy extends EventEmitter {
         answers: this._closed ? null : JSON.parse(this._native.answers()),
         errors: this._errors,
         upForMs: Date.now() - this._startedAt,
-        service: this._service,
+        service: Object.assign({}, this._service, NETWORKS.get(this)),
         secrets: [this.launchKey],
       }),
     );
+  }
+
+  async setProxy(proxy) {
+    if (this._closed) throw closed();
+    if (typeof proxy !== 'string') throw new ValetError('VALET_CONFIG', 'proxy must be a string', false);
+    await fromNative((async () => this._native.setProxy(proxy))());
+    NETWORKS.get(this).proxy = proxy;
   }
 
   notifyResume() {
@@ -226,7 +235,7 @@ class ValetProxy extends EventEmitter {
   /** Tells the status of this moment, if the app does not know it yet. */
   _tell() {
     const [told, status] = [this._told, this.status()];
-    if (TOLD.every((fact) => told[fact] === status[fact])) return;
+    if (TOLD.every((fact) => told[fact] === status[fact]) && told.network.proxy === status.network.proxy) return;
     this._told = status;
     this.emit('status', status);
   }

@@ -44,6 +44,7 @@ const options: StartOptions = {
   credentialVariable: 'ANTHROPIC_API_KEY',
   logger: (level: LogLevel, message: string, fields: LogFields) => void [level, message, fields],
   ca: ['-----BEGIN CERTIFICATE-----'],
+  proxy: 'http://user:password@proxy.example:3128',
   logLevel: 'silent',
   signal: new AbortController().signal,
 };
@@ -86,6 +87,9 @@ async function useProxy(proxy: ValetProxy): Promise<void> {
   const diagnostics: ValetDiagnostics = await proxy.diagnostics(wait);
   useDiagnostics(diagnostics);
   const key: string = proxy.launchKey;
+  await proxy.setProxy('PROXY proxy.example:3128; DIRECT');
+  // @ts-expect-error: there is no way to set no proxy but 'direct'
+  await proxy.setProxy(null);
   await proxy.signOut();
   await proxy.signOut(wait);
   await proxy.close();
@@ -162,6 +166,7 @@ async function main(electron: ElectronParts): Promise<void> {
     void scoped.url;
   }
   attachElectron({ app: electron.app }, same);
+  attachElectron({ app: electron.app, session: { defaultSession: { resolveProxy: async () => 'DIRECT' } } }, same);
   await useProxy(maybe ?? proxy);
   // @ts-expect-error: there is no such event
   proxy.on('token', () => {});

@@ -33,7 +33,8 @@ class Diagnostics {
 async function diagnose({ status, answers, errors, upForMs, service, secrets }) {
   const addresses = [].concat(service.bootstrapUrl);
   const healthUrl = addresses.length === 1 ? service.healthUrl : undefined;
-  const check = (bootstrapUrl) => checkService({ bootstrapUrl, healthUrl, ca: service.ca });
+  const { ca, proxy } = service;
+  const check = (bootstrapUrl) => checkService({ bootstrapUrl, healthUrl, ca, proxy });
   const services = await Promise.all(addresses.map(check));
   const redact = redactor(secrets.concat(status.deviceId));
   const { code, message } = status.lastError || {};

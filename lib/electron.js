@@ -1,6 +1,10 @@
 'use strict';
 
+const { ValetError } = require('./error.js');
+
 const QUIT_MS = 800;
+/** A PAC file may change, and may say something else at another time. */
+const PROXY_MS = 5 * 60 * 1000;
 
 /** What is attached: the undo of each proxy. */
 const attached = new WeakMap();
@@ -9,13 +13,18 @@ const attached = new WeakMap();
 let closing = 0;
 
 /**
- * Closes the proxy before the app quits, and lets it check the token when the machine wakes up. The returned function ends that. A
- * proxy that is attached already stays so, and gets the same function again.
+ * Closes the proxy before the app quits, and lets it check the token when the machine wakes up. With Electron's `session` it uses the
+ * HTTP proxies that Electron finds. The returned function ends that. A proxy that is attached already stays so, and gets the same
+ * function again.
  */
 function attachElectron(electron, proxy) {
   if (attached.has(proxy)) return attached.get(proxy);
-  const { app, powerMonitor } = electron;
-  const resume = () => proxy.notifyResume();
+  const { app, powerMonitor, session } = electron;
+  const follower = session ? follow(session, proxy) : null;
+  const resume = () => {
+    proxy.notifyResume();
+    if (follower) follower.look();
+  };
   const quit = (event) => {
     event.preventDefault();
     closing += 1;
@@ -35,6 +44,7 @@ function attachElectron(electron, proxy) {
       powerMonitor.removeListener('resume', resume);
       powerMonitor.removeListener('unlock-screen', resume);
     }
+    if (follower) follower.end();
   };
   const undo = () => {
     // After a later call of attachElectron this function has nothing to undo any more.
@@ -47,6 +57,30 @@ function attachElectron(electron, proxy) {
     powerMonitor.on('unlock-screen', resume);
   }
   return undo;
+}
+
+/** Hands the proxies that Electron finds for the service, also by a PAC file, to `proxy`: now, at each `look()`, and once in a while. */
+function follow(session, proxy) {
+  const [url] = [].concat(proxy._service.bootstrapUrl);
+  let ended = false;
+  const look = async () => {
+    try {
+      const found = await session.defaultSession.resolveProxy(url);
+      if (!ended && proxy.status().state !== 'closed') await proxy.setProxy(found);
+    } catch (error) {
+      // What setProxy refuses is in the log already.
+      if (error instanceof ValetError) return;
+      proxy._log('warn', `Electron does not say which HTTP proxy leads to the service: ${error.message}`, {});
+    }
+  };
+  const timer = setInterval(look, PROXY_MS);
+  timer.unref();
+  const end = () => {
+    ended = true;
+    clearInterval(timer);
+  };
+  look();
+  return { look, end };
 }
 
 module.exports = { attachElectron };

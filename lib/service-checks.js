@@ -13,7 +13,7 @@ const { ValetError, parseReason } = require('./error.js');
 
 const LIMIT_MS = 5000;
 
-/** The steps to the service of these options, of which `bootstrapUrl`, `healthUrl` and `ca` count: `{ address, proxy, steps, clockSkewMs }`. */
+/** The steps to one service, by these options of a start: `{ address, proxy, steps, clockSkewMs }`. */
 async function checkService(options) {
   const url = new URL(options.bootstrapUrl);
   const looked = await look(options);

@@ -174,6 +174,14 @@ impl NativeProxy {
         }
     }
 
+    /// Sends new connections through other proxies, as the option `proxy` says it.
+    #[napi(catch_unwind)]
+    pub fn set_proxy(&self, proxy: String) -> napi::Result<()> {
+        let proxy = Zeroizing::new(proxy);
+        let client = self.engine.client_now().ok_or_else(|| to_js(&ClientError::Closed))?;
+        client.set_proxy(&proxy).map_err(|error| to_js(&error))
+    }
+
     /// Closes the proxy; open requests may finish within the limit. A start in progress is aborted.
     #[napi]
     pub async fn close(&self, timeout_ms: u32) -> napi::Result<()> {

@@ -4,10 +4,10 @@
 //! A token's way: [`device`] and [`device_key`], of which [`identity`] is made → [`service_api`] → [`mod@keychain`] and
 //! [`token_store`] → [`credential`]. [`enrolment`] goes it at the start, and then whenever [`refresh`] says; the app's other
 //! processes wait at [`renewal_lock`] meanwhile. A request's way: [`admission`] → [`loopback`], which reads the token from
-//! [`session`] → [`delivery`] to one of the [`endpoints`], among which [`failover`] chooses; [`network`] says what stands in
-//! between. Requests come in by TCP, and by a [`unix_socket`] if the app names one; [`peer`] tells whose program connects. While an
-//! answer does not come, [`unanswered`] makes [`refresh`] look whether the service is there. [`alarm`] notices when one of these has
-//! panicked.
+//! [`session`] → [`delivery`] to one of the [`endpoints`], among which [`failover`] chooses; [`proxies`] are in between, and
+//! [`network`] says so. Requests come in by TCP, and by a [`unix_socket`] if the app names one; [`peer`] tells whose program
+//! connects. While an answer does not come, [`unanswered`] makes [`refresh`] look whether the service is there. [`alarm`] notices
+//! when one of these has panicked.
 
 pub mod admission;
 mod alarm;
@@ -29,6 +29,8 @@ mod loopback;
 mod network;
 mod options;
 mod peer;
+pub mod proxies;
+pub mod proxy_choice;
 pub mod refresh;
 mod renewal;
 pub mod renewal_lock;
@@ -66,11 +68,13 @@ use self::failover::Failover;
 use self::keychain::{Keychain, KeychainLimits, SecretStore};
 use self::loopback::{Loopback, LoopbackParts, body_limits};
 use self::peer::SameUser;
+use self::proxies::{Proxies, ReadSystemProxies};
+use self::proxy_choice::ProxyChoice;
 use self::refresh::{Reason, RefreshLoop, Refresher};
 use self::service_api::ServiceApi;
 use self::service_link::ServiceLink;
 use self::session::Session;
-use self::status::{EventSink, Status};
+use self::status::{Event, EventSink, Level, Status};
 use self::token_store::TokenStore;
 use self::unix_socket::UnixSocket;
 use crate::clock::Clock;
@@ -95,6 +99,8 @@ pub struct ClientPorts {
     pub machine_id: MachineId,
     /// The file of CA certificates to trust besides the system's (`NODE_EXTRA_CA_CERTS`), if one is named.
     pub extra_ca_certs: Option<PathBuf>,
+    /// Reads which proxies the environment and the system name.
+    pub system_proxies: ReadSystemProxies,
     /// Receives status changes, errors and log lines.
     pub events: EventSink,
 }
@@ -139,9 +145,14 @@ impl Client {
             Some(path) => Some(UnixSocket::bind(path).await?),
             None => None,
         };
-        let (tls, network) =
-            network::prepare(shown_service(&config), &config.ca, ports.extra_ca_certs.as_deref(), &ports.events)
-                .map_err(|error| ClientError::Internal(error.to_string()))?;
+        if let Some(warning) = config.proxy.warning() {
+            (ports.events)(Event::Log(Level::Warn, warning.into()));
+        }
+        let services = services(&config);
+        let proxies = Proxies::new(&config.proxy, ports.system_proxies, services.clone());
+        let extra_ca_certs = ports.extra_ca_certs.as_deref();
+        let (tls, network) = network::prepare(&services[0], &proxies, &config.ca, extra_ca_certs, &ports.events)
+            .map_err(|error| ClientError::Internal(error.to_string()))?;
         let keychain = keychain(&config, ports.store, ports.keychain_limits)?;
         let store = TokenStore::new(keychain, ports.lock_folder.as_deref(), &config, Arc::clone(&ports.events));
         let (ids, id_error) = device_ids(&config, ports.machine_id, &store).await;
@@ -149,10 +160,10 @@ impl Client {
         let service = config.endpoints[0].service.as_base_url().to_owned();
         let session = Session::new(device, service, network, Arc::clone(&clock), config.refresh_before, ports.events);
         let session = Arc::new(session);
-        let link = Arc::new(ServiceLink::new(tls.clone(), Arc::clone(&clock)));
+        let link = Arc::new(ServiceLink::new(tls, Arc::clone(&clock), proxies, Some(Arc::clone(&session))));
         let endpoints = Endpoints::new(&config.endpoints);
         let failover = Arc::new(Failover::new(endpoints, Arc::clone(&link), Arc::clone(&session)));
-        let api = ServiceApi::new(Arc::clone(&config), tls, Arc::clone(&failover), Arc::clone(&clock))?;
+        let api = ServiceApi::new(Arc::clone(&config), Arc::clone(&link), Arc::clone(&failover), Arc::clone(&clock));
         let mut enrolment =
             Enrolment::new(api, Arc::clone(&failover), store.clone(), ids, Arc::clone(&session), Arc::clone(&clock));
         enrolment.first_token(config.startup_timeout / 2, id_error).await?;
@@ -164,7 +175,7 @@ impl Client {
         let launch_key = launch_key();
         let (trigger, shutdown) = shutdown::channel();
         let admission = Admission::new(address.port(), &launch_key, Cors::new(config.allowed_origins.clone()));
-        let parts = LoopbackParts {
+        let loopback = LoopbackParts {
             session: Arc::clone(&session),
             refresher: refresher.clone(),
             delivery: Delivery {
@@ -176,7 +187,7 @@ impl Client {
             counts: Arc::clone(&counts),
             body_limits: body_limits(),
         };
-        let loopback = Loopback::new(admission.clone(), parts, shutdown.clone());
+        let loopback = Loopback::new(admission.clone(), loopback, shutdown.clone());
         let on_socket = loopback.with_admission(admission.with_bare_hosts());
         let same_user = SameUser::new(config.same_user_only);
         let most = config.max_connections;
@@ -250,6 +261,22 @@ impl Client {
         self.refresher.kick(Reason::Resumed);
     }
 
+    /// Sends new connections through other proxies from now on, as the option `proxy` says it. Requests in flight go on. An
+    /// error changes nothing.
+    pub fn set_proxy(&self, proxy: &str) -> Result<(), ClientError> {
+        let choice = ProxyChoice::parse(proxy).inspect_err(|error| {
+            self.session.log(Level::Warn, format!("The proxy stays as it is: {error}"));
+        })?;
+        if self.link.choose_proxy(&choice) {
+            if let Some(warning) = choice.warning() {
+                self.session.log(Level::Warn, warning);
+            }
+            self.failover.forget_failures();
+            self.refresher.kick(Reason::Resumed);
+        }
+        Ok(())
+    }
+
     /// Takes no new connections, and lets open ones finish within `limit`. The status says `closed` from its beginning.
     /// Idempotent.
     pub async fn close(&self, limit: Duration) {
@@ -294,10 +321,11 @@ async fn serve_clients<L: Listener, E: Acceptor<L::Stream>>(
     serve(connections, acceptor, loopback, limits, shutdown).await;
 }
 
-/// The endpoint for which TLS is prepared and whose way is shown: the first with TLS, if there is one.
-fn shown_service(config: &ClientConfig) -> &Origin {
-    let with_tls = config.endpoints.iter().find(|endpoint| endpoint.service.is_tls());
-    &with_tls.unwrap_or(&config.endpoints[0]).service
+/// The services of the app. The first is the one for which TLS is prepared and whose way is shown: one with TLS, if there is.
+fn services(config: &ClientConfig) -> Vec<Arc<Origin>> {
+    let mut services: Vec<_> = config.endpoints.iter().map(|endpoint| Arc::clone(&endpoint.service)).collect();
+    services.sort_by_key(|service| !service.is_tls());
+    services
 }
 
 fn keychain(

@@ -182,6 +182,7 @@ mod tests {
     use super::*;
     use crate::client::keychain::{KeychainLimits, OsStore};
     use crate::clock::SystemClock;
+    use crate::transport::next_hop::SystemProxies;
 
     #[tokio::test]
     async fn f104_a_panic_in_a_start_is_an_error_of_the_start() {
@@ -194,6 +195,7 @@ mod tests {
             lock_folder: None,
             machine_id: || panic!("a fault of this test"),
             extra_ca_certs: None,
+            system_proxies: Arc::new(SystemProxies::read),
             events: Arc::new(|_| {}),
         };
         let engine = Engine::start(config, ports).unwrap();

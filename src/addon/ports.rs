@@ -10,6 +10,7 @@ use crate::client::keychain::{KeychainLimits, OsStore};
 use crate::client::renewal_lock::user_folder;
 use crate::client::status::EventSink;
 use crate::clock::SystemClock;
+use crate::transport::next_hop::SystemProxies;
 
 /// The real parts for a client of `config`. Nothing is opened yet.
 pub(super) fn ports(config: &ClientConfig, events: EventSink) -> ClientPorts {
@@ -20,6 +21,7 @@ pub(super) fn ports(config: &ClientConfig, events: EventSink) -> ClientPorts {
         lock_folder: user_folder(),
         machine_id: system_machine_id,
         extra_ca_certs: extra_ca_certs(),
+        system_proxies: Arc::new(SystemProxies::read),
         events,
     }
 }

@@ -10,11 +10,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::endpoint::Endpoint;
 use super::enrolment_token::EnrolmentToken;
 use super::error::ClientError;
 use super::options::Options;
+use super::proxy_choice::ProxyChoice;
 use crate::secret::Secret;
 use crate::transport::origin::Origin;
 use crate::wire::names::{BOOTSTRAP_PATH, HEALTH_PATH};
@@ -63,6 +65,8 @@ pub struct ClientConfig {
     pub allowed_origins: Vec<HeaderValue>,
     /// Certificates to trust besides the system's.
     pub ca: Vec<CertificateDer<'static>>,
+    /// The proxies to use.
+    pub proxy: ProxyChoice,
 }
 
 impl ClientConfig {
@@ -74,6 +78,7 @@ impl ClientConfig {
         let app_name = options.text("appId")?;
         let origins: Vec<String> = options.take("allowedOrigins", "an array of strings")?.unwrap_or_default();
         let ca = options.texts("ca")?.unwrap_or_default();
+        let proxy = options.text("proxy")?.map(Zeroizing::new);
         let max_connections = options.take_if("maxConnections", "a whole number", |most: &u32| *most < 1 << 31)?;
         let port = options.take("port", "a whole number from 0 to 65535")?.unwrap_or(0);
         let socket_path = options.take_if("socketPath", "an absolute path", |path: &PathBuf| path.is_absolute())?;
@@ -103,6 +108,7 @@ impl ClientConfig {
             max_connections: max_connections.unwrap_or(MAX_CONNECTIONS).max(1) as usize,
             allowed_origins: origins.iter().map(|text| web_origin(text)).collect::<Result<_, _>>()?,
             ca: certificates(&ca)?,
+            proxy: proxy.map_or_else(|| Ok(ProxyChoice::default()), |text| ProxyChoice::parse(&text))?,
         })
     }
 }
@@ -291,6 +297,9 @@ mod tests {
             ("ca", json!("")),
             ("ca", json!(["no certificate"])),
             ("ca", json!("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")),
+            ("proxy", json!(null)),
+            ("proxy", json!(["direct"])),
+            ("proxy", json!("SOCKS5 127.0.0.1:1080")),
             ("unknown", json!(1)),
         ] {
             let mut options = json!({ "bootstrapUrl": url });
@@ -307,17 +316,20 @@ mod tests {
         assert_eq!((config.app_id.as_str(), config.port, config.max_connections), ("valetkey", 0, 512));
         assert_eq!((&config.socket_path, config.same_user_only), (&None, false));
         assert_eq!((config.storage, config.startup_timeout), (StoragePolicy::Auto, STARTUP_TIMEOUT));
+        assert_eq!(config.proxy, ProxyChoice::default());
         let options = json!({
             "bootstrapUrl": "https://claude.example/bootstrap", "healthUrl": "https://claude.example/up", "port": 8080,
             "storage": "keychain", "enrolmentToken": "token", "appVersion": "1.2", "refreshIntervalMs": 1,
             "refreshBeforeMs": 0.5, "startupTimeoutMs": 1e30, "maxConnections": 0, "allowedOrigins": ["app://main"],
             "socketPath": std::env::temp_dir(), "sameUserOnly": true,
+            "proxy": "PROXY proxy.example:3128; DIRECT",
         });
         let config = ClientConfig::parse(&options.to_string()).unwrap();
         assert_eq!((config.port, config.storage, config.max_connections), (8080, StoragePolicy::Keychain, 1));
         assert_eq!((config.socket_path, config.same_user_only), (Some(std::env::temp_dir()), true));
         assert_eq!((config.app_version.as_deref(), config.endpoints[0].health_url.path()), (Some("1.2"), "/up"));
         assert!(matches!(config.enrolment, EnrolmentToken::Given(token) if token.matches(b"token")));
+        assert_eq!(config.proxy.hops.unwrap().len(), 2);
         assert_eq!(config.refresh_interval, Duration::from_millis(1));
         assert_eq!(config.refresh_before, Duration::from_micros(500));
         assert_eq!((config.startup_timeout, config.allowed_origins[0].as_bytes()), (Duration::MAX, &b"app://main"[..]));

@@ -13,14 +13,12 @@ use super::credential::WrapperToken;
 use super::endpoint::Endpoint;
 use super::endpoints::Choice;
 use super::failover::Failover;
-use super::network::{link_error, way_to};
 use super::refresh::{Reason, Refresher};
 use super::service_link::ServiceLink;
 use super::session::Session;
 use super::unanswered::answered;
 use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::ConnectError;
-use crate::transport::origin::Origin;
 use crate::transport::problem::Problem;
 use crate::transport::upstream::{Begun, UpstreamBody, UpstreamError};
 use crate::wire::ErrorCode;
@@ -83,7 +81,7 @@ impl Delivery {
                         Some(first) if is_outage => first,
                         _ => (error, choice.origin),
                     };
-                    return Err(unreachable(&error, &origin));
+                    return Err(unreachable(&error, &self.link.way_to(&origin)));
                 }
             }
         }
@@ -142,7 +140,7 @@ impl Delivery {
     /// endpoint only, or if the request could be sent to none.
     fn note_failure(&self, error: &UpstreamError, choice: &Choice, seen: u64, is_outage: bool) {
         let is_outage = is_outage || !self.failover.are_several();
-        let outage = link_error(error, &choice.origin).filter(|_| is_outage && self.session.answers() == seen);
+        let outage = self.link.error(error, &choice.origin).filter(|_| is_outage && self.session.answers() == seen);
         if let Some(error) = outage {
             if self.session.unreached(error) {
                 self.refresher.kick(Reason::LinkChanged);
@@ -168,7 +166,7 @@ fn is_not_ready(response: &Response<UpstreamBody>) -> bool {
     response.status() == StatusCode::SERVICE_UNAVAILABLE && code == Some(ErrorCode::NotReady)
 }
 
-fn unreachable(error: &UpstreamError, origin: &Origin) -> Problem {
+fn unreachable(error: &UpstreamError, way: &str) -> Problem {
     let (code, message) = match error {
         UpstreamError::Body(error) => return error.clone().into(),
         UpstreamError::FirstByte(_) => (ErrorCode::UpstreamTimeout, "The service did not answer in time"),
@@ -179,7 +177,7 @@ fn unreachable(error: &UpstreamError, origin: &Origin) -> Problem {
         UpstreamError::Invalid(_) => (ErrorCode::UpstreamInvalid, "The service's answer is not valid HTTP"),
     };
     tracing::debug!(error = error as &dyn std::error::Error, "The service gave no response");
-    Problem::new(code, format!("{message}: {}", way_to(origin))).retry_after(RETRY)
+    Problem::new(code, format!("{message}: {way}")).retry_after(RETRY)
 }
 
 /// The route of which a service that is not ready has processed nothing.

@@ -1,36 +1,34 @@
-//! The way to the service: the proxy and the certificates that the environment names, and what an error says of it.
-//!
-//! reqwest and [`Connector`](crate::transport::connect::Connector) find the proxy by the same rules: `HTTPS_PROXY`,
-//! `ALL_PROXY` and `NO_PROXY`, in either case, else the system's settings on macOS and Windows.
+//! The way to the service: the proxy and the certificates that count, and what an error says of it.
 
 use std::error::Error;
 use std::path::Path;
 
-use http::Uri;
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
-use url::Url;
 
 use super::error::{Cause, ClientError, system_code};
+use super::proxies::Proxies;
 use super::status::{Event, EventSink, Level, Network};
-use crate::transport::connect::{ConnectError, system_proxy};
+use crate::transport::connect::ConnectError;
+use crate::transport::http_proxy::ProxyError;
 use crate::transport::origin::Origin;
 use crate::transport::root_cause::root_cause;
 use crate::transport::tls::{TlsSetupError, certificate_error, read_roots, tls_config_with};
 use crate::transport::upstream::{UpstreamError, UpstreamReadError};
 
-/// Prepares TLS, as far as it is needed, with the app's own certificates and those in the file `extra_ca_certs`. A line of the level debug says
-/// which proxy and which file are used; so does the line of a start that succeeds. A file that cannot be used is told and
-/// ignored, as Node does.
+/// Prepares TLS, as far as it is needed, with the app's own certificates and those in the file `extra_ca_certs`. A line of the
+/// level debug says which proxy and which file are used; so does the line of a start that succeeds. A file that cannot be
+/// used is told and ignored, as Node does.
 pub(super) fn prepare(
     service: &Origin,
+    proxies: &Proxies,
     own: &[CertificateDer<'static>],
     extra_ca_certs: Option<&Path>,
     events: &EventSink,
 ) -> Result<(Option<ClientConfig>, Network), TlsSetupError> {
     let log = |level, line: String| events(Event::Log(level, line.into()));
     let mut tls = None;
-    let mut network = Network { proxy: system_proxy(service).map(|proxy| shown(proxy.uri())), extra_ca_certs: None };
+    let mut network = Network { proxy: proxies.shown(), extra_ca_certs: None };
     if let Some(path) = extra_ca_certs {
         match read_roots(path).and_then(|roots| tls_config_with([own, &roots[..]].concat())) {
             Ok(config) => {
@@ -44,21 +42,28 @@ pub(super) fn prepare(
     if tls.is_none() && (service.is_tls() || !own.is_empty()) {
         tls = Some(tls_config_with(own.to_vec())?);
     }
-    if let Some(proxy) = network.proxy.as_ref().filter(|proxy| !proxy.starts_with("http://")) {
-        log(Level::Warn, format!("The proxy {proxy} cannot be used: only proxies that begin with http:// can"));
+    if let Some(line) = network.proxy.as_deref().and_then(unusable) {
+        log(Level::Warn, line);
     }
-    if let Some(line) = summary(service, &network) {
+    if let Some(line) = summary(service, proxies.are_of_system(), &network) {
         log(Level::Debug, line);
     }
     Ok((tls, network))
 }
 
-/// One sentence about what the environment changes; `None` if it changes nothing.
-fn summary(service: &Origin, network: &Network) -> Option<String> {
+/// A line about a proxy of the system that cannot be used.
+pub(super) fn unusable(proxy: &str) -> Option<String> {
+    let is_usable = proxy.starts_with("http://");
+    (!is_usable).then(|| format!("The proxy {proxy} cannot be used: only proxies that begin with http:// can"))
+}
+
+/// One sentence about what is not the usual way; `None` if all is.
+fn summary(service: &Origin, is_of_system: bool, network: &Network) -> Option<String> {
     let is_named = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let way = match &network.proxy {
         Some(proxy) => Some(format!("The service is reached through the proxy {proxy}")),
-        None if !service.is_loopback()
+        None if is_of_system
+            && !service.is_loopback()
             && ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].iter().any(is_named) =>
         {
             Some(
@@ -78,14 +83,14 @@ fn summary(service: &Origin, network: &Network) -> Option<String> {
     }
 }
 
-/// Why a request did not reach the service at `origin`; `None` if the cause is another one.
-pub(super) fn link_error(error: &UpstreamError, origin: &Origin) -> Option<ClientError> {
+/// Why a request did not reach the service over `way`; `None` if the cause is another one.
+pub(super) fn link_error(error: &UpstreamError, way: &str) -> Option<ClientError> {
     match error {
         UpstreamError::Body(_) | UpstreamError::Invalid(_) | UpstreamError::Dropped(UpstreamReadError::Request) => None,
         UpstreamError::FirstByte(limit) | UpstreamError::Connect(ConnectError::Timeout(limit)) => {
-            Some(ClientError::NoAnswer { way: way_to(origin), limit: *limit })
+            Some(ClientError::NoAnswer { way: way.to_owned(), limit: *limit })
         }
-        UpstreamError::Connect(_) | UpstreamError::Dropped(_) => Some(network_error(&way_to(origin), error)),
+        UpstreamError::Connect(_) | UpstreamError::Dropped(_) => Some(network_error(way, error)),
     }
 }
 
@@ -100,36 +105,26 @@ pub(super) fn network_error(way: &str, cause: &(dyn Error + 'static)) -> ClientE
         );
         return ClientError::Certificate(Cause { code, message, address });
     }
-    if root.contains(WANTS_PASSWORD) {
-        let message = format!("{way}: the proxy wants a user and a password, which belong into its address");
-        return ClientError::ProxyAuth(Cause { code, message, address });
+    let Some(fault) = proxy_error(cause) else {
+        return ClientError::Network(Cause { code, message: format!("{way}: {root}"), address });
+    };
+    // The proxy was asked, and not the service.
+    let address = way.rsplit("://").next().map(str::to_owned);
+    let beneath = if fault.source().is_some() { format!(": {root}") } else { String::new() };
+    let cause = Cause { code, message: format!("{way}: {fault}{beneath}"), address };
+    if fault.is_about_password() { ClientError::ProxyAuth(cause) } else { ClientError::Network(cause) }
+}
+
+/// Why the proxy opened no tunnel, if that is the cause of `error`.
+fn proxy_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a ProxyError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(fault) = error.downcast_ref::<ProxyError>() {
+            return Some(fault);
+        }
+        next = error.source();
     }
-    ClientError::Network(Cause { code, message: format!("{way}: {root}"), address })
-}
-
-/// What hyper-util says of a proxy's answer 407. Its error has no public type.
-const WANTS_PASSWORD: &str = "proxy authorization required";
-
-/// The host and port of `origin`, and the proxy in between if there is one; no credentials.
-pub(super) fn way_to(origin: &Origin) -> String {
-    let uri = origin.connect_uri();
-    let address = uri.authority().map(ToString::to_string).unwrap_or_default();
-    match system_proxy(origin) {
-        Some(proxy) => format!("{address} through the proxy {}", shown(proxy.uri())),
-        None => address,
-    }
-}
-
-/// As [`way_to`], for the address of a call.
-pub(super) fn way_to_url(url: &Url) -> String {
-    Origin::from_url(url.clone())
-        .map_or_else(|_| url.host_str().unwrap_or_default().to_owned(), |origin| way_to(&origin))
-}
-
-/// A proxy's address without its user and password.
-fn shown(proxy: &Uri) -> String {
-    let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}", proxy.scheme_str().unwrap_or("http"), proxy.host().unwrap_or_default())
+    None
 }
 
 #[cfg(test)]
@@ -137,17 +132,6 @@ mod tests {
     use std::io;
 
     use super::*;
-
-    #[test]
-    fn f79_a_proxy_is_shown_without_its_credentials() {
-        for (proxy, expected) in [
-            ("http://user:secret@proxy.example:3128/", "http://proxy.example:3128"),
-            ("http://proxy.example/", "http://proxy.example"),
-            ("socks5h://127.0.0.1:9050/", "socks5h://127.0.0.1:9050"),
-        ] {
-            assert_eq!(shown(&proxy.parse().unwrap()), expected);
-        }
-    }
 
     #[test]
     fn f52_f79_an_error_names_the_address_and_a_certificate_that_is_not_trusted() {
@@ -158,19 +142,36 @@ mod tests {
         let error = error.to_string();
         assert!(error.contains("claude.example:443: its certificate is not trusted"), "{error}");
         assert!(error.contains("NODE_EXTRA_CA_CERTS"), "{error}");
-        let wanting =
-            network_error("claude.example:443", &io::Error::other("tunnel error: proxy authorization required"));
-        assert_eq!(wanting.code(), "VALET_PROXY_AUTH");
         let refused = network_error("claude.example:443", &io::Error::other("refused")).to_string();
         assert_eq!(refused, "cannot reach the service: claude.example:443: refused");
     }
 
     #[test]
+    fn f115_an_error_of_the_proxy_names_the_proxy_as_what_was_asked() {
+        let way = "claude.example:443 through the proxy http://proxy.example:3128";
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let root = refused.to_string();
+        for (fault, code, told) in [
+            (ProxyError::Unreached(refused.into()), "VALET_NETWORK", format!("the proxy cannot be reached: {root}")),
+            (ProxyError::Refused(http::StatusCode::FORBIDDEN), "VALET_NETWORK", "the connection: 403 Forbidden".into()),
+            (ProxyError::WantsPassword, "VALET_PROXY_AUTH", "the proxy wants a user and a password".into()),
+            (ProxyError::WrongPassword, "VALET_PROXY_AUTH", "the proxy refuses the user and the password".into()),
+        ] {
+            let error = UpstreamError::from(ConnectError::Reach(fault.into()));
+            let error = link_error(&error, way).unwrap();
+            assert_eq!(error.code(), code);
+            assert!(error.to_string().contains(&told) && error.to_string().contains(way), "{error}");
+            let shown = serde_json::to_value(&error).unwrap();
+            assert_eq!(shown["cause"]["address"], "proxy.example:3128");
+        }
+    }
+
+    #[test]
     fn a_request_that_its_app_broke_off_says_nothing_about_the_service() {
-        let origin = Origin::parse("http://127.0.0.1:1").unwrap();
+        let way = "127.0.0.1:1";
         let broken = UpstreamError::Dropped(UpstreamReadError::Request);
-        assert!(link_error(&broken, &origin).is_none());
-        let closed = link_error(&UpstreamError::Dropped(UpstreamReadError::Closed), &origin).unwrap();
+        assert!(link_error(&broken, way).is_none());
+        let closed = link_error(&UpstreamError::Dropped(UpstreamReadError::Closed), way).unwrap();
         assert!(closed.to_string().contains("127.0.0.1:1: "), "{closed}");
     }
 }

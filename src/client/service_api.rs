@@ -1,11 +1,13 @@
 //! The calls to the service: they fetch and refresh the wrapper token, and check the service's health.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use serde::Deserialize;
+use tokio::time::timeout;
 use url::Url;
 
 use super::config::ClientConfig;
@@ -15,17 +17,20 @@ use super::endpoint::Endpoint;
 use super::endpoints::Choice;
 use super::error::ClientError;
 use super::failover::Failover;
-use super::network::{network_error, way_to_url};
+use super::network::network_error;
+use super::service_link::ServiceLink;
 use crate::clock::Clock;
 use crate::secret::Secret;
+use crate::transport::buffered_body::BufferedBody;
 use crate::transport::origin::Origin;
+use crate::transport::upstream::{UpstreamBody, UpstreamReadError};
 use crate::wire::names::{ERROR_HEADER, PROOF_HEADER, PROOF_NONCE_HEADER, REFRESH_PATH};
 use crate::wire::{BootstrapRequest, DeviceId, ErrorBody, ErrorCode, TokenResponse};
 
 /// A call goes to the endpoints in their order, until one gives an answer.
 #[derive(Clone)]
 pub(super) struct ServiceApi {
-    http: Client,
+    link: Arc<ServiceLink>,
     config: Arc<ClientConfig>,
     failover: Arc<Failover>,
     clock: Arc<dyn Clock>,
@@ -44,28 +49,14 @@ struct Health {
 
 impl ServiceApi {
     /// Prepares the calls. Redirects are not followed: a token goes to the endpoints only.
+    #[must_use]
     pub(super) fn new(
         config: Arc<ClientConfig>,
-        tls: Option<rustls::ClientConfig>,
+        link: Arc<ServiceLink>,
         failover: Arc<Failover>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, ClientError> {
-        let mut builder = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(CALL_LIMIT)
-            // The calls of one start or renewal share a connection. One of half an hour ago may be dead without notice.
-            .pool_max_idle_per_host(1)
-            .pool_idle_timeout(KEPT)
-            .user_agent(concat!("valetkey/", env!("CARGO_PKG_VERSION")));
-        if let Some(tls) = tls {
-            builder = builder.tls_backend_preconfigured(tls);
-        }
-        if config.endpoints.iter().all(|endpoint| endpoint.service.is_loopback()) {
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|error| ClientError::Internal(error.to_string()))?;
-        Ok(Self { http, config, failover, clock })
+    ) -> Self {
+        Self { link, config, failover, clock }
     }
 
     /// Checks that the service answers and is healthy, at one of the endpoints at least. A 5xx, which a load balancer
@@ -82,8 +73,9 @@ impl ServiceApi {
     }
 
     async fn check_health_at(&self, url: &Url) -> Result<(), ClientError> {
-        let unhealthy = |what: String| ClientError::Unhealthy(format!("{}: {what}", way_to_url(url)));
-        let response = send(self.http.get(url.clone())).await?;
+        let way = self.way_to(url);
+        let unhealthy = |what: String| ClientError::Unhealthy(format!("{way}: {what}"));
+        let response = self.send(url, new_request(Method::GET, BufferedBody::default())).await?;
         let status = response.status();
         if status.is_redirection() {
             let what = format!("it answered {status}, a redirect: is this network's login page in between?");
@@ -91,13 +83,12 @@ impl ServiceApi {
         }
         if status.is_server_error() && status != StatusCode::NETWORK_AUTHENTICATION_REQUIRED {
             let retry_after = retry_after(&response);
-            let way = way_to_url(url);
             return Err(ClientError::Unavailable { message: format!("{way}: it answered {status}"), retry_after });
         }
         if status != StatusCode::OK {
             return Err(unhealthy(format!("it answered {status}")));
         }
-        let health: Option<Health> = read(response).await?.and_then(|body| serde_json::from_slice(&body).ok());
+        let health: Option<Health> = read(response, &way).await?.and_then(|body| serde_json::from_slice(&body).ok());
         match health {
             Some(health) if health.status == "ok" => Ok(()),
             Some(health) => Err(unhealthy(format!("it says {:?}", health.status))),
@@ -108,7 +99,7 @@ impl ServiceApi {
     /// The error for a health check that had no answer within `limit`.
     #[must_use]
     pub(super) fn no_answer(&self, limit: Duration) -> ClientError {
-        ClientError::NoAnswer { way: way_to_url(&self.config.endpoints[0].health_url), limit }
+        ClientError::NoAnswer { way: self.way_to(&self.config.endpoints[0].health_url), limit }
     }
 
     /// Trades the device id for a token (`POST /bootstrap`), with a proof of `key` if there is one.
@@ -134,7 +125,7 @@ impl ServiceApi {
 
     /// Makes `call` at the endpoints in their order, until one gives an answer other than a 5xx. Those before it are passed
     /// over.
-    async fn answer(&self, call: &TokenCall<'_>, key: Option<&DeviceKey>) -> Result<(Response, Choice), ClientError> {
+    async fn answer(&self, call: &TokenCall<'_>, key: Option<&DeviceKey>) -> Result<(Answer, Choice), ClientError> {
         let (mut passed, mut first_error) = (Vec::new(), None);
         let mut choices = self.failover.ranked().into_iter().peekable();
         loop {
@@ -161,19 +152,24 @@ impl ServiceApi {
         call: &TokenCall<'_>,
         endpoint: &Endpoint,
         key: Option<&DeviceKey>,
-    ) -> Result<Response, ClientError> {
+    ) -> Result<Answer, ClientError> {
         match call {
             TokenCall::Bootstrap(body) => {
                 let url = &endpoint.bootstrap_url;
                 let request = || {
-                    let request = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json");
-                    request.body(body.expose().to_owned())
+                    let mut request = new_request(Method::POST, BufferedBody::whole(body.expose().as_bytes()));
+                    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                    request
                 };
                 self.ask(request, url, None, key).await
             }
             TokenCall::Refresh(token) => {
                 let url = endpoint.service.join(REFRESH_PATH);
-                let request = || self.http.post(url.clone()).header(AUTHORIZATION, token.header());
+                let request = || {
+                    let mut request = new_request(Method::POST, BufferedBody::default());
+                    request.headers_mut().insert(AUTHORIZATION, token.header());
+                    request
+                };
                 self.ask(request, &url, Some(*token), key).await
             }
         }
@@ -183,20 +179,23 @@ impl ServiceApi {
     /// with a proof that holds it (RFC 9449 §8).
     async fn ask(
         &self,
-        request: impl Fn() -> RequestBuilder,
+        request: impl Fn() -> Request<BufferedBody>,
         url: &Url,
         token: Option<&WrapperToken>,
         key: Option<&DeviceKey>,
-    ) -> Result<Response, ClientError> {
-        let Some(key) = key else { return send(request()).await };
+    ) -> Result<Answer, ClientError> {
+        let Some(key) = key else { return self.send(url, request()).await };
         let proven = |nonce: Option<&str>| {
             let token = token.map(|token| token.token.expose());
             let proof = key.prove(Occasion { url, token, nonce, now: self.clock.unix_seconds() });
-            send(request().header(PROOF_HEADER, proof))
+            let mut request = request();
+            let proof = HeaderValue::try_from(proof).expect("a proof is base64url and dots");
+            request.headers_mut().insert(PROOF_HEADER, proof);
+            request
         };
-        let response = proven(None).await?;
+        let response = self.send(url, proven(None)).await?;
         match nonce(&response) {
-            Some(nonce) => proven(Some(&nonce)).await,
+            Some(nonce) => self.send(url, proven(Some(&nonce))).await,
             None => Ok(response),
         }
     }
@@ -208,11 +207,12 @@ impl ServiceApi {
         key: Option<&DeviceKey>,
     ) -> Result<Issued, ClientError> {
         let (response, issuer) = self.answer(&call, key).await?;
+        let way = self.way_to(&issuer.endpoint.bootstrap_url);
         if response.status() != StatusCode::OK {
-            return Err(refusal(response).await);
+            return Err(refusal(response, &way).await);
         }
         let clock_skew_ms = self.clock_skew_ms(&response);
-        let body = read(response).await?.unwrap_or_default();
+        let body = read(response, &way).await?.unwrap_or_default();
         let answer: TokenResponse = serde_json::from_slice(&body).map_err(|_| {
             ClientError::Unhealthy("its answer is not a token: something else than valetkey answers".into())
         })?;
@@ -246,7 +246,17 @@ impl ServiceApi {
         regions
     }
 
-    fn clock_skew_ms(&self, response: &Response) -> Option<i64> {
+    /// Sends `request` to `url`, over a connection of its own.
+    async fn send(&self, url: &Url, mut request: Request<BufferedBody>) -> Result<Answer, ClientError> {
+        *request.uri_mut() = url.path().parse::<Uri>().expect("the path of a URL is a path");
+        self.link.call(&host_of(url), request).await
+    }
+
+    fn way_to(&self, url: &Url) -> String {
+        self.link.way_to(&host_of(url))
+    }
+
+    fn clock_skew_ms(&self, response: &Answer) -> Option<i64> {
         let date = httpdate::parse_http_date(response.headers().get(DATE)?.to_str().ok()?).ok()?;
         let now = self.clock.now();
         Some(match now.duration_since(date) {
@@ -254,6 +264,23 @@ impl ServiceApi {
             Err(behind) => -whole_millis(behind.duration()),
         })
     }
+}
+
+type Answer = Response<UpstreamBody>;
+
+fn new_request(method: Method, body: BufferedBody) -> Request<BufferedBody> {
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(concat!("valetkey/", env!("CARGO_PKG_VERSION"))));
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static("*/*"));
+    request
+}
+
+/// The scheme, host and port of `url`.
+fn host_of(url: &Url) -> Arc<Origin> {
+    let mut url = url.clone();
+    url.set_path("");
+    Arc::new(Origin::from_url(url).expect("a URL of the service has been checked"))
 }
 
 /// The origin for requests: the `base_url` of the answer, if there is one.
@@ -274,21 +301,24 @@ fn regions(issuer: &Endpoint, announced: &[String]) -> Vec<Arc<Origin>> {
 }
 
 /// The nonce for the next proof, if a missing or old nonce was the only fault of the last one.
-fn nonce(response: &Response) -> Option<String> {
+fn nonce(response: &Answer) -> Option<String> {
     let code = response.headers().get(ERROR_HEADER)?.to_str().ok()?;
     let nonce = response.headers().get(PROOF_NONCE_HEADER)?.to_str().ok()?;
     (ErrorCode::parse(code) == ErrorCode::ProofNonce).then(|| nonce.to_owned())
 }
 
-async fn send(request: RequestBuilder) -> Result<Response, ClientError> {
-    request.send().await.map_err(|error| failure(&error))
+/// Reads the body of an answer over `way`; `None` if it is longer than 64 KiB.
+async fn read(response: Answer, way: &str) -> Result<Option<Vec<u8>>, ClientError> {
+    match timeout(BODY_LIMIT, read_pieces(response.into_body())).await {
+        Ok(read) => read.map_err(|error| network_error(way, &error)),
+        Err(_) => Err(ClientError::NoAnswer { way: way.to_owned(), limit: BODY_LIMIT }),
+    }
 }
 
-/// Reads the body; `None` if it is longer than 64 KiB.
-async fn read(mut response: Response) -> Result<Option<Vec<u8>>, ClientError> {
+async fn read_pieces(mut source: UpstreamBody) -> Result<Option<Vec<u8>>, UpstreamReadError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
-        body.extend_from_slice(&chunk);
+    while let Some(piece) = poll_fn(|cx| source.poll_bytes(cx)).await.transpose()? {
+        body.extend_from_slice(&piece);
         if body.len() > MAX_BODY {
             return Ok(None);
         }
@@ -296,21 +326,12 @@ async fn read(mut response: Response) -> Result<Option<Vec<u8>>, ClientError> {
     Ok(Some(body))
 }
 
-fn failure(error: &reqwest::Error) -> ClientError {
-    let way = error.url().map(way_to_url).unwrap_or_default();
-    if error.is_timeout() {
-        let limit = if error.is_connect() { CONNECT_LIMIT } else { CALL_LIMIT };
-        return ClientError::NoAnswer { way, limit };
-    }
-    network_error(&way, error)
-}
-
 /// Reads a status other than 200. Only an answer with our own header is the service's verdict on this device.
-async fn refusal(response: Response) -> ClientError {
+async fn refusal(response: Answer, way: &str) -> ClientError {
     let status = response.status();
     let code = response.headers().get(ERROR_HEADER).and_then(|code| code.to_str().ok()).map(ErrorCode::parse);
     let retry_after = retry_after(&response);
-    let body = read(response).await.ok().flatten().unwrap_or_default();
+    let body = read(response, way).await.ok().flatten().unwrap_or_default();
     let message = serde_json::from_slice::<ErrorBody>(&body)
         .map_or_else(|_| format!("it answered {status}"), |body| body.error.message);
     match code {
@@ -327,7 +348,7 @@ async fn refusal(response: Response) -> ClientError {
     }
 }
 
-fn retry_after(response: &Response) -> Option<Duration> {
+fn retry_after(response: &Answer) -> Option<Duration> {
     let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
@@ -339,11 +360,8 @@ fn whole_millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-const CALL_LIMIT: Duration = Duration::from_secs(10);
-
-/// How long a connection is kept for the next call.
-const KEPT: Duration = Duration::from_secs(1);
+/// How long the body of an answer may take.
+const BODY_LIMIT: Duration = Duration::from_secs(10);
 const MAX_BODY: usize = 64 * 1024;
 
 /// The most announced regions that are used.

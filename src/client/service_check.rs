@@ -8,10 +8,12 @@ use tokio::time::Instant;
 
 use super::config::ClientConfig;
 use super::error::ClientError;
-use super::network::{prepare, way_to};
+use super::network::prepare;
+use super::proxies::Proxies;
 use super::service_link::ServiceLink;
 use super::status::{EventSink, Network};
 use crate::clock::{SystemClock, millis};
+use crate::transport::next_hop::SystemProxies;
 
 /// What a look at a service found.
 #[derive(Debug, Clone, Serialize)]
@@ -32,13 +34,16 @@ pub async fn check_service(
     events: &EventSink,
 ) -> Result<ServiceCheck, ClientError> {
     let origin = Arc::clone(&config.endpoints[0].service);
-    let (tls, network) = prepare(&origin, &config.ca, extra_ca_certs, events)
+    let proxies = Proxies::new(&config.proxy, Arc::new(SystemProxies::read), vec![Arc::clone(&origin)]);
+    let (tls, network) = prepare(&origin, &proxies, &config.ca, extra_ca_certs, events)
         .map_err(|error| ClientError::Internal(error.to_string()))?;
-    let link = ServiceLink::new(tls, Arc::new(SystemClock));
+    let link = ServiceLink::new(tls, Arc::new(SystemClock), proxies, None);
     let began = Instant::now();
     let error = match link.reaches(&origin).await {
         Ok(true) => None,
-        Ok(false) => Some(ClientError::Unhealthy(format!("{}: something else than valetkey answers", way_to(&origin)))),
+        Ok(false) => {
+            Some(ClientError::Unhealthy(format!("{}: something else than valetkey answers", link.way_to(&origin))))
+        }
         Err(error) => Some(error),
     };
     Ok(ServiceCheck { network, ms: millis(began.elapsed()), error })

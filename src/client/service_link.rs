@@ -3,24 +3,31 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use http::{Request, StatusCode, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use tokio::time::Instant;
 
 use super::error::ClientError;
-use super::network::{link_error, way_to};
+use super::network::{link_error, network_error, unusable};
+use super::proxies::Proxies;
+use super::proxy_choice::ProxyChoice;
+use super::session::Session;
+use super::status::Level;
 use crate::clock::Clock;
 use crate::lock::lock;
 use crate::transport::buffered_body::BufferedBody;
 use crate::transport::connect::{Connector, HttpVersion};
 use crate::transport::origin::Origin;
 use crate::transport::tls::tls_config;
-use crate::transport::upstream::{ProbeRule, Upstream};
+use crate::transport::upstream::{ProbeRule, Upstream, UpstreamBody, UpstreamError};
 use crate::wire::names::{ERROR_HEADER, HEALTH_PATH};
 
-/// Gives requests their connections; shared by all requests of the proxy.
+/// Gives requests their connections; shared by all requests of the proxy, and by the calls for tokens.
 pub(super) struct ServiceLink {
     tls: Option<rustls::ClientConfig>,
     clock: Arc<dyn Clock>,
+    proxies: Proxies,
+    /// Shows which proxy is used; a mere look at the service has none.
+    session: Option<Arc<Session>>,
     pools: Mutex<Vec<Pool>>,
 }
 
@@ -34,38 +41,112 @@ struct Pool {
 
 impl ServiceLink {
     #[must_use]
-    pub(super) fn new(tls: Option<rustls::ClientConfig>, clock: Arc<dyn Clock>) -> Self {
-        Self { tls, clock, pools: Mutex::default() }
+    pub(super) fn new(
+        tls: Option<rustls::ClientConfig>,
+        clock: Arc<dyn Clock>,
+        proxies: Proxies,
+        session: Option<Arc<Session>>,
+    ) -> Self {
+        Self { tls, clock, proxies, session, pools: Mutex::default() }
     }
 
     /// The connections to `origin`; new ones if the machine has slept or has another address.
     pub(super) fn at(&self, origin: &Arc<Origin>) -> Upstream {
         let now = (Instant::now(), self.clock.now());
+        if self.drop_doubtful(origin, now) {
+            self.look_for_proxy();
+        }
         let mut pools = lock(&self.pools);
         if let Some(pool) = pools.iter_mut().find(|pool| pool.upstream.origin() == origin.as_ref()) {
-            if pool.slept(now) || pool.has_moved(now.0) {
-                *pool = self.pool(origin, now);
-            }
             pool.used = now;
             return pool.upstream.clone();
         }
         pools.retain(|pool| now.0.duration_since(pool.used.0) < UNUSED);
-        let pool = self.pool(origin, now);
-        let upstream = pool.upstream.clone();
-        pools.push(pool);
+        let upstream = self.upstream(origin);
+        pools.push(Pool { upstream: upstream.clone(), used: now, looked: now.0 });
         upstream
     }
 
-    fn pool(&self, origin: &Arc<Origin>, now: (Instant, SystemTime)) -> Pool {
-        Pool { upstream: self.upstream(origin), used: now, looked: now.0 }
+    /// Drops the connections to `origin` if the machine has slept or has another address. True if it has.
+    fn drop_doubtful(&self, origin: &Origin, now: (Instant, SystemTime)) -> bool {
+        let mut pools = lock(&self.pools);
+        let Some(place) = pools.iter().position(|pool| pool.upstream.origin() == origin) else { return false };
+        let is_doubtful = pools[place].slept(now) || pools[place].has_moved(now.0);
+        if is_doubtful {
+            pools.swap_remove(place);
+        }
+        is_doubtful
     }
 
     fn upstream(&self, origin: &Arc<Origin>) -> Upstream {
+        Upstream::probing(self.connector(origin, CONNECT).with_dead_peer_limit(DEAD_PEER), PROBE)
+    }
+
+    fn connector(&self, origin: &Arc<Origin>, limit: Duration) -> Connector {
         // A service on this machine without TLS may send its clients to another one with TLS.
         let missing = origin.is_tls() && self.tls.is_none();
         let tls = if missing { tls_config(None).ok() } else { self.tls.clone() };
-        let connector = Connector::new(Arc::clone(origin), tls, HttpVersion::Auto, CONNECT).with_system_proxy();
-        Upstream::probing(connector.with_dead_peer_limit(DEAD_PEER), PROBE)
+        let hops = self.proxies.hops_to(origin);
+        Connector::new(Arc::clone(origin), tls, HttpVersion::Auto, limit).through(hops)
+    }
+
+    /// Sends one request over a connection of its own: a call every half an hour gains nothing from an old connection,
+    /// which may be dead without notice.
+    pub(super) async fn call(
+        &self,
+        origin: &Arc<Origin>,
+        request: Request<BufferedBody>,
+    ) -> Result<Response<UpstreamBody>, ClientError> {
+        let upstream = Upstream::new(self.connector(origin, CALL_CONNECT));
+        upstream.send(request, ANSWER).await.map_err(|error| {
+            let told = self.error(&error, origin).unwrap_or_else(|| network_error(&self.way_to(origin), &error));
+            self.look_for_proxy();
+            told
+        })
+    }
+
+    /// As [`Proxies::way_to`].
+    #[must_use]
+    pub(super) fn way_to(&self, origin: &Origin) -> String {
+        self.proxies.way_to(origin)
+    }
+
+    /// Why a request did not reach the service at `origin`; `None` if the cause is another one.
+    #[must_use]
+    pub(super) fn error(&self, error: &UpstreamError, origin: &Origin) -> Option<ClientError> {
+        link_error(error, &self.way_to(origin))
+    }
+
+    /// Sends new connections by the next hops of `choice`. True if they are other ones than before.
+    pub(super) fn choose_proxy(&self, choice: &ProxyChoice) -> bool {
+        let is_news = self.proxies.choose(choice);
+        if is_news {
+            self.proxy_changed();
+        }
+        is_news
+    }
+
+    /// Looks which proxy the system names by now.
+    fn look_for_proxy(&self) {
+        if self.proxies.read_again() {
+            self.proxy_changed();
+        }
+    }
+
+    /// Streams on the former connections go on.
+    fn proxy_changed(&self) {
+        lock(&self.pools).clear();
+        let Some(session) = &self.session else { return };
+        let proxy = self.proxies.shown();
+        let line = match &proxy {
+            Some(proxy) => format!("The service is reached through the proxy {proxy} from now on"),
+            None => "The service is reached directly from now on".to_owned(),
+        };
+        session.log(Level::Info, line);
+        if let Some(warning) = proxy.as_deref().and_then(unusable) {
+            session.log(Level::Warn, warning);
+        }
+        session.use_proxy(proxy);
     }
 
     /// Whether the service answers its health check over these connections. False if something else answers: a login
@@ -76,23 +157,28 @@ impl ServiceLink {
         *check.uri_mut() = origin.retarget(&Uri::from_static(HEALTH_PATH));
         let answer = match self.at(origin).send(check, ANSWER).await {
             Ok(answer) => answer,
-            Err(error) => return link_error(&error, origin).map_or(Ok(false), Err),
+            Err(error) => {
+                let error = self.error(&error, origin);
+                self.look_for_proxy();
+                return error.map_or(Ok(false), Err);
+            }
         };
         let status = answer.status();
         if status == StatusCode::OK || answer.headers().contains_key(ERROR_HEADER) {
             return Ok(true);
         }
         if status.is_server_error() {
-            let message = format!("{}: it answered {status}", way_to(origin));
+            let message = format!("{}: it answered {status}", self.way_to(origin));
             return Err(ClientError::Unavailable { message, retry_after: None });
         }
         Ok(false)
     }
 
-    /// Drops the pooled connections: after a sleep, or on another network, they may be dead without notice. Streams on
-    /// them go on.
+    /// Drops the pooled connections: after a sleep, or on another network, they may be dead without notice, and another
+    /// proxy may count. Streams on them go on.
     pub(super) fn forget(&self) {
         lock(&self.pools).clear();
+        self.look_for_proxy();
     }
 }
 
@@ -115,6 +201,9 @@ impl Pool {
 
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// How long the connection of a call for a token, or of a first look at the service, may take.
+const CALL_CONNECT: Duration = Duration::from_secs(5);
+
 /// How long the service's machine may acknowledge nothing: an SDK is told within five seconds that its request is lost.
 /// Linux is up to half a second late. A silent stream ends with the third probe in a row that is lost; the probes cost a
 /// packet a second while a connection is open and silent.
@@ -131,7 +220,7 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// How long the connections to an endpoint that is not used any more are kept.
 const UNUSED: Duration = Duration::from_secs(5 * 60);
 
-/// How long a check of the service may take.
+/// How long the head of an answer to a check of the service, or to a call for a token, may take.
 const ANSWER: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
@@ -141,6 +230,7 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
+    use crate::transport::next_hop::SystemProxies;
 
     /// Accepts a connection and answers one request on it.
     async fn answer(listener: &TcpListener) -> TcpStream {
@@ -157,7 +247,8 @@ mod tests {
     async fn f81_connections_from_a_former_address_of_this_machine_are_dropped_unused() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = Arc::new(Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap());
-        let link = ServiceLink::new(None, Arc::new(ManualClock::starting_now()));
+        let proxies = Proxies::new(&ProxyChoice::default(), Arc::new(SystemProxies::read), vec![Arc::clone(&origin)]);
+        let link = ServiceLink::new(None, Arc::new(ManualClock::starting_now()), proxies, None);
         let (reached, mut former) = tokio::join!(link.reaches(&origin), answer(&listener));
         assert!(reached.unwrap());
         link.at(&origin).move_machine();

@@ -69,6 +69,11 @@ impl Session {
         is_news
     }
 
+    /// Records through which proxy, shown without credentials, the service is reached.
+    pub fn use_proxy(&self, proxy: Option<String>) {
+        self.change(|inner| inner.network.proxy = proxy);
+    }
+
     /// The generation of the token in use; 0 without one.
     #[must_use]
     pub fn generation(&self) -> u64 {
@@ -271,6 +276,7 @@ impl Session {
             || before.expires_at != after.expires_at
             || before.bound != after.bound
             || before.service != after.service
+            || before.network != after.network
             || before.device != after.device;
         if shows {
             (self.events)(Event::Status(after));

@@ -1,4 +1,4 @@
-//! Opens connections to one [`Origin`]: DNS, happy eyeballs (RFC 6555), the system's proxy, TLS. Both proxies use it.
+//! Opens connections to one [`Origin`]: DNS, happy eyeballs (RFC 6555), the proxies in between, TLS. Both proxies use it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
@@ -16,6 +14,8 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 use tower_service::Service;
 
+use super::http_proxy::ProxyError;
+use super::next_hop::{NextHop, NextHops, SystemProxies};
 use super::origin::Origin;
 
 /// Which HTTP version to speak to an origin.
@@ -33,7 +33,7 @@ pub enum HttpVersion {
 /// Why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// No address, a refused connection, or a refusal by the proxy in between.
+    /// No address, a refused connection, or a [`ProxyError`] of the proxy in between.
     #[error("cannot connect: {0}")]
     Reach(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The TLS handshake failed, mostly for a certificate that is not trusted.
@@ -51,7 +51,7 @@ pub struct Connector {
     pub(super) origin: Arc<Origin>,
     tcp: HttpConnector,
     tls: Option<TlsConnector>,
-    proxy: Option<Intercept>,
+    hops: Arc<NextHops>,
     version: HttpVersion,
     limit: Duration,
 }
@@ -101,14 +101,22 @@ impl Connector {
             config.alpn_protocols = alpn(version);
             TlsConnector::from(Arc::new(config))
         });
-        Self { origin, tcp, tls, proxy: None, version, limit }
+        let hops = Arc::new(NextHops::new(Vec::new()));
+        Self { origin, tcp, tls, hops, version, limit }
     }
 
     /// Uses the proxy that the system or the environment names for this origin, if any. A loopback origin is always
     /// reached directly.
     #[must_use]
-    pub fn with_system_proxy(mut self) -> Self {
-        self.proxy = system_proxy(&self.origin);
+    pub fn with_system_proxy(self) -> Self {
+        let hops = SystemProxies::read().hops_to(&self.origin);
+        self.through(Arc::new(hops))
+    }
+
+    /// Tries these next hops in their order, until one can be reached. Each has an equal share of the limit.
+    #[must_use]
+    pub fn through(mut self, hops: Arc<NextHops>) -> Self {
+        self.hops = hops;
         self
     }
 
@@ -125,7 +133,7 @@ impl Connector {
     /// Whether a proxy stands in between. It, and not this machine, then looks up the origin's name.
     #[must_use]
     pub fn is_proxied(&self) -> bool {
-        self.proxy.is_some()
+        self.hops.proxy().is_some()
     }
 
     /// Opens one connection within the limit.
@@ -149,20 +157,43 @@ impl Connector {
         Ok(Connection { stream: Stream::Right(Box::new(stream)), is_http2 })
     }
 
+    /// Reaches the first hop that can be reached. The error is that of the hop that is wanted most.
     async fn open_tcp(&self) -> Result<TcpStream, ConnectError> {
-        let target = self.origin.connect_uri();
-        let mut tcp = self.tcp.clone();
-        let opened = match &self.proxy {
-            None => tcp.call(target).await.map_err(|error| self.unreached(error.into()))?,
-            Some(proxy) => {
-                let mut tunnel = Tunnel::new(proxy.uri().clone(), tcp);
-                if let Some(auth) = proxy.basic_auth() {
-                    tunnel = tunnel.with_auth(auth.clone());
+        let order = self.hops.in_order();
+        let share = self.limit / u32::try_from(order.len()).unwrap_or(u32::MAX);
+        let mut first_error = None;
+        for (place, hop) in order {
+            let reached = tokio::time::timeout(share, self.reach(hop)).await;
+            match reached.unwrap_or(Err(ConnectError::Timeout(self.limit))) {
+                Ok(tcp) => {
+                    self.hops.reached(place, first_error.is_some());
+                    return Ok(tcp);
                 }
-                tunnel.call(target).await.map_err(|error| self.unreached(error.into()))?
+                Err(error) if is_verdict(&error) => {
+                    self.hops.reached(place, first_error.is_some());
+                    return Err(error);
+                }
+                Err(error) => {
+                    first_error.get_or_insert(error);
+                }
             }
+        }
+        Err(first_error.unwrap_or_else(|| ConnectError::Reach("there is no way to it".into())))
+    }
+
+    async fn reach(&self, hop: &NextHop) -> Result<TcpStream, ConnectError> {
+        let (mut tcp, target) = (self.tcp.clone(), self.origin.connect_uri());
+        let NextHop::Proxy(proxy) = hop else {
+            let opened = tcp.call(target).await.map_err(|error| self.unreached(error.into()))?;
+            return Ok(opened.into_inner());
         };
-        Ok(opened.into_inner())
+        if !proxy.is_usable() {
+            return Err(ConnectError::Reach(ProxyError::Scheme.into()));
+        }
+        let opened = tcp.call(proxy.uri().clone()).await;
+        let opened = opened.map_err(|error| self.unreached(ProxyError::Unreached(error.into()).into()))?.into_inner();
+        proxy.open_tunnel(&opened, &target).await.map_err(|error| self.unreached(error.into()))?;
+        Ok(opened)
     }
 
     /// Maps hyper's own timeout to ours: its connector applies the limit to each address and may report it first.
@@ -196,10 +227,10 @@ fn limit_silence(tcp: &mut HttpConnector, limit: Duration) {
 /// The shortest that every system can set.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The proxy that the system or the environment names for `origin`, if any. A loopback origin is always reached directly.
-#[must_use]
-pub fn system_proxy(origin: &Origin) -> Option<Intercept> {
-    if origin.is_loopback() { None } else { Matcher::from_system().intercept(&origin.connect_uri()) }
+/// Whether a proxy was reached and has decided about this connection.
+fn is_verdict(error: &ConnectError) -> bool {
+    let ConnectError::Reach(cause) = error else { return false };
+    cause.downcast_ref::<ProxyError>().is_some_and(ProxyError::is_verdict)
 }
 
 fn alpn(version: HttpVersion) -> Vec<Vec<u8>> {

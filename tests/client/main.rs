@@ -18,6 +18,7 @@ mod network;
 mod outage;
 mod panic;
 mod processes;
+mod proxies;
 mod refresh_asks;
 mod refresh_failure;
 mod refresh_time;

@@ -20,14 +20,15 @@ use testkit::client::{Events, Setup};
 use testkit::upstream::Certificate;
 
 /// TLS in front of a fake service; stops when dropped.
-struct TlsFront {
-    url: String,
-    root_pem: String,
+pub struct TlsFront {
+    pub url: String,
+    pub port: u16,
+    pub root_pem: String,
     _tasks: JoinSet<()>,
 }
 
 impl TlsFront {
-    async fn before(service: &FakeService) -> Self {
+    pub async fn before(service: &FakeService) -> Self {
         let certificate = Certificate::generate(&[]);
         let chain = vec![CertificateDer::from_pem_slice(certificate.pem.as_bytes()).unwrap()];
         let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.as_bytes()).unwrap();
@@ -38,10 +39,11 @@ impl TlsFront {
             .with_single_cert(chain, key)
             .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        let port = listener.local_addr().unwrap().port();
+        let url = format!("https://localhost:{port}");
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, TlsAcceptor::from(Arc::new(config)), service.port));
-        Self { url, root_pem: certificate.root_pem, _tasks: tasks }
+        Self { url, port, root_pem: certificate.root_pem, _tasks: tasks }
     }
 }
 

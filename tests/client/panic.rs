@@ -10,6 +10,7 @@ use valetkey::client::refresh::Reason;
 use valetkey::client::status::Event;
 use valetkey::client::{Client, ClientPorts};
 use valetkey::clock::Clock;
+use valetkey::transport::next_hop::SystemProxies;
 
 use testkit::client::fake_service::FakeService;
 use testkit::client::keychain::FakeStore;
@@ -38,6 +39,7 @@ async fn f104_a_panic_of_the_refresh_task_ends_the_client_aloud_and_not_the_proc
         lock_folder: None,
         machine_id: some_machine,
         extra_ca_certs: None,
+        system_proxies: Arc::new(SystemProxies::read),
         events: Arc::new(move |event| {
             if let Event::Error(error) = event {
                 let _ = told.send(error);

@@ -15,9 +15,11 @@ use valetkey::client::config::ClientConfig;
 use valetkey::client::device::MachineId;
 use valetkey::client::error::ClientError;
 use valetkey::client::keychain::{KeychainLimits, SecretStore};
+use valetkey::client::proxies::ReadSystemProxies;
 use valetkey::client::status::{Event, Level, Status};
 use valetkey::client::{Client, ClientPorts};
 use valetkey::clock::ManualClock;
+use valetkey::transport::next_hop::SystemProxies;
 use zeroize::Zeroizing;
 
 use crate::client::keychain::FakeStore;
@@ -35,6 +37,8 @@ pub struct Setup {
     pub lock_folder: Option<PathBuf>,
     pub machine_id: MachineId,
     pub extra_ca_certs: Option<PathBuf>,
+    /// The system's settings; by default there is no proxy in them.
+    pub system_proxies: ReadSystemProxies,
 }
 
 /// A client, and the events that it sent to the app.
@@ -61,6 +65,7 @@ impl Setup {
             lock_folder: None,
             machine_id: some_machine,
             extra_ca_certs: None,
+            system_proxies: Arc::new(|| SystemProxies::named("", "")),
         }
     }
 
@@ -94,6 +99,7 @@ impl Setup {
             lock_folder: self.lock_folder.clone(),
             machine_id: self.machine_id,
             extra_ca_certs: self.extra_ca_certs.clone(),
+            system_proxies: Arc::clone(&self.system_proxies),
             events: Arc::new(move |event| sink.add(event)),
         };
         let client = Client::start(ClientConfig::parse(&self.options.to_string())?, ports).await?;

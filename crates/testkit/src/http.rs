@@ -1,5 +1,6 @@
 //! HTTP requests with whole answers, by reqwest. `raw` and `wire` send the bytes that reqwest would not send.
 
+pub mod connect_proxy;
 pub mod forwarder;
 pub mod raw;
 pub mod tls;

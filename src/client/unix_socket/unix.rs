@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, flock};
 use rustix::process::geteuid;
 use tokio::net::{UnixListener, UnixStream};
 
@@ -85,7 +85,8 @@ fn own_folder(path: &Path) -> Result<&Path, ClientError> {
     let folder = path.parent().ok_or_else(|| ClientError::Config("socketPath must name a file".into()))?;
     let facts = fs::symlink_metadata(folder)
         .map_err(|error| ClientError::Config(format!("socketPath: {} cannot be used: {error}", folder.display())))?;
-    if facts.is_dir() && facts.uid() == geteuid().as_raw() && facts.mode() & 0o077 == 0 {
+    let mode = Mode::from_raw_mode(facts.mode());
+    if facts.is_dir() && facts.uid() == geteuid().as_raw() && !mode.intersects(Mode::RWXG | Mode::RWXO) {
         return Ok(folder);
     }
     let why = "must be a folder of this user that no other user may open (mode 0700), and no link";

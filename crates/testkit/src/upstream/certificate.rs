@@ -21,11 +21,11 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// New keys; the server is `localhost`, `127.0.0.1` and `::1`, and offers these ALPN names.
+    /// New keys; the server is `localhost`, `127.0.0.1`, `::1` and `behind-proxy.example`, and offers these ALPN names.
     pub fn generate(alpn: &[String]) -> Self {
         let (root, root_pem) = root();
         let key = KeyPair::generate().expect("the system has random numbers");
-        let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
+        let names = ["localhost", "127.0.0.1", "::1", "behind-proxy.example"].map(String::from);
         let mut params = CertificateParams::new(names).expect("these names are valid");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
