@@ -30,6 +30,8 @@ export declare class NativeProxy {
   refresh(): Promise<void>
   /** Tells the proxy that the machine woke up. */
   notifyResume(): void
+  /** Sends new connections through other proxies, as the option `proxy` says it. */
+  setProxy(proxy: string): void
   /** Closes the proxy; open requests may finish within the limit. A start in progress is aborted. */
   close(timeoutMs: number): Promise<void>
 }
@@ -58,6 +60,9 @@ export interface NativeStarted {
   launchKey: string
 }
 
+/** Gets the token that a proxy with these options (JSON) would use. */
+export declare function nativeToken(options: string): Promise<NativeToken>
+
 /**
  * A wrapper token for a tool that sends its requests to the service itself. Only `valetkey token` calls this; `index.js` does not
  * pass it on to apps.
@@ -68,6 +73,3 @@ export interface NativeToken {
   /** When it expires, where requests with it go, and where it is stored, in JSON. */
   facts: string
 }
-
-/** Gets the token that a proxy with these options (JSON) would use. */
-export declare function nativeToken(options: string): Promise<NativeToken>

@@ -25,6 +25,7 @@ pub mod error;
 mod failover;
 mod identity;
 pub mod keychain;
+mod listeners;
 mod loopback;
 mod network;
 mod options;
@@ -44,13 +45,11 @@ mod token_store;
 mod unanswered;
 mod unix_socket;
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use self::admission::{Admission, launch_key};
@@ -66,8 +65,8 @@ use self::enrolment::Enrolment;
 use self::error::ClientError;
 use self::failover::Failover;
 use self::keychain::{Keychain, KeychainLimits, SecretStore};
-use self::loopback::{Loopback, LoopbackParts, body_limits};
-use self::peer::SameUser;
+use self::listeners::Listeners;
+use self::loopback::{LoopbackParts, body_limits};
 use self::proxies::{Proxies, ReadSystemProxies};
 use self::proxy_choice::ProxyChoice;
 use self::refresh::{Reason, RefreshLoop, Refresher};
@@ -76,14 +75,12 @@ use self::service_link::ServiceLink;
 use self::session::Session;
 use self::status::{Event, EventSink, Level, Status};
 use self::token_store::TokenStore;
-use self::unix_socket::UnixSocket;
 use crate::clock::Clock;
 use crate::lock::lock;
 use crate::secret::Secret;
 use crate::transport::cors::Cors;
 use crate::transport::origin::Origin;
-use crate::transport::serve::{Acceptor, Authenticating, Listener, Plain, ServeLimits, serve};
-use crate::transport::shutdown::{self, Phase, Shutdown, ShutdownTrigger};
+use crate::transport::shutdown::{self, Phase, ShutdownTrigger};
 
 /// The parts of the machine that the client uses; tests pass their own.
 pub struct ClientPorts {
@@ -138,13 +135,8 @@ impl Client {
 
     async fn start_unhurried(config: ClientConfig, ports: ClientPorts) -> Result<Self, ClientError> {
         let config = Arc::new(config);
-        let listener = bind(config.port).await?;
-        let address = listener.local_addr().map_err(|error| ClientError::Internal(error.to_string()))?;
-        let socket_path = config.socket_path.clone();
-        let socket = match &socket_path {
-            Some(path) => Some(UnixSocket::bind(path).await?),
-            None => None,
-        };
+        let listeners = Listeners::bind(&config).await?;
+        let address = listeners.address;
         if let Some(warning) = config.proxy.warning() {
             (ports.events)(Event::Log(Level::Warn, warning.into()));
         }
@@ -175,32 +167,21 @@ impl Client {
         let launch_key = launch_key();
         let (trigger, shutdown) = shutdown::channel();
         let admission = Admission::new(address.port(), &launch_key, Cors::new(config.allowed_origins.clone()));
+        let delivery = Delivery {
+            session: Arc::clone(&session),
+            refresher: refresher.clone(),
+            link: Arc::clone(&link),
+            failover: Arc::clone(&failover),
+        };
         let loopback = LoopbackParts {
             session: Arc::clone(&session),
             refresher: refresher.clone(),
-            delivery: Delivery {
-                session: Arc::clone(&session),
-                refresher: refresher.clone(),
-                link: Arc::clone(&link),
-                failover: Arc::clone(&failover),
-            },
+            delivery,
             counts: Arc::clone(&counts),
             body_limits: body_limits(),
         };
-        let loopback = Loopback::new(admission.clone(), loopback, shutdown.clone());
-        let on_socket = loopback.with_admission(admission.with_bare_hosts());
-        let same_user = SameUser::new(config.same_user_only);
-        let most = config.max_connections;
-        let tcp = serve_clients(listener, same_user, loopback, most, shutdown.clone());
-        let unix = async move {
-            if let Some(socket) = socket {
-                serve_clients(socket, Plain, on_socket, most, shutdown).await;
-            }
-        };
-        let server = async move {
-            tokio::join!(tcp, unix);
-        };
-        let server = Mutex::new(Some(tokio::spawn(alarm.clone().guard(server))));
+        let serving = listeners.serve(admission, loopback, shutdown);
+        let server = Mutex::new(Some(tokio::spawn(alarm.clone().guard(serving))));
         session.set_bound(address);
         Ok(Self {
             session,
@@ -210,7 +191,7 @@ impl Client {
             store,
             launch_key,
             address,
-            socket_path,
+            socket_path: config.socket_path.clone(),
             trigger,
             server,
             counts,
@@ -300,27 +281,6 @@ impl Client {
     }
 }
 
-/// Binds 127.0.0.1 only. A fixed port in use is an error: another program would get the app's requests.
-async fn bind(port: u16) -> Result<TcpListener, ClientError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => ClientError::PortInUse(port),
-        _ => ClientError::Internal(format!("cannot listen on 127.0.0.1:{port}: {error}")),
-    })
-}
-
-/// Serves the connections of one listener, at most `most` at once.
-async fn serve_clients<L: Listener, E: Acceptor<L::Stream>>(
-    listener: L,
-    acceptor: E,
-    loopback: Loopback,
-    most: usize,
-    shutdown: Shutdown,
-) {
-    let limits = ServeLimits::new(most, HEAD_TIMEOUT);
-    let connections = Authenticating::new(listener, Arc::clone(&limits.connections), shutdown.clone());
-    serve(connections, acceptor, loopback, limits, shutdown).await;
-}
-
 /// The services of the app. The first is the one for which TLS is prepared and whose way is shown: one with TLS, if there is.
 fn services(config: &ClientConfig) -> Vec<Arc<Origin>> {
     let mut services: Vec<_> = config.endpoints.iter().map(|endpoint| Arc::clone(&endpoint.service)).collect();
@@ -364,5 +324,3 @@ async fn device_ids(
         Err(error) => (DeviceIds::random(&config.app_id, new), Some(error)),
     }
 }
-
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);

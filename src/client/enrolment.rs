@@ -91,7 +91,7 @@ impl Enrolment {
     async fn newer_token(
         &mut self,
         living: Option<&WrapperToken>,
-        turn: Option<&HeldLock>,
+        held: Option<&HeldLock>,
     ) -> Result<Issued, ClientError> {
         if let Err(error) = self.read_key().await {
             self.session.keychain_failed(error);
@@ -108,20 +108,20 @@ impl Enrolment {
                 other => return other,
             }
         }
-        self.enrol(turn).await
+        self.enrol(held).await
     }
 
     /// Gets a token without an older one.
-    async fn enrol(&mut self, turn: Option<&HeldLock>) -> Result<Issued, ClientError> {
+    async fn enrol(&mut self, held: Option<&HeldLock>) -> Result<Issued, ClientError> {
         let key = self.key_for_usual_id().await;
-        self.enrol_with(key, turn).await
+        self.enrol_with(key, held).await
     }
 
     /// Gets a token with `key`. From then on the device has the usual id, or an id of its own if another key owns the
     /// usual one. After an error the id is unchanged.
-    async fn enrol_with(&mut self, mut key: Option<HeldKey>, turn: Option<&HeldLock>) -> Result<Issued, ClientError> {
+    async fn enrol_with(&mut self, mut key: Option<HeldKey>, held: Option<&HeldLock>) -> Result<Issued, ClientError> {
         // While this process has its turn, no other one is about to store a key.
-        let settling: &[u64] = if turn.is_some() { &[] } else { &SETTLING };
+        let settling: &[u64] = if held.is_some() { &[] } else { &SETTLING };
         let mut pauses = settling.iter().copied().map(Duration::from_millis);
         loop {
             match self.enrol_as(Identity::Usual { key: key.clone() }).await {

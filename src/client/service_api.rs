@@ -246,7 +246,7 @@ impl ServiceApi {
         regions
     }
 
-    /// Sends `request` to `url`, over a connection of its own.
+    /// Sends `request` to `url`.
     async fn send(&self, url: &Url, mut request: Request<BufferedBody>) -> Result<Answer, ClientError> {
         *request.uri_mut() = url.path().parse::<Uri>().expect("the path of a URL is a path");
         self.link.call(&host_of(url), request).await

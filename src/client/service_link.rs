@@ -29,6 +29,8 @@ pub(super) struct ServiceLink {
     /// Shows which proxy is used; a mere look at the service has none.
     session: Option<Arc<Session>>,
     pools: Mutex<Vec<Pool>>,
+    /// The connection of the latest calls for a token, and when it was opened, by both clocks.
+    latest_call: Mutex<Option<(Upstream, (Instant, SystemTime))>>,
 }
 
 struct Pool {
@@ -47,7 +49,7 @@ impl ServiceLink {
         proxies: Proxies,
         session: Option<Arc<Session>>,
     ) -> Self {
-        Self { tls, clock, proxies, session, pools: Mutex::default() }
+        Self { tls, clock, proxies, session, pools: Mutex::default(), latest_call: Mutex::default() }
     }
 
     /// The connections to `origin`; new ones if the machine has slept or has another address.
@@ -90,19 +92,33 @@ impl ServiceLink {
         Connector::new(Arc::clone(origin), tls, HttpVersion::Auto, limit).through(hops)
     }
 
-    /// Sends one request over a connection of its own: a call every half an hour gains nothing from an old connection,
-    /// which may be dead without notice.
+    /// Sends one request. The calls of one start or renewal share a connection; one of half an hour ago may be dead without
+    /// notice.
     pub(super) async fn call(
         &self,
         origin: &Arc<Origin>,
         request: Request<BufferedBody>,
     ) -> Result<Response<UpstreamBody>, ClientError> {
-        let upstream = Upstream::new(self.connector(origin, CALL_CONNECT));
-        upstream.send(request, ANSWER).await.map_err(|error| {
+        self.caller(origin).send(request, ANSWER).await.map_err(|error| {
             let told = self.error(&error, origin).unwrap_or_else(|| network_error(&self.way_to(origin), &error));
             self.look_for_proxy();
             told
         })
+    }
+
+    fn caller(&self, origin: &Arc<Origin>) -> Upstream {
+        let now = (Instant::now(), self.clock.now());
+        let mut latest = lock(&self.latest_call);
+        if let Some((upstream, opened)) = latest.as_ref()
+            && upstream.origin() == origin.as_ref()
+            && now.0 < opened.0 + SAME_CALLS
+            && now.1 < opened.1 + SAME_CALLS
+        {
+            return upstream.clone();
+        }
+        let upstream = Upstream::new(self.connector(origin, CALL_CONNECT));
+        *latest = Some((upstream.clone(), now));
+        upstream
     }
 
     /// As [`Proxies::way_to`].
@@ -135,7 +151,7 @@ impl ServiceLink {
 
     /// Streams on the former connections go on.
     fn proxy_changed(&self) {
-        lock(&self.pools).clear();
+        self.drop_connections();
         let Some(session) = &self.session else { return };
         let proxy = self.proxies.shown();
         let line = match &proxy {
@@ -177,8 +193,13 @@ impl ServiceLink {
     /// Drops the pooled connections: after a sleep, or on another network, they may be dead without notice, and another
     /// proxy may count. Streams on them go on.
     pub(super) fn forget(&self) {
-        lock(&self.pools).clear();
+        self.drop_connections();
         self.look_for_proxy();
+    }
+
+    fn drop_connections(&self) {
+        lock(&self.pools).clear();
+        *lock(&self.latest_call) = None;
     }
 }
 
@@ -203,6 +224,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long the connection of a call for a token, or of a first look at the service, may take.
 const CALL_CONNECT: Duration = Duration::from_secs(5);
+
+/// For how long calls belong to one start or renewal.
+const SAME_CALLS: Duration = Duration::from_secs(2);
 
 /// How long the service's machine may acknowledge nothing: an SDK is told within five seconds that its request is lost.
 /// Linux is up to half a second late. A silent stream ends with the third probe in a row that is lost; the probes cost a
