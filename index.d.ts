@@ -111,7 +111,7 @@ export type State =
   | 'expired'
   /** The service refuses this device. The proxy asks again, every 30 seconds if the device is revoked. */
   | 'revoked'
-  /** The proxy is closed for good: from the call of `close()` on it takes no new connections. */
+  /** The proxy is closed for good: from the call of `close()` or `signOut()` on it takes no new connections. */
   | 'closed';
 
 /** The options of a start. Only the bootstrap URL is required, and it may come from the environment. */
@@ -264,7 +264,7 @@ export interface ValetEvents {
   log: [line: LogEvent];
 }
 
-/** Facts that help to find out why a proxy does not work; safe to paste, and `toString()` gives them as lines. Times are ISO 8601. */
+/** Facts that help to find out why a proxy does not work; safe to paste. `toString()` gives them as lines. Times are ISO 8601. */
 export interface ValetDiagnostics {
   /** When the facts were gathered. */
   readonly time: string;
@@ -438,7 +438,7 @@ export interface ElectronParts {
 
 /**
  * Closes the proxy before the app quits, refreshes the token when the machine wakes up, and with `session` follows Electron's HTTP
- * proxies. The returned function removes the listeners; call it when you close the proxy yourself. For a proxy that is attached already nothing changes, and the same function
- * is returned.
+ * proxies. The returned function removes the listeners; call it when you close the proxy yourself. For a proxy that is attached
+ * already nothing changes, and the same function is returned.
  */
 export function attachElectron(electron: ElectronParts, proxy: ValetProxy): () => void;

@@ -80,6 +80,9 @@ test('f79 a proxy that wants a password is an error of its own, which shows no p
   const variables = { HTTPS_PROXY: `http://user:secret@127.0.0.1:${port}` };
   const told = startIn(variables, 'https://claude.example/bootstrap');
   assert.strictEqual(told.code, 'VALET_PROXY_AUTH', told.message);
-  assert.match(told.message, /through the proxy http:\/\/127\.0\.0\.1:\d+: the proxy wants a user and a password/);
+  assert.match(
+    told.message,
+    /through the proxy http:\/\/127\.0\.0\.1:\d+: the proxy refuses the user and the password in its address/,
+  );
   assert.ok(!JSON.stringify(told).includes('secret'));
 });

@@ -7,30 +7,7 @@ const http = require('http');
 /** Starts one. `answers[path]` is a function of the request, its body and the response that takes the place of the usual answer. */
 async function startScripted(answers = {}) {
   const seen = [];
-  let device = null;
-  let issued = 0;
-  const token = (response) => {
-    issued += 1;
-    const body = {
-      token: `canary.wrapper.token${issued}`,
-      token_type: 'Bearer',
-      expires_in: 86400,
-      expires_at: Math.round(Date.now() / 1000) + 86400,
-      refresh_in: 82800,
-      base_url: null,
-      device_id: device,
-      models: [],
-    };
-    json(response, 200, body);
-  };
-  const usual = {
-    '/healthz': (_request, _body, response) => json(response, 200, { status: 'ok' }),
-    '/bootstrap': (_request, body, response) => {
-      device = JSON.parse(body).device_id;
-      token(response);
-    },
-    '/refresh': (_request, _body, response) => token(response),
-  };
+  const usual = usualAnswers();
   const server = http.createServer((request, response) => {
     let body = '';
     request.on('data', (piece) => {
@@ -56,6 +33,34 @@ async function startScripted(answers = {}) {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(resolve));
     },
+  };
+}
+
+/** The answers of a healthy service, by path. */
+function usualAnswers() {
+  let device = null;
+  let issued = 0;
+  const token = (response) => {
+    issued += 1;
+    const body = {
+      token: `canary.wrapper.token${issued}`,
+      token_type: 'Bearer',
+      expires_in: 86400,
+      expires_at: Math.round(Date.now() / 1000) + 86400,
+      refresh_in: 82800,
+      base_url: null,
+      device_id: device,
+      models: [],
+    };
+    json(response, 200, body);
+  };
+  return {
+    '/healthz': (_request, _body, response) => json(response, 200, { status: 'ok' }),
+    '/bootstrap': (_request, body, response) => {
+      device = JSON.parse(body).device_id;
+      token(response);
+    },
+    '/refresh': (_request, _body, response) => token(response),
   };
 }
 

@@ -82,7 +82,7 @@ function variables() {
   return VARIABLES.filter(set);
 }
 
-/** Tells two devices apart, and names none: the operator can compute it of an id, and nobody the id of it. */
+/** Tells devices apart without naming them: the operator can compute the hash from an id, and nobody the id from the hash. */
 function shortHash(id) {
   return crypto.createHash('sha256').update(id).digest('hex').slice(0, 12);
 }
@@ -102,11 +102,11 @@ function linesOf({ versions, device, token, network, answers, ...facts }) {
     `time        ${facts.time}`,
     `versions    valetkey ${versions.valetkey}, Node ${versions.node}${versions.electron ? `, Electron ${versions.electron}` : ''}`,
     `system      ${versions.system} ${versions.arch}${versions.libc ? `, ${versions.libc}` : ''}`,
-    `state       ${facts.state}, for ${Math.round(facts.upForMs / 1000)} s`,
+    `state       ${facts.state}; started ${Math.round(facts.upForMs / 1000)} s ago`,
     `device      ${device.hash} (${device.source})`,
     `token       in ${token.storage}, expires ${token.expiresAt || '-'}, due ${token.refreshAt || '-'}`,
     `clock       ${facts.clockSkewMs === null ? 'unknown' : `${facts.clockSkewMs} ms ahead of the service`}`,
-    `network     proxy ${network.proxy || 'none'}, extra certificates ${network.extraCaCerts || 'none'}`,
+    `network     HTTP proxy ${network.proxy || 'none'}, extra certificates ${network.extraCaCerts || 'none'}`,
     `variables   ${facts.variables.join(' ') || 'none'}`,
     ...facts.services.flatMap(serviceLines),
     `last error  ${facts.lastError ? `${facts.lastError.code}: ${facts.lastError.message}` : 'none'}`,
@@ -125,4 +125,4 @@ function serviceLines({ address, steps }) {
   return [`service     ${address}`, ...steps.map(line)];
 }
 
-module.exports = { diagnose, variables, versions, serviceLines };
+module.exports = { diagnose, variables, versions };

@@ -5,6 +5,8 @@ const { ValetError } = require('./error.js');
 const QUIT_MS = 800;
 /** A PAC file may change, and may say something else at another time. */
 const PROXY_MS = 5 * 60 * 1000;
+/** The events of Electron's `powerMonitor` after which another network may be there. */
+const WAKE_UPS = ['resume', 'unlock-screen'];
 
 /** What is attached: the undo of each proxy. */
 const attached = new WeakMap();
@@ -40,10 +42,7 @@ function attachElectron(electron, proxy) {
   const detach = () => {
     attached.delete(proxy);
     app.removeListener('before-quit', quit);
-    if (powerMonitor) {
-      powerMonitor.removeListener('resume', resume);
-      powerMonitor.removeListener('unlock-screen', resume);
-    }
+    if (powerMonitor) for (const event of WAKE_UPS) powerMonitor.removeListener(event, resume);
     if (follower) follower.end();
   };
   const undo = () => {
@@ -52,10 +51,7 @@ function attachElectron(electron, proxy) {
   };
   attached.set(proxy, undo);
   app.on('before-quit', quit);
-  if (powerMonitor) {
-    powerMonitor.on('resume', resume);
-    powerMonitor.on('unlock-screen', resume);
-  }
+  if (powerMonitor) for (const event of WAKE_UPS) powerMonitor.on(event, resume);
   return undo;
 }
 

@@ -3,7 +3,7 @@
 /** The values of the option `logLevel`: the level of the least important line that an app gets. */
 const LEVELS = { __proto__: null, debug: 0, info: 1, warn: 2, silent: 3 };
 
-/** Of the errors with one code, one is told in this time. */
+/** In this time an app is told one error of each code. */
 const PAUSE_S = 60;
 
 /** Holds back errors that an app has just been told, by their codes. */
@@ -29,7 +29,7 @@ class Repeats {
 /** The one line that a start says. */
 function startLine(url, status) {
   const parts = [`The proxy listens on ${url}`, `token until ${timeOf(status.expiresAt)}, kept in ${place(status)}`];
-  if (status.network.proxy) parts.push(`through the proxy ${status.network.proxy}`);
+  if (status.network.proxy) parts.push(`through the HTTP proxy ${status.network.proxy}`);
   if (status.network.extraCaCerts) parts.push(`the certificates in ${status.network.extraCaCerts} are trusted`);
   if (status.state === 'offline') parts.push('the service cannot be reached at the moment');
   return parts.join('; ');

@@ -26,7 +26,8 @@ async function checkService(options) {
   if (looked.proxy) {
     // Behind a proxy this machine may know no names of the world.
     const proxy = new URL(looked.proxy);
-    const reached = () => connect(hostOf(proxy), portOf(proxy)).then(() => `the proxy ${proxy.host} takes connections`);
+    const reached = () =>
+      connect(hostOf(proxy), portOf(proxy)).then(() => `the HTTP proxy ${proxy.host} takes connections`);
     await run('proxy', reached);
   } else if (
     (await run('dns', () => resolve(hostOf(url)))) &&

@@ -3,8 +3,8 @@
 // `npm run cross -- --target TRIPLE (--addon | --service) [--out DIR]` builds a release for a Linux that may be another than this
 // one: for glibc 2.28 and newer, or for musl. zig links, so no other machine's C compiler is needed.
 //
-// It wants `cargo-zigbuild` and zig on the PATH (from PyPI: `pip install cargo-zigbuild ziglang==0.15.2`). A target whose standard
-// library is not installed is built with it, from the sources that come with the compiler (`rustup component add rust-src`, or
+// It wants `cargo-zigbuild` and zig on the PATH, as `.github/zig.txt` pins them for pip. Where the standard library of a target is not
+// installed (`rustup target add`), it is built too, from the sources that come with the compiler (`rustup component add rust-src`, or
 // Debian's packages rustc-web, cargo-web and rust-web-src, chosen by `PATH=/usr/bin:$PATH`).
 
 const fs = require('fs');
@@ -13,19 +13,17 @@ const path = require('path');
 const { parseArgs } = require('util');
 const { execFileSync } = require('child_process');
 const { ROOT, runCommand } = require('./command.js');
+const { ADDONS } = require('./pack/targets.js');
 
 /** The glibc that a program for Linux may expect: of Debian 10, Ubuntu 18.10 and RHEL 8. */
 const GLIBC = '2.28';
 
-/** What each target is called in the names of npm packages. */
-const TARGETS = {
-  'x86_64-unknown-linux-gnu': 'linux-x64-gnu',
-  'aarch64-unknown-linux-gnu': 'linux-arm64-gnu',
-  'x86_64-unknown-linux-musl': 'linux-x64-musl',
-  'aarch64-unknown-linux-musl': 'linux-arm64-musl',
-};
+/** What each target of Linux is called in the names of npm packages. */
+const TARGETS = Object.fromEntries(
+  Object.entries(ADDONS).flatMap(([name, [target]]) => (name.startsWith('linux-') ? [[target, name]] : [])),
+);
 
-/** Where the sources are, and what the binaries call it. */
+/** The folders of the sources, and what the binaries call each. */
 const PATHS = {
   [process.env.CARGO_HOME || path.join(os.homedir(), '.cargo')]: '/cargo',
   [ROOT]: '/valetkey',

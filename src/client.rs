@@ -96,7 +96,7 @@ pub struct ClientPorts {
     pub machine_id: MachineId,
     /// The file of CA certificates to trust besides the system's (`NODE_EXTRA_CA_CERTS`), if one is named.
     pub extra_ca_certs: Option<PathBuf>,
-    /// Reads which proxies the environment and the system name.
+    /// Reads which HTTP proxies the environment and the system name.
     pub system_proxies: ReadSystemProxies,
     /// Receives status changes, errors and log lines.
     pub events: EventSink,
@@ -242,8 +242,8 @@ impl Client {
         self.refresher.kick(Reason::Resumed);
     }
 
-    /// Sends new connections through other proxies from now on, as the option `proxy` says it. Requests in flight go on. An
-    /// error changes nothing.
+    /// Sends new connections through other HTTP proxies from now on, named as by the option `proxy`. Requests in flight go on.
+    /// An error changes nothing.
     pub fn set_proxy(&self, proxy: &str) -> Result<(), ClientError> {
         let choice = ProxyChoice::parse(proxy).inspect_err(|error| {
             self.session.log(Level::Warn, format!("The proxy stays as it is: {error}"));
@@ -281,7 +281,7 @@ impl Client {
     }
 }
 
-/// The services of the app. The first is the one for which TLS is prepared and whose way is shown: one with TLS, if there is.
+/// The services of the app. TLS is prepared for the first, and its way is shown. It is one with TLS, if there is one.
 fn services(config: &ClientConfig) -> Vec<Arc<Origin>> {
     let mut services: Vec<_> = config.endpoints.iter().map(|endpoint| Arc::clone(&endpoint.service)).collect();
     services.sort_by_key(|service| !service.is_tls());

@@ -17,7 +17,7 @@ nothing, and what it prints is safe to paste.
   --bootstrap-url URL   the service's URL, ending in /bootstrap; else PROXY_BOOTSTRAP_URL
   --app-id ID           the app whose keychain entries are meant; default valetkey
   --enrol               gets a token, too, as a start of the app does
-  --json                prints {"versions", "checks"}
+  --json                prints {"versions", "variables", "checks"}
 
 Exit codes: 0 nothing is wrong, 1 something is, 2 the command line is wrong.`;
 

@@ -48,4 +48,4 @@ function startOptions(flags, env) {
   throw new MisuseError('--bootstrap-url or PROXY_BOOTSTRAP_URL must name the service');
 }
 
-module.exports = { MisuseError, readFlags, command, startOptions };
+module.exports = { readFlags, command, startOptions };

@@ -14,17 +14,17 @@ const USAGE = `npm run pack -- [--addon DIR] [--service DIR] [--out DIR] [--only
 
 /** What the command line asks for. */
 function options(args) {
-  const flags = { type: 'boolean', default: false };
+  const flag = { type: 'boolean', default: false };
   const { values } = parseArgs({
     args,
     options: {
       addon: { type: 'string', default: ROOT },
       service: { type: 'string' },
       out: { type: 'string', default: path.join(ROOT, 'target', 'packages') },
-      'only-here': flags,
-      release: flags,
-      debug: flags,
-      help: flags,
+      'only-here': flag,
+      release: flag,
+      debug: flag,
+      help: flag,
     },
   });
   if (values.release && values.debug) throw new Error('--release and --debug exclude each other');

@@ -6,6 +6,7 @@
 const fs = require('fs');
 const path = require('path');
 const { ROOT, runCommand } = require('../command.js');
+const { SERVICES } = require('../pack/targets.js');
 
 /** The name of each target in files and packages, and whether it has a service. On Linux that is the static one, of musl. */
 const TARGETS = {
@@ -22,8 +23,7 @@ const TARGETS = {
 
 /** The npm packages of the service's programs, which `npm run pack` makes and which have no folder in npm/. */
 function servicePackages() {
-  const names = Object.values(TARGETS).flatMap(({ service }) => service ?? []);
-  return names.map((name) => `valetkey-service-${name}`);
+  return Object.keys(SERVICES).map((platform) => `valetkey-service-${platform}`);
 }
 
 /** Puts the addon into `out/addon` and the service into `out/service`. */

@@ -1,5 +1,5 @@
-//! Tells when a task that the client cannot do without panics. The runtime catches such a panic, and without this nobody would
-//! notice that the proxy takes no more connections, or gets no more tokens.
+//! Notices the panic of a task that the client needs. The runtime catches such a panic, and without this nobody would notice
+//! that the proxy takes no more connections, or gets no more tokens.
 
 use std::sync::Arc;
 

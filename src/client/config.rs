@@ -43,9 +43,9 @@ pub struct ClientConfig {
     pub app_id: String,
     /// The loopback port; 0 for any.
     pub port: u16,
-    /// The Unix socket to listen on, too, if one is named; absolute.
+    /// The Unix socket to listen on besides the port, if one is named; an absolute path.
     pub socket_path: Option<PathBuf>,
-    /// Whether connections over TCP of other users are closed where the operating system tells them.
+    /// Whether TCP connections of other users are closed, where the operating system tells the user of one.
     pub same_user_only: bool,
     /// Where the token is kept between starts.
     pub storage: StoragePolicy,
@@ -65,7 +65,7 @@ pub struct ClientConfig {
     pub allowed_origins: Vec<HeaderValue>,
     /// Certificates to trust besides the system's.
     pub ca: Vec<CertificateDer<'static>>,
-    /// The proxies to use.
+    /// The HTTP proxies between this machine and the service.
     pub proxy: ProxyChoice,
 }
 

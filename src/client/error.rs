@@ -24,7 +24,7 @@ pub enum ClientError {
     /// The service cannot be reached: no network, no such name, a refused connection, an untrusted certificate.
     #[error("cannot reach the service: {0}")]
     Network(Cause),
-    /// The proxy between this machine and the service wants a user and a password.
+    /// The HTTP proxy between this machine and the service wants a user and a password.
     #[error("cannot reach the service: {0}")]
     ProxyAuth(Cause),
     /// The certificate that was shown for the service is not trusted: that of a proxy that inspects TLS, or of a stranger.

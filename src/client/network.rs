@@ -1,4 +1,4 @@
-//! The way to the service: the proxy and the certificates that count, and what an error says of it.
+//! The way to the service: the HTTP proxy and the certificates that count, and what an error says of it.
 
 use std::error::Error;
 use std::path::Path;
@@ -51,7 +51,7 @@ pub(super) fn prepare(
     Ok((tls, network))
 }
 
-/// A line about a proxy of the system that cannot be used.
+/// A line about an HTTP proxy of the system that cannot be used.
 pub(super) fn unusable(proxy: &str) -> Option<String> {
     let is_usable = proxy.starts_with("http://");
     (!is_usable).then(|| format!("The proxy {proxy} cannot be used: only proxies that begin with http:// can"))
@@ -108,14 +108,14 @@ pub(super) fn network_error(way: &str, cause: &(dyn Error + 'static)) -> ClientE
     let Some(fault) = proxy_error(cause) else {
         return ClientError::Network(Cause { code, message: format!("{way}: {root}"), address });
     };
-    // The proxy was asked, and not the service.
+    // The HTTP proxy was asked, and not the service.
     let address = way.rsplit("://").next().map(str::to_owned);
     let beneath = if fault.source().is_some() { format!(": {root}") } else { String::new() };
     let cause = Cause { code, message: format!("{way}: {fault}{beneath}"), address };
     if fault.is_about_password() { ClientError::ProxyAuth(cause) } else { ClientError::Network(cause) }
 }
 
-/// Why the proxy opened no tunnel, if that is the cause of `error`.
+/// Why the HTTP proxy opened no tunnel, if that is the cause of `error`.
 fn proxy_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a ProxyError> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -9,7 +9,7 @@ use crate::transport::http_proxy::HttpProxy;
 use crate::transport::next_hop::{NextHop, NextHops, SystemProxies};
 use crate::transport::origin::Origin;
 
-/// Reads what the environment and the system name; tests pass their own.
+/// Reads which HTTP proxies the environment and the system name; tests pass their own.
 pub type ReadSystemProxies = Arc<dyn Fn() -> SystemProxies + Send + Sync>;
 
 /// The next hops of one client.
@@ -78,7 +78,7 @@ impl Proxies {
         is_news
     }
 
-    /// The host and port of `origin`, and the proxy in between if there is one; no credentials.
+    /// The host and port of `origin`, and the HTTP proxy in between if there is one; no credentials.
     #[must_use]
     pub(super) fn way_to(&self, origin: &Origin) -> String {
         let uri = origin.connect_uri();

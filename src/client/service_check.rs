@@ -1,4 +1,4 @@
-//! Looks whether a service can be reached the way a proxy would reach it, for `diagnostics()` and `valetkey doctor`.
+//! Looks whether a service can be reached the way a client would reach it, for `diagnostics()` and `valetkey doctor`.
 
 use std::path::Path;
 use std::sync::Arc;

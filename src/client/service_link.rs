@@ -26,7 +26,7 @@ pub(super) struct ServiceLink {
     tls: Option<rustls::ClientConfig>,
     clock: Arc<dyn Clock>,
     proxies: Proxies,
-    /// Shows which proxy is used; a mere look at the service has none.
+    /// Shows which HTTP proxy is used; a mere look at the service has none.
     session: Option<Arc<Session>>,
     pools: Mutex<Vec<Pool>>,
     /// The connection of the latest calls for a token, and when it was opened, by both clocks.
@@ -142,7 +142,7 @@ impl ServiceLink {
         is_news
     }
 
-    /// Looks which proxy the system names by now.
+    /// Looks which HTTP proxy the system names by now.
     fn look_for_proxy(&self) {
         if self.proxies.read_again() {
             self.proxy_changed();
@@ -191,7 +191,7 @@ impl ServiceLink {
     }
 
     /// Drops the pooled connections: after a sleep, or on another network, they may be dead without notice, and another
-    /// proxy may count. Streams on them go on.
+    /// HTTP proxy may count. Streams on them go on.
     pub(super) fn forget(&self) {
         self.drop_connections();
         self.look_for_proxy();

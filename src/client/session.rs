@@ -69,7 +69,7 @@ impl Session {
         is_news
     }
 
-    /// Records through which proxy, shown without credentials, the service is reached.
+    /// Records through which HTTP proxy, shown without credentials, the service is reached.
     pub fn use_proxy(&self, proxy: Option<String>) {
         self.change(|inner| inner.network.proxy = proxy);
     }

@@ -96,7 +96,7 @@ pub enum Event {
     Error(ClientError),
     /// A line for the app's log.
     Log(Level, Cow<'static, str>),
-    /// The app is asked for its enrolment token; its answer names this number.
+    /// Asks the app for its enrolment token; the answer names this number.
     Enrolment(u32),
 }
 

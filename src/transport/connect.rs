@@ -1,4 +1,4 @@
-//! Opens connections to one [`Origin`]: DNS, happy eyeballs (RFC 6555), the proxies in between, TLS. Both proxies use it.
+//! Opens connections to one [`Origin`]: DNS, happy eyeballs (RFC 6555), HTTP proxies in between, TLS. Client and service use it.
 
 use std::io;
 use std::net::SocketAddr;

@@ -78,7 +78,7 @@ impl SecretStore for OsStore {
     }
 }
 
-/// What the failure of a call means that took `took`.
+/// What the failure of a call means; the call took `took`.
 fn failure(error: Error, took: Duration) -> KeychainError {
     match error {
         Error::NoStorageAccess(cause) => refusal(&*cause, took).unwrap_or(KeychainError::Locked),

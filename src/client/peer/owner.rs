@@ -1,4 +1,4 @@
-//! The user at the other end.
+//! Whose a connection to the loopback proxy is.
 
 use std::net::SocketAddr;
 

@@ -1,6 +1,7 @@
 //! One secret as operators write it: the content of a file, or what a command prints.
 
-/// Takes off one line end and the byte order mark, which editors and `echo` add. The fault is for people and shows nothing of the text.
+/// Takes off one line end and the byte order mark, which editors and `echo` add. The error says what is wrong and shows nothing of
+/// the text.
 pub(crate) fn secret_text(text: &str) -> Result<&str, &'static str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let secret = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
@@ -16,7 +17,7 @@ pub(crate) fn secret_text(text: &str) -> Result<&str, &'static str> {
     Ok(secret)
 }
 
-/// In bytes.
+/// The longest secret, in bytes.
 pub(crate) const LONGEST: usize = 64 << 10;
 
 #[cfg(test)]

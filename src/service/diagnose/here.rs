@@ -1,4 +1,4 @@
-//! A listener of the service on this machine, as a program beside the service asks it.
+//! Asks a listener of the service that runs on this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;

@@ -28,7 +28,7 @@ use std::num::NonZeroU32;
 pub struct BootstrapLimits {
     /// Requests from one network that are not those of known devices, failed ones too; those of revoked devices do not count.
     pub per_network: Option<NonZeroU32>,
-    /// Requests from one network with a proof of a key, whosever it is; those of revoked devices do not count.
+    /// Requests from one network with a proof of any key; those of revoked devices do not count.
     pub proofs_per_network: Option<NonZeroU32>,
     /// Devices that this instance did not know, from all networks together.
     pub new_devices: Option<NonZeroU32>,

@@ -1,4 +1,4 @@
-//! Keeps the real key as `ANTHROPIC_API_KEY_COMMAND` prints it: runs the command in intervals, at SIGHUP, and when the
+//! Keeps the real key as `ANTHROPIC_API_KEY_COMMAND` prints it: runs the command at intervals, at SIGHUP, and when the
 //! upstream refuses the key. No request waits for it. When it fails, the key in use stays.
 
 use std::fmt;

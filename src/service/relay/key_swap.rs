@@ -31,7 +31,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone)]
 pub struct UpstreamConfig {
     pub origin: Origin,
-    /// Where the secret comes from that this product exists to keep.
+    /// Where the real key comes from.
     pub key: KeySource,
     pub auth: UpstreamAuth,
     pub version: HttpVersion,
