@@ -50,7 +50,7 @@ function help() {
     ...rows,
     '',
     'serve, check and admin are commands of the package valetkey-service, which is fetched from npm unless it is installed.',
-    '"valetkey-service --help" lists its others, and "valetkey serve --help" says what the service can be told.',
+    '"npx valetkey-service --help" lists its others, among them a doctor for the service, and "valetkey serve --help" its settings.',
   ].join('\n');
 }
 

@@ -19,6 +19,7 @@ nothing, and what it prints is safe to paste.
   --enrol               gets a token, too, as a start of the app does
   --json                prints {"versions", "variables", "checks"}
 
+PROXY_ENROLMENT_TOKEN is the enrolment token, if the service requires one.
 Exit codes: 0 nothing is wrong, 1 something is, 2 the command line is wrong.`;
 
 const FLAGS = {
@@ -32,7 +33,7 @@ const FLAGS = {
 const OLDEST_NODE = 18;
 const NOTABLE_SKEW_MS = 60000;
 
-/** What a person can do about a failure, by the name of its step or its code. */
+/** What a person can do about a failure, by the name of its step or its code. The message of VALET_PLATFORM says so itself. */
 const ADVICE = {
   __proto__: null,
   dns: 'look at the spelling of the address and at this network',
@@ -42,7 +43,6 @@ const ADVICE = {
   VALET_PROXY_AUTH: 'give user and password in the address of the proxy, as in http://user:password@proxy.example:3128',
   VALET_CERTIFICATE: 'name the file of the CA that signed it in NODE_EXTRA_CA_CERTS, if you trust it',
   VALET_CONFIG: 'correct the address',
-  VALET_PLATFORM: 'install the package again, on this machine and for its architecture',
   VALET_UNHEALTHY: 'is this the address of a valetkey service, or does the network want you to log in?',
   VALET_UNAVAILABLE: 'try again in a minute; if it stays, ask whoever runs the service',
   VALET_KEYCHAIN_LOCKED: 'unlock the keychain; until then tokens are kept in memory',
@@ -50,7 +50,8 @@ const ADVICE = {
   VALET_KEYCHAIN_DENIED: 'allow the app to use the keychain; until then tokens are kept in memory',
   VALET_KEYCHAIN_UNAVAILABLE: 'tokens are kept in memory; on Linux install a Secret Service such as gnome-keyring',
   VALET_NO_MACHINE_ID: 'the device gets a random id, which only the keychain keeps',
-  VALET_BOOTSTRAP_DENIED: 'ask whoever runs the service whether this device may enrol',
+  VALET_BOOTSTRAP_DENIED:
+    'ask whoever runs the service whether this device may enrol; an enrolment token goes into PROXY_ENROLMENT_TOKEN',
   VALET_REVOKED: 'ask whoever runs the service to let this device in again',
 };
 

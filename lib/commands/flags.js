@@ -14,7 +14,7 @@ function readFlags(args, known) {
   for (let at = 0; at < args.length; at += 1) {
     const [name, ...rest] = args[at].split('=');
     const isSwitch = known[name];
-    if (isSwitch === undefined) throw new MisuseError(`there is no ${args[at]}`);
+    if (isSwitch === undefined) throw new MisuseError(`there is no option ${name}`);
     let value = rest.length > 0 ? rest.join('=') : undefined;
     if (isSwitch && value !== undefined) throw new MisuseError(`${name} takes no value`);
     if (!isSwitch && value === undefined) {

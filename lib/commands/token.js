@@ -35,7 +35,9 @@ function run(args) {
       print(PREFIX + found.token, JSON.parse(found.facts), flags['--json']);
       return 0;
     } catch (error) {
-      process.stderr.write(`valetkey token: ${error.code}: ${error.message}\n`);
+      const isToEnrol = error.cause && error.cause.code === 'enrolment_required';
+      const advice = isToEnrol ? '; give the enrolment token in PROXY_ENROLMENT_TOKEN' : '';
+      process.stderr.write(`valetkey token: ${error.code}: ${error.message}${advice}\n`);
       return 1;
     }
   });

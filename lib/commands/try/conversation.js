@@ -48,7 +48,8 @@ async function stopAll(servers) {
 async function chooseUpstream(screen, servers) {
   if (process.env.ANTHROPIC_API_KEY) {
     const url = process.env.ANTHROPIC_BASE_URL || 'https://api.anthropic.com';
-    screen.step('upstream', `${url}  (the real Claude, with your ANTHROPIC_API_KEY; only the service gets it)`);
+    const what = process.env.ANTHROPIC_BASE_URL ? 'your ANTHROPIC_BASE_URL' : 'the real Claude';
+    screen.step('upstream', `${url}  (${what}, with your ANTHROPIC_API_KEY; only the service gets it)`);
     return { url, key: process.env.ANTHROPIC_API_KEY };
   }
   const standIn = await startStandIn();
@@ -71,8 +72,7 @@ async function talk({ screen, service, prompt, ask, options }) {
       screen.asked(words);
       messages.push({ role: 'user', content: words });
       const body = { model: MODEL, max_tokens: MAX_TOKENS, messages };
-      const answer = await ask(proxy, body, (text) => screen.answer(text));
-      screen.answerEnds();
+      const answer = await ask(proxy, body, (text) => screen.answer(text)).finally(() => screen.answerEnds());
       messages.push({ role: 'assistant', content: answer });
       screen.usage(await service.nextUsage());
     }
@@ -86,6 +86,7 @@ async function* prompts(given) {
   const interactive = process.stdin.isTTY && process.stdout.isTTY;
   if (given || !interactive) yield given || PROMPT;
   if (given || !interactive) return;
+  process.stdout.write('\nAn empty line ends the conversation.\n');
   const lines = readline.createInterface({ input: process.stdin, output: process.stdout, prompt: '\nyou> ' });
   lines.prompt();
   for await (const line of lines) {

@@ -5,6 +5,12 @@
 const http = require('http');
 const readline = require('readline');
 
+/** What to do, by the service's own code. */
+const ADVICE = {
+  __proto__: null,
+  upstream_credential: 'look at ANTHROPIC_API_KEY',
+};
+
 /** Asks through the proxy, hands each piece of the answer to `onText`, and resolves to the whole text. */
 async function ask(proxy, body, onText) {
   const response = await post(`${proxy.url}/v1/messages`, proxy.env.ANTHROPIC_AUTH_TOKEN, body);
@@ -40,7 +46,8 @@ async function refusal(response) {
   let text = '';
   for await (const chunk of response) text += chunk;
   try {
-    return `${response.statusCode}: ${JSON.parse(text).error.message}`;
+    const advice = ADVICE[response.headers['x-valetkey-error']];
+    return `${response.statusCode}: ${JSON.parse(text).error.message}${advice ? `; ${advice}` : ''}`;
   } catch (_) {
     return `${response.statusCode}: ${text}`;
   }
