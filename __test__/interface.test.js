@@ -315,6 +315,20 @@ function electron() {
   return { app, powerMonitor, listeners };
 }
 
+test('attachElectron says what it needs', () => {
+  const app = new EventEmitter();
+  for (const [parts, proxy, wanted] of [
+    [{ app }, {}, /a proxy that startProxy has started/],
+    [{ app }, Promise.resolve(), /await startProxy/],
+    [{ app }, undefined, /a proxy/],
+    [{}, { notifyResume() {} }, /Electron's app/],
+    [undefined, { notifyResume() {} }, /Electron's app/],
+  ]) {
+    const isRight = (error) => error.code === 'VALET_CONFIG' && wanted.test(error.message);
+    assert.throws(() => attachElectron(parts, proxy), isRight);
+  }
+});
+
 test('attachElectron returns its undo, and attaches a proxy once', async (t) => {
   const proxy = await started(t, await scripted(t));
   const parts = electron();

@@ -93,3 +93,22 @@ test('a service that was killed counts as stopped', { skip: process.platform ===
   await killed;
   await service.stop();
 });
+
+test('valetkey try takes no setting of another service from the environment, and leaves nothing where they point', async (t) => {
+  const folder = folderOf(t);
+  const file = path.join(folder, 'app.db');
+  const strange = {
+    DATABASE_URL: `sqlite:${file}`,
+    HOST: '0.0.0.0',
+    BOOTSTRAP_MODE: 'closed',
+    CONFIG_FILE: '/nowhere',
+  };
+  const env = Object.assign({}, process.env, strange, { ANTHROPIC_API_KEY: '' });
+  const child = spawn(process.execPath, [LAUNCHER, 'try', 'hello'], { cwd: projectOf(t), env, stdio: 'pipe' });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (said += piece));
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  assert.strictEqual(code, 0, said);
+  assert.match(said, /You said: hello/);
+  assert.deepStrictEqual(fs.readdirSync(folder), []);
+});

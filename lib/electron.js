@@ -20,8 +20,12 @@ let closing = 0;
  * function again.
  */
 function attachElectron(electron, proxy) {
+  if (!proxy || typeof proxy.notifyResume !== 'function') {
+    fail('a proxy that startProxy has started, as in attachElectron({ app }, await startProxy())');
+  }
   if (attached.has(proxy)) return attached.get(proxy);
-  const { app, powerMonitor, session } = electron;
+  const { app, powerMonitor, session } = electron || {};
+  if (!app || typeof app.on !== 'function') fail("Electron's app, as in attachElectron({ app }, proxy)");
   const follower = session ? follow(session, proxy) : null;
   const resume = () => {
     proxy.notifyResume();
@@ -53,6 +57,10 @@ function attachElectron(electron, proxy) {
   app.on('before-quit', quit);
   if (powerMonitor) for (const event of WAKE_UPS) powerMonitor.on(event, resume);
   return undo;
+}
+
+function fail(wanted) {
+  throw new ValetError('VALET_CONFIG', `attachElectron needs ${wanted}`, false);
 }
 
 /** Hands the proxies that Electron finds for the service, also by a PAC file, to `proxy`: now, at each `look()`, and once in a while. */

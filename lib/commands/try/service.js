@@ -32,11 +32,19 @@ async function startService(program, folder, upstream) {
   return server;
 }
 
+/** Variables that a program needs on any machine. All others may be settings of another service: DATABASE_URL, HOST, REDIS_URL. */
+const OF_THE_MACHINE =
+  /^(PATH|HOME|USERPROFILE|SYSTEMROOT|WINDIR|TE?MP|TMPDIR|LANG|TZ|SSL_CERT_(FILE|DIR)|(ALL|HTTPS?|NO)_PROXY)$/i;
+
+function ofTheMachine(env) {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => OF_THE_MACHINE.test(name)));
+}
+
 /** The service prints `{"event":"listening","url":…}` as its first line. */
 async function start(program, cwd, env) {
   const child = spawn(program, ['serve'], {
     cwd,
-    env: Object.assign({}, process.env, env),
+    env: Object.assign(ofTheMachine(process.env), env),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const failed = new Promise((_, reject) => {
