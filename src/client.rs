@@ -7,7 +7,7 @@
 //! [`session`] → [`delivery`] to one of the [`endpoints`], among which [`failover`] chooses; [`proxies`] are in between, and
 //! [`network`] says so. Requests come in by TCP, and by a [`unix_socket`] if the app names one; [`peer`] tells whose program
 //! connects. While an answer does not come, [`unanswered`] makes [`refresh`] look whether the service is there. [`alarm`] notices
-//! when one of these has panicked.
+//! when one of these has panicked. [`start`] makes all of them.
 
 pub mod admission;
 mod alarm;
@@ -24,6 +24,7 @@ pub mod enrolment_token;
 pub mod error;
 mod failover;
 mod identity;
+mod jitter;
 pub mod keychain;
 mod listeners;
 mod loopback;
@@ -39,6 +40,7 @@ mod service_api;
 pub mod service_check;
 mod service_link;
 pub mod session;
+mod start;
 pub mod status;
 mod stored;
 mod token_store;
@@ -52,35 +54,26 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use self::admission::{Admission, launch_key};
 use self::alarm::Alarm;
 use self::answer_counts::AnswerCounts;
 pub use self::answer_counts::Answers;
-use self::config::{ClientConfig, StoragePolicy};
+use self::config::ClientConfig;
 use self::credential::{Freshness, WrapperToken};
-use self::delivery::Delivery;
-use self::device::{DeviceIds, MachineId};
-use self::endpoints::Endpoints;
-use self::enrolment::Enrolment;
+use self::device::MachineId;
 use self::error::ClientError;
 use self::failover::Failover;
-use self::keychain::{Keychain, KeychainLimits, SecretStore};
-use self::listeners::Listeners;
-use self::loopback::{LoopbackParts, body_limits};
-use self::proxies::{Proxies, ReadSystemProxies};
+use self::keychain::{KeychainLimits, SecretStore};
+use self::proxies::ReadSystemProxies;
 use self::proxy_choice::ProxyChoice;
-use self::refresh::{Reason, RefreshLoop, Refresher};
-use self::service_api::ServiceApi;
+use self::refresh::{Reason, Refresher};
 use self::service_link::ServiceLink;
 use self::session::Session;
-use self::status::{Event, EventSink, Level, Status};
+use self::status::{EventSink, Level, Status};
 use self::token_store::TokenStore;
 use crate::clock::Clock;
 use crate::lock::lock;
 use crate::secret::Secret;
-use crate::transport::cors::Cors;
-use crate::transport::origin::Origin;
-use crate::transport::shutdown::{self, Phase, ShutdownTrigger};
+use crate::transport::shutdown::{Phase, ShutdownTrigger};
 
 /// The parts of the machine that the client uses; tests pass their own.
 pub struct ClientPorts {
@@ -131,72 +124,6 @@ impl Client {
         tokio::time::timeout(limit, Self::start_unhurried(config, ports))
             .await
             .unwrap_or(Err(ClientError::Timeout(limit)))
-    }
-
-    async fn start_unhurried(config: ClientConfig, ports: ClientPorts) -> Result<Self, ClientError> {
-        let config = Arc::new(config);
-        let listeners = Listeners::bind(&config).await?;
-        let address = listeners.address;
-        if let Some(warning) = config.proxy.warning() {
-            (ports.events)(Event::Log(Level::Warn, warning.into()));
-        }
-        let services = services(&config);
-        let proxies = Proxies::new(&config.proxy, ports.system_proxies, services.clone());
-        let extra_ca_certs = ports.extra_ca_certs.as_deref();
-        let (tls, network) = network::prepare(&services[0], &proxies, &config.ca, extra_ca_certs, &ports.events)
-            .map_err(|error| ClientError::Internal(error.to_string()))?;
-        let keychain = keychain(&config, ports.store, ports.keychain_limits)?;
-        let store = TokenStore::new(keychain, ports.lock_folder.as_deref(), &config, Arc::clone(&ports.events));
-        let (ids, id_error) = device_ids(&config, ports.machine_id, &store).await;
-        let (clock, device) = (ports.clock, ids.usual.clone());
-        let service = config.endpoints[0].service.as_base_url().to_owned();
-        let session = Session::new(device, service, network, Arc::clone(&clock), config.refresh_before, ports.events);
-        let session = Arc::new(session);
-        let link = Arc::new(ServiceLink::new(tls, Arc::clone(&clock), proxies, Some(Arc::clone(&session))));
-        let endpoints = Endpoints::new(&config.endpoints);
-        let failover = Arc::new(Failover::new(endpoints, Arc::clone(&link), Arc::clone(&session)));
-        let api = ServiceApi::new(Arc::clone(&config), Arc::clone(&link), Arc::clone(&failover), Arc::clone(&clock));
-        let mut enrolment =
-            Enrolment::new(api, Arc::clone(&failover), store.clone(), ids, Arc::clone(&session), Arc::clone(&clock));
-        enrolment.first_token(config.startup_timeout / 2, id_error).await?;
-        enrolment.start_is_over();
-        let (refresher, refresh_loop) =
-            RefreshLoop::new(enrolment, Arc::clone(&session), Arc::clone(&failover), &config, clock);
-        let (counts, alarm) = (Arc::<AnswerCounts>::default(), Alarm::default());
-        tokio::spawn(alarm.clone().guard(refresh_loop.run()));
-        let launch_key = launch_key();
-        let (trigger, shutdown) = shutdown::channel();
-        let admission = Admission::new(address.port(), &launch_key, Cors::new(config.allowed_origins.clone()));
-        let delivery = Delivery {
-            session: Arc::clone(&session),
-            refresher: refresher.clone(),
-            link: Arc::clone(&link),
-            failover: Arc::clone(&failover),
-        };
-        let loopback = LoopbackParts {
-            session: Arc::clone(&session),
-            refresher: refresher.clone(),
-            delivery,
-            counts: Arc::clone(&counts),
-            body_limits: body_limits(),
-        };
-        let serving = listeners.serve(admission, loopback, shutdown);
-        let server = Mutex::new(Some(tokio::spawn(alarm.clone().guard(serving))));
-        session.set_bound(address);
-        Ok(Self {
-            session,
-            refresher,
-            link,
-            failover,
-            store,
-            launch_key,
-            address,
-            socket_path: config.socket_path.clone(),
-            trigger,
-            server,
-            counts,
-            alarm,
-        })
     }
 
     /// The status at this moment.
@@ -278,49 +205,5 @@ impl Client {
     pub async fn sign_out(&self) -> Result<(), ClientError> {
         self.close(Duration::ZERO).await;
         self.store.clear().await
-    }
-}
-
-/// The services of the app. TLS is prepared for the first, and its way is shown. It is one with TLS, if there is one.
-fn services(config: &ClientConfig) -> Vec<Arc<Origin>> {
-    let mut services: Vec<_> = config.endpoints.iter().map(|endpoint| Arc::clone(&endpoint.service)).collect();
-    services.sort_by_key(|service| !service.is_tls());
-    services
-}
-
-fn keychain(
-    config: &ClientConfig,
-    store: Box<dyn SecretStore>,
-    limits: KeychainLimits,
-) -> Result<Option<Keychain>, ClientError> {
-    if config.storage == StoragePolicy::Memory {
-        return Ok(None);
-    }
-    let keychain = Keychain::start(store, limits).map_err(|error| ClientError::Internal(error.to_string()))?;
-    // The rest of the start's time is for the service.
-    Ok(Some(keychain.for_start(config.startup_timeout / 3 * 2)))
-}
-
-/// The ids of this machine, and why the keychain did not tell a random one that it may hold.
-async fn device_ids(
-    config: &ClientConfig,
-    machine_id: MachineId,
-    store: &TokenStore,
-) -> (DeviceIds, Option<ClientError>) {
-    if let Some(ids) = DeviceIds::of_machine(&config.app_id, machine_id) {
-        return (ids, None);
-    }
-    let new = device::random();
-    let id = match store.kept_device_id().await {
-        Ok(Some(kept)) => Ok(kept),
-        Ok(None) => {
-            let _turn = store.turn().await;
-            store.random_device_id(new.clone()).await
-        }
-        Err(error) => Err(error),
-    };
-    match id {
-        Ok(id) => (DeviceIds::random(&config.app_id, id), None),
-        Err(error) => (DeviceIds::random(&config.app_id, new), Some(error)),
     }
 }

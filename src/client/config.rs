@@ -143,6 +143,9 @@ fn endpoints(addresses: &[String], health_urls: Option<&[String]>) -> Result<Vec
 }
 
 fn endpoint(address: &str, health_url: Option<&String>) -> Result<Endpoint, ClientError> {
+    if address.is_empty() {
+        return Err(ClientError::Config("bootstrapUrl is not set, and neither is PROXY_BOOTSTRAP_URL".into()));
+    }
     let bootstrap_url = secure_url("bootstrapUrl", address)?;
     let service = Arc::new(service_of(&bootstrap_url)?);
     let health_url = match health_url {
@@ -154,9 +157,6 @@ fn endpoint(address: &str, health_url: Option<&String>) -> Result<Endpoint, Clie
 
 /// Parses a URL and refuses plain HTTP beyond this machine, which would show the token to the network.
 fn secure_url(option: &str, text: &str) -> Result<Url, ClientError> {
-    if text.is_empty() {
-        return Err(ClientError::Config(format!("{option} is not set, and neither is its environment variable")));
-    }
     let url = Url::parse(text).map_err(|error| ClientError::Config(format!("{option} is not a URL: {error}")))?;
     let origin = Origin::from_url(url.clone()).map_err(|error| ClientError::Config(format!("{option} {error}")))?;
     if !origin.is_tls() && !origin.is_loopback() {
@@ -268,6 +268,7 @@ mod tests {
             let error = parse(url).unwrap_err();
             assert!(error.to_string().contains("bootstrapUrl") && !error.to_string().contains("secret"), "{error}");
         }
+        assert!(parse("").unwrap_err().to_string().contains("PROXY_BOOTSTRAP_URL"));
         assert!(parse("http://127.0.0.1:3001/bootstrap").is_ok());
     }
 

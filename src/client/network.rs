@@ -1,11 +1,14 @@
 //! The way to the service: the HTTP proxy and the certificates that count, and what an error says of it.
 
+mod certificate;
+
 use std::error::Error;
 use std::path::Path;
 
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 
+use self::certificate::{may_lack_authority, reason};
 use super::error::{Cause, ClientError, system_code};
 use super::proxies::Proxies;
 use super::status::{Event, EventSink, Level, Network};
@@ -99,10 +102,12 @@ pub(super) fn network_error(way: &str, cause: &(dyn Error + 'static)) -> ClientE
     let address = way.split(' ').next().map(str::to_owned);
     let (code, root) = (system_code(cause), root_cause(cause).to_string());
     if let Some(fault) = certificate_error(cause) {
-        let message = format!(
-            "{way}: its certificate is not trusted ({fault}). If a proxy here inspects TLS, name the file of its CA in \
-             NODE_EXTRA_CA_CERTS"
-        );
+        let advice = if may_lack_authority(fault) {
+            ". If a proxy here inspects TLS, name the file of its CA in NODE_EXTRA_CA_CERTS"
+        } else {
+            ""
+        };
+        let message = format!("{way}: its certificate is not trusted: {}{advice}", reason(fault));
         return ClientError::Certificate(Cause { code, message, address });
     }
     let Some(fault) = proxy_error(cause) else {
@@ -140,7 +145,8 @@ mod tests {
         let error = network_error("claude.example:443", &nested);
         assert_eq!(error.code(), "VALET_CERTIFICATE");
         let error = error.to_string();
-        assert!(error.contains("claude.example:443: its certificate is not trusted"), "{error}");
+        let told = "claude.example:443: its certificate is not trusted: its issuer is not known here. ";
+        assert!(error.contains(told), "{error}");
         assert!(error.contains("NODE_EXTRA_CA_CERTS"), "{error}");
         let refused = network_error("claude.example:443", &io::Error::other("refused")).to_string();
         assert_eq!(refused, "cannot reach the service: claude.example:443: refused");

@@ -96,8 +96,7 @@ impl Upstream {
     }
 
     async fn send_on_any(&self, mut request: Request<BufferedBody>) -> Result<Response<UpstreamBody>, UpstreamError> {
-        let mut refusals = 0;
-        let mut opened = None;
+        let (mut refusals, mut opened) = (0, None);
         loop {
             if let Some(h2) = self.0.usable_h2() {
                 // Boxed here and below: large and rare, it would otherwise make the future of every request as large.
@@ -133,13 +132,7 @@ impl Upstream {
                 }
             }
         }
-        match Box::pin(self.send_on_new(request, opened)).await {
-            Err((_, Some(unsent))) => {
-                Begun::tell(&unsent, false);
-                Box::pin(self.send_on_new(unsent, None)).await.map_err(|(error, _)| error)
-            }
-            sent => sent.map_err(|(error, _)| error),
-        }
+        Box::pin(self.send_on_new_or_another(request, opened)).await
     }
 
     /// Sends over a shared connection once that is proved.
@@ -160,6 +153,21 @@ impl Upstream {
                 Ok(Err((unsent, None)))
             }
             Err((error, None)) => Err(error),
+        }
+    }
+
+    /// Sends over a new connection, and over a second one if the upstream states that it did not process the request.
+    async fn send_on_new_or_another(
+        &self,
+        request: Request<BufferedBody>,
+        opened: Option<Connection>,
+    ) -> Result<Response<UpstreamBody>, UpstreamError> {
+        match self.send_on_new(request, opened).await {
+            Err((_, Some(unsent))) => {
+                Begun::tell(&unsent, false);
+                Box::pin(self.send_on_new(unsent, None)).await.map_err(|(error, _)| error)
+            }
+            sent => sent.map_err(|(error, _)| error),
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::random::random;
+use crate::client::jitter::random_fraction;
 
 /// An endpoint is passed over from the moment that another one answered in its place. It is used again after it has answered
 /// each check for a while, longer after each relapse, so that requests do not go to and fro.
@@ -43,7 +43,7 @@ impl Health {
         let is_relapse = self.returned.is_some_and(|at| now.duration_since(at) < RELAPSE);
         let dwell = if is_relapse { self.dwell.saturating_mul(2).min(LONGEST_DWELL) } else { DWELL };
         // A fleet must not return in step.
-        self.dwell = dwell + (dwell / 4).mul_f64(fraction());
+        self.dwell = dwell + (dwell / 4).mul_f64(random_fraction());
         self.passed_over = Some(PassedOver { healthy_since: None, failures: 1 });
         self.spell += 1;
         Some(self.spell)
@@ -82,7 +82,7 @@ impl Health {
             return Some(CHECK_PAUSE);
         }
         let full = FIRST_PAUSE.saturating_mul(1 << passed_over.failures.saturating_sub(1).min(8)).min(LONGEST_PAUSE);
-        Some(full / 2 + (full / 2).mul_f64(fraction()))
+        Some(full / 2 + (full / 2).mul_f64(random_fraction()))
     }
 
     /// Whether a doubt is to be followed up now. The doubts of a pause count as one.
@@ -109,11 +109,6 @@ impl PassedOver {
         self.healthy_since = None;
         self.failures = self.failures.saturating_add(1);
     }
-}
-
-/// A random number from 0 to 1.
-fn fraction() -> f64 {
-    f64::from(u32::from_ne_bytes(random())) / f64::from(u32::MAX)
 }
 
 /// With [`CHECK_PAUSE`] four good checks at least.

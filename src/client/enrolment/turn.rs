@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::Enrolment;
-use crate::client::credential::Issued;
-use crate::client::credential::{Freshness, WrapperToken};
+use crate::client::credential::{Freshness, Issued, WrapperToken};
 use crate::client::renewal::Wanted;
 use crate::client::renewal_lock::HeldLock;
 use crate::client::status::{Level, Storage};

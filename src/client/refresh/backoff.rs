@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::client::error::ClientError;
-use crate::random::random;
+use crate::client::jitter::random_fraction;
 
 /// The last failure, and the wait that follows it.
 pub(super) struct Setback {
@@ -71,12 +71,6 @@ pub(super) fn delay(failures: u32, error: &ClientError) -> Duration {
 
 fn steady(full: Duration) -> Duration {
     (full / 6).mul_f64(5.0 + random_fraction())
-}
-
-/// A random number from 0 to 1.
-#[must_use]
-pub(super) fn random_fraction() -> f64 {
-    f64::from(u32::from_ne_bytes(random())) / f64::from(u32::MAX)
 }
 
 /// How long requests start no other attempt after a failure.

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::backoff::{Setback, random_fraction};
+use super::backoff::Setback;
 use super::request::Reason;
 use crate::client::config::ClientConfig;
 use crate::client::credential::WrapperToken;
 use crate::client::error::ClientError;
+use crate::client::jitter::random_fraction;
 
 /// The times of past attempts, from which those of the next ones follow.
 pub(super) struct Schedule {

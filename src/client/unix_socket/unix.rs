@@ -37,7 +37,7 @@ impl UnixSocket {
     pub(in crate::client) async fn bind(path: &Path) -> Result<Self, ClientError> {
         let folder = own_folder(path)?;
         // Processes that start together must not remove each other's sockets. The lock ends with the function.
-        let _turn = turn(folder).await.map_err(|error| cannot(folder, &error))?;
+        let _lock = lock_folder(folder).await.map_err(|error| cannot(folder, &error))?;
         make_room(path).await?;
         let listener = UnixListener::bind(path).map_err(|error| cannot(path, &error))?;
         let file = SocketFile::at(path).map_err(|error| cannot(path, &error))?;
@@ -94,12 +94,12 @@ fn own_folder(path: &Path) -> Result<&Path, ClientError> {
 }
 
 /// Locks the folder against other processes that are about to listen in it.
-async fn turn(folder: &Path) -> io::Result<File> {
+async fn lock_folder(folder: &Path) -> io::Result<File> {
     let folder = File::open(folder)?;
     loop {
         match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(folder),
-            Err(error) if error == rustix::io::Errno::WOULDBLOCK => tokio::time::sleep(TURN).await,
+            Err(error) if error == rustix::io::Errno::WOULDBLOCK => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(error.into()),
         }
     }
@@ -139,7 +139,7 @@ fn cannot(path: &Path, error: &io::Error) -> ClientError {
 /// A socket in the file system has no address; its clients are on this machine.
 const THIS_MACHINE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-const TURN: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
