@@ -150,7 +150,9 @@ impl Config {
         let warnings = [
             warnings::clients(&self.listen, has_tls, &self.terms),
             warnings::administrators(&self.admin, has_tls),
+            warnings::regions(&self.terms),
             warnings::upstream(&self.upstream),
+            warnings::real_key(&self.upstream),
             warnings::retention(self.stores.retention, &self.budgets),
         ];
         self.sources.warnings.extend(warnings.into_iter().flatten());

@@ -124,7 +124,11 @@ async fn a_device_is_governed_by_commands() {
     assert_eq!(admin(&service, "devices set device-0001").code, Some(64), "nothing to change");
 
     let token = service.token().await;
-    assert!(admin(&service, "devices revoke device-0001 --reason lost").out.contains("lost"));
+    let revoked = admin(&service, "devices revoke device-0001 --reason lost");
+    assert!(revoked.out.contains("lost") && revoked.errors.is_empty(), "{revoked:?}");
+    let unknown = admin(&service, "devices revoke device-9999");
+    assert!(unknown.code == Some(0) && unknown.out.contains("device-9999"), "{unknown:?}");
+    assert!(unknown.errors.contains("no device with this id has been seen"), "{unknown:?}");
     assert_eq!(service.messages(&token, BODY).await.error_code(), "token_revoked");
     assert!(admin(&service, "devices restore device-0001").out.contains("\nSTATE              active\n"));
     assert_ne!(service.messages(&token, BODY).await.status, 401);

@@ -81,10 +81,17 @@ async fn a_taken_port_is_said_and_is_no_success() {
     let service = Process::start("http://127.0.0.1:9", &[]);
     let port = service.url.rsplit_once(':').unwrap().1;
     let secret = "0123456789abcdef0123456789abcdef";
-    let (code, errors) =
-        run(&["serve"], &[("PORT", port), ("ANTHROPIC_API_KEY", "sk-ant-canary"), ("JWT_SECRET", secret)]);
-    assert_eq!(code, Some(1), "{errors}");
-    assert!(errors.contains(port) && errors.contains("cannot listen"), "{errors}");
+    let key = ("ANTHROPIC_API_KEY", "sk-ant-canary");
+    for (ports, setting) in [
+        ([("PORT", port), ("ADMIN_PORT", "0"), ("METRICS_PORT", "0")], "HOST and PORT"),
+        ([("PORT", "0"), ("ADMIN_PORT", port), ("METRICS_PORT", "0")], "ADMIN_HOST and ADMIN_PORT"),
+        ([("PORT", "0"), ("ADMIN_PORT", "0"), ("METRICS_PORT", port)], "METRICS_HOST and METRICS_PORT"),
+    ] {
+        let (code, errors) = run(&["serve"], &[&ports[..], &[key, ("JWT_SECRET", secret)]].concat());
+        assert_eq!(code, Some(1), "{errors}");
+        assert!(errors.contains(&format!("cannot listen on 127.0.0.1:{port}, as {setting} say: ")), "{errors}");
+        assert!(errors.contains("another program, maybe another valetkey, uses it"), "{errors}");
+    }
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ table! {
     TLS_HANDSHAKE_TIMEOUT: LISTENERS { default: Some("10000") }
     /// The real key; better given as a variable than as a flag, which others on the machine can see
     ANTHROPIC_API_KEY: UPSTREAM { shown: Shown::Secret, is_reloadable: true }
-    /// Command that prints the real key, for Vault and the like; the shell runs it at the start, in intervals, at SIGHUP, and when the upstream refuses the key
+    /// Command that prints the real key, for Vault and the like; the shell runs it at the start, at intervals, at SIGHUP, and when the upstream refuses the key
     ANTHROPIC_API_KEY_COMMAND: UPSTREAM { shown: Shown::Secret, file_name: None }
     /// Longest time that the command may take, in ms
     ANTHROPIC_API_KEY_COMMAND_TIMEOUT: UPSTREAM { default: Some("10000") }

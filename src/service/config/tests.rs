@@ -624,6 +624,60 @@ fn settings_that_cannot_work_are_refused() {
 }
 
 #[test]
+fn f96_an_entry_of_the_regions_that_is_no_base_url_is_named_with_what_is_right() {
+    for (entry, fault) in [
+        ("https://eu.example/bootstrap", "is the URL for apps: give the base URL, without /bootstrap"),
+        ("https://eu.example/claude/bootstrap/", "is the URL for apps: give the base URL, without /bootstrap"),
+        ("eu.example", "has no scheme: give a base URL such as https://us.claude.example"),
+        ("eu.example:8443", "has no scheme: give a base URL such as https://us.claude.example"),
+        ("http://eu.example", "must be https: tokens would cross the network in the clear"),
+    ] {
+        let problems = read(&[KEY, &format!("--regions=https://us.example,{entry}")]).unwrap_err();
+        let said: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(said, [format!("REGIONS: \"{entry}\" {fault}")]);
+    }
+    assert!(read(&[KEY, "--regions=https://bootstrap,https://eu.example/claude"]).is_ok());
+    let problems = read(&[KEY, "--regions=https://user:canary@us.example"]).unwrap_err();
+    assert!(!format!("{problems:?}").contains("canary"), "{problems:?}");
+}
+
+#[test]
+fn f96_regions_without_the_service_itself_are_a_warning() {
+    let regions = "--regions=https://us.example,https://eu.example";
+    let cases: [(&[&str], &[&str]); 4] = [
+        (&[KEY, regions], &[]),
+        (&[KEY, regions, "--proxy-base-url=https://us.example/"], &[]),
+        (&[KEY, regions, "--proxy-base-url=https://ap.example"], &["REGIONS"]),
+        (&[KEY, "--proxy-base-url=https://ap.example"], &[]),
+    ];
+    for (flags, variables) in cases {
+        let config = read(flags).unwrap();
+        let found: Vec<_> = config.warnings().iter().map(|warning| warning.variable).collect();
+        assert_eq!(found, variables, "{flags:?}");
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_right_is_a_warning_that_does_not_show_it() {
+    let gateway = "--anthropic-base-url=https://gateway.example";
+    let cases: [(&[&str], &str); 6] = [
+        (&[KEY], ""),
+        (&["--anthropic-api-key=\"sk-ant-canary\""], "without quotes"),
+        (&["--anthropic-api-key=sk-ant-canary'", gateway], "without quotes"),
+        (&["--anthropic-api-key=sk-canary"], "does not begin with sk-ant-"),
+        (&["--anthropic-api-key=sk-canary", "--anthropic-base-url=https://api.anthropic.com/"], "does not begin with"),
+        (&["--anthropic-api-key=sk-canary", gateway], ""),
+    ];
+    for (flags, says) in cases {
+        let config = read(flags).unwrap();
+        let said: String = config.warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(said.is_empty(), says.is_empty(), "{flags:?}: {said}");
+        assert!(said.contains(says) && !said.contains("canary"), "{flags:?}: {said}");
+        assert!(said.is_empty() || said.starts_with("ANTHROPIC_API_KEY: "), "{flags:?}: {said}");
+    }
+}
+
+#[test]
 fn a41_an_address_with_a_password_is_not_shown() {
     let arguments = [
         KEY,

@@ -1,5 +1,6 @@
 //! Warnings about settings that work but are probably wrong: credentials that cross a network in the clear, files with
-//! secrets that others can read, and records that are deleted too early.
+//! secrets that others can read, keys that cannot be right, a region that is missing, and records that are deleted too
+//! early.
 
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use crate::service::base::private_file;
 use crate::service::enrol::issuer::Terms;
 use crate::service::govern::budgets::{DefaultLimits, Period};
 use crate::service::http::listen::Listen;
+use crate::service::relay::key_source::KeySource;
 use crate::service::relay::key_swap::UpstreamConfig;
 use crate::service::store::retention::RetentionConfig;
 use crate::service::token::keyring::SigningSecret;
@@ -34,11 +36,36 @@ pub(super) fn administrators(admin: &AdminConfig, has_tls: bool) -> Option<Confi
     })
 }
 
+/// The service's own address is one of the regions, or apps that begin here would not come back.
+pub(super) fn regions(terms: &Terms) -> Option<ConfigError> {
+    let own = terms.base_url.as_ref()?;
+    (!terms.regions.is_empty() && !terms.regions.contains(own)).then(|| {
+        let message =
+            format!("does not name {own}, the PROXY_BASE_URL of this service: name all regions, this one too");
+        ConfigError::new(settings::REGIONS, message)
+    })
+}
+
 pub(super) fn upstream(upstream: &UpstreamConfig) -> Option<ConfigError> {
     (!upstream.origin.is_tls() && !upstream.origin.is_loopback()).then(|| {
         let message = "is plain http: the real key and prompts cross the network in the clear; use https";
         ConfigError::new(settings::ANTHROPIC_BASE_URL, message)
     })
+}
+
+/// A key that the upstream would refuse. White space in it is refused by the reader.
+pub(super) fn real_key(upstream: &UpstreamConfig) -> Option<ConfigError> {
+    let KeySource::Given { key, .. } = &upstream.key else { return None };
+    let (key, quotes) = (key.expose(), ['"', '\'']);
+    let is_default = Some(upstream.origin.as_base_url()) == settings::ANTHROPIC_BASE_URL.default;
+    let message = if key.starts_with(quotes) || key.ends_with(quotes) {
+        "begins or ends with a quote, which is sent as a part of the key: give the key without quotes"
+    } else if is_default && !key.starts_with("sk-ant-") {
+        "does not begin with sk-ant-, as all keys for https://api.anthropic.com do: is it the right key?"
+    } else {
+        return None;
+    };
+    Some(ConfigError::new(settings::ANTHROPIC_API_KEY, message))
 }
 
 /// Files with secrets that others on this machine can read or change.

@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::iter;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,6 @@ use crate::transport::problem::Problem;
 use crate::transport::tls::{TlsSetupError, tls_config};
 use crate::transport::upstream::{Upstream, UpstreamError};
 use crate::wire::ErrorCode;
-use std::path::PathBuf;
 
 #[derive(Debug, Clone)]
 pub struct UpstreamConfig {

@@ -143,9 +143,9 @@ impl Plan {
         let retention = Retention::new(database.clone(), self.stores.retention, Arc::clone(&self.clock));
         let settings = WriterSettings::spilling_to(self.stores.spill.clone());
         let usage = Arc::new(UsageWriter::start(&database, settings, Arc::clone(&self.clock))?);
-        let (admin, address) = bind(self.admin.address).await?;
+        let (admin, address) = bind(self.admin.address, "ADMIN_HOST and ADMIN_PORT").await?;
         let metrics = match self.admin.metrics {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(bind(address, "METRICS_HOST and METRICS_PORT").await?),
             None => None,
         };
         let (metrics, metrics_address) = metrics.unzip();
@@ -165,8 +165,8 @@ impl Plan {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let unbound = |source| StartError::Bind { address, source };
+async fn bind(address: SocketAddr, settings: &'static str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let unbound = |source| StartError::Bind { address, settings, source };
     let listener = TcpListener::bind(address).await.map_err(unbound)?;
     let bound = listener.local_addr().map_err(unbound)?;
     Ok((listener, bound))

@@ -14,7 +14,7 @@ use super::start_error::StartError;
 /// the settings were judged for it; port 0 stands for any.
 pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     let Some(listener) = inherited()? else {
-        return bind(address).map_err(|source| StartError::Bind { address, source });
+        return bind(address).map_err(|source| StartError::Bind { address, settings: "HOST and PORT", source });
     };
     listener.set_nonblocking(true).map_err(StartError::Inherited)?;
     let at = listener.local_addr().map_err(StartError::Inherited)?;

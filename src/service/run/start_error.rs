@@ -15,10 +15,11 @@ use crate::transport::tls::TlsSetupError;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address is taken, or not an address of this machine.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}, as {settings} say: {source}{}", in_use(source))]
     Bind {
-        /// `HOST` and `PORT`, or those of the admin listener or of that for metrics.
         address: SocketAddr,
+        /// `HOST` and `PORT`, or those of the admin listener or of that for metrics.
+        settings: &'static str,
         source: io::Error,
     },
     #[error("LISTEN_FDS is {0:?}, which is no number of sockets")]
@@ -58,4 +59,9 @@ pub enum StartError {
     /// The system gave no thread or no event queue.
     #[error("cannot start a worker: {0}")]
     Worker(#[source] io::Error),
+}
+
+/// What else is to be said of a port that is taken.
+fn in_use(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::AddrInUse { "; another program, maybe another valetkey, uses it" } else { "" }
 }

@@ -77,9 +77,11 @@ impl DeviceCommand {
                 patch(&changes.device, &change, connection, screen).await
             }
             Self::Revoke { device, reason } => {
-                let request =
-                    RevocationRequest { device_id: Some(device.into()), reason, ..RevocationRequest::default() };
-                revocations::add(&request, connection, screen).await
+                let device_id = Some(device.clone().into());
+                let request = RevocationRequest { device_id, reason, ..RevocationRequest::default() };
+                revocations::add(&request, connection, screen).await?;
+                note_if_unknown(&device, connection).await;
+                Ok(())
             }
             Self::Restore { device } => {
                 let change = DeviceChange { state: Some("active".into()), ..DeviceChange::default() };
@@ -90,6 +92,14 @@ impl DeviceCommand {
                 screen.done("Deleted; until its last token would have expired it is shut out by a revocation")
             }
         }
+    }
+}
+
+/// The device is revoked all the same, so a look that fails is no failure of the command.
+async fn note_if_unknown(device: &DeviceId, connection: &ApiClient) {
+    let looked = connection.get(&["admin", "devices", device.as_str()], &[]).await;
+    if matches!(looked, Err(CliError::Refused { code, .. }) if code == "not_found") {
+        note("no device with this id has been seen; if the id is mistyped, remove the revocation");
     }
 }
 

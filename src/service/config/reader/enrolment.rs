@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Reader, one_of};
+use super::{Reader, one_of, without_password};
 use crate::secret::Secret;
 use crate::service::config::settings;
 use crate::service::enrol::device_keys::DeviceKeyPolicy;
@@ -43,12 +43,9 @@ impl Reader<'_> {
     fn regions(&mut self) -> Vec<String> {
         let mut regions = Vec::new();
         for text in self.list(settings::REGIONS) {
-            match Origin::parse(text) {
-                Ok(region) if !region.is_tls() && !region.is_loopback() => {
-                    self.wrong(settings::REGIONS, "must be https: tokens would cross the network in the clear");
-                }
-                Ok(region) => regions.push(region.as_base_url().to_owned()),
-                Err(fault) => self.wrong(settings::REGIONS, format!("has an address that {fault}")),
+            match region(text) {
+                Ok(region) => regions.push(region),
+                Err(fault) => self.wrong(settings::REGIONS, fault),
             }
         }
         if regions.len() > MOST_REGIONS {
@@ -100,6 +97,23 @@ impl Reader<'_> {
         self.show(settings::BOOTSTRAP_MODE, mode.as_str());
         mode
     }
+}
+
+/// The base URL of an entry of `REGIONS`, or the entry's fault.
+fn region(text: &str) -> Result<String, String> {
+    let shown = without_password(text);
+    if !text.contains("://") {
+        return Err(format!("{shown} has no scheme: give a base URL such as https://us.claude.example"));
+    }
+    let region = Origin::parse(text).map_err(|fault| format!("{shown} {fault}"))?;
+    // Apps are given this URL, the service is not.
+    if region.join("").path().ends_with("/bootstrap") {
+        return Err(format!("{shown} is the URL for apps: give the base URL, without /bootstrap"));
+    }
+    if !region.is_tls() && !region.is_loopback() {
+        return Err(format!("{shown} must be https: tokens would cross the network in the clear"));
+    }
+    Ok(region.as_base_url().to_owned())
 }
 
 /// As many as a client uses.
