@@ -217,6 +217,13 @@ async fn tokens_and_revocations_are_governed_by_commands() {
     assert_eq!(revoked.code, Some(0), "{revoked:?}");
     assert!(inspect().out.starts_with("GOOD         no\nFAULT        token_outdated\n"));
 
+    // Names of tokens are random, and may begin as a flag does.
+    for hyphenated in
+        ["tokens revoke -Dabc --reason lost", "tokens revoke --reason lost -Eabc", "revocations add --jti -Fabc"]
+    {
+        assert_eq!(admin(&service, hyphenated).code, Some(0), "{hyphenated}");
+    }
+
     let added = admin(&service, "revocations add --app-version 1.2.3 --reason bad --json").out;
     let id = serde_json::from_str::<Value>(&added).unwrap()["id"].as_str().unwrap().to_owned();
     assert_eq!(admin(&service, &format!("revocations remove {id}")).out, "Removed\n");

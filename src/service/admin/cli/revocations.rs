@@ -53,7 +53,7 @@ struct Whom {
     #[arg(long, value_name = "VERSION")]
     app_version: Option<String>,
     /// One token, by its jti
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     jti: Option<String>,
     /// All tokens issued before this Unix second, or `now`; devices can get new ones
     #[arg(long, value_name = "SECOND", value_parser = second)]

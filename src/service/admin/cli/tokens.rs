@@ -38,6 +38,7 @@ pub(super) enum TokenCommand {
     /// Revoke a single token; its device gets another. A thief of the token may have another by now: then revoke the device
     Revoke {
         /// The name of the token, as `mint` and `inspect` show it
+        #[arg(allow_hyphen_values = true)]
         jti: String,
         /// The reason, for other administrators to read
         #[arg(long)]
