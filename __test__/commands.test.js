@@ -2,12 +2,11 @@
 
 const assert = require('assert');
 const fs = require('fs');
-const net = require('net');
 const path = require('path');
 const { spawn } = require('child_process');
 const { test } = require('node:test');
 const valetkey = require('..');
-const { rigOfTests } = require('./rig.js');
+const { freePort, rigOfTests } = require('./rig.js');
 
 const rig = rigOfTests();
 
@@ -136,11 +135,3 @@ test('a wrong command line is told with the usage, and exits with 2', async () =
     assert.ok(code === 0 && out.startsWith(`Usage: valetkey ${name} `), out);
   }
 });
-
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -11,7 +11,7 @@ const { test } = require('node:test');
 const { Anthropic } = require('@anthropic-ai/sdk');
 const { startProxy, deviceId } = require('..');
 const { NativeProxy } = require('../binding.js');
-const { startRig, rigOfTests } = require('./rig.js');
+const { freePort, startRig, rigOfTests } = require('./rig.js');
 
 const rig = rigOfTests();
 const onUnix = { skip: process.platform === 'win32' && 'there are no Unix sockets' };
@@ -377,11 +377,3 @@ test('a device id is stable, hashed and different for each app', () => {
   assert.throws(() => deviceId('no spaces'), { code: 'VALET_CONFIG' });
   assert.throws(() => deviceId(7), { code: 'VALET_CONFIG' });
 });
-
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -4,6 +4,7 @@
 
 const os = require('os');
 const fs = require('fs');
+const net = require('net');
 const path = require('path');
 const readline = require('readline');
 const { spawn } = require('child_process');
@@ -70,4 +71,13 @@ async function start(program, args, env, cwd) {
   return { url: JSON.parse(line).url, pid: child.pid, stop };
 }
 
-module.exports = { startRig, rigOfTests, REAL_KEY, BIN };
+/** A port on which nothing listens. */
+async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+module.exports = { freePort, startRig, rigOfTests, REAL_KEY, BIN };

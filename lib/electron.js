@@ -3,7 +3,7 @@
 const { ValetError } = require('./error.js');
 
 const QUIT_MS = 800;
-/** A PAC file may change, and may say something else at another time. */
+/** How often Electron is asked again: a PAC file can change, or depend on the time. */
 const PROXY_MS = 5 * 60 * 1000;
 /** The events of Electron's `powerMonitor` after which another network may be there. */
 const WAKE_UPS = ['resume', 'unlock-screen'];
@@ -16,8 +16,8 @@ let closing = 0;
 
 /**
  * Closes the proxy before the app quits, and lets it check the token when the machine wakes up. With Electron's `session` it uses the
- * HTTP proxies that Electron finds. The returned function ends that. A proxy that is attached already stays so, and gets the same
- * function again.
+ * HTTP proxies that Electron finds. The returned function detaches the proxy. A second call for an attached proxy returns the same
+ * function.
  */
 function attachElectron(electron, proxy) {
   if (!proxy || typeof proxy.notifyResume !== 'function') {

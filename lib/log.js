@@ -6,7 +6,7 @@ const LEVELS = { __proto__: null, debug: 0, info: 1, warn: 2, silent: 3 };
 /** In this time an app is told one error of each code. */
 const PAUSE_S = 60;
 
-/** Holds back errors that an app has just been told, by their codes. */
+/** Holds back an error if the app was told one with the same code less than a minute ago. */
 class Repeats {
   constructor() {
     this._told = new Map();
